@@ -1,0 +1,1 @@
+"""One blueprint a file: each turns its binding's input into shared types and makes one call."""

@@ -1,0 +1,96 @@
+"""Every error that this app raises on purpose.
+
+* UpdraftError
+  + EventError            a body cannot be read as an event
+  x ConfigurationError    the operator has something to mend
+    + SettingsError       an application setting is missing or unusable
+    + RulesError          rules.yaml has mistakes, all of them listed
+  + TemplateError         a rule's template cannot be rendered for this event
+  x CredentialError       no usable token or secret, with the hop that failed
+    + TokenUnavailable    the identity endpoint or a token endpoint gave no token
+    + SecretUnavailable   Key Vault gave no secret
+  + StorageUnavailable    a parked delivery or a dead letter could not be written
+
+No message ever holds a secret, a token or a key (promise 3): they name the thing and the remedy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class UpdraftError(Exception):
+    """The base of every error that this app raises on purpose."""
+
+
+class EventError(UpdraftError):
+    """A body that cannot be read as an event: says which member is wrong, and how."""
+
+
+class ConfigurationError(UpdraftError):
+    """Something that the operator has to mend before events can be handled."""
+
+
+class SettingsError(ConfigurationError):
+    """An application setting that is missing or unusable, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in rules.yaml.
+
+    Attributes:
+        message: What was found, what was meant, and the remedy.
+        file: The file as the operator named it.
+        line: Counted from 1; 0 where the mistake has no place in the file.
+        column: Counted from 1; 0 where the mistake has no place in the file.
+        path: Where in the document, as in `rules[0].when.filter`.
+    """
+
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        place = (
+            f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
+        )
+        return f"{place}{self.path + ': ' if self.path else ''}{self.message}"
+
+
+class RulesError(ConfigurationError):
+    """Everything that is wrong with a rules file, at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class TemplateError(UpdraftError):
+    """A template that cannot be rendered for an event; a permanent matter for that event."""
+
+
+class CredentialError(UpdraftError):
+    """No usable token or secret.
+
+    Attributes:
+        permanent: True where only a person can mend it (a missing role, a wrong name), False where
+            waiting may (throttling, an outage).
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class TokenUnavailable(CredentialError):  # noqa: N818 - it names a state, as azure-identity's own does
+    """The identity endpoint, or a token endpoint, gave no token."""
+
+
+class SecretUnavailable(CredentialError):  # noqa: N818 - as TokenUnavailable
+    """Key Vault gave no usable secret."""
+
+
+class StorageUnavailable(UpdraftError):  # noqa: N818 - as TokenUnavailable
+    """A parked delivery or a dead letter could not be written; the caller must not acknowledge the event."""

@@ -1,0 +1,72 @@
+"""The Event: one shape for whatever arrived, after CloudEvents 1.0."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.json_types import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, whatever schema it arrived in.
+
+    The attributes are those of CloudEvents 1.0 (https://github.com/cloudevents/spec, core specification);
+    an Event Grid schema event's `topic`, `eventType` and `eventTime` become `source`, `type` and `time`.
+
+    Attributes:
+        id: Unique together with `source`: the pair is the event's identity.
+        source: What it happened to: for Azure events the ARM id of the resource.
+        type: What happened, as in `Microsoft.Web.SlotSwapCompleted`.
+        subject: The part of the source that it is about.
+        time: When it happened, RFC 3339, as it arrived.
+        data: The payload.
+        datacontenttype: The payload's media type.
+        dataschema: The payload's schema, a URI (for Event Grid schema events its `dataVersion`).
+        extensions: CloudEvents extension attributes, by their lower-case names.
+        schema: How it arrived: `event-grid`, `cloudevents`, `kudu`, `github`, `azure-devops` or `acr`.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: str | None = None
+    data: Json = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    extensions: Mapping[str, Json] = field(default_factory=dict)
+    schema: str = "cloudevents"
+
+    def to_cloud_event(self) -> JsonObject:
+        """Return the event as a CloudEvents 1.0 JSON object, absent attributes left out."""
+        known: JsonObject = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": self.time,
+            "datacontenttype": self.datacontenttype,
+            "dataschema": self.dataschema,
+        }
+        present = {name: value for name, value in known.items() if value is not None}
+        return {**present, **self.extensions, **({} if self.data is None else {"data": self.data})}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A body, or one member of a batch, that cannot be read as an event.
+
+    Attributes:
+        error: What is wrong, naming the member and the remedy.
+        raw: The text as it arrived, whole: it goes to the dead-letter store.
+        id: The event's id, where that much could be read.
+        type: The event's type, where that much could be read.
+        source: The event's source, where that much could be read.
+    """
+
+    error: str
+    raw: str
+    id: str | None = None
+    type: str | None = None
+    source: str | None = None

@@ -1,0 +1,101 @@
+"""What became of one event at one rule: the words of promise 2, and the ledger that counts them."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+
+class OutcomeKind(StrEnum):
+    """Every way in which the handling of an event can end, each with one meaning."""
+
+    UNMATCHED = "unmatched"
+    """No rule wanted it."""
+    STARTED = "started"
+    """Airflow has a new run."""
+    DUPLICATE = "duplicate"
+    """Airflow has this very run already."""
+    COALESCED = "coalesced"
+    """It waits in a window's blob and starts with the others."""
+    SUPERSEDED = "superseded"
+    """A newer event of the same key has started already."""
+    REJECTED = "rejected"
+    """In the dead-letter store, with the reason."""
+    PARKED = "parked"
+    """In the queue, with the time of its next try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the handling of one event at one rule ended.
+
+    Attributes:
+        kind: The word that it is counted under.
+        rule: The rule's name; empty where the event matched none or could not be read.
+        event_id: The event's id; empty where the event could not be read.
+        reason: Why, in words for a person; empty where the kind says it all.
+        connection: The Airflow that was asked.
+        dag_id: The DAG that was to run.
+        dag_run_id: The run's id, the same at every delivery of the event.
+        status: Airflow's last HTTP status, if it answered.
+        attempt: How many deliveries there were, counting from 1.
+        retry_in: Seconds until the next try of a parked delivery.
+        milliseconds: How long each hop took, by name: `decide`, `token`, `airflow`, `total`.
+    """
+
+    kind: OutcomeKind
+    rule: str = ""
+    event_id: str = ""
+    reason: str = ""
+    connection: str = ""
+    dag_id: str = ""
+    dag_run_id: str = ""
+    status: int | None = None
+    attempt: int = 1
+    retry_in: float | None = None
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+
+
+NO_RULE: Final = "-"
+"""The name under which the ledger counts events that no rule claimed."""
+
+
+class Ledger:
+    """Counts deliveries and what became of them, per rule, in this process; safe to use from any thread.
+
+    `received` counts one for each rule that an event matched, and one for an event that matched none, so
+    that for every rule received = the sum of all the other words (promise 2).
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._received: Counter[str] = Counter()
+        self._ended: Counter[tuple[str, OutcomeKind]] = Counter()
+
+    def receive(self, rule: str = "") -> None:
+        """Count one delivery to `rule` (empty: to no rule) before anything is done with it."""
+        with self._lock:
+            self._received[rule or NO_RULE] += 1
+
+    def end(self, outcome: Outcome) -> None:
+        """Count how a delivery ended."""
+        with self._lock:
+            self._ended[outcome.rule or NO_RULE, outcome.kind] += 1
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return `{rule: {"received": n, "started": n, …}}`, every word present for every rule seen."""
+        with self._lock:
+            return {
+                rule: {"received": self._received[rule]}
+                | {kind.value: self._ended[rule, kind] for kind in OutcomeKind}
+                for rule in sorted(self._received)
+            }
+
+    def balances(self) -> bool:
+        """Tell whether every delivery received has ended in exactly one word."""
+        return all(
+            count["received"] == sum(n for word, n in count.items() if word != "received")
+            for count in self.counts().values()
+        )

@@ -1,0 +1,30 @@
+"""What Airflow is asked to start: the end of deciding and the beginning of acting."""
+
+from dataclasses import dataclass
+
+from shared.json_types import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One DAG run to start, whichever API version the Airflow speaks.
+
+    Attributes:
+        rule: The name of the rule that asks for it.
+        connection: The name of the connection in rules.yaml.
+        dag_id: The DAG to run.
+        dag_run_id: Computed from the rule and the event's identity alone (`shared/run_ids.py`).
+        conf: The run's conf, with the event's identity under the reserved key `_updraft`.
+        note: Says in words, in Airflow's own UI, why the run exists; at most 1,000 characters.
+        logical_date: RFC 3339, or None for a run without one.
+        run_after: RFC 3339, or None to start at once.
+    """
+
+    rule: str
+    connection: str
+    dag_id: str
+    dag_run_id: str
+    conf: JsonObject
+    note: str | None = None
+    logical_date: str | None = None
+    run_after: str | None = None

@@ -1,0 +1,5 @@
+"""The version of this app, as health, logs and the command line show it."""
+
+from typing import Final
+
+VERSION: Final = "0.1.0"
