@@ -1,0 +1,58 @@
+"""A certificate authority of our own and one server certificate for this machine's loopback names.
+
+Clients trust it through the environment that they read anyway (`REQUESTS_CA_BUNDLE`), so the product needs
+no switch for local use.
+"""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Where the PEM files are.
+
+    Attributes:
+        authority: The authority's certificate, for clients to trust.
+        certificate: The server's certificate chain, for 127.0.0.1, ::1 and localhost.
+        key: The server's private key, readable by its owner alone.
+    """
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+    def server_context(self) -> ssl.SSLContext:
+        """Return a TLS context for a server of this process."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make a process trust the authority, and it alone."""
+        return {"REQUESTS_CA_BUNDLE": str(self.authority), "SSL_CERT_FILE": str(self.authority)}
+
+
+def make_certificates(folder: Path) -> Certificates:
+    """Make an authority and a server certificate, and write them into `folder`.
+
+    Args:
+        folder: Made if it is not there; earlier files of ours in it are replaced.
+
+    Returns:
+        The paths of the PEM files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    authority = trustme.CA(organization_name="Updraft local")
+    server = authority.issue_cert("127.0.0.1", "::1", "localhost")
+    made = Certificates(folder / "authority.pem", folder / "server.pem", folder / "server-key.pem")
+    authority.cert_pem.write_to_path(made.authority)
+    made.certificate.write_bytes(b"".join(part.bytes() for part in server.cert_chain_pems))
+    made.key.touch(mode=0o600)
+    made.key.chmod(0o600)
+    server.private_key_pem.write_to_path(made.key)
+    return made
