@@ -19,11 +19,14 @@ class Event:
         type: What happened, as in `Microsoft.Web.SlotSwapCompleted`.
         subject: The part of the source that it is about.
         time: When it happened, RFC 3339, as it arrived.
-        data: The payload.
+        data: The payload; text in Base64 where `data_is_base64`.
         datacontenttype: The payload's media type.
         dataschema: The payload's schema, a URI (for Event Grid schema events its `dataVersion`).
-        extensions: CloudEvents extension attributes, by their lower-case names.
-        schema: How it arrived: `event-grid`, `cloudevents`, `kudu`, `github`, `azure-devops` or `acr`.
+        extensions: CloudEvents extension attributes, by their names.
+        schema: How it arrived: `event-grid`, `cloudevents`, `kudu`, `github`, `azure-devops` or `acr`;
+            parking forgets it, so nothing may be decided by it.
+        data_is_base64: True where the payload is binary: it is carried unopened, as CloudEvents'
+            `data_base64`.
     """
 
     id: str
@@ -36,6 +39,7 @@ class Event:
     dataschema: str | None = None
     extensions: Mapping[str, Json] = field(default_factory=dict)
     schema: str = "cloudevents"
+    data_is_base64: bool = False
 
     def to_cloud_event(self) -> JsonObject:
         """Return the event as a CloudEvents 1.0 JSON object, absent attributes left out."""
@@ -48,9 +52,9 @@ class Event:
             "time": self.time,
             "datacontenttype": self.datacontenttype,
             "dataschema": self.dataschema,
+            "data_base64" if self.data_is_base64 else "data": self.data,
         }
-        present = {name: value for name, value in known.items() if value is not None}
-        return {**present, **self.extensions, **({} if self.data is None else {"data": self.data})}
+        return {**{name: value for name, value in known.items() if value is not None}, **self.extensions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class Unreadable:
 
     Attributes:
         error: What is wrong, naming the member and the remedy.
-        raw: The text as it arrived, whole: it goes to the dead-letter store.
+        raw: The text as it arrived, whole: it goes to the dead-letter store. Bytes that are no UTF-8, and
+            halves of surrogate pairs, stand in it as backslash escapes.
         id: The event's id, where that much could be read.
         type: The event's type, where that much could be read.
         source: The event's source, where that much could be read.

@@ -1,0 +1,223 @@
+"""Events as CloudEvents: 1.0 in structured, batch and binary mode, and the older 0.3 and 0.1.
+
+The rules are those of https://github.com/cloudevents/spec (core specification, JSON format, HTTP protocol
+binding). Where Azure's own published samples break them, the exceptions are few and named here:
+`specVersion` for `specversion`, and the member names in `_NAMES_AZURE_SENDS`.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import unquote
+
+from shared.errors import EventError
+from shared.event.json_text import parse
+from shared.event.members import (
+    is_extension_name,
+    is_extension_value,
+    kind,
+    optional_text,
+    required_text,
+    shown,
+    timestamp,
+)
+from shared.event.model import Event
+from shared.json_types import Json, JsonObject
+
+_ATTRIBUTES: Final = frozenset(
+    {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}
+    | {"data", "data_base64"}
+)
+_NAMES_AZURE_SENDS: Final = {"operationId": "operationid"}
+"""Names that CloudEvents forbids and that Azure's samples hold all the same; kept in lower case."""
+
+_HEADER_PREFIX: Final = "ce-"
+_STRUCTURED: Final = "application/cloudevents"
+
+
+def is_cloud_event(document: JsonObject) -> bool:
+    """Tell whether an object says of itself that it is a CloudEvent, of whatever version."""
+    return "specversion" in document or "specVersion" in document or "cloudEventsVersion" in document
+
+
+def read_cloud_event(document: JsonObject) -> Event:
+    """Return the event that one CloudEvents JSON object describes; the inverse of `Event.to_cloud_event`.
+
+    Raises:
+        EventError: The version is not known, a required attribute is missing, or a member is not as the
+            specification has it; the text names the member and the remedy.
+    """
+    if "cloudEventsVersion" in document:
+        return _read_0_1(document)
+    if "specversion" not in document and "specVersion" in document:
+        document = {("specversion" if name == "specVersion" else name): v for name, v in document.items()}
+    version = document.get("specversion")
+    reader = _READERS.get(version) if isinstance(version, str) else None
+    if reader is None:
+        raise EventError(f"specversion is {shown(version)}: CloudEvents {', '.join(_READERS)} can be read")
+    return reader(document)
+
+
+def is_binary_mode(headers: Mapping[str, str]) -> bool:
+    """Tell whether HTTP headers carry an event's attributes (HTTP protocol binding §3.1)."""
+    names = {name.lower(): value for name, value in headers.items()}
+    structured = names.get("content-type", "").lower().startswith(_STRUCTURED)
+    return not structured and any(name.startswith(_HEADER_PREFIX) for name in names)
+
+
+def read_binary_mode(body: bytes, headers: Mapping[str, str]) -> Event:
+    """Return the event whose attributes are the `ce-` headers and whose data is the body.
+
+    The body is read by its content type: JSON (also where there is none, if it is JSON) as the value,
+    UTF-8 text as a string, and anything else is carried unopened in Base64.
+
+    Raises:
+        EventError: As `read_cloud_event`; or the content type says JSON and the body is none.
+    """
+    names = {name.lower(): value for name, value in headers.items()}
+    document: JsonObject = {
+        name.removeprefix(_HEADER_PREFIX): unquote(value)
+        for name, value in names.items()
+        if name.startswith(_HEADER_PREFIX)
+    }
+    content_type = names.get("content-type")
+    document["datacontenttype"] = content_type
+    if body:
+        member, data = _body(body, content_type)
+        document[member] = data
+    return read_cloud_event(document)
+
+
+def _read_1_0(document: JsonObject) -> Event:
+    identity = {name: required_text(document.get(name), name) for name in ("id", "source", "type")}
+    content_type = _optional(document, "datacontenttype")
+    data, is_base64 = _data(document, content_type)
+    return Event(
+        **identity,
+        subject=optional_text(document.get("subject"), "subject"),
+        time=timestamp(document.get("time"), "time"),
+        data=data,
+        datacontenttype=content_type,
+        dataschema=_optional(document, "dataschema"),
+        extensions=_extensions(document),
+        data_is_base64=is_base64,
+    )
+
+
+def _read_0_3(document: JsonObject) -> Event:
+    """Read CloudEvents 0.3, which differs from 1.0 in two names (`schemaurl`, `datacontentencoding`)."""
+    renamed: JsonObject = {
+        ("dataschema" if name == "schemaurl" else name): value
+        for name, value in document.items()
+        if name != "datacontentencoding"
+    }
+    encoding = optional_text(document.get("datacontentencoding"), "datacontentencoding")
+    if encoding is not None:
+        if encoding.lower() != "base64":
+            raise EventError(f"datacontentencoding is {shown(encoding)}: CloudEvents 0.3 knows only base64")
+        renamed["data_base64"] = renamed.pop("data", None)
+    return _read_1_0(renamed)
+
+
+def _read_0_1(document: JsonObject) -> Event:
+    """Read CloudEvents 0.1, the preview that Event Grid once delivered."""
+    version = document["cloudEventsVersion"]
+    if version != "0.1":
+        raise EventError(f"cloudEventsVersion is {shown(version)}: only 0.1 has that attribute")
+    extensions = document.get("extensions")
+    if not isinstance(extensions, dict | None):
+        raise EventError(f"extensions is {kind(extensions)}, not an object")
+    return Event(
+        id=required_text(document.get("eventID"), "eventID"),
+        source=required_text(document.get("source"), "source"),
+        type=required_text(document.get("eventType"), "eventType"),
+        time=timestamp(document.get("eventTime"), "eventTime"),
+        data=document.get("data"),
+        datacontenttype=optional_text(document.get("contentType"), "contentType"),
+        dataschema=optional_text(document.get("schemaURL"), "schemaURL"),
+        extensions=_extensions({name.lower(): value for name, value in (extensions or {}).items()}),
+    )
+
+
+_READERS: Final[Mapping[str, Callable[[JsonObject], Event]]] = {"1.0": _read_1_0, "0.3": _read_0_3}
+
+
+def _optional(document: JsonObject, name: str) -> str | None:
+    """Return an attribute that must not be empty where it is present."""
+    text = optional_text(document.get(name), name)
+    if text == "":  # "" is not null: it is there, and wrong
+        raise EventError(f"{name} is empty: fill it in or leave it out")
+    return text
+
+
+def _extensions(document: JsonObject) -> dict[str, Json]:
+    """Return the extension attributes; null means unset (JSON format §2.2)."""
+    found: dict[str, Json] = {}
+    for name, value in document.items():
+        if name in _ATTRIBUTES or value is None:
+            continue
+        known = _NAMES_AZURE_SENDS.get(name, name)
+        if not is_extension_name(known):
+            raise EventError(
+                f"{shown(name)} is no name of an attribute: CloudEvents allows lower-case letters and digits"
+            )
+        if not is_extension_value(value):
+            raise EventError(
+                f"{name} is {kind(value)}: an extension attribute is a string, a boolean or an integer;"
+                " put anything else into data"
+            )
+        found[known] = optional_text(value, name) if isinstance(value, str) else value
+    return found
+
+
+def _data(document: JsonObject, content_type: str | None) -> tuple[Json, bool]:
+    """Return the payload, and whether it is binary, in Base64."""
+    encoded = document.get("data_base64")
+    if encoded is None:
+        return document.get("data"), False
+    if document.get("data") is not None:
+        raise EventError("data and data_base64 are both there: an event has one of them")
+    if not isinstance(encoded, str):
+        raise EventError(f"data_base64 is {kind(encoded)}, not a string")
+    if not (_is_json(content_type) or _is_text(content_type)):
+        return encoded, True
+    try:
+        member, data = _body(base64.b64decode(encoded, validate=True), content_type)
+    except binascii.Error as error:
+        raise EventError(f"data_base64 is not Base64: {error}") from None
+    return data, member == "data_base64"
+
+
+def _body(body: bytes, content_type: str | None) -> tuple[str, Json]:
+    """Return the member of a CloudEvent that a payload's bytes become, and its value."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if _is_json(content_type):
+            raise EventError(f"the data is not UTF-8, though its type is {content_type}") from None
+        return "data_base64", base64.b64encode(body).decode()
+    if _is_json(content_type):
+        return "data", parse(text)
+    if content_type is None:
+        try:
+            return "data", parse(text)
+        except EventError:
+            return "data", text
+    if _is_text(content_type):
+        return "data", text
+    return "data_base64", base64.b64encode(body).decode()
+
+
+def _media_type(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def _is_json(content_type: str | None) -> bool:
+    media_type = _media_type(content_type)
+    return media_type.endswith(("/json", "+json"))
+
+
+def _is_text(content_type: str | None) -> bool:
+    media_type = _media_type(content_type)
+    return media_type.startswith("text/") or media_type.endswith(("/xml", "+xml"))

@@ -1,0 +1,147 @@
+"""JSON text to values: strict, exact, and never an error of another type than EventError.
+
+The standard library's decoder reads what JSON forbids (NaN), rounds what JSON keeps (decimals) and raises
+what callers do not expect (RecursionError). Here the usual text takes one pass through its C scanner; only
+a text that fails, or might hold something doubtful, is looked at more closely.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final, Self
+
+from shared.errors import EventError
+from shared.json_types import Json
+
+MAX_DEPTH: Final = 100
+"""Levels of nesting: far above any published event, far below what Python's own recursion allows."""
+
+_BRACKETS_WORTH_A_LOOK: Final = 2 * MAX_DEPTH
+_SHOWN: Final = 40
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+
+
+class ExactFloat(float):
+    """A float that remembers the text it was read from, so that decimals can be compared unrounded.
+
+    Everywhere else it is the float that it is: `json.dumps` writes it as any other.
+
+    Attributes:
+        text: The number as it stood in the JSON.
+    """
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str | float) -> Self:
+        """Return the float that a number's text stands for, or an exact double of a float."""
+        number = super().__new__(cls, text)
+        number.text = text if isinstance(text, str) else repr(text)
+        return number
+
+
+def parse(text: str) -> Json:
+    """Return the value of a JSON text, its decimals as `ExactFloat`.
+
+    Raises:
+        EventError: The text is no JSON (RFC 8259), or holds what cannot be carried to Airflow's database:
+            a number beyond a double's range or of more digits than Python reads (4,300), half of a
+            surrogate pair, or more than `MAX_DEPTH` levels of nesting.
+    """
+    try:
+        value: Json = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise EventError(
+            f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:  # int() refuses more than 4,300 digits, so that nobody pays for them
+        raise EventError("the body holds an integer of more than 4,300 digits: send it as a string") from None
+    if text.count("[") + text.count("{") > _BRACKETS_WORTH_A_LOOK or "\\ud" in text or "\\uD" in text:
+        check_carriable(value)
+    return value
+
+
+def check_carriable(value: Json) -> None:
+    """Refuse a value that is nested too deep, or holds half of a surrogate pair.
+
+    Raises:
+        EventError: It does.
+    """
+    for _ in range(MAX_DEPTH + 1):
+        if not value:
+            return
+        value = list(_below(value if isinstance(value, list) else [value]))
+    raise _too_deep()
+
+
+def split_array(text: str) -> list[str] | None:
+    """Return the text of each member of a JSON array, whether or not a member is itself valid JSON.
+
+    One bad member must not take its neighbours down, and each goes to the dead-letter store as it arrived.
+
+    Args:
+        text: Anything; what is not `[…]` with balanced brackets yields None.
+    """
+    stripped = text.strip()
+    if not stripped.startswith("["):
+        return None
+    members: list[str] = []
+    start, depth = 1, 0
+    for token in _TOKEN.finditer(stripped):
+        mark = token.group()
+        if mark in "[{":
+            depth += 1
+        elif mark in "]}":
+            depth -= 1
+            if depth == 0:
+                if token.end() != len(stripped) or mark != "]":
+                    return None
+                members.append(stripped[start : token.start()].strip())
+                return members if members != [""] else []
+        elif mark == "," and depth == 1:
+            members.append(stripped[start : token.start()].strip())
+            start = token.end()
+    return None
+
+
+def _below(level: list[Json]) -> Iterator[Json]:
+    """Yield everything one level further down, and refuse text that cannot be encoded."""
+    for value in level:
+        if isinstance(value, dict):
+            yield from chain(value.keys(), value.values())
+        elif isinstance(value, list):
+            yield from value
+        elif isinstance(value, str) and not value.isascii():
+            _check_encodable(value)
+
+
+def _check_encodable(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise EventError(
+            f"the body holds half of a surrogate pair (\\u{ord(text[error.start]):04x}), which is no"
+            " character: send the pair or leave it out"
+        ) from None
+
+
+def _too_deep() -> EventError:
+    return EventError(f"the body is nested more than {MAX_DEPTH} levels deep: send a flatter event")
+
+
+def _exact(text: str) -> ExactFloat:
+    number = ExactFloat(text)
+    if math.isinf(number):
+        raise EventError(f"the number {text[:_SHOWN]} is beyond a double's range: send it as a string")
+    return number
+
+
+def _no_constant(name: str) -> float:
+    raise EventError(f"the body holds {name}, which is no JSON: send null or a string")
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_exact, parse_constant=_no_constant)
