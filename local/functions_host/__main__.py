@@ -1,0 +1,85 @@
+"""`python -m local.functions_host`: run a Functions app on 127.0.0.1 until Ctrl-C."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import logs
+from .host import Host
+from .settings import HostSettingsError, load_local_settings
+from .worker import AppNotIndexed
+
+log = logging.getLogger("Host.Startup")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the host; returns the process's exit code: 0 after Ctrl-C or SIGTERM, 1 if the app cannot start."""
+    options = _parser().parse_args(arguments)
+    app = options.app.resolve()
+    logs.configure(log_file=options.log_file.resolve() if options.log_file else None, verbose=options.verbose)
+    state = options.timer_state.resolve() if options.timer_state else None
+    if not app.is_dir():
+        log.error("There is no folder %s", app)
+        return 1
+    try:
+        load_local_settings(app)
+        os.chdir(app)
+        return asyncio.run(_run(Host(app, port=options.port, timer_state=state), grace=options.grace))
+    except HostSettingsError as error:
+        log.error("%s", error)  # noqa: TRY400 - the message says it all
+    except AppNotIndexed as error:
+        log.error("The app in %s cannot be indexed.\n%s", app, error)  # noqa: TRY400 - it holds the traceback
+    return 1
+
+
+async def _run(host: Host, *, grace: float) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await host.start()
+    _announce(host)
+    await stopped.wait()
+    log.info("Stopping: waiting up to %g s for running functions.", grace)
+    left = await host.stop(grace)
+    if left:
+        log.warning("%d function(s) still running: ended with the process.", left)
+        logging.shutdown()
+        # Nothing ends a thread but the end of its process; the interpreter's own exit would wait for it.
+        os._exit(0)
+    log.info("Stopped.")
+    return 0
+
+
+def _announce(host: Host) -> None:
+    lines = ["Functions:", ""]
+    for route in host.routes:
+        methods = f"[{','.join(sorted(route.methods))}] " if route.methods else ""
+        lines += [f"\t{route.function}: {methods}{host.url}/{route.template}", ""]
+    for function in host.worker.functions.values():
+        if function.trigger_type != "httptrigger":
+            lines += [f"\t{function.name}: {function.trigger['type']}", ""]
+    log.info("\n".join(lines).rstrip())
+    log.info("Now listening on: %s", host.url)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.functions_host", description=__doc__)
+    parser.add_argument("--port", "-p", type=int, default=7071, help="port on 127.0.0.1; 0: any free one")
+    parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py (here)")
+    parser.add_argument("--log-file", type=Path, help="append the log to this file, as JSON lines")
+    parser.add_argument("--timer-state", type=Path, help="remember timers in this file between starts")
+    parser.add_argument(
+        "--grace", type=float, default=5.0, help="seconds that running functions get at the end"
+    )
+    parser.add_argument("--verbose", action="store_true", help="show what the runtime and the clients log")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

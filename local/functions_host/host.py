@@ -1,0 +1,221 @@
+"""The host: a worker, its triggers, and the web server, started and stopped together."""
+
+import asyncio
+import errno
+import json
+import logging
+import os
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+from .event_grid_webhook import EventGridWebhook
+from .http import Http, http_routes
+from .invocations import Invocations
+from .protos import TypedData
+from .queues import QueueTrigger
+from .settings import HostSettingsError, read_host_settings, resolve_names
+from .storage_connections import queue_service
+from .timers import TimerState, TimerTrigger, parse_schedule
+from .worker import Function, Worker, queue_data
+
+if TYPE_CHECKING:
+    from .routes import Route
+
+log = logging.getLogger("Host.Startup")
+
+ADDRESS = "127.0.0.1"
+_STORAGE_THREADS = 8
+_TRIGGERS = frozenset({"httptrigger", "eventgridtrigger", "queuetrigger", "timertrigger"})
+
+
+class Host:
+    """A Functions host with one app, as an async context manager.
+
+    Args:
+        app: The folder with host.json and function_app.py.
+        port: Where to listen on 127.0.0.1; 0: any free port.
+        settings: The application settings; the process's environment by default.
+        timer_state: A file that remembers timers between starts.
+
+    Raises:
+        HostSettingsError: On entering, if the configuration cannot be used or the port is taken.
+        AppNotIndexed: On entering, if the runtime refuses the app.
+    """
+
+    def __init__(
+        self,
+        app: Path | str,
+        *,
+        port: int = 7071,
+        settings: Mapping[str, str] | None = None,
+        timer_state: Path | None = None,
+    ) -> None:
+        self._app = Path(app).resolve()
+        self._port = port
+        self._settings = os.environ if settings is None else settings
+        self._timer_state = timer_state
+        self.worker = Worker(self._app)
+        self.routes: list[Route] = []
+        self._invocations: Invocations | None = None
+        self._queues: list[QueueTrigger] = []
+        self._timers: dict[str, TimerTrigger] = {}
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._runner: web.AppRunner | None = None
+        self._threads: ThreadPoolExecutor | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the host listens, without a slash at the end."""
+        return f"http://{ADDRESS}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Index the app, make its triggers, and listen only then."""
+        settings = read_host_settings(self._app)
+        await self.worker.start()
+        try:
+            functions = self.worker.functions
+            self._invocations = Invocations(self.worker, timeout=settings.function_timeout)
+            for function in functions.values():
+                _check_bindings(function)
+            self.routes = http_routes(functions, settings.route_prefix)
+            state = TimerState(self._timer_state)
+            for function in functions.values():
+                if function.trigger_type == "queuetrigger":
+                    queue, connection = (
+                        self._resolved(function, "queueName"),
+                        self._resolved(function, "connection"),
+                    )
+                    self._threads = self._threads or ThreadPoolExecutor(_STORAGE_THREADS, "host-storage")
+                    self._queues.append(
+                        QueueTrigger(
+                            function.name,
+                            queue_service(connection, self._settings, where=f"function {function.name}"),
+                            queue,
+                            options=settings.queues,
+                            invocations=self._invocations,
+                            threads=self._threads,
+                        )
+                    )
+                elif function.trigger_type == "timertrigger":
+                    self._timers[function.name] = self._timer(function, state)
+            await self._serve(functions)
+        except BaseException:
+            await self.stop()
+            raise
+        for trigger in self._queues:
+            self._spawn(trigger.poll())
+        for timer in self._timers.values():
+            self._spawn(timer.tick())
+
+    async def stop(self, grace: float = 5.0) -> int:
+        """Stop listening and polling, and wait up to `grace` seconds for what is running.
+
+        Returns:
+            How many functions still run on the runtime's threads: only the end of the process ends those.
+        """
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._runner:
+            for site in tuple(self._runner.sites):
+                await site.stop()
+        left = await self._invocations.drain(grace) if self._invocations else 0
+        for queue in self._queues:
+            await queue.drain(1.0)
+        if self._runner:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._threads:
+            self._threads.shutdown(wait=True)
+        if not left:
+            await self.worker.stop()
+        return left
+
+    async def _serve(self, functions: Mapping[str, Function]) -> None:
+        assert self._invocations is not None
+        event_grid = {name: f for name, f in functions.items() if f.trigger_type == "eventgridtrigger"}
+        webhook = EventGridWebhook(event_grid, self._invocations)
+        application = Http(self.routes, webhook, self._invocations, self._start_function).application()
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, ADDRESS, self._port).start()
+        except OSError as error:
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+            raise HostSettingsError(
+                f"Port {self._port} is unavailable. Close the process using that port, or specify another "
+                "port using --port [-p]."
+            ) from None
+        self._port = self._runner.addresses[0][1]
+
+    def _resolved(self, function: Function, member: str) -> str:
+        value = str(function.trigger.get(member) or "")
+        return resolve_names(value, self._settings, where=f"function {function.name}")
+
+    def _timer(self, function: Function, state: TimerState) -> TimerTrigger:
+        assert self._invocations is not None
+        text = self._resolved(function, "schedule")
+        try:
+            schedule = parse_schedule(text)
+        except HostSettingsError as error:
+            raise HostSettingsError(f"function {function.name}: {error}") from None
+        return TimerTrigger(
+            function.name,
+            schedule,
+            run_on_startup=bool(function.trigger.get("runOnStartup")),
+            state=state,
+            invocations=self._invocations,
+        )
+
+    def _start_function(self, name: str, given: str) -> bool:
+        """Run a function in the background, as `POST /admin/functions/{name}` does; no HTTP function."""
+        assert self._invocations is not None
+        function = self.worker.functions.get(name)
+        if function is None or function.trigger_type == "httptrigger":
+            return False
+        reason = "This function was programmatically called via the host APIs."
+        if timer := self._timers.get(name):
+            self._spawn(timer.run())
+        elif function.trigger_type == "queuetrigger":
+            data, metadata = queue_data(given)
+            self._spawn(self._invocations.run(name, data, metadata=metadata, reason=reason))
+        else:
+            self._spawn(self._invocations.run(name, TypedData(json=_valid_json(given)), reason=reason))
+        return True
+
+    def _spawn(self, work: Coroutine[object, object, object]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _valid_json(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError:
+        return json.dumps(text)
+    return text
+
+
+def _check_bindings(function: Function) -> None:
+    for binding in function.bindings:
+        kind = str(binding["type"]).lower()
+        if kind not in _TRIGGERS and kind != "http":
+            raise HostSettingsError(
+                f"function {function.name}: this host has no binding of type {binding['type']!r}; "
+                "it knows HTTP, Event Grid, queue and timer triggers. Use Azure Functions Core Tools (func start) for others."
+            )

@@ -1,0 +1,168 @@
+"""What the host reads before it starts: host.json, local.settings.json, and `%NAME%` in bindings.
+
+Sources: the host.json reference (learn.microsoft.com/azure/azure-functions/functions-host-json) and the queue
+binding's (functions-bindings-storage-queue); local.settings.json in functions-develop-local.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_TIME_SPAN = re.compile(
+    r"(?:(?P<days>\d+)\.)?(?P<hours>\d{1,2}):(?P<minutes>\d{2}):(?P<seconds>\d{2}(?:\.\d+)?)"
+)
+_SETTING_NAME = re.compile(r"%([^%]+)%")
+_LARGEST_BATCH = 32
+
+
+class HostSettingsError(Exception):
+    """host.json, local.settings.json or a binding names something that the host cannot use."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """`extensions.queues` of host.json, with the real host's defaults. Times are in seconds.
+
+    Attributes:
+        batch_size: Messages fetched at once, 1 to 32.
+        new_batch_threshold: The next batch is fetched when no more than this many are in work.
+        max_dequeue_count: After this many failures a message goes to the poison queue.
+        visibility_timeout: How long a failed message stays hidden.
+        max_polling_interval: The longest wait between two polls of an empty queue; 2 s, as `func start` has
+        it.
+        base64: Whether message bodies are base64 text (`messageEncoding`).
+    """
+
+    batch_size: int = 16
+    new_batch_threshold: int = 8
+    max_dequeue_count: int = 5
+    visibility_timeout: float = 0.0
+    max_polling_interval: float = 2.0
+    base64: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """What host.json says, as far as this host uses it.
+
+    Attributes:
+        route_prefix: Before every HTTP route; `api` by default, may be empty.
+        function_timeout: Seconds an invocation may take; 1800 by default, None where it is unbounded.
+        queues: The queue trigger's options.
+    """
+
+    route_prefix: str = "api"
+    function_timeout: float | None = 1800.0
+    queues: QueueOptions = field(default_factory=QueueOptions)
+
+
+def time_span(text: str) -> float:
+    """Seconds of a .NET time span, as in `00:00:30` or `1.00:00:00`.
+
+    Raises:
+        HostSettingsError: If it is not one.
+    """
+    found = _TIME_SPAN.fullmatch(text.strip())
+    if not found:
+        raise HostSettingsError(f"{text!r} is not a time span: write hours:minutes:seconds, as in 00:00:30")
+    return (
+        int(found["days"] or 0) * 86400
+        + int(found["hours"]) * 3600
+        + int(found["minutes"]) * 60
+        + float(found["seconds"])
+    )
+
+
+def read_host_settings(app: Path) -> HostSettings:
+    """Read host.json of the app in folder `app`.
+
+    Raises:
+        HostSettingsError: If the file is missing, is not JSON, or holds a value that the real host refuses.
+    """
+    path = app / "host.json"
+    document = _read_object(path, required=True)
+    if document.get("version") != "2.0":
+        raise HostSettingsError(f'{path}: "version" must be "2.0"')
+    extensions = document.get("extensions") or {}
+    timeout = str(document.get("functionTimeout") or "00:30:00")
+    try:
+        return HostSettings(
+            route_prefix=str((extensions.get("http") or {}).get("routePrefix", "api")).strip("/"),
+            function_timeout=None if timeout == "-1" else time_span(timeout),
+            queues=_queue_options(extensions.get("queues") or {}),
+        )
+    except HostSettingsError as error:
+        raise HostSettingsError(f"{path}: {error}") from None
+
+
+def _queue_options(section: Mapping[str, Any]) -> QueueOptions:
+    batch_size = int(section.get("batchSize", 16))
+    if not 1 <= batch_size <= _LARGEST_BATCH:
+        raise HostSettingsError(
+            f"extensions.queues.batchSize is {batch_size}; it must be 1 to {_LARGEST_BATCH}"
+        )
+    encoding = str(section.get("messageEncoding", "base64")).lower()
+    if encoding not in {"base64", "none"}:
+        raise HostSettingsError(
+            f"extensions.queues.messageEncoding is {encoding!r}; it must be base64 or none"
+        )
+    longest = time_span(str(section.get("maxPollingInterval", "00:00:02")))
+    return QueueOptions(
+        batch_size=batch_size,
+        new_batch_threshold=int(section.get("newBatchThreshold", batch_size // 2)),
+        max_dequeue_count=max(1, int(section.get("maxDequeueCount", 5))),
+        visibility_timeout=time_span(str(section.get("visibilityTimeout", "00:00:00"))),
+        max_polling_interval=max(0.1, longest),
+        base64=encoding == "base64",
+    )
+
+
+def load_local_settings(app: Path, environment: dict[str, str] | None = None) -> list[str]:
+    """Put `Values` of the app's local.settings.json into the environment, as `func start` does.
+
+    A name that the environment already has keeps its value, so a caller can override the file.
+
+    Returns:
+        The names that were set.
+    """
+    target = os.environ if environment is None else environment
+    values = _read_object(app / "local.settings.json", required=False).get("Values") or {}
+    fresh = {str(name): str(value) for name, value in values.items() if name not in target}
+    target.update(fresh)
+    return list(fresh)
+
+
+def resolve_names(text: str, settings: Mapping[str, str], *, where: str) -> str:
+    """Replace each `%NAME%` in a binding's value by the application setting of that name.
+
+    Raises:
+        HostSettingsError: If there is no such setting; `where` says which binding asked for it.
+    """
+
+    def value_of(found: re.Match[str]) -> str:
+        name = found[1]
+        if name not in settings:
+            raise HostSettingsError(f"{where}: '%{name}%' does not resolve to a value; set {name}")
+        return settings[name]
+
+    return _SETTING_NAME.sub(value_of, text)
+
+
+def _read_object(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        if required:
+            raise HostSettingsError(f"{path} is missing: every Functions app has one") from None
+        return {}
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise HostSettingsError(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise HostSettingsError(f"{path} must hold a JSON object")
+    return document

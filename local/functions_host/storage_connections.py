@@ -1,0 +1,66 @@
+"""The queue service behind a binding's `connection`, as the real host finds it.
+
+A connection is an application setting with a connection string, or a group of settings
+`<name>__queueServiceUri`, `<name>__credential`, `<name>__clientId` for an identity
+(learn.microsoft.com/azure/azure-functions/functions-reference, "Configure an identity-based connection").
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .settings import HostSettingsError
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.storage.queue import QueueServiceClient
+
+# The account that every storage emulator has; its key is published (learn.microsoft.com/azure/storage/common/
+# storage-use-emulator) and opens nothing else.
+_DEVELOPMENT_STORAGE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+)
+
+
+def queue_service(connection: str, settings: Mapping[str, str], *, where: str) -> "QueueServiceClient":
+    """A client of the queue service that `connection` names.
+
+    Args:
+        connection: The binding's `connection`; empty means `AzureWebJobsStorage`.
+        settings: The application settings.
+        where: Which function asks, for the error.
+
+    Raises:
+        HostSettingsError: If the settings name no queue service.
+    """
+    from azure.storage.queue import QueueServiceClient  # noqa: PLC0415 - only apps with queues pay for it
+
+    name = connection or "AzureWebJobsStorage"
+    text = settings.get(name) or settings.get(f"AzureWebJobs{name}")
+    if text:
+        if "usedevelopmentstorage=true" in text.replace(" ", "").lower():
+            text = _DEVELOPMENT_STORAGE
+        try:
+            return QueueServiceClient.from_connection_string(text)
+        except ValueError:
+            raise HostSettingsError(
+                f"{where}: the setting {name} is not a Storage connection string"
+            ) from None
+    url = settings.get(f"{name}__queueServiceUri")
+    if not url and (account := settings.get(f"{name}__accountName")):
+        url = f"https://{account}.queue.core.windows.net"
+    if not url:
+        raise HostSettingsError(
+            f"{where}: no Storage connection {name}: set {name} (a connection string) or "
+            f"{name}__queueServiceUri"
+        )
+    return QueueServiceClient(url, credential=_credential(name, settings))
+
+
+def _credential(name: str, settings: Mapping[str, str]) -> "TokenCredential":
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415 - as above
+
+    if settings.get(f"{name}__credential", "").lower() == "managedidentity":
+        return ManagedIdentityCredential(client_id=settings.get(f"{name}__clientId"))
+    return DefaultAzureCredential()
