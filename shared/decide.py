@@ -1,0 +1,241 @@
+"""Deciding: from an event and the rules to what each rule would start, or why not. Pure, no I/O.
+
+The order is fixed, and a decision that did not match names the first step that failed, with the value seen:
+
+    enabled -> types -> sources -> subject -> filter -> (a match) -> templates
+
+`decide` is the hot path: it looks at the rules that can take the event's type, and returns those that
+matched. `explain` asks every rule. `decide_for` asks one, for a parked delivery that comes back.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.app_facts import AppFacts, app_facts
+from shared.errors import TemplateError
+from shared.event import Event
+from shared.json_types import Json, JsonObject
+from shared.rules import Rule, Rules
+from shared.run_ids import run_id_for_event, run_id_for_key
+from shared.run_request import RunRequest
+from shared.suggest import did_you_mean
+from shared.templates import Template, check_size, clean_text, event_scope, parse_time, time_text
+
+MAX_NOTE: Final = 1_000
+"""Characters of a note; Airflow refuses more."""
+
+MAX_SHOWN: Final = 200
+"""Characters of a value of the event that a reason or a note shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one rule says of one event.
+
+    Attributes:
+        rule: The rule's name.
+        matched: Whether the event is one that the rule starts a run for.
+        reason: Where it did not match, the first condition that failed with the value it saw; where it
+            matched without a request, why the request cannot be rendered.
+        request: What Airflow would be asked; None where there is a reason.
+    """
+
+    rule: str
+    matched: bool
+    reason: str | None
+    request: RunRequest | None
+
+
+def decide(event: Event, rules: Rules) -> list[Decision]:
+    """Return the decisions of the rules that an event matches, in the file's order.
+
+    The cost does not grow with the number of rules for other types of events.
+    """
+    candidates = rules.for_type(event.type.lower())
+    if not candidates:
+        return []
+    view = _View(event)
+    return [view.request(rule) for rule in candidates if view.failure_after_types(rule) is None]
+
+
+def explain(event: Event, rules: Rules) -> list[Decision]:
+    """Return the decision of every rule about an event, in the file's order."""
+    view = _View(event)
+    return [view.decision(rule) for rule in rules.rules]
+
+
+def decide_for(event: Event, rules: Rules, rule_name: str) -> Decision:
+    """Return the decision of one rule, as the rules are now.
+
+    Args:
+        event: The event.
+        rules: The rules.
+        rule_name: The rule's name; where it is gone the decision has not matched, and says so.
+    """
+    rule = rules.named(rule_name)
+    if rule is None:
+        near = did_you_mean(rule_name, [known.name for known in rules.rules])
+        return Decision(
+            rule_name, matched=False, reason=f"there is no rule `{rule_name}`{near}", request=None
+        )
+    return _View(event).decision(rule)
+
+
+class _View:
+    """One event as rules look at it; what filters and templates need is made once, when first needed."""
+
+    __slots__ = ("_app", "_event", "_facts_known", "_fields", "_source", "_type")
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+        self._type = event.type.lower()
+        self._source = event.source.lower()
+        self._fields: Any = None
+        self._app: AppFacts | None = None
+        self._facts_known = False
+
+    def decision(self, rule: Rule) -> Decision:
+        """Ask one rule everything, in the fixed order."""
+        reason = self._type_failure(rule) or self.failure_after_types(rule)
+        if not rule.enabled:
+            reason = "the rule is not enabled"
+        if reason is not None:
+            return Decision(rule.name, matched=False, reason=reason, request=None)
+        return self.request(rule)
+
+    def _type_failure(self, rule: Rule) -> str | None:
+        if rule.any_type or self._type in rule.exact_types or self._type.startswith(rule.type_families):
+            return None
+        return f"type is {_shown(self._event.type)}, not {_one_of(rule.spec.when.types or [])}"
+
+    def failure_after_types(self, rule: Rule) -> str | None:
+        """Return the first condition behind `types` that fails, in words; None where all hold."""
+        if not rule.enabled:
+            return "the rule is not enabled"
+        if rule.sources and not self._source.startswith(rule.sources):
+            wanted = _one_of(rule.spec.when.sources or [])
+            return f"source is {_shown(self._event.source)}, which does not begin with {wanted}"
+        if rule.spec.when.subject is not None:
+            failure = self._subject_failure(rule)
+            if failure is not None:
+                return failure
+        if rule.condition is None:
+            return None
+        if self._fields is None:
+            from shared.filters import Fields
+
+            self._fields = Fields(self._event, self._facts())
+        return rule.condition.failure(self._fields)
+
+    def _subject_failure(self, rule: Rule) -> str | None:
+        wanted = rule.spec.when.subject
+        assert wanted is not None
+        subject = self._event.subject
+        if subject is None:
+            return "the event has no subject"
+        seen = subject if wanted.case_sensitive else subject.lower()
+        for part, holds, words in (
+            (wanted.begins_with, seen.startswith, "does not begin with"),
+            (wanted.ends_with, seen.endswith, "does not end with"),
+        ):
+            if part is not None and not holds(part if wanted.case_sensitive else part.lower()):
+                return f"subject is {_shown(subject)}, which {words} `{part}`"
+        return None
+
+    def _facts(self) -> AppFacts | None:
+        if not self._facts_known:
+            self._app = app_facts(self._event)
+            self._facts_known = True
+        return self._app
+
+    def request(self, rule: Rule) -> Decision:
+        """Render what a rule that matched asks of Airflow."""
+        try:
+            return Decision(rule.name, matched=True, reason=None, request=self._render(rule))
+        except TemplateError as error:
+            return Decision(rule.name, matched=True, reason=str(error), request=None)
+
+    def _render(self, rule: Rule) -> RunRequest:
+        event = self._event
+        scope = event_scope(event, self._facts(), rule=rule.name, description=rule.description)
+        key = _key(rule.dedupe_by, scope) if rule.dedupe_by else None
+        conf = rule.conf.render(scope)
+        assert isinstance(conf, dict)
+        conf["_updraft"] = _identity(rule, event, key)
+        check_size(conf)
+        if key is None:
+            run_id = run_id_for_event(rule.name, event.source, event.id)
+        else:
+            run_id = run_id_for_key(rule.name, key)
+        note = rule.note.render_text(scope) if rule.note else _default_note(rule, event)
+        return RunRequest(
+            rule=rule.name,
+            connection=rule.connection,
+            dag_id=rule.spec.start.dag,
+            dag_run_id=run_id,
+            conf=conf,
+            note=_clipped(note, MAX_NOTE),
+            logical_date=_time(rule.logical_date, scope, "logical_date"),
+            run_after=_time(rule.run_after, scope, "run_after"),
+        )
+
+
+def _key(template: Template, scope: dict[str, object]) -> str:
+    try:
+        key = template.render(scope)
+        text = template.render_text(scope)
+    except TemplateError as error:
+        raise TemplateError(f"dedupe_by: {error}") from error
+    if key is None or not text.strip():
+        raise TemplateError(f"dedupe_by: `{template.source}` is empty for this event, so it has no identity")
+    return text
+
+
+def _time(template: Template | None, scope: dict[str, object], name: str) -> str | None:
+    if template is None:
+        return None
+    try:
+        return time_text(parse_time(template.render_text(scope)))
+    except TemplateError as error:
+        raise TemplateError(f"{name}: {error}") from error
+
+
+def _identity(rule: Rule, event: Event, key: str | None) -> JsonObject:
+    """Return what stands in conf under `_updraft`: enough to find the event and the rule again."""
+    attributes = {
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "time": event.time,
+        "subject": event.subject,
+    }
+    identity: dict[str, Json] = {
+        name: clean_text(value) for name, value in attributes.items() if value is not None
+    }
+    return {"rule": rule.name, "event": identity, "key": key}
+
+
+def _default_note(rule: Rule, event: Event) -> str:
+    """Say why the run exists, for whoever finds it in Airflow's UI."""
+    about = event.subject or event.source
+    when = f" at {event.time}" if event.time else ""
+    why = f" ({rule.description})" if rule.description else ""
+    note = (
+        f"Started by the Updraft rule `{rule.name}`{why}: event `{event.type}` about {_clipped(about, MAX_SHOWN)}"
+        f"{when}, id {_clipped(event.id, MAX_SHOWN)}."
+    )
+    return clean_text(note)
+
+
+def _shown(value: str) -> str:
+    return f"`{_clipped(value, MAX_SHOWN)}`"
+
+
+def _clipped(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _one_of(values: list[str]) -> str:
+    shown = [f"`{value}`" for value in values[:5]]
+    rest = f" or {len(values) - 5} more" if len(values) > 5 else ""  # noqa: PLR2004 - a line's worth
+    return " or ".join(shown) + rest

@@ -1,0 +1,7 @@
+"""rules.yaml: its model, how it is loaded, and the rules that deciding works with."""
+
+from shared.rules.load import load_rules
+from shared.rules.model import AirflowAuth, Connection, EntraAuth, RuleSpec
+from shared.rules.rule import Rule, Rules
+
+__all__ = ["AirflowAuth", "Connection", "EntraAuth", "Rule", "RuleSpec", "Rules", "load_rules"]

@@ -1,0 +1,216 @@
+"""Loading rules.yaml: read, check against the model, compile; every mistake at once."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from shared.errors import Problem, RulesError, TemplateError
+from shared.json_types import Json, JsonObject
+from shared.rules.document import Document, Path, read_yaml
+from shared.rules.mistakes import Mistakes
+from shared.rules.model import SETTING, Connection, RulesFile, RuleSpec
+from shared.rules.not_yet import not_yet_available
+from shared.rules.rule import Rule, Rules
+from shared.suggest import did_you_mean
+from shared.templates import JsonTemplate, Template, compile_json, compile_template
+
+if TYPE_CHECKING:
+    from shared.filters import Condition
+
+_TEMPLATES: Final = ("dedupe_by", "latest_by")
+
+
+def load_rules(text: str, *, file: str, settings: Mapping[str, str] | None) -> Rules:
+    """Read rules.yaml and compile everything in it.
+
+    Args:
+        text: The whole file.
+        file: Its name, for the problems.
+        settings: The application settings that `%NAME%` in a connection stands for; None where they are
+            not known (on the machine of the rules' author): then the names stay as they are, unchecked.
+
+    Raises:
+        RulesError: The file has mistakes; holds all of them, each with its place.
+    """
+    document, problems = read_yaml(text, file=file)
+    if document is None:
+        raise RulesError(problems)
+    mistakes = Mistakes(document, file)
+    mistakes.problems.extend(problems)
+    checked = _check(document, settings, mistakes)
+    rules = _compile(checked, mistakes) if checked is not None else None
+    if mistakes.problems or rules is None:
+        raise RulesError(sorted(mistakes.problems, key=_by_place))
+    return rules
+
+
+def _by_place(problem: Problem) -> tuple[int, int]:
+    return problem.line, problem.column
+
+
+def _check(document: Document, settings: Mapping[str, str] | None, mistakes: Mistakes) -> RulesFile | None:
+    """Check the file against the model, rule by rule, so that the mistakes of one do not hide another's."""
+    root = document.value
+    if not isinstance(root, dict):
+        mistakes.add((), "the file must be an object with `connections` and `rules`")
+        return None
+    prepared = dict(root)
+    connections = root.get("connections")
+    if isinstance(connections, dict):
+        prepared["connections"] = {
+            name: _named(name, entry, settings, mistakes) for name, entry in connections.items()
+        }
+    try:
+        return RulesFile.model_validate(prepared)
+    except ValidationError as error:
+        mistakes.add_all(error)
+    return _sound_parts(prepared)
+
+
+def _sound_parts(root: JsonObject) -> RulesFile | None:
+    """Return the connections and rules that are right by themselves, for the checks that follow.
+
+    A rule that is not right keeps its place, as None would: by an empty name that nothing refers to.
+    """
+    connections: dict[str, Connection] = {}
+    entries = root.get("connections")
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        try:
+            connections[name] = Connection.model_validate(entry)
+        except ValidationError:
+            continue
+    rules: list[RuleSpec] = []
+    listed = root.get("rules")
+    for entry in listed if isinstance(listed, list) else ():
+        try:
+            rules.append(RuleSpec.model_validate(entry))
+        except ValidationError:
+            rules.append(_UNSOUND)
+    known = list(entries) if isinstance(entries, dict) else []
+    placeholders = {name: connections.get(name, _UNKNOWN_CONNECTION) for name in known}
+    return RulesFile.model_construct(connections=placeholders, rules=rules)
+
+
+_UNSOUND: Final = RuleSpec.model_construct(name="")
+_UNKNOWN_CONNECTION: Final = Connection.model_construct(name="")
+
+
+def _named(name: str, entry: Json, settings: Mapping[str, str] | None, mistakes: Mistakes) -> Json:
+    """Give a connection its name, and its texts the settings that they refer to."""
+    if not isinstance(entry, dict):
+        return entry
+    path = ("connections", name)
+    if "name" in entry:
+        mistakes.add((*path, "name"), "unknown key `name`: a connection's name is its key", key=True)
+    resolved = {key: _resolve(value, (*path, key), settings, mistakes) for key, value in entry.items()}
+    return {**resolved, "name": name}
+
+
+def _resolve(value: Json, path: Path, settings: Mapping[str, str] | None, mistakes: Mistakes) -> Json:
+    if isinstance(value, dict):
+        return {key: _resolve(item, (*path, key), settings, mistakes) for key, item in value.items()}
+    if not isinstance(value, str) or settings is None:
+        return value
+    for name in SETTING.findall(value):
+        if not settings.get(name):
+            near = did_you_mean(name, [known for known in settings if known.upper().startswith("UPDRAFT")])
+            mistakes.add(
+                path, f"the application setting `{name}` is missing or empty{near}; set it in the app"
+            )
+    return SETTING.sub(lambda match: settings.get(match[1]) or match[0], value)
+
+
+def _compile(checked: RulesFile, mistakes: Mistakes) -> Rules:
+    names: dict[str, int] = {}
+    rules: list[Rule] = []
+    compiler = _Compiler(checked.connections, mistakes)
+    for index, spec in enumerate(checked.rules):
+        if not spec.name:
+            continue
+        if spec.name in names:
+            first = names[spec.name]
+            mistakes.add(
+                ("rules", index, "name"),
+                f"the name `{spec.name}` is taken by rules[{first}]; names are unique",
+            )
+        names.setdefault(spec.name, index)
+        rules.append(compiler.rule(spec, ("rules", index)))
+    return Rules(checked.connections, tuple(rules))
+
+
+class _Compiler:
+    """Compiles the rules of one file; a template that stands in many rules is compiled once."""
+
+    def __init__(self, connections: Mapping[str, Connection], mistakes: Mistakes) -> None:
+        self._connections = connections
+        self._mistakes = mistakes
+
+    def rule(self, spec: RuleSpec, path: Path) -> Rule:
+        for key in not_yet_available(spec):
+            self._mistakes.add((*path, key), f"`{key}` is not available in this version yet; leave it out")
+        if spec.latest_by is not None:
+            self._template(spec.latest_by, (*path, "latest_by"))
+        if spec.coalesce is not None:
+            self._template(spec.coalesce.by, (*path, "coalesce", "by"))
+        start = (*path, "start")
+        types = [name.lower() for name in spec.when.types or ()]
+        families = tuple(name[:-1] for name in types if name.endswith("*"))
+        return Rule(
+            name=spec.name,
+            description=spec.description,
+            enabled=spec.enabled,
+            spec=spec,
+            exact_types=frozenset(name for name in types if not name.endswith("*")),
+            type_families=families,
+            sources=tuple(source.lower() for source in spec.when.sources or ()),
+            condition=self._condition(spec.when.filter, (*path, "when", "filter")),
+            connection=self._connection(spec, start),
+            conf=self._conf(spec.start.conf, (*start, "conf")),
+            note=self._template(spec.start.note, (*start, "note")),
+            logical_date=self._template(spec.start.logical_date, (*start, "logical_date")),
+            run_after=self._template(spec.start.run_after, (*start, "run_after")),
+            dedupe_by=self._identity(spec.dedupe_by, (*path, "dedupe_by")),
+        )
+
+    def _connection(self, spec: RuleSpec, start: Path) -> str:
+        name = spec.start.connection
+        if name is None:
+            if len(self._connections) == 1:
+                return next(iter(self._connections))
+            if self._connections:
+                known = ", ".join(self._connections)
+                self._mistakes.add(start, f"`connection` is missing; there is more than one: {known}")
+            return ""
+        if name not in self._connections:
+            near = did_you_mean(name, self._connections)
+            known = ", ".join(self._connections) or "none"
+            self._mistakes.add(
+                (*start, "connection"), f"there is no connection `{name}`{near}; there are {known}"
+            )
+        return name
+
+    def _identity(self, source: str | None, path: Path) -> Template | None:
+        template = self._template(source, path)
+        if template is not None and template.constant:
+            self._mistakes.add(path, "holds no {{ expression }}, so all events would have one run together")
+        return template
+
+    def _template(self, source: str | None, path: Path) -> Template | None:
+        if source is None:
+            return None
+        try:
+            return compile_template(source)
+        except TemplateError as error:
+            self._mistakes.add(path, str(error))
+            return None
+
+    def _conf(self, conf: JsonObject, path: Path) -> JsonTemplate:
+        return compile_json(conf, lambda inner, message: self._mistakes.add((*path, *inner), message))
+
+    def _condition(self, spec: Json, path: Path) -> "Condition | None":
+        if spec is None:
+            return None
+        from shared.filters import compile_filter  # noqa: PLC0415 - only rules with a filter need it
+
+        return compile_filter(spec)

@@ -1,0 +1,292 @@
+"""The model of rules.yaml: what may stand in it, and what each part means.
+
+The same classes check a file (`load.py`) and yield the JSON Schema that an editor completes with
+(`schema.py`), so the descriptions here are what the author of a rule reads.
+"""
+
+import ipaddress
+import re
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from shared.run_ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
+
+RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
+DAG_ID: Final = r"^[A-Za-z0-9_.~-]{1,250}$"
+DURATION: Final = r"^[1-9][0-9]{0,5}(s|m|h)$"
+SETTING: Final = re.compile(r"%([A-Za-z_][A-Za-z0-9_:.-]*)%")
+"""An application setting by name, as in Azure Functions' binding expressions."""
+
+type Text = Annotated[str, Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    """A part of rules.yaml: unknown keys are mistakes, values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class EntraAuth(_Part):
+    """A bearer token of Microsoft Entra ID, got as this app's managed identity."""
+
+    kind: Literal["entra"] = Field(description="How this app proves to Airflow who it is.")
+    scope: Text = Field(
+        description="The scope to ask a token for: the Application ID URI of the Airflow's app registration.",
+        examples=["api://airflow/.default"],
+    )
+    client_id: Text | None = Field(
+        default=None,
+        description="The client id of a user-assigned managed identity; without it the app's own identity.",
+        examples=["%UPDRAFT_IDENTITY_CLIENT_ID%"],
+    )
+
+
+class AirflowAuth(_Part):
+    """Airflow's own token (`/auth/token`), for a user whose password lies in Key Vault."""
+
+    kind: Literal["airflow"] = Field(description="How this app proves to Airflow who it is.")
+    username: Text | None = Field(default=None, description="The user's name.", examples=["updraft"])
+    username_secret: Text | None = Field(
+        default=None, description="The name of the Key Vault secret that holds the user's name."
+    )
+    password_secret: Text = Field(
+        description="The name of the Key Vault secret that holds the password.", examples=["airflow-password"]
+    )
+
+    @model_validator(mode="after")
+    def _one_name(self) -> "AirflowAuth":
+        if (self.username is None) == (self.username_secret is None):
+            raise ValueError("write either `username` or `username_secret`")
+        return self
+
+
+type Auth = Annotated[EntraAuth | AirflowAuth, Field(discriminator="kind")]
+
+
+class Connection(_Part):
+    """One Airflow, and how this app reaches it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="The connection's name.")
+    url: Text = Field(
+        description="The address of the Airflow's web server. `%NAME%` stands for an application setting.",
+        examples=["https://airflow.contoso.example", "%UPDRAFT_AIRFLOW_URL%"],
+    )
+    api: Literal["auto", "v2"] = Field(
+        default="auto", description="The version of Airflow's REST API; `auto` asks once and remembers."
+    )
+    auth: Auth = Field(description="How this app proves to Airflow who it is.")
+    connect_timeout: float = Field(
+        default=3.0, gt=0, le=25, description="Seconds to wait for a connection.", examples=[3]
+    )
+    read_timeout: float = Field(
+        default=10.0, gt=0, le=25, description="Seconds to wait for an answer.", examples=[10]
+    )
+    in_flight: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Requests that may wait for this Airflow at one time.",
+        examples=[8],
+    )
+    allow_http: bool = Field(
+        default=False,
+        description="Allow an `http://` address that is not of this machine: tokens then travel unprotected.",
+    )
+
+    @model_validator(mode="after")
+    def _address(self) -> "Connection":
+        if not SETTING.search(self.url):
+            _check_url(self.url, allow_http=self.allow_http)
+        return self
+
+
+def _check_url(url: str, *, allow_http: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"`url` is not an address: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError("`url` must be an address such as https://airflow.contoso.example")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("`url` holds a user name or password; write `auth`, with the secret in Key Vault")
+    if parts.query or parts.fragment:
+        raise ValueError("`url` ends before `?` and `#`")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+        raise ValueError("`url` must begin with https://; `allow_http: true` allows http:// on purpose")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class SubjectMatch(_Part):
+    """What the event's subject has to look like, as in an Event Grid subscription."""
+
+    begins_with: Text | None = Field(
+        default=None,
+        description="How the subject begins.",
+        examples=["/blobServices/default/containers/orders/"],
+    )
+    ends_with: Text | None = Field(default=None, description="How the subject ends.", examples=[".csv"])
+    case_sensitive: bool = Field(default=False, description="Whether letter case counts.")
+
+    @model_validator(mode="after")
+    def _something(self) -> "SubjectMatch":
+        if self.begins_with is None and self.ends_with is None:
+            raise ValueError("write `begins_with`, `ends_with` or both")
+        return self
+
+
+class When(_Part):
+    """Which events start a run: every part that is given has to hold."""
+
+    types: list[Text] | None = Field(
+        default=None,
+        min_length=1,
+        description="Event types, letter case aside; a `*` at the end takes a whole family.",
+        examples=[["Microsoft.Web.SlotSwapCompleted"], ["Microsoft.Storage.*"]],
+    )
+    sources: list[Text] | None = Field(
+        default=None,
+        min_length=1,
+        description="How the event's source (Event Grid's topic) begins, letter case aside.",
+        examples=[["/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/web"]],
+    )
+    subject: SubjectMatch | None = Field(
+        default=None, description="What the event's subject has to look like."
+    )
+    filter: Any = Field(
+        default=None,
+        description="Event Grid's advanced filters, and `all`, `any`, `not` round them; a list means all.",
+        examples=[[{"operatorType": "StringIn", "key": "data.targetSlot", "values": ["production"]}]],
+    )
+
+    @field_validator("types")
+    @classmethod
+    def _stars(cls, types: list[str] | None) -> list[str] | None:
+        for name in types or ():
+            if "*" in name[:-1]:
+                raise ValueError(f"`{name}`: a `*` stands at the end only")
+        return types
+
+    @model_validator(mode="after")
+    def _something(self) -> "When":
+        if self.types is None and self.sources is None and self.subject is None and self.filter is None:
+            raise ValueError("without a condition every event would start a run; if so, write `types: ['*']`")
+        return self
+
+
+class Start(_Part):
+    """What is started."""
+
+    connection: Text | None = Field(
+        default=None, description="The name of a connection; may be left out where there is only one."
+    )
+    dag: str = Field(pattern=DAG_ID, description="The DAG to run.", examples=["smoke_tests"])
+    conf: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The run's conf. Texts are Jinja templates; one that is a single {{ expression }} keeps "
+        "its type.",
+        examples=[{"site": "{{ app.site }}"}],
+    )
+    note: Text | None = Field(
+        default=None, description="A template for the run's note; without it a sentence about the event."
+    )
+    logical_date: Text | None = Field(
+        default=None,
+        description="A template for the run's logical date, RFC 3339; without it the run has none.",
+        examples=["{{ time }}"],
+    )
+    run_after: Text | None = Field(
+        default=None, description="A template for the earliest start of the run, RFC 3339."
+    )
+
+    @field_validator("conf")
+    @classmethod
+    def _reserved(cls, conf: dict[str, Any]) -> dict[str, Any]:
+        if "_updraft" in conf:
+            raise ValueError("the key `_updraft` is reserved: this app writes the event's identity there")
+        return conf
+
+
+class Coalesce(_Part):
+    """How a burst of events becomes one run."""
+
+    window: str = Field(pattern=DURATION, description="How long events are collected.", examples=["5m"])
+    by: Text = Field(
+        description="A template; events with the same value are collected together.",
+        examples=["{{ app.site }}"],
+    )
+
+
+class RuleSpec(_Part):
+    """One rule: which events start which DAG."""
+
+    name: str = Field(
+        pattern=RULE_NAME,
+        description=f"The rule's name, the beginning of its runs' ids: lower-case letters, digits and `-`, "
+        f"at most {MAX_RULE_NAME}.",
+        examples=["smoke-test-after-swap"],
+    )
+    description: str = Field(
+        default="", max_length=500, description="What the rule is for; shown wherever the rule is."
+    )
+    enabled: bool = Field(default=True, description="Whether the rule is in force.")
+    when: When = Field(description="Which events start a run: every part that is given has to hold.")
+    start: Start = Field(description="What is started.")
+    dedupe_by: Text | None = Field(
+        default=None,
+        description="A template; events with the same value have one run together. Without it every event, "
+        "known by its source and id, has one.",
+        examples=["{{ data.correlationRequestId }}"],
+    )
+    latest_by: Text | None = Field(
+        default=None,
+        description="A template; among events with the same value an older one never overtakes a newer one.",
+        examples=["{{ app.site }}"],
+    )
+    coalesce: Coalesce | None = Field(default=None, description="How a burst of events becomes one run.")
+    when_paused: Literal["start", "hold", "reject"] = Field(
+        default="start", description="What to do while the DAG is paused."
+    )
+    track: Literal["callback", "poll", "none"] = Field(
+        default="none", description="How the app learns how the run ended."
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name in RESERVED_RULE_NAMES:
+            raise ValueError(
+                f"Airflow keeps run ids that begin with `{name}__` for itself; choose another name"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _possible(self) -> "RuleSpec":
+        if self.coalesce is not None and self.dedupe_by is not None:
+            raise ValueError(
+                "`coalesce` and `dedupe_by` exclude each other: a burst has its window's identity"
+            )
+        if self.coalesce is not None and self.latest_by is not None:
+            raise ValueError(
+                "`coalesce` and `latest_by` exclude each other: a burst's run has all its events"
+            )
+        return self
+
+
+class RulesFile(_Part):
+    """The rules of Updraft: which events start which DAG runs."""
+
+    connections: dict[str, Connection] = Field(
+        min_length=1, description="The Airflows that runs are started in, by name."
+    )
+    rules: list[RuleSpec] = Field(description="Which events start which DAGs; every rule decides on its own.")

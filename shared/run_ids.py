@@ -1,0 +1,71 @@
+"""The run id: computed from the rule and the event's identity alone, so that a second delivery meets the first.
+
+`<rule>__<readable>__<hash>`: the readable part can be searched for in Airflow's UI, the hash tells apart
+what reads alike. Never the time, which may differ between two deliveries of one event. The result is
+pinned by golden tests: a change of this file would start again every run that Airflow has.
+
+Airflow's rules for a run id (its `[scheduler] allowed_run_id_pattern` and `models/dagrun.py`): at most 250
+characters of `A-Z a-z 0-9 _ . ~ : + -`, no `..`, none of the prefixes that it keeps for itself.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+MAX_RUN_ID: Final = 250
+"""Characters that Airflow's database keeps of a run id."""
+
+MAX_RULE_NAME: Final = 63
+"""Characters of a rule's name: with the readable part and the hash the run id stays under `MAX_RUN_ID`."""
+
+MAX_READABLE: Final = 100
+"""Characters of the readable part."""
+
+HASH_LENGTH: Final = 24
+"""Hexadecimal digits of SHA-256 in the run id: 96 bits."""
+
+RESERVED_RULE_NAMES: Final = frozenset({"scheduled", "backfill"})
+"""Rule names with which a run id would begin with a prefix that Airflow keeps for itself.
+
+The other reserved prefixes (`asset_triggered__`, `operator_triggered__`, …) hold an underscore, which no
+rule's name can hold.
+"""
+
+_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9.~:+-]+")
+_REPEATED = re.compile(r"\.{2,}")
+
+
+def run_id_for_event(rule: str, source: str, event_id: str) -> str:
+    """Return the run id of a rule for an event, identified by its source and id.
+
+    Args:
+        rule: The rule's name, valid by the model of rules.yaml.
+        source: The event's source.
+        event_id: The event's id, unique within the source (CloudEvents 1.0, "id").
+    """
+    return _run_id(rule, event_id, ("event", rule, source, event_id))
+
+
+def run_id_for_key(rule: str, key: str) -> str:
+    """Return the run id of a rule for whatever has the same key, the rendered `dedupe_by`."""
+    return _run_id(rule, key, ("key", rule, key))
+
+
+def _run_id(rule: str, readable: str, identity: tuple[str, ...]) -> str:
+    return f"{rule}__{_readable(readable)}__{_digest(identity)}"
+
+
+def _readable(text: str) -> str:
+    """Return what of `text` Airflow allows, the rest as `-`; ASCII alone, the same on every machine."""
+    plain = _REPEATED.sub(".", _NOT_ALLOWED.sub("-", text[: 4 * MAX_READABLE]))
+    return plain[:MAX_READABLE].strip("-.") or "event"
+
+
+def _digest(parts: tuple[str, ...]) -> str:
+    """Hash the parts, each with its length before it, so that no two lists of parts hash alike."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(encoded))
+        digest.update(encoded)
+    return digest.hexdigest()[:HASH_LENGTH]
