@@ -1,0 +1,211 @@
+"""One value that is fetched from elsewhere and kept: a token, a secret.
+
+Whoever asks gets the kept value without a lock. When it grows old, one thread fetches a new one while the
+others go on with the old; when there is none, one thread fetches and the others wait for that one flight and
+share what it brings, be it a value or an error. Nothing here knows what the value is.
+"""
+
+import copy
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from shared.errors import CredentialError
+
+PAUSE: Final = 1.0
+"""Seconds for which a transient failure is remembered instead of being met again by every caller."""
+LONG_PAUSE: Final = 5.0
+"""The same for a failure that only a person can mend, and for a renewal that brought the same value."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease[T]:
+    """A fetched value and how long it may be used.
+
+    Attributes:
+        value: What was fetched; never shown.
+        renew_at: Unix seconds from which one caller fetches a new one.
+        expires_at: Unix seconds from which nobody may use this one.
+    """
+
+    value: T
+    renew_at: float
+    expires_at: float
+
+    def __repr__(self) -> str:
+        return f"Lease(renew_at={self.renew_at:.0f}, expires_at={self.expires_at:.0f})"
+
+
+class _Flight[T]:
+    """One fetch under way, and whoever waits for it."""
+
+    def __init__(self) -> None:
+        self._landed = threading.Event()
+        self._lease: Lease[T] | None = None
+        self._error: BaseException | None = None
+
+    def bring(self, lease: Lease[T] | None, error: BaseException | None) -> None:
+        self._lease, self._error = lease, error
+        self._landed.set()
+
+    def wait(self) -> T:
+        self._landed.wait()
+        if self._lease is None:
+            assert self._error is not None
+            raise _again(self._error) from self._error
+        return self._lease.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: CredentialError
+    until: float
+
+
+class Cached[T]:
+    """A value with single flight, used on while it is renewed; safe to use from any thread.
+
+    Args:
+        fetch: Brings a new lease. It is given the value that was refused, or None when there was no
+            complaint, and raises a `CredentialError` when there is nothing to be had. It bounds its own time.
+        what: Names the value in the log, as in `the token of connection 'analytics'`.
+        drop_when_denied: A renewal that fails for good (a secret disabled, a role taken away) ends the old
+            value at once. Otherwise the old one is used until it expires, as befits a token.
+        clock: Returns Unix seconds.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[T | None], Lease[T]],
+        *,
+        what: str,
+        drop_when_denied: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._fetch = fetch
+        self._what = what
+        self._drop_when_denied = drop_when_denied
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lease: Lease[T] | None = None
+        self._flight: _Flight[T] | None = None
+        self._failure: _Failure | None = None
+        self._same_until = 0.0
+
+    def get(self) -> T:
+        """Return the value, fetching it where there is none or the old one is about to expire.
+
+        Raises:
+            CredentialError: There is no usable value, and none could be fetched.
+        """
+        lease = self._lease  # read once: other threads replace it, never change it
+        now = self._clock()
+        if lease is not None and now < lease.renew_at:
+            return lease.value
+        with self._lock:
+            lease = self._lease
+            usable = lease is not None and now < lease.expires_at
+            if lease is not None and (
+                now < lease.renew_at or (usable and (self._flight or self._paused(now)))
+            ):
+                return lease.value
+            flight, mine = self._board(now)
+        if not mine:
+            return flight.wait()
+        try:
+            return self._fly(flight, None).value
+        except CredentialError as exc:
+            if lease is None or not usable or (exc.permanent and self._drop_when_denied):
+                raise
+            _log.warning(
+                "%s could not be renewed, the old one is used for at most %.0f s more: %s",
+                self._what,
+                lease.expires_at - now,
+                exc,
+            )
+            return lease.value
+
+    def renew(self, refused: T | None = None) -> T:
+        """Return another value than `refused`, or the newest there is to be had.
+
+        A value that another thread has fetched since counts as new. There is one fetch for all the threads
+        that complain about the same value, and none at all where the last complaint has just brought that
+        same value again, so that complaining in a loop costs nothing.
+
+        Args:
+            refused: The value that was not accepted; None fetches in any case.
+
+        Raises:
+            CredentialError: None could be fetched; the refused one is forgotten all the same.
+        """
+        now = self._clock()
+        with self._lock:
+            lease = self._lease
+            if lease is not None and refused is not None and now < lease.expires_at:
+                if lease.value != refused or now < self._same_until:
+                    return lease.value
+                refused = lease.value
+            flight, mine = self._board(now)
+        if not mine:
+            return flight.wait()
+        try:
+            renewed = self._fly(flight, refused)
+        except CredentialError:
+            with self._lock:
+                if self._lease is lease:
+                    self._lease = None
+            raise
+        if lease is not None and renewed.value == lease.value:
+            self._same_until = self._clock() + LONG_PAUSE
+        return renewed.value
+
+    def _board(self, now: float) -> tuple[_Flight[T], bool]:
+        """Join the flight under way, or begin one; the lock is held.
+
+        Raises:
+            CredentialError: The last flight failed a moment ago.
+        """
+        if self._flight is not None:
+            return self._flight, False
+        if self._failure is not None and now < self._failure.until:
+            raise _again(self._failure.error) from self._failure.error
+        self._flight = _Flight()
+        return self._flight, True
+
+    def _paused(self, now: float) -> bool:
+        return self._failure is not None and now < self._failure.until
+
+    def _fly(self, flight: _Flight[T], refused: T | None) -> Lease[T]:
+        lease: Lease[T] | None = None
+        failure: BaseException | None = None
+        try:
+            lease = self._fetch(refused)
+        except BaseException as exc:
+            failure = exc
+            raise
+        else:
+            return lease
+        finally:
+            with self._lock:
+                self._flight = None
+                if lease is not None:
+                    self._lease, self._failure = lease, None
+                elif isinstance(failure, CredentialError):
+                    self._remember(failure)
+            flight.bring(lease, failure)
+
+    def _remember(self, error: CredentialError) -> None:
+        pause = LONG_PAUSE if error.permanent else PAUSE
+        self._failure = _Failure(error, self._clock() + pause)
+        if error.permanent and self._drop_when_denied:
+            self._lease = None
+
+
+def _again(error: BaseException) -> BaseException:
+    """Return a copy of an error for another thread to raise: one object would gather all their tracebacks."""
+    return copy.copy(error)

@@ -1,0 +1,191 @@
+"""The process's one Azure credential, and how its failures are told.
+
+Every hop out of this app begins here: the app is its managed identity, and nothing else. One credential
+object serves the whole process, because azure-identity keeps its tokens per object.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import SettingsError, TokenUnavailable
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
+
+CREDENTIAL: Final = "UPDRAFT_CREDENTIAL"
+"""`managed-identity` (the default), or `default` for a developer's own login, outside Azure only."""
+CLIENT_ID: Final = "AZURE_CLIENT_ID"
+"""The client id of a user-assigned identity; without it the system-assigned one is used."""
+
+_IN_AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME")
+_ENDPOINT: Final = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+_FEDERATION: Final = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE")
+_MADE_FROM: Final = (CREDENTIAL, CLIENT_ID, *_IN_AZURE, *_ENDPOINT, *_FEDERATION)
+_LONGEST_WAIT: Final = 1.0
+_UNCACHED: Final = '{"access_token":{"nbf":{"essential":true}}}'
+"""Claims that no cache can answer: msal then asks the endpoint, whatever it has kept."""
+
+_lock = threading.Lock()
+_credentials: dict[tuple[str | None, ...], "TokenCredential"] = {}
+
+
+def azure_credential(client_id: str | None = None) -> "TokenCredential":
+    """Return the process's credential, made on first use from the process's environment.
+
+    It is made anew when the environment has changed, as it does when the platform turns a warm placeholder
+    process into this app.
+
+    Args:
+        client_id: A user-assigned identity other than the app's usual one, for one connection.
+
+    Raises:
+        SettingsError: As `make_credential`.
+    """
+    key = (client_id, *(os.environ.get(name) for name in _MADE_FROM))
+    with _lock:
+        if key not in _credentials:
+            _credentials[key] = make_credential(os.environ, client_id)
+        return _credentials[key]
+
+
+def make_credential(settings: Mapping[str, str], client_id: str | None = None) -> "TokenCredential":
+    """Make a credential from application settings.
+
+    Args:
+        settings: The process's environment: azure-identity itself reads the endpoint from there.
+        client_id: A user-assigned identity; by default the one that AZURE_CLIENT_ID names.
+
+    Raises:
+        SettingsError: UPDRAFT_CREDENTIAL has an unknown value, or asks for a developer's login in Azure; or
+            there is no managed identity here.
+    """
+    kind = settings.get(CREDENTIAL) or "managed-identity"
+    client_id = client_id or settings.get(CLIENT_ID) or None
+    if kind == "managed-identity":
+        return _managed_identity(settings, client_id)
+    if kind != "default":
+        raise SettingsError(
+            f"the application setting {CREDENTIAL} is {kind!r}; it has to be managed-identity or default"
+        )
+    here = next((name for name in _IN_AZURE if settings.get(name)), None)
+    if here is not None:
+        raise SettingsError(
+            f"the application setting {CREDENTIAL} is 'default', which is for development only, but {here} "
+            "says that this app runs in Azure; remove the setting, so that the managed identity is used"
+        )
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - 150 ms that only its user pays
+
+    # Without the managed identity: where there is one, it is used by name, and else 169.254.169.254 is asked.
+    return DefaultAzureCredential(exclude_managed_identity_credential=True)
+
+
+def _managed_identity(settings: Mapping[str, str], client_id: str | None) -> "TokenCredential":
+    if not (all(map(settings.get, _ENDPOINT)) or all(map(settings.get, _FEDERATION))):
+        # azure-identity would go on to 169.254.169.254, which no Functions plan has, and wait for it.
+        raise SettingsError(
+            f"this app has no managed identity: {' and '.join(_ENDPOINT)} are not set; assign an identity to "
+            f"the app, or on a developer's machine set {CREDENTIAL} to default"
+        )
+    from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - 150 ms that are paid on first use
+
+    return ManagedIdentityCredential(client_id=client_id, **impatient())
+
+
+def impatient() -> dict[str, Any]:
+    """Return the options that keep an Azure client within an event's budget of about 20 seconds.
+
+    By default azure-core retries three times over 4.8 s, and waits as long as a Retry-After says. Here a
+    refused connection, a 5xx or a 429 is tried once more after at most a second, and silence not at all:
+    the worst case is one read time-out and that second. Longer waits belong to the queue.
+
+    Returns:
+        Keyword arguments for a credential or a client of the Azure SDK, with a connection pool of its own.
+    """
+    from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415 - as the credentials above
+
+    class Impatient(RequestsTransport):  # type: ignore[misc] # azure-core loads it by name, without a type
+        def sleep(self, duration: float) -> None:
+            super().sleep(min(duration, _LONGEST_WAIT))
+
+    return {
+        "transport": Impatient(connection_timeout=2, read_timeout=5),
+        "retry_total": 1,
+        "retry_connect": 1,
+        "retry_read": 0,
+        "retry_status": 1,
+    }
+
+
+def fetch_token(credential: "TokenCredential", scope: str, *, fresh: bool = False) -> "AccessToken":
+    """Get a token for one scope, with every failure told in one way.
+
+    Args:
+        credential: The process's credential.
+        scope: One scope, as in `https://vault.azure.net/.default`; never a wider one.
+        fresh: Ask the identity endpoint even if azure-identity has a token for the scope that looks good.
+
+    Returns:
+        The token and its expiry in Unix seconds.
+
+    Raises:
+        TokenUnavailable: With the hop that failed and the remedy. Permanent where the endpoint has refused
+            the request as such; a 403 is not, since the endpoint answers an empty one for a while after a
+            deployment (Azure/azure-functions-host#8623).
+    """
+    from azure.core.exceptions import (  # noqa: PLC0415 - as the credentials above
+        AzureError,
+        ClientAuthenticationError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
+
+    try:
+        if fresh and not _is_developers(credential):
+            return credential.get_token(scope, claims=_UNCACHED)
+        return credential.get_token(scope)
+    except ServiceRequestError as exc:
+        raise TokenUnavailable(_told(scope, "it could not be reached", "try again later")) from exc
+    except ServiceResponseError as exc:
+        raise TokenUnavailable(_told(scope, "it did not answer in time", "try again later")) from exc
+    except ClientAuthenticationError as exc:
+        raise _refused(scope, str(exc), developers=_is_developers(credential)) from exc
+    except AzureError as exc:
+        raise TokenUnavailable(_told(scope, f"it failed ({type(exc).__name__})", "try again later")) from exc
+    except ValueError as exc:
+        # An empty or HTML body (403 after a deployment, 502 from the platform) escapes msal as a JSON error.
+        reason = "its answer was not JSON, as happens for a while after a deployment"
+        raise TokenUnavailable(_told(scope, reason, "try again later")) from exc
+
+
+def _is_developers(credential: "TokenCredential") -> bool:
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - loaded already by whoever made it
+
+    return isinstance(credential, DefaultAzureCredential)
+
+
+def _refused(scope: str, words: str, *, developers: bool) -> TokenUnavailable:
+    """Read the status out of azure-identity's words: it keeps no response for a managed identity."""
+    if developers:
+        return TokenUnavailable(
+            f"no token for {scope}: none of the developer's logins that azure-identity tries gave one; "
+            f"run `az login`, or unset {CREDENTIAL}",
+            permanent=True,
+        )
+    found = re.search(r"\(\w+\) (\d{3}),", words)
+    status = int(found[1]) if found else 0
+    code = re.search(r"AADSTS\d+", words)
+    reason = f"it refused ({status or 'no status given'}{', ' + code[0] if code else ''})"
+    if status in {400, 401, 404}:
+        remedy = (
+            f"see that the identity is assigned to this app, that {CLIENT_ID} or the connection's client_id "
+            "is its client id, and that the scope's application exists in the tenant"
+        )
+        return TokenUnavailable(_told(scope, reason, remedy), permanent=True)
+    return TokenUnavailable(_told(scope, reason, "try again later"))
+
+
+def _told(scope: str, reason: str, remedy: str) -> str:
+    return f"no token for {scope} from the managed-identity endpoint: {reason}; {remedy}"
