@@ -1,0 +1,165 @@
+"""An Airflow 3 auth manager that lets Entra identities in beside everybody whom FAB lets in.
+
+Set `[core] auth_manager = updraft_airflow.auth_manager.EntraAuthManager`. A managed identity's access token
+is taken in two ways: directly, as `Authorization: Bearer`, or in exchange for an Airflow token at `POST
+/auth/token` with `{"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": <token>}` (RFC
+7523 section 2.1; the Keycloak provider takes the same request). Every other token, password and login goes
+to FAB as it came.
+"""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
+from airflow.utils.session import create_session
+from fastapi import HTTPException
+from jwt import ExpiredSignatureError, InvalidTokenError
+
+from updraft_airflow.configuration import Configuration, read_configuration
+from updraft_airflow.entra_tokens import EntraIdentity, Expired, Refused, TokenVerifier
+from updraft_airflow.fab_users import FabUsers
+from updraft_airflow.least_privilege import ensure_role, entra_role_command
+from updraft_airflow.signing_keys import EntraKeys, KeysUnavailable
+
+if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+    from airflow.cli.cli_config import CLICommand
+    from airflow.providers.fab.auth_manager.models import User
+    from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+THREADS = 4
+"""Of our own: a slow key endpoint or database must not take the threads that serve Airflow's requests."""
+
+
+class EntraAuthManager(FabAuthManager):  # type: ignore[misc] # the provider's classes are untyped to mypy
+    """FAB's auth manager, plus Entra access tokens of one tenant."""
+
+    @cached_property
+    def _configuration(self) -> Configuration:
+        return read_configuration()
+
+    @cached_property
+    def _verifier(self) -> TokenVerifier:
+        configuration = self._configuration
+        keys = EntraKeys(
+            configuration.authority,
+            configuration.policy.tenant_id,
+            issuers=configuration.policy.issuers,
+            refresh_seconds=configuration.keys_refresh,
+            longest_age=configuration.keys_longest_age,
+        )
+        return TokenVerifier(configuration.policy, keys)
+
+    @cached_property
+    def _users(self) -> FabUsers:
+        configuration = self._configuration
+        return FabUsers(
+            names=configuration.names,
+            create_with_role=configuration.role if configuration.create_users else None,
+            role_mapping=configuration.role_mapping,
+            cache_seconds=configuration.cache_seconds,
+        )
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(THREADS, thread_name_prefix="entra-auth")
+
+    def init(self) -> None:
+        """Refuse to start with a configuration that cannot work."""
+        super().init()
+        # All of them now: made on first use by two threads at once there would be two key caches
+        _ = self._verifier, self._users, self._threads
+
+    def get_fastapi_app(self) -> "FastAPI | None":
+        """Give FAB's own routes, after making the configured role."""
+        app = super().get_fastapi_app()
+        if self._configuration.role_dags:
+            with create_session(scoped=False) as session:
+                added = ensure_role(session, self._configuration.role, self._configuration.role_dags)
+            log.info("Role %s was given %d permission(s)", self._configuration.role, len(added))
+        return app
+
+    @staticmethod
+    def get_cli_commands() -> "list[CLICommand]":
+        """Give FAB's commands and `airflow entra-role`."""
+        return [*FabAuthManager.get_cli_commands(), entra_role_command()]
+
+    async def get_user_from_token(self, token: str) -> "BaseUser":
+        """Authenticate one request, without ever blocking the event loop for an Entra token.
+
+        Raises:
+            ExpiredSignatureError: Airflow answers 401 "Token Expired".
+            InvalidTokenError: Airflow answers 403 "Invalid JWT token".
+            HTTPException: 503, because the tenant's keys cannot be had.
+        """
+        if not self._verifier.claims_tenant(token):
+            return await super().get_user_from_token(token)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._entra_user, token)
+        except Expired as exc:
+            raise ExpiredSignatureError(str(exc)) from None
+        except Refused as exc:
+            raise InvalidTokenError(str(exc)) from None
+
+    def create_token(self, headers: dict[str, str], body: dict[str, Any]) -> "User | None":
+        """Authenticate a request for an Airflow token; FastAPI calls this on a thread.
+
+        Args:
+            headers: The request's.
+            body: The request's. Without our grant type it is FAB's, user name and password.
+
+        Returns:
+            The user; None lets the provider answer 401.
+
+        Raises:
+            ValueError: The assertion is missing; the provider answers 400.
+            HTTPException: 503, as above.
+        """
+        if body.get("grant_type") != JWT_BEARER:
+            return super().create_token(headers, body)
+        assertion = body.get("assertion")
+        if not isinstance(assertion, str) or not assertion:
+            raise ValueError("assertion must be an Entra access token")
+        try:
+            identity = self._verified(assertion)
+            user = self._users.user(identity, fresh=True)
+        except Refused:
+            return None
+        # This user object is this request's alone: generate_jwt reads the mark in the same request
+        user.entra_seconds_left = identity.seconds_left
+        log.info("Entra app %s exchanged its token as FAB user %s", identity.app_id, user.username)
+        return user
+
+    def generate_jwt(
+        self,
+        user: "User",
+        *,
+        expiration_time_in_seconds: int = conf.getint("api_auth", "jwt_expiration_time"),  # noqa: B008 - as the base
+    ) -> str:
+        """Sign an Airflow token; one that was exchanged never outlives the Entra token it stands for."""
+        left = getattr(user, "entra_seconds_left", None)
+        if left is not None:
+            expiration_time_in_seconds = min(expiration_time_in_seconds, max(1, int(left)))
+        token: str = super().generate_jwt(user, expiration_time_in_seconds=expiration_time_in_seconds)
+        return token
+
+    def _entra_user(self, token: str) -> "User":
+        return self._users.user(self._verified(token))
+
+    def _verified(self, token: str) -> EntraIdentity:
+        try:
+            return self._verifier.verify(token)
+        except KeysUnavailable as exc:
+            log.error("Entra token cannot be checked: %s", exc)  # noqa: TRY400 - the stack trace would add nothing
+            raise HTTPException(503, "The signing keys of the Entra tenant are unavailable") from None
+        except Refused as exc:
+            log.warning("Entra token refused: %s", exc)
+            raise

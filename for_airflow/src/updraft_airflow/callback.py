@@ -1,0 +1,229 @@
+"""Tells Updraft how a run ended: the wire format, and sending it. Knows nothing of Airflow's classes.
+
+A run that wants its outcome reported carries `conf["_updraft"]["callback"]` = `{"url": …, "token": …}`. The token is
+the run's own reverse token, which can do nothing else; without one an Entra token of this Airflow's identity
+is sent instead, and then only to the URLs that the operator allows: whoever may start a run chooses its conf.
+The format is described in docs/airflow-side.md.
+"""
+
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from updraft_airflow.wire import Answer, WireError, checked_url, origin, send
+
+LONGEST_DETAIL = 1000
+"""Characters of `detail` that are sent."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 section 2.1
+_TRY_AGAIN = frozenset({408, 425, 429})
+
+
+class CallbackError(Exception):
+    """The outcome was not taken. Never holds a token.
+
+    Attributes:
+        permanent: True where trying again cannot help.
+    """
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Where a run's outcome is to be sent.
+
+    Attributes:
+        url: https, or http to a loopback host.
+        token: The run's reverse token; None for an Entra token of our own.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        dag_id: The DAG.
+        dag_run_id: Its run.
+        state: As Airflow decides it.
+        started_at: With a time zone; None if the run never started.
+        ended_at: With a time zone.
+        detail: A few words for people.
+    """
+
+    dag_id: str
+    dag_run_id: str
+    state: Literal["success", "failed"]
+    started_at: datetime | None
+    ended_at: datetime | None
+    detail: str | None = None
+
+    def body(self) -> bytes:
+        """Write the request's body."""
+        document: dict[str, Any] = {
+            "run": {"dag_id": self.dag_id, "dag_run_id": self.dag_run_id},
+            "state": self.state,
+            "started_at": self.started_at.isoformat() if self.started_at else None,
+            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+        }
+        if self.detail:
+            document["detail"] = self.detail[:LONGEST_DETAIL]
+        return json.dumps(document).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to try.
+
+    Attributes:
+        attempts: Requests at most.
+        timeout: Seconds for each request.
+        first_delay: Seconds before the second request at most; each further one twice as long.
+        longest_delay: Seconds between two requests at most, whatever `Retry-After` asks for.
+    """
+
+    attempts: int = 4
+    timeout: float = 10.0
+    first_delay: float = 1.0
+    longest_delay: float = 30.0
+
+
+def read_callback(conf: Mapping[str, Any] | None) -> Callback | None:
+    """Find the callback in a run's conf.
+
+    Returns:
+        None if the run asks for no report.
+
+    Raises:
+        CallbackError: There is one, and it cannot be used.
+    """
+    updraft = (conf or {}).get("_updraft")
+    callback = updraft.get("callback") if isinstance(updraft, Mapping) else None
+    if callback is None:
+        return None
+    url = callback.get("url") if isinstance(callback, Mapping) else None
+    if not isinstance(url, str):
+        raise CallbackError("conf's _updraft.callback has no url", permanent=True)
+    token = callback.get("token")
+    if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+        raise CallbackError("conf's _updraft.callback.token is not a bearer token", permanent=True)
+    try:
+        return Callback(checked_url(url, what="_updraft.callback.url"), token)
+    except WireError as exc:
+        raise CallbackError(str(exc), permanent=True) from None
+
+
+def report(
+    callback: Callback,
+    outcome: RunOutcome,
+    *,
+    allowed: Sequence[str] = (),
+    own_token: Callable[[], str] | None = None,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+) -> None:
+    """Send the outcome until it is taken; sending it again is harmless.
+
+    Args:
+        callback: Where to.
+        outcome: What to say.
+        allowed: URL prefixes that may be called; empty for any, which `own_token` is never used for.
+        own_token: Gives an Entra token of this Airflow's identity, for a callback without a token.
+        patience: How long to try.
+
+    Raises:
+        CallbackError: It was not taken.
+    """
+    if allowed and not any(_is_below(callback.url, prefix) for prefix in allowed):
+        raise CallbackError("the callback's url is not in [updraft] callback_urls", permanent=True)
+    token = callback.token
+    if token is None:
+        if own_token is None or not allowed:
+            raise CallbackError(
+                "the callback has no token: set [updraft] callback_scope and callback_urls to report with"
+                " Airflow's own identity",
+                permanent=True,
+            )
+        token = own_token()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    body = outcome.body()
+    for attempt in range(1, patience.attempts + 1):
+        wish = 0.0
+        try:
+            answer = send("POST", callback.url, headers=headers, body=body, timeout=patience.timeout)
+            failure = _failure(answer)
+            wish = answer.retry_after or 0.0
+        except WireError as exc:
+            failure = str(exc)
+        if failure is None:
+            return
+        if attempt < patience.attempts:
+            backoff = random.uniform(0, patience.first_delay * 2 ** (attempt - 1))  # noqa: S311 - full jitter
+            time.sleep(min(patience.longest_delay, max(backoff, wish)))
+    raise CallbackError(f"after {patience.attempts} attempt(s): {failure}", permanent=False)
+
+
+def entra_token(scope: str) -> str:
+    """Get a token of the identity that this process runs as.
+
+    Args:
+        scope: As in "api://updraft/.default".
+
+    Raises:
+        CallbackError: azure-identity is not installed, or gives no token.
+    """
+    try:
+        from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - optional, and heavy
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - the same
+    except ImportError:
+        raise CallbackError(
+            "Airflow's own identity needs azure-identity: pip install 'updraft-airflow[azure]'",
+            permanent=True,
+        ) from None
+    try:
+        with DefaultAzureCredential() as credential:
+            token: str = credential.get_token(scope).token
+    except ClientAuthenticationError as exc:
+        first_line = str(exc).partition("\n")[0]
+        raise CallbackError(f"no Entra token for {scope}: {first_line[:300]}", permanent=False) from None
+    return token
+
+
+def _failure(answer: Answer) -> str | None:
+    """Say what is wrong with an answer and worth another try; None if the outcome was taken."""
+    if 200 <= answer.status < 300:  # noqa: PLR2004 - the class of success
+        return None
+    if answer.status >= 500 or answer.status in _TRY_AGAIN:  # noqa: PLR2004 - the class of server errors
+        return f"the callback answered {answer.status}"
+    hint = {
+        401: ": the token is not accepted",
+        403: ": the token does not allow it",
+        409: ": another outcome was reported for this run before",
+    }.get(answer.status, ": redirects are not followed" if answer.status < 400 else "")  # noqa: PLR2004
+    raise CallbackError(f"the callback answered {answer.status}{hint}", permanent=True)
+
+
+def _is_below(url: str, prefix: str) -> bool:
+    """Compare whole origins and whole path segments, so that no look-alike host or path slips through."""
+    try:
+        same = origin(checked_url(url, what="url")) == origin(checked_url(prefix, what="prefix"))
+    except WireError:
+        return False
+    path, base = _path(url), _path(prefix).rstrip("/") + "/"
+    return same and (path + "/").startswith(base) and not re.search(r"/\.|%2e|%2f|\\", path, re.IGNORECASE)
+
+
+def _path(url: str) -> str:
+    return (
+        re.sub(r"^[a-z]+://[^/?#]*", "", url, flags=re.IGNORECASE).partition("?")[0].partition("#")[0] or "/"
+    )

@@ -1,0 +1,86 @@
+"""The FAB role that can trigger chosen DAGs and nothing else, and the command `airflow entra-role` that makes it.
+
+To start a run FAB wants `can_create` on the DAG's runs and `can_edit` on the DAG; the reads let the caller
+see whether the DAG is paused and how its run goes. `can_edit` on a DAG also allows pausing it: FAB has no
+finer permission.
+Source: FabAuthManager.is_authorized_dag, scenario 3.
+"""
+
+from argparse import Namespace
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.cli.cli_config import ActionCommand
+    from sqlalchemy.orm import Session
+
+
+def permissions_to_trigger(dag_id: str) -> tuple[tuple[str, str], ...]:
+    """List (action, resource) for one DAG, in FAB's own names."""
+    return (
+        ("can_read", f"DAG:{dag_id}"),
+        ("can_edit", f"DAG:{dag_id}"),
+        ("can_read", f"DAG Run:{dag_id}"),
+        ("can_create", f"DAG Run:{dag_id}"),
+    )
+
+
+def ensure_role(session: "Session", name: str, dag_ids: Iterable[str]) -> list[str]:
+    """Make the role if it is not there, and give it what it lacks; nothing is taken away.
+
+    Args:
+        session: Committed by FAB's own methods as they go.
+        name: The role.
+        dag_ids: The DAGs that it may trigger; they need not exist yet.
+
+    Returns:
+        What was added, in words.
+    """
+    from airflow.providers.fab.www.security_appless import (  # noqa: PLC0415 - heavy; the command line is lazy
+        ApplessAirflowSecurityManager,
+    )
+
+    manager = ApplessAirflowSecurityManager(session=session)
+    role = manager.add_role(name)
+    held = {(permission.action.name, permission.resource.name) for permission in role.permissions}
+    added = []
+    for dag_id in dag_ids:
+        for action, resource in permissions_to_trigger(dag_id):
+            if (action, resource) not in held:
+                manager.add_permission_to_role(role, manager.create_permission(action, resource))
+                added.append(f"{action} on {resource}")
+    return added
+
+
+def entra_role_command() -> "ActionCommand":
+    """Describe `airflow entra-role` to Airflow's command line."""
+    from airflow.cli.cli_config import ActionCommand, Arg, lazy_load_command  # noqa: PLC0415 - as above
+
+    return ActionCommand(
+        name="entra-role",
+        help="Let a role trigger DAGs, and nothing else",
+        func=lazy_load_command("updraft_airflow.least_privilege.run_entra_role"),
+        args=(
+            Arg(
+                ("--role",),
+                help="The role; made if it is not there (default: %(default)s)",
+                default="Updraft",
+            ),
+            Arg(("--dag",), help="A DAG's id; give one or more", nargs="+", required=True),
+        ),
+    )
+
+
+def run_entra_role(arguments: Namespace) -> None:
+    """Run `airflow entra-role`.
+
+    Args:
+        arguments: `role`, and `dag` as a list.
+    """
+    from airflow.utils.session import create_session  # noqa: PLC0415 - as above
+
+    with create_session() as session:
+        added = ensure_role(session, arguments.role, arguments.dag)
+    for line in added:
+        print(f"{arguments.role}: {line}")
+    print(f"Role {arguments.role} can trigger {', '.join(arguments.dag)}; {len(added)} permission(s) added")

@@ -1,0 +1,126 @@
+"""Two ways for a DAG to tell Updraft how its run ended.
+
+`report_outcome()` is a last task: it runs on a worker, with that worker's identity, a log, and Airflow's
+own retries. `UpdraftNotifier()` is a callback of the DAG: it runs in the DAG processor just after the run's
+end, also when the run was ended by hand or timed out, but nobody calls it again if it fails. Use the task;
+add the notifier as `on_failure_callback` for what the task cannot see. An outcome that is reported twice is
+taken once.
+"""
+
+import logging
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.configuration import conf
+from airflow.sdk import BaseNotifier, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from updraft_airflow.callback import (
+    CallbackError,
+    Patience,
+    RunOutcome,
+    entra_token,
+    read_callback,
+    report,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+State = Literal["success", "failed"]
+
+IN_THE_PROCESSOR = Patience(attempts=3, timeout=5.0, longest_delay=5.0)
+"""Shorter than a task's: the process that runs DAG callbacks parses DAG files as well."""
+
+_FAILED = frozenset({"failed", "upstream_failed"})
+
+
+class UpdraftNotifier(BaseNotifier):  # type: ignore[misc] # Airflow's classes are untyped to mypy
+    """Reports a run's outcome; for a DAG's `on_success_callback` and `on_failure_callback`."""
+
+    def __init__(self, *, state: State | None = None, patience: Patience = IN_THE_PROCESSOR) -> None:
+        """Make the notifier; it does nothing yet.
+
+        Args:
+            state: What to report. By default what Airflow says about the run.
+            patience: How long to try.
+        """
+        super().__init__()
+        self.state = state
+        self.patience = patience
+
+    def notify(self, context: "Context") -> None:
+        """Send the outcome, if the run asks for it.
+
+        Raises:
+            CallbackError: It was not taken; Airflow logs it.
+        """
+        run = context.get("dag_run")
+        if run is None:
+            log.warning("Airflow gave no DAG run to this callback, so there is no outcome to report")
+            return
+        reason = context.get("reason")
+        state = self.state or _state(str(run.state), reason)
+        _report(run, state, ended_at=run.end_date, detail=reason, patience=self.patience)
+
+
+@task(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=30))
+def report_outcome(**context: Any) -> None:  # noqa: ANN401 - Airflow's context
+    """Report the run's outcome as its last task; put it after the DAG's last tasks.
+
+    The run failed if one of the tasks directly before this one did: Airflow's own rule, which looks at a
+    DAG's last tasks. As this is now the last one, it fails as well then, so that the run does not look
+    successful.
+    """
+    run, instance = context["dag_run"], context["ti"]
+    before = sorted(context["task"].upstream_task_ids)
+    states: dict[str, Any] = {}
+    if before:
+        found = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id], task_ids=before)
+        states = found.get(run.run_id, {})
+    failed = sorted(name for name, state in states.items() if str(state) in _FAILED)
+    detail = f"failed tasks: {', '.join(failed)}" if failed else None
+    try:
+        _report(run, "failed" if failed else "success", ended_at=None, detail=detail, patience=Patience())
+    except CallbackError as exc:
+        if exc.permanent:
+            raise AirflowFailException(str(exc)) from None
+        raise
+    if failed:
+        raise AirflowFailException(f"The run has {detail}")
+
+
+def _report(
+    run: Any, state: State, *, ended_at: datetime | None, detail: str | None, patience: Patience
+) -> None:  # noqa: ANN401 - Airflow has several classes for a run
+    callback = read_callback(run.conf)
+    if callback is None:
+        log.info("This run asks for no report of its outcome")
+        return
+    scope = conf.get("updraft", "callback_scope", fallback="")
+    outcome = RunOutcome(
+        dag_id=run.dag_id,
+        dag_run_id=run.run_id,
+        state=state,
+        started_at=run.start_date,
+        ended_at=ended_at or datetime.now(timezone.utc),
+        detail=detail,
+    )
+    report(
+        callback,
+        outcome,
+        allowed=conf.get("updraft", "callback_urls", fallback="").replace(",", " ").split(),
+        own_token=partial(entra_token, scope) if scope else None,
+        patience=patience,
+    )
+    log.info("Reported the outcome %s", state)
+
+
+def _state(state: str, reason: str | None) -> State:
+    """Take the run's state if it has ended, else what Airflow gives as the callback's reason."""
+    if state in ("success", "failed"):
+        return "success" if state == "success" else "failed"
+    return "success" if reason == "success" else "failed"

@@ -1,0 +1,95 @@
+"""Tells Airflow about this package: its options appear in `airflow config list` and its auth manager in `airflow providers`."""
+
+from typing import Any
+
+from updraft_airflow import __version__
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the package as `airflow/provider_info.schema.json` wants it."""
+    return {
+        "package-name": "updraft-airflow",
+        "name": "Updraft",
+        "description": "Microsoft Entra tokens for the REST API, and reports on how runs ended.",
+        "auth-managers": ["updraft_airflow.auth_manager.EntraAuthManager"],
+        "notifications": ["updraft_airflow.notifier.UpdraftNotifier"],
+        "config": {
+            "entra_auth_manager": {
+                "description": "Whose Entra tokens the REST API takes, and what they may do.",
+                "options": {
+                    "tenant_id": _option("The GUID of the Entra tenant. Required.", "string"),
+                    "audiences": _option(
+                        "Client id and application ID URI of Airflow's app registration, with commas. Required.",
+                        "string",
+                        example="11111111-2222-3333-4444-555555555555,api://airflow",
+                    ),
+                    "app_roles": _option(
+                        "App roles, with commas; a token must carry at least one.",
+                        "string",
+                        "Airflow.Trigger",
+                    ),
+                    "authority": _option(
+                        "Where the tenant publishes its keys.", "string", "https://login.microsoftonline.com"
+                    ),
+                    "issuers": _option(
+                        "The tenant's issuers, with commas, where they are not the public cloud's.",
+                        "string",
+                        "",
+                    ),
+                    "leeway": _option("Seconds that clocks may be apart.", "float", "60"),
+                    "keys_refresh": _option("Seconds between two fetches of the keys.", "float", "3600"),
+                    "keys_longest_age": _option(
+                        "Seconds that keys are used if they cannot be fetched again.", "float", "86400"
+                    ),
+                    "users": _option(
+                        "JSON object, object id to FAB user name. Default: the user name is the object id.",
+                        "string",
+                        "{}",
+                        example='{"99999999-8888-7777-6666-555555555555": "updraft"}',
+                    ),
+                    "create_users": _option(
+                        "Whether unknown identities with the app role get a FAB user.", "boolean", "False"
+                    ),
+                    "role": _option("The one FAB role of users that are created.", "string", "Updraft"),
+                    "role_dags": _option(
+                        "DAG ids, with commas, that `role` may trigger; given to it at start.", "string", ""
+                    ),
+                    "role_mapping": _option(
+                        "JSON object, app role to FAB role: set on the user as the token says.",
+                        "string",
+                        "{}",
+                    ),
+                },
+            },
+            "updraft": {
+                "description": "How runs that Updraft started report their outcome.",
+                "options": {
+                    "callback_urls": _option(
+                        "URL prefixes, with commas, that outcomes may be sent to. Empty: any https URL, but only"
+                        " with the run's own reverse token.",
+                        "string",
+                        "",
+                        example="https://updraft.example/api/",
+                    ),
+                    "callback_scope": _option(
+                        "Scope of the Entra token for callbacks without a reverse token.",
+                        "string",
+                        "",
+                        example="api://updraft/.default",
+                    ),
+                },
+            },
+        },
+    }
+
+
+def _option(
+    description: str, kind: str, default: str | None = None, *, example: str | None = None
+) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": __version__,
+        "type": kind,
+        "example": example,
+        "default": default,
+    }

@@ -1,0 +1,177 @@
+"""The public keys that Entra signs with: fetched by discovery, cached, refreshed when an unknown one shows up.
+
+A key set is used for `refresh_seconds` without a question. Then one thread fetches the next while the
+others go on with the old one, which stays good for `longest_age` seconds if the endpoint is down. A token
+with a key id that is not in the set starts a fetch too, at most once a minute, so that nobody can make this
+process hammer Entra.
+Source of the rotation rules: "Signing key rollover in the Microsoft identity platform".
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import RSAAlgorithm
+
+from updraft_airflow.wire import WireError, checked_url, origin, send
+
+log = logging.getLogger(__name__)
+
+SHORTEST_KEY = 2048
+"""Bits; RFC 7518 section 3.3 demands at least these for RS256."""
+
+FETCH_TIMEOUT = 5.0
+"""Seconds for each of the two requests of a fetch."""
+
+UNKNOWN_KEY_INTERVAL = 60.0
+"""Seconds between two fetches that an unknown key id may cause."""
+
+COLD_RETRY_INTERVAL = 5.0
+"""Seconds between two tries while there is no usable key set at all."""
+
+
+class KeysUnavailable(Exception):  # noqa: N818 - it names a state
+    """No key set can be had just now; waiting may help."""
+
+
+class UnknownKey(Exception):  # noqa: N818 - it names a state
+    """The key set is good, and the key is not in it."""
+
+
+class KeySource(Protocol):
+    """Where a verifier gets the issuer's public keys."""
+
+    def key(self, key_id: str) -> RSAPublicKey:
+        """Give the key of that id.
+
+        Raises:
+            UnknownKey: The issuer has no such key.
+            KeysUnavailable: The issuer's keys cannot be had.
+        """
+        ...
+
+
+class EntraKeys:
+    """The signing keys of one tenant, by OpenID Connect discovery. Thread-safe; the caller's thread fetches."""
+
+    def __init__(
+        self,
+        authority: str,
+        tenant_id: str,
+        *,
+        issuers: Collection[str],
+        refresh_seconds: float = 3600.0,
+        longest_age: float = 86400.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make an empty cache; nothing is fetched yet.
+
+        Args:
+            authority: As in "https://login.microsoftonline.com".
+            tenant_id: The tenant's GUID.
+            issuers: The tenant's issuers; a key that is published for another one is left out.
+            refresh_seconds: How long a key set is used without asking again.
+            longest_age: How long a key set is used at most, if asking again fails.
+            clock: Seconds that only grow.
+        """
+        base = checked_url(authority, what="the authority").rstrip("/")
+        self._discovery_url = f"{base}/{tenant_id}/v2.0/.well-known/openid-configuration"
+        self._tenant_id = tenant_id
+        self._issuers = frozenset(issuers)
+        self._refresh_seconds = refresh_seconds
+        self._longest_age = longest_age
+        self._clock = clock
+        self._fetching = threading.Lock()
+        self._keys: Mapping[str, RSAPublicKey] = {}
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+
+    def key(self, key_id: str) -> RSAPublicKey:
+        """Give the key of that id, see `KeySource`."""
+        age = self._clock() - self._fetched_at
+        found = self._keys.get(key_id) if age < self._longest_age else None
+        if found is not None and age < self._refresh_seconds:
+            return found
+        # With a key at hand nobody waits: one thread refreshes, the others go on with what they have.
+        if self._fetching.acquire(blocking=found is None):
+            try:
+                self._fetch_if_due()
+            finally:
+                self._fetching.release()
+        if self._clock() - self._fetched_at >= self._longest_age:
+            raise KeysUnavailable(f"no signing keys from {self._discovery_url}")
+        try:
+            return self._keys[key_id]
+        except KeyError:
+            raise UnknownKey(f"the tenant has no signing key {key_id[:80]!r}") from None
+
+    def _fetch_if_due(self) -> None:
+        now = self._clock()
+        usable = now - self._fetched_at < self._longest_age
+        if now - self._tried_at < (UNKNOWN_KEY_INTERVAL if usable else COLD_RETRY_INTERVAL):
+            return
+        self._tried_at = now
+        try:
+            self._keys = self._fetch()
+        except (WireError, ValueError, RecursionError) as exc:
+            log.warning("Signing keys could not be fetched from %s: %s", self._discovery_url, exc)
+        else:
+            self._fetched_at = self._clock()
+
+    def _fetch(self) -> Mapping[str, RSAPublicKey]:
+        keys_url = _document(self._discovery_url).get("jwks_uri")
+        if not isinstance(keys_url, str):
+            raise ValueError("the discovery document names no jwks_uri")  # noqa: TRY004 - content, not a caller's type
+        checked_url(keys_url, what="jwks_uri")
+        if origin(keys_url) != origin(self._discovery_url):
+            raise ValueError(f"jwks_uri {keys_url[:200]!r} is not at the authority")
+        listed = _document(keys_url).get("keys")
+        keys = {}
+        for entry in listed if isinstance(listed, list) else []:
+            if isinstance(entry, dict) and self._signs_for_tenant(entry):
+                keys |= _public_key(entry)
+        if not keys:
+            raise ValueError(f"{keys_url[:200]!r} holds no usable RSA key")
+        return keys
+
+    def _signs_for_tenant(self, entry: Mapping[str, Any]) -> bool:
+        """Compare a key's own issuer, which Entra publishes with it ("validate the signing key issuer")."""
+        issuer = entry.get("issuer")
+        if issuer is None:
+            return True
+        return isinstance(issuer, str) and issuer.replace("{tenantid}", self._tenant_id) in self._issuers
+
+
+def _document(url: str) -> dict[str, Any]:
+    answer = send("GET", url, timeout=FETCH_TIMEOUT, headers={"Accept": "application/json"})
+    if answer.status != 200:  # noqa: PLR2004 - OK
+        raise WireError(f"{url[:200]!r} answered {answer.status}")
+    document = json.loads(answer.body)
+    if not isinstance(document, dict):
+        raise ValueError(f"{url[:200]!r} is not a JSON object")  # noqa: TRY004 - content, not a caller's type
+    return document
+
+
+def _public_key(entry: Mapping[str, Any]) -> dict[str, RSAPublicKey]:
+    """Read one member of a key set; an unusable one gives nothing and leaves its neighbours alone."""
+    key_id = entry.get("kid")
+    fits = (
+        entry.get("kty") == "RSA"
+        and entry.get("use", "sig") == "sig"
+        and entry.get("alg", "RS256") == "RS256"
+    )
+    if not fits or not isinstance(key_id, str):
+        return {}
+    try:
+        key = RSAAlgorithm.from_jwk({name: entry[name] for name in ("kty", "n", "e")})
+    except Exception as exc:  # noqa: BLE001 - the library raises several kinds for what is only an unusable key
+        log.warning("Signing key %.80r is left out: %s", key_id, exc)
+        return {}
+    if not isinstance(key, RSAPublicKey) or key.key_size < SHORTEST_KEY:
+        log.warning("Signing key %.80r is left out: shorter than %d bits", key_id, SHORTEST_KEY)
+        return {}
+    return {key_id: key}

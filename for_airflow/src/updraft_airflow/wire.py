@@ -1,0 +1,144 @@
+"""One HTTP request, with the limits that both halves of this package want.
+
+Only https, or http to a loopback address; no redirect is followed; no answer is read past its limit. It uses
+the standard library, so that neither the api-server nor a worker gains a dependency.
+"""
+
+import http.client
+import ipaddress
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, NoReturn
+from urllib.parse import urlsplit
+
+LONGEST_ANSWER = 1 << 20
+"""Bytes of an answer that are read; Entra's key set is about 20 KB."""
+
+
+class WireError(Exception):
+    """No answer: refused URL, no connection, time-out, or an answer that is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said.
+
+    Attributes:
+        status: The HTTP status code, 3xx included.
+        body: At most `LONGEST_ANSWER` bytes.
+        retry_after: The server's wish in seconds, where it stated one as a number.
+    """
+
+    status: int
+    body: bytes
+    retry_after: float | None = None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address literal can only mean this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_url(url: str, *, what: str) -> str:
+    """Give back a URL that may be called.
+
+    Args:
+        url: As configured, or as found in a document.
+        what: Its name for the error, as in "the callback's url".
+
+    Raises:
+        WireError: It is not an absolute https URL (or http to a loopback host), or it holds a user name or
+            characters that no URL holds.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as exc:
+        raise WireError(f"{what} is not a URL: {exc}") from None
+    if not host or parts.username is not None or not url.isascii() or not url.isprintable() or " " in url:
+        raise WireError(f"{what} must be an absolute URL without a user name, not {url[:200]!r}")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise WireError(f"{what} must begin with https:// (http:// is for loopback only), not {url[:200]!r}")
+    return url
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a URL that `checked_url` let through."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> None:
+        """Leave the redirect as the answer: a token or a key set is never taken elsewhere."""
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    timeout: float,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Answer:
+    """Send one request and give back whatever status comes.
+
+    Args:
+        method: "GET" or "POST".
+        url: Checked by `checked_url` first.
+        timeout: Seconds for the connection, and again for each read.
+        headers: Sent as they are; the values are never put in an error.
+        body: The request's body.
+
+    Raises:
+        WireError: No answer, or one longer than `LONGEST_ANSWER`. Names the host and the cause only.
+    """
+    checked_url(url, what="the address")
+    scheme, host, port = origin(url)
+    where = f"{scheme}://{host}:{port}"
+    # checked_url has let only https and loopback http through
+    request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)  # noqa: S310
+    handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
+    if is_loopback(host):
+        handlers.append(urllib.request.ProxyHandler({}))  # a proxy's loopback is not ours
+    opener = urllib.request.build_opener(*handlers)
+    try:
+        try:
+            response = opener.open(request, timeout=timeout)
+        except urllib.error.HTTPError as exc:
+            response = exc
+        with response:
+            content: bytes = response.read(LONGEST_ANSWER + 1)
+            if len(content) > LONGEST_ANSWER:
+                raise WireError(f"{where} answered with more than {LONGEST_ANSWER} bytes")
+            status = int(response.status or 0)
+            return Answer(status, content, _seconds(response.headers.get("Retry-After")))
+    except (OSError, http.client.HTTPException, ValueError) as exc:
+        _raise_without_details(where, exc)
+
+
+def _raise_without_details(where: str, exc: Exception) -> NoReturn:
+    """Name the host and the kind of failure; a ValueError of http.client may quote a header."""
+    reason = getattr(exc, "reason", None)
+    detail = f": {reason}" if isinstance(exc, urllib.error.URLError) and reason else ""
+    raise WireError(f"no answer from {where} ({type(exc).__name__}{detail})") from None
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and value.isascii() and value.isdigit() and len(value) < 8 else None  # noqa: PLR2004 - 115 days
