@@ -1,0 +1,249 @@
+"""Airflow's REST API v2, as far as starting a run needs it, through the official client.
+
+The client is used for what it knows (addresses, bodies, connections) and kept from what hurts: it has no
+time-out by itself, follows redirects with a second POST, and raises validation errors for answers of newer
+servers after the run exists. So every call has time-outs, redirects are answers, and the body is read here,
+leniently and bounded. Whatever goes wrong on the way becomes an `Answer`, in one place.
+"""
+
+import json
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import quote, urlsplit
+
+from shared.answer import Answer, why_unsendable
+from shared.backoff import retry_after_seconds
+from shared.failures import is_stale_token
+from shared.version import VERSION
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+
+    from shared.json_types import JsonObject
+    from shared.run_request import RunRequest
+    from shared.tokens import TokenSource
+
+BODY_LIMIT: Final = 1_048_576
+"""Bytes of an answer that are read; a run echoes its conf, which is far smaller."""
+_CHUNK: Final = 65_536
+_TEXT_KEPT: Final = 600
+_SHORTEST_TIMEOUT: Final = 0.05
+
+
+class AirflowConnection(Protocol):
+    """What the client needs to know of a connection in rules.yaml."""
+
+    @property
+    def name(self) -> str:
+        """The connection's name."""
+
+    @property
+    def url(self) -> str:
+        """Where Airflow's web server answers, without `/api/v2`."""
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds to wait for a connection."""
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds to wait for an answer."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests may be in flight at once: the size of the connection pool."""
+
+
+class AirflowClient:
+    """Asks one Airflow; safe to use from any thread, and made for the life of the process.
+
+    Args:
+        connection: Where Airflow is, and how long to wait for it.
+        tokens: Gives the value of the Authorization header.
+    """
+
+    def __init__(self, connection: AirflowConnection, tokens: "TokenSource") -> None:
+        self._connection = connection
+        self._tokens = tokens
+        self._lock = threading.Lock()
+        self._api: Any = None
+
+    def start_run(self, request: "RunRequest", *, within: float | None = None) -> Answer:
+        """Ask for a DAG run. `logical_date` is always in the body: API v2 demands the key, null or not.
+
+        Args:
+            request: The run.
+            within: Seconds that the request may take at most, where that is less than the connection's own.
+
+        Raises:
+            CredentialError: There is no token to ask with; nothing was sent.
+        """
+        from shared.slim_airflow_client import slim_client  # noqa: PLC0415 - costly, and only acting needs it
+
+        fields = {
+            "dag_run_id": request.dag_run_id,
+            "conf": request.conf,
+            "note": request.note,
+            "logical_date": request.logical_date,
+            "run_after": request.run_after,
+        }
+        if reason := why_unsendable({"conf": request.conf}):
+            return Answer(sent=False, unsendable=reason)
+        try:
+            body = slim_client().TriggerDAGRunPostBody(**fields)
+        except ValueError as exc:  # pydantic's ValidationError is one
+            return Answer(sent=False, unsendable=f"not a DAG run: {exc}")
+        return self._ask(
+            "POST", f"/dags/{_segment(request.dag_id)}/dagRuns", body, request.dag_run_id, within
+        )
+
+    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
+        """Look a run up by its id; arguments and errors as `start_run`."""
+        path = f"/dags/{_segment(dag_id)}/dagRuns/{_segment(dag_run_id)}"
+        return self._ask("GET", path, None, dag_run_id, within)
+
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
+        """Look a DAG up by its id; arguments and errors as `start_run`."""
+        return self._ask("GET", f"/dags/{_segment(dag_id)}", None, None, within)
+
+    def _ask(
+        self, method: str, path: str, body: object, dag_run_id: str | None, within: float | None
+    ) -> Answer:
+        """Send with a token; where Airflow calls it stale, once more with a new one."""
+        started = time.monotonic()
+        authorization = self._tokens.authorization()
+        token_seconds = time.monotonic() - started
+        answer = self._send(method, path, body, authorization, within)
+        if is_stale_token(answer):
+            renewal = time.monotonic()
+            authorization = self._tokens.renew(authorization)
+            token_seconds += time.monotonic() - renewal
+            left = None if within is None else within - (time.monotonic() - started)
+            answer = self._send(method, path, body, authorization, left)
+        answered = answer.body if answer.status is not None and answer.status < 300 else None  # noqa: PLR2004
+        other_run = (
+            dag_run_id is not None and answered is not None and answered.get("dag_run_id") != dag_run_id
+        )
+        return replace(answer, token_seconds=token_seconds, other_run=other_run)
+
+    def _send(self, method: str, path: str, body: object, authorization: str, within: float | None) -> Answer:
+        """Send one request and read its answer: the one place where the libraries' errors become answers."""
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - costly, and only acting needs it
+
+        from shared.slim_airflow_client import slim_client  # noqa: PLC0415 - as above
+
+        api = self._client()
+        headers = {"Accept": "application/json", "Authorization": authorization}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        most = max(within if within is not None else float("inf"), _SHORTEST_TIMEOUT)
+        timeouts = (min(self._connection.connect_timeout, most), min(self._connection.read_timeout, most))
+        started = time.monotonic()
+        answer = Answer()
+        try:
+            request = api.param_serialize(method, f"/api/v2{path}", header_params=headers, body=body)
+            response = api.call_api(*request, _request_timeout=timeouts).response
+            answer = _head(response)
+            answer = _with_body(answer, response, until=started + min(sum(timeouts), most))
+        except (HTTPError, slim_client().ApiException) as exc:
+            answer = replace(
+                answer, sent=answer.status is not None or _may_be_sent(exc), error=_in_words(exc)
+            )
+        except ValueError:  # http.client refuses a header with a line break, and would show it: a token
+            answer = Answer(sent=False, error="the token cannot be put into an Authorization header")
+        return replace(answer, seconds=time.monotonic() - started)
+
+    def _client(self) -> Any:  # noqa: ANN401 - the official client, loaded late, has no static type here
+        with self._lock:
+            if self._api is None:
+                from urllib3.util import Retry  # noqa: PLC0415 - costly, and only acting needs it
+
+                from shared.slim_airflow_client import slim_client  # noqa: PLC0415 - as above
+
+                slim = slim_client()
+                self._api = slim.ApiClient(
+                    slim.Configuration(
+                        host=self._connection.url.rstrip("/"),
+                        retries=Retry(total=False, redirect=False, raise_on_status=False),
+                        connection_pool_maxsize=self._connection.in_flight,
+                    )
+                )
+                self._api.user_agent = f"updraft/{VERSION}"
+            return self._api
+
+
+def _segment(name: str) -> str:
+    """Quote one segment of a path, dots included where they alone would climb it (RFC 3986 section 5.2.4)."""
+    return quote(name, safe="") if name.strip(".") else "%2E" * len(name)
+
+
+def _head(response: "BaseHTTPResponse") -> Answer:
+    location = urlsplit(response.headers.get("Location", ""))
+    return Answer(
+        status=response.status,
+        retry_after=retry_after_seconds(response.headers.get("Retry-After"), lambda: datetime.now(UTC)),
+        location=f"{location.scheme}://{location.hostname}" if location.hostname else "",
+    )
+
+
+def _with_body(answer: Answer, response: "BaseHTTPResponse", *, until: float) -> Answer:
+    """Read the body within its bounds, and give the connection back to the pool or close it."""
+    chunks: list[bytes] = []
+    size = 0
+    whole = False
+    try:
+        while chunk := response.read1(_CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                return replace(answer, error=f"the answer is larger than {BODY_LIMIT} bytes")
+            if time.monotonic() > until:
+                return replace(answer, error="the answer did not end in time")
+        whole = True
+    finally:
+        if whole:
+            response.release_conn()
+        else:
+            response.close()
+    raw = b"".join(chunks)
+    body = _json_object(raw)
+    text = "" if body is not None else " ".join(raw[: 4 * _TEXT_KEPT].decode(errors="replace").split())
+    return replace(answer, body=body, text=text[:_TEXT_KEPT])
+
+
+def _json_object(raw: bytes) -> "JsonObject | None":
+    try:
+        decoded = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _may_be_sent(exc: Exception) -> bool:
+    """Tell whether a request that failed like this may have reached Airflow; yes where it is not certain."""
+    import ssl  # noqa: PLC0415 - loaded with urllib3 by now
+
+    from urllib3 import exceptions  # noqa: PLC0415 - as above
+
+    certainly_not = (
+        exceptions.ConnectTimeoutError,
+        exceptions.NewConnectionError,  # refused, unreachable; a name that does not resolve is one too
+        exceptions.ProxyError,
+        exceptions.LocationValueError,
+    )
+    if isinstance(exc, certainly_not):
+        return False
+    if isinstance(exc, exceptions.HTTPError):
+        return True
+    cause = exc.__context__  # the official client wraps urllib3's SSLError in an exception of its own
+    inner = cause.args[0] if cause is not None and cause.args else None
+    return not isinstance(inner, ssl.SSLCertVerificationError)
+
+
+def _in_words(exc: Exception) -> str:
+    reason = str(getattr(exc, "reason", None) or exc)
+    words = " ".join(reason.rpartition("object at 0x")[2].split())
+    return f"{type(exc).__name__}: {words}"[:_TEXT_KEPT]

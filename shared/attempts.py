@@ -1,0 +1,310 @@
+"""The tries that one delivery makes at Airflow within its budget, until the answer is definite.
+
+A request that may have reached Airflow without an answer is not simply repeated: the run is looked up by its
+id and compared by the identity in its conf, so that the end is always one of: ours, somebody else's, absent.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+
+from shared.answer import Answer
+from shared.backoff import Backoff
+from shared.errors import CredentialError
+from shared.failures import AnswerClass, Row, classify, explain
+
+if TYPE_CHECKING:
+    from shared.breaker import Breaker, Passage
+    from shared.json_types import Json
+    from shared.limiter import Limiter
+    from shared.run_request import RunRequest
+
+RESERVED: Final = "_updraft"
+"""The key of a run's conf under which the event's identity is kept."""
+_LEAST_SECONDS: Final = 0.5
+"""With less of the budget left than this, no request is begun."""
+_UNHEALTHY: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
+
+
+class Airflow(Protocol):
+    """The requests that a delivery makes (`shared/airflow.py`)."""
+
+    def start_run(self, request: "RunRequest", *, within: float | None = None) -> Answer:
+        """Ask for a run."""
+
+    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
+        """Look a run up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One Airflow, with what protects it; made once a process for each connection.
+
+    Attributes:
+        airflow: Its client.
+        breaker: Leaves it alone while it is down.
+        limiter: Bounds the requests in flight.
+    """
+
+    airflow: Airflow
+    breaker: "Breaker"
+    limiter: "Limiter"
+
+
+class EndingKind(Enum):
+    """How the tries can end."""
+
+    STARTED = auto()
+    """The run exists, and this delivery made it."""
+    DUPLICATE = auto()
+    """The run exists, made by an earlier delivery."""
+    LATER = auto()
+    """Nothing definite within the budget: try again soon."""
+    ALARM = auto()
+    """A person has to act first: try again much later."""
+    MISSING_DAG = auto()
+    """There is no such DAG: try again slowly, for a while."""
+    REJECTED = auto()
+    """It will never work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the tries ended.
+
+    Attributes:
+        kind: What to do.
+        code: One word for the reason: the failure table's row, or one of ours.
+        reason: The reason for a person.
+        at_least: Seconds that the next try must wait at least.
+    """
+
+    kind: EndingKind
+    code: str
+    reason: str = ""
+    at_least: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one delivery may spend at Airflow.
+
+    Attributes:
+        deadline: When the tries have to be over, on `clock`.
+        tries: How many requests at most.
+        pauses: How long between them.
+        place_wait: Seconds to wait for a place among the requests in flight.
+        clock: Monotonic seconds.
+        sleep: Waits for seconds.
+    """
+
+    deadline: float
+    tries: int = 6
+    pauses: Backoff = field(default_factory=lambda: Backoff(first=0.25, longest=4.0))
+    place_wait: float = 1.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return self.deadline - self.clock()
+
+
+class Attempts:
+    """The tries of one delivery.
+
+    Args:
+        target: The Airflow.
+        request: The run that is asked for.
+        budget: What may be spent.
+
+    Attributes:
+        status: Airflow's last HTTP status.
+        token_seconds: Spent on tokens.
+        airflow_seconds: Spent waiting for Airflow.
+    """
+
+    def __init__(self, target: Target, request: "RunRequest", budget: Budget) -> None:
+        self._target = target
+        self._request = request
+        self._budget = budget
+        self._in_doubt = False
+        self._conflict = False
+        self._passage: Passage
+        self.status: int | None = None
+        self.token_seconds = 0.0
+        self.airflow_seconds = 0.0
+
+    def run(self) -> Ending:
+        """Try until the end is definite or the budget is spent."""
+        step = _Next(
+            look_up=False, otherwise=Ending(EndingKind.LATER, "NoTime", "no time was left to ask Airflow")
+        )
+        for attempt in range(1, self._budget.tries + 1):
+            if not self._pause(step.pause):
+                break
+            refusal = self._enter()
+            if refusal is not None:
+                first = attempt == 1
+                return refusal if first else replace(step.otherwise, at_least=refusal.at_least)
+            judged = self._ask(attempt, look_up=step.look_up)
+            if isinstance(judged, Ending):
+                return judged
+            step = judged
+        return step.otherwise
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait, and tell whether there is time for another request after that."""
+        if self._budget.left < seconds + _LEAST_SECONDS:
+            return False
+        if seconds > 0:
+            self._budget.sleep(seconds)
+        return True
+
+    def _enter(self) -> Ending | None:
+        """Take a passage and a place for one request; an ending where there is none."""
+        breaker = self._target.breaker
+        passage = breaker.enter()
+        if passage is None:
+            return Ending(
+                EndingKind.LATER,
+                "BreakerOpen",
+                "Airflow failed repeatedly and is left alone for a while",
+                at_least=breaker.retry_in,
+            )
+        wait = min(self._budget.place_wait, self._budget.left)
+        if not self._target.limiter.enter(self._request.rule, wait=wait):
+            passage.end(healthy=None)
+            return Ending(EndingKind.LATER, "NoPlace", "as many requests as allowed are in flight to Airflow")
+        self._passage = passage
+        return None
+
+    def _ask(self, attempt: int, *, look_up: bool) -> "Ending | _Next":
+        """Send one request, give passage and place back, and judge the answer."""
+        healthy: bool | None = None
+        seconds = 0.0
+        try:
+            answer = self._send(look_up=look_up)
+            seconds = answer.seconds
+            row = classify(answer)
+            if not answer.unsendable:
+                healthy = row.answer_class not in _UNHEALTHY
+        except CredentialError as exc:
+            if exc.permanent:
+                return Ending(EndingKind.ALARM, "NoToken", str(exc))
+            later = Ending(EndingKind.LATER, "NoToken", str(exc))
+            return _Next(look_up, later, self._budget.pauses.delay(attempt))
+        finally:
+            self._passage.end(healthy=healthy)
+            self._target.limiter.leave(self._request.rule, seconds=seconds, healthy=healthy is not False)
+        if row.answer_class in _UNHEALTHY:
+            self._in_doubt |= row.answer_class is AnswerClass.AMBIGUOUS
+            pause = self._budget.pauses.delay(attempt, at_least=answer.retry_after)
+            return _Next(self._in_doubt, _later(row, answer), pause)
+        return self._judge_look_up(row, answer) if look_up else self._judge_start(row, answer)
+
+    def _send(self, *, look_up: bool) -> Answer:
+        request = self._request
+        began = self._budget.clock()
+        try:
+            if look_up:
+                answer = self._target.airflow.get_run(
+                    request.dag_id, request.dag_run_id, within=self._budget.left
+                )
+            else:
+                answer = self._target.airflow.start_run(request, within=self._budget.left)
+        except CredentialError:
+            self.token_seconds += self._budget.clock() - began
+            raise
+        self.token_seconds += answer.token_seconds
+        self.airflow_seconds += answer.seconds
+        self.status = answer.status if answer.status is not None else self.status
+        return answer
+
+    def _judge_start(self, row: Row, answer: Answer) -> "Ending | _Next":
+        """Judge a definite answer to the request for the run."""
+        if row.answer_class is AnswerClass.CONFLICT:
+            if self._request.logical_date is None and not self._in_doubt:
+                return Ending(EndingKind.DUPLICATE, row.name)
+            self._conflict = True
+            return _Next(look_up=True, otherwise=_later(row, answer))
+        return Ending(_ENDINGS[row.answer_class], row.name, _reason(row, answer))
+
+    def _judge_look_up(self, row: Row, answer: Answer) -> "Ending | _Next":
+        """Judge a definite answer to the question for the run."""
+        if row.answer_class is AnswerClass.MISSING_DAG:  # here it is the run that is missing
+            if self._conflict and self._request.logical_date is not None:
+                return Ending(
+                    EndingKind.REJECTED,
+                    "OtherRunHasTheDate",
+                    f"another run of the DAG holds the logical date {self._request.logical_date}, "
+                    "and Airflow allows one run a date",
+                )
+            self._conflict = False
+            return _Next(look_up=False, otherwise=_later(row, answer))
+        if row.answer_class is not AnswerClass.STARTED:
+            return Ending(EndingKind.ALARM, row.name, f"the run cannot be looked up: {explain(row, answer)}")
+        conf = (answer.body or {}).get("conf")
+        if not is_ours(conf, self._request):
+            return Ending(
+                EndingKind.REJECTED,
+                "SomebodyElsesRun",
+                f"Airflow has a run {self._request.dag_run_id} that this event did not start",
+            )
+        return Ending(EndingKind.STARTED if self._in_doubt else EndingKind.DUPLICATE, "Found")
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """The next try.
+
+    Attributes:
+        look_up: Whether to ask for the run rather than to start it.
+        otherwise: The ending where there is no time for it.
+        pause: Seconds to wait before it.
+    """
+
+    look_up: bool
+    otherwise: Ending
+    pause: float = 0.0
+
+
+_ENDINGS: Final = {
+    AnswerClass.STARTED: EndingKind.STARTED,
+    AnswerClass.STALE_TOKEN: EndingKind.ALARM,
+    AnswerClass.DENIED: EndingKind.ALARM,
+    AnswerClass.MISSING_DAG: EndingKind.MISSING_DAG,
+    AnswerClass.REJECTED: EndingKind.REJECTED,
+}
+
+
+def is_ours(conf: "Json", request: "RunRequest") -> bool:
+    """Tell whether a run with this conf was started for the request, by the identity that the conf keeps.
+
+    Where the rule has a dedupe key, it is the identity; otherwise the event's source and id are.
+    """
+    there = conf.get(RESERVED) if isinstance(conf, dict) else None
+    here = request.conf.get(RESERVED)
+    return _identity(there) == _identity(here)
+
+
+def _identity(kept: "Json") -> tuple["Json", ...]:
+    if not isinstance(kept, dict):
+        return (None,)
+    if (key := kept.get("key")) is not None:
+        return (kept.get("rule"), key)
+    event = kept.get("event")
+    if not isinstance(event, dict):
+        return (kept.get("rule"), None, None)
+    return (kept.get("rule"), event.get("source"), event.get("id"))
+
+
+def _reason(row: Row, answer: Answer) -> str:
+    return "" if row.answer_class is AnswerClass.STARTED else explain(row, answer)
+
+
+def _later(row: Row, answer: Answer) -> Ending:
+    return Ending(EndingKind.LATER, row.name, explain(row, answer), at_least=answer.retry_after or 0.0)

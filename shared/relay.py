@@ -1,0 +1,243 @@
+"""The relay: the only part that acts. Admit, get a token, ask Airflow, judge the answer, act on it.
+
+What an answer means is the failure table's matter (`shared/failures.py`), and the tries at Airflow are those
+of `shared/attempts.py`; here their ending becomes an `Outcome`: counted, logged, and parked or dead-lettered
+where the run was not started. A delivery that can be neither delivered nor kept raises, so that it comes
+again.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.attempts import Attempts, Budget, Ending, EndingKind, Target
+from shared.backoff import Backoff
+from shared.dead_letters import DeadLetter, DeadLetters
+from shared.outcomes import Ledger, Outcome, OutcomeKind
+from shared.parking import Parked, Parking
+from shared.telemetry import report
+
+if TYPE_CHECKING:
+    from shared.decide import Decision
+    from shared.event.model import Event
+
+_TEMPLATE_ERROR: Final = "TemplateError"
+_TOO_OLD: Final = "TimeToLiveExceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long things are tried; all times in seconds.
+
+    Attributes:
+        budget: For the tries at Airflow within one delivery. Event Grid waits 30 s for an answer, and a token
+            that has to be fetched anew may come on top.
+        later: Waits in the queue after failures that pass by themselves.
+        alarm: Waits in the queue while a person has to act.
+        missing_dag: Waits in the queue for a DAG that is not there.
+        grace: How long after it was first seen an event waits for its DAG.
+        max_age: How long after it was first seen an event is given up, whatever the reason.
+    """
+
+    budget: float = 18.0
+    later: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=900.0, least=1.0))
+    alarm: Backoff = field(default_factory=lambda: Backoff(first=1800.0, longest=1800.0, least=900.0))
+    missing_dag: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
+    grace: float = 3600.0
+    max_age: float = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """One delivery of one event to one rule.
+
+    Attributes:
+        event: The event.
+        decision: What the rule wants.
+        attempt: Counted from 1.
+        first_seen: When the event first arrived.
+        began: When this delivery did, on the monotonic clock.
+        decide_seconds: How long deciding took before that.
+        attempts: The tries at Airflow, where it came to that.
+    """
+
+    event: "Event"
+    decision: "Decision"
+    attempt: int
+    first_seen: datetime
+    began: float
+    decide_seconds: float
+    attempts: Attempts | None = None
+
+
+class Relay:
+    """Delivers what was decided; safe to use from any thread.
+
+    Args:
+        targets: Gives the Airflow of a connection, by its name; raises what configuration raises.
+        parking: Where deliveries wait.
+        dead_letters: Where those end that cannot be delivered.
+        ledger: Counts every delivery, when it ends.
+        policy: How long things are tried.
+        clock: Monotonic seconds.
+        sleep: Waits for seconds.
+        now: The time of day, with a time zone.
+    """
+
+    def __init__(
+        self,
+        targets: Callable[[str], Target],
+        *,
+        parking: Parking,
+        dead_letters: DeadLetters,
+        ledger: Ledger,
+        policy: Policy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._targets = targets
+        self._parking = parking
+        self._dead_letters = dead_letters
+        self._ledger = ledger
+        self._policy = policy or Policy()
+        self._clock = clock
+        self._sleep = sleep
+        self._now = now
+
+    def deadline(self) -> float:
+        """Return when tries that begin now have to be over; several rules of one event share one."""
+        return self._clock() + self._policy.budget
+
+    def deliver(
+        self,
+        event: "Event",
+        decision: "Decision",
+        *,
+        attempt: int = 1,
+        first_seen: datetime | None = None,
+        decide_seconds: float = 0.0,
+        deadline: float | None = None,
+    ) -> Outcome:
+        """Deliver an event to one rule, and return how that ended; counted and logged by then.
+
+        Args:
+            event: The event.
+            decision: What the rule wants. One that does not match (a parked delivery whose rule has changed)
+                ends as unmatched, one without a request as a dead letter.
+            attempt: The number of this delivery, counted from 1.
+            first_seen: When the event first arrived, with a time zone; None for now.
+            decide_seconds: How long deciding took, for the log.
+            deadline: From `deadline()`, where several deliveries share a budget.
+
+        Raises:
+            StorageUnavailable: The event could be neither delivered nor kept; it must not be acknowledged.
+            ConfigurationError: The connection, or the Storage account, is not configured.
+        """
+        delivery = _Delivery(
+            event=event,
+            decision=decision,
+            attempt=attempt,
+            first_seen=first_seen or self._now(),
+            began=self._clock(),
+            decide_seconds=decide_seconds,
+        )
+        if not decision.matched:
+            return self._end(delivery, OutcomeKind.UNMATCHED, decision.reason or "")
+        if decision.request is None:
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _TEMPLATE_ERROR, decision.reason or ""))
+        budget = Budget(
+            deadline=deadline if deadline is not None else self.deadline(),
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+        attempts = Attempts(self._targets(decision.request.connection), decision.request, budget)
+        ending = attempts.run()
+        return self._act(replace(delivery, attempts=attempts), ending)
+
+    def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
+        policy = self._policy
+        match ending.kind:
+            case EndingKind.STARTED:
+                return self._end(delivery, OutcomeKind.STARTED)
+            case EndingKind.DUPLICATE:
+                return self._end(delivery, OutcomeKind.DUPLICATE)
+            case EndingKind.LATER:
+                return self._park(delivery, ending, policy.later)
+            case EndingKind.ALARM:
+                return self._park(delivery, ending, policy.alarm, alarm=True)
+            case EndingKind.MISSING_DAG if self._age(delivery) < policy.grace:
+                return self._park(delivery, ending, policy.missing_dag)
+            case EndingKind.MISSING_DAG | EndingKind.REJECTED:
+                return self._reject(delivery, ending)
+
+    def _park(self, delivery: _Delivery, ending: Ending, waits: Backoff, *, alarm: bool = False) -> Outcome:
+        delay = waits.delay(delivery.attempt, at_least=ending.at_least)
+        if self._age(delivery) + delay >= self._policy.max_age:
+            hours = self._policy.max_age / 3600
+            return self._reject(
+                delivery,
+                Ending(EndingKind.REJECTED, _TOO_OLD, f"given up after {hours:g} h: {ending.reason}"),
+            )
+        parked = Parked(
+            event=delivery.event,
+            rule=delivery.decision.rule,
+            attempt=delivery.attempt,
+            first_seen=delivery.first_seen,
+            reason=ending.reason,
+        )
+        self._parking.park(parked, delay)
+        return self._end(delivery, OutcomeKind.PARKED, ending.reason, retry_in=delay, alarm=alarm)
+
+    def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
+        self._dead_letters.write(
+            DeadLetter(
+                subject=delivery.event,
+                code=ending.code,
+                reason=ending.reason,
+                at=self._now(),
+                first_seen=delivery.first_seen,
+                rule=delivery.decision.rule,
+                request=delivery.decision.request,
+                status=delivery.attempts.status if delivery.attempts else None,
+                attempts=delivery.attempt,
+            )
+        )
+        return self._end(delivery, OutcomeKind.REJECTED, ending.reason)
+
+    def _end(
+        self,
+        delivery: _Delivery,
+        kind: OutcomeKind,
+        reason: str = "",
+        *,
+        retry_in: float | None = None,
+        alarm: bool = False,
+    ) -> Outcome:
+        request, attempts = delivery.decision.request, delivery.attempts
+        total = delivery.decide_seconds + self._clock() - delivery.began
+        hops = {"decide": delivery.decide_seconds, "total": total}
+        if attempts is not None:
+            hops |= {"token": attempts.token_seconds, "airflow": attempts.airflow_seconds}
+        outcome = Outcome(
+            kind=kind,
+            rule=delivery.decision.rule,
+            event_id=delivery.event.id,
+            reason=reason,
+            connection=request.connection if request else "",
+            dag_id=request.dag_id if request else "",
+            dag_run_id=request.dag_run_id if request else "",
+            status=attempts.status if attempts else None,
+            attempt=delivery.attempt,
+            retry_in=retry_in,
+            milliseconds={hop: seconds * 1000 for hop, seconds in hops.items()},
+        )
+        self._ledger.receive(outcome.rule)
+        self._ledger.end(outcome)
+        report(outcome, alarm=alarm)
+        return outcome
+
+    def _age(self, delivery: _Delivery) -> float:
+        return (self._now() - delivery.first_seen).total_seconds()

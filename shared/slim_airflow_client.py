@@ -1,0 +1,89 @@
+"""The official Airflow client without the 500 modules that starting a DAG run does not need.
+
+`import airflow_client.client` runs package `__init__` files that import all of the API's 29 groups and 184
+models, and compiles 418 pydantic signatures on the way: one to two seconds, most of a cold start. The modules
+that send a request need none of it. So the two packages on the way to them are put into `sys.modules` with
+their `__init__` postponed until somebody asks them for a name. Whoever imports the whole client later, or
+imported it before, finds it as ever.
+
+What this relies on, and what an upgrade may move, is checked by `tests/test_airflow_client.py`. The figures
+are in `docs/decisions/0002-airflow-client.md`.
+"""
+
+import importlib
+import importlib.util
+import sys
+import threading
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final
+
+ROOT: Final = "airflow_client.client"
+POSTPONED: Final = (ROOT, f"{ROOT}.models")
+"""The packages whose `__init__` imports everything, outermost first."""
+
+_lock: Final = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class SlimClient:
+    """The parts of the official client that a DAG run needs.
+
+    Attributes:
+        ApiClient: Serialises a request and sends it through urllib3.
+        Configuration: Address, pool size and retries.
+        TriggerDAGRunPostBody: The body that starts a run.
+        ApiException: What the client raises by itself; only for TLS errors, as the body is left unread.
+    """
+
+    ApiClient: type[Any]
+    Configuration: type[Any]
+    TriggerDAGRunPostBody: type[Any]
+    ApiException: type[Exception]
+
+
+class _PostponedPackage(ModuleType):
+    """A package whose `__init__` runs when a name is first asked of it that is not one of its submodules."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if importlib.util.find_spec(f"{self.__name__}.{name}") is not None:
+            return importlib.import_module(f"{self.__name__}.{name}")
+        self.__class__ = ModuleType  # type: ignore[assignment] # from here on an ordinary module
+        return getattr(importlib.reload(self), name)
+
+
+def _postpone(name: str) -> None:
+    if name in sys.modules:
+        return
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(f"the package {name} is not installed: see requirements.txt", name=name)
+    module = _PostponedPackage(name, "A package whose __init__ has been postponed.")
+    module.__spec__ = spec
+    module.__package__ = name
+    module.__file__ = spec.origin
+    module.__path__ = list(spec.submodule_search_locations or ())
+    sys.modules[name] = module
+    parent, _, child = name.rpartition(".")
+    setattr(importlib.import_module(parent), child, module)
+
+
+def slim_client() -> SlimClient:
+    """Load what a DAG run needs, once a process; later calls cost next to nothing. Safe on any thread.
+
+    Raises:
+        ImportError: The installed apache-airflow-client is laid out otherwise than expected.
+    """
+    with _lock:
+        for name in POSTPONED:
+            _postpone(name)
+        return SlimClient(
+            ApiClient=importlib.import_module(f"{ROOT}.api_client").ApiClient,
+            Configuration=importlib.import_module(f"{ROOT}.configuration").Configuration,
+            TriggerDAGRunPostBody=importlib.import_module(
+                f"{ROOT}.models.trigger_dag_run_post_body"
+            ).TriggerDAGRunPostBody,
+            ApiException=importlib.import_module(f"{ROOT}.exceptions").ApiException,
+        )

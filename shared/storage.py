@@ -1,0 +1,141 @@
+"""The app's own Storage account, reached as its identity: no keys, no connection strings.
+
+The addresses are the settings that the Functions host itself reads for an identity-based connection
+(https://learn.microsoft.com/azure/azure-functions/functions-reference, "Connections"):
+`AzureWebJobsStorage__queueServiceUri` and `__blobServiceUri`, or `__accountName`.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import SettingsError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.storage.blob import BlobServiceClient, ContainerClient
+    from azure.storage.queue import QueueClient, QueueServiceClient
+
+CONNECTION: Final = "AzureWebJobsStorage"
+DEAD_LETTERS_CONTAINER: Final = "updraft-dead-letters"
+CLAIMS_CONTAINER: Final = "updraft-claims"
+
+_CALL_SECONDS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 5}
+"""The libraries wait 20 and 60 s by default, longer than Event Grid waits for us."""
+_RETRIES: Final = 2
+_BACKOFF_SECONDS: Final = 0.5
+
+
+class Storage:
+    """Gives out clients for queues and containers; each service's client is made on first use, once.
+
+    Args:
+        settings: The application settings.
+        credential: The process's Azure credential, asked for on first use.
+    """
+
+    def __init__(self, settings: Mapping[str, str], credential: "Callable[[], TokenCredential]") -> None:
+        self._settings = settings
+        self._credential = credential
+        self._lock = threading.Lock()
+        self._queues: QueueServiceClient | None = None
+        self._blobs: BlobServiceClient | None = None
+
+    def queue(self, name: str) -> "QueueClient":
+        """Return the client of a queue, which need not exist yet; messages travel in base64.
+
+        Base64 is what the Functions host expects (`messageEncoding` in host.json) and Event Grid writes.
+
+        Raises:
+            SettingsError: No setting says where the account is.
+        """
+        from azure.storage.queue import TextBase64EncodePolicy  # noqa: PLC0415 - costly; only failures need it
+
+        with self._lock:
+            if self._queues is None:
+                from azure.storage.queue import LinearRetry, QueueServiceClient  # noqa: PLC0415 - as above
+
+                self._queues = QueueServiceClient(
+                    self.address("queue"),
+                    self._credential(),
+                    retry_policy=_retries(LinearRetry),
+                    **_CALL_SECONDS,
+                )
+            return self._queues.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy())
+
+    def container(self, name: str) -> "ContainerClient":
+        """Return the client of a blob container, which need not exist yet; raises as `queue`."""
+        with self._lock:
+            if self._blobs is None:
+                from azure.storage.blob import BlobServiceClient, LinearRetry  # noqa: PLC0415 - as above
+
+                self._blobs = BlobServiceClient(
+                    self.address("blob"),
+                    self._credential(),
+                    retry_policy=_retries(LinearRetry),
+                    **_CALL_SECONDS,
+                )
+            return self._blobs.get_container_client(name)
+
+    def address(self, service: str) -> str:
+        """Return the address of the account's `queue` or `blob` service.
+
+        Raises:
+            SettingsError: No setting says where the account is.
+        """
+        if address := self._settings.get(f"{CONNECTION}__{service}ServiceUri", "").strip():
+            return address
+        if account := self._settings.get(f"{CONNECTION}__accountName", "").strip():
+            return f"https://{account}.{service}.core.windows.net"
+        raise SettingsError(
+            f"neither {CONNECTION}__{service}ServiceUri nor {CONNECTION}__accountName is set: parked "
+            "deliveries and dead letters are kept in that account, with the app's identity; a connection "
+            f"string in {CONNECTION} is not used, because it holds a key"
+        )
+
+
+def _retries(policy: Callable[..., Any]) -> Any:  # noqa: ANN401 - the two libraries have a class each
+    return policy(backoff=_BACKOFF_SECONDS, retry_total=_RETRIES, random_jitter_range=_BACKOFF_SECONDS)
+
+
+@contextmanager
+def storage_errors(doing: str) -> Iterator[None]:
+    """Turn whatever the Storage libraries raise into `StorageUnavailable`.
+
+    `ValueError` is among it, because msal lets a `JSONDecodeError` through where the identity endpoint
+    answers without JSON.
+
+    Args:
+        doing: What is being done, as in "the delivery cannot be parked in the queue updraft-parked".
+
+    Raises:
+        StorageUnavailable: With the status and the service's error code.
+    """
+    from azure.core.exceptions import AzureError  # noqa: PLC0415 - costly; loaded by the caller's client by now
+
+    try:
+        yield
+    except (AzureError, ValueError) as exc:
+        status = getattr(exc, "status_code", None)
+        code = getattr(exc, "error_code", None)
+        facts = ", ".join(str(fact) for fact in (type(exc).__name__, status, code) if fact)
+        raise StorageUnavailable(
+            f"{doing} ({facts}): check that the account can be reached, and that the app's identity has the "
+            "roles Storage Queue Data Contributor and Storage Blob Data Contributor on it"
+        ) from exc
+
+
+def made_when_missing(create: Callable[[], object], act: Callable[[], object]) -> None:
+    """Do something in a queue or container, and make that first where it turns out to be missing.
+
+    The usual case costs no extra call. Two that make it at once do not get in each other's way.
+    """
+    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError  # noqa: PLC0415 - as above
+
+    try:
+        act()
+    except ResourceNotFoundError:
+        with suppress(ResourceExistsError):  # somebody else made it in the meantime
+            create()
+        act()
