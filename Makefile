@@ -15,7 +15,7 @@ ARGS ?=
 # Both environments' installers, kept in one place; progress bars are for terminals.
 UV := $(BIN)/uv --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.13
-say = @printf '\033[2m%s\033[0m\n' "$(1)" >&2
+say = @echo "  $(1)" >&2
 
 .PHONY: help
 help: ## List what can be made
@@ -25,7 +25,7 @@ help: ## List what can be made
 
 .PHONY: setup
 setup: ## Install everything into this folder: the app, Airflow and Azurite
-	@$(MAKE) --no-print-directory -j3 .venv/ready .venv-airflow/ready local/azurite/node_modules/ready
+	@$(MAKE) --silent --no-print-directory -j3 .venv/ready .venv-airflow/ready local/azurite/node_modules/ready
 
 .venv/bin/uv:
 	$(call say,Making .venv with Python 3.13)

@@ -51,7 +51,9 @@ class Azurite:
             raise StackError("azurite", f"needs Node.js {OLDEST} or newer and its packages; run `make setup`")
         options = {
             **{f"--{service}Port": port for service, port in self._ports.items()},
-            **{"--oauth": "basic", "--cert": self._certificates.certificate, "--key": self._certificates.key},
+            "--oauth": "basic",
+            "--cert": self._certificates.certificate,
+            "--key": self._certificates.key,
         }
         # The SDKs speak a newer version of the API than Azurite knows, and use nothing new of it.
         switches = ("--skipApiVersionCheck", "--inMemoryPersistence", "--silent", "--disableTelemetry")

@@ -69,10 +69,10 @@ class Postgres:
             self._processes.run("initdb", initdb, seconds=60)
         # A scratch database: losing the last second at a power cut beats waiting for the disk.
         settings = ("listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off")
-        options = tuple(part for setting in settings for part in ("-c", setting))
+        switches = [part for setting in settings for part in ("-c", setting)]
         self._process = self._processes.start(
             "postgres",
-            [*self._as_user(), self._programs / "postgres", "-D", self._data, "-k", self._sockets, *options],
+            [*self._as_user(), self._programs / "postgres", "-D", self._data, "-k", self._sockets, *switches],
             stop_signal=signal.SIGINT,  # "fast shutdown": sessions are ended (postgres(1))
         )
         self._processes.wait_until(self._answers, (self._process,), seconds=30)

@@ -5,6 +5,7 @@ ended with everything that it started. A guard (`local/guard.py`) does the same 
 be killed without a word.
 """
 
+import contextlib
 import os
 import secrets
 import signal
@@ -12,9 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 from local import guard
@@ -183,6 +184,16 @@ class Processes:
                 raise processes[0].failure(f"was not ready after {seconds:.0f} s")
             time.sleep(0.1)
 
+    def check(self) -> None:
+        """See that every program still runs.
+
+        Raises:
+            StackError: One has ended by itself; with the end of its log.
+        """
+        for process in tuple(self._running):
+            if process.poll() is not None:
+                raise process.failure(f"ended by itself with code {process.poll()}")
+
     def stop(self, *processes: Process, grace: float = 5.0) -> None:
         """End these programs together, with all that they started, and wait until they are gone."""
         self._end({process.pid: process.stop_signal for process in processes}, "", grace)
@@ -229,6 +240,35 @@ class Processes:
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.write(f"{line}\n".encode())
             self._guard.stdin.flush()
+
+
+class Interrupted(BaseException):
+    """A person or the system asked this process to stop."""
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into Interrupted, and ignore those that follow.
+
+    Stopping takes a few seconds at most, and a second Ctrl-C in the middle of it would leave things behind.
+    It also brings SIGINT back where a shell has turned it off, as for a job in the background.
+
+    Raises:
+        Interrupted: In the main thread, once.
+    """
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        for other in signals:
+            signal.signal(other, signal.SIG_IGN)
+        raise Interrupted(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def shown(path: Path) -> str:

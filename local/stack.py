@@ -1,0 +1,170 @@
+"""Azure and Airflow on one machine: everything that the function app has round it, started as one thing.
+
+The app gets addresses and names from `Stack.environment`, as application settings on Azure; it has no way to
+tell the two apart.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from local.airflow_process import USER, Airflow
+from local.azurite import Azurite
+from local.certificates import make_certificates
+from local.event_grid_topic import EventGridTopic
+from local.functions_process import ROOT, FunctionsApp, HostKind
+from local.identity_endpoint import IdentityEndpoint
+from local.key_vault import LocalKeyVault
+from local.processes import Processes, StackError, shown
+from shared.queues import EVENT_QUEUE
+
+STATE: Final = ROOT / ".updraft"
+"""Where the stack keeps its state, logs and sockets; `make clean` removes it."""
+DAGS: Final = ("smoke_tests", "load_orders")
+FUNCTIONS_PORT: Final = 7071
+AIRFLOW_PORT: Final = 8080
+
+Announce = Callable[[str, str, float], None]
+"""Called with a part's name, its address and the seconds since the beginning, when it is up."""
+
+
+class Stack:
+    """The whole stack. A context manager: leaving it stops everything, whatever happened inside."""
+
+    def __init__(
+        self,
+        folder: Path = STATE,
+        *,
+        host: HostKind = "local",
+        functions_port: int = FUNCTIONS_PORT,
+        airflow_port: int = AIRFLOW_PORT,
+        announce: Announce = lambda _part, _address, _seconds: None,
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            folder: Where state is kept; one stack at a time can use it.
+            host: What runs the function app.
+            functions_port: Taken for the function app if it is free.
+            airflow_port: Taken for Airflow if it is free.
+            announce: Told of each part as it comes up.
+        """
+        self.folder = folder
+        self.logs = folder / "logs"
+        self._wanted = (functions_port, airflow_port)
+        self._host: HostKind = host
+        self._announce = announce
+        self._cleanup = contextlib.ExitStack()
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything, Airflow beside the rest, and return once an event can go all the way.
+
+        Raises:
+            StackError: A part did not start; the error names it and its log.
+        """
+        self._began = time.monotonic()
+        self._claim_folder()
+        self.processes = self._cleanup.enter_context(Processes(self.logs))
+        self.airflow = Airflow(self.processes, self.folder / "airflow", preferred_port=self._wanted[1])
+        self.app = FunctionsApp(
+            self.processes,
+            self.logs / "functions.jsonl",
+            host=self._host,
+            preferred_port=self._wanted[0],
+        )
+        with ThreadPoolExecutor(1, thread_name_prefix="airflow") as beside:
+            airflow = beside.submit(self._start_airflow)
+            try:
+                self._start_azure(airflow)
+                self._start_app()
+                airflow.result()
+            except BaseException:
+                self.processes.close()  # so that the other thread need not wait for a time-out
+                raise
+
+    def stop(self) -> None:
+        """Stop everything, the app first; safe to call twice."""
+        if hasattr(self, "app"):
+            with contextlib.suppress(StackError):
+                self.app.stop()
+        if hasattr(self, "airflow"):
+            with contextlib.suppress(StackError):
+                self.airflow.stop()
+        self._cleanup.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The application settings: addresses and names alone."""
+        return {
+            **self.identity.environment(),
+            **self.vault.environment(),
+            **self.azurite.environment(),
+            "UPDRAFT_KEY_VAULT_URI": self.vault.url,
+            "UPDRAFT_AIRFLOW_URL": self.airflow.url,
+            "UPDRAFT_TOPIC_ENDPOINT": self.topic.endpoint,
+        }
+
+    def _start_airflow(self) -> None:
+        self.airflow.start()
+        self.airflow.wait_for_dags(*DAGS)
+        self._up("Airflow", self.airflow.url)
+
+    def _start_azure(self, airflow: Future[None]) -> None:
+        certificates = make_certificates(self.folder / "certificates")
+        self.identity = self._cleanup.enter_context(IdentityEndpoint())
+        self.vault = self._cleanup.enter_context(LocalKeyVault(certificates, self.identity))
+        self.vault.set("airflow-password", self.airflow.passwords[USER])
+        self._up("Managed identity", self.identity.url)
+        self._up("Key Vault", self.vault.url)
+        self.azurite = Azurite(self.processes, certificates)
+        self.azurite.start()
+        self._up("Storage (Azurite)", self.azurite.queue_url)
+        self.topic = self._cleanup.enter_context(EventGridTopic(certificates, self.identity))
+        if airflow.done():
+            airflow.result()
+
+    def _start_app(self) -> None:
+        self.app.start(self.environment)
+        self._up("Function app", self.app.url)
+        self.topic.subscribe_webhook("app-service", self.app.webhook("app_service"), types=["Microsoft.Web."])
+        self.topic.subscribe_queue("events", self.azurite.queue_url, EVENT_QUEUE)
+        self._up("Event Grid topic", self.topic.endpoint)
+
+    def _up(self, part: str, address: str) -> None:
+        self._announce(part, address, time.monotonic() - self._began)
+
+    def _claim_folder(self) -> None:
+        """Take the folder's lock: two stacks on one database would end each other's runs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = self._cleanup.enter_context((self.folder / "lock").open("a+"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise StackError(
+                "stack",
+                f"{shown(self.folder)} is in use by process {lock.read().strip()}; stop that one first",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()

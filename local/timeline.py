@@ -1,0 +1,107 @@
+"""Reads what happened to an event out of the Functions host's log: when, and how it ended."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from shared.json_types import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One outcome, as the app's own log line tells it (`shared/telemetry.py`).
+
+    Attributes:
+        function: The function that got the event.
+        received: When the host called it.
+        ended: When the line was written.
+        rule: The rule's name.
+        outcome: `started`, `duplicate`, …
+        event: The event's id.
+        dag: The DAG's id.
+        run: The DAG run's id.
+        reason: In words, where the outcome alone does not say it.
+        milliseconds: How long each hop took, by name.
+    """
+
+    function: str
+    received: datetime
+    ended: datetime
+    rule: str
+    outcome: str
+    event: str
+    dag: str
+    run: str
+    reason: str
+    milliseconds: Mapping[str, float]
+
+    def since(self, start: datetime) -> list[tuple[str, float]]:
+        """Return the moments that the line knows of, each in milliseconds since `start`.
+
+        The token and the answer end where the hops before them do: the log has their lengths.
+        """
+        began = self.ended - timedelta(milliseconds=self.milliseconds.get("total", 0))
+        decided = began + timedelta(milliseconds=self.milliseconds.get("decide", 0))
+        token = decided + timedelta(milliseconds=self.milliseconds.get("token", 0))
+        moments = [("received", self.received), ("token", token), (self.outcome, max(self.ended, token))]
+        return [
+            (name, (moment - start).total_seconds() * 1000)
+            for name, moment in moments
+            if name != "token" or "token" in self.milliseconds
+        ]
+
+
+def outcomes(log: Path) -> Iterator[Told]:
+    """Yield every outcome in a log of the local Functions host, oldest first.
+
+    Args:
+        log: The file that `python -m local.functions_host --log-file` writes, one JSON object a line.
+    """
+    called: dict[str, datetime] = {}
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # the last line, half written
+        moment = datetime.fromisoformat(record["timestamp"])
+        invocation = str(record.get("invocation_id") or "")
+        received = called.setdefault(invocation, moment)
+        found = _fields(str(record["message"]))
+        if found is not None:
+            yield _told(found, str(record.get("function") or ""), received, moment)
+
+
+def moment(text: str | None) -> datetime:
+    """Read an RFC 3339 time; the beginning of time where there is none."""
+    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
+
+
+def _fields(message: str) -> JsonObject | None:
+    start = message.find('{"rule"')
+    if start < 0:
+        return None
+    try:
+        found = json.loads(message[start:])
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "outcome" in found else None
+
+
+def _told(fields: JsonObject, function: str, received: datetime, ended: datetime) -> Told:
+    hops = fields.get("milliseconds")
+    return Told(
+        function=function,
+        received=received,
+        ended=ended,
+        rule=str(fields.get("rule", "")),
+        outcome=str(fields["outcome"]),
+        event=str(fields.get("event", "")),
+        dag=str(fields.get("dag", "")),
+        run=str(fields.get("run", "")),
+        reason=str(fields.get("reason", "")),
+        milliseconds={name: float(str(value)) for name, value in hops.items()}
+        if isinstance(hops, dict)
+        else {},
+    )

@@ -1,0 +1,84 @@
+"""`make up`: the whole stack, left running until Ctrl-C."""
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from local.airflow_process import ADMIN
+from local.demo import announcer
+from local.processes import Interrupted, StackError, interruptible, shown
+from local.stack import AIRFLOW_PORT, FUNCTIONS_PORT, STATE, Stack
+
+
+def write_environment(stack: Stack) -> Path:
+    """Write the app's settings as a file that a shell can source, and return its path.
+
+    Its owner alone can read it: the identity endpoint's header is in it.
+    """
+    file = stack.folder / "env"
+    file.touch(mode=0o600)
+    file.write_text(
+        "".join(f"export {name}={shlex.quote(value)}\n" for name, value in stack.environment.items())
+    )
+    return file
+
+
+def show(stack: Stack, console: Console) -> None:
+    """Print what a person needs: the addresses, the login, and a line to paste."""
+    environment = write_environment(stack)
+    for part, url, wanted in (
+        ("Functions", stack.app.url, FUNCTIONS_PORT),
+        ("Airflow", stack.airflow.url, AIRFLOW_PORT),
+    ):
+        if not url.endswith(f":{wanted}"):
+            console.print(f"  [yellow]Port {wanted} is taken: {part} is at {url}[/]")
+    login = f"{ADMIN} / {stack.airflow.passwords[ADMIN]}"
+    console.print(
+        f"\n[bold]Airflow[/]       {stack.airflow.url}   login {escape(login)}"
+        f"\n[bold]Function app[/]  {stack.app.url}/api/health"
+        f"\n[bold]Logs[/]          {shown(stack.logs)}"
+        "\n\nIn another terminal:\n"
+        f"  source {shown(environment)}\n"
+        "  .venv/bin/updraft publish examples/events/slot_swap_completed.json"
+        "\n\nCtrl-C stops everything."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the stack; returns the exit code: 0 after Ctrl-C, 1 if a part did not start."""
+    parser = argparse.ArgumentParser(prog="python -m local.up", description=__doc__)
+    parser.add_argument(
+        "--host", choices=("local", "func"), default="local", help="what runs the function app"
+    )
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"[bold]Starting Azure's stand-ins and a real Airflow[/]  [dim]logs: {shown(STATE / 'logs')}[/]"
+    )
+    try:
+        with (
+            interruptible(),
+            console.status("Airflow takes the longest") as status,
+            Stack(host=options.host, announce=announcer(console)) as stack,
+        ):
+            status.stop()
+            show(stack, console)
+            while True:
+                stack.processes.check()
+                time.sleep(1)
+    except Interrupted:
+        console.print("\nEverything is stopped.")
+        return 0
+    except StackError as error:
+        console.print(f"\n[bold red]The stack stopped.[/] {escape(str(error))}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
