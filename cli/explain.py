@@ -1,0 +1,194 @@
+"""`updraft explain`: what the rules make of an event, and why."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.rules_file import (
+    Subparsers,
+    add_kind_option,
+    add_rules_option,
+    load,
+    print_problems,
+    printable,
+    tree_printer,
+)
+from shared.errors import RulesError
+from shared.json_types import Json, JsonObject
+
+if TYPE_CHECKING:
+    from shared.decide import Decision
+    from shared.rules import Rules
+
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One event, or what should have been one, with every rule's decision."""
+
+    id: str | None
+    type: str | None
+    source: str | None
+    error: str | None
+    decisions: "list[Decision]"
+
+    def to_json(self) -> JsonObject:
+        """Return the event's part of the `--json` document, whose shape is stable."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "source": self.source,
+            "error": self.error,
+            "decisions": [_decision_json(decision) for decision in self.decisions],
+        }
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="say what the rules make of an event, and why",
+        description="For every event and every rule: whether the rule matched, the first condition that failed "
+        "with the value it saw, and for a match the exact request that Airflow would get. Nothing is sent.",
+        epilog="Exit status: 0; 1 where the rules have mistakes; 2 where an input cannot be read as an event "
+        "(the others are still explained).",
+    )
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="a file with an event or an array of events, in Event Grid's schema or as CloudEvents; - for "
+        "standard input",
+    )
+    add_rules_option(parser)
+    add_kind_option(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain the events of the files.
+
+    Returns:
+        0; 1 where the rules have mistakes; 2 where an input cannot be read as an event.
+    """
+    try:
+        rules = load(args.rules)
+    except RulesError as error:
+        print_problems(error)
+        return 1
+    explained = [each for file in args.files for each in explain_body(_body(file), rules, args.kind)]
+    if args.json:
+        print(json.dumps({"events": [each.to_json() for each in explained]}, indent=2))
+    elif show := tree_printer():
+        for each in explained:
+            show(_tree(each))
+    else:
+        for each in explained:
+            print("\n".join(_lines(each)))
+    return 2 if any(each.error is not None for each in explained) else 0
+
+
+def explain_body(body: bytes | OSError, rules: "Rules", kind: str | None) -> list[Explained]:
+    """Explain every event of one body; what cannot be read has its error instead of decisions.
+
+    Args:
+        body: The body, or why it could not be had.
+        rules: The rules to ask.
+        kind: How to read a body without an event envelope.
+    """
+    from shared.decide import explain  # noqa: PLC0415 - only the command itself needs it
+    from shared.event import Unreadable, read_events  # noqa: PLC0415 - as above
+
+    if isinstance(body, OSError):
+        return [Explained(None, None, None, f"the file cannot be read: {body}", [])]
+    return [
+        Explained(event.id, event.type, event.source, event.error, [])
+        if isinstance(event, Unreadable)
+        else Explained(event.id, event.type, event.source, None, explain(event, rules))
+        for event in read_events(body, kind=kind)
+    ]
+
+
+def _body(file: str) -> bytes | OSError:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        return error
+
+
+def _decision_json(decision: "Decision") -> JsonObject:
+    request: Json = None
+    if decision.request is not None:
+        request = asdict(decision.request)
+        del request["rule"]
+        order = ("connection", "dag_id", "dag_run_id", "conf", "note", "logical_date", "run_after")
+        request = {name: request[name] for name in order}
+    return {
+        "rule": decision.rule,
+        "matched": decision.matched,
+        "reason": decision.reason,
+        "request": request,
+    }
+
+
+def _headline(each: Explained) -> str:
+    if each.error is not None and each.id is None and each.type is None:
+        return "not an event"
+    return f"{each.type or 'unknown type'}  {each.id or 'no id'}"
+
+
+def _request_lines(decision: "Decision") -> Iterator[str]:
+    request = decision.request
+    if request is None:
+        return
+    yield f"connection: {request.connection}"
+    yield f"dag: {request.dag_id}"
+    yield f"run id: {request.dag_run_id}"
+    for name, value in (("logical date", request.logical_date), ("run after", request.run_after)):
+        if value is not None:
+            yield f"{name}: {value}"
+    yield f"note: {printable(request.note or '')}"
+    yield "conf:"
+    for line in json.dumps(request.conf, indent=2).splitlines():
+        yield f"  {line}"
+
+
+def _verdict(decision: "Decision") -> str:
+    if not decision.matched:
+        return f"no match: {decision.reason}"
+    return "match" if decision.request else f"match, but the run cannot be asked for: {decision.reason}"
+
+
+def _lines(each: Explained) -> Iterator[str]:
+    yield printable(_headline(each))
+    if each.source is not None:
+        yield printable(f"  source: {each.source}")
+    if each.error is not None:
+        yield printable(f"  error: {each.error}")
+    for decision in each.decisions:
+        yield printable(f"  {decision.rule}: {_verdict(decision)}")
+        for line in _request_lines(decision):
+            yield f"    {line}"
+
+
+def _tree(each: Explained) -> Any:  # noqa: ANN401 - rich's Tree, imported below
+    from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
+    from rich.tree import Tree  # noqa: PLC0415 - as above
+
+    tree = Tree(Text(printable(_headline(each)), style="bold"))
+    if each.source is not None:
+        tree.add(Text(printable(each.source), style="dim"))
+    if each.error is not None:
+        tree.add(Text(printable(each.error), style="red"))
+    for decision in each.decisions:
+        style = "dim" if not decision.matched else "green" if decision.request else "red"
+        branch = tree.add(Text(printable(f"{decision.rule}: {_verdict(decision)}"), style=style))
+        lines = "\n".join(_request_lines(decision))
+        if lines:
+            branch.add(Text(lines))
+    return tree

@@ -1,0 +1,89 @@
+"""What every command that reads rules.yaml and events shares."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import Problem, RulesError
+
+if TYPE_CHECKING:
+    from shared.rules import Rules
+
+type Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+DEFAULT_RULES: Final = "rules.yaml"
+
+
+def add_rules_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--rules FILE`."""
+    parser.add_argument(
+        "--rules", metavar="FILE", default=DEFAULT_RULES, help="the rules file (default: %(default)s)"
+    )
+
+
+def add_kind_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--as KIND`."""
+    from shared.event import KINDS  # noqa: PLC0415 - `--version` needs no event reader
+
+    parser.add_argument(
+        "--as",
+        dest="kind",
+        choices=sorted(KINDS),
+        help="read bodies without an event envelope as what this sender sends",
+    )
+
+
+def load(file: str) -> "Rules":
+    """Load a rules file as its author has it: without the application settings of where it will run.
+
+    Raises:
+        RulesError: It cannot be read, or has mistakes.
+    """
+    from shared.rules import load_rules  # noqa: PLC0415 - imports pydantic and PyYAML
+
+    try:
+        text = Path(file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError([Problem(f"the file cannot be read: {error}", file)]) from error
+    return load_rules(text, file=file, settings=None)
+
+
+def print_problems(error: RulesError) -> None:
+    """Write every mistake of a rules file to standard error, one a line."""
+    for problem in error.problems:
+        print(printable(str(problem)), file=sys.stderr)
+    count = len(error.problems)
+    print(f"{count} mistake{'s' if count != 1 else ''} found", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters and lone surrogates written out: an event may hold any.
+
+    A terminal obeys escape sequences, so what comes from an event must not reach it as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def tree_printer() -> Callable[[Any], None] | None:
+    """Return a function that prints a rich tree, where standard output is a terminal; else None."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+    return Console(highlight=False).print
+
+
+def plural(count: int, thing: str) -> str:
+    """Return `1 rule`, `2 rules`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names one after another, or `none`."""
+    return ", ".join(names) or "none"
