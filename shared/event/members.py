@@ -11,6 +11,7 @@ MAX_LENGTH: Final = 8192
 """Characters in one attribute; an ARM id has at most some 2,000, a blob's path 1,024."""
 
 _SHOWN: Final = 60
+_SHOWN_MEMBERS: Final = 4
 _HUGE: Final = 10**_SHOWN
 _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -120,12 +121,15 @@ def kind(value: Json) -> str:
 
 
 def shown(value: Json) -> str:
-    """Return a value for an error's text: short, printable, and never a whole payload."""
+    """Return a value for an error's text: JSON, short, printable, and never a whole payload."""
     if isinstance(value, str):
-        text = repr(value[:_SHOWN])
-        return text if len(value) <= _SHOWN else f"{text}…"
-    if isinstance(value, list | dict):
-        return f"{kind(value)} of {len(value)}"
+        text = json.dumps(value[:_SHOWN].encode(errors="backslashreplace").decode(), ensure_ascii=False)
+        return text if len(value) <= _SHOWN else f'{text[:-1]}…"'
+    if isinstance(value, list):
+        members = [kind(v) if isinstance(v, list | dict) else shown(v) for v in value[:_SHOWN_MEMBERS]]
+        return f"[{', '.join(members + ['…'] * (len(value) > _SHOWN_MEMBERS))}]"
+    if isinstance(value, dict):
+        return f"an object of {len(value)}"
     if isinstance(value, int) and not isinstance(value, bool) and not -_HUGE < value < _HUGE:
         return f"a number of more than {_SHOWN} digits"
     return json.dumps(value)

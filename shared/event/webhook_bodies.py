@@ -15,7 +15,7 @@ from shared.event.members import at, optional_text, required_text, text_at, time
 from shared.event.model import Event
 from shared.json_types import Json, JsonObject
 
-_KUDU_HOST: Final = re.compile(
+_APP_SERVICE_HOST: Final = re.compile(
     r"(?P<label>[^.]+)\.(?:scm\.)?(?:(?P<region>[^.]+)\.)?(?:azurewebsites|chinacloudsites)\.\w+(?:\.\w+)?",
     re.IGNORECASE,
 )
@@ -39,38 +39,36 @@ _ACR_TYPES: Final = {
 }
 
 
-def app_and_slot(host: str, site: str | None = None) -> tuple[str, str] | None:
-    """Return the App Service app and slot that a host name belongs to.
+def app_service_label(host: str) -> str | None:
+    """Return the part of an App Service host name that says app and slot, as in `shop` or `shop-staging`.
 
-    A slot is seen in nothing but the host's first label (`app-slot`), so the app's name is needed to find
-    it; without it the whole label counts as the app, in `production`. Hosts with a region have a random
-    part at the label's end (`app-e5f0a1b2c3d4e5f6.westeurope-01.azurewebsites.net`), which is dropped.
-
-    Args:
-        host: A host name, as in `shop-staging.scm.azurewebsites.net`.
-        site: The app's name, if known.
+    Hosts with a region have a random part at the label's end, which is dropped
+    (`shop-e5f0a1b2c3d4e5f6.westeurope-01.azurewebsites.net`).
 
     Returns:
-        The app and the slot, or None where the host is none of App Service's.
+        The label, or None where the host is none of App Service's.
     """
-    match = _KUDU_HOST.fullmatch(host)
+    match = _APP_SERVICE_HOST.fullmatch(host)
     if match is None:
         return None
-    label = match["label"]
-    if match["region"] is not None:
-        label = _UNIQUE_HOST.sub("", label)
-    if site is not None and label.lower().startswith(f"{site.lower()}-"):
-        return site, label[len(site) + 1 :]
-    return site or label, "production"
+    return match["label"] if match["region"] is None else _UNIQUE_HOST.sub("", match["label"])
+
+
+def slot_in_label(label: str, site: str) -> str | None:
+    """Return the slot that a label names, given its app: only with that can the two be told apart."""
+    if label.lower() == site.lower():
+        return "production"
+    return label[len(site) + 1 :] if label.lower().startswith(f"{site.lower()}-") else None
 
 
 def kudu_site_and_slot(body: Json) -> tuple[str | None, str | None]:
     """Return the app and the slot that a Kudu body is about; None for what it does not say."""
-    name = text_at(body, "siteName")
-    site = None if name is None else _IIS_SLOT.sub("", name)
-    host = text_at(body, "hostName")
-    found = None if host is None else app_and_slot(host, site)
-    return found or (site, None)
+    name, host = text_at(body, "siteName"), text_at(body, "hostName")
+    label = None if host is None else app_service_label(host)
+    if name is None:
+        return label, None
+    site = _IIS_SLOT.sub("", name)
+    return site, None if label is None else slot_in_label(label, site)
 
 
 def _kudu(body: JsonObject, _: Mapping[str, str]) -> Event:
@@ -84,9 +82,9 @@ def _kudu(body: JsonObject, _: Mapping[str, str]) -> Event:
         "kudu",
         body,
         # One commit may be deployed twice, under one deployment id: the time tells the two apart.
-        id="/".join(part for part in (deployment, status, finished) if part),
+        event_id="/".join(part for part in (deployment, status, finished) if part),
         source=f"https://{text_at(body, 'hostName') or f'{site}.scm.azurewebsites.net'}",
-        type="Microsoft.Web.Kudu.PostDeployment",
+        event_type="Microsoft.Web.Kudu.PostDeployment",
         subject=f"/Microsoft.Web/sites/{site}" + ("" if slot in {None, "production"} else f"/slots/{slot}"),
         time=finished,
     )
@@ -114,9 +112,9 @@ def _github(body: JsonObject, headers: Mapping[str, str]) -> Event:
     return _event(
         "github",
         body,
-        id=f"{event}/{identity or _digest(body)}",
+        event_id=f"{event}/{identity or _digest(body)}",
         source=required_text(source, "repository.url"),
-        type=".".join(part for part in ("com.github", event, variety) if part),
+        event_type=".".join(part for part in ("com.github", event, variety) if part),
         subject=subject,
         time=next((time for time in times if time is not None), None),
     )
@@ -154,9 +152,9 @@ def _azure_devops(body: JsonObject, _: Mapping[str, str]) -> Event:
     return _event(
         "azure-devops",
         body,
-        id=required_text(body.get("id"), "id"),
+        event_id=required_text(body.get("id"), "id"),
         source="/".join(parts),
-        type=required_text(body.get("eventType"), "eventType"),
+        event_type=required_text(body.get("eventType"), "eventType"),
         subject=_azure_devops_subject(body.get("resource")),
         time=text_at(body, "createdDate"),
     )
@@ -176,9 +174,9 @@ def _acr(body: JsonObject, _: Mapping[str, str]) -> Event:
     return _event(
         "acr",
         body,
-        id=required_text(body.get("id"), "id"),
+        event_id=required_text(body.get("id"), "id"),
         source=f"https://{required_text(at(body, 'request', 'host'), 'request.host')}",
-        type=_ACR_TYPES.get(action, f"Microsoft.ContainerRegistry.Webhook.{action}"),
+        event_type=_ACR_TYPES.get(action, f"Microsoft.ContainerRegistry.Webhook.{action}"),
         subject=f"{repository}:{tag}" if repository and tag else repository,
         time=text_at(body, "timestamp"),
     )
@@ -188,16 +186,17 @@ def _event(
     schema: str,
     body: JsonObject,
     *,
-    id: str,
+    event_id: str,
     source: str,
-    type: str,
+    event_type: str,
     subject: str | None,
-    time: str | None,  # noqa: A002 - CloudEvents' own names
+    time: str | None,
 ) -> Event:
+    """Return the event, after the same checks that an envelope's attributes get."""
     return Event(
-        id=required_text(id, "id"),
+        id=required_text(event_id, "id"),
         source=required_text(source, "source"),
-        type=required_text(type, "type"),
+        type=required_text(event_type, "type"),
         subject=optional_text(subject, "subject"),
         time=timestamp(time, "time"),
         data=body,
