@@ -17,7 +17,7 @@ from typing import Final, Self
 from local.airflow_process import USER, Airflow
 from local.azurite import Azurite
 from local.certificates import make_certificates
-from local.event_grid_topic import EventGridTopic
+from local.event_grid_topic import EventGridTopic, StorageQueue, Subscription, Webhook
 from local.functions_process import ROOT, FunctionsApp, HostKind
 from local.identity_endpoint import IdentityEndpoint
 from local.key_vault import LocalKeyVault
@@ -27,6 +27,25 @@ from shared.queues import EVENT_QUEUE
 STATE: Final = ROOT / ".updraft"
 """Where the stack keeps its state, logs and sockets; `make clean` removes it."""
 DAGS: Final = ("smoke_tests", "load_orders")
+APP_SERVICE_TYPES: Final = tuple(
+    f"Microsoft.Web.{name}"
+    for name in (
+        "AppUpdated",
+        "BackupOperationStarted",
+        "BackupOperationCompleted",
+        "BackupOperationFailed",
+        "RestoreOperationStarted",
+        "RestoreOperationCompleted",
+        "RestoreOperationFailed",
+        "SlotSwapStarted",
+        "SlotSwapCompleted",
+        "SlotSwapFailed",
+        "SlotSwapWithPreviewStarted",
+        "SlotSwapWithPreviewCancelled",
+    )
+)
+"""All that the system topic of a site sends (https://learn.microsoft.com/azure/event-grid/event-schema-app-service)."""
+STORAGE_TYPES: Final = ("Microsoft.Storage.BlobCreated", "Microsoft.Storage.BlobDeleted")
 FUNCTIONS_PORT: Final = 7071
 AIRFLOW_PORT: Final = 8080
 
@@ -139,15 +158,20 @@ class Stack:
         self.azurite = Azurite(self.processes, certificates)
         self.azurite.start()
         self._up("Storage (Azurite)", self.azurite.queue_url)
-        self.topic = self._cleanup.enter_context(EventGridTopic(certificates, self.identity))
+        self.topic = EventGridTopic(tls=certificates.server_context())
+        self.topic.start()
+        self._cleanup.callback(self.topic.stop)
         if airflow.done():
             airflow.result()
 
     def _start_app(self) -> None:
         self.app.start(self.environment)
         self._up("Function app", self.app.url)
-        self.topic.subscribe_webhook("app-service", self.app.webhook("app_service"), types=["Microsoft.Web."])
-        self.topic.subscribe_queue("events", self.azurite.queue_url, EVENT_QUEUE)
+        hook = Webhook(self.app.webhook("app_service"))
+        queue = StorageQueue(self.azurite.queue_service(self.identity), EVENT_QUEUE)
+        queue.service.create_queue(EVENT_QUEUE)
+        self.topic.subscribe(Subscription("app-service", hook, included_event_types=APP_SERVICE_TYPES))
+        self.topic.subscribe(Subscription("everything-else", queue, included_event_types=STORAGE_TYPES))
         self._up("Event Grid topic", self.topic.endpoint)
 
     def _up(self, part: str, address: str) -> None:
