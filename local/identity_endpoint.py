@@ -13,7 +13,7 @@ import secrets
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -72,6 +72,7 @@ class IdentityEndpoint(LoopbackServer):
         tenant_id: The Entra tenant's GUID; a new one by default.
         identity: The system-assigned identity; a new one by default.
         lifetime: Seconds that a token lives; 24 hours, as managed identities' do.
+        clock: Returns Unix seconds; tokens are issued at that time.
         port: The port to listen on; 0 takes a free one.
     """
 
@@ -81,12 +82,14 @@ class IdentityEndpoint(LoopbackServer):
         tenant_id: str | None = None,
         identity: Identity | None = None,
         lifetime: float = DAY,
+        clock: Callable[[], float] = time.time,
         port: int = 0,
     ) -> None:
         super().__init__(port=port)
         self.tenant_id = tenant_id or _guid()
         self.identity = identity or Identity()
         self.lifetime = lifetime
+        self._clock = clock
         self.header = secrets.token_hex(16)
         self.issued: Counter[str] = Counter()
         self._assigned: dict[str, Identity] = {}
@@ -137,7 +140,7 @@ class IdentityEndpoint(LoopbackServer):
         """
         identity = identity or self.identity
         audience = self._audiences.get(resource, Audience())
-        now = int(time.time())
+        now = int(self._clock())
         payload: dict[str, Any] = {
             "aud": audience.name or resource,
             "iss": self.issuer(audience.version),
@@ -219,7 +222,7 @@ class IdentityEndpoint(LoopbackServer):
         return Reply(
             body={
                 "access_token": self.issue(resource, identity),
-                "expires_on": str(int(time.time() + self.lifetime)),
+                "expires_on": str(int(self._clock() + self.lifetime)),
                 "resource": resource,
                 "token_type": "Bearer",
                 "client_id": identity.client_id,

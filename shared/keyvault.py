@@ -27,6 +27,7 @@ AN_HOUR: Final = 3600.0
 
 _NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}(/[0-9A-Za-z]{1,64})?")
 _TRANSIENT: Final = {408, 429}
+_NO_VAULT: Final = "the answer was not one of Key Vault; see that the address is a vault's"
 _FORBIDDEN: Final = {
     "ForbiddenByRbac": "the identity has no Key Vault Secrets User role on the vault: assign it",
     "AccessDenied": "the vault's access policy gives the identity no Get on secrets: add it, or use roles",
@@ -152,8 +153,7 @@ class KeyVault:
         except AzureError as exc:
             raise self._unavailable(name, f"the vault did not answer ({type(exc).__name__})") from exc
         except ValueError as exc:
-            reason = "its answer was not one of Key Vault; see that the address is a vault's"
-            raise self._unavailable(name, reason, permanent=True) from exc
+            raise self._unavailable(name, _NO_VAULT, permanent=True) from exc
         return self._lease(name, found)
 
     def _lease(self, name: str, found: "KeyVaultSecret") -> Lease[str]:
@@ -183,6 +183,8 @@ class KeyVault:
         if status == 401:  # noqa: PLR2004 - as above
             reason = "the vault does not accept the identity's token; see that both are of one tenant"
             return self._unavailable(name, reason, permanent=True)
+        if 0 < status < 400:  # noqa: PLR2004 - as above
+            return self._unavailable(name, _NO_VAULT, permanent=True)
         reason = "the vault is throttling this app" if status == 429 else f"the vault answered {status}"  # noqa: PLR2004 - as above
         transient = status in _TRANSIENT or status >= 500 or not status  # noqa: PLR2004 - as above
         return self._unavailable(name, reason, permanent=not transient)

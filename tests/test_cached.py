@@ -1,0 +1,253 @@
+"""The kept value: single flight, use of the old one while it is renewed, errors shared and remembered."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.cached import LONG_PAUSE, PAUSE, Cached, Lease
+from shared.errors import TokenUnavailable
+
+
+class Source:
+    """Somewhere that values come from: counts what it is asked, can fail, and can be held open."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.asked: list[str | None] = []
+        self.error: Exception | None = None
+        self.same: str | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def fetch(self, refused: str | None) -> Lease[str]:
+        """Bring `v1`, `v2`, … good for 100 s, to be renewed after 80 s."""
+        self.asked.append(refused)
+        self.entered.set()
+        self.gate.wait(10)
+        if self.error is not None:
+            raise self.error
+        return Lease(self.same or f"v{len(self.asked)}", self.now + 80, self.now + 100)
+
+    def cached(self, *, drop_when_denied: bool = False) -> Cached[str]:
+        """Return a cache on this source and its clock."""
+        return Cached(self.fetch, what="the thing", drop_when_denied=drop_when_denied, clock=lambda: self.now)
+
+
+@pytest.fixture
+def source() -> Source:
+    """A source that answers."""
+    return Source()
+
+
+def _thread(call: Callable[[], object], results: list[object]) -> threading.Thread:
+    def run() -> None:
+        try:
+            results.append(call())
+        except (TokenUnavailable, RuntimeError) as exc:
+            results.append(exc)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_value_is_fetched_once(source: Source) -> None:
+    """Until it is due for renewal, the kept value is given out."""
+    cached = source.cached()
+    source.now += 79
+    assert {cached.get() for _ in range(5)} == {"v1"}
+    assert source.asked == [None]
+
+
+def test_waiting_threads_share_the_flights_error(source: Source) -> None:
+    """A fetch that fails fails all who waited for it, each with an error of its own, and is made once."""
+    cached = source.cached()
+    source.error = TokenUnavailable("the endpoint is away")
+    source.gate.clear()
+    results: list[object] = []
+    threads = [_thread(cached.get, results) for _ in range(8)]
+    source.entered.wait(10)
+    source.gate.set()
+    for thread in threads:
+        thread.join()
+    assert [str(result) for result in results] == ["the endpoint is away"] * 8
+    assert len(set(map(id, results))) == 8
+    assert len(source.asked) == 1
+
+
+def test_an_unforeseen_error_does_not_strand_the_waiting(source: Source) -> None:
+    """Even an error that nobody planned for ends the flight, and the next caller tries again."""
+    cached = source.cached()
+    source.error = RuntimeError("unforeseen")
+    source.gate.clear()
+    results: list[object] = []
+    threads = [_thread(cached.get, results) for _ in range(3)]
+    source.entered.wait(10)
+    source.gate.set()
+    for thread in threads:
+        thread.join()
+    assert [type(result) for result in results] == [RuntimeError] * 3
+    source.error = None
+    assert cached.get().startswith("v")
+
+
+def test_others_go_on_with_the_old_value_while_one_renews(source: Source) -> None:
+    """Near expiry one thread fetches and is not waited for."""
+    cached = source.cached()
+    cached.get()
+    source.now += 90
+    source.gate.clear()
+    source.entered.clear()
+    results: list[object] = []
+    renewing = _thread(cached.get, results)
+    source.entered.wait(10)
+    assert [cached.get() for _ in range(5)] == ["v1"] * 5
+    source.gate.set()
+    renewing.join()
+    assert results == ["v2"]
+    assert cached.get() == "v2"
+    assert len(source.asked) == 2
+
+
+def test_a_failed_renewal_leaves_the_old_value_until_it_expires(
+    source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The old value is used with a warning, not tried again by every caller, and ends when it expires."""
+    cached = source.cached()
+    cached.get()
+    source.error = TokenUnavailable("the endpoint is away", permanent=True)
+    source.now += 90
+    assert [cached.get() for _ in range(5)] == ["v1"] * 5
+    assert len(source.asked) == 2
+    assert "the thing could not be renewed" in caplog.text
+    assert "v1" not in caplog.text
+    source.now += 10
+    with pytest.raises(TokenUnavailable, match="is away"):
+        cached.get()
+
+
+def test_what_is_denied_ends_at_once_where_that_is_asked_for(source: Source) -> None:
+    """With `drop_when_denied` a permanent failure ends the old value, a transient one does not."""
+    cached = source.cached(drop_when_denied=True)
+    cached.get()
+    source.now += 85
+    source.error = TokenUnavailable("away")
+    assert cached.get() == "v1"
+    source.now += PAUSE
+    source.error = TokenUnavailable("disabled", permanent=True)
+    for _ in range(2):
+        with pytest.raises(TokenUnavailable, match="disabled") as caught:
+            cached.get()
+        assert caught.value.permanent
+    assert len(source.asked) == 3
+
+
+@pytest.mark.parametrize(("permanent", "pause"), [(False, PAUSE), (True, LONG_PAUSE)])
+def test_a_failure_is_remembered_for_a_moment(source: Source, pause: float, *, permanent: bool) -> None:
+    """Callers that come just after a failure meet it again without a fetch; later ones fetch."""
+    cached = source.cached()
+    source.error = TokenUnavailable("away", permanent=permanent)
+    for _ in range(5):
+        with pytest.raises(TokenUnavailable):
+            cached.get()
+    assert len(source.asked) == 1
+    source.error = None
+    source.now += pause
+    assert cached.get() == "v2"
+
+
+def test_a_refused_value_is_fetched_anew_once(source: Source) -> None:
+    """The first complaint about a value fetches; a later one about the same value gets what was fetched."""
+    cached = source.cached()
+    refused = cached.get()
+    assert [cached.renew(refused) for _ in range(5)] == ["v2"] * 5
+    assert source.asked == [None, "v1"]
+    assert cached.get() == "v2"
+
+
+def test_complaining_about_what_does_not_change_costs_one_fetch(source: Source) -> None:
+    """Where the source has nothing newer, the same value comes back, and is not asked for again and again."""
+    cached = source.cached()
+    source.same = "constant"
+    refused = cached.get()
+    assert [cached.renew(refused) for _ in range(9)] == ["constant"] * 9
+    assert len(source.asked) == 2
+    source.now += LONG_PAUSE
+    cached.renew(refused)
+    assert len(source.asked) == 3
+
+
+def test_a_refused_value_is_not_given_out_again_when_none_can_be_fetched(source: Source) -> None:
+    """When the renewal fails the refused value is forgotten: it is known to be of no use."""
+    cached = source.cached()
+    refused = cached.get()
+    source.error = TokenUnavailable("away")
+    with pytest.raises(TokenUnavailable, match="away"):
+        cached.renew(refused)
+    with pytest.raises(TokenUnavailable, match="away"):
+        cached.get()
+    assert len(source.asked) == 2
+
+
+def test_renewing_joins_the_flight_under_way(source: Source) -> None:
+    """Sixteen threads that complain about one value make one fetch."""
+    cached = source.cached()
+    refused = cached.get()
+    source.gate.clear()
+    source.entered.clear()
+    results: list[object] = []
+    threads = [_thread(lambda: cached.renew(refused), results) for _ in range(16)]
+    source.entered.wait(10)
+    source.gate.set()
+    for thread in threads:
+        thread.join()
+    assert results == ["v2"] * 16
+    assert len(source.asked) == 2
+
+
+def test_renewing_without_a_complaint_fetches(source: Source) -> None:
+    """`renew()` fetches whatever is held, and also where nothing is held."""
+    cached = source.cached()
+    assert [cached.renew(), cached.renew()] == ["v1", "v2"]
+
+
+def test_an_expired_value_is_no_answer_to_a_complaint(source: Source) -> None:
+    """A value fetched since the complaint counts only while it may be used."""
+    cached = source.cached()
+    cached.get()
+    source.now += 100
+    assert cached.renew("an older one") == "v2"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["get", "renew", "fail", "heal"]), st.floats(0, 60)), max_size=40))
+def test_no_value_is_given_out_after_it_expired(steps: list[tuple[str, float]]) -> None:
+    """Whatever happens in whatever order, a value that is given out has not expired."""
+    source = Source()
+    expires: dict[str, float] = {}
+
+    def fetch(refused: str | None) -> Lease[str]:
+        lease = source.fetch(refused)
+        expires[lease.value] = lease.expires_at
+        return lease
+
+    cached = Cached(fetch, what="the thing", clock=lambda: source.now)
+    last = ""
+    for step, seconds in steps:
+        source.now += seconds
+        if step in {"fail", "heal"}:
+            source.error = TokenUnavailable("away") if step == "fail" else None
+            continue
+        try:
+            last = cached.get() if step == "get" else cached.renew(last)
+        except TokenUnavailable:
+            continue
+        assert source.now < expires[last]
+
+
+def test_a_lease_does_not_show_its_value() -> None:
+    """Neither a lease's text nor its repr holds what was leased."""
+    assert "hush" not in f"{Lease('hush', 1, 2)!r} {Lease('hush', 1, 2)}"
