@@ -217,5 +217,5 @@ def _check_bindings(function: Function) -> None:
         if kind not in _TRIGGERS and kind != "http":
             raise HostSettingsError(
                 f"function {function.name}: this host has no binding of type {binding['type']!r}; "
-                "it knows HTTP, Event Grid, queue and timer triggers. Use Azure Functions Core Tools (func start) for others."
+                "it knows HTTP, Event Grid, queue and timer triggers. Azure Functions Core Tools know all."
             )

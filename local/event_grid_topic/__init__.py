@@ -1,0 +1,28 @@
+"""An Event Grid custom topic on one machine: takes events as Event Grid does, and delivers them as it does.
+
+The real publisher client talks to it, and a function app cannot tell its deliveries from Event Grid's: the
+handshakes, the headers, one event a request, at least once, the retry schedule (which tests can speed up),
+the dead letters.
+
+* `EventGridTopic`: the server; `subscribe` adds a `Subscription`.
+* `Webhook`, `StorageQueue`: where a subscription delivers to.
+"""
+
+from .destinations import HandshakeFailed, StorageQueue, Webhook
+from .records import DeadLetter, DeliveryRecord, PublishedRecord
+from .schemas import Schema
+from .subscriptions import RetryPolicy, Subscription
+from .topic import EventGridTopic
+
+__all__ = (
+    "DeadLetter",
+    "DeliveryRecord",
+    "EventGridTopic",
+    "HandshakeFailed",
+    "PublishedRecord",
+    "RetryPolicy",
+    "Schema",
+    "StorageQueue",
+    "Subscription",
+    "Webhook",
+)
