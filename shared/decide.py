@@ -9,11 +9,11 @@ matched. `explain` asks every rule. `decide_for` asks one, for a parked delivery
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from shared.app_facts import AppFacts, app_facts
 from shared.errors import TemplateError
 from shared.event import Event
+from shared.filters import Fields
 from shared.json_types import Json, JsonObject
 from shared.rules import Rule, Rules
 from shared.run_ids import run_id_for_event, run_id_for_key
@@ -55,7 +55,7 @@ def decide(event: Event, rules: Rules) -> list[Decision]:
     if not candidates:
         return []
     view = _View(event)
-    return [view.request(rule) for rule in candidates if view.failure_after_types(rule) is None]
+    return [view.request(rule) for rule in candidates if view.holds_after_types(rule)]
 
 
 def explain(event: Event, rules: Rules) -> list[Decision]:
@@ -82,50 +82,50 @@ def decide_for(event: Event, rules: Rules, rule_name: str) -> Decision:
 
 
 class _View:
-    """One event as rules look at it; what filters and templates need is made once, when first needed."""
+    """One event as rules look at it; what several rules need of it is made once."""
 
-    __slots__ = ("_app", "_event", "_facts_known", "_fields", "_source", "_type")
+    __slots__ = ("_event", "_fields", "_source", "_type")
 
     def __init__(self, event: Event) -> None:
         self._event = event
+        self._fields = Fields(event)
         self._type = event.type.lower()
         self._source = event.source.lower()
-        self._fields: Any = None
-        self._app: AppFacts | None = None
-        self._facts_known = False
 
     def decision(self, rule: Rule) -> Decision:
         """Ask one rule everything, in the fixed order."""
-        reason = self._type_failure(rule) or self.failure_after_types(rule)
-        if not rule.enabled:
-            reason = "the rule is not enabled"
+        reason = (
+            self._enabled_failure(rule)
+            or self._type_failure(rule)
+            or self._place_failure(rule)
+            or (rule.condition.failure(self._fields) if rule.condition is not None else None)
+        )
         if reason is not None:
             return Decision(rule.name, matched=False, reason=reason, request=None)
         return self.request(rule)
+
+    def holds_after_types(self, rule: Rule) -> bool:
+        """Tell whether everything but `types` holds, which the index of the rules has seen to."""
+        return (
+            rule.enabled
+            and self._place_failure(rule) is None
+            and (rule.condition is None or rule.condition.holds(self._fields))
+        )
+
+    def _enabled_failure(self, rule: Rule) -> str | None:
+        return None if rule.enabled else "the rule is not enabled"
 
     def _type_failure(self, rule: Rule) -> str | None:
         if rule.any_type or self._type in rule.exact_types or self._type.startswith(rule.type_families):
             return None
         return f"type is {_shown(self._event.type)}, not {_one_of(rule.spec.when.types or [])}"
 
-    def failure_after_types(self, rule: Rule) -> str | None:
-        """Return the first condition behind `types` that fails, in words; None where all hold."""
-        if not rule.enabled:
-            return "the rule is not enabled"
+    def _place_failure(self, rule: Rule) -> str | None:
+        """Return the first of `sources` and `subject` that fails, in words; None where both hold."""
         if rule.sources and not self._source.startswith(rule.sources):
             wanted = _one_of(rule.spec.when.sources or [])
             return f"source is {_shown(self._event.source)}, which does not begin with {wanted}"
-        if rule.spec.when.subject is not None:
-            failure = self._subject_failure(rule)
-            if failure is not None:
-                return failure
-        if rule.condition is None:
-            return None
-        if self._fields is None:
-            from shared.filters import Fields
-
-            self._fields = Fields(self._event, self._facts())
-        return rule.condition.failure(self._fields)
+        return self._subject_failure(rule) if rule.spec.when.subject is not None else None
 
     def _subject_failure(self, rule: Rule) -> str | None:
         wanted = rule.spec.when.subject
@@ -142,12 +142,6 @@ class _View:
                 return f"subject is {_shown(subject)}, which {words} `{part}`"
         return None
 
-    def _facts(self) -> AppFacts | None:
-        if not self._facts_known:
-            self._app = app_facts(self._event)
-            self._facts_known = True
-        return self._app
-
     def request(self, rule: Rule) -> Decision:
         """Render what a rule that matched asks of Airflow."""
         try:
@@ -157,7 +151,7 @@ class _View:
 
     def _render(self, rule: Rule) -> RunRequest:
         event = self._event
-        scope = event_scope(event, self._facts(), rule=rule.name, description=rule.description)
+        scope = event_scope(event, self._fields.app, rule=rule.name, description=rule.description)
         key = _key(rule.dedupe_by, scope) if rule.dedupe_by else None
         conf = rule.conf.render(scope)
         assert isinstance(conf, dict)

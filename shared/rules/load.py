@@ -1,13 +1,15 @@
 """Loading rules.yaml: read, check against the model, compile; every mistake at once."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pydantic import ValidationError
 
 from shared.errors import Problem, RulesError, TemplateError
 from shared.json_types import Json, JsonObject
+from shared.filters import Condition, FilterError, compile_filter
 from shared.rules.document import Document, Path, read_yaml
+from shared.rules.impossible import never_matches
 from shared.rules.mistakes import Mistakes
 from shared.rules.model import SETTING, Connection, RulesFile, RuleSpec
 from shared.rules.not_yet import not_yet_available
@@ -15,10 +17,8 @@ from shared.rules.rule import Rule, Rules
 from shared.suggest import did_you_mean
 from shared.templates import JsonTemplate, Template, compile_json, compile_template
 
-if TYPE_CHECKING:
-    from shared.filters import Condition
-
-_TEMPLATES: Final = ("dedupe_by", "latest_by")
+_RULE_TEMPLATES: Final = ("dedupe_by", "latest_by")
+_START_TEMPLATES: Final = ("note", "logical_date", "run_after")
 
 
 def load_rules(text: str, *, file: str, settings: Mapping[str, str] | None) -> Rules:
@@ -39,7 +39,7 @@ def load_rules(text: str, *, file: str, settings: Mapping[str, str] | None) -> R
     mistakes = Mistakes(document, file)
     mistakes.problems.extend(problems)
     checked = _check(document, settings, mistakes)
-    rules = _compile(checked, mistakes) if checked is not None else None
+    rules = _compile(checked, document, mistakes) if checked is not None else None
     if mistakes.problems or rules is None:
         raise RulesError(sorted(mistakes.problems, key=_by_place))
     return rules
@@ -121,12 +121,13 @@ def _resolve(value: Json, path: Path, settings: Mapping[str, str] | None, mistak
     return SETTING.sub(lambda match: settings.get(match[1]) or match[0], value)
 
 
-def _compile(checked: RulesFile, mistakes: Mistakes) -> Rules:
+def _compile(checked: RulesFile, document: Document, mistakes: Mistakes) -> Rules:
     names: dict[str, int] = {}
     rules: list[Rule] = []
     compiler = _Compiler(checked.connections, mistakes)
     for index, spec in enumerate(checked.rules):
-        if not spec.name:
+        if spec is _UNSOUND:
+            compiler.unsound(document.value["rules"][index], ("rules", index))
             continue
         if spec.name in names:
             first = names[spec.name]
@@ -135,7 +136,11 @@ def _compile(checked: RulesFile, mistakes: Mistakes) -> Rules:
                 f"the name `{spec.name}` is taken by rules[{first}]; names are unique",
             )
         names.setdefault(spec.name, index)
-        rules.append(compiler.rule(spec, ("rules", index)))
+        rule = compiler.rule(spec, ("rules", index))
+        never = never_matches(rule)
+        if never:
+            mistakes.add(("rules", index, "when"), f"no event can ever match this rule: {never}")
+        rules.append(rule)
     return Rules(checked.connections, tuple(rules))
 
 
@@ -208,9 +213,32 @@ class _Compiler:
     def _conf(self, conf: JsonObject, path: Path) -> JsonTemplate:
         return compile_json(conf, lambda inner, message: self._mistakes.add((*path, *inner), message))
 
-    def _condition(self, spec: Json, path: Path) -> "Condition | None":
+    def _condition(self, spec: Json, path: Path) -> Condition | None:
         if spec is None:
             return None
-        from shared.filters import compile_filter  # noqa: PLC0415 - only rules with a filter need it
+        try:
+            return compile_filter(spec)
+        except FilterError as error:
+            for inner, message in error.problems:
+                self._mistakes.add((*path, *inner), message)
+            return None
 
-        return compile_filter(spec)
+    def unsound(self, raw: Json, path: Path) -> None:
+        """Check what can be checked of a rule that the model refuses, so that all mistakes show at once."""
+        if not isinstance(raw, dict):
+            return
+        when, start = raw.get("when"), raw.get("start")
+        if isinstance(when, dict):
+            self._condition(when.get("filter"), (*path, "when", "filter"))
+        self._texts(raw, _RULE_TEMPLATES, path)
+        if isinstance(start, dict):
+            self._texts(start, _START_TEMPLATES, (*path, "start"))
+            conf = start.get("conf")
+            if isinstance(conf, dict):
+                self._conf(conf, (*path, "start", "conf"))
+
+    def _texts(self, part: JsonObject, keys: Sequence[str], path: Path) -> None:
+        for key in keys:
+            value = part.get(key)
+            if isinstance(value, str):
+                self._template(value, (*path, key))

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from shared.filters import Condition
 from shared.rules.model import Connection, RuleSpec
 from shared.templates import JsonTemplate, Template
-
-if TYPE_CHECKING:
-    from shared.filters import Condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +36,7 @@ class Rule:
     exact_types: frozenset[str]
     type_families: tuple[str, ...]
     sources: tuple[str, ...]
-    condition: "Condition | None"
+    condition: Condition | None
     connection: str
     conf: JsonTemplate
     note: Template | None

@@ -2,37 +2,17 @@
 
 from typing import Any, Final
 
-from shared.json_types import JsonObject
+from shared.filters import OPERATORS, Compares, Operator
+from shared.json_types import Json, JsonObject
 from shared.rules.model import RulesFile
 
-_ONE_NUMBER: Final = {"type": "number"}
-_NUMBERS: Final = {"type": "array", "items": {"type": "number"}, "minItems": 1}
-_RANGES: Final = {
-    "type": "array",
-    "minItems": 1,
-    "items": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+_MANY: Final[dict[Compares, JsonObject]] = {
+    Compares.NUMBERS: {"type": "number"},
+    Compares.RANGES: {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+    Compares.BOOLEANS: {"type": "boolean"},
+    Compares.STRINGS: {"type": "string"},
 }
-_TEXTS: Final = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-
-OPERATORS: Final[dict[str, tuple[str, JsonObject] | None]] = {
-    **{
-        f"Number{name}": ("value", dict(_ONE_NUMBER))
-        for name in ("GreaterThan", "GreaterThanOrEquals", "LessThan", "LessThanOrEquals")
-    },
-    "NumberIn": ("values", dict(_NUMBERS)),
-    "NumberNotIn": ("values", dict(_NUMBERS)),
-    "NumberInRange": ("values", dict(_RANGES)),
-    "NumberNotInRange": ("values", dict(_RANGES)),
-    "BoolEquals": ("value", {"type": "boolean"}),
-    **{
-        f"String{name}": ("values", dict(_TEXTS))
-        for positive in ("Contains", "BeginsWith", "EndsWith", "In")
-        for name in (positive, f"Not{positive}")
-    },
-    "IsNullOrUndefined": None,
-    "IsNotNull": None,
-}
-"""Event Grid's operators, each with the member that it compares with and that member's schema."""
+"""The schema of one value that an operator compares with."""
 
 
 def rules_schema() -> JsonObject:
@@ -50,7 +30,11 @@ def rules_schema() -> JsonObject:
     }
     definitions["Filter"] = _filter()
     definitions["Operator"] = _operator()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "rules.yaml of Updraft"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "rules.yaml of Updraft",
+    }
 
 
 def _filter() -> JsonObject:
@@ -79,22 +63,23 @@ def _filter() -> JsonObject:
 def _operator() -> JsonObject:
     return {
         "description": "An advanced filter, as it stands in an Event Grid subscription.",
-        "anyOf": [_one_operator(name, compared) for name, compared in OPERATORS.items()],
+        "anyOf": [_one_operator(operator) for operator in OPERATORS.values()],
     }
 
 
-def _one_operator(name: str, compared: tuple[str, JsonObject] | None) -> JsonObject:
+def _one_operator(operator: Operator) -> JsonObject:
     properties: JsonObject = {
-        "operatorType": {"const": name, "description": "How the key's value is compared."},
+        "operatorType": {"const": operator.name, "description": "How the key's value is compared."},
         "key": {
             "type": "string",
             "description": "What is compared: `data.…`, `app.…`, or an attribute of the event.",
             "examples": ["data.targetSlot", "app.site", "subject"],
         },
     }
-    required: list[Any] = ["operatorType", "key"]
-    if compared is not None:
-        member, member_schema = compared
-        properties[member] = member_schema
-        required.append(member)
+    required: list[Json] = ["operatorType", "key"]
+    if operator.compares is not Compares.NOTHING:
+        name = "values" if operator.many else "value"
+        one = _MANY[operator.compares]
+        properties[name] = {"type": "array", "items": one, "minItems": 1} if operator.many else one
+        required.append(name)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
