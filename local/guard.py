@@ -56,6 +56,10 @@ def end(leaders: dict[int, int], family: str = "", *, grace: float = 5.0) -> set
     for leader, ask in leaders.items():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader, ask)
+    for pid in find(leaders, family):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) not in leaders:
+                os.kill(pid, signal.SIGTERM)
     alive = _wait(leaders, family, grace)
     if not alive:
         return alive
