@@ -19,7 +19,7 @@ _LISTS: Final = frozenset({"StringIn", "NumberIn"})
 
 def never_matches(rule: Rule) -> str | None:
     """Return why no event can match the rule, or None where one may."""
-    comparisons = list(_certain(rule.condition))
+    comparisons = list(certain_comparisons(rule.condition))
     by_key: dict[tuple[str, tuple[str, ...]], list[Comparison]] = {}
     for comparison in comparisons:
         by_key.setdefault((comparison.key.room, comparison.key.path), []).append(comparison)
@@ -32,13 +32,13 @@ def never_matches(rule: Rule) -> str | None:
     )
 
 
-def _certain(condition: Condition | None) -> Iterator[Comparison]:
-    """Yield the comparisons that all have to hold."""
+def certain_comparisons(condition: Condition | None) -> Iterator[Comparison]:
+    """Yield the comparisons that all have to hold, whatever else the condition asks."""
     if isinstance(condition, Comparison):
         yield condition
     elif isinstance(condition, All):
         for inner in condition.conditions:
-            yield from _certain(inner)
+            yield from certain_comparisons(inner)
 
 
 def _null_and_not(same: Sequence[Comparison]) -> str | None:
