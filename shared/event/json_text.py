@@ -9,18 +9,19 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from itertools import chain
 from typing import Final, Self
 
 from shared.errors import EventError
-from shared.json_types import Json
+from shared.json_types import Json, JsonObject
 
 MAX_DEPTH: Final = 100
 """Levels of nesting: far above any published event, far below what Python's own recursion allows."""
 
-_BRACKETS_WORTH_A_LOOK: Final = 2 * MAX_DEPTH
 _SHOWN: Final = 40
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+
+
+type _Container = list[Json] | JsonObject
 
 
 class ExactFloat(float):
@@ -60,7 +61,7 @@ def parse(text: str) -> Json:
         raise _too_deep() from None
     except ValueError:  # int() refuses more than 4,300 digits, so that nobody pays for them
         raise EventError("the body holds an integer of more than 4,300 digits: send it as a string") from None
-    if text.count("[") + text.count("{") > _BRACKETS_WORTH_A_LOOK or "\\ud" in text or "\\uD" in text:
+    if text.count("[") + text.count("{") > MAX_DEPTH or "\\ud" in text or "\\uD" in text:
         check_carriable(value)
     return value
 
@@ -71,10 +72,11 @@ def check_carriable(value: Json) -> None:
     Raises:
         EventError: It does.
     """
+    level: list[_Container] = [[value]]
     for _ in range(MAX_DEPTH + 1):
-        if not value:
+        level = list(_containers_in(level))
+        if not level:
             return
-        value = list(_below(value if isinstance(value, list) else [value]))
     raise _too_deep()
 
 
@@ -108,18 +110,22 @@ def split_array(text: str) -> list[str] | None:
     return None
 
 
-def _below(level: list[Json]) -> Iterator[Json]:
-    """Yield everything one level further down, and refuse text that cannot be encoded."""
-    for value in level:
-        if isinstance(value, dict):
-            yield from chain(value.keys(), value.values())
-        elif isinstance(value, list):
-            yield from value
-        elif isinstance(value, str) and not value.isascii():
-            _check_encodable(value)
+def _containers_in(level: list[_Container]) -> Iterator[_Container]:
+    """Yield the arrays and objects one level further down, and refuse text that cannot be encoded."""
+    for container in level:
+        if isinstance(container, dict):
+            for name in container:
+                _check_encodable(name)
+        for value in container.values() if isinstance(container, dict) else container:
+            if isinstance(value, list | dict):
+                yield value
+            elif isinstance(value, str):
+                _check_encodable(value)
 
 
 def _check_encodable(text: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -19,6 +19,7 @@ from shared.filters.operators import (
 from shared.json_types import Json
 
 _VALUES_SHOWN: Final = 5
+_PLAIN: Final = re.compile(r"[A-Za-z_/][\w./:@-]{0,59}")
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 _READ: Final[Mapping[Compares, Callable[[Json], Operand | None]]] = {
@@ -76,7 +77,7 @@ class Comparison:
         return f"{self}: {self.key.text} is missing{hint}"
 
     def __str__(self) -> str:
-        words = [shown(value) for value in self.values[:_VALUES_SHOWN]]
+        words = [_word(value) for value in self.values[:_VALUES_SHOWN]]
         if len(self.values) > _VALUES_SHOWN:
             words.append(f"… {len(self.values)} in all")
         listed = f" [{', '.join(words)}]" if self.operator.many else "".join(f" {word}" for word in words)
@@ -167,6 +168,12 @@ class Not:
 
     def __str__(self) -> str:
         return f"not ({self.condition})"
+
+
+def _word(value: Json) -> str:
+    """Return a wanted value as it may stand in YAML: quoted only where it would not be text otherwise."""
+    plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value not in {"true", "false", "null"}
+    return str(value) if plain else shown(value)
 
 
 def _flat(members: list[Json]) -> Iterator[Json]:

@@ -1,0 +1,196 @@
+"""CloudEvents: versions, extensions, data in Base64, and binary mode."""
+
+import base64
+import json
+from typing import Final
+
+import pytest
+
+from shared.errors import EventError
+from shared.event import Event, Unreadable, read_cloud_event, read_events
+from shared.json_types import Json, JsonObject
+
+CLOUD: Final[JsonObject] = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+HEADERS: Final = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}
+
+
+def binary(body: str | bytes, **headers: str) -> Event | Unreadable:
+    """Read a body in binary mode."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    (event,) = read_events(body, headers={**HEADERS, **named})
+    return event
+
+
+@pytest.mark.parametrize("version", ["1.1", "0.9", "0.2", "", None, 1.0, ["1.0"]])
+def test_an_unknown_version_is_refused_by_name(version: Json) -> None:
+    """A version that is not known might mean anything, so nothing is guessed."""
+    with pytest.raises(EventError, match="specversion"):
+        read_cloud_event({**CLOUD, "specversion": version})
+
+
+def test_azures_own_spellings_are_read() -> None:
+    """Published samples hold `specVersion` and `operationId`; no other illegal name passes."""
+    event = read_cloud_event(
+        {"specVersion": "1.0", "id": "1", "source": "/s", "type": "t", "operationId": "x", "title": "y"}
+    )
+    assert event.extensions == {"operationid": "x", "title": "y"}
+    assert read_cloud_event(event.to_cloud_event()) == event
+
+
+@pytest.mark.parametrize("name", ["MyExtension", "my.extension", "my_extension", "my-extension", "ID", ""])
+def test_an_illegal_name_of_an_extension_is_refused(name: str) -> None:
+    """Names are lower-case letters and digits (core specification, naming conventions)."""
+    with pytest.raises(EventError, match="attribute"):
+        read_cloud_event({**CLOUD, name: "x"})
+
+
+@pytest.mark.parametrize("value", [1.5, {"a": 1}, ["a"], "a\nb"])
+def test_an_extension_is_a_string_a_boolean_or_an_integer(value: Json) -> None:
+    """The JSON format has no other types for an attribute."""
+    with pytest.raises(EventError, match="colour"):
+        read_cloud_event({**CLOUD, "colour": value})
+
+
+def test_null_means_that_an_attribute_is_absent() -> None:
+    """The JSON format lets null stand for an unset attribute."""
+    event = read_cloud_event({**CLOUD, "subject": None, "colour": None, "time": None, "data": None})
+    assert event == read_cloud_event(CLOUD)
+
+
+@pytest.mark.parametrize("name", ["dataschema", "datacontenttype"])
+def test_an_empty_attribute_is_refused(name: str) -> None:
+    """Where they are present, these are not empty."""
+    with pytest.raises(EventError, match=f"{name} is empty"):
+        read_cloud_event({**CLOUD, name: ""})
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "data", "is_base64"),
+    [
+        ("application/json", b'{"a": 1}', {"a": 1}, False),
+        ("application/problem+json; charset=utf-8", b"[1]", [1], False),
+        ("text/plain", "grün".encode(), "grün", False),
+        ("image/svg+xml", b"<svg/>", "<svg/>", False),
+        ("text/plain", b"\xff", "/w==", True),
+        ("application/octet-stream", b"{}", "e30=", True),
+        (None, b"{}", "e30=", True),
+    ],
+)
+def test_data_in_base64_is_opened_where_its_type_says_what_it_is(
+    content_type: str | None,
+    content: bytes,
+    data: Json,
+    is_base64: Json,
+) -> None:
+    """JSON and text can be filtered on; anything else is carried unopened."""
+    encoded = base64.b64encode(content).decode()
+    event = read_cloud_event({**CLOUD, "datacontenttype": content_type, "data_base64": encoded})
+    assert (event.data, event.data_is_base64) == (data, is_base64)
+    assert read_cloud_event(event.to_cloud_event()) == event
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"data_base64": 5},
+        {"data_base64": "e30=", "data": {}},
+        {"data_base64": "not base64!", "datacontenttype": "text/plain"},
+        {"data_base64": "/w==", "datacontenttype": "application/json"},
+        {"data_base64": "ew==", "datacontenttype": "application/json"},
+    ],
+)
+def test_unusable_data_is_refused(members: JsonObject) -> None:
+    """Data that is there twice, or not what it says, is refused."""
+    with pytest.raises(EventError, match=r"data|JSON"):
+        read_cloud_event({**CLOUD, **members})
+
+
+def test_version_0_3_is_read() -> None:
+    """CloudEvents 0.3 differs from 1.0 in two names."""
+    old: JsonObject = {
+        **CLOUD,
+        "specversion": "0.3",
+        "schemaurl": "http://s",
+        "datacontenttype": "application/json",
+    }
+    event = read_cloud_event({**old, "datacontentencoding": "Base64", "data": "eyJhIjogMX0="})
+    assert (event.dataschema, event.data) == ("http://s", {"a": 1})
+    assert event.to_cloud_event()["specversion"] == "1.0"
+    assert read_cloud_event({**old, "data": {"a": 1}}).data == {"a": 1}
+    with pytest.raises(EventError, match="datacontentencoding"):
+        read_cloud_event({**old, "datacontentencoding": "gzip"})
+
+
+def test_version_0_1_is_read() -> None:
+    """Event Grid's preview delivered CloudEvents 0.1, with other names for everything."""
+    old: JsonObject = {
+        "cloudEventsVersion": "0.1",
+        "eventID": "1",
+        "eventType": "t",
+        "source": "/s",
+        "eventTime": "2026-01-31T09:30:00Z",
+        "extensions": {"Colour": "red"},
+        "data": 5,
+    }
+    event = read_cloud_event(old)
+    assert (event.id, event.type, event.data, event.extensions) == ("1", "t", 5, {"colour": "red"})
+    assert read_cloud_event({**old, "extensions": None}).extensions == {}
+    with pytest.raises(EventError, match="eventID"):
+        read_cloud_event({**old, "eventID": None})
+    with pytest.raises(EventError, match="extensions"):
+        read_cloud_event({**old, "extensions": []})
+    with pytest.raises(EventError, match="cloudEventsVersion"):
+        read_cloud_event({**old, "cloudEventsVersion": "0.2"})
+
+
+def test_binary_mode_takes_attributes_from_headers() -> None:
+    """Headers in any letter case, percent-decoded, are the attributes; the body is the data."""
+    event = binary('{"a": 1}', Content_Type="application/json", CE_Subject="a%20%E2%82%AC", ce_colour="red")
+    assert isinstance(event, Event)
+    assert (event.subject, event.extensions, event.data) == ("a €", {"colour": "red"}, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "data", "is_base64"),
+    [
+        ("", b"\xff", "/w==", True),
+        ("application/json", b"", None, False),
+        ("text/plain", b"hello", "hello", False),
+        ("application/avro", b"hello", "aGVsbG8=", True),
+    ],
+)
+def test_a_binary_body_is_read_by_its_type(
+    content_type: str, body: bytes, data: Json, is_base64: Json
+) -> None:
+    """The content type says whether the body is JSON, text or neither."""
+    event = binary(body, **({"content-type": content_type} if content_type else {}))
+    assert isinstance(event, Event)
+    assert (event.data, event.data_is_base64) == (data, is_base64)
+
+
+@pytest.mark.parametrize(("body", "data"), [('{"a": 1}', {"a": 1}), ("hello", "hello")])
+def test_a_binary_body_without_a_type_is_json_if_it_can_be(body: str, data: Json) -> None:
+    """The specification's own example leaves the content type out."""
+    event = binary(body)
+    assert isinstance(event, Event)
+    assert event.data == data
+
+
+def test_a_bad_binary_event_is_refused_and_kept() -> None:
+    """Bad headers or a bad body are an Unreadable with what is known of the identity."""
+    refusal = binary("{", **{"content-type": "application/json"})
+    assert isinstance(refusal, Unreadable)
+    assert (refusal.raw, refusal.id, refusal.source) == ("{", "1", "/s")
+    missing = binary("{}", ce_type="")
+    assert isinstance(missing, Unreadable)
+    assert "type is empty" in missing.error
+
+
+def test_structured_mode_wins_over_stray_headers() -> None:
+    """A body that calls itself a CloudEvent is read as one, whatever headers a proxy adds."""
+    (event,) = read_events(
+        json.dumps({**CLOUD, "id": "body"}),
+        headers={**HEADERS, "Content-Type": "application/cloudevents+json; charset=utf-8"},
+    )
+    assert isinstance(event, Event)
+    assert event.id == "body"
