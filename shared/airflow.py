@@ -119,10 +119,13 @@ class AirflowClient:
         answer = self._send(method, path, body, authorization, within)
         if is_stale_token(answer):
             renewal = time.monotonic()
-            authorization = self._tokens.renew(authorization)
+            renewed = self._tokens.renew(authorization)
             token_seconds += time.monotonic() - renewal
-            left = None if within is None else within - (time.monotonic() - started)
-            answer = self._send(method, path, body, authorization, left)
+            if renewed != authorization:
+                left = None if within is None else within - (time.monotonic() - started)
+                first = answer.seconds
+                answer = self._send(method, path, body, renewed, left)
+                answer = replace(answer, seconds=answer.seconds + first)
         answered = answer.body if answer.status is not None and answer.status < 300 else None  # noqa: PLR2004
         other_run = (
             dag_run_id is not None and answered is not None and answered.get("dag_run_id") != dag_run_id

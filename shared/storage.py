@@ -23,7 +23,7 @@ CLAIMS_CONTAINER: Final = "updraft-claims"
 
 _CALL_SECONDS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 5}
 """The libraries wait 20 and 60 s by default, longer than Event Grid waits for us."""
-_RETRIES: Final = 2
+_RETRIES: Final = 1
 _BACKOFF_SECONDS: Final = 0.5
 
 

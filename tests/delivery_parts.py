@@ -1,0 +1,184 @@
+"""What the tests of delivery are made of: a connection, tokens, a clock, and places that keep in memory."""
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from local.airflow_stub import AirflowStub
+from shared.airflow import AirflowClient
+from shared.attempts import Target
+from shared.breaker import Breaker
+from shared.dead_letters import DeadLetter
+from shared.decide import Decision
+from shared.errors import StorageUnavailable
+from shared.event import Event
+from shared.json_types import JsonObject
+from shared.limiter import LocalLimiter
+from shared.outcomes import Ledger
+from shared.parking import Parked
+from shared.relay import Policy, Relay
+from shared.run_request import RunRequest
+
+DAG = "smoke_tests"
+RUN_ID = "smoke__2026__0123456789abcdef"
+SEEN = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """A connection as rules.yaml would give it."""
+
+    url: str
+    name: str = "analytics"
+    connect_timeout: float = 2.0
+    read_timeout: float = 2.0
+    in_flight: int = 4
+
+
+class Tokens:
+    """Hands out `first`, and after each refusal a new one."""
+
+    def __init__(self, first: str = "Bearer first") -> None:
+        self.current = first
+        self.renewals: list[str] = []
+        self._numbers = itertools.count(1)
+        self.error: Exception | None = None
+
+    def authorization(self) -> str:
+        """Return the current value."""
+        if self.error is not None:
+            raise self.error
+        return self.current
+
+    def renew(self, refused: str) -> str:
+        """Return a new value."""
+        self.renewals.append(refused)
+        self.current = f"Bearer renewed-{next(self._numbers)}"
+        return self.current
+
+
+@dataclass
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    seconds: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        """Return the monotonic seconds."""
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        return SEEN + timedelta(seconds=self.seconds)
+
+
+class KeptParking:
+    """Keeps parked deliveries in memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Parked, float]] = []
+        self.broken = False
+
+    def park(self, parked: Parked, delay_seconds: float) -> None:
+        """Keep one."""
+        if self.broken:
+            raise StorageUnavailable("the queue is out of order")
+        self.kept.append((parked, delay_seconds))
+
+    def unpark(self, body: str | bytes) -> Parked:
+        """Read one back."""
+        return Parked.from_message(body)
+
+    def forget(self, parked: Parked) -> None:
+        """Nothing is kept beside."""
+
+
+class KeptLetters:
+    """Keeps dead letters in memory, by name."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, DeadLetter] = {}
+        self.broken = False
+
+    def write(self, letter: DeadLetter) -> None:
+        """Keep one."""
+        if self.broken:
+            raise StorageUnavailable("the container is out of order")
+        self.kept[letter.name] = letter
+
+
+def event(**changes: object) -> Event:
+    """Return an event."""
+    known: dict[str, object] = {
+        "id": "e-1",
+        "source": "/sites/shop",
+        "type": "Microsoft.Web.SlotSwapCompleted",
+        "time": "2026-11-01T11:59:58Z",
+        "data": {"slot": "production"},
+    }
+    return Event(**(known | changes))  # type: ignore[arg-type] # the tests name the event's own fields
+
+
+def conf(key: str | None = None, event_id: str = "e-1") -> JsonObject:
+    """Return a conf with the identity of `event()`."""
+    kept: JsonObject = {"id": event_id, "source": "/sites/shop", "type": "Microsoft.Web.SlotSwapCompleted"}
+    return {"site": "shop", "_updraft": {"rule": "smoke", "event": kept, "key": key}}
+
+
+def run_request(**changes: object) -> RunRequest:
+    """Return what the rule `smoke` asks for about `event()`."""
+    known: dict[str, object] = {
+        "rule": "smoke",
+        "connection": "analytics",
+        "dag_id": DAG,
+        "dag_run_id": RUN_ID,
+        "conf": conf(),
+        "note": "because a slot was swapped",
+    }
+    return RunRequest(**(known | changes))  # type: ignore[arg-type] # the tests name the request's own fields
+
+
+def decision(**changes: object) -> Decision:
+    """Return the decision to ask for `run_request(**changes)`."""
+    return Decision(rule="smoke", matched=True, reason=None, request=run_request(**changes))
+
+
+class Delivering:
+    """A relay to one Airflow, with everything round it in reach of a test."""
+
+    def __init__(self, url: str, *, policy: Policy | None = None, places: int = 4) -> None:
+        self.clock = Clock()
+        self.tokens = Tokens()
+        self.parking = KeptParking()
+        self.letters = KeptLetters()
+        self.ledger = Ledger()
+        self.breaker = Breaker(clock=self.clock)
+        self.limiter = LocalLimiter(places)
+        client = AirflowClient(Airflow(url, read_timeout=0.4), self.tokens)
+        target = Target(client, self.breaker, self.limiter)
+        self.relay = Relay(
+            {"analytics": target}.__getitem__,
+            parking=self.parking,
+            dead_letters=self.letters,
+            ledger=self.ledger,
+            policy=policy,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+            now=self.clock.now,
+        )
+
+
+def started_by_somebody_else(stub: AirflowStub, *, key: str | None = None, event_id: str = "e-1") -> None:
+    """Put a run into Airflow under our run id."""
+    stub.runs[DAG, RUN_ID] = {
+        "dag_run_id": RUN_ID,
+        "dag_id": DAG,
+        "logical_date": None,
+        "conf": conf(key, event_id),
+    }

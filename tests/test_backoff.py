@@ -1,0 +1,60 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.backoff import LONGEST_RETRY_AFTER, Backoff, retry_after_seconds
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+def read(header: str | None) -> float | None:
+    """Read a header at a fixed time."""
+    return retry_after_seconds(header, lambda: NOW)
+
+
+def test_waits_grow_to_a_bound() -> None:
+    """The longest possible wait doubles with each attempt, up to the bound."""
+    backoff = Backoff(first=1, longest=10, draw=lambda: 1.0)
+    assert [backoff.delay(attempt) for attempt in range(1, 7)] == [1, 2, 4, 8, 10, 10]
+
+
+@given(
+    attempt=st.integers(-1, 10_000),
+    draw=st.floats(0, 1, exclude_max=True),
+    asked=st.none() | st.floats(0, 1e6),
+)
+def test_waits_keep_their_bounds(attempt: int, draw: float, asked: float | None) -> None:
+    """No wait is shorter than was asked for or than the least, nor longer than bound and asking allow."""
+    delay = Backoff(first=5, longest=900, least=1, draw=lambda: draw).delay(attempt, at_least=asked)
+    assert max(1, asked or 0) <= delay <= max(900, asked or 0)
+
+
+def test_jitter_is_full() -> None:
+    """Waits come from the whole interval, so that instances do not come back together."""
+    waits = [Backoff(first=100, longest=100).delay(1) for _ in range(200)]
+    assert min(waits) < 25
+    assert max(waits) > 75
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("0", 0),
+        (" 120 ", 120),
+        ("999999999999999", LONGEST_RETRY_AFTER),
+        ("²", None),
+        ("Sun, 01 Nov 2026 12:01:00 GMT", 60),
+        ("Sun, 01 Nov 2026 12:01:00 -0000", 60),
+        ("Sun, 01 Nov 2026 11:00:00 GMT", 0),
+        ("Sun, 01 Nov 2099 11:00:00 GMT", LONGEST_RETRY_AFTER),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float | None) -> None:
+    """Seconds and HTTP dates are read; what is neither counts as absent."""
+    assert read(header) == seconds

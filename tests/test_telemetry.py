@@ -1,0 +1,83 @@
+import json
+import logging
+
+import pytest
+
+from shared.outcomes import Outcome, OutcomeKind
+from shared.telemetry import fields, report, words
+
+PARKED = Outcome(
+    kind=OutcomeKind.PARKED,
+    rule="smoke",
+    event_id="e-1",
+    reason="Airflow cannot be reached",
+    connection="analytics",
+    dag_id="smoke_tests",
+    dag_run_id="smoke__1",
+    attempt=2,
+    retry_in=12.34,
+    milliseconds={"token": 1.234, "airflow": 20.0, "total": 21.5},
+)
+
+
+def test_a_line_is_words_and_then_one_object(caplog: pytest.LogCaptureFixture) -> None:
+    """A line begins with words for a person and ends with one JSON object that a query can read."""
+    caplog.set_level(logging.INFO, logger="updraft")
+    report(PARKED)
+    line = caplog.records[-1].getMessage()
+    assert line.startswith("parked: rule smoke run smoke__1 of DAG smoke_tests on analytics for event e-1")
+    told = json.loads(line[line.index('{"rule"') :])
+    assert told == {
+        "rule": "smoke",
+        "outcome": "parked",
+        "event": "e-1",
+        "connection": "analytics",
+        "dag": "smoke_tests",
+        "run": "smoke__1",
+        "attempt": 2,
+        "reason": "Airflow cannot be reached",
+        "retry_in": 12.3,
+        "milliseconds": {"token": 1.2, "airflow": 20.0, "total": 21.5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "alarm", "level"),
+    [
+        (OutcomeKind.STARTED, False, logging.INFO),
+        (OutcomeKind.DUPLICATE, False, logging.INFO),
+        (OutcomeKind.UNMATCHED, False, logging.INFO),
+        (OutcomeKind.PARKED, False, logging.WARNING),
+        (OutcomeKind.PARKED, True, logging.ERROR),
+        (OutcomeKind.REJECTED, False, logging.ERROR),
+    ],
+)
+def test_the_level_says_who_has_to_look(
+    kind: OutcomeKind,
+    alarm: bool,  # noqa: FBT001 - a column of the table above
+    level: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What goes well is information, what waits a warning, and what needs a person an error."""
+    caplog.set_level(logging.DEBUG, logger="updraft")
+    report(Outcome(kind=kind, rule="smoke"), alarm=alarm)
+    assert caplog.records[-1].levelno == level
+
+
+def test_hostile_text_stays_on_one_line() -> None:
+    """Line breaks and half surrogate pairs of an event neither split a line nor break a log stream."""
+    outcome = Outcome(kind=OutcomeKind.REJECTED, event_id="e\r\n1", reason="no\nERROR forged \ud800")
+    assert "\n" not in words(outcome)
+    assert "\r" not in words(outcome)
+    words(outcome).encode()
+    json.dumps(fields(outcome)).encode()
+
+
+def test_absent_things_are_left_out() -> None:
+    """An outcome without a run tells only what there is."""
+    assert fields(Outcome(kind=OutcomeKind.UNMATCHED, event_id="e-1")) == {
+        "rule": "",
+        "outcome": "unmatched",
+        "event": "e-1",
+        "attempt": 1,
+    }
