@@ -20,7 +20,7 @@ CREDENTIAL: Final = "UPDRAFT_CREDENTIAL"
 CLIENT_ID: Final = "AZURE_CLIENT_ID"
 """The client id of a user-assigned identity; without it the system-assigned one is used."""
 
-_IN_AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME")
+_IN_AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_APP_NAME")
 _ENDPOINT: Final = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 _FEDERATION: Final = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE")
 _MADE_FROM: Final = (CREDENTIAL, CLIENT_ID, *_IN_AZURE, *_ENDPOINT, *_FEDERATION)
@@ -149,7 +149,7 @@ def fetch_token(credential: "TokenCredential", scope: str, *, fresh: bool = Fals
     except ServiceRequestError as exc:
         raise TokenUnavailable(_told(scope, "it could not be reached", "try again later")) from exc
     except ServiceResponseError as exc:
-        raise TokenUnavailable(_told(scope, "it did not answer in time", "try again later")) from exc
+        raise TokenUnavailable(_told(scope, "it gave no whole answer in time", "try again later")) from exc
     except ClientAuthenticationError as exc:
         raise _refused(scope, str(exc), developers=_is_developers(credential)) from exc
     except AzureError as exc:

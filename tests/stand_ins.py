@@ -1,7 +1,8 @@
 """Fixtures: the loopback identity endpoint, Key Vault and token endpoint, and a watch on what is told.
 
-A test module takes them with `pytest_plugins = ["tests.stand_ins"]`. Every test that uses them is checked at
-its end: no log record and no error text may hold a secret, a token or a password that was used in it.
+A test module takes them with `pytest_plugins = ["tests.stand_ins"]`. Every test that uses one of the
+endpoints is checked at its end: no log record and no error text may hold a secret, a token or a password
+that was used in it.
 """
 
 import logging
@@ -129,7 +130,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def watch(caplog: pytest.LogCaptureFixture) -> Iterator[Watch]:
     """Watch the test, and fail it at its end if it told a secret."""
     caplog.set_level(logging.DEBUG)

@@ -1,6 +1,7 @@
 """The process's credential, and how the identity endpoint's failures are told."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,7 +68,7 @@ def test_a_developers_login_is_used_only_when_asked_for() -> None:
     assert isinstance(make_credential({"UPDRAFT_CREDENTIAL": "default"}), DefaultAzureCredential)
 
 
-@pytest.mark.parametrize("name", ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME"])
+@pytest.mark.parametrize("name", ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_APP_NAME"])
 def test_a_developers_login_is_never_used_in_azure(name: str) -> None:
     """In Azure that setting is an error that names it."""
     with pytest.raises(SettingsError, match=rf"UPDRAFT_CREDENTIAL.*{name}"):
@@ -159,3 +160,24 @@ def test_a_fresh_token_is_asked_for_past_azure_identitys_cache(identity: Identit
     assert fetch_token(credential, SCOPE).token == first.token
     assert fetch_token(credential, SCOPE, fresh=True).token != first.token
     assert identity.count() == 2
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_developer_without_a_login_is_told_to_log_in(
+    watch: "Watch", monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, fresh: bool
+) -> None:
+    """When the developer's chain gives no token, the remedy is `az login`."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    credential = make_credential({"UPDRAFT_CREDENTIAL": "default"})
+    error = watch.refusal(lambda: fetch_token(credential, SCOPE, fresh=fresh))
+    assert error.permanent
+    assert "az login" in str(error)
+
+
+def test_an_error_of_the_sdks_own_is_transient(identity: IdentityEndpoint, watch: "Watch") -> None:
+    """What the SDK raises beyond the usual, as for broken JSON that is called JSON, is told by its name."""
+    identity.inject(200, "{", headers={"Content-Type": "application/json"}, times=9)
+    error = watch.refusal(lambda: fetch_token(azure_credential(), SCOPE))
+    assert not error.permanent
+    assert "it failed (DecodeError)" in str(error)

@@ -164,6 +164,17 @@ def test_what_the_vault_answers_is_classed(
     assert reason in str(error)
 
 
+def test_broken_json_is_no_answer_of_a_vault(
+    key_vault: KeyVault, vault: LocalKeyVault, watch: "Watch"
+) -> None:
+    """An answer that is called JSON and is none points at the address."""
+    key_vault.get(NAME)
+    vault.inject(200, "{", headers={"Content-Type": "application/json"}, times=9)
+    error = watch.refusal(lambda: key_vault.refresh(NAME))
+    assert error.permanent
+    assert "not one of Key Vault" in str(error)
+
+
 def test_throttling_is_waited_out_once(key_vault: KeyVault, vault: LocalKeyVault) -> None:
     """A single short throttling is overcome by the second try."""
     key_vault.get(NAME)
