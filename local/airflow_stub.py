@@ -190,6 +190,8 @@ class AirflowStub(LoopbackServer):
             run: JsonObject = {
                 "dag_run_id": run_id,
                 "dag_id": dag_id,
+                "dag_display_name": dag_id,
+                "dag_versions": [],
                 "logical_date": date,
                 "queued_at": datetime.now(UTC).isoformat(),
                 "run_after": body.get("run_after") or datetime.now(UTC).isoformat(),

@@ -1,0 +1,23 @@
+"""`make bench`: measure, print, and write bench/out/results.json."""
+
+import argparse
+import sys
+
+from bench import cold_start, deciding
+from bench.results import OUT, keep, show
+
+
+def main() -> int:
+    """Run the measurements and return 1 where a bar was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="fresh processes of each kind (default 5)")
+    arguments = parser.parse_args()
+    figures = [*deciding.measure(), *cold_start.measure(arguments.rounds)]
+    show(figures)
+    keep(figures)
+    print(f"written to {(OUT / 'results.json').relative_to(OUT.parent.parent)}")
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

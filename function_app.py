@@ -1,0 +1,9 @@
+"""The one FunctionApp: every function lives in a blueprint of its own in `functions/`."""
+
+import azure.functions as func
+
+from functions import app_service, event_grid, event_queue, health
+
+app = func.FunctionApp()
+for room in (app_service, event_grid, event_queue, health):
+    app.register_functions(room.blueprint)

@@ -1,0 +1,34 @@
+"""Storage queues: events that Event Grid delivers there, and parked deliveries that come back."""
+
+import azure.functions as func
+
+from shared.app import app
+from shared.queues import EVENT_QUEUE, PARKED_QUEUE, poison_queue
+
+blueprint = func.Blueprint()
+
+STORAGE = "AzureWebJobsStorage"
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=EVENT_QUEUE, connection=STORAGE)
+def event_queue(message: func.QueueMessage) -> None:
+    """Handle one event; raising leaves it in the queue, for up to `maxDequeueCount` deliveries."""
+    app().intake.receive(message.get_body())
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=PARKED_QUEUE, connection=STORAGE)
+def parked_queue(message: func.QueueMessage) -> None:
+    """Try a parked delivery again."""
+    app().intake.receive_parked(message.get_body())
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=poison_queue(EVENT_QUEUE), connection=STORAGE)
+def event_queue_poison(message: func.QueueMessage) -> None:
+    """Keep an event that the host gave up on as a dead letter, where it can be seen and sent again."""
+    app().intake.bury(message.get_body(), queue=EVENT_QUEUE)
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=poison_queue(PARKED_QUEUE), connection=STORAGE)
+def parked_queue_poison(message: func.QueueMessage) -> None:
+    """Keep a parked delivery that the host gave up on as a dead letter."""
+    app().intake.bury(message.get_body(), queue=PARKED_QUEUE)

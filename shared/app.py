@@ -1,0 +1,159 @@
+"""Wires the parts together: lazily, once a process. Nothing here runs before the first event.
+
+On Azure a process is started as a placeholder and becomes this app later, with other settings; so the
+settings are read when the first event arrives, never at import.
+"""
+
+import os
+import threading
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from shared.airflow import AirflowClient
+from shared.attempts import Target
+from shared.breaker import Breaker
+from shared.credential import azure_credential
+from shared.dead_letters import BlobDeadLetters
+from shared.errors import ConfigurationError, RulesError
+from shared.intake import Intake
+from shared.keyvault import KeyVault
+from shared.limiter import LocalLimiter
+from shared.outcomes import Ledger
+from shared.parking import QueueParking
+from shared.relay import Relay
+from shared.rules import Rules, load_rules
+from shared.settings import Settings
+from shared.storage import Storage
+from shared.telemetry import LOGGER
+from shared.tokens import token_source
+from shared.version import VERSION
+
+
+class App:
+    """The parts of one process, made when they are first needed; safe to use from any thread.
+
+    Args:
+        environment: The application settings.
+
+    Attributes:
+        ledger: What was received in this process, and what became of it.
+        intake: Takes events in.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._settings = Settings.of(environment)
+        self._lock = threading.RLock()
+        self._rules: Rules | ConfigurationError | None = None
+        self._targets: dict[str, Target] = {}
+        self._secrets = _Vault(self._settings)
+        storage = Storage(self._settings.environment, azure_credential)
+        parking, dead_letters = QueueParking(storage), BlobDeadLetters(storage)
+        self.ledger = Ledger()
+        self.intake = Intake(
+            rules=self.rules,
+            relay=Relay(self._target, parking=parking, dead_letters=dead_letters, ledger=self.ledger),
+            parking=parking,
+            dead_letters=dead_letters,
+            ledger=self.ledger,
+        )
+
+    def rules(self) -> Rules:
+        """Return the rules, read and compiled once.
+
+        Raises:
+            ConfigurationError: The rules file has mistakes, or cannot be read; the same at every call,
+                because a deployed file does not change under a running process.
+        """
+        with self._lock:
+            if self._rules is None:
+                self._rules = self._load()
+            if isinstance(self._rules, ConfigurationError):
+                raise self._rules.with_traceback(None)  # raised again and again, it would collect traces
+            return self._rules
+
+    def health(self, *, ledger: bool = False) -> dict[str, Any]:
+        """Tell how this process is, from what it knows already: nobody is asked, no secret is named.
+
+        Args:
+            ledger: Whether to add the counts of everything received and what became of it.
+        """
+        report: dict[str, Any] = {"status": "ok", "version": VERSION}
+        try:
+            rules = self.rules()
+        except ConfigurationError as error:
+            report["status"] = "misconfigured"
+            report["problems"] = len(error.problems) if isinstance(error, RulesError) else 1
+        else:
+            report["rules"] = sum(rule.enabled for rule in rules.rules)
+            report["connections"] = {name: self._state(name) for name in rules.connections}
+        if ledger:
+            report["ledger"] = {"balances": self.ledger.balances(), "rules": self.ledger.counts()}
+        return report
+
+    def _load(self) -> Rules | ConfigurationError:
+        try:
+            return load_rules(
+                self._settings.read_rules(),
+                file=self._settings.rules_file.name,
+                settings=self._settings.environment,
+            )
+        except ConfigurationError as error:
+            LOGGER.error("no event can be handled until this is mended:\n%s", error)
+            return error
+
+    def _target(self, name: str) -> Target:
+        with self._lock:
+            if name not in self._targets:
+                connection = self.rules().connections[name]
+                tokens = token_source(connection, secrets=self._secrets, credential=azure_credential)
+                self._targets[name] = Target(
+                    AirflowClient(connection, tokens), Breaker(), LocalLimiter(connection.in_flight)
+                )
+            return self._targets[name]
+
+    def _state(self, connection: str) -> str:
+        with self._lock:
+            target = self._targets.get(connection)
+        return target.breaker.state.value if target else "unused"
+
+
+class _Vault:
+    """The vault that the settings name, looked for when a connection asks for its first secret.
+
+    Args:
+        settings: Where its address stands; an app whose connections need no secret has none.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._made: KeyVault | None = None
+
+    def get(self, name: str) -> str:
+        """Return a secret; see `Secrets`."""
+        return self._vault().get(name)
+
+    def refresh(self, name: str) -> str:
+        """Return a secret as it is in the vault now; see `Secrets`."""
+        return self._vault().refresh(name)
+
+    def _vault(self) -> KeyVault:
+        with self._lock:
+            if self._made is None:
+                self._made = KeyVault(self._settings.key_vault_uri(), azure_credential)
+            return self._made
+
+
+_making = threading.Lock()
+
+
+def app() -> App:
+    """Return this process's app, made at the first call."""
+    with _making:
+        return _app()
+
+
+@cache
+def _app() -> App:
+    return App(os.environ)

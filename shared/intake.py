@@ -1,0 +1,166 @@
+"""From a delivered body to its outcomes: read, decide, relay. The one call that every function makes."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Final
+
+from shared.dead_letters import DeadLetter, DeadLetters
+from shared.decide import decide, decide_for
+from shared.errors import EventError
+from shared.event import Event, Unreadable, read_events
+from shared.outcomes import Ledger, Outcome, OutcomeKind
+from shared.parking import ClaimGone, Parking
+from shared.queues import PARKED_QUEUE
+from shared.relay import Relay
+from shared.rules import Rules
+from shared.telemetry import report
+
+_UNREADABLE: Final = "Unreadable"
+_GIVEN_UP: Final = "MaxDeliveryAttemptsExceeded"
+
+
+class Intake:
+    """Takes bodies in and answers with what became of each event in them; safe to use from any thread.
+
+    Every method raises only where the delivery must not be acknowledged, so that Event Grid or the queue
+    delivers it again: `ConfigurationError` while rules or settings are unusable, `StorageUnavailable` when an
+    event could be neither delivered nor kept.
+
+    Args:
+        rules: Gives the rules in force.
+        relay: The only part that acts.
+        parking: Where parked deliveries keep what is too large for a queue message.
+        dead_letters: Where bodies are kept that cannot be read, or that the host gave up on.
+        ledger: Counts everything received and what became of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: Callable[[], Rules],
+        relay: Relay,
+        parking: Parking,
+        dead_letters: DeadLetters,
+        ledger: Ledger,
+    ) -> None:
+        self._rules = rules
+        self._relay = relay
+        self._parking = parking
+        self._dead_letters = dead_letters
+        self._ledger = ledger
+
+    def receive(self, body: str | bytes) -> list[Outcome]:
+        """Handle a delivered body: one event or an array, in Event Grid's schema or as CloudEvents.
+
+        A member that fails does not keep its neighbours from being handled: its error is raised at the end,
+        and what has started by then is a duplicate at the next delivery.
+        """
+        rules = self._rules()
+        outcomes: list[Outcome] = []
+        failures: list[Exception] = []
+        for member in read_events(body):
+            try:
+                outcomes += self._handle(member, rules)
+            except Exception as error:  # noqa: BLE001 - raised below, after the neighbours had their turn
+                failures.append(error)
+        if len(failures) > 1:
+            raise ExceptionGroup(f"{len(failures)} events of one delivery could not be handled", failures)
+        if failures:
+            raise failures[0]
+        return outcomes
+
+    def receive_parked(self, body: str | bytes) -> Outcome:
+        """Try a parked delivery again, under the rule that it was parked for, as that rule reads now."""
+        rules = self._rules()
+        try:
+            parked = self._parking.unpark(body)
+        except ClaimGone as error:
+            return self._end(Outcome(OutcomeKind.DUPLICATE, reason=str(error)))
+        except EventError as error:
+            return self._keep(Unreadable(error=str(error), raw=_text(body)), _UNREADABLE, str(error))
+        started = perf_counter()
+        decision = decide_for(parked.event, rules, parked.rule)
+        outcome = self._relay.deliver(
+            parked.event,
+            decision,
+            attempt=parked.attempt + 1,
+            first_seen=parked.first_seen,
+            decide_seconds=perf_counter() - started,
+        )
+        self._parking.forget(parked)
+        return outcome
+
+    def bury(self, body: str | bytes, *, queue: str) -> list[Outcome]:
+        """Keep what a message of `queue` holds as dead letters: the host gave it up at its last delivery."""
+        reason = f"the host gave this message of {queue} up after its last delivery; its log says why"
+        if queue != PARKED_QUEUE:
+            return [self._keep(member, _GIVEN_UP, reason) for member in read_events(body)]
+        try:
+            parked = self._parking.unpark(body)
+        except EventError as error:
+            return [self._keep(Unreadable(error=str(error), raw=_text(body)), _GIVEN_UP, reason)]
+        outcome = self._keep(
+            parked.event,
+            _GIVEN_UP,
+            f"{reason}; parked because: {parked.reason}",
+            rule=parked.rule,
+            attempts=parked.attempt,
+            first_seen=parked.first_seen,
+        )
+        self._parking.forget(parked)
+        return [outcome]
+
+    def _handle(self, member: Event | Unreadable, rules: Rules) -> list[Outcome]:
+        if isinstance(member, Unreadable):
+            return [self._keep(member, _UNREADABLE, member.error)]
+        started = perf_counter()
+        decisions = decide(member, rules)
+        seconds = perf_counter() - started
+        if not decisions:
+            hops = {"decide": seconds * 1000, "total": seconds * 1000}
+            return [
+                self._end(Outcome(OutcomeKind.UNMATCHED, event_id=member.id, milliseconds=hops)),
+            ]
+        deadline = self._relay.deadline()
+        return [
+            self._relay.deliver(member, decision, decide_seconds=seconds, deadline=deadline)
+            for decision in decisions
+        ]
+
+    def _keep(
+        self,
+        subject: Event | Unreadable,
+        code: str,
+        reason: str,
+        *,
+        rule: str = "",
+        attempts: int = 1,
+        first_seen: datetime | None = None,
+    ) -> Outcome:
+        now = datetime.now(UTC)
+        letter = DeadLetter(
+            subject=subject,
+            code=code,
+            reason=reason,
+            at=now,
+            first_seen=first_seen or now,
+            rule=rule,
+            attempts=attempts,
+        )
+        self._dead_letters.write(letter)
+        return self._end(
+            Outcome(
+                OutcomeKind.REJECTED, rule=rule, event_id=subject.id or "", reason=reason, attempt=attempts
+            )
+        )
+
+    def _end(self, outcome: Outcome) -> Outcome:
+        self._ledger.receive(outcome.rule)
+        self._ledger.end(outcome)
+        report(outcome)
+        return outcome
+
+
+def _text(body: str | bytes) -> str:
+    return body if isinstance(body, str) else body.decode(errors="replace")
