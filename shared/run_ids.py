@@ -1,4 +1,4 @@
-"""The run id: computed from the rule and the event's identity alone, so that a second delivery meets the first.
+"""The run id: from the rule and the event's identity alone, so that a second delivery meets the first.
 
 `<rule>__<readable>__<hash>`: the readable part can be searched for in Airflow's UI, the hash tells apart
 what reads alike. Never the time, which may differ between two deliveries of one event. The result is
@@ -31,8 +31,8 @@ The other reserved prefixes (`asset_triggered__`, `operator_triggered__`, …) h
 rule's name can hold.
 """
 
-_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9.~:+-]+")
-_REPEATED = re.compile(r"\.{2,}")
+_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_.~:+-]+")
+_REPEATED = re.compile(r"([._])\1+")
 
 
 def run_id_for_event(rule: str, source: str, event_id: str) -> str:
@@ -56,9 +56,12 @@ def _run_id(rule: str, readable: str, identity: tuple[str, ...]) -> str:
 
 
 def _readable(text: str) -> str:
-    """Return what of `text` Airflow allows, the rest as `-`; ASCII alone, the same on every machine."""
-    plain = _REPEATED.sub(".", _NOT_ALLOWED.sub("-", text[: 4 * MAX_READABLE]))
-    return plain[:MAX_READABLE].strip("-.") or "event"
+    """Return what of `text` Airflow allows, the rest as `-`; ASCII alone, the same on every machine.
+
+    Two underscores stand between the parts of the run id alone.
+    """
+    plain = _REPEATED.sub(r"\1", _NOT_ALLOWED.sub("-", text[: 4 * MAX_READABLE]))
+    return plain[:MAX_READABLE].strip("-._") or "event"
 
 
 def _digest(parts: tuple[str, ...]) -> str:

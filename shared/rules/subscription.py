@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from os.path import commonprefix
 from typing import Final
 
-from shared.filters import Comparison, Condition
+from shared.filters import Comparison, Compares, Condition
 from shared.json_types import Json, JsonObject
 from shared.rules.impossible import certain_comparisons
 from shared.rules.rule import Rule
@@ -61,7 +61,15 @@ def _types(rules: Sequence[Rule]) -> list[str]:
     for rule in rules:
         for name in rule.spec.when.types or ():
             names.setdefault(name.lower(), name)
-    return list(names.values())
+    canonical = _canonical_types()
+    return [canonical.get(lowered, name) for lowered, name in names.items()]
+
+
+def _canonical_types() -> dict[str, str]:
+    """Return Azure's own event types in their own letter case: Event Grid compares types exactly."""
+    from azure.eventgrid import SystemEventNames  # noqa: PLC0415 - only a subscription's author needs it
+
+    return {name.value.lower(): name.value for name in SystemEventNames}
 
 
 def _subject(rules: Sequence[Rule]) -> tuple[str, str]:
@@ -90,9 +98,12 @@ def _advanced(rules: Sequence[Rule]) -> list[JsonObject]:
     for shape in by_rule[0]:
         same = [each[shape] for each in by_rule if shape in each]
         values = _widened(same) if len(same) == len(by_rule) else None
-        if not values or len(values) > values_left or len(filters) == MAX_FILTERS or not _short(values):
+        if not values or len(filters) == MAX_FILTERS or not _short(values):
             continue
-        values_left -= len(values) * (2 if same[0].operator.name == "NumberInRange" else 1)
+        cost = len(values) * (2 if same[0].operator.compares is Compares.RANGES else 1)
+        if cost > values_left:
+            continue
+        values_left -= cost
         many = same[0].operator.many
         member: JsonObject = {"values": values} if many else {"value": values[0]}
         filters.append({"operatorType": same[0].operator.name, "key": same[0].key.text, **member})

@@ -222,7 +222,7 @@ class _Concatenations(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's naming
         """Return the filter in place of the operator."""
         self.generic_visit(node)
-        parts = nodes.List(node.nodes, "load", lineno=node.lineno)
+        parts = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(parts, _CONCATENATE, [], [], None, None, lineno=node.lineno)
 
 
