@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jwt
 import pytest
 
-from local.certificates import Certificates, make_certificates
+from local.certificates import Certificates
 from local.identity_endpoint import Identity, IdentityEndpoint
 from local.key_vault import LocalKeyVault
 from local.loopback_server import LoopbackServer, Reply, Request
@@ -141,12 +141,6 @@ def watch(caplog: pytest.LogCaptureFixture) -> Iterator[Watch]:
         if record.exc_info:
             watch.told += traceback.format_exception(record.exc_info[1])
     assert watch.leaks() == []
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """One authority and server certificate for the session."""
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from local.identity_endpoint import IdentityEndpoint
 from local.key_vault import LocalKeyVault
 from shared.credential import azure_credential
-from shared.errors import SecretUnavailable, TokenUnavailable
+from shared.errors import SecretUnavailable, SettingsError, TokenUnavailable
 from shared.keyvault import KeyVault
 from shared.rules import Connection
 from shared.tokens import TokenSource, token_source
@@ -198,6 +198,25 @@ def test_an_app_without_an_identity_is_told_so(
     error = watch.refusal(source.authorization)
     assert error.permanent
     assert "IDENTITY_ENDPOINT" in str(error)
+
+
+def test_an_app_without_a_vault_is_told_so(
+    airflow: "TokenEndpoint", connect: Connect, watch: "Watch"
+) -> None:
+    """When the vault's setting is missing, that is why there is no token, and a person has to mend it."""
+
+    class NoVault:
+        def get(self, name: str) -> str:
+            raise SettingsError("the application setting UPDRAFT_KEY_VAULT_URI is missing")
+
+        refresh = get
+
+    connection = connect(airflow.url, kind="airflow", username="u", password_secret="airflow-password")
+    source = token_source(connection, secrets=NoVault(), credential=azure_credential)
+    error = watch.refusal(source.authorization)
+    assert error.permanent
+    assert "'analytics'" in str(error)
+    assert "UPDRAFT_KEY_VAULT_URI" in str(error)
 
 
 @login

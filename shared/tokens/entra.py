@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from shared.cached import Lease
 from shared.credential import azure_credential, fetch_token
-from shared.errors import SettingsError, TokenUnavailable
 from shared.tokens.kept import CachedTokens
 
 if TYPE_CHECKING:
@@ -39,9 +38,5 @@ class EntraTokens(CachedTokens):
 
     def fetch(self, refused: str | None) -> Lease[str]:
         """Ask the identity endpoint; past azure-identity's own cache where a token was refused."""
-        try:
-            credential = self._credential()
-        except SettingsError as exc:
-            raise TokenUnavailable(f"no token for {self._scope}: {exc}", permanent=True) from exc
-        token = fetch_token(credential, self._scope, fresh=refused is not None)
+        token = fetch_token(self._credential(), self._scope, fresh=refused is not None)
         return self.lease(f"Bearer {token.token}", token.expires_on)

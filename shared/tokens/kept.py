@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.cached import Cached, Lease
+from shared.errors import SettingsError, TokenUnavailable
 
 RENEW_BEFORE: Final = 240.0
 """Seconds before expiry at which one thread fetches a new token; less for short-lived ones.
@@ -25,7 +26,8 @@ class CachedTokens(ABC):
 
     def __init__(self, name: str, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
-        self._kept = Cached(self.fetch, what=f"the token of connection {name!r}", clock=clock)
+        self._name = name
+        self._kept = Cached(self._fetch, what=f"the token of connection {name!r}", clock=clock)
 
     @abstractmethod
     def fetch(self, refused: str | None) -> Lease[str]:
@@ -36,7 +38,15 @@ class CachedTokens(ABC):
 
         Raises:
             CredentialError: With the hop that failed and the remedy. It takes a bounded time.
+            SettingsError: A setting that it needs is missing or unusable.
         """
+
+    def _fetch(self, refused: str | None) -> Lease[str]:
+        try:
+            return self.fetch(refused)
+        except SettingsError as exc:
+            # To whoever wants a token, a missing setting is one more reason why there is none.
+            raise TokenUnavailable(f"no token for connection {self._name!r}: {exc}", permanent=True) from exc
 
     def authorization(self) -> str:
         """Return the header's value; see `TokenSource`."""
