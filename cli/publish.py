@@ -4,11 +4,16 @@ import argparse
 import json
 import os
 import sys
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from cli.rules_file import Subparsers
 from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
+from shared.json_types import JsonObject
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -18,27 +23,27 @@ TOPIC_ENDPOINT: Final = "UPDRAFT_TOPIC_ENDPOINT"
 
 
 def publish(
-    document: object, topic: str, *, credential: "TokenCredential | None" = None, timeout: float = 30
-) -> list[str]:
-    """Send one event or an array of events; which of the two schemas they have is seen by their members.
+    events: Sequence[JsonObject],
+    topic: str,
+    *,
+    credential: "TokenCredential | None" = None,
+    timeout: float = 30,
+) -> None:
+    """Send events of one schema in one request; which of the two it is is seen by their members.
 
     Args:
-        document: A decoded JSON object, or an array of objects of one schema.
+        events: As `read` returns them.
         topic: The topic's endpoint; without a path, Event Grid's own (`/api/events`) is added, because the
             client adds none.
         credential: Whom to publish as; by default this process's one credential (`shared/credential.py`),
             which needs the role EventGrid Data Sender on the topic.
         timeout: Seconds to wait for the topic.
 
-    Returns:
-        The ids of the events, in their order.
-
     Raises:
-        EventError: The document is no event that Event Grid would take.
+        SettingsError: The topic's address is missing or unusable.
         CredentialError: There is no token, or the topic refuses the identity.
         UpdraftError: The topic cannot be reached or refuses the events.
     """
-    events = _read(document)
     from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError  # noqa: PLC0415 - seen only here
     from azure.core.messaging import CloudEvent  # noqa: PLC0415 - only publishing needs it
     from azure.eventgrid import EventGridPublisherClient  # noqa: PLC0415 - 50 ms that only publishing needs
@@ -62,7 +67,6 @@ def publish(
         raise UpdraftError(f"{topic} answered {error.status_code}: {error.reason}") from error
     except AzureError as error:
         raise UpdraftError(f"{topic} cannot be reached: {error.message}") from error
-    return [str(event["id"]) for event in events]
 
 
 def endpoint(topic: str) -> str:
@@ -79,11 +83,19 @@ def endpoint(topic: str) -> str:
     return topic if parts.path.strip("/") else f"https://{parts.netloc}/api/events"
 
 
-def _read(document: object) -> list[dict[str, Any]]:
+def read(document: object) -> list[JsonObject]:
+    """Check what is to be published, before anything is sent.
+
+    Args:
+        document: A decoded JSON object, or an array of objects of one schema.
+
+    Raises:
+        EventError: It holds nothing that Event Grid would take, with the reason.
+    """
     events = document if isinstance(document, list) else [document]
     if not events:
         raise EventError("there is no event in an empty array")
-    read: list[dict[str, Any]] = []
+    read: list[JsonObject] = []
     for number, event in enumerate(events):
         where = f"event {number + 1} of {len(events)}" if len(events) > 1 else "the document"
         if not isinstance(event, dict):
@@ -104,28 +116,49 @@ def _read(document: object) -> list[dict[str, Any]]:
     return read
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what `updraft publish` takes."""
-    parser.add_argument(
-        "event", metavar="EVENT.json", help="a file with one event or an array; - reads stdin"
+def renewed(event: JsonObject) -> JsonObject:
+    """Return the event as if it happened now: with an id of its own and the present time."""
+    time = "time" if "specversion" in event else "eventTime"
+    return {**event, "id": str(uuid.uuid4()), time: datetime.now(UTC).isoformat()}
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "publish",
+        help="send events to an Event Grid topic",
+        description="Send one event, or an array of events, to an Event Grid topic as this process's managed "
+        "identity. The schema, Event Grid's or CloudEvents, is seen by the events' own members.",
+        epilog="Exit status: 0; 1 where the topic or the identity refuses; 2 where the file holds no event.",
     )
+    parser.add_argument("file", metavar="EVENT.json", help="the file; - for standard input")
     parser.add_argument("--topic", metavar="URL", help=f"the topic's endpoint (default: ${TOPIC_ENDPOINT})")
+    parser.add_argument(
+        "--new", action="store_true", help="give each event a new id and the present time: no duplicate, then"
+    )
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run `updraft publish`; returns the process's exit code: 0, or 1 with the reason on standard error."""
-    topic = options.topic or os.environ.get(TOPIC_ENDPOINT, "")
+def run(args: argparse.Namespace) -> int:
+    """Publish the events of the file.
+
+    Returns:
+        0; 2 where the file cannot be read or holds no event.
+
+    Raises:
+        UpdraftError: The topic or the identity refuses.
+    """
     try:
-        text = sys.stdin.read() if options.event == "-" else Path(options.event).read_text(encoding="utf-8")
-        ids = publish(json.loads(text), topic)
+        document = json.loads(sys.stdin.read() if args.file == "-" else Path(args.file).read_text("utf-8"))
+        events = read(document)
     except OSError as error:
-        print(f"updraft publish: {options.event}: {error.strerror}", file=sys.stderr)
-    except ValueError as error:
-        print(f"updraft publish: {options.event} is not JSON: {error}", file=sys.stderr)
-    except UpdraftError as error:
-        print(f"updraft publish: {error}", file=sys.stderr)
-    else:
-        for event_id in ids:
-            print(f"published {event_id}")
-        return 0
-    return 1
+        print(f"{args.file}: {error.strerror}", file=sys.stderr)
+        return 2
+    except (ValueError, EventError) as error:
+        print(f"{args.file}: {error}", file=sys.stderr)
+        return 2
+    if args.new:
+        events = [renewed(event) for event in events]
+    publish(events, args.topic or os.environ.get(TOPIC_ENDPOINT, ""))
+    for event in events:
+        print(f"published {event['id']}")
+    return 0

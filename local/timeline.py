@@ -5,8 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Final
 
 from shared.json_types import JsonObject
+
+_KEPT: Final = 1.0
+"""Milliseconds below which a token was not fetched but kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Told:
     def since(self, start: datetime) -> list[tuple[str, float]]:
         """Return the moments that the line knows of, each in milliseconds since `start`.
 
-        The token and the answer end where the hops before them do: the log has their lengths.
+        The token came where its hop ends, for the log has the lengths; a token that the app had already is
+        left out.
         """
         began = self.ended - timedelta(milliseconds=self.milliseconds.get("total", 0))
         decided = began + timedelta(milliseconds=self.milliseconds.get("decide", 0))
@@ -49,7 +54,7 @@ class Told:
         return [
             (name, (moment - start).total_seconds() * 1000)
             for name, moment in moments
-            if name != "token" or "token" in self.milliseconds
+            if name != "token" or self.milliseconds.get("token", 0) >= _KEPT
         ]
 
 
@@ -60,11 +65,7 @@ def outcomes(log: Path) -> Iterator[Told]:
         log: The file that `python -m local.functions_host --log-file` writes, one JSON object a line.
     """
     called: dict[str, datetime] = {}
-    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue  # the last line, half written
+    for record in _records(log):
         moment = datetime.fromisoformat(record["timestamp"])
         invocation = str(record.get("invocation_id") or "")
         received = called.setdefault(invocation, moment)
@@ -73,9 +74,24 @@ def outcomes(log: Path) -> Iterator[Told]:
             yield _told(found, str(record.get("function") or ""), received, moment)
 
 
+def last_error(log: Path) -> str:
+    """Return what went wrong last in such a log, without its traceback; empty if nothing did."""
+    errors = [str(record["message"]) for record in _records(log) if record.get("level") == "ERROR"]
+    return errors[-1].partition("\n")[0] if errors else ""
+
+
 def moment(text: str | None) -> datetime:
     """Read an RFC 3339 time; the beginning of time where there is none."""
     return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
+
+
+def _records(log: Path) -> Iterator[dict[str, Any]]:
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # the last line, half written
+        yield record
 
 
 def _fields(message: str) -> JsonObject | None:

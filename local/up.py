@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.airflow_process import ADMIN
-from local.demo import announcer
-from local.processes import Interrupted, StackError, interruptible, shown
+from local.processes import shown
 from local.stack import AIRFLOW_PORT, FUNCTIONS_PORT, STATE, Stack
+from local.stage import INTERRUPTED, perform
 
 
 def write_environment(stack: Stack) -> Path:
@@ -45,39 +45,28 @@ def show(stack: Stack, console: Console) -> None:
         f"\n[bold]Logs[/]          {shown(stack.logs)}"
         "\n\nIn another terminal:\n"
         f"  source {shown(environment)}\n"
-        "  .venv/bin/updraft publish examples/events/slot_swap_completed.json"
+        "  .venv/bin/updraft publish --new examples/events/slot_swap_completed.json"
         "\n\nCtrl-C stops everything."
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the stack; returns the exit code: 0 after Ctrl-C, 1 if a part did not start."""
+    """Run the stack; returns the exit code: 0 after Ctrl-C, 1 if a part did not start or has died."""
     parser = argparse.ArgumentParser(prog="python -m local.up", description=__doc__)
     parser.add_argument(
         "--host", choices=("local", "func"), default="local", help="what runs the function app"
     )
+    parser.add_argument("--state", type=Path, default=STATE, help="the folder for state and logs")
     options = parser.parse_args(arguments)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"[bold]Starting Azure's stand-ins and a real Airflow[/]  [dim]logs: {shown(STATE / 'logs')}[/]"
-    )
-    try:
-        with (
-            interruptible(),
-            console.status("Airflow takes the longest") as status,
-            Stack(host=options.host, announce=announcer(console)) as stack,
-        ):
-            status.stop()
-            show(stack, console)
-            while True:
-                stack.processes.check()
-                time.sleep(1)
-    except Interrupted:
-        console.print("\nEverything is stopped.")
-        return 0
-    except StackError as error:
-        console.print(f"\n[bold red]The stack stopped.[/] {escape(str(error))}")
-        return 1
+
+    def stay(stack: Stack, console: Console) -> None:
+        show(stack, console)
+        while True:
+            stack.processes.check()
+            time.sleep(1)
+
+    code = perform(stay, folder=options.state, host=options.host)
+    return 0 if code == INTERRUPTED else code
 
 
 if __name__ == "__main__":

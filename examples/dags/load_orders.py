@@ -13,7 +13,7 @@ def load_orders() -> None:
     def load() -> str:
         """Say what would be loaded; a real DAG would read the blob with its own identity here."""
         conf = get_current_context()["dag_run"].conf or {}
-        blob = str(conf.get("blob", "a file without a name"))
+        blob = str(conf.get("url", "a file without an address"))
         print(f"Loading {blob}, stored by event {conf['_updraft']['event']['id']}.")  # noqa: T201
         return blob
 

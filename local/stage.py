@@ -1,0 +1,49 @@
+"""Sets the stage for `make demo` and `make up`: the stack comes up in front of a person, and goes again."""
+
+import urllib.error
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from local.functions_process import HostKind
+from local.processes import Interrupted, StackError, interruptible, shown
+from local.stack import Stack
+from shared.errors import UpdraftError
+
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended, as shells have it."""
+
+
+def perform(act: Callable[[Stack, Console], None], *, folder: Path, host: HostKind = "local") -> int:
+    """Start the stack, do something with it, stop it, and say plainly what went wrong if anything did.
+
+    Args:
+        act: What to do once everything is up.
+        folder: Where the stack keeps its state.
+        host: What runs the function app.
+
+    Returns:
+        The process's exit code: 0, 1 after a failure, 130 after Ctrl-C.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    logs = f"[dim]logs in {shown(folder / 'logs')}[/]"
+    console.print(f"[bold]Starting a real Airflow, and Azure's parts on this machine[/]  {logs}")
+    status = console.status("Airflow takes the longest; Ctrl-C stops everything")
+
+    def announce(part: str, address: str, seconds: float) -> None:
+        console.print(f"  [green]✓[/] {part:<18} [dim]{address:<44}[/] {seconds:5.1f} s")
+
+    try:
+        with interruptible(), status, Stack(folder, host=host, announce=announce) as stack:
+            status.stop()
+            act(stack, console)
+            console.print("\n[dim]Stopping everything …[/]")
+    except Interrupted:
+        console.print("\nInterrupted: everything is stopped.")
+        return INTERRUPTED
+    except (StackError, UpdraftError, urllib.error.URLError) as error:
+        console.print(f"\n[bold red]✗[/] {escape(str(error))}\n\n[dim]Everything else is stopped.[/]")
+        return 1
+    return 0
