@@ -40,7 +40,7 @@ class QueueTrigger:
         options: host.json's.
         invocations: Runs the function.
         threads: Where the calls to the service run.
-        lease: Seconds for which a message is hidden while it is worked on.
+        lease: Seconds for which a message is hidden while it is worked on; LEASE by default.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class QueueTrigger:
         options: QueueOptions,
         invocations: Invocations,
         threads: Executor,
-        lease: int = LEASE,
+        lease: int | None = None,
     ) -> None:
         self._function = function
         self._name = queue
@@ -62,7 +62,7 @@ class QueueTrigger:
         self._options = options
         self._invocations = invocations
         self._threads = threads
-        self._lease = lease
+        self._lease = lease or LEASE
         self._working: set[asyncio.Task[None]] = set()
 
     async def poll(self) -> None:
@@ -108,7 +108,9 @@ class QueueTrigger:
 
         try:
             return await self._call(receive)
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            if getattr(error, "error_code", None) != "QueueNotFound":
+                raise
             return []  # A queue that nobody has made yet is an empty one.
 
     async def _process(self, message: "QueueMessage") -> None:

@@ -6,7 +6,7 @@ A connection is an application setting with a connection string, or a group of s
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .settings import HostSettingsError
 
@@ -21,6 +21,9 @@ _DEVELOPMENT_STORAGE = (
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
+
+# The host polls again anyway; the client's own retries take a minute, and stopping would wait for them.
+_PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 30}
 
 
 def queue_service(connection: str, settings: Mapping[str, str], *, where: str) -> "QueueServiceClient":
@@ -42,7 +45,7 @@ def queue_service(connection: str, settings: Mapping[str, str], *, where: str) -
         if "usedevelopmentstorage=true" in text.replace(" ", "").lower():
             text = _DEVELOPMENT_STORAGE
         try:
-            return QueueServiceClient.from_connection_string(text)
+            return QueueServiceClient.from_connection_string(text, **_PATIENCE)
         except ValueError:
             raise HostSettingsError(
                 f"{where}: the setting {name} is not a Storage connection string"
@@ -55,7 +58,7 @@ def queue_service(connection: str, settings: Mapping[str, str], *, where: str) -
             f"{where}: no Storage connection {name}: set {name} (a connection string) or "
             f"{name}__queueServiceUri"
         )
-    return QueueServiceClient(url, credential=_credential(name, settings))
+    return QueueServiceClient(url, credential=_credential(name, settings), **_PATIENCE)
 
 
 def _credential(name: str, settings: Mapping[str, str]) -> "TokenCredential":

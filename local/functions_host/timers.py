@@ -18,7 +18,10 @@ from .settings import HostSettingsError, time_span
 
 log = logging.getLogger("Host.Triggers.Timer")
 
-_FIELD = re.compile(r"[0-9A-Za-z*,/-]+")
+_FIELD = re.compile(
+    r"(?:[0-9*,/-]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)+",
+    re.IGNORECASE,
+)
 _FIELDS_WITH_SECONDS = 6
 _LONGEST_SLEEP = 60.0
 

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -214,11 +215,15 @@ def event_grid_data(event: object) -> TypedData:
 def queue_data(
     body: str, *, message_id: str = "1", dequeue_count: int = 1
 ) -> tuple[TypedData, dict[str, TypedData]]:
-    """A queue message's value and the least metadata, for `invoke(name, value, metadata=metadata)`."""
+    """A queue message's value and metadata, for `invoke(name, value, metadata=metadata)`."""
+    now = datetime.now(UTC)
     return TypedData(string=body), {
         "Id": TypedData(string=message_id),
         "DequeueCount": TypedData(json=str(dequeue_count)),
-        "PopReceipt": TypedData(string=""),
+        "PopReceipt": TypedData(string="receipt"),
+        "InsertionTime": TypedData(json=json.dumps(now.isoformat())),
+        "ExpirationTime": TypedData(json=json.dumps((now + timedelta(days=7)).isoformat())),
+        "NextVisibleTime": TypedData(json=json.dumps((now + timedelta(minutes=10)).isoformat())),
     }
 
 

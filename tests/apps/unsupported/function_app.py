@@ -1,0 +1,10 @@
+"""An app with a trigger that the local host does not have."""
+
+import azure.functions as func
+
+app = func.FunctionApp()
+
+
+@app.blob_trigger(arg_name="blob", path="in/{name}", connection="AzureWebJobsStorage")
+def on_blob(blob: func.InputStream) -> None:
+    """Never run."""
