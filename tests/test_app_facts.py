@@ -1,0 +1,243 @@
+"""What events say about apps, spelling by spelling."""
+
+import json
+from dataclasses import astuple
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from shared.app_facts import AppFacts, app_facts
+from shared.event import Event, read_events
+from shared.json_types import Json
+
+EVENTS: Final = Path(__file__).parent / "events"
+SITE: Final = "/subscriptions/5f0e/resourceGroups/shop/providers/Microsoft.Web/sites/shop"
+
+
+def made(event_type: str, data: Json = None, source: str = SITE, subject: str | None = None) -> Event:
+    """Return an event with what matters here."""
+    return Event(id="1", source=source, type=event_type, data=data, subject=subject)
+
+
+def facts(event_type: str, data: Json = None, source: str = SITE, subject: str | None = None) -> AppFacts:
+    """Return the facts of an event that is about an app."""
+    found = app_facts(made(event_type, data, source, subject))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        (
+            "event_grid.json",
+            None,
+            (
+                "shop",
+                "production",
+                "Completed",
+                SITE,
+                "c0ffee00-0000-4000-8000-000000000001",
+                True,
+            ),
+        ),
+        ("cloud_event.json", None, ("shop", "staging", "Completed", f"{SITE}/slots/staging", None, True)),
+        (
+            "kudu.json",
+            "kudu",
+            ("shop", "blue-green", "Completed", None, "9fceb02d0ae598e95dc970b74767f19372d61af8", True),
+        ),
+        ("github_deployment_status.json", "github", ("shop", "staging", "Completed", None, "42", True)),
+        (
+            "azure_devops_release.json",
+            "azure-devops",
+            ("shop-release", "Production", "Failed", None, "12", False),
+        ),
+        (
+            "acr_push.json",
+            "acr",
+            (
+                "shop/web",
+                "v2",
+                "ImagePushed",
+                None,
+                "sha256:80f0d5c8786bb9e621a45ece0db56d11cdc624ad20da9fe62e9d25490f331d7d",
+                None,
+            ),
+        ),
+    ],
+)
+def test_each_kind_of_event_tells_of_its_app(
+    name: str, kind: str | None, expected: tuple[object, ...]
+) -> None:
+    """The table of docs/events.md, row by row."""
+    (event,) = read_events((EVENTS / name).read_bytes(), kind=kind)
+    assert isinstance(event, Event)
+    found = app_facts(event)
+    assert found is not None
+    assert astuple(found) == expected
+
+
+@pytest.mark.parametrize("name", ["name", "siteName"])
+def test_both_names_of_the_site_are_read(name: str) -> None:
+    """The documentation says `name` in one place and `siteName` in another."""
+    assert facts("Microsoft.Web.AppUpdated", {name: "other"}).site == "other"
+
+
+@pytest.mark.parametrize("nothing", [None, "", "None"])
+def test_app_service_says_nothing_in_three_ways(nothing: Json) -> None:
+    """Null, empty and the string "None" all mean that nothing is known."""
+    found = facts("Microsoft.Web.SlotSwapStarted", {"correlationRequestId": nothing, "targetSlot": nothing})
+    assert (found.site, found.slot, found.deployment_id) == ("shop", "production", None)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "detail", "action", "succeeded"),
+    [
+        ("Microsoft.Web.SlotSwapStarted", None, "Started", None),
+        ("Microsoft.Web.SlotSwapCompleted", None, "Completed", True),
+        ("Microsoft.Web.SlotSwapFailed", None, "Failed", False),
+        ("Microsoft.Web.SlotSwapWithPreviewCancelled", None, "Cancelled", False),
+        ("Microsoft.Web.BackupOperationCompleted", {"action": "Started"}, "Completed", True),
+        ("Microsoft.Web.AppUpdated", {"action": "Restarted"}, "Restarted", None),
+        ("Microsoft.Web.AppUpdated", None, None, None),
+        ("Microsoft.Web/sites.AppUpdated.Stopped", None, "Stopped", None),
+        ("microsoft.web.slotswapcompleted", "odd", "Completed", True),
+    ],
+)
+def test_the_action_is_in_the_type_or_in_the_detail(
+    event_type: str, detail: Json, action: str | None, succeeded: Json
+) -> None:
+    """The type tells how an operation ended; only an updated app's detail tells what was done."""
+    found = facts(event_type, {"appEventTypeDetail": detail})
+    assert (found.action, found.succeeded) == (action, succeeded)
+
+
+@pytest.mark.parametrize(
+    ("source", "subject", "data", "site", "slot", "resource_id"),
+    [
+        (f"{SITE}/slots/blue", None, None, "shop", "blue", f"{SITE}/slots/blue"),
+        (SITE.upper(), None, None, "SHOP", "production", SITE.upper()),
+        ("record", "/Microsoft.Web/sites/shop/slots/blue", None, "shop", "blue", None),
+        (SITE, None, {"name": "shop(blue)"}, "shop", "blue", SITE),
+        ("elsewhere", None, {"name": "shop"}, "shop", "production", None),
+    ],
+)
+def test_app_and_slot_are_found_wherever_they_stand(
+    source: str, subject: str | None, data: Json, site: str, slot: str, resource_id: str | None
+) -> None:
+    """An ARM id without a slot is the production slot's; App Service writes shop(blue) inside."""
+    found = facts("Microsoft.Web.AppUpdated", data, source, subject)
+    assert (found.site, found.slot, found.resource_id) == (site, slot, resource_id)
+
+
+@pytest.mark.parametrize(
+    ("rest", "slot", "resource_id", "deployment_id"),
+    [
+        ("", "production", SITE, "c-1"),
+        ("/extensions/onedeploy", "production", SITE, "c-1"),
+        ("/slots/blue/extensions/onedeploy", "blue", f"{SITE}/slots/blue", "c-1"),
+        ("/slots/blue/deployments/d-9", "blue", f"{SITE}/slots/blue", "d-9"),
+    ],
+)
+def test_an_arm_event_tells_of_the_site_in_its_resource(
+    rest: str, slot: str, resource_id: str, deployment_id: str
+) -> None:
+    """The resource's ARM id, cut to the app or slot, with ARM's own name of the operation."""
+    data: Json = {
+        "resourceUri": SITE + rest,
+        "operationName": "Microsoft.Web/sites/extensions/write",
+        "correlationId": "c-1",
+    }
+    found = facts("Microsoft.Resources.ResourceWriteSuccess", data, "/subscriptions/5f0e")
+    assert astuple(found) == (
+        "shop",
+        slot,
+        "Microsoft.Web/sites/extensions/write",
+        resource_id,
+        deployment_id,
+        True,
+    )
+
+
+def test_an_arm_event_may_name_the_site_in_its_subject_alone() -> None:
+    """The subject is the resource's id as well."""
+    found = facts("Microsoft.Resources.ResourceActionFailure", {"authorization": {"action": "a"}}, "/s", SITE)
+    assert (found.site, found.action, found.succeeded) == ("shop", "a", False)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "source", "data"),
+    [
+        ("Microsoft.Resources.ResourceWriteSuccess", "/subscriptions/5f0e", {"resourceUri": "/x"}),
+        ("Microsoft.Web.AppServicePlanUpdated", SITE.replace("/sites/", "/serverFarms/"), {"name": "plan"}),
+        ("Microsoft.Storage.BlobCreated", "/subscriptions/5f0e", {"url": "https://x"}),
+        ("Microsoft.ContainerRegistry.ImagePushed", "/s", None),
+        ("Microsoft.Web.AppUpdated", "elsewhere", "text"),
+        ("com.github.push", "/s", None),
+        ("git.push", "/s", None),
+    ],
+)
+def test_an_event_about_no_app_has_no_facts(event_type: str, source: str, data: Json) -> None:
+    """Rules can ask whether an event is about an app at all."""
+    assert app_facts(made(event_type, data, source)) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "succeeded"),
+    [
+        ("success", "Completed", True),
+        ("failed", "Failed", False),
+        ("building", "Started", None),
+        (None, "Started", None),
+    ],
+)
+def test_kudus_status_says_how_the_deployment_ended(status: Json, action: str, succeeded: Json) -> None:
+    """`complete` is true for failures as well, so it is not looked at."""
+    found = facts(
+        "Microsoft.Web.Kudu.PostDeployment", {"siteName": "shop", "status": status, "complete": True}
+    )
+    assert (found.action, found.succeeded) == (action, succeeded)
+
+
+@pytest.mark.parametrize(
+    ("url", "site", "slot"),
+    [
+        ("https://shop-blue.azurewebsites.net", "shop", "blue"),
+        ("https://shop.azurewebsites.net/x", "shop", "production"),
+        ("https://other-app.azurewebsites.net", "other-app", "test"),
+        ("https://shop.example.com", "shop", "test"),
+        ("https://[", "shop", "test"),
+        ("", "shop", "test"),
+    ],
+)
+def test_github_tells_the_app_by_the_environments_url(url: str, site: str, slot: str) -> None:
+    """An App Service address names the app; else the repository and the environment stand for it."""
+    data: Json = {
+        "deployment_status": {"state": "inactive", "environment": "test", "environment_url": url},
+        "repository": {"name": "shop"},
+    }
+    found = facts("com.github.deployment_status.inactive", data)
+    assert (found.site, found.slot, found.action, found.succeeded) == (site, slot, "Inactive", None)
+
+
+def test_an_azure_devops_stage_tells_of_its_pipeline() -> None:
+    """A pipeline's stage has the pipeline's name for an app and the stage for a slot."""
+    resource: Json = {
+        "stage": {"name": "Deploy", "result": "canceled"},
+        "run": {"id": 5},
+        "pipeline": {"name": "shop-ci"},
+    }
+    found = facts("ms.vss-pipelines.stage-state-changed-event", {"resource": resource})
+    assert astuple(found) == ("shop-ci", "Deploy", "Cancelled", None, "5", False)
+
+
+def test_facts_do_not_depend_on_how_an_event_arrived() -> None:
+    """A parked event comes back as a CloudEvent and still tells the same."""
+    (event,) = read_events((EVENTS / "kudu.json").read_bytes(), kind="kudu")
+    assert isinstance(event, Event)
+    (again,) = read_events(json.dumps(event.to_cloud_event()))
+    assert isinstance(again, Event)
+    assert again.schema != event.schema
+    assert app_facts(again) == app_facts(event)

@@ -1,0 +1,241 @@
+"""Bodies without an envelope: what they become, and that a redelivery has the same identity."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from shared.event import Event, Unreadable, read_events
+from shared.event.webhook_bodies import app_service_label, slot_in_label
+from shared.json_types import Json, JsonObject
+
+EVENTS: Final = Path(__file__).parent / "events"
+
+
+def load(name: str) -> JsonObject:
+    """Return one of our own bodies."""
+    document: JsonObject = json.loads((EVENTS / name).read_text())
+    return document
+
+
+def read(document: Json, kind: str, **headers: str) -> Event:
+    """Read a body that is an event."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    (event,) = read_events(json.dumps(document), kind=kind, headers=named)
+    assert isinstance(event, Event), event
+    return event
+
+
+def refusal(document: Json, kind: str) -> str:
+    """Return the error of a body that is none."""
+    (event,) = read_events(json.dumps(document), kind=kind)
+    assert isinstance(event, Unreadable), event
+    return event.error
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "event_id", "source", "event_type", "subject", "time"),
+    [
+        (
+            "kudu.json",
+            "kudu",
+            "9fceb02d0ae598e95dc970b74767f19372d61af8/success/2026-02-03T04:05:06.5Z",
+            "https://shop-blue-green.scm.azurewebsites.net",
+            "Microsoft.Web.Kudu.PostDeployment",
+            "/Microsoft.Web/sites/shop/slots/blue-green",
+            "2026-02-03T04:05:06.5Z",
+        ),
+        (
+            "github_deployment_status.json",
+            "github",
+            "deployment_status/77",
+            "https://api.github.com/repos/contoso/shop/deployments/42",
+            "com.github.deployment_status.success",
+            "https://api.github.com/repos/contoso/shop/deployments/42/statuses/77",
+            "2026-02-03T04:05:07Z",
+        ),
+        (
+            "azure_devops_release.json",
+            "azure-devops",
+            "0b1f8f0e-0000-4000-8000-000000000007",
+            "/azure-devops/organizations/a-1/projects/p-1",
+            "ms.vss-release.deployment-completed-event",
+            "Release-12",
+            "2026-02-03T04:05:06.123Z",
+        ),
+        (
+            "acr_push.json",
+            "acr",
+            "cb8c3971-9adc-488b-bdd8-43cbb4974ff5",
+            "https://contoso.azurecr.io",
+            "Microsoft.ContainerRegistry.ImagePushed",
+            "shop/web:v2",
+            "2026-02-03T04:05:06.52Z",
+        ),
+    ],
+)
+def test_a_body_becomes_a_cloud_event(
+    name: str, kind: str, event_id: str, source: str, event_type: str, subject: str, time: str
+) -> None:
+    """The table of docs/events.md, row by row; the whole body is the data."""
+    document = load(name)
+    event = read(document, kind)
+    assert (event.id, event.source, event.type) == (event_id, source, event_type)
+    assert (event.subject, event.time) == (subject, time)
+    assert event.data == document
+    assert event.schema == kind
+
+
+@pytest.mark.parametrize("name", ["kudu.json", "azure_devops_release.json", "acr_push.json"])
+def test_a_redelivery_has_the_same_identity(name: str) -> None:
+    """Order and spacing of a body's members do not change its identity, nor do other headers."""
+    kind = {"k": "kudu", "a": "azure-devops"}[name[0]] if name != "acr_push.json" else "acr"
+    document = load(name)
+    again = dict(reversed(document.items()))
+    first, second = read(document, kind), read(again, kind, X_Request_Id="2")
+    assert (first.id, first.source) == (second.id, second.source)
+
+
+def test_a_github_body_without_an_own_identity_gets_its_fingerprint() -> None:
+    """The same content has the same id in any order of members; other content has another."""
+    push: JsonObject = {
+        "ref": "refs/heads/main",
+        "repository": {"name": "shop", "url": "https://api.github.com/repos/contoso/shop"},
+        "head_commit": {"timestamp": "2026-02-03T04:05:06+01:00"},
+    }
+    first = read(push, "github", X_GitHub_Event="push", X_GitHub_Delivery="1")
+    again = read(dict(reversed(push.items())), "github", x_github_event="push", X_GitHub_Delivery="2")
+    other = read({**push, "ref": "refs/heads/next"}, "github", X_GITHUB_EVENT="push")
+    assert first.id == again.id != other.id
+    assert first.id.startswith("push/")
+    assert (first.type, first.time) == ("com.github.push", "2026-02-03T04:05:06+01:00")
+
+
+def test_a_workflow_run_is_told_by_run_attempt_and_action() -> None:
+    """A re-run of a workflow is another event, a redelivery is not."""
+    body: JsonObject = {
+        "action": "completed",
+        "workflow_run": {"id": 9, "run_attempt": 2, "updated_at": "2026-02-03T04:05:06Z"},
+        "repository": {"url": "https://api.github.com/repos/contoso/shop"},
+    }
+    event = read(body, "github")
+    assert (event.id, event.type) == ("workflow_run/9/2/completed", "com.github.workflow_run.completed")
+    assert event.subject == "9"
+    without = read({**body, "workflow_run": {}}, "github")
+    assert without.id.startswith("workflow_run/")
+
+
+def test_the_github_header_tells_what_the_body_does_not() -> None:
+    """Without the header, only events with a member of their own name are known."""
+    repository: JsonObject = {"repository": {"url": "https://api.github.com/repos/contoso/shop"}}
+    assert "X-GitHub-Event" in refusal({**repository, "sender": {}}, "github")
+    assert read({**repository, "zen": "…", "hook": {}}, "github").type == "com.github.ping"
+    assert read({**repository, "issue": {}}, "github", X_GitHub_Event="issues").type == "com.github.issues"
+    assert "repository.url" in refusal({"deployment_status": {"id": 1}}, "github")
+    organization: JsonObject = {"organization": {"url": "https://api.github.com/orgs/contoso"}}
+    event = read(organization, "github", X_GitHub_Event="membership")
+    assert event.source == "https://api.github.com/orgs/contoso"
+
+
+@pytest.mark.parametrize(
+    ("change", "event_id", "subject"),
+    [
+        ({"status": None}, "9fceb02/pending/2026-02-03T04:05:06.5Z", "/slots/blue-green"),
+        ({"endTime": None}, "9fceb02/success/2026-02-03T04:05:00.5Z", "/slots/blue-green"),
+        ({"endTime": None, "startTime": None}, "9fceb02/success", "/slots/blue-green"),
+        ({"hostName": "shop.scm.azurewebsites.net"}, "9fceb02/success/2026-02-03T04:05:06.5Z", "sites/shop"),
+        ({"siteName": "shop__a1b2"}, "9fceb02/success/2026-02-03T04:05:06.5Z", "/slots/blue-green"),
+    ],
+)
+def test_kudu_leaves_out_what_has_its_default(change: JsonObject, event_id: str, subject: str) -> None:
+    """A status that is absent is `pending`, and absent times fall back on earlier ones."""
+    document = {**load("kudu.json"), "id": "9fceb02", **change}
+    event = read({name: value for name, value in document.items() if value is not None}, "kudu")
+    assert event.id == event_id
+    assert event.subject is not None
+    assert event.subject.endswith(subject)
+
+
+def test_kudu_without_a_host_is_named_after_its_site() -> None:
+    """Older Kudus send no hostName; without a site there is no telling what was deployed."""
+    document = load("kudu.json")
+    del document["hostName"]
+    assert read(document, "kudu").source == "https://shop.scm.azurewebsites.net"
+    del document["siteName"]
+    assert "siteName" in refusal(document, "kudu")
+
+
+def test_an_azure_devops_body_has_a_source_whatever_it_tells() -> None:
+    """Organization and project where the body names them, else the publisher."""
+    document = load("azure_devops_release.json")
+    document["resourceContainers"] = {"collection": {"id": "c-1"}, "project": {"id": "p-2"}}
+    assert read(document, "azure-devops").source == "/azure-devops/organizations/c-1/projects/p-2"
+    del document["resourceContainers"]
+    document["resource"] = {}
+    event = read(document, "azure-devops")
+    assert (event.source, event.subject) == ("/azure-devops/publishers/rm", None)
+    del document["publisherId"]
+    assert "publisherId" in refusal(document, "azure-devops")
+
+
+@pytest.mark.parametrize(
+    ("action", "event_type"),
+    [
+        ("delete", "Microsoft.ContainerRegistry.ImageDeleted"),
+        ("chart_push", "Microsoft.ContainerRegistry.ChartPushed"),
+        ("chart_delete", "Microsoft.ContainerRegistry.ChartDeleted"),
+        ("quarantine", "Microsoft.ContainerRegistry.Webhook.quarantine"),
+    ],
+)
+def test_a_registry_webhook_has_event_grids_type(action: str, event_type: str) -> None:
+    """One rule serves the registry's webhook and its Event Grid events alike."""
+    assert read({**load("acr_push.json"), "action": action}, "acr").type == event_type
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("acr_push.json", "kudu", "acr"),
+        ("kudu.json", "github", "kudu"),
+        ("azure_devops_release.json", "acr", "azure-devops"),
+        ("github_deployment_status.json", "azure-devops", "github"),
+    ],
+)
+def test_the_wrong_kind_is_named_in_the_error(name: str, wrong: str, right: str) -> None:
+    """A body read as the wrong kind is refused, and the error says what it looks like."""
+    assert f"kind {right}" in refusal(load(name), wrong)
+    (bare,) = read_events((EVENTS / name).read_bytes())
+    assert isinstance(bare, Unreadable)
+    assert f"kind {right}" in bare.error
+
+
+def test_a_batch_of_bodies_is_read_one_by_one() -> None:
+    """An array of bodies is as many events."""
+    events = read_events(json.dumps([load("kudu.json"), {}, load("kudu.json")]), kind="kudu")
+    assert [type(event) for event in events] == [Event, Unreadable, Event]
+
+
+@pytest.mark.parametrize(
+    ("host", "label"),
+    [
+        ("shop.azurewebsites.net", "shop"),
+        ("Shop-Staging.scm.azurewebsites.net", "Shop-Staging"),
+        ("shop-e5f0a1b2c3d4e5f6.westeurope-01.azurewebsites.net", "shop"),
+        ("shop-staging-e5f0a1b2c3d4e5f6.scm.westeurope-01.azurewebsites.net", "shop-staging"),
+        ("shop.chinacloudsites.cn", "shop"),
+        ("shop.azurewebsites.us", "shop"),
+        ("shop.example.com", None),
+        ("", None),
+    ],
+)
+def test_app_and_slot_stand_in_the_hosts_first_label(host: str, label: str | None) -> None:
+    """App Service's own hosts tell app and slot, with or without a region and its random part."""
+    assert app_service_label(host) == label
+
+
+def test_a_slot_is_what_follows_the_apps_name() -> None:
+    """Only with the app's name can a label be divided, as both may hold hyphens."""
+    assert slot_in_label("my-shop-blue-green", "My-Shop") == "blue-green"
+    assert slot_in_label("my-shop", "my-shop") == "production"
+    assert slot_in_label("my-shopping", "my-shop") is None

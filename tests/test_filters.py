@@ -1,0 +1,451 @@
+"""Keys, decisions on what is not documented, failures in words, and mistakes in filters."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from shared.errors import ConfigurationError
+from shared.event import Event, ExactFloat, read_cloud_event, read_events
+from shared.filters import MISSING, OPERATORS, Fields, FilterError, compile_filter, parse_key, path_text
+from shared.filters.operators import as_number
+from shared.json_types import Json, JsonObject
+
+EVENTS: Final = Path(__file__).parent / "events"
+
+
+def fields_of(name: str) -> Fields:
+    """Return the fields of one of our own events."""
+    (event,) = read_events((EVENTS / name).read_bytes())
+    assert isinstance(event, Event)
+    return Fields(event)
+
+
+def fields_with(data: Json, **extensions: Json) -> Fields:
+    """Return the fields of an event with this data."""
+    return Fields(Event(id="1", source="/s", type="t", data=data, extensions=extensions))
+
+
+def comparison(operator: str, key: str, *values: Json) -> JsonObject:
+    """Return an advanced filter."""
+    if not values:
+        return {"operatorType": operator, "key": key}
+    many = OPERATORS[operator].many
+    return {
+        "operatorType": operator,
+        "key": key,
+        "values" if many else "value": list(values) if many else values[0],
+    }
+
+
+def holds(fields: Fields, operator: str, key: str, *values: Json) -> bool:
+    """Tell whether one advanced filter holds, both ways of asking agreeing."""
+    condition = compile_filter(comparison(operator, key, *values))
+    answer = condition.holds(fields)
+    assert (condition.failure(fields) is None) is answer
+    return answer
+
+
+def failure(fields: Fields, spec: Json) -> str:
+    """Return why a filter fails."""
+    text = compile_filter(spec).failure(fields)
+    assert text is not None
+    return text
+
+
+def problems(spec: Json) -> list[tuple[str, str]]:
+    """Return the mistakes in a filter, with their places as text."""
+    with pytest.raises(FilterError) as caught:
+        compile_filter(spec)
+    assert isinstance(caught.value, ConfigurationError)
+    assert all(message in str(caught.value) for _, message in caught.value.problems)
+    return [(path_text(path), message) for path, message in caught.value.problems]
+
+
+GRID_KEYS: Final = {
+    "id": ["id", "ID", "eventid", "eventID"],
+    "source": ["source", "topic", "Topic"],
+    "type": ["type", "eventType", "EventType", "eventtype"],
+    "subject": ["subject", "Subject"],
+    "time": ["time", "eventTime"],
+    "dataschema": ["dataschema", "DataVersion", "eventtypeversion", "schemaurl"],
+    "datacontenttype": ["datacontenttype", "contentType"],
+}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "key"), [(name, key) for name, keys in GRID_KEYS.items() for key in keys]
+)
+@pytest.mark.parametrize("name", ["event_grid.json", "cloud_event.json"])
+def test_keys_of_both_schemas_serve_both(name: str, attribute: str, key: str) -> None:
+    """An attribute is found by every name that either schema gives it, in any letter case."""
+    fields = fields_of(name)
+    value = getattr(fields.event, attribute)
+    assert fields.get(parse_key(key)) == (MISSING if value is None else value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data.sha", "9fceb02"),
+        ("Data.sha", "9fceb02"),
+        ("data.SHA", MISSING),
+        ("data.sha.x", MISSING),
+        ("data.parts.0", MISSING),
+        ("data.nothing.x", MISSING),
+        ('data.claims."http://example.com/name"', "Ada"),
+        ("data.claims.'http://example.com/name'", "Ada"),
+        ("'data'.claims.'http://example.com/name'", "Ada"),
+        ("region", "westeurope"),
+        ("Region", "westeurope"),
+        ("attempt", 5),
+        ("nothing", MISSING),
+        ("app", MISSING),
+        ("app.site", "shop"),
+        ("App.Slot", "staging"),
+        ("app.succeeded", True),
+        ("app.deployment_id", MISSING),
+    ],
+)
+def test_a_key_leads_to_its_value(key: str, value: object) -> None:
+    """Dots lead into data and app, quotes hold dots, and a bare name is an extension attribute."""
+    found = fields_of("cloud_event.json").get(parse_key(key))
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_the_data_itself_is_a_key() -> None:
+    """An event's data may be a scalar or an array."""
+    assert holds(fields_with("hello"), "StringIn", "data", "HELLO")
+    assert holds(fields_with([1, 2]), "NumberIn", "data", 2)
+    assert holds(fields_with(None), "IsNullOrUndefined", "data")
+
+
+def test_a_quote_inside_a_quoted_name_is_doubled() -> None:
+    """Every JSON name can be addressed."""
+    fields = fields_with({'a"b.c': {"it's": 1}, "d": {'"': 2}})
+    assert fields.get(parse_key('data."a""b.c".it\'s')) == 1
+    assert fields.get(parse_key("data.'a\"b.c'.'it''s'")) == 1
+    assert fields.get(parse_key("data.d.'\"'")) == 2
+
+
+def test_an_event_about_no_app_has_no_app_fields() -> None:
+    """Whether an event is about an app can be asked."""
+    assert holds(fields_with({}), "IsNullOrUndefined", "app.site")
+    assert not holds(fields_with({}), "StringIn", "app.site", "shop")
+    fields = fields_of("cloud_event.json")
+    assert fields.app is fields.app
+
+
+@pytest.mark.parametrize(
+    "bad", ["", ".", "data.", ".data", "data..a", 'data."a', 'data."a"b', "data.''", "'x"]
+)
+def test_a_malformed_key_is_a_mistake(bad: str) -> None:
+    """A key with an empty name or a quote that does not end is explained."""
+    ((place, message),) = problems(comparison("IsNotNull", bad))
+    assert place == "key"
+    assert "quotes" in message
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ("subject.name", "data.subject.name"),
+        ("targetslot.x", "no members"),
+        ("app.sit", "did you mean app.site?"),
+        ("app.site.name", "site, slot"),
+        ("app.zzz", "site, slot"),
+    ],
+)
+def test_a_key_that_leads_nowhere_is_a_mistake(bad: str, words: str) -> None:
+    """Attributes have no members, and app has its own few."""
+    assert words in problems(comparison("IsNotNull", bad))[0][1]
+
+
+# Decisions on what Event Grid leaves open; each stands in docs/filters.md.
+
+
+@pytest.mark.parametrize("operator", sorted(OPERATORS))
+def test_null_counts_as_missing(operator: str) -> None:
+    """A key whose value is null is judged as a key that is not there."""
+    values: dict[str, Json] = {"N": 1, "S": "x", "B": True}
+    given: list[Json] = [] if operator.startswith("Is") else [values[operator[0]]]
+    if operator.endswith("Range"):
+        given = [[1, 2]]
+    without: list[Json] = [{}, {"k": None}, None, "text"]
+    answers = {
+        holds(fields_with(data), operator, "data.k", *given)
+        for data in (absent, null, no_parent, text_parent)
+    }
+    assert answers == {operator in {"NumberNotIn", "NumberNotInRange", "StringNotIn", "IsNullOrUndefined"}}
+
+
+@pytest.mark.parametrize("value", ["5", True, {"a": 5}, [], ["5"], [{"n": 5}]])
+def test_a_value_of_another_type_hits_nothing(value: Json) -> None:
+    """A scalar is judged as an array of one: what is of another type is passed over."""
+    fields = fields_with({"k": value})
+    assert not holds(fields, "NumberIn", "data.k", 5)
+    assert not holds(fields, "NumberInRange", "data.k", [1, 9])
+    assert holds(fields, "NumberNotIn", "data.k", 5)
+    assert holds(fields, "NumberNotInRange", "data.k", [1, 9])
+
+
+def test_arrays_in_arrays_are_looked_into() -> None:
+    """Event Grid takes arrays of strings, booleans and numbers, and arrays of the same."""
+    assert holds(fields_with({"k": [[["x"]], 1]}), "StringIn", "data.k", "X")
+
+
+def test_an_array_is_not_null() -> None:
+    """The null tests look at the value itself, not into it."""
+    assert holds(fields_with({"k": [None]}), "IsNotNull", "data.k")
+    assert not holds(fields_with({"k": []}), "IsNullOrUndefined", "data.k")
+
+
+@pytest.mark.parametrize("operator", ["StringIn", "StringNotIn"])
+def test_arrays_can_be_switched_off_as_in_a_subscription(operator: str) -> None:
+    """With `enableAdvancedFilteringOnArrays: false` an array fails every comparison."""
+    spec: JsonObject = {
+        "enableAdvancedFilteringOnArrays": False,
+        "advancedFilters": [comparison(operator, "data.k", "x")],
+    }
+    assert not compile_filter(spec).holds(fields_with({"k": ["x"]}))
+    assert not compile_filter(spec).holds(fields_with({"k": ["y"]}))
+    assert compile_filter({**spec, "advancedFilters": [comparison("IsNotNull", "data.k")]}).holds(
+        fields_with({"k": []})
+    )
+    nested: Json = [spec, comparison("StringIn", "data.l", "x")]
+    assert (
+        compile_filter(nested).failure(fields_with({"k": "x" if operator == "StringIn" else "y", "l": ["x"]}))
+        is None
+    )
+
+
+def test_an_empty_string_is_in_every_string() -> None:
+    """An empty value is compared literally."""
+    assert holds(fields_with({"k": "abc"}), "StringBeginsWith", "data.k", "")
+    assert not holds(fields_with({"k": "abc"}), "StringNotContains", "data.k", "")
+    assert not holds(fields_with({"k": 5}), "StringContains", "data.k", "")
+
+
+@pytest.mark.parametrize(("seen", "wanted"), [("STRASSE", "straße"), ("ΟΔΟΣ", "οδος"), ("Ä", "ä")])
+def test_letter_case_is_unicodes(seen: str, wanted: str) -> None:
+    """Strings are compared without regard to case, by Unicode's caseless matching."""
+    assert holds(fields_with({"k": seen}), "StringIn", "data.k", wanted)
+
+
+@pytest.mark.parametrize("value", [5, "5"])
+def test_an_extension_is_compared_in_the_type_asked_for(value: Json) -> None:
+    """The documentation's own filter has a string operator on an integer extension."""
+    fields = fields_with(None, comexampleothervalue=value)
+    assert holds(fields, "StringBeginsWith", "comexampleothervalue", "5", "1")
+    assert holds(fields, "NumberIn", "comexampleothervalue", 5)
+    assert not holds(fields, "BoolEquals", "comexampleothervalue", True)
+
+
+@pytest.mark.parametrize("value", [True, "true"])
+def test_a_boolean_extension_too(value: Json) -> None:
+    """In headers a boolean is the word."""
+    fields = fields_with(None, flag=value)
+    assert holds(fields, "BoolEquals", "flag", True)
+    assert holds(fields, "StringIn", "flag", "true")
+    assert not holds(fields, "NumberIn", "flag", 1)
+
+
+@pytest.mark.parametrize("value", ["007", "5.0", "x", "9" * 30])
+def test_only_canonical_integers_are_numbers(value: str) -> None:
+    """Text that is no canonical integer stays text."""
+    assert not holds(fields_with(None, n=value), "NumberGreaterThan", "n", -1)
+
+
+def test_numbers_are_exact() -> None:
+    """Decimals and large integers are compared digit by digit, and any exponent quickly."""
+    (event,) = read_events(
+        '{"specversion":"1.0","id":"1","source":"/s","type":"t","data":'
+        '{"small":1e-999999,"tiny":1e-99999999999999999999,"third":0.3,"big":' + "9" * 4000 + "}}"
+    )
+    assert isinstance(event, Event)
+    fields = Fields(event)
+    assert holds(fields, "NumberGreaterThan", "data.small", 0)
+    assert holds(fields, "NumberIn", "data.tiny", 0)
+    assert holds(fields, "NumberIn", "data.third", 0.3)
+    assert holds(fields, "NumberLessThan", "data.third", ExactFloat("0.30000000000000000000000001"))
+    assert holds(fields, "NumberGreaterThan", "data.big", int("9" * 3999))
+    assert as_number(float("nan")) is None
+
+
+def test_a_plain_float_is_what_it_prints() -> None:
+    """Documents read elsewhere have plain floats, and are compared by their shortest text."""
+    event = read_cloud_event(
+        {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"k": 0.1}}
+    )
+    assert holds(Fields(event), "NumberIn", "data.k", ExactFloat("0.1"))
+
+
+# What a failure says.
+
+
+def test_a_failure_names_condition_and_value() -> None:
+    """The text is what `explain` prints."""
+    fields = fields_of("event_grid.json")
+    assert failure(fields, comparison("StringIn", "data.targetSlot", "staging", "test 1", "true")) == (
+        'data.targetSlot StringIn [staging, "test 1", "true"]: saw "production"'
+    )
+    assert failure(fields, comparison("NumberGreaterThan", "data.build", 1e20)) == (
+        "data.build NumberGreaterThan 1e+20: saw 90071992547409931"
+    )
+    assert failure(fields, comparison("IsNotNull", "data.nothing")) == (
+        "data.nothing IsNotNull: data.nothing is missing"
+    )
+    assert failure(fields, comparison("StringIn", "data.appEventTypeDetail", "x")).endswith(": saw null")
+
+
+def test_a_failure_knows_names_that_differ_in_case() -> None:
+    """Names inside data are exact, and an explanation says which one was near."""
+    assert 'there is "targetSlot"' in failure(
+        fields_of("event_grid.json"), comparison("StringIn", "data.TargetSlot", "production")
+    )
+    assert "there is" not in failure(fields_with({"a": 1}), comparison("IsNotNull", "data.a.b"))
+
+
+def test_the_first_failure_of_all_and_every_one_of_any() -> None:
+    """`all` stops at the first condition that fails, `any` has none that holds."""
+    fields = fields_with({"k": "a"})
+    first, second = comparison("StringIn", "data.k", "b"), comparison("StringIn", "data.k", "c")
+    assert failure(fields, {"all": [first, second]}) == 'data.k StringIn [b]: saw "a"'
+    assert failure(fields, {"any": [first, second]}) == (
+        'none of 2 holds: data.k StringIn [b]: saw "a"; data.k StringIn [c]: saw "a"'
+    )
+
+
+def test_a_failure_of_not_says_what_holds() -> None:
+    """The condition that should not hold is written out, with the value it saw."""
+    fields = fields_with({"k": "a"})
+    holds_here = comparison("StringIn", "data.k", "a")
+    assert failure(fields, {"not": holds_here}) == 'not (data.k StringIn [a]): saw "a"'
+    assert failure(fields, {"not": comparison("IsNullOrUndefined", "data.x")}) == (
+        "not (data.x IsNullOrUndefined): it is missing"
+    )
+    assert failure(fields, {"not": [holds_here, holds_here]}) == (
+        "not (all of (data.k StringIn [a]; data.k StringIn [a]))"
+    )
+    assert failure(fields, {"not": {"any": [holds_here, {"not": {"not": holds_here}}]}}) == (
+        "not (any of (data.k StringIn [a]; not (not (data.k StringIn [a]))))"
+    )
+
+
+def test_a_failure_is_short_whatever_it_saw() -> None:
+    """Huge values are cut, so that an explanation stays readable."""
+    huge: list[Json] = ["x" * 100_000, ["x" * 100 for _ in range(1000)], {"a": "x" * 10_000}, 10**4000]
+    for seen in huge:
+        assert len(failure(fields_with({"k": seen}), comparison("BoolEquals", "data.k", True))) < 400
+    many: list[Json] = [f"v{index}" for index in range(25)]
+    assert "25 in all" in failure(fields_with({}), comparison("StringIn", "data.k", *many))
+
+
+# Mistakes in filters.
+
+
+@pytest.mark.parametrize(
+    ("spec", "place", "words"),
+    [
+        (None, "filter", "null"),
+        ("x", "filter", "a string"),
+        ({}, "filter", "operatorType is missing"),
+        ([5], "[0]", "a number"),
+        (
+            comparison("IsNotNull", "data.k") | {"operatorType": "StringBeginWith"},
+            "operatorType",
+            "did you mean StringBeginsWith?",
+        ),
+        (
+            comparison("IsNotNull", "data.k") | {"operatorType": "Zzz"},
+            "operatorType",
+            "one of NumberGreaterThan",
+        ),
+        (comparison("IsNotNull", "data.k") | {"operatorType": 5}, "operatorType", "a number"),
+        ({"operatorType": "IsNotNull"}, "filter", "key is missing"),
+        ({"operatorType": "IsNotNull", "key": 5}, "key", "a number"),
+        (comparison("IsNotNull", "data.k") | {"value": 1}, "value", "takes no value"),
+        ({"operatorType": "StringIn", "key": "data.k"}, "filter", "values is missing"),
+        (comparison("StringIn", "data.k", "a") | {"value": "b"}, "filter", "value and values"),
+        (comparison("StringIn", "data.k", "a") | {"Values": ["b"]}, "Values", "say the same"),
+        ({"operatorType": "StringIn", "key": "data.k", "values": []}, "values", "empty"),
+        ({"operatorType": "BoolEquals", "key": "data.k", "values": [True, False]}, "values", "one value"),
+        (comparison("BoolEquals", "data.k", "true"), "value", "without quotes"),
+        (comparison("StringIn", "data.k", "a", 5), "values[1]", "quotes"),
+        (comparison("NumberIn", "data.k", 1, "5"), "values[1]", "without quotes"),
+        (comparison("NumberIn", "data.k", True), "values[0]", "a boolean"),
+        ({"operatorType": "NumberInRange", "key": "data.k", "values": [1, 5]}, "values[0]", "[[1, 5]"),
+        (comparison("NumberInRange", "data.k", [5, 1]), "values[0]", "lower end first"),
+        (comparison("NumberNotInRange", "data.k", [1, 2, 3]), "values[0]", "pairs"),
+        (comparison("StringIn", "data.k", "a") | {"valus": 1}, "valus", "did you mean value"),
+        (comparison("StringIn", "data.k", "a") | {"zzz": 1}, "zzz", "known are"),
+        ({"all": []}, "all", "at least one"),
+        ({"any": {}}, "any", "at least one"),
+        ({"not": {}}, "not", "operatorType"),
+        ({"not": 5}, "not", "a number"),
+        ({"all": [comparison("IsNotNull", "data.k")], "anny": []}, "anny", "did you mean any?"),
+        (
+            {"any": [comparison("IsNotNull", "data.k"), {"not": {"all": [{}]}}]},
+            "any[1].not.all[0]",
+            "operatorType",
+        ),
+        ({"advancedFilters": {}}, "advancedFilters", "an object"),
+        ({"advancedFilters": [], "subjectBeginsWith": "/x"}, "subjectBeginsWith", "when.subject.begins_with"),
+        ({"advancedFilters": [], "advancedFiltres": []}, "advancedFiltres", "did you mean advancedFilters?"),
+        (
+            {"advancedFilters": [], "enableAdvancedFilteringOnArrays": "yes"},
+            "enableAdvancedFilteringOnArrays",
+            "true or",
+        ),
+        ({"filter": {"AdvancedFilters": [{}]}}, "filter.AdvancedFilters[0]", "operatorType"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_remedy(spec: Json, place: str, words: str) -> None:
+    """Each mistake says where it stands in the filter, what was found and what was meant."""
+    assert any(where == place and words in message for where, message in problems(spec))
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """One run over a filter finds everything."""
+    spec: Json = [
+        comparison("StringIn", "data.", 5, "a", 6),
+        {"any": [{"operatorType": "x", "key": "app.x"}]},
+    ]
+    places = [place for place, _ in problems(spec)]
+    assert places == [
+        "[0].key",
+        "[0].values[0]",
+        "[0].values[2]",
+        "[1].any[0].operatorType",
+        "[1].any[0].key",
+    ]
+
+
+def test_a_bottomless_filter_is_a_mistake() -> None:
+    """Nesting has a limit far above what anyone writes."""
+    spec: Json = comparison("IsNotNull", "data.k")
+    for _ in range(100):
+        spec = {"not": spec}
+    assert "nested" in problems(spec)[0][1]
+
+
+def test_groups_in_one_object_must_all_hold() -> None:
+    """`all`, `any` and `not` may stand side by side."""
+    spec: Json = {
+        "all": [comparison("IsNotNull", "data.a")],
+        "any": [comparison("IsNotNull", "data.b"), comparison("IsNotNull", "data.c")],
+        "not": comparison("IsNotNull", "data.d"),
+    }
+    condition = compile_filter(spec)
+    assert condition.holds(fields_with({"a": 1, "c": 1}))
+    for data in ({"c": 1}, {"a": 1}, {"a": 1, "c": 1, "d": 1}):
+        assert not condition.holds(fields_with({**data}))
+
+
+def test_conditions_are_values() -> None:
+    """Equal filters compile to equal conditions, which cannot be changed."""
+    spec: Json = json.loads('{"any": [{"operatorType": "NumberIn", "key": "data.k", "values": [1, 2.5]}]}')
+    assert compile_filter(spec) == compile_filter(spec)
+    assert hash(compile_filter(comparison("IsNotNull", "data.k"))) is not None
