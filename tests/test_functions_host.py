@@ -48,7 +48,7 @@ def webhook(
 @pytest.mark.parametrize("body", [[EVENT], EVENT, [], [EVENT, EVENT]])
 @pytest.mark.parametrize("path", ["/runtime/webhooks/EventGrid", "/RUNTIME/webhooks/eventgrid"])
 def test_a_notification_runs_the_function(host: Host, body: object, path: str) -> None:
-    """An array, or one object, is answered 202 once each event was handled; the path's case does not matter."""
+    """An array, or one object, is answered 202 once each event was handled; paths have no case."""
     answer = webhook(host, body, path=path)
     assert (answer.status_code, answer.text) == (202, "")
 
@@ -154,7 +154,7 @@ def test_async_functions_log_under_their_invocation(host: Host, caplog: pytest.L
 
 
 def test_a_function_that_takes_too_long_fails(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """The setting functionTimeout ends the invocation as a failure with the host's words, and the host lives on."""
+    """The setting functionTimeout makes an invocation a failure with the host's words; the host lives on."""
     with caplog.at_level(logging.INFO):
         answer = webhook(host, [EVENT | {"data": {"wait": 3}}])
     assert answer.status_code == 500
