@@ -100,22 +100,24 @@ class DeadLetters(Protocol):
 
 
 class BlobDeadLetters:
-    """Keeps dead letters in the container `updraft-dead-letters`.
+    """Keeps dead letters in a blob container.
 
     Args:
         storage: The app's own Storage account.
+        container: The container's name.
     """
 
-    def __init__(self, storage: "Storage") -> None:
+    def __init__(self, storage: "Storage", *, container: str = DEAD_LETTERS_CONTAINER) -> None:
         self._storage = storage
+        self._container = container
 
     def write(self, letter: DeadLetter) -> None:
         """Keep a letter; see `DeadLetters`."""
         from azure.storage.blob import ContentSettings  # noqa: PLC0415 - costly; only failures need it
 
         content = json.dumps(letter.to_document(), ensure_ascii=True, indent=1).encode()
-        container = self._storage.container(DEAD_LETTERS_CONTAINER)
-        with storage_errors(f"a dead letter cannot be written to the container {DEAD_LETTERS_CONTAINER}"):
+        container = self._storage.container(self._container)
+        with storage_errors(f"a dead letter cannot be written to the container {self._container}"):
             made_when_missing(
                 container.create_container,
                 lambda: container.upload_blob(

@@ -7,6 +7,7 @@ name: a claim check (https://learn.microsoft.com/azure/architecture/patterns/cla
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
@@ -27,6 +28,7 @@ LONGEST_DELAY: Final = 7 * 24 * 3600
 _FOREVER: Final = -1
 _FORMAT: Final = 1
 _REASON_KEPT: Final = 1_000
+_CLAIM: Final = re.compile(r"[0-9a-f]{64}\.json")  # a name from elsewhere may climb out of the container
 
 
 class ClaimGone(EventError):  # noqa: N818 - it names a state
@@ -116,23 +118,29 @@ class Parking(Protocol):
 
 
 class QueueParking:
-    """Parks in the queue `updraft-parked`, and in the container `updraft-claims` what is too large for it.
+    """Parks in a queue, and in a container what is too large for it.
 
     Args:
         storage: The app's own Storage account.
+        queue: The queue's name, the one that the trigger of parked deliveries listens to.
+        claims: The container's name.
     """
 
-    def __init__(self, storage: "Storage") -> None:
+    def __init__(
+        self, storage: "Storage", *, queue: str = PARKED_QUEUE, claims: str = CLAIMS_CONTAINER
+    ) -> None:
         self._storage = storage
+        self._queue = queue
+        self._claims = claims
 
     def park(self, parked: Parked, delay_seconds: float) -> None:
         """Keep a delivery; see `Parking`. The blob is written before the message that names it."""
         message = parked.to_message()
-        with storage_errors(f"the delivery cannot be parked in the queue {PARKED_QUEUE}"):
+        with storage_errors(f"the delivery cannot be parked in the queue {self._queue}"):
             if _size(message) > MESSAGE_LIMIT:
                 self._check_in(parked, message)
                 message = parked.to_claim()
-            queue = self._storage.queue(PARKED_QUEUE)
+            queue = self._storage.queue(self._queue)
             delay = min(max(round(delay_seconds), 0), LONGEST_DELAY)
             made_when_missing(
                 queue.create_queue,
@@ -145,8 +153,10 @@ class QueueParking:
         claim = document.get("claim")
         if claim is None:
             return _parked(document)
-        if not isinstance(claim, str) or not claim:
-            raise EventError("a parked message's claim is not the name of a blob")
+        if not isinstance(claim, str) or not _CLAIM.fullmatch(claim):
+            raise EventError(
+                f"a parked message's claim is {str(claim)[:80]!r}, not the name of one of our blobs"
+            )
         kept = _document(self._check_out(claim))
         return replace(_parked(kept), claim=claim)
 
@@ -156,14 +166,14 @@ class QueueParking:
 
         if parked.claim is None:
             return
-        with storage_errors(f"a delivered event cannot be deleted from the container {CLAIMS_CONTAINER}"):
+        with storage_errors(f"a delivered event cannot be deleted from the container {self._claims}"):
             try:
-                self._storage.container(CLAIMS_CONTAINER).delete_blob(parked.claim)
+                self._storage.container(self._claims).delete_blob(parked.claim)
             except ResourceNotFoundError:
                 return  # deleted by an earlier try
 
     def _check_in(self, parked: Parked, message: str) -> None:
-        container = self._storage.container(CLAIMS_CONTAINER)
+        container = self._storage.container(self._claims)
         made_when_missing(
             container.create_container,
             lambda: container.upload_blob(parked.claim_name(), message.encode(), overwrite=True),
@@ -172,9 +182,9 @@ class QueueParking:
     def _check_out(self, claim: str) -> bytes:
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
 
-        with storage_errors(f"a parked event cannot be read from the container {CLAIMS_CONTAINER}"):
+        with storage_errors(f"a parked event cannot be read from the container {self._claims}"):
             try:
-                content: bytes = self._storage.container(CLAIMS_CONTAINER).download_blob(claim).readall()
+                content: bytes = self._storage.container(self._claims).download_blob(claim).readall()
             except ResourceNotFoundError as exc:
                 raise ClaimGone(
                     f"the event kept as {claim[:80]} is gone: another copy of this message was delivered"

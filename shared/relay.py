@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.decide import Decision
     from shared.event.model import Event
 
+_RULE_CHANGED: Final = "RuleChanged"
 _TEMPLATE_ERROR: Final = "TemplateError"
 _TOO_OLD: Final = "TimeToLiveExceeded"
 
@@ -125,8 +126,8 @@ class Relay:
 
         Args:
             event: The event.
-            decision: What the rule wants. One that does not match (a parked delivery whose rule has changed)
-                ends as unmatched, one without a request as a dead letter.
+            decision: What the rule wants. One without a request ends as a dead letter, and so does one that
+                no longer matches: a parked delivery was promised a run before its rule was edited.
             attempt: The number of this delivery, counted from 1.
             first_seen: When the event first arrived, with a time zone; None for now.
             decide_seconds: How long deciding took, for the log.
@@ -145,7 +146,7 @@ class Relay:
             decide_seconds=decide_seconds,
         )
         if not decision.matched:
-            return self._end(delivery, OutcomeKind.UNMATCHED, decision.reason or "")
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _RULE_CHANGED, decision.reason or ""))
         if decision.request is None:
             return self._reject(delivery, Ending(EndingKind.REJECTED, _TEMPLATE_ERROR, decision.reason or ""))
         budget = Budget(

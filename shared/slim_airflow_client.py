@@ -54,7 +54,12 @@ class _PostponedPackage(ModuleType):
         return getattr(importlib.reload(self), name)
 
 
-def _postpone(name: str) -> None:
+def postpone(name: str) -> None:
+    """Make a package importable whose `__init__` runs only when somebody asks it for a name.
+
+    Raises:
+        ModuleNotFoundError: There is no such package.
+    """
     if name in sys.modules:
         return
     spec = importlib.util.find_spec(name)
@@ -78,7 +83,7 @@ def slim_client() -> SlimClient:
     """
     with _lock:
         for name in POSTPONED:
-            _postpone(name)
+            postpone(name)
         return SlimClient(
             ApiClient=importlib.import_module(f"{ROOT}.api_client").ApiClient,
             Configuration=importlib.import_module(f"{ROOT}.configuration").Configuration,

@@ -55,7 +55,12 @@ class Case:
 
 
 def _answers(
-    status: int, body: bytes | str | JsonObject = b"", *, times: int = 99, after: bool = False, **headers: str
+    status: int,
+    body: bytes | str | JsonObject = b"",
+    *,
+    headers: dict[str, str] | None = None,
+    times: int = 99,
+    after: bool = False,
 ) -> Callable[[AirflowStub], None]:
     def fault(stub: AirflowStub) -> None:
         stub.inject(status, body, headers=headers, times=times, when=starts, after_handling=after)
@@ -142,7 +147,7 @@ CASES: tuple[Case, ...] = (
         "a login page by redirect",
         "Redirect",
         _PARKED,
-        fault=_answers(302, Location="https://login.example/authorize?code=made-up"),
+        fault=_answers(302, headers={"Location": "https://login.example/authorize?code=made-up"}),
         says="to https://login.example)",
     ),
     Case("a login page in place", "NotJson", _PARKED, fault=_answers(200, "<html>Sign in"), says="Sign in"),
@@ -162,7 +167,7 @@ CASES: tuple[Case, ...] = (
     Case("500 once", "Busy", _STARTED, fault=_answers(500, times=1), runs=1),
     Case("500 after the run was made", "Busy", _STARTED, fault=_answers(500, times=1, after=True), runs=1),
     Case("500 for good", "Busy", _PARKED, fault=_answers(500, {"detail": {"reason": "Database error"}})),
-    Case("429 with Retry-After", "Busy", _PARKED, fault=_answers(429, **{"Retry-After": "60"})),
+    Case("429 with Retry-After", "Busy", _PARKED, fault=_answers(429, headers={"Retry-After": "60"})),
     Case("503 for good", "Busy", _PARKED, fault=_answers(503)),
     Case("408 once", "Busy", _STARTED, fault=_answers(408, times=1), runs=1),
     Case("425 once", "Busy", _STARTED, fault=_answers(425, times=1), runs=1),

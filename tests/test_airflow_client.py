@@ -1,3 +1,4 @@
+import importlib
 import inspect
 import json
 import socket
@@ -17,6 +18,7 @@ from local.loopback_server import LoopbackServer, Reply, Request
 from shared.airflow import BODY_LIMIT, AirflowClient
 from shared.answer import Answer
 from shared.errors import TokenUnavailable
+from shared.slim_airflow_client import postpone
 from shared.version import VERSION
 from tests.delivery_parts import DAG, RUN_ID, Airflow, Tokens, run_request
 
@@ -117,6 +119,25 @@ threads = [threading.Thread(target=come) for _ in range(8)]
 assert len({id(client.ApiClient) for client in found}) == 1 and len(found) == 8
 """
         )
+
+    def test_a_postponed_package_runs_once_when_a_name_is_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Submodules are found without the package's `__init__`; any other name runs it, once."""
+        package = tmp_path / "made_up_outer" / "made_up_inner"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("runs = globals().get('runs', 0) + 1\nname = 'value'\n")
+        (package / "part.py").write_text("")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        postpone("made_up_outer.made_up_inner")
+        postpone("made_up_outer.made_up_inner")
+        inner = importlib.import_module("made_up_outer.made_up_inner")
+        part = importlib.import_module("made_up_outer.made_up_inner.part")
+        assert "runs" not in vars(inner)
+        assert (inner.part, inner.name, inner.runs) == (part, "value", 1)
+        assert not hasattr(inner, "__made_up__")
+        with pytest.raises(ModuleNotFoundError, match=r"made_up_outer\.missing is not installed"):
+            postpone("made_up_outer.missing")
 
     def test_a_missing_client_is_named(self) -> None:
         """Without the package the error says what is not installed."""

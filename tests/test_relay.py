@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from local.airflow_stub import AirflowStub
+from shared.attempts import is_ours
 from shared.breaker import BreakerState
 from shared.decide import Decision
 from shared.errors import StorageUnavailable, TokenUnavailable
+from shared.json_types import Json
 from shared.outcomes import OutcomeKind
 from shared.relay import Policy
 from tests.delivery_parts import (
@@ -92,6 +94,28 @@ def test_a_run_of_the_same_dedupe_key_is_ours(stub: AirflowStub, delivering: Del
     stub.inject(500, when=starts)
     outcome = delivering.relay.deliver(event(), decision(conf=conf("deploy-7")))
     assert outcome.kind is OutcomeKind.STARTED
+
+
+@pytest.mark.parametrize(
+    ("there", "ours"),
+    [
+        (conf(), True),
+        (conf() | {"other": "members do not matter"}, True),
+        (conf(event_id="e-2"), False),
+        (conf("deploy-7"), False),
+        (
+            {"_updraft": {"rule": "other", "event": {"id": "e-1", "source": "/sites/shop"}, "key": None}},
+            False,
+        ),
+        ({"_updraft": {"rule": "smoke", "event": "e-1"}}, False),
+        ({"_updraft": "forged"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_run_is_known_by_the_identity_in_its_conf(there: Json, *, ours: bool) -> None:
+    """A run is ours where rule, and event or dedupe key, are the same; whatever else its conf holds."""
+    assert is_ours(there, run_request()) is ours
 
 
 def test_a_run_that_vanishes_between_is_started_again(stub: AirflowStub, delivering: Delivering) -> None:
@@ -287,10 +311,10 @@ def test_a_template_error_is_a_dead_letter(delivering: Delivering) -> None:
     assert (letter.code, letter.reason) == ("TemplateError", "conf.site: no such member")
 
 
-def test_a_rule_that_changed_ends_as_unmatched(stub: AirflowStub, delivering: Delivering) -> None:
-    """A parked event whose rule no longer wants it ends as unmatched, with the reason."""
+def test_an_event_whose_rule_changed_is_kept(stub: AirflowStub, delivering: Delivering) -> None:
+    """A parked event whose rule no longer wants it is a dead letter: it was promised a run."""
     outcome = delivering.relay.deliver(event(), Decision("smoke", False, "the rule is gone", None), attempt=2)
-    assert (outcome.kind, outcome.reason, stub.count()) == (OutcomeKind.UNMATCHED, "the rule is gone", 0)
+    assert (outcome.kind, outcome.reason, stub.count()) == (OutcomeKind.REJECTED, "the rule is gone", 0)
 
 
 def test_a_shared_deadline_leaves_no_time(stub: AirflowStub, delivering: Delivering) -> None:
