@@ -22,12 +22,11 @@ from jwt import ExpiredSignatureError, InvalidTokenError
 from updraft_airflow.configuration import Configuration, read_configuration
 from updraft_airflow.entra_tokens import EntraIdentity, Expired, Refused, TokenVerifier
 from updraft_airflow.fab_users import FabUsers
-from updraft_airflow.least_privilege import ensure_role, entra_role_command
+from updraft_airflow.least_privilege import ensure_role
 from updraft_airflow.signing_keys import EntraKeys, KeysUnavailable
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-    from airflow.cli.cli_config import CLICommand
     from airflow.providers.fab.auth_manager.models import User
     from fastapi import FastAPI
 
@@ -39,7 +38,7 @@ THREADS = 4
 """Of our own: a slow key endpoint or database must not take the threads that serve Airflow's requests."""
 
 
-class EntraAuthManager(FabAuthManager):  # type: ignore[misc] # the provider's classes are untyped to mypy
+class EntraAuthManager(FabAuthManager):
     """FAB's auth manager, plus Entra access tokens of one tenant."""
 
     @cached_property
@@ -80,17 +79,12 @@ class EntraAuthManager(FabAuthManager):  # type: ignore[misc] # the provider's c
 
     def get_fastapi_app(self) -> "FastAPI | None":
         """Give FAB's own routes, after making the configured role."""
-        app = super().get_fastapi_app()
+        app: FastAPI | None = super().get_fastapi_app()
         if self._configuration.role_dags:
             with create_session(scoped=False) as session:
                 added = ensure_role(session, self._configuration.role, self._configuration.role_dags)
             log.info("Role %s was given %d permission(s)", self._configuration.role, len(added))
         return app
-
-    @staticmethod
-    def get_cli_commands() -> "list[CLICommand]":
-        """Give FAB's commands and `airflow entra-role`."""
-        return [*FabAuthManager.get_cli_commands(), entra_role_command()]
 
     async def get_user_from_token(self, token: str) -> "BaseUser":
         """Authenticate one request, without ever blocking the event loop for an Entra token.
@@ -142,7 +136,7 @@ class EntraAuthManager(FabAuthManager):  # type: ignore[misc] # the provider's c
         self,
         user: "User",
         *,
-        expiration_time_in_seconds: int = conf.getint("api_auth", "jwt_expiration_time"),  # noqa: B008 - as the base
+        expiration_time_in_seconds: int = conf.getint("api_auth", "jwt_expiration_time"),
     ) -> str:
         """Sign an Airflow token; one that was exchanged never outlives the Entra token it stands for."""
         left = getattr(user, "entra_seconds_left", None)

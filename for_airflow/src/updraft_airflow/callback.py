@@ -1,8 +1,9 @@
 """Tells Updraft how a run ended: the wire format, and sending it. Knows nothing of Airflow's classes.
 
-A run that wants its outcome reported carries `conf["_updraft"]["callback"]` = `{"url": …, "token": …}`. The token is
-the run's own reverse token, which can do nothing else; without one an Entra token of this Airflow's identity
-is sent instead, and then only to the URLs that the operator allows: whoever may start a run chooses its conf.
+A run that wants its outcome reported carries `conf["_updraft"]["callback"]` = `{"url": …, "token": …}`. The
+token is the run's own reverse token, which can do nothing else; without one an Entra token of this Airflow's
+identity is sent instead, and then only to the URLs that the operator allows: whoever may start a run chooses
+its conf.
 The format is described in docs/airflow-side.md.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from updraft_airflow.wire import Answer, WireError, checked_url, origin, send
 
@@ -130,7 +132,7 @@ def report(
     *,
     allowed: Sequence[str] = (),
     own_token: Callable[[], str] | None = None,
-    patience: Patience = Patience(),  # noqa: B008 - frozen
+    patience: Patience = Patience(),
 ) -> None:
     """Send the outcome until it is taken; sending it again is harmless.
 
@@ -224,6 +226,4 @@ def _is_below(url: str, prefix: str) -> bool:
 
 
 def _path(url: str) -> str:
-    return (
-        re.sub(r"^[a-z]+://[^/?#]*", "", url, flags=re.IGNORECASE).partition("?")[0].partition("#")[0] or "/"
-    )
+    return urlsplit(url).path or "/"

@@ -66,7 +66,7 @@ def read_configuration() -> Configuration:
     refresh, longest = _seconds("keys_refresh", 3600), _seconds("keys_longest_age", 86400)
     if not 0 < refresh <= longest:
         raise AirflowConfigException(
-            f"[{SECTION}] keys_refresh must be above 0 and at most keys_longest_age, not {refresh:g} and {longest:g}"
+            f"[{SECTION}] keys_refresh ({refresh:g}) must be in (0, keys_longest_age ({longest:g})]"
         )
     return Configuration(
         policy=TokenPolicy(

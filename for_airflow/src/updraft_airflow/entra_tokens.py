@@ -1,4 +1,4 @@
-"""Decides whether an Entra access token is good for this Airflow. Pure, but for the key source that it is given.
+"""Decides whether an Entra access token is good for this Airflow; pure, but for the key source it is given.
 
 What is checked, in this order: size; header (RS256, a key id, none of the members that name a key of the
 sender's choice); signature by the tenant's own keys; `exp`, `nbf`, `iat`; `aud`; `iss`, both formats of the

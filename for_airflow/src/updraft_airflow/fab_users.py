@@ -60,9 +60,8 @@ class FabUsers:
             Refused: There is no such user and none may be made, or it is not active, or a configured role
             is missing. SQLAlchemyError: The database cannot be asked; Airflow answers 500.
         """
-        mapped = frozenset(
-            self._role_mapping[role] for role in identity.app_roles & self._role_mapping.keys()
-        )
+        known = identity.app_roles & self._role_mapping.keys()
+        mapped = frozenset(self._role_mapping[role] for role in known)
         name = self._names.get(identity.object_id, identity.object_id)
         key = (name, mapped)
         if fresh:

@@ -1,4 +1,4 @@
-"""The FAB role that can trigger chosen DAGs and nothing else, and the command `airflow entra-role` that makes it.
+"""The FAB role that can trigger chosen DAGs and nothing else, and `airflow entra-role`, which makes it.
 
 To start a run FAB wants `can_create` on the DAG's runs and `can_edit` on the DAG; the reads let the caller
 see whether the DAG is paused and how its run goes. `can_edit` on a DAG also allows pausing it: FAB has no
@@ -52,23 +52,24 @@ def ensure_role(session: "Session", name: str, dag_ids: Iterable[str]) -> list[s
     return added
 
 
-def entra_role_command() -> "ActionCommand":
-    """Describe `airflow entra-role` to Airflow's command line."""
+def get_cli_commands() -> "list[ActionCommand]":
+    """Describe `airflow entra-role` to Airflow's command line; the provider's `cli` section names this."""
     from airflow.cli.cli_config import ActionCommand, Arg, lazy_load_command  # noqa: PLC0415 - as above
 
-    return ActionCommand(
+    command = ActionCommand(
         name="entra-role",
         help="Let a role trigger DAGs, and nothing else",
         func=lazy_load_command("updraft_airflow.least_privilege.run_entra_role"),
         args=(
             Arg(
                 ("--role",),
-                help="The role; made if it is not there (default: %(default)s)",
+                help="The role; made if missing (default: %(default)s)",
                 default="Updraft",
             ),
             Arg(("--dag",), help="A DAG's id; give one or more", nargs="+", required=True),
         ),
     )
+    return [command]
 
 
 def run_entra_role(arguments: Namespace) -> None:

@@ -38,7 +38,7 @@ IN_THE_PROCESSOR = Patience(attempts=3, timeout=5.0, longest_delay=5.0)
 _FAILED = frozenset({"failed", "upstream_failed"})
 
 
-class UpdraftNotifier(BaseNotifier):  # type: ignore[misc] # Airflow's classes are untyped to mypy
+class UpdraftNotifier(BaseNotifier):
     """Reports a run's outcome; for a DAG's `on_success_callback` and `on_failure_callback`."""
 
     def __init__(self, *, state: State | None = None, patience: Patience = IN_THE_PROCESSOR) -> None:
@@ -94,8 +94,13 @@ def report_outcome(**context: Any) -> None:  # noqa: ANN401 - Airflow's context
 
 
 def _report(
-    run: Any, state: State, *, ended_at: datetime | None, detail: str | None, patience: Patience
-) -> None:  # noqa: ANN401 - Airflow has several classes for a run
+    run: Any,  # noqa: ANN401 - Airflow has several classes for a DAG run
+    state: State,
+    *,
+    ended_at: datetime | None,
+    detail: str | None,
+    patience: Patience,
+) -> None:
     callback = read_callback(run.conf)
     if callback is None:
         log.info("This run asks for no report of its outcome")

