@@ -66,7 +66,7 @@ def trees() -> st.SearchStrategy[Spec]:
             {"all": several},
             {"any": several},
         )
-        return st.one_of(*(st.fixed_dictionaries(group) for group in groups))
+        return st.one_of(*(st.fixed_dictionaries({name: part}) for name, part in parts.items()))
 
     return st.recursive(comparisons(), grouped, max_leaves=6)
 

@@ -123,10 +123,10 @@ def parse_key(text: str) -> Key:
 
 def nearby_name(key: Key, event: Event) -> str | None:
     """Return the name that the data has in another letter case where a key misses, for an explanation."""
-    value = event.data if key.room == "data" else None
-    for name in key.path:
+    value = event.data
+    for name in key.path if key.room == "data" else ():
         if not isinstance(value, dict):
-            return None
+            break
         if name not in value:
             return next((other for other in value if other.lower() == name.lower()), None)
         value = value[name]

@@ -38,7 +38,7 @@ class Operator:
         name: As Event Grid spells it.
         compares: The type of value that it is about.
         many: Whether it takes several values (`values`), any of which may hit, or one (`value`).
-        hits: Whether a value of the event hits one of the wanted values.
+        hits: Whether a value of the event hits one of the wanted values; the null tests have none.
         negative: Whether a hit means that the condition fails.
         missing: Whether a key that is missing or null matches.
     """
@@ -115,10 +115,6 @@ def _less_or_equal(value: Number, wanted: tuple[Number, ...]) -> bool:
     return value <= wanted[0]
 
 
-def _never(_: Operand, __: tuple[Wanted, ...]) -> bool:
-    return False
-
-
 _N, _R, _B, _S = Compares.NUMBERS, Compares.RANGES, Compares.BOOLEANS, Compares.STRINGS
 
 _TABLE: Final = (
@@ -139,8 +135,8 @@ _TABLE: Final = (
     Operator("StringNotEndsWith", _S, many=True, hits=_ends, negative=True),
     Operator("StringIn", _S, many=True, hits=_is_in),
     Operator("StringNotIn", _S, many=True, hits=_is_in, negative=True, missing=True),
-    Operator("IsNullOrUndefined", Compares.NOTHING, many=False, hits=_never, missing=True),
-    Operator("IsNotNull", Compares.NOTHING, many=False, hits=_never, negative=True),
+    Operator("IsNullOrUndefined", Compares.NOTHING, many=False, hits=_is_in, missing=True),
+    Operator("IsNotNull", Compares.NOTHING, many=False, hits=_is_in, negative=True),
 )
 
 OPERATORS: Final = {operator.name: operator for operator in _TABLE}
