@@ -138,6 +138,9 @@ class _Vault:
         """Return a secret as it is in the vault now; see `Secrets`."""
         return self._vault().refresh(name)
 
+    def __str__(self) -> str:
+        return self._settings.key_vault_uri()
+
     def _vault(self) -> KeyVault:
         with self._lock:
             if self._made is None:

@@ -18,7 +18,7 @@ from .http import Http, http_routes
 from .invocations import Invocations
 from .protos import TypedData
 from .queues import QueueTrigger
-from .settings import HostSettingsError, read_host_settings, resolve_names
+from .settings import HostSettingsError, is_disabled, read_host_settings, resolve_names
 from .storage_connections import queue_service
 from .timers import TimerState, TimerTrigger, parse_schedule
 from .worker import Function, Worker, queue_data
@@ -63,6 +63,7 @@ class Host:
         self.routes: list[Route] = []
         self._invocations: Invocations | None = None
         self._queues: list[QueueTrigger] = []
+        self._polls: list[asyncio.Task[None]] = []
         self._timers: dict[str, TimerTrigger] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._runner: web.AppRunner | None = None
@@ -94,7 +95,9 @@ class Host:
             self.routes = http_routes(functions, settings.route_prefix)
             state = TimerState(self._timer_state)
             for function in functions.values():
-                if function.trigger_type == "queuetrigger":
+                if is_disabled(function.name, self._settings):
+                    log.info("The function '%s' is disabled", function.name)
+                elif function.trigger_type == "queuetrigger":
                     queue, connection = (
                         self._resolved(function, "queueName"),
                         self._resolved(function, "connection"),
@@ -116,8 +119,7 @@ class Host:
         except BaseException:
             await self.stop()
             raise
-        for trigger in self._queues:
-            self._spawn(trigger.poll())
+        self._polls = [asyncio.create_task(trigger.poll()) for trigger in self._queues]
         for timer in self._timers.values():
             self._spawn(timer.tick())
 
@@ -132,7 +134,10 @@ class Host:
         if self._runner:
             for site in tuple(self._runner.sites):
                 await site.stop()
+        for queue in self._queues:
+            queue.stop()
         left = await self._invocations.drain(grace) if self._invocations else 0
+        await asyncio.gather(*self._polls, return_exceptions=True)
         for queue in self._queues:
             await queue.drain(1.0)
         if self._runner:
@@ -200,7 +205,12 @@ class Host:
     def _spawn(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("A trigger ended: %s", error, exc_info=error)
 
 
 def _valid_json(text: str) -> str:

@@ -166,3 +166,11 @@ def _read_object(path: Path, *, required: bool) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise HostSettingsError(f"{path} must hold a JSON object")
     return document
+
+
+def is_disabled(function: str, settings: Mapping[str, str]) -> bool:
+    """Tell whether the settings keep a function's listener from starting.
+
+    `AzureWebJobs.<function>.Disabled`: https://learn.microsoft.com/azure/azure-functions/disable-function
+    """
+    return settings.get(f"AzureWebJobs.{function}.Disabled", "").lower() in {"true", "1"}
