@@ -1,0 +1,169 @@
+"""The whole stack on real parts: what `make demo` and `make up` promise."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cli.main import main as updraft
+from local.airflow_process import USER, Airflow
+from local.demo import Demo
+from local.processes import StackError
+from local.stack import Stack
+from local.timeline import outcomes
+from local.up import show
+
+pytestmark = pytest.mark.stack
+ROOT = Path(__file__).parent.parent
+MARK = "UPDRAFT_TEST_MARK"
+
+
+def marked(mark: str, folder: Path) -> set[str]:
+    """Return the command lines of processes that carry the mark, or that name the folder, as Postgres does."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"{MARK}={mark}".encode() in environment or str(folder) in command:
+            found.add(command)
+    return found
+
+
+@pytest.fixture
+def starting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """`make up` in a folder of its own, and far enough that its first programs run."""
+    command = [sys.executable, "-m", "local.up", "--state", str(tmp_path / "state")]
+    mark = tmp_path.name
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, MARK: mark}
+    ) as up:
+        assert up.stdout is not None
+        assert "Starting" in up.stdout.readline()
+        assert "Managed identity" in up.stdout.readline()
+        yield up
+        if up.poll() is None:
+            up.kill()
+
+
+def test_the_demo_tells_of_every_step(stack: Stack, stack_environment: Path) -> None:
+    """A swap starts one run, its second delivery none, and a stored file goes through the queue."""
+    screen = StringIO()
+    Demo(stack, Console(file=screen, width=200)).tell()
+    told = screen.getvalue()
+    for step in ("published", "received", "token", "run created", "running", "succeeded", "duplicate"):
+        assert f"ms  {step}" in told, told
+    assert told.count("succeeded") == 2
+    assert "by the function app_service, through the webhook" in told
+    assert "by the function event_queue, through the Storage queue" in told
+    assert f"{stack.airflow.url}/dags/smoke_tests/runs/smoke-test-after-swap__" in told
+
+
+def test_a_person_can_publish_with_the_command_line(
+    stack: Stack,
+    stack_environment: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`updraft publish` with the settings that `make up` offers starts a run."""
+    assert updraft(["publish", "--new", str(ROOT / "examples/events/slot_swap_completed.json")]) == 0
+    event = capsys.readouterr().out.split()[-1]
+    deadline = time.monotonic() + 30
+    while not (told := [line for line in outcomes(stack.app.log) if line.event == event]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert told[0].outcome == "started"
+
+
+def test_the_screen_of_make_up_has_the_login_and_a_file_to_source(stack: Stack) -> None:
+    """What is printed works: the addresses, the login, the settings; and only the owner can read the file."""
+    screen = StringIO()
+    show(stack, Console(file=screen, width=200))
+    assert f"admin / {stack.airflow.passwords['admin']}" in screen.getvalue()
+    assert "Port 7071 is taken" in screen.getvalue()
+    file = stack.folder / "env"
+    assert file.stat().st_mode & 0o077 == 0
+    sourced = subprocess.run(
+        ["sh", "-c", f". '{file}'; env"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert {f"{name}={value}" for name, value in stack.environment.items()} <= set(sourced)
+
+
+def test_no_password_is_among_the_settings_or_in_a_log(stack: Stack) -> None:
+    """The app is given addresses and names alone, and Airflow's password stays out of every log."""
+    password = stack.airflow.passwords[USER]
+    assert password not in stack.environment.values()
+    assert [log.name for log in stack.logs.iterdir() if password in log.read_text(errors="replace")] == []
+
+
+def test_the_apps_login_may_start_runs_and_nothing_above(real_airflow: Airflow) -> None:
+    """The login in the vault has the least role that can start a run."""
+    token = real_airflow.token(USER)
+    assert real_airflow.call("GET", "/api/v2/dags/smoke_tests", token=token)["is_paused"] is False
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        real_airflow.call("GET", "/api/v2/connections", token=token)
+
+
+def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:
+    """Two stacks on one database would end each other's runs: the second one names the first."""
+    with pytest.raises(StackError, match=rf"in use by process {os.getpid()}"):
+        Stack(stack.folder).start()
+
+
+def test_everything_listens_on_loopback_only(stack: Stack) -> None:
+    """Nobody on the network can reach a stack on a laptop."""
+    table = Path("/proc/net/tcp")
+    if not table.exists():
+        pytest.skip("reads the kernel's table of sockets in /proc")
+    listening = {
+        (int(address[-8:], 16), int(port, 16))
+        for line in table.read_text().splitlines()[1:]
+        for address, _, port in [line.split()[1].partition(":")]
+        if line.split()[3] == "0A"
+    }
+    for port in (stack.airflow.port, stack.app.port, stack.identity.port, stack.vault.port, stack.topic.port):
+        assert {address for address, listened in listening if listened == port} == {0x0100007F}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ending_it_while_it_starts_leaves_no_process(
+    starting: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
+) -> None:
+    """Ctrl-C, SIGTERM and even SIGKILL in the middle of starting leave nothing behind."""
+    assert len(marked(tmp_path.name, tmp_path)) > 1
+    starting.send_signal(number)
+    assert starting.wait(timeout=30) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
+    deadline = time.monotonic() + 15
+    while left := marked(tmp_path.name, tmp_path):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def test_a_failure_names_the_part_and_stops_the_rest(tmp_path: Path) -> None:
+    """An app that cannot work fails the start with its own words, and nothing keeps running."""
+    command = [sys.executable, "-m", "local.demo", "--state", str(tmp_path / "state")]
+    settings = {**os.environ, MARK: tmp_path.name, "UPDRAFT_RULES": "no-such-rules.yaml"}
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=settings, check=False)
+    assert ended.returncode == 1
+    assert "function app: " in ended.stdout
+    assert "no-such-rules.yaml" in ended.stdout
+    assert ended.stderr == ""
+    assert marked(tmp_path.name, tmp_path) == set()
+
+
+def test_core_tools_that_are_missing_are_named(tmp_path: Path) -> None:
+    """`make up HOST=func` without Core Tools says what is missing, at once."""
+    command = [sys.executable, "-m", "local.up", "--host", "func", "--state", str(tmp_path / "state")]
+    settings = {**os.environ, "PATH": str(Path(sys.executable).parent)}
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=settings, check=False)
+    assert ended.returncode == 1
+    assert "HOST=func needs Azure Functions Core Tools" in ended.stdout

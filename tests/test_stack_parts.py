@@ -1,0 +1,220 @@
+"""The small parts of the local stack: ports, the timeline, the finder of Node.js, and `updraft publish`."""
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.main import main as updraft
+from cli.publish import endpoint, publish, read, renewed
+from local.certificates import Certificates
+from local.event_grid_topic import EventGridTopic
+from local.identity_endpoint import IdentityEndpoint
+from local.node import find_node
+from local.ports import LOOPBACK, free_port, is_taken
+from local.timeline import last_error, outcomes
+from shared.errors import EventError, SettingsError, UpdraftError
+from shared.json_types import JsonObject
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "events" / "slot_swap_completed.json"
+CLOUD_EVENT: JsonObject = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "/shop",
+    "type": "shop.order",
+    "data": {"n": 1},
+}
+
+
+def line(moment: datetime, message: str, *, level: str = "INFO", invocation: str | None = "one") -> str:
+    """Return a line as the Functions host logs it."""
+    return json.dumps(
+        {
+            "timestamp": moment.isoformat(),
+            "level": level,
+            "function": "app_service",
+            "invocation_id": invocation,
+            "message": message,
+        }
+    )
+
+
+def test_a_wanted_port_is_given_if_it_is_free_and_another_if_not() -> None:
+    """A port that somebody listens on is avoided."""
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert is_taken(port)
+        assert free_port(port) != port
+    assert not is_taken(port)
+    assert free_port(port) == port
+
+
+def test_no_port_is_given_twice() -> None:
+    """Two parts that ask before either listens get different ports."""
+    ports = [free_port() for _ in range(20)]
+    assert len(set(ports)) == 20
+    assert free_port(ports[0]) != ports[0]
+
+
+def test_an_outcome_is_read_with_its_moments(tmp_path: Path) -> None:
+    """The log's own line gives the hops; the call before it, of the same invocation, the receipt."""
+    start = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    fields = {
+        "rule": "r",
+        "outcome": "started",
+        "event": "e",
+        "dag": "d",
+        "run": "r__e",
+        "milliseconds": {"decide": 2.0, "token": 100.0, "airflow": 50.0, "total": 160.0},
+    }
+    log = tmp_path / "functions.jsonl"
+    log.write_text(
+        "\n".join(
+            (
+                line(start + timedelta(milliseconds=10), "Executing 'Functions.app_service'"),
+                line(start + timedelta(milliseconds=180), f"started: rule r {json.dumps(fields)}"),
+                line(start + timedelta(milliseconds=181), 'something else {"rule": "r"}'),
+                line(start + timedelta(milliseconds=182), 'half a line {"rule": '),
+                '{"timestamp": ',
+            )
+        )
+    )
+    (told,) = outcomes(log)
+    assert (told.rule, told.event, told.dag, told.run, told.function) == (
+        "r",
+        "e",
+        "d",
+        "r__e",
+        "app_service",
+    )
+    assert [(name, round(ms)) for name, ms in told.since(start)] == [
+        ("received", 10),
+        ("token", 122),
+        ("started", 180),
+    ]
+
+
+def test_a_token_that_the_app_had_is_no_step(tmp_path: Path) -> None:
+    """Only a token that was fetched for this event is told of."""
+    fields = {"rule": "r", "outcome": "duplicate", "event": "e", "milliseconds": {"token": 0.1, "total": 9.0}}
+    log = tmp_path / "functions.jsonl"
+    log.write_text(line(datetime.now(UTC), f"duplicate: {json.dumps(fields)}"))
+    (told,) = outcomes(log)
+    assert [name for name, _ in told.since(told.received)] == ["received", "duplicate"]
+
+
+def test_the_last_error_is_told_without_its_traceback(tmp_path: Path) -> None:
+    """The reason is worth a line on the screen, the traceback stays in the log."""
+    log = tmp_path / "functions.jsonl"
+    assert last_error(log) == ""
+    assert list(outcomes(log)) == []
+    log.write_text(line(datetime.now(UTC), "Exception: no vault\nTraceback …", level="ERROR"))
+    assert last_error(log) == "Exception: no vault"
+
+
+def test_an_old_node_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Node.js that is too old to run Azurite is as good as none."""
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\necho v12.22.9\n")
+    node.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/sbin")
+    assert find_node() != node
+    node.write_text("#!/bin/sh\necho v22.1.0\n")
+    assert find_node() == node
+
+
+@pytest.fixture
+def topic(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventGridTopic]:
+    """A topic, and this process as a managed identity that may publish to it."""
+    with IdentityEndpoint() as identity, EventGridTopic(tls=certificates.server_context()) as running:
+        for name, value in (identity.environment() | certificates.environment()).items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def test_both_schemas_are_published_as_the_managed_identity(topic: EventGridTopic) -> None:
+    """The real client takes both schemas; the topic checks their shape and the token."""
+    swap = renewed(json.loads(EXAMPLE.read_text()))
+    publish(read(swap), topic.endpoint)
+    publish(read([CLOUD_EVENT]), topic.url)  # Event Grid's own path is added
+    assert [(record.event_id, record.event_type) for record in topic.published] == [
+        (swap["id"], "Microsoft.Web.SlotSwapCompleted"),
+        ("1", "shop.order"),
+    ]
+
+
+def test_the_command_publishes_a_file(
+    topic: EventGridTopic, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`updraft publish EVENT.json` takes the topic from its setting, and prints the ids."""
+    monkeypatch.setenv("UPDRAFT_TOPIC_ENDPOINT", topic.endpoint)
+    assert updraft(["publish", str(EXAMPLE)]) == 0
+    own = json.loads(EXAMPLE.read_text())["id"]
+    assert capsys.readouterr().out == f"published {own}\n"
+    assert updraft(["publish", "--new", "--topic", topic.endpoint, str(EXAMPLE)]) == 0
+    assert [record.event_id == own for record in topic.published] == [True, False]
+
+
+def test_a_refusal_is_told_with_its_status(topic: EventGridTopic, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the topic answers reaches the person, in one line."""
+    topic.inject(413, times=10)
+    with pytest.raises(UpdraftError, match="answered 413"):
+        publish(read(CLOUD_EVENT), topic.endpoint)
+    topic.heal()
+    topic.inject(401, times=10)
+    assert updraft(["publish", "--topic", topic.endpoint, str(EXAMPLE)]) == 1
+    assert "EventGrid Data Sender" in capsys.readouterr().err
+
+
+def test_a_topic_that_is_not_there_is_named(topic: EventGridTopic) -> None:
+    """A refused connection names the topic."""
+    topic.stop()
+    with pytest.raises(UpdraftError, match=f"{topic.endpoint} cannot be reached"):
+        publish(read(CLOUD_EVENT), topic.endpoint, timeout=1)
+
+
+@pytest.mark.parametrize("address", ["", "http://topic.example/api/events", "topic.example"])
+def test_a_topic_needs_https(address: str) -> None:
+    """The identity's token never travels in the clear."""
+    with pytest.raises(SettingsError, match="https"):
+        endpoint(address)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ([], "no event"),
+        ("text", "the document is a str"),
+        ([CLOUD_EVENT, 3], "event 2 of 2 is a int"),
+        ({"specversion": "1.0", "id": "1"}, "lacks source, type"),
+        ({"id": "1", "eventType": "t", "subject": "s"}, "lacks eventTime"),
+        ([CLOUD_EVENT, {"id": "1", "eventType": "t", "subject": "s", "eventTime": "now"}], "mixes"),
+    ],
+)
+def test_what_is_no_event_is_refused_before_anything_is_sent(document: object, words: str) -> None:
+    """The mistake is named, with the number of the event in its array."""
+    with pytest.raises(EventError, match=words):
+        read(document)
+
+
+def test_a_file_that_holds_no_event_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing file, broken JSON and something else than an event are told apart from a refusal."""
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    for file, words in ((tmp_path / "none.json", "No such file"), (broken, "Expecting property name")):
+        assert updraft(["publish", str(file)]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_a_renewed_event_keeps_all_but_its_id_and_time() -> None:
+    """Both schemas are renewed in their own spelling."""
+    for event, time in ((CLOUD_EVENT, "time"), (json.loads(EXAMPLE.read_text()), "eventTime")):
+        again = renewed(event)
+        assert again["id"] != event["id"]
+        assert datetime.fromisoformat(str(again[time])) > datetime.now(UTC) - timedelta(minutes=1)
+        assert {**again, "id": 0, time: 0} == {**event, "id": 0, time: 0}
