@@ -66,12 +66,8 @@ def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"updraft {VERSION}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, module in modules.items():
-        if hasattr(module, "add_parser"):
-            module.add_parser(subparsers)
-        else:  # a command without options of its own for `--help` names its arguments alone
-            about = (module.__doc__ or name).partition(": ")[2].strip()
-            module.add_arguments(subparsers.add_parser(name, help=about, description=about))
+    for module in modules.values():
+        module.add_parser(subparsers)
     return parser
 
 

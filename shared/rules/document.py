@@ -204,7 +204,7 @@ class _Reader:
             raise _Stop("a key must be text", key.line, key.column)
         name = key.scalar if isinstance(key.scalar, str) else str(key.scalar)
         if name == "<<":
-            top.node.merged.extend(value.items if value.items is not None else [value])
+            top.node.merged.append(value)
             return
         if name in members:
             first = members[name][0].line
@@ -261,7 +261,7 @@ class _Plain:
             return [self.of(item, depth + 1) for item in node.items]
         if node.members is None:
             return node.scalar
-        for merged in node.merged:
+        for merged in [each for given in node.merged for each in given.items or [given]]:
             if merged.members is None:
                 raise _Stop("`<<` takes an object, or a list of objects", merged.line, merged.column)
             self.of(merged, depth + 1)

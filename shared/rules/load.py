@@ -220,7 +220,7 @@ class _Compiler:
             return compile_filter(spec)
         except FilterError as error:
             for inner, message in error.problems:
-                self._mistakes.add((*path, *inner), message)
+                self._mistakes.add((*path, *inner), message, key=True)
             return None
 
     def unsound(self, raw: Json, path: Path) -> None:

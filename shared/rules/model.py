@@ -9,7 +9,7 @@ import re
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from shared.run_ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
 
@@ -69,6 +69,10 @@ class Connection(_Part):
     """One Airflow, and how this app reaches it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="The connection's name.")
+    allow_http: bool = Field(
+        default=False,
+        description="Allow an `http://` address that is not of this machine: tokens then travel unprotected.",
+    )
     url: Text = Field(
         description="The address of the Airflow's web server. `%NAME%` stands for an application setting.",
         examples=["https://airflow.contoso.example", "%UPDRAFT_AIRFLOW_URL%"],
@@ -90,16 +94,12 @@ class Connection(_Part):
         description="Requests that may wait for this Airflow at one time.",
         examples=[8],
     )
-    allow_http: bool = Field(
-        default=False,
-        description="Allow an `http://` address that is not of this machine: tokens then travel unprotected.",
-    )
-
-    @model_validator(mode="after")
-    def _address(self) -> "Connection":
-        if not SETTING.search(self.url):
-            _check_url(self.url, allow_http=self.allow_http)
-        return self
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str, info: ValidationInfo) -> str:
+        if not SETTING.search(url):
+            _check_url(url, allow_http=bool(info.data.get("allow_http")))
+        return url
 
 
 def _check_url(url: str, *, allow_http: bool) -> None:

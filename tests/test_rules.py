@@ -1,0 +1,366 @@
+"""rules.yaml: every mistake at once, each with its place, what was found and what was meant."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import RulesError
+from shared.rules import AirflowAuth, Connection, EntraAuth, Rules, load_rules
+
+ROOT = Path(__file__).parent.parent
+CONNECTION = "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
+
+
+def load(text: str, settings: dict[str, str] | None = None) -> Rules:
+    """Load a rules file."""
+    return load_rules(text, file="rules.yaml", settings=settings or {})
+
+
+def problems(text: str, settings: dict[str, str] | None = None) -> list[str]:
+    """Return every problem of a rules file, as its author reads them."""
+    with pytest.raises(RulesError) as caught:
+        load(text, settings)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def rule(text: str) -> str:
+    """Return a rules file with one rule, whose keys beyond the name are given."""
+    return f"{CONNECTION}rules:\n- name: r\n" + "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def connection(text: str) -> str:
+    """Return a rules file with one connection."""
+    return f"connections:\n  main: {{{text}}}\nrules: []\n"
+
+
+def test_the_repositorys_own_rules_load() -> None:
+    """The demo's rules are right, start with the editor's comment, and need one setting."""
+    text = (ROOT / "rules.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=docs/rules.schema.json\n")
+    rules = load(text, {"UPDRAFT_AIRFLOW_URL": "http://127.0.0.1:8080"})
+    assert [each.name for each in rules.rules] == ["smoke-test-after-swap", "load-new-orders"]
+    assert rules.connections["analytics"].url == "http://127.0.0.1:8080"
+
+
+def test_all_mistakes_show_at_once_in_the_files_order() -> None:
+    """Mistakes of every kind are found in one go, those of a rule that the model refuses included."""
+    found = problems(
+        "connections:\n"
+        "  main: {url: ftp://x, auth: {kind: entra, scope: s}, urll: 3}\n"
+        "rules:\n"
+        "- name: Bad\n"
+        "  when: {typs: [x], filter: {operatorType: StringBegins, key: data.x, values: [a]}}\n"
+        "  start: {dag: d, conf: {a: '{{ dta }}'}, note: '{{'}\n"
+        "  dedupe_by: '{{ x y }}'\n"
+        "- name: ok\n"
+        "  when: {types: [t]}\n"
+        "  start: {dag: 5}\n"
+        "- name: fine\n"
+        "  when: {types: [t], filter: {any: [{operatorType: StringIn, keyy: a, values: [1]}]}}\n"
+        "  start: {dag: d, connection: mein}\n"
+    )
+    expected = [
+        ("2:15", "connections.main.url: `url` must be an address", ""),
+        ("2:55", "connections.main.urll: unknown key `urll`", "did you mean `url`"),
+        ("4:9", "rules[0].name: `Bad` is not allowed here", ""),
+        ("5:10", "rules[0].when.typs: unknown key `typs`", "did you mean `types`"),
+        ("5:30", "rules[0].when.filter.operatorType", "StringBeginsWith"),
+        ("6:29", "rules[0].start.conf.a: `dta` is not defined", "did you mean `data`"),
+        ("6:49", "rules[0].start.note: unexpected", ""),
+        ("7:14", "rules[0].dedupe_by: expected token", ""),
+        ("10:16", "rules[1].start.dag: must be text, not the number 5; write it in quotes", ""),
+        ("12:62", "rules[2].when.filter.any[0].keyy", "key"),
+        ("13:31", "rules[2].start.connection: there is no connection `mein`", "did you mean `main`"),
+    ]
+    for place, message, meant in expected:
+        matching = [line for line in found if message in line]
+        assert matching, (message, found)
+        assert matching[0].startswith(f"rules.yaml:{place}:"), matching
+        assert meant in matching[0]
+    assert found == sorted(found, key=lambda line: [int(part) for part in line.split(":")[1:3]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "must be an object with `connections` and `rules`"),
+        ("rules: []", "`connections` is missing"),
+        (CONNECTION, "`rules` is missing"),
+        ("connections: {}\nrules: []", "connections: must not be empty"),
+        ("connections: 3\nrules: 4", "connections: must be an object, not the number 3"),
+        ("connections: {main: 3}\nrules: []", "connections.main: must be an object, not the number 3"),
+        (
+            "connections: {main: {}}\nrules: []",
+            "`auth` is missing (how this app proves to Airflow who it is)",
+        ),
+        (
+            "connections: {'a b': {url: 'https://x', auth: {kind: entra, scope: s}}}\nrules: []",
+            "`a b` is not allowed",
+        ),
+        (f"{CONNECTION}rules: [3]", "rules[0]: must be an object, not the number 3"),
+        (f"{CONNECTION}rules: [null]", "rules[0]: must be an object, not nothing"),
+        (f"{CONNECTION}rules: []\nx: 1", "unknown key `x`; there are connections, rules"),
+    ],
+)
+def test_mistakes_of_the_file(text: str, message: str) -> None:
+    """What is missing or of another type is named where it stands."""
+    assert any(message in line for line in problems(text)), problems(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("url: x, auth: {kind: entra, scope: s}", "`url` must be an address such as"),
+        ("url: 'https://x:port', auth: {kind: entra, scope: s}", "`url` is not an address"),
+        ("url: 'https://u:p@x', auth: {kind: entra, scope: s}", "holds a user name or password"),
+        ("url: 'https://x?a=1', auth: {kind: entra, scope: s}", "`url` ends before `?`"),
+        ("url: 'http://x.example', auth: {kind: entra, scope: s}", "`url` must begin with https://"),
+        ("url: 'https://x', auth: {kind: entr, scope: s}", "not `entr` (did you mean `entra`?)"),
+        ("url: 'https://x', auth: {scope: s}", "`kind` must be one of `airflow`, `entra`, not nothing"),
+        ("url: 'https://x', auth: entra", "connections.main.auth: must be an object, not `entra`"),
+        ("url: 'https://x', auth: {kind: entra}", "`scope` is missing"),
+        ("url: 'https://x', auth: {kind: airflow, password_secret: p}", "either `username` or"),
+        (
+            "url: 'https://x', auth: {kind: airflow, username: u, username_secret: u, password_secret: p}",
+            "either `username` or `username_secret`",
+        ),
+        (
+            "url: 'https://x', auth: {kind: airflow, username: u, password: p}",
+            "did you mean `password_secret`",
+        ),
+        ("url: 'https://x', auth: {kind: entra, scope: s}, api: v3", "must be `auto` or `v2`, not `v3`"),
+        (
+            "url: 'https://x', auth: {kind: entra, scope: s}, read_timeout: 0",
+            "greater than 0, not the number 0",
+        ),
+        (
+            "url: 'https://x', auth: {kind: entra, scope: s}, in_flight: many",
+            "must be a whole number, not `many`",
+        ),
+        ("url: 'https://x', auth: {kind: entra, scope: s}, name: x", "unknown key `name`"),
+    ],
+)
+def test_mistakes_of_a_connection(text: str, message: str) -> None:
+    """Each mistake of a connection is named, never with a secret's value."""
+    found = problems(connection(text))
+    assert any(message in line for line in found), found
+    assert all(line.startswith("rules.yaml:2:") for line in found)
+    assert "u:p" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.example/airflow", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:80"]
+)
+def test_addresses_that_are_allowed(url: str) -> None:
+    """https anywhere, http on this machine alone, or where it is allowed on purpose."""
+    load(connection(f"url: '{url}', auth: {{kind: entra, scope: s}}"))
+    load(connection("url: 'http://x.example', allow_http: true, auth: {kind: entra, scope: s}"))
+
+
+def test_connections_have_their_defaults() -> None:
+    """What is left out has the documented value; both kinds of auth come out as their own class."""
+    rules = load(
+        "connections:\n"
+        "  a: {url: 'https://x', auth: {kind: entra, scope: s}}\n"
+        "  b: {url: 'https://x', api: v2, connect_timeout: 1, in_flight: 4,\n"
+        "      auth: {kind: airflow, username: u, password_secret: p}}\n"
+        "rules: []\n"
+    )
+    first, second = rules.connections["a"], rules.connections["b"]
+    assert first == Connection(name="a", url="https://x", auth=EntraAuth(kind="entra", scope="s"))
+    assert (first.api, first.connect_timeout, first.read_timeout, first.in_flight) == ("auto", 3.0, 10.0, 8)
+    assert isinstance(second.auth, AirflowAuth)
+    assert (second.name, second.api, second.connect_timeout, second.in_flight) == ("b", "v2", 1.0, 4)
+
+
+def test_application_settings_are_filled_in() -> None:
+    """%NAME% stands for a setting; one that is missing is a mistake with its name."""
+    text = connection("url: '%AIRFLOW%/x', auth: {kind: entra, scope: '%UPDRAFT_SCOPE%'}")
+    found = load(text, {"AIRFLOW": "https://a.example", "UPDRAFT_SCOPE": "api://x"}).connections["main"]
+    assert found.url == "https://a.example/x"
+    assert isinstance(found.auth, EntraAuth)
+    assert found.auth.scope == "api://x"
+    missing = problems(text, {"AIRFLOW": "https://a.example", "UPDRAFT_SCOPES": "x"})
+    assert missing == [
+        "rules.yaml:2:57: connections.main.auth.scope: the application setting `UPDRAFT_SCOPE` is missing or empty "
+        "(did you mean `UPDRAFT_SCOPES`?); set it in the app"
+    ]
+    assert problems(text, {"AIRFLOW": "ftp://x", "UPDRAFT_SCOPE": "s"})
+    unknown = load_rules(text, file="rules.yaml", settings=None)
+    assert unknown.connections["main"].url == "%AIRFLOW%/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("when: {types: [t]}", "rules[0]: `start` is missing (what is started)"),
+        ("when: {types: [t]}\nstart: {}", "`dag` is missing (the DAG to run)"),
+        ("when: {}\nstart: {dag: d}", "without a condition every event would start a run"),
+        ("when: {types: []}\nstart: {dag: d}", "rules[0].when.types: must not be empty"),
+        ("when: {types: ['']}\nstart: {dag: d}", "rules[0].when.types[0]: must not be empty"),
+        ("when: {types: ['*.x']}\nstart: {dag: d}", "a `*` stands at the end only"),
+        ("when: {types: t}\nstart: {dag: d}", "must be a list, not `t`"),
+        ("when: {subject: {}}\nstart: {dag: d}", "write `begins_with`, `ends_with` or both"),
+        ("when: {subject: {beginsWith: x}}\nstart: {dag: d}", "did you mean `begins_with`"),
+        ("when: {types: [t]}\nstart: {dag: 'a b'}", "`a b` is not allowed here (the DAG to run)"),
+        (
+            "when: {types: [t]}\nstart: {dag: d, conf: [1]}",
+            "rules[0].start.conf: must be an object, not a list",
+        ),
+        ("when: {types: [t]}\nstart: {dag: d, conf: {_updraft: 1}}", "the key `_updraft` is reserved"),
+        ("when: {types: [t]}\nstart: {dag: d}\nenabled: yes", "must be true or false, not `yes`"),
+        ("when: {types: [t]}\nstart: {dag: d}\ndescription: 5", "write it in quotes"),
+        ("when: {types: [t]}\nstart: {dag: d}\ndescription: " + "x" * 501, "at most 500"),
+        ("when: {types: [t]}\nstart: {dag: d}\nwhen_paused: held", "(did you mean `hold`?)"),
+        (
+            "when: {types: [t]}\nstart: {dag: d}\nwhen_paused: hold",
+            "`when_paused` is not available in this version",
+        ),
+        ("when: {types: [t]}\nstart: {dag: d}\ntrack: poll", "`track` is not available in this version yet"),
+        ("when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ id }}'", "`latest_by` is not available in"),
+        (
+            "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 5m, by: '{{ id }}'}",
+            "`coalesce` is not available in this version yet",
+        ),
+        (
+            "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 5 min, by: x}",
+            "`5 min` is not allowed here",
+        ),
+        (
+            "when: {types: [t]}\nstart: {dag: d}\ndedupe_by: '{{ id }}'\ncoalesce: {window: 5m, by: '{{ id }}'}",
+            "`coalesce` and `dedupe_by` exclude each other",
+        ),
+        (
+            "when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ id }}'\ncoalesce: {window: 5m, by: '{{ id }}'}",
+            "`coalesce` and `latest_by` exclude each other",
+        ),
+        ("when: {types: [t]}\nstart: {dag: d}\ndedupe_by: same", "all events would have one run together"),
+    ],
+)
+def test_mistakes_of_a_rule(text: str, message: str) -> None:
+    """Each mistake of a rule is named with its remedy."""
+    assert any(message in line for line in problems(rule(text))), problems(rule(text))
+
+
+@pytest.mark.parametrize("name", ["scheduled", "backfill"])
+def test_names_with_which_airflow_refuses_run_ids(name: str) -> None:
+    """A rule's name never makes a run id that begins with one of Airflow's own prefixes."""
+    text = f"{CONNECTION}rules:\n- {{name: {name}, when: {{types: [t]}}, start: {{dag: d}}}}\n"
+    assert f"Airflow keeps run ids that begin with `{name}__`" in problems(text)[0]
+
+
+def test_names_are_unique() -> None:
+    """A second rule of the same name is a mistake at its name."""
+    text = f"{CONNECTION}rules:\n" + "- {name: a, when: {types: [t]}, start: {dag: d}}\n" * 2
+    assert problems(text) == [
+        "rules.yaml:4:10: rules[1].name: the name `a` is taken by rules[0]; names are unique"
+    ]
+
+
+def test_the_connection_may_be_left_out_where_there_is_one() -> None:
+    """With one connection a rule need not name it; with two it must."""
+    one = rule("when: {types: [t]}\nstart: {dag: d}")
+    assert load(one).rules[0].connection == "main"
+    two = one.replace(
+        "connections: {", "connections: {other: {url: 'https://x', auth: {kind: entra, scope: s}}, "
+    )
+    assert "`connection` is missing; there is more than one: other, main" in problems(two)[0]
+
+
+@pytest.mark.parametrize(
+    ("when", "never"),
+    [
+        ("types: [A.B], filter: {operatorType: StringIn, key: type, values: [C.D]}", True),
+        ("types: [A.B], filter: {operatorType: StringBeginsWith, key: eventType, values: [A.]}", False),
+        ("types: ['A.*'], filter: {operatorType: StringIn, key: type, values: [C.D]}", False),
+        (
+            "subject: {ends_with: .csv}, filter: {operatorType: StringIn, key: subject, values: [a.txt]}",
+            True,
+        ),
+        (
+            "subject: {ends_with: .csv}, filter: {operatorType: StringIn, key: subject, values: [a.CSV]}",
+            False,
+        ),
+        (
+            "filter: [{operatorType: StringIn, key: data.x, values: [a]}, "
+            "{operatorType: StringNotIn, key: data.x, values: [A, b]}]",
+            True,
+        ),
+        (
+            "filter: [{operatorType: StringIn, key: data.x, values: [a, c]}, "
+            "{operatorType: StringNotIn, key: data.x, values: [a, b]}]",
+            False,
+        ),
+        (
+            "filter: [{operatorType: StringIn, key: data.x, values: [a]}, "
+            "{operatorType: StringIn, key: data.x, values: [b]}]",
+            False,  # an array may hold both
+        ),
+        (
+            "filter: [{operatorType: StringIn, key: source, values: [a]}, "
+            "{operatorType: StringIn, key: topic, values: [b]}]",
+            True,
+        ),
+        (
+            "filter: [{operatorType: StringIn, key: ext, values: [a]}, "
+            "{operatorType: StringNotContains, key: ext, values: [a]}]",
+            True,
+        ),
+        (
+            "filter: [{operatorType: IsNullOrUndefined, key: data.x}, {operatorType: IsNotNull, key: data.x}]",
+            True,
+        ),
+        (
+            "filter: [{operatorType: IsNullOrUndefined, key: data.x}, "
+            "{operatorType: StringNotIn, key: data.x, values: [a]}]",
+            False,
+        ),
+        ("filter: {any: [{operatorType: IsNotNull, key: data.x}]}", False),
+    ],
+)
+def test_a_rule_that_can_never_match_is_a_mistake(when: str, never: bool) -> None:
+    """What is certainly contradictory is reported, and nothing else."""
+    text = rule(f"when: {{{when}}}\nstart: {{dag: d}}")
+    if never:
+        assert "no event can ever match this rule" in problems(text)[0]
+    else:
+        load(text)
+
+
+def test_anchors_and_merges_work_in_rules() -> None:
+    """YAML's own means of saying something once work."""
+    rules = load(
+        f"{CONNECTION}rules:\n"
+        "- &base {name: a, when: {types: [t]}, start: {dag: d}}\n"
+        "- {<<: *base, name: b}\n"
+    )
+    assert [each.name for each in rules.rules] == ["a", "b"]
+
+
+@given(
+    name=st.text(max_size=8),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["name", "when", "types", "start", "dag", "conf", "filter", "all", "key", "url"]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+    ),
+)
+def test_any_document_is_rules_or_problems(name: str, value: object) -> None:
+    """Whatever the file says, loading it gives rules or a RulesError with places."""
+    import json  # noqa: PLC0415 - JSON is YAML, which is all that this needs
+
+    for document in (value, {"connections": {name: value}, "rules": [value, {"name": "a", "when": value}]}):
+        try:
+            load(json.dumps(document))
+        except RulesError as error:
+            assert error.problems  # noqa: PT017 - both ways are right

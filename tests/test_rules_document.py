@@ -1,0 +1,123 @@
+"""Reading YAML: places, YAML 1.2's scalars, keys that stand twice, and bounds."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.json_types import Json
+from shared.rules.document import MAX_CHARACTERS, MAX_DEPTH, read_yaml
+
+
+def value_of(text: str) -> Json:
+    """Return the value of a YAML text without mistakes."""
+    document, problems = read_yaml(text, file="f")
+    assert problems == []
+    assert document is not None
+    return document.value
+
+
+def refusal(text: str) -> str:
+    """Return the last problem of a text that cannot be read."""
+    document, problems = read_yaml(text, file="f")
+    assert document is None
+    return str(problems[-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no", "no"),
+        ("on", "on"),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("a:", {"a": None}),
+        ("12", 12),
+        ("-0x10", "-0x10"),
+        ("010", 10),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("1.5e3", 1500.0),
+        (".5", 0.5),
+        ("1e999", "1e999"),
+        (".nan", ".nan"),
+        ("2026-03-01", "2026-03-01"),
+        ("'12'", "12"),
+        ("!!str 12", "12"),
+        ("|\n  a\n  b\n", "a\nb\n"),
+        ("9" * 500, "9" * 500),
+        ("1: x", {"1": "x"}),
+        ("a: &x [1, 2]\nb: *x", {"a": [1, 2], "b": [1, 2]}),
+        ("a: &x {k: 1, l: 2}\nb: {<<: *x, l: 3}", {"a": {"k": 1, "l": 2}, "b": {"k": 1, "l": 3}}),
+        ("b: {<<: [{k: 1}, {k: 2, m: 3}]}", {"b": {"k": 1, "m": 3}}),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text: str, expected: Json) -> None:
+    """Plain scalars are what editors show: no Norway problem, no octal, no times."""
+    assert value_of(text) == expected
+
+
+def test_every_part_has_its_place() -> None:
+    """A value's place is its own; a list's or object's is its key's; a missing path ends at what holds it."""
+    document, _ = read_yaml("a:\n  b: [x, {c: 1}]\n", file="f")
+    assert document is not None
+    assert document.place(("a",)) == (1, 1)
+    assert document.place(("a", "b", 0)) == (2, 7)
+    assert document.place(("a", "b", 1, "c")) == (2, 14)
+    assert document.place(("a", "b", 1, "c"), key=True) == (2, 11)
+    assert document.place(("a", "b", 7)) == (2, 3)
+    assert document.place(("z",)) == (1, 1)
+    assert document.has(("a", "b", 1, "c"))
+    assert not document.has(("a", "b", 2))
+
+
+def test_a_key_that_stands_twice_is_a_mistake() -> None:
+    """The second key is named with the place of the first."""
+    _, problems = read_yaml("a: 1\nb: 2\na: 3\n", file="f")
+    assert [str(problem) for problem in problems] == [
+        "f:3:1: the key `a` stands here a second time (first on line 1); keep one"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("a: [1", "the YAML cannot be read: "),
+        ("a: b: c", "f:1:5: the YAML cannot be read"),
+        ("a: \x00", "the YAML cannot be read"),
+        ("a: 1\n---\nb: 2", "f:2:1: the file holds a second document"),
+        ("a: *x", "`*x` has no anchor"),
+        ("a: &x [*x]", "stands within what it names"),
+        ("? [a]\n: 1", "a key must be text"),
+        ("a: {<<: 1}", "`<<` takes an object"),
+        ("[" * 100_000, f"nested more than {MAX_DEPTH} levels deep"),
+        ("x" * (MAX_CHARACTERS + 1), "characters, more than"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(text: str, message: str) -> None:
+    """A file that is no YAML, or beyond the bounds, has one clear problem."""
+    assert message in refusal(text)
+
+
+def test_aliases_cannot_blow_up() -> None:
+    """Neither by their number nor by their depth."""
+    wide = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
+    )
+    assert "the file's aliases make more than" in refusal(wide)
+    deep = "- &a0 [x]\n" + "".join(f"- &a{n} [*a{n - 1}]\n" for n in range(1, 5_000))
+    assert f"nested more than {MAX_DEPTH} levels deep" in refusal(deep)
+
+
+def test_other_tags_are_mistakes() -> None:
+    """A tag that would make an object of another kind is refused."""
+    _, problems = read_yaml("a: !!binary aGk=\nb: !env X\n", file="f")
+    assert ["the YAML tag" in problem.message for problem in problems] == [True, True]
+
+
+@given(text=st.text() | st.lists(st.sampled_from([*"[]{}:,-&*?|>!#'\"ab \n", "<<", "- ", ": "])).map("".join))
+def test_any_text_is_a_document_or_problems(text: str) -> None:
+    """Whatever the file holds, reading it ends in a document or in problems."""
+    document, problems = read_yaml(text, file="f")
+    assert document is not None or problems
