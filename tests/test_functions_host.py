@@ -162,6 +162,14 @@ def test_a_function_that_takes_too_long_fails(host: Host, caplog: pytest.LogCapt
     assert webhook(host, [EVENT]).status_code == 202
 
 
+def test_a_function_that_exits_fails_alone(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """Even sys.exit in a function is only that invocation's failure."""
+    with caplog.at_level(logging.INFO):
+        assert webhook(host, [EVENT | {"data": {"exit": 3}}]).status_code == 500
+    assert "SystemExit: 3" in caplog.text
+    assert webhook(host, [EVENT]).status_code == 202
+
+
 # HTTP
 
 

@@ -94,9 +94,10 @@ class Webhook:
             "aeg-event-type": "Notification",
             "aeg-subscription-name": subscription.upper(),
             "aeg-delivery-count": str(attempt - 1),
-            "aeg-data-version": str(event.get("dataVersion") or ""),
-            "aeg-metadata-version": "0" if cloud_event else str(event["metadataVersion"]),
         }
+        if not cloud_event:
+            headers["aeg-data-version"] = str(event["dataVersion"])
+            headers["aeg-metadata-version"] = str(event["metadataVersion"])
         body = json.dumps(event if cloud_event else [event], ensure_ascii=False).encode()
         try:
             status = self._send("POST", body, headers).status_code
@@ -148,15 +149,17 @@ class Webhook:
             )
 
     def _send(self, method: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
-        return requests.request(
-            method,
-            self.url,
-            data=body,
-            headers=dict(headers),
-            timeout=self.response_timeout,
-            allow_redirects=False,
-            verify=self.verify,
-        )
+        with requests.Session() as session:
+            session.trust_env = False  # Loopback never goes through a proxy, and .netrc is nobody's business.
+            return session.request(
+                method,
+                self.url,
+                data=body,
+                headers=dict(headers),
+                timeout=self.response_timeout,
+                allow_redirects=False,
+                verify=self.verify,
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The topic's web server: takes what publishers send, and passes it on to the subscriptions."""
 
 import ssl
+import threading
 import uuid
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -59,6 +60,7 @@ class EventGridTopic(LoopbackServer):
         self._read_claims = read_claims
         self._retry = retry or RetryPolicy()
         self._subscriptions: dict[str, Subscription] = {}
+        self._remembering = threading.Lock()
         self._events: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._published: deque[PublishedRecord] = deque(maxlen=REMEMBERED)
         self._deliveries = Deliveries(limit=limit, on_dead_letter=on_dead_letter)
@@ -156,10 +158,11 @@ class EventGridTopic(LoopbackServer):
 
     def _accept(self, event: dict[str, Any]) -> None:
         identity = str(event["id"])
-        self._events[identity] = event
-        self._events.move_to_end(identity)
-        if len(self._events) > REMEMBERED:
-            self._events.popitem(last=False)
+        with self._remembering:
+            self._events[identity] = event
+            self._events.move_to_end(identity)
+            if len(self._events) > REMEMBERED:
+                self._events.popitem(last=False)
         self._published.append(PublishedRecord(datetime.now(UTC), identity, type_of(event)))
         self._deliver(event)
 

@@ -64,13 +64,15 @@ class QueueTrigger:
         self._threads = threads
         self._lease = lease or LEASE
         self._working: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
 
     async def poll(self) -> None:
-        """Poll until cancelled; a service that fails is waited for, and named once an outage."""
+        """Poll until `stop`; a service that fails is waited for, and named once an outage."""
         wait, failing = _FIRST_WAIT, False
-        while True:
-            while len(self._working) > self._options.new_batch_threshold:
-                await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
+        while not self._stopping.is_set():
+            if len(self._working) > self._options.new_batch_threshold:
+                await asyncio.wait(self._working, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                continue
             try:
                 messages = await self._receive()
                 failing = False
@@ -78,6 +80,9 @@ class QueueTrigger:
                 if not failing:
                     log.warning("Cannot read queue '%s': %s", self._name, _first_line(error))
                 messages, failing = [], True
+            if self._stopping.is_set():
+                await self._give_back(messages)
+                return
             for message in messages:
                 task = asyncio.create_task(self._process(message))
                 self._working.add(task)
@@ -85,8 +90,12 @@ class QueueTrigger:
             if messages:
                 wait = _FIRST_WAIT
             else:
-                await asyncio.sleep(wait)
+                await self._pause(wait)
                 wait = min(wait * 2, self._options.max_polling_interval)
+
+    def stop(self) -> None:
+        """Fetch no more messages; a fetch that is under way is given back."""
+        self._stopping.set()
 
     async def drain(self, seconds: float) -> None:
         """Wait up to `seconds` for the messages in work; the rest come back when their lease ends."""
@@ -94,6 +103,17 @@ class QueueTrigger:
             await asyncio.wait(self._working, timeout=seconds)
         for task in self._working:
             task.cancel()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    async def _give_back(self, messages: "list[QueueMessage]") -> None:
+        for message in messages:
+            await self._set_visibility(message, 0)
 
     async def _receive(self) -> "list[QueueMessage]":
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - only apps with queues pay for it

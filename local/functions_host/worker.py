@@ -183,20 +183,23 @@ class Worker:
 
         function = self._functions[name]
         invocation_id = invocation_id or str(uuid.uuid4())
-        started = time.perf_counter()
-        answer = await runtime.invocation_request(
-            _request(
-                "invocation_request",
-                invocation_id=invocation_id,
-                function_id=function.id,
-                input_data=[ParameterBinding(name=function.trigger["name"], data=data)],
-                trigger_metadata=dict(metadata or {}),
-                trace_context=Message(
-                    trace_parent=trace_parent or new_trace_parent(), trace_state="", attributes={}
-                ),
-                retry_context=Message(retry_count=retry_count, max_retry_count=0),
-            )
+        trace_parent = trace_parent or new_trace_parent()
+        request = _request(
+            "invocation_request",
+            invocation_id=invocation_id,
+            function_id=function.id,
+            input_data=[ParameterBinding(name=function.trigger["name"], data=data)],
+            trigger_metadata=dict(metadata or {}),
+            trace_context=Message(trace_parent=trace_parent, trace_state="", attributes={}),
+            retry_context=Message(retry_count=retry_count, max_retry_count=0),
         )
+        started = time.perf_counter()
+        try:
+            answer = await runtime.invocation_request(request)
+        except SystemExit as error:
+            # The runtime does not catch it. On Azure it ends the worker, which the host then starts again.
+            seconds = time.perf_counter() - started
+            return Result(invocation_id, seconds, error=f"SystemExit: {error.code}")
         seconds = time.perf_counter() - started
         if answer.result.status != StatusResult.Success:
             raised = answer.result.exception

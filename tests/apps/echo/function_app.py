@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import threading
 import time
 
@@ -22,6 +23,8 @@ def on_event(event: str) -> None:
     time.sleep(data.get("wait", 0))
     if "fail" in data:
         raise ValueError(data["fail"])
+    if "exit" in data:
+        sys.exit(data["exit"])
     log.info("got %s", document["id"])
 
 
