@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Final
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.app_facts import app_facts
 from shared.event import KINDS, Event, Unreadable, read_cloud_event, read_events
 from shared.json_types import Json
+
+PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 BODIES: Final = [path.read_text() for path in sorted((Path(__file__).parent / "events").glob("*.json"))]
 NAMES: Final = st.sampled_from(
@@ -55,6 +58,7 @@ def check(body: str | bytes, kind: str | None, headers: dict[str, str] | None = 
         assert again.to_cloud_event() == event.to_cloud_event()
 
 
+@PATIENT
 @given(VALUES, KIND, HEADERS)
 def test_any_json_is_read_or_refused(
     document: Json, kind: str | None, headers: dict[str, str] | None
@@ -63,6 +67,7 @@ def test_any_json_is_read_or_refused(
     check(json.dumps(document), kind, headers)
 
 
+@PATIENT
 @given(st.text(st.characters(codec=None)) | st.binary(), KIND, HEADERS)
 def test_any_text_is_read_or_refused(
     body: str | bytes, kind: str | None, headers: dict[str, str] | None
@@ -71,6 +76,7 @@ def test_any_text_is_read_or_refused(
     check(body, kind, headers)
 
 
+@PATIENT
 @given(st.sampled_from(BODIES), KIND, st.data())
 def test_a_damaged_event_is_read_or_refused(body: str, kind: str | None, data: st.DataObject) -> None:
     """A good event with a piece cut out and another put in."""

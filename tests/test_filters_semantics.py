@@ -9,12 +9,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared.event import Event, read_events
 from shared.filters import OPERATORS, Fields, compile_filter
 from shared.json_types import Json
+
+PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 type Drawn = bool | int | Decimal | str | list["Drawn"] | dict[str, "Drawn"] | None
 type Spec = dict[str, Any]
@@ -61,11 +64,7 @@ def trees() -> st.SearchStrategy[Spec]:
 
     def grouped(inner: st.SearchStrategy[Spec]) -> st.SearchStrategy[Spec]:
         several = st.lists(inner, min_size=1, max_size=3)
-        groups: tuple[dict[str, st.SearchStrategy[Any]], ...] = (
-            {"not": inner},
-            {"all": several},
-            {"any": several},
-        )
+        parts: dict[str, st.SearchStrategy[Any]] = {"not": inner, "all": several, "any": several}
         return st.one_of(*(st.fixed_dictionaries({name: part}) for name, part in parts.items()))
 
     return st.recursive(comparisons(), grouped, max_leaves=6)
@@ -160,7 +159,7 @@ def reading(spec: Spec, seen: Drawn) -> bool:  # noqa: PLR0911 - a case a line, 
     return not hit if "Not" in name else hit
 
 
-@settings(max_examples=400)
+@PATIENT
 @given(trees(), SEEN)
 @example(
     {"operatorType": "NumberIn", "key": "data.k", "values": [Decimal("0.10000000000000000001")]},
@@ -181,6 +180,7 @@ def test_filters_mean_what_the_documentation_says(spec: Spec, seen: Drawn) -> No
     assert failure is None or failure
 
 
+@PATIENT
 @given(st.lists(comparisons(), max_size=4), SEEN)
 def test_a_list_means_and(specs: list[Spec], seen: Drawn) -> None:
     """Every filter of a list must hold, and an empty list always does."""
@@ -191,6 +191,7 @@ def test_a_list_means_and(specs: list[Spec], seen: Drawn) -> None:
     assert compile_filter(pasted).holds(fields) is expected
 
 
+@PATIENT
 @given(trees(), SEEN)
 def test_old_spellings_mean_the_same(spec: Spec, seen: Drawn) -> None:
     """Capitalised members, `Operator`, lower-case operators and a scalar for a list of one."""

@@ -2,6 +2,7 @@
 
 from shared.filters.compiler import FilterError, compile_filter, path_text
 from shared.filters.conditions import All, Any, Comparison, Condition, Not
+from shared.filters.contradictions import contradiction
 from shared.filters.fields import APP_MEMBERS, MISSING, Fields, Key, Missing, parse_key
 from shared.filters.operators import OPERATORS, Compares, Operator
 
@@ -21,6 +22,7 @@ __all__ = [
     "Not",
     "Operator",
     "compile_filter",
+    "contradiction",
     "parse_key",
     "path_text",
 ]
