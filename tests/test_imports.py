@@ -1,0 +1,59 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+HEAVY = (
+    "airflow_client",
+    "azure.core",
+    "azure.eventgrid",
+    "azure.identity",
+    "azure.keyvault",
+    "azure.storage",
+    "jinja2",
+    "jwt",
+    "msal",
+    "requests",
+    "rich",
+    "urllib3",
+)
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after a statement."""
+    code = f"{statement}; import sys; print(chr(10).join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(done.stdout.split())
+
+
+def heavy(modules: set[str]) -> set[str]:
+    """Return those that cost a cold start, or are not in the deployed app."""
+    return {name for name in modules if name in HEAVY or name.startswith(tuple(f"{lib}." for lib in HEAVY))}
+
+
+@pytest.fixture(scope="module")
+def indexed() -> set[str]:
+    """What indexing the app loads, beyond what the worker has loaded before."""
+    return loaded_by("import function_app") - loaded_by("import azure.functions")
+
+
+def test_indexing_the_app_loads_no_client(indexed: set[str]) -> None:
+    """The platform can index the app without paying for a client, a template engine or a TLS stack."""
+    assert not heavy(indexed)
+
+
+def test_the_app_depends_on_nothing_that_stays_at_home(indexed: set[str]) -> None:
+    """What is deployed never imports what is not."""
+    assert not {name for name in indexed if name.split(".")[0] in {"bench", "cli", "local", "tests", "rich"}}
+
+
+def test_deciding_loads_no_network_library() -> None:
+    """Events are read and decided without any library that could reach a network."""
+    modules = loaded_by("import shared.decide, shared.event, shared.rules")
+    networked = {"azure", "airflow_client", "urllib3", "requests", "http.client", "ssl"}
+    assert not {name for name in modules if name in networked or name.split(".")[0] in networked}
