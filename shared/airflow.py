@@ -7,6 +7,7 @@ leniently and bounded. Whatever goes wrong on the way becomes an `Answer`, in on
 """
 
 import json
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -31,6 +32,7 @@ BODY_LIMIT: Final = 1_048_576
 _CHUNK: Final = 65_536
 _TEXT_KEPT: Final = 600
 _SHORTEST_TIMEOUT: Final = 0.05
+_KEEP_ALIVE_SECONDS: Final = 60
 
 
 class AirflowConnection(Protocol):
@@ -172,10 +174,25 @@ class AirflowClient:
                         host=self._connection.url.rstrip("/"),
                         retries=Retry(total=False, redirect=False, raise_on_status=False),
                         connection_pool_maxsize=self._connection.in_flight,
+                        socket_options=_socket_options(),
                     )
                 )
                 self._api.user_agent = f"updraft/{VERSION}"
             return self._api
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    """Keep idle connections alive: Azure's load balancers drop them silently after 4 minutes.
+
+    See https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-idle-timeout. A request on a
+    connection that was dropped would wait for its time-out, and then be in doubt.
+    """
+    from urllib3.connection import HTTPConnection  # noqa: PLC0415 - costly, and only acting needs it
+
+    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    if hasattr(socket, "TCP_KEEPIDLE"):  # macOS and old Windows have another name for it, or none
+        options.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_SECONDS))
+    return options
 
 
 def _segment(name: str) -> str:
@@ -247,6 +264,5 @@ def _may_be_sent(exc: Exception) -> bool:
 
 
 def _in_words(exc: Exception) -> str:
-    reason = str(getattr(exc, "reason", None) or exc)
-    words = " ".join(reason.rpartition("object at 0x")[2].split())
+    words = " ".join(str(getattr(exc, "reason", None) or exc).split())
     return f"{type(exc).__name__}: {words}"[:_TEXT_KEPT]

@@ -116,8 +116,8 @@ class BlobDeadLetters:
         from azure.storage.blob import ContentSettings  # noqa: PLC0415 - costly; only failures need it
 
         content = json.dumps(letter.to_document(), ensure_ascii=True, indent=1).encode()
-        container = self._storage.container(self._container)
         with storage_errors(f"a dead letter cannot be written to the container {self._container}"):
+            container = self._storage.container(self._container)
             made_when_missing(
                 container.create_container,
                 lambda: container.upload_blob(

@@ -7,6 +7,7 @@ name: a claim check (https://learn.microsoft.com/azure/architecture/patterns/cla
 import base64
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -141,7 +142,7 @@ class QueueParking:
                 self._check_in(parked, message)
                 message = parked.to_claim()
             queue = self._storage.queue(self._queue)
-            delay = min(max(round(delay_seconds), 0), LONGEST_DELAY)
+            delay = min(max(math.ceil(delay_seconds), 0), LONGEST_DELAY)
             made_when_missing(
                 queue.create_queue,
                 lambda: queue.send_message(message, visibility_timeout=delay, time_to_live=_FOREVER),

@@ -16,7 +16,7 @@ from shared.json_types import JsonObject
 from shared.limiter import LocalLimiter
 from shared.outcomes import Ledger
 from shared.parking import Parked
-from shared.relay import Policy, Relay
+from shared.relay import Relay
 from shared.run_request import RunRequest
 
 DAG = "smoke_tests"
@@ -152,22 +152,23 @@ def decision(**changes: object) -> Decision:
 class Delivering:
     """A relay to one Airflow, with everything round it in reach of a test."""
 
-    def __init__(self, url: str, *, policy: Policy | None = None, places: int = 4) -> None:
+    def __init__(
+        self, url: str, *, tokens: Tokens | None = None, read_timeout: float = 0.4, places: int = 4
+    ) -> None:
         self.clock = Clock()
-        self.tokens = Tokens()
+        self.tokens = tokens or Tokens()
         self.parking = KeptParking()
         self.letters = KeptLetters()
         self.ledger = Ledger()
         self.breaker = Breaker(clock=self.clock)
         self.limiter = LocalLimiter(places)
-        client = AirflowClient(Airflow(url, read_timeout=0.4), self.tokens)
+        client = AirflowClient(Airflow(url, read_timeout=read_timeout), self.tokens)
         target = Target(client, self.breaker, self.limiter)
         self.relay = Relay(
             {"analytics": target}.__getitem__,
             parking=self.parking,
             dead_letters=self.letters,
             ledger=self.ledger,
-            policy=policy,
             clock=self.clock,
             sleep=self.clock.sleep,
             now=self.clock.now,

@@ -5,7 +5,7 @@ real one as well as to the stub; a case with a fault is for the stub alone.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from local.airflow_stub import AirflowStub
 from local.loopback_server import Request
@@ -52,6 +52,20 @@ class Case:
     def request(self) -> RunRequest:
         """Return the run that is asked for."""
         return run_request(**self.changes)
+
+    def apart(self, mark: str, date: str) -> "Case":
+        """Return the same case with run ids and a date of its own, for an Airflow that has others' runs.
+
+        Args:
+            mark: What is put behind run ids.
+            date: What takes the logical date's place, RFC 3339.
+        """
+
+        def moved(changes: dict[str, object]) -> dict[str, object]:
+            own: dict[str, object] = {"dag_run_id": f"{changes.get('dag_run_id', RUN_ID)}{mark}"}
+            return changes | own | ({"logical_date": date} if "logical_date" in changes else {})
+
+        return replace(self, changes=moved(self.changes), before=tuple(map(moved, self.before)))
 
 
 def _answers(
