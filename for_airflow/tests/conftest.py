@@ -4,11 +4,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from issuer import Issuer, running_issuer
 
-_HOME = Path(tempfile.mkdtemp(prefix="updraft-airflow-"))
+_FOLDER = tempfile.TemporaryDirectory(prefix="updraft-airflow-", ignore_cleanup_errors=True)
+_HOME = Path(_FOLDER.name)
 os.environ |= {
     "AIRFLOW_HOME": str(_HOME),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -23,3 +25,23 @@ def issuer() -> Iterator[Issuer]:
     """A fresh issuer with the key "first"."""
     with running_issuer() as running:
         yield running
+
+
+@pytest.fixture
+def session() -> Iterator[Any]:
+    """A session on FAB's tables with the roles Updraft, Viewer and Admin."""
+    from airflow import settings  # noqa: PLC0415 - Airflow reads the environment that conftest sets
+    from airflow.models.revoked_token import RevokedToken  # noqa: PLC0415 - the same
+    from airflow.providers.fab.auth_manager.models import Role, model_metadata  # noqa: PLC0415 - the same
+    from airflow.utils.session import create_session  # noqa: PLC0415 - the same
+
+    if settings.NonScopedSession is None:
+        settings.configure_orm()
+    tables = [table for table in model_metadata.sorted_tables if table.name.startswith("ab_")]
+    tables.append(RevokedToken.__table__)
+    model_metadata.drop_all(settings.engine, tables=tables)
+    model_metadata.create_all(settings.engine, tables=tables)
+    with create_session(scoped=False) as opened:
+        opened.add_all([Role(name=name) for name in ("Updraft", "Viewer", "Admin")])
+        opened.commit()
+        yield opened

