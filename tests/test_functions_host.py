@@ -2,13 +2,18 @@ import asyncio
 import json
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from azure.core.credentials import AzureKeyCredential
+from azure.eventgrid import EventGridEvent, EventGridPublisherClient
 
+from local.event_grid_topic import EventGridTopic, Schema, Subscription, Webhook
 from local.functions_host.host import Host
 from local.functions_host.settings import HostSettingsError
 from local.functions_host.worker import AppNotIndexed, Worker, event_grid_data, queue_data
@@ -259,7 +264,36 @@ def test_the_hosts_own_pages(host: Host, caplog: pytest.LogCaptureFixture) -> No
     )
 
 
+# From the topic to the function
+
+
+@pytest.mark.parametrize("schema", [Schema.EVENT_GRID, Schema.CLOUD_EVENTS])
+def test_the_topic_delivers_to_the_host(host: Host, schema: Schema, caplog: pytest.LogCaptureFixture) -> None:
+    """What the real publisher client sends reaches the function in either schema, handshake included."""
+    webhook_url = host.url + "/runtime/webhooks/EventGrid?functionName=on_event"
+    with EventGridTopic(key="made-up") as topic:
+        topic.subscribe(Subscription("app", Webhook(webhook_url), schema=schema))
+        sent = EventGridEvent(subject="s", event_type="t", data={}, data_version="1")
+        with (
+            caplog.at_level(logging.INFO),
+            EventGridPublisherClient(topic.endpoint, AzureKeyCredential("made-up")) as client,
+        ):
+            client.send(sent)
+            assert topic.wait_idle(20)
+        assert [record.status for record in topic.deliveries] == [202]
+    assert f"got {sent.id}" in caplog.text
+
+
 # Starting
+
+
+def test_the_worker_alone_is_light() -> None:
+    """Importing the worker loads neither a web server nor a client: what is measured is the app's own."""
+    code = "import sys, local.functions_host.worker; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APPS.parent.parent
+    ).stdout.split()
+    assert not {"aiohttp", "azure", "azure_functions_runtime", "requests"} & set(modules)
 
 
 def test_a_taken_port_is_named() -> None:

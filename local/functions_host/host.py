@@ -30,6 +30,7 @@ log = logging.getLogger("Host.Startup")
 
 ADDRESS = "127.0.0.1"
 _STORAGE_THREADS = 8
+_THREADS_END = 1.0
 _TRIGGERS = frozenset({"httptrigger", "eventgridtrigger", "queuetrigger", "timertrigger"})
 
 
@@ -127,7 +128,8 @@ class Host:
         """Stop listening and polling, and wait up to `grace` seconds for what is running.
 
         Returns:
-            How many functions still run on the runtime's threads: only the end of the process ends those.
+            How many functions still run on the runtime's threads, at least: only the end of the process ends
+            those.
         """
         for task in tuple(self._tasks):
             task.cancel()
@@ -145,9 +147,10 @@ class Host:
             self._runner = None
         if self._threads:
             self._threads.shutdown(wait=True)
-        if not left:
-            await self.worker.stop()
-        return left
+        ending = asyncio.create_task(self.worker.stop())
+        abandoned = self._invocations.abandoned if self._invocations else 0
+        ended, _ = await asyncio.wait([ending], timeout=grace if abandoned and not left else _THREADS_END)
+        return 0 if ended else max(left, 1)
 
     async def _serve(self, functions: Mapping[str, Function]) -> None:
         assert self._invocations is not None

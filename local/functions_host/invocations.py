@@ -24,6 +24,7 @@ class Invocations:
         self._timeout = timeout
         self._running: set[asyncio.Task[Result]] = set()
         self.abandoned = 0
+        """How many functions ran into their time-out, and may still hold a thread."""
 
     @property
     def in_flight(self) -> int:
@@ -127,13 +128,13 @@ class Invocations:
         """Wait up to `seconds` for the running invocations.
 
         Returns:
-            How many functions still run, those that ran into their time-out included.
+            How many of them still run; those that ran into their time-out are not counted.
         """
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
         for task in self._running:
             task.cancel()
-        return len(self._running) + self.abandoned
+        return len(self._running)
 
 
 def message_of(name: str, result: Result) -> str:
