@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from local.ports import LOOPBACK, free_port
 from local.processes import Process, Processes, StackError
+from local.timeline import last_error
 
 HostKind = Literal["local", "func"]
 ROOT: Final = Path(__file__).parent.parent
@@ -91,8 +92,7 @@ class FunctionsApp:
         except urllib.error.HTTPError as error:
             if self._process is None or error.code == 404:  # noqa: PLR2004 - routes are not up yet
                 return False
-            raise StackError(
-                "function app", f"is not well: {error.read().decode()}", log=self._process.log
-            ) from error
+            reason = last_error(self.log) or error.read().decode()
+            raise StackError("function app", f"is not well: {reason}", log=self._process.log) from error
         except OSError:
             return False

@@ -77,7 +77,7 @@ def outcomes(log: Path) -> Iterator[Told]:
 def last_error(log: Path) -> str:
     """Return what went wrong last in such a log, without its traceback; empty if nothing did."""
     errors = [str(record["message"]) for record in _records(log) if record.get("level") == "ERROR"]
-    return errors[-1].partition("\n")[0] if errors else ""
+    return errors[-1].partition("\nTraceback")[0] if errors else ""
 
 
 def moment(text: str | None) -> datetime:

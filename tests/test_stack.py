@@ -27,7 +27,7 @@ MARK = "UPDRAFT_TEST_MARK"
 
 
 def marked(mark: str, folder: Path) -> set[str]:
-    """Return the command lines of processes that carry the mark, or that name the folder, as Postgres does."""
+    """Return the command lines of processes that carry the mark, or name the folder, as Postgres does."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -115,8 +115,8 @@ def test_the_apps_login_may_start_runs_and_nothing_above(real_airflow: Airflow) 
 
 def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:
     """Two stacks on one database would end each other's runs: the second one names the first."""
-    with pytest.raises(StackError, match=rf"in use by process {os.getpid()}"):
-        Stack(stack.folder).start()
+    with pytest.raises(StackError, match=rf"in use by process {os.getpid()}"), Stack(stack.folder):
+        pytest.fail("two stacks in one folder")
 
 
 def test_everything_listens_on_loopback_only(stack: Stack) -> None:

@@ -113,8 +113,8 @@ def test_the_last_error_is_told_without_its_traceback(tmp_path: Path) -> None:
     log = tmp_path / "functions.jsonl"
     assert last_error(log) == ""
     assert list(outcomes(log)) == []
-    log.write_text(line(datetime.now(UTC), "Exception: no vault\nTraceback …", level="ERROR"))
-    assert last_error(log) == "Exception: no vault"
+    log.write_text(line(datetime.now(UTC), "Exception: no vault\nand no key\nTraceback …", level="ERROR"))
+    assert last_error(log) == "Exception: no vault\nand no key"
 
 
 def test_an_old_node_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
