@@ -13,7 +13,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, EventGridPublisherClient
 
-from local.certificates import Certificates, make_certificates
+from local.certificates import Certificates
 from local.event_grid_topic import (
     DeadLetter,
     EventGridTopic,
@@ -408,12 +408,6 @@ class Issued:
         """Give the token to a client that asks for Event Grid's scope."""
         assert scopes == ("https://eventgrid.azure.net/.default",)
         return AccessToken(self._token, int(datetime.now(UTC).timestamp()) + 3600)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """An authority and a certificate for 127.0.0.1."""
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 def test_the_publisher_client_publishes_with_a_token(
