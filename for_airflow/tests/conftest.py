@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from issuer import Issuer, running_issuer
+from receiver import Receiver, running_receiver
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="updraft-airflow-", ignore_cleanup_errors=True)
 _HOME = Path(_FOLDER.name)
@@ -24,6 +25,13 @@ os.environ |= {
 def issuer() -> Iterator[Issuer]:
     """A fresh issuer with the key "first"."""
     with running_issuer() as running:
+        yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A fresh receiver that takes everything."""
+    with running_receiver() as running:
         yield running
 
 

@@ -1,15 +1,14 @@
 """Reporting an outcome: what is sent where, what is tried again, and what never leaves."""
 
 import json
-import threading
-from collections.abc import Iterator
+import sys
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from receiver import Receiver
 
 from updraft_airflow.callback import (
     LONGEST_DETAIL,
@@ -32,49 +31,6 @@ OUTCOME = RunOutcome(
     ended_at=datetime(2026, 1, 2, tzinfo=timezone.utc),
     detail="failed tasks: a",
 )
-
-
-class Receiver(ThreadingHTTPServer):
-    """Takes outcomes, and answers with the statuses it was given, then 200."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/api/outcomes"
-        self.answers: list[int] = []
-        self.taken: list[tuple[dict[str, str], Any]] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.taken.append((dict(self.headers), json.loads(body)))
-        status = self.server.answers.pop(0) if self.server.answers else 200
-        if status == 0:  # hang up without a word
-            self.close_connection = True
-            return
-        self.send_response(status)
-        self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-        self.send_header("Retry-After", "86400")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-        """Say nothing."""
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """The receiving end."""
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_the_outcome_is_sent_in_the_documented_form(receiver: Receiver) -> None:
@@ -235,6 +191,24 @@ def test_without_a_token_and_a_scope_nothing_is_sent(receiver: Receiver, allowed
     with pytest.raises(CallbackError, match="callback_"):
         report(Callback(receiver.url), OUTCOME, allowed=allowed, own_token=lambda: "own", patience=QUICK)
     assert receiver.taken == []
+
+
+def test_the_token_is_that_of_the_managed_identity(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As App Service, and everything that looks like it, hands it out."""
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+    monkeypatch.setenv("IDENTITY_ENDPOINT", receiver.url)
+    monkeypatch.setenv("IDENTITY_HEADER", "made-up")
+    assert entra_token("api://updraft/.default") == "made-up-entra-token"
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it."""
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    with pytest.raises(CallbackError, match="pip install") as failed:
+        entra_token("api://updraft/.default")
+    assert failed.value.permanent
 
 
 def test_an_identity_that_gives_no_token_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:

