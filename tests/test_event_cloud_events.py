@@ -176,6 +176,20 @@ def test_a_binary_body_without_a_type_is_json_if_it_can_be(body: str, data: Json
     assert event.data == data
 
 
+def test_a_header_is_never_the_data() -> None:
+    """The data of binary mode is the body, and its type the usual header."""
+    event = binary("{}", **{"ce-data": "x", "ce-datacontenttype": "text/plain"})
+    assert isinstance(event, Event)
+    assert (event.data, event.datacontenttype) == ({}, None)
+
+
+def test_a_stray_header_makes_no_event() -> None:
+    """Only the required attributes tell that a request is in binary mode."""
+    (event,) = read_events(json.dumps(CLOUD), headers={"ce-trace": "1"})
+    assert isinstance(event, Event)
+    assert event.extensions == {}
+
+
 def test_a_bad_binary_event_is_refused_and_kept() -> None:
     """Bad headers or a bad body are an Unreadable with what is known of the identity."""
     refusal = binary("{", **{"content-type": "application/json"})

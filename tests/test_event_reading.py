@@ -10,6 +10,7 @@ from shared.errors import EventError
 from shared.event import Event, ExactFloat, Unreadable, read_cloud_event, read_events
 from shared.event.json_text import MAX_DEPTH, parse, split_array
 from shared.event.members import MAX_LENGTH
+from shared.event.reading import MAX_MEMBERS
 from shared.json_types import Json, JsonObject
 
 EVENTS: Final = Path(__file__).parent / "events"
@@ -255,6 +256,29 @@ def test_numbers_that_nobody_can_carry_are_refused(number: str, reason: str) -> 
     """A number beyond a double, or of too many digits, is refused with a remedy."""
     assert reason in refused(json.dumps(CLOUD)[:-1] + f', "data": {number}}}').error
     assert "string" in refused(json.dumps(CLOUD)[:-1] + f', "data": {number}}}').error
+
+
+@pytest.mark.parametrize("member", ["{}", "{,}"])
+def test_a_batch_has_a_largest_size(member: str) -> None:
+    """Event Grid delivers at most 5,000 events at once; more are refused together, not one by one."""
+    assert len(read_events(f"[{','.join([member] * MAX_MEMBERS)}]")) == MAX_MEMBERS
+    assert "5001 members" in refused(f"[{','.join([member] * (MAX_MEMBERS + 1))}]").error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '["' + '\\"' * 500_000,
+        '["' + "\\",
+        "[" + '"' * 999_999,
+        "[" + "," * 1_000_000 + "]",
+        "[" + '"[' * 300_000,
+    ],
+    ids=["escaped quotes", "a backslash", "quotes", "commas", "brackets"],
+)
+def test_hostile_text_is_refused_at_once(body: str) -> None:
+    """Text made to be slow to divide takes time in proportion to its length."""
+    assert all(isinstance(event, Unreadable) for event in read_events(body))
 
 
 def test_splitting_an_array_knows_strings() -> None:

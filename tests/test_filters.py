@@ -153,7 +153,7 @@ def test_a_malformed_key_is_a_mistake(bad: str) -> None:
     [
         ("subject.name", "data.subject.name"),
         ("targetslot.x", "no members"),
-        ("app.sit", "did you mean app.site?"),
+        ("app.sit", "did you mean `site`?"),
         ("app.site.name", "site, slot"),
         ("app.zzz", "site, slot"),
     ],
@@ -353,7 +353,7 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
         (
             comparison("IsNotNull", "data.k") | {"operatorType": "StringBeginWith"},
             "operatorType",
-            "did you mean StringBeginsWith?",
+            "did you mean `StringBeginsWith`?",
         ),
         (
             comparison("IsNotNull", "data.k") | {"operatorType": "Zzz"},
@@ -376,13 +376,13 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
         ({"operatorType": "NumberInRange", "key": "data.k", "values": [1, 5]}, "values[0]", "[[1, 5]"),
         (comparison("NumberInRange", "data.k", [5, 1]), "values[0]", "lower end first"),
         (comparison("NumberNotInRange", "data.k", [1, 2, 3]), "values[0]", "pairs"),
-        (comparison("StringIn", "data.k", "a") | {"valus": 1}, "valus", "did you mean value"),
-        (comparison("StringIn", "data.k", "a") | {"zzz": 1}, "zzz", "known are"),
+        (comparison("StringIn", "data.k", "a") | {"valus": 1}, "valus", "did you mean `value"),
+        (comparison("StringIn", "data.k", "a") | {"zzz": 1}, "zzz", "there are"),
         ({"all": []}, "all", "at least one"),
         ({"any": {}}, "any", "at least one"),
         ({"not": {}}, "not", "operatorType"),
         ({"not": 5}, "not", "a number"),
-        ({"all": [comparison("IsNotNull", "data.k")], "anny": []}, "anny", "did you mean any?"),
+        ({"all": [comparison("IsNotNull", "data.k")], "anny": []}, "anny", "did you mean `any`?"),
         (
             {"any": [comparison("IsNotNull", "data.k"), {"not": {"all": [{}]}}]},
             "any[1].not.all[0]",
@@ -390,7 +390,11 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
         ),
         ({"advancedFilters": {}}, "advancedFilters", "an object"),
         ({"advancedFilters": [], "subjectBeginsWith": "/x"}, "subjectBeginsWith", "when.subject.begins_with"),
-        ({"advancedFilters": [], "advancedFiltres": []}, "advancedFiltres", "did you mean advancedFilters?"),
+        (
+            {"advancedFilters": [], "advancedFiltres": []},
+            "advancedFiltres",
+            "did you mean `advancedFilters`?",
+        ),
         (
             {"advancedFilters": [], "enableAdvancedFilteringOnArrays": "yes"},
             "enableAdvancedFilteringOnArrays",

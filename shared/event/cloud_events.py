@@ -33,6 +33,8 @@ _NAMES_AZURE_SENDS: Final = {"operationId": "operationid"}
 """Names that CloudEvents forbids and that Azure's samples hold all the same; kept in lower case."""
 
 _HEADER_PREFIX: Final = "ce-"
+_REQUIRED_HEADERS: Final = {f"{_HEADER_PREFIX}{name}" for name in ("specversion", "id", "source", "type")}
+_DATA_HEADERS: Final = {"ce-data", "ce-data_base64", "ce-datacontenttype"}  # the body and its own header
 _STRUCTURED: Final = "application/cloudevents"
 
 
@@ -63,7 +65,7 @@ def is_binary_mode(headers: Mapping[str, str]) -> bool:
     """Tell whether HTTP headers carry an event's attributes (HTTP protocol binding §3.1)."""
     names = {name.lower(): value for name, value in headers.items()}
     structured = names.get("content-type", "").lower().startswith(_STRUCTURED)
-    return not structured and any(name.startswith(_HEADER_PREFIX) for name in names)
+    return not structured and not names.keys().isdisjoint(_REQUIRED_HEADERS)
 
 
 def read_binary_mode(body: bytes, headers: Mapping[str, str]) -> Event:
@@ -79,7 +81,7 @@ def read_binary_mode(body: bytes, headers: Mapping[str, str]) -> Event:
     document: JsonObject = {
         name.removeprefix(_HEADER_PREFIX): unquote(value)
         for name, value in names.items()
-        if name.startswith(_HEADER_PREFIX)
+        if name.startswith(_HEADER_PREFIX) and name not in _DATA_HEADERS
     }
     content_type = names.get("content-type")
     document["datacontenttype"] = content_type

@@ -18,7 +18,8 @@ MAX_DEPTH: Final = 100
 """Levels of nesting: far above any published event, far below what Python's own recursion allows."""
 
 _SHOWN: Final = 40
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+"""A string, also one that never ends (or every quote in it would be tried anew), or a mark outside one."""
 
 
 type _Container = list[Json] | JsonObject

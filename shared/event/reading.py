@@ -18,6 +18,9 @@ _NO_HEADERS: Final[Mapping[str, str]] = {}
 _IDENTITY: Final = {"id": ("id", "eventid"), "type": ("type", "eventtype"), "source": ("source", "topic")}
 _SHOWN: Final = 1024
 
+MAX_MEMBERS: Final = 5000
+"""Members of one batch: the most that Event Grid delivers at once (`maxEventsPerBatch`)."""
+
 
 def read_events(
     body: str | bytes, *, kind: str | None = None, headers: Mapping[str, str] | None = None
@@ -48,16 +51,22 @@ def read_events(
         members = split_array(text)
         if members is None:
             return [Unreadable(f"{error}{remark}", text)]
-        return [
-            _read_text(member, f"member {number} of {len(members)}: ", remark, kind, given)
-            for number, member in enumerate(members, 1)
-        ]
-    if not isinstance(document, list):
-        return [_read(document, text, "", kind, given)]
+        return _read_apart(members, text, remark, kind, given)
+    if isinstance(document, list):
+        return _read_batch(document, text, kind, given)
+    return [_read(document, text, "", kind, given)]
+
+
+def _read_batch(
+    documents: list[Json], text: str, kind: str | None, headers: Mapping[str, str]
+) -> list[Event | Unreadable]:
+    """Read the members of an array."""
+    if len(documents) > MAX_MEMBERS:
+        return [_too_many(len(documents), text)]
     texts = None
     events: list[Event | Unreadable] = []
-    for number, member in enumerate(document, 1):
-        event = _read(member, "", f"member {number} of {len(document)}: ", kind, given)
+    for number, document in enumerate(documents, 1):
+        event = _read(document, "", f"member {number} of {len(documents)}: ", kind, headers)
         if isinstance(event, Unreadable):
             texts = texts or split_array(text) or []
             event = replace(event, raw=texts[number - 1])
@@ -65,15 +74,28 @@ def read_events(
     return events
 
 
-def _read_text(
-    text: str, place: str, remark: str, kind: str | None, headers: Mapping[str, str]
-) -> Event | Unreadable:
-    """Read one member of an array that is, as a whole, not JSON."""
-    try:
-        document = parse(text)
-    except EventError as error:
-        return Unreadable(f"{place}{error}{remark}", text)
-    return _read(document, text, place, kind, headers)
+def _read_apart(
+    members: list[str], text: str, remark: str, kind: str | None, headers: Mapping[str, str]
+) -> list[Event | Unreadable]:
+    """Read the members of an array that is, as a whole, not JSON."""
+    if len(members) > MAX_MEMBERS:
+        return [_too_many(len(members), text)]
+    events: list[Event | Unreadable] = []
+    for number, member in enumerate(members, 1):
+        place = f"member {number} of {len(members)}: "
+        try:
+            document = parse(member)
+        except EventError as error:
+            events.append(Unreadable(f"{place}{error}{remark}", member))
+        else:
+            events.append(_read(document, member, place, kind, headers))
+    return events
+
+
+def _too_many(count: int, text: str) -> Unreadable:
+    return Unreadable(
+        f"the batch has {count} members, and at most {MAX_MEMBERS} are read: send it in parts", text
+    )
 
 
 def _read(

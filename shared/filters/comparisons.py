@@ -1,7 +1,6 @@
 """One comparison of a filter, as it stands in an Event Grid subscription, to a condition."""
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import Final
 
 from shared.event.members import kind, shown
@@ -19,6 +18,7 @@ from shared.filters.operators import (
     as_string,
 )
 from shared.json_types import Json, JsonObject
+from shared.suggest import did_you_mean
 
 type Path = tuple[str | int, ...]
 
@@ -88,12 +88,7 @@ def compile_comparison(
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return what to say of a member that nobody knows."""
-    by_lower = {each.lower(): each for each in known}
-    guesses = get_close_matches(name.lower(), by_lower, 1)
-    meant = (
-        f"did you mean {by_lower[guesses[0]]}?" if guesses else f"known are {', '.join(by_lower.values())}"
-    )
-    return f"{shown(name)} is not known here: {meant}"
+    return f"unknown key `{name}`{did_you_mean(name, known) or f'; there are {", ".join(known)}'}"
 
 
 def _members(spec: JsonObject, path: Path, problems: Problems) -> dict[str, str]:
@@ -119,13 +114,8 @@ def _operator(spec: JsonObject, members: dict[str, str], path: Path) -> Operator
         raise Mistake((*path, name), f"{name} is {kind(value)}, not the name of an operator")
     operator = BY_LOWER_NAME.get(value.lower())
     if operator is None:
-        guesses = get_close_matches(value.lower(), BY_LOWER_NAME, 1)
-        meant = (
-            f"did you mean {BY_LOWER_NAME[guesses[0]].name}?"
-            if guesses
-            else f"it is one of {', '.join(OPERATORS)}"
-        )
-        raise Mistake((*path, name), f"{shown(value)} is none of Event Grid's operators: {meant}")
+        meant = did_you_mean(value, OPERATORS) or f"; it is one of {', '.join(OPERATORS)}"
+        raise Mistake((*path, name), f"{shown(value)} is none of Event Grid's operators{meant}")
     return operator
 
 

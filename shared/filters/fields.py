@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from enum import Enum
 from typing import Final
 
 from shared.app_facts import AppFacts, app_facts
 from shared.event import Event
 from shared.json_types import Json
+from shared.suggest import did_you_mean
 
 
 class Missing(Enum):
@@ -156,11 +156,7 @@ def _split(text: str) -> tuple[str, ...]:
 def _app_key(text: str, rest: tuple[str, ...]) -> Key:
     name = rest[0].lower()
     if len(rest) > 1 or name not in APP_MEMBERS:
-        guess = get_close_matches(name, APP_MEMBERS, 1)
-        raise ValueError(
-            f"{text!r}: app has {', '.join(APP_MEMBERS)}"
-            + (f"; did you mean app.{guess[0]}?" if guess else "")
-        )
+        raise ValueError(f"{text!r}: app has {', '.join(APP_MEMBERS)}{did_you_mean(name, APP_MEMBERS)}")
     return Key(text, "app", (name,))
 
 
