@@ -1,0 +1,63 @@
+"""Every published App Service sample, in both schemas, from its bytes to a decision."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.decide import decide
+from shared.event import Event, read_events
+from shared.rules import load_rules
+
+SAMPLES = Path(os.environ.get("UPDRAFT_EVENT_SAMPLES", Path(__file__).parents[2] / "shared" / "events"))
+APP_SERVICE = sorted((SAMPLES / "appservice").glob("*/*.json"))
+
+RULES = """
+connections:
+  stub: {url: "http://127.0.0.1:8080", auth: {kind: entra, scope: "api://airflow/.default"}}
+rules:
+  - name: everything-of-a-site
+    when: {types: [Microsoft.Web.*], filter: [{operatorType: IsNotNull, key: app.site}]}
+    start:
+      dag: watch_sites
+      conf: {site: "{{ app.site }}", action: "{{ app.action }}", resource: "{{ app.resource_id }}"}
+"""
+
+
+@pytest.mark.skipif(not APP_SERVICE, reason="the folder with the published samples is not here")
+@pytest.mark.parametrize("sample", APP_SERVICE, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_published_sample_reaches_its_decision(sample: Path) -> None:
+    """A sample starts a run with a valid id, the site in its conf, and its own identity under `_updraft`."""
+    rules = load_rules(RULES, file="rules.yaml", settings={})
+    (event,) = read_events(sample.read_bytes())
+    assert isinstance(event, Event)
+    (decision,) = decide(event, rules)
+    assert decision.request is not None, decision.reason
+    request = decision.request
+    assert re.fullmatch(r"everything-of-a-site__[A-Za-z0-9_.~:+-]+__[0-9a-z]+", request.dag_run_id)
+    assert len(request.dag_run_id) <= 250
+    assert request.conf["site"] == "{site-name}"
+    assert request.conf["action"]
+    kept = request.conf["_updraft"]
+    assert isinstance(kept, dict)
+    assert kept["event"] == {
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "time": event.time,
+        "subject": event.subject,
+    }
+
+
+@pytest.mark.skipif(not APP_SERVICE, reason="the folder with the published samples is not here")
+def test_the_two_schemas_of_one_event_are_one_run() -> None:
+    """A slot swap that comes in both schemas has one run id."""
+    rules = load_rules(RULES, file="rules.yaml", settings={})
+    ids = set()
+    for schema in ("eventgrid", "cloudevents"):
+        body = (SAMPLES / "appservice" / schema / "slot_swap_completed.json").read_bytes()
+        for event in read_events(body):
+            assert isinstance(event, Event)
+            ids |= {decision.request.dag_run_id for decision in decide(event, rules) if decision.request}
+    assert len(ids) == 1
