@@ -128,11 +128,13 @@ assert len({id(client.ApiClient) for client in found}) == 1 and len(found) == 8
         package.mkdir(parents=True)
         (package / "__init__.py").write_text("runs = globals().get('runs', 0) + 1\nname = 'value'\n")
         (package / "part.py").write_text("")
+        (package / "other.py").write_text("")
         monkeypatch.syspath_prepend(str(tmp_path))
         postpone("made_up_outer.made_up_inner")
         postpone("made_up_outer.made_up_inner")
         inner = importlib.import_module("made_up_outer.made_up_inner")
         part = importlib.import_module("made_up_outer.made_up_inner.part")
+        assert inner.other.__name__ == "made_up_outer.made_up_inner.other"
         assert "runs" not in vars(inner)
         assert (inner.part, inner.name, inner.runs) == (part, "value", 1)
         assert not hasattr(inner, "__made_up__")
