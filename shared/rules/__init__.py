@@ -1,7 +1,8 @@
 """rules.yaml: its model, how it is loaded, and the rules that deciding works with."""
 
+from shared.rules.auth import AirflowAuth, EntraAuth
 from shared.rules.load import load_rules
-from shared.rules.model import AirflowAuth, Connection, EntraAuth, RuleSpec
+from shared.rules.model import Connection, RuleSpec
 from shared.rules.rule import Rule, Rules
 
 __all__ = ["AirflowAuth", "Connection", "EntraAuth", "Rule", "RuleSpec", "Rules", "load_rules"]

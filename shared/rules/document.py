@@ -79,15 +79,28 @@ class Document:
 
     def has(self, path: Path) -> bool:
         """Tell whether there is a value at `path`."""
+        try:
+            self.at(path)
+        except LookupError:
+            return False
+        return True
+
+    def at(self, path: Path) -> Json:
+        """Return the value at `path`.
+
+        Raises:
+            LookupError: There is none.
+        """
         value = self.value
         for part in path:
-            if isinstance(value, dict) and isinstance(part, str) and part in value:
-                value = value[part]
-            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-                value = value[part]
-            else:
-                return False
-        return True
+            match value, part:
+                case (dict(), str()):
+                    value = value[part]
+                case (list(), int()):
+                    value = value[part]
+                case _:
+                    raise LookupError(part)
+        return value
 
 
 def read_yaml(text: str, *, file: str) -> tuple[Document | None, list[Problem]]:
@@ -143,30 +156,31 @@ class _Reader:
         self._root: _Node | None = None
 
     def read(self, text: str) -> _Node:
-        documents = 0
         for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise _Stop("the file holds a second document (`---`); keep one", *_mark(event))
-            elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
-                self._open(event)
-            elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-                done = self._stack.pop()
-                if done.anchor:
-                    self._anchors[done.anchor] = done.node
-            elif isinstance(event, yaml.ScalarEvent):
-                node = _Node(*_mark(event), scalar=self._scalar(event))
-                if event.anchor:
-                    self._anchors[event.anchor] = node
-                self._place(node)
-            elif isinstance(event, yaml.AliasEvent):
-                self._alias(event)
+            self._take(event)
         if self._root is None:
             raise _Stop("the file is empty")
         return self._root
 
-    def _open(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's events are untyped unions
+    def _take(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's events are untyped unions
+        if isinstance(event, yaml.DocumentStartEvent):
+            if self._root is not None:
+                raise _Stop("the file holds a second document (`---`); keep one", *_mark(event))
+        elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            self._open(event)
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            done = self._stack.pop()
+            if done.anchor:
+                self._anchors[done.anchor] = done.node
+        elif isinstance(event, yaml.ScalarEvent):
+            node = _Node(*_mark(event), scalar=self._scalar(event))
+            if event.anchor:
+                self._anchors[event.anchor] = node
+            self._place(node)
+        elif isinstance(event, yaml.AliasEvent):
+            self._alias(event)
+
+    def _open(self, event: Any) -> None:  # noqa: ANN401 - as `_take`
         if len(self._stack) >= MAX_DEPTH:
             raise _Stop(f"nested more than {MAX_DEPTH} levels deep", *_mark(event))
         mapping = isinstance(event, yaml.MappingStartEvent)
@@ -176,7 +190,7 @@ class _Reader:
         self._place(node)
         self._stack.append(_Open(node, event.anchor))
 
-    def _alias(self, event: Any) -> None:  # noqa: ANN401 - as `_open`
+    def _alias(self, event: Any) -> None:  # noqa: ANN401 - as `_take`
         target = self._anchors.get(event.anchor, _UNKNOWN)
         if target is _UNKNOWN:
             raise _Stop(f"`*{event.anchor}` has no anchor `&{event.anchor}` before it", *_mark(event))
@@ -212,7 +226,7 @@ class _Reader:
             self.problems.append(Problem(message, self._file, key.line, key.column))
         members[name] = (key, value)
 
-    def _scalar(self, event: Any) -> Json:  # noqa: ANN401 - as `_open`
+    def _scalar(self, event: Any) -> Json:  # noqa: ANN401 - as `_take`
         text: str = event.value
         tag = event.tag.removeprefix(_TAG) if event.tag and event.tag != "!" else None
         if tag not in {None, "str", "int", "float", "bool", "null"}:
@@ -241,7 +255,7 @@ def _plain(text: str) -> Json:
     return text
 
 
-def _mark(event: Any) -> tuple[int, int]:  # noqa: ANN401 - PyYAML's events are untyped unions
+def _mark(event: Any) -> tuple[int, int]:  # noqa: ANN401 - as `_take`
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 

@@ -6,8 +6,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from shared.errors import Problem, RulesError, TemplateError
-from shared.json_types import Json, JsonObject
 from shared.filters import Condition, FilterError, compile_filter
+from shared.json_types import Json, JsonObject
 from shared.rules.document import Document, Path, read_yaml
 from shared.rules.impossible import never_matches
 from shared.rules.mistakes import Mistakes
@@ -61,6 +61,8 @@ def _check(document: Document, settings: Mapping[str, str] | None, mistakes: Mis
         prepared["connections"] = {
             name: _named(name, entry, settings, mistakes) for name, entry in connections.items()
         }
+    if "vaults" in root:
+        prepared["vaults"] = _resolve(root["vaults"], ("vaults",), settings, mistakes)
     try:
         return RulesFile.model_validate(prepared)
     except ValidationError as error:
@@ -89,11 +91,13 @@ def _sound_parts(root: JsonObject) -> RulesFile | None:
             rules.append(_UNSOUND)
     known = list(entries) if isinstance(entries, dict) else []
     placeholders = {name: connections.get(name, _UNKNOWN_CONNECTION) for name in known}
-    return RulesFile.model_construct(connections=placeholders, rules=rules)
+    vaults = root.get("vaults")
+    names = dict.fromkeys(vaults, "") if isinstance(vaults, dict) else {}
+    return RulesFile.model_construct(vaults=names, connections=placeholders, rules=rules)
 
 
 _UNSOUND: Final = RuleSpec.model_construct(name="")
-_UNKNOWN_CONNECTION: Final = Connection.model_construct(name="")
+_UNKNOWN_CONNECTION: Final = Connection.model_construct(name="", vault=None, api="auto")
 
 
 def _named(name: str, entry: Json, settings: Mapping[str, str] | None, mistakes: Mistakes) -> Json:
@@ -125,9 +129,15 @@ def _compile(checked: RulesFile, document: Document, mistakes: Mistakes) -> Rule
     names: dict[str, int] = {}
     rules: list[Rule] = []
     compiler = _Compiler(checked.connections, mistakes)
+    for name, connection in checked.connections.items():
+        if connection.vault is not None and connection.vault not in checked.vaults:
+            near = did_you_mean(connection.vault, checked.vaults)
+            known = ", ".join(checked.vaults) or "none"
+            message = f"there is no vault `{connection.vault}`{near}; there are {known}: see `vaults`"
+            mistakes.add(("connections", name, "vault"), message)
     for index, spec in enumerate(checked.rules):
         if spec is _UNSOUND:
-            compiler.unsound(document.value["rules"][index], ("rules", index))
+            compiler.unsound(document.at(("rules", index)), ("rules", index))
             continue
         if spec.name in names:
             first = names[spec.name]
@@ -141,7 +151,7 @@ def _compile(checked: RulesFile, document: Document, mistakes: Mistakes) -> Rule
         if never:
             mistakes.add(("rules", index, "when"), f"no event can ever match this rule: {never}")
         rules.append(rule)
-    return Rules(checked.connections, tuple(rules))
+    return Rules(checked.connections, tuple(rules), checked.vaults)
 
 
 class _Compiler:
@@ -179,6 +189,16 @@ class _Compiler:
         )
 
     def _connection(self, spec: RuleSpec, start: Path) -> str:
+        name = self._connection_name(spec, start)
+        connection = self._connections.get(name)
+        if connection is not None and connection.api == "v1" and spec.start.run_after is not None:
+            self._mistakes.add(
+                (*start, "run_after"),
+                f"connection `{name}` speaks `api: v1`, and Airflow 2 knows no `run_after`; leave it out",
+            )
+        return name
+
+    def _connection_name(self, spec: RuleSpec, start: Path) -> str:
         name = spec.start.connection
         if name is None:
             if len(self._connections) == 1:

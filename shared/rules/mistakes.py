@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.errors import Problem
 from shared.rules import model
+from shared.rules.auth import KINDS
 from shared.rules.document import Document, Path
 from shared.suggest import did_you_mean
 
@@ -19,7 +20,6 @@ _PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "rules.#.start": model.Start,
     "rules.#.coalesce": model.Coalesce,
 }
-_AUTHS: Final[Mapping[Any, type[BaseModel]]] = {"entra": model.EntraAuth, "airflow": model.AirflowAuth}
 _NAMES: Final[Mapping[str, str]] = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -75,44 +75,33 @@ class Mistakes:
             self.add(path, self._message(kind, detail, path))
 
     def _message(self, kind: str, detail: Any, path: Path) -> str:  # noqa: ANN401 - as `_add_detail`
-        given = detail["input"]
-        context = detail.get("ctx", {})
+        given, context = detail["input"], detail.get("ctx", {})
         if kind in _NAMES:
-            hint = (
-                "; write it in quotes"
-                if kind == "string_type" and isinstance(given, (bool, int, float))
-                else ""
-            )
-            return f"must be {_NAMES[kind]}, not {_shown(given)}{hint}"
-        if kind == "value_error":
-            return str(context.get("error", detail["msg"]))
-        if kind == "literal_error":
-            expected = str(context["expected"]).replace("'", "`")
+            quotes = kind == "string_type" and isinstance(given, (bool, int, float))
+            message = f"must be {_NAMES[kind]}, not {_shown(given)}{'; write it in quotes' if quotes else ''}"
+        elif kind == "value_error":
+            message = str(context["error"])
+        elif kind == "literal_error":
             words = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
-            return f"must be {expected}, not {_shown(given)}{did_you_mean(str(given), words)}"
-        if kind.startswith("union_tag"):
-            given = given.get("kind") if isinstance(given, dict) else given
-            known = sorted(_AUTHS)
-            hint = did_you_mean(str(given), known) if given is not None else ""
-            return (
-                f"`kind` must be one of {', '.join(f'`{name}`' for name in known)}, not {_shown(given)}{hint}"
-            )
-        if kind in _TOO_SHORT:
-            return "must not be empty"
-        if kind == "string_pattern_mismatch":
-            about = self._described(path[:-1], str(path[-1])) if path else ""
-            return f"{_shown(given)} is not allowed here{about} (it has to match {context['pattern']})"
-        message = str(detail["msg"])
-        return message[0].lower() + message[1:] + f", not {_shown(given)}"
+            message = _not_one_of("", words, given)
+        elif kind.startswith("union_tag"):
+            message = _not_one_of("`kind` ", sorted(KINDS), given.get("kind"))
+        elif kind in _TOO_SHORT:
+            message = "must not be empty"
+        elif kind == "string_pattern_mismatch":
+            about = self._described(path[:-1], str(path[-1]))
+            message = f"{_shown(given)} is not allowed here{about} (it has to match {context['pattern']})"
+        else:
+            said = str(detail["msg"])
+            message = said[0].lower() + said[1:] + f", not {_shown(given)}"
+        return message
 
     def _unknown_key(self, path: Path) -> None:
         *parent, key = path
         part = self._part(parent)
-        known = (
-            [name for name in part.model_fields if part is not model.Connection or name != "name"]
-            if part
-            else []
-        )
+        known = [] if part is None else [*part.model_fields]
+        if part is model.Connection:
+            known.remove("name")  # it is the connection's key
         listed = f"; there are {', '.join(known)}" if known else ""
         self.add(path, f"unknown key `{key}`{did_you_mean(str(key), known)}{listed}", key=True)
 
@@ -125,8 +114,10 @@ class Mistakes:
         return path
 
     def _part(self, path: Path) -> type[BaseModel] | None:
-        if len(path) == 3 and path[0] == "connections" and path[2] == "auth":  # noqa: PLR2004 - connections.<name>.auth
-            return _AUTHS.get(self._value([*path, "kind"]))
+        if len(path) > 2 and path[0] == "connections" and path[2] == "auth":  # noqa: PLR2004 - connections.<name>.auth
+            return (
+                KINDS.get(self._document.at([*path, "kind"])) if self._document.has([*path, "kind"]) else None
+            )
         shape = ["#" if isinstance(part, int) else part for part in path]
         if len(shape) == 2 and shape[0] == "connections":  # noqa: PLR2004 - connections.<name>
             shape[1] = "*"
@@ -137,12 +128,6 @@ class Mistakes:
         about = part.model_fields[name].description if part and name in part.model_fields else None
         return f" ({about[0].lower()}{about[1:].rstrip('.')})" if about else ""
 
-    def _value(self, path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
-        value: Any = self._document.value
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else value[part]
-        return value
-
 
 def path_text(path: Path) -> str:
     """Return a path as people write it, as in `rules[0].when.filter`."""
@@ -150,6 +135,12 @@ def path_text(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def _not_one_of(what: str, words: Sequence[str], given: object) -> str:
+    *most, last = [f"`{word}`" for word in words]
+    hint = did_you_mean(given, words) if isinstance(given, str) else ""
+    return f"{what}must be {', '.join(most)} or {last}, not {_shown(given)}{hint}"
 
 
 def _shown(value: object) -> str:

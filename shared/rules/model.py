@@ -4,68 +4,21 @@ The same classes check a file (`load.py`) and yield the JSON Schema that an edit
 (`schema.py`), so the descriptions here are what the author of a rule reads.
 """
 
-import ipaddress
-import re
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from shared.rules.addresses import SETTING, check_address
+from shared.rules.auth import Auths, check_auths, needs_vault
+from shared.rules.part import Part, Text
 from shared.run_ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
 
 RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
 DAG_ID: Final = r"^[A-Za-z0-9_.~-]{1,250}$"
 DURATION: Final = r"^[1-9][0-9]{0,5}(s|m|h)$"
-SETTING: Final = re.compile(r"%([A-Za-z_][A-Za-z0-9_:.-]*)%")
-"""An application setting by name, as in Azure Functions' binding expressions."""
-
-type Text = Annotated[str, Field(min_length=1)]
 
 
-class _Part(BaseModel):
-    """A part of rules.yaml: unknown keys are mistakes, values are not converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
-
-class EntraAuth(_Part):
-    """A bearer token of Microsoft Entra ID, got as this app's managed identity."""
-
-    kind: Literal["entra"] = Field(description="How this app proves to Airflow who it is.")
-    scope: Text = Field(
-        description="The scope to ask a token for: the Application ID URI of the Airflow's app registration.",
-        examples=["api://airflow/.default"],
-    )
-    client_id: Text | None = Field(
-        default=None,
-        description="The client id of a user-assigned managed identity; without it the app's own identity.",
-        examples=["%UPDRAFT_IDENTITY_CLIENT_ID%"],
-    )
-
-
-class AirflowAuth(_Part):
-    """Airflow's own token (`/auth/token`), for a user whose password lies in Key Vault."""
-
-    kind: Literal["airflow"] = Field(description="How this app proves to Airflow who it is.")
-    username: Text | None = Field(default=None, description="The user's name.", examples=["updraft"])
-    username_secret: Text | None = Field(
-        default=None, description="The name of the Key Vault secret that holds the user's name."
-    )
-    password_secret: Text = Field(
-        description="The name of the Key Vault secret that holds the password.", examples=["airflow-password"]
-    )
-
-    @model_validator(mode="after")
-    def _one_name(self) -> "AirflowAuth":
-        if (self.username is None) == (self.username_secret is None):
-            raise ValueError("write either `username` or `username_secret`")
-        return self
-
-
-type Auth = Annotated[EntraAuth | AirflowAuth, Field(discriminator="kind")]
-
-
-class Connection(_Part):
+class Connection(Part):
     """One Airflow, and how this app reaches it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="The connection's name.")
@@ -77,10 +30,17 @@ class Connection(_Part):
         description="The address of the Airflow's web server. `%NAME%` stands for an application setting.",
         examples=["https://airflow.contoso.example", "%UPDRAFT_AIRFLOW_URL%"],
     )
-    api: Literal["auto", "v2"] = Field(
-        default="auto", description="The version of Airflow's REST API; `auto` asks once and remembers."
+    api: Literal["auto", "v1", "v2"] = Field(
+        default="auto",
+        description="The version of Airflow's REST API: v2 for Airflow 3, v1 for Airflow 2; `auto` asks once "
+        "and remembers.",
     )
-    auth: Auth = Field(description="How this app proves to Airflow who it is.")
+    auth: Auths = Field(description="How this app proves to Airflow who it is.")
+    vault: Text | None = Field(
+        default=None,
+        description="The Key Vault that holds this connection's secrets, by its name in `vaults`; without it "
+        "the one that the setting UPDRAFT_KEY_VAULT_URI names.",
+    )
     connect_timeout: float = Field(
         default=3.0, gt=0, le=25, description="Seconds to wait for a connection.", examples=[3]
     )
@@ -94,40 +54,32 @@ class Connection(_Part):
         description="Requests that may wait for this Airflow at one time.",
         examples=[8],
     )
+
     @field_validator("url")
     @classmethod
     def _address(cls, url: str, info: ValidationInfo) -> str:
-        if not SETTING.search(url):
-            _check_url(url, allow_http=bool(info.data.get("allow_http")))
+        check_address(
+            url,
+            name="url",
+            example="https://airflow.contoso.example",
+            allow_http=bool(info.data.get("allow_http")),
+        )
         return url
 
+    @model_validator(mode="after")
+    def _possible(self) -> "Connection":
+        check_auths(self.auths, api=self.api)
+        if self.vault is not None and not any(map(needs_vault, self.auths)):
+            raise ValueError("`vault` is of no use: this `auth` needs no secret")
+        return self
 
-def _check_url(url: str, *, allow_http: bool) -> None:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"`url` is not an address: {error}") from error
-    if parts.scheme not in {"http", "https"} or not host:
-        raise ValueError("`url` must be an address such as https://airflow.contoso.example")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("`url` holds a user name or password; write `auth`, with the secret in Key Vault")
-    if parts.query or parts.fragment:
-        raise ValueError("`url` ends before `?` and `#`")
-    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        raise ValueError("`url` must begin with https://; `allow_http: true` allows http:// on purpose")
+    @property
+    def auths(self) -> tuple[Part, ...]:
+        """What stands under `auth`: one kind, or two."""
+        return tuple(self.auth) if isinstance(self.auth, list) else (self.auth,)
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class SubjectMatch(_Part):
+class SubjectMatch(Part):
     """What the event's subject has to look like, as in an Event Grid subscription."""
 
     begins_with: Text | None = Field(
@@ -145,7 +97,7 @@ class SubjectMatch(_Part):
         return self
 
 
-class When(_Part):
+class When(Part):
     """Which events start a run: every part that is given has to hold."""
 
     types: list[Text] | None = Field(
@@ -184,7 +136,7 @@ class When(_Part):
         return self
 
 
-class Start(_Part):
+class Start(Part):
     """What is started."""
 
     connection: Text | None = Field(
@@ -217,7 +169,7 @@ class Start(_Part):
         return conf
 
 
-class Coalesce(_Part):
+class Coalesce(Part):
     """How a burst of events becomes one run."""
 
     window: str = Field(pattern=DURATION, description="How long events are collected.", examples=["5m"])
@@ -227,7 +179,7 @@ class Coalesce(_Part):
     )
 
 
-class RuleSpec(_Part):
+class RuleSpec(Part):
     """One rule: which events start which DAG."""
 
     name: str = Field(
@@ -283,10 +235,24 @@ class RuleSpec(_Part):
         return self
 
 
-class RulesFile(_Part):
+class RulesFile(Part):
     """The rules of Updraft: which events start which DAG runs."""
 
     connections: dict[str, Connection] = Field(
         min_length=1, description="The Airflows that runs are started in, by name."
     )
     rules: list[RuleSpec] = Field(description="Which events start which DAGs; every rule decides on its own.")
+    vaults: dict[str, Text] = Field(
+        default_factory=dict,
+        description="Key Vaults beside the app's own, by name: their addresses. `%NAME%` stands for an "
+        "application setting.",
+        examples=[{"partner": "https://partner.vault.azure.net"}],
+    )
+
+    @field_validator("vaults")
+    @classmethod
+    def _vault_addresses(cls, vaults: dict[str, str]) -> dict[str, str]:
+        for name, url in vaults.items():
+            if not SETTING.search(url) and not url.startswith("https://"):
+                raise ValueError(f"`{name}` must begin with https://, as in https://<vault>.vault.azure.net")
+        return vaults

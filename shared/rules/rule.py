@@ -57,10 +57,12 @@ class Rules:
     Attributes:
         connections: The Airflows, by name.
         rules: Every rule, in the file's order, those that are not in force included.
+        vaults: The addresses of Key Vaults beside the app's own, by name.
     """
 
     connections: Mapping[str, Connection]
     rules: tuple[Rule, ...]
+    vaults: Mapping[str, str] = field(default_factory=dict)
     _by_type: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
     _by_family: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
     _family_lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)

@@ -1,0 +1,263 @@
+"""The kinds of authentication in rules.yaml: how this app proves to an Airflow who it is."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from shared.rules.addresses import check_address
+from shared.rules.part import Part, Text
+
+AUTHORIZATION: Final = "Authorization"
+"""The one header that Airflow itself reads."""
+
+_KIND: Final = "How this app proves to Airflow who it is."
+_OURS: Final = frozenset(
+    {"accept", "connection", "content-length", "content-type", "host", "transfer-encoding", "user-agent"}
+)
+_IDENTITY: Final = (
+    "The client id of a user-assigned managed identity; without it the app's own identity is used."
+)
+
+type Header = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
+
+
+class _HeaderAuth(Part):
+    """A kind whose proof travels in a header."""
+
+    header: Header = Field(
+        default=AUTHORIZATION,
+        description="The header that carries it: another one for a proxy in front of Airflow.",
+        examples=["X-Proxy-Authorization"],
+    )
+
+    @field_validator("header")
+    @classmethod
+    def _free(cls, header: str) -> str:
+        if header.lower() in _OURS:
+            raise ValueError(f"the header `{header}` belongs to the request itself; choose another")
+        return header
+
+
+class EntraAuth(_HeaderAuth):
+    """A bearer token of Microsoft Entra ID, got as this app's managed identity."""
+
+    kind: Literal["entra"] = Field(description=_KIND)
+    scope: Text = Field(
+        description="The scope to ask a token for: the Application ID URI of the Airflow's app registration.",
+        examples=["api://airflow/.default"],
+    )
+    client_id: Text | None = Field(
+        default=None,
+        description=_IDENTITY,
+        examples=["%UPDRAFT_IDENTITY_CLIENT_ID%"],
+    )
+
+
+class EntraExchangeAuth(_HeaderAuth):
+    """Airflow's own token, got for an Entra token at `/auth/token` (grant type jwt-bearer)."""
+
+    kind: Literal["entra_exchange"] = Field(description=_KIND)
+    scope: Text = Field(
+        description="The scope of the Entra token that is exchanged: the Application ID URI of the Airflow's "
+        "app registration.",
+        examples=["api://airflow/.default"],
+    )
+    client_id: Text | None = Field(default=None, description=_IDENTITY)
+
+
+class _PasswordAuth(_HeaderAuth):
+    """A kind with a user name and a password."""
+
+    username: Text | None = Field(default=None, description="The user's name.", examples=["updraft"])
+    username_secret: Text | None = Field(
+        default=None, description="The name of the Key Vault secret that holds the user's name."
+    )
+    password_secret: Text = Field(
+        description="The name of the Key Vault secret that holds the password.", examples=["airflow-password"]
+    )
+
+    @model_validator(mode="after")
+    def _one_name(self) -> "_PasswordAuth":
+        if (self.username is None) == (self.username_secret is None):
+            raise ValueError("write either `username` or `username_secret`")
+        return self
+
+
+class AirflowAuth(_PasswordAuth):
+    """Airflow's own token (`/auth/token`), for a user whose password lies in Key Vault."""
+
+    kind: Literal["airflow"] = Field(description=_KIND)
+
+
+class BasicAuth(_PasswordAuth):
+    """User name and password with each request (RFC 7617), as Airflow 2 takes them."""
+
+    kind: Literal["basic"] = Field(description=_KIND)
+
+
+class BearerAuth(_HeaderAuth):
+    """A token that does not change by itself, such as Astronomer's, from Key Vault."""
+
+    kind: Literal["bearer"] = Field(description=_KIND)
+    token_secret: Text = Field(
+        description="The name of the Key Vault secret that holds the token.", examples=["astronomer-token"]
+    )
+
+
+class OidcAuth(_HeaderAuth):
+    """A token of an OAuth 2 server for a client: with the managed identity's token as proof, or a secret."""
+
+    kind: Literal["oidc"] = Field(description=_KIND)
+    token_url: Text = Field(
+        description="The server's token endpoint.",
+        examples=["https://keycloak.contoso.example/realms/data/protocol/openid-connect/token"],
+    )
+    client_id: Text = Field(
+        description="The client's id at that server, which is not the managed identity's.",
+        examples=["updraft"],
+    )
+    scope: Text | None = Field(default=None, description="The scope to ask for, where the server wants one.")
+    assertion_scope: Text | None = Field(
+        default=None,
+        description="The scope of the managed identity's token that is the client's proof "
+        "(`client_assertion`, RFC 7523); without it api://AzureADTokenExchange/.default.",
+    )
+    identity_client_id: Text | None = Field(default=None, description=_IDENTITY)
+    client_secret_secret: Text | None = Field(
+        default=None,
+        description="The name of the Key Vault secret that holds the client's secret, for a server that "
+        "cannot take the managed identity's token.",
+    )
+
+    @field_validator("token_url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        check_address(url, name="token_url", example="https://login.contoso.example/token")
+        return url
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> "OidcAuth":
+        if self.client_secret_secret and (self.assertion_scope or self.identity_client_id):
+            raise ValueError(
+                "`client_secret_secret` and the managed identity's token (`assertion_scope`, "
+                "`identity_client_id`) exclude each other: a client has one proof"
+            )
+        return self
+
+
+class GoogleAuth(_HeaderAuth):
+    """A Google token for Cloud Composer: workload identity federation, then a service account."""
+
+    kind: Literal["google"] = Field(description=_KIND)
+    audience: Text = Field(
+        description="The workload identity pool's provider.",
+        examples=[
+            "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/azure/providers/updraft"
+        ],
+    )
+    service_account: Text = Field(
+        description="The service account that is impersonated.",
+        examples=["updraft@contoso.iam.gserviceaccount.com"],
+    )
+    scope: Text = Field(
+        description="The scope of the Entra token that is exchanged: the provider's allowed audience.",
+        examples=["api://google-federation/.default"],
+    )
+    google_scope: Text = Field(
+        default="https://www.googleapis.com/auth/cloud-platform",
+        description="The scope of the Google token; Composer takes this one only.",
+    )
+    client_id: Text | None = Field(default=None, description=_IDENTITY)
+    sts_url: Text = Field(
+        default="https://sts.googleapis.com/v1/token",
+        description="Google's token exchange, or a private endpoint of it.",
+    )
+    iam_url: Text = Field(
+        default="https://iamcredentials.googleapis.com",
+        description="Google's service-account credentials API, or a private endpoint of it.",
+    )
+
+    @field_validator("sts_url", "iam_url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        check_address(url, name="sts_url and iam_url", example="https://sts.googleapis.com/v1/token")
+        return url
+
+
+class AwsAuth(Part):
+    """Amazon MWAA: requests signed as an IAM role that the managed identity may assume."""
+
+    kind: Literal["aws"] = Field(description=_KIND)
+    environment: Text = Field(description="The MWAA environment's name.", examples=["analytics"])
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(
+        description="The environment's region.", examples=["eu-west-1"]
+    )
+    role_arn: Text = Field(
+        description="The IAM role to assume; it needs airflow:InvokeRestApi on the environment's role.",
+        examples=["arn:aws:iam::123456789012:role/updraft"],
+    )
+    scope: Text = Field(
+        description="The scope of the Entra token that AWS STS takes: the IAM identity provider's audience.",
+        examples=["api://aws-federation/.default"],
+    )
+    client_id: Text | None = Field(default=None, description=_IDENTITY)
+    sts_url: Text | None = Field(
+        default=None, description="AWS STS, where it is not the region's public endpoint."
+    )
+
+    @field_validator("sts_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is not None:
+            check_address(url, name="sts_url", example="https://sts.eu-west-1.amazonaws.com")
+        return url
+
+
+type HeaderAuth = Annotated[
+    EntraAuth | EntraExchangeAuth | AirflowAuth | OidcAuth | BearerAuth | BasicAuth | GoogleAuth,
+    Field(discriminator="kind"),
+]
+type Auth = Annotated[
+    EntraAuth | EntraExchangeAuth | AirflowAuth | OidcAuth | BearerAuth | BasicAuth | GoogleAuth | AwsAuth,
+    Field(discriminator="kind"),
+]
+type Auths = Annotated[
+    Annotated[Auth, Tag("one")] | Annotated[list[HeaderAuth], Field(min_length=2, max_length=2), Tag("two")],
+    Discriminator(lambda given: "two" if isinstance(given, list) else "one"),
+]
+
+KINDS: Final[dict[str, type[Part]]] = {
+    "airflow": AirflowAuth,
+    "aws": AwsAuth,
+    "basic": BasicAuth,
+    "bearer": BearerAuth,
+    "entra": EntraAuth,
+    "entra_exchange": EntraExchangeAuth,
+    "google": GoogleAuth,
+    "oidc": OidcAuth,
+}
+
+
+def needs_vault(auth: Part) -> bool:
+    """Tell whether a kind reads a secret from Key Vault."""
+    return any(name.endswith("_secret") and getattr(auth, name) for name in type(auth).model_fields)
+
+
+def check_auths(auths: tuple[Part, ...], *, api: str) -> None:
+    """Check what no kind can check by itself.
+
+    Raises:
+        ValueError: A combination that cannot work, and why.
+    """
+    headers = [auth.header.lower() for auth in auths if isinstance(auth, _HeaderAuth)]
+    if len(set(headers)) < len(headers):
+        raise ValueError(
+            f"two kinds of `auth` share the header `{headers[0]}`: give the one that is for the proxy "
+            "another `header`"
+        )
+    for auth in auths:
+        if api == "v1" and isinstance(auth, (AirflowAuth, EntraExchangeAuth)):
+            raise ValueError(
+                f"`api: v1` and `kind: {auth.kind}` exclude each other: Airflow 2 has no /auth/token; write "
+                "`kind: basic`"
+            )

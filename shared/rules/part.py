@@ -1,0 +1,13 @@
+"""What every part of the model of rules.yaml is made of."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+type Text = Annotated[str, Field(min_length=1)]
+
+
+class Part(BaseModel):
+    """A part of rules.yaml: unknown keys are mistakes, values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
