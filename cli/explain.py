@@ -53,8 +53,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "explain",
         help="say what the rules make of an event, and why",
-        description="For every event and every rule: whether the rule matched, the first condition that failed "
-        "with the value it saw, and for a match the exact request that Airflow would get. Nothing is sent.",
+        description="For every event and every rule: whether the rule matched, the first condition that "
+        "failed with the value it saw, and for a match the exact request that Airflow would get. "
+        "Nothing is sent.",
         epilog="Exit status: 0; 1 where the rules have mistakes; 2 where an input cannot be read as an event "
         "(the others are still explained).",
     )

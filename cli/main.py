@@ -1,4 +1,4 @@
-"""The operator's command: `updraft explain`, `validate`, `schema`, `subscription`, `publish`, …
+"""The operator's command: `updraft explain`, `validate`, `schema`, `subscription` and `publish`.
 
 A command is a module of this package with two functions, imported when the command line is read:
 

@@ -11,7 +11,7 @@ from shared.errors import Problem, RulesError
 if TYPE_CHECKING:
     from shared.rules import Rules
 
-type Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+type Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names no other
 
 DEFAULT_RULES: Final = "rules.yaml"
 

@@ -11,8 +11,8 @@ def add_parser(subparsers: Subparsers) -> None:
     subparsers.add_parser(
         "schema",
         help="print the JSON Schema of rules.yaml",
-        description="Print the JSON Schema of rules.yaml, with which an editor completes and explains it. The same "
-        "schema is committed as docs/rules.schema.json.",
+        description="Print the JSON Schema of rules.yaml, with which an editor completes and explains it. "
+        "The same schema is committed as docs/rules.schema.json.",
     )
 
 

@@ -15,10 +15,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "subscription",
         help="print the Event Grid filter that lets through what the rules need",
-        description="Print the `filter` of an Event Grid subscription that lets through every event that the rules "
-        "match and few others, so that Event Grid does the coarse filtering. Where Event Grid's limits, or the "
-        "rules together, allow no narrower filter, more events come through, never fewer. One subscription for "
-        "each rule is the narrowest: name the rule.",
+        description="Print the `filter` of an Event Grid subscription that lets through every event that the "
+        "rules match and few others, so that Event Grid does the coarse filtering. Where its limits, or the "
+        "rules together, allow no narrower filter, more events come through, never fewer. One subscription "
+        "for each rule is the narrowest: name the rule.",
         epilog="Exit status: 0; 1 where the rules have mistakes, or a named rule does not exist.",
     )
     parser.add_argument("rules_named", nargs="*", metavar="RULE", help="rules by name (default: all enabled)")
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def to_bicep(value: Json, indent: int = 0) -> str:
     """Return a JSON value as Bicep writes it.
 
-    Source: https://learn.microsoft.com/azure/azure-resource-manager/bicep/data-types (strings, arrays, objects).
+    Source: https://learn.microsoft.com/azure/azure-resource-manager/bicep/data-types.
     """
     inner = " " * (indent + 2)
     if isinstance(value, dict):

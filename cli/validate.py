@@ -30,9 +30,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "validate",
         help="check rules.yaml before it ships",
-        description="Report every mistake of a rules file at once, each with file, line and column, what was found "
-        "and what was meant. With samples, also which rules each of them hits, the rules that none hits, and "
-        "the runs that could not be asked for.",
+        description="Report every mistake of a rules file at once, each with file, line and column, what was "
+        "found and what was meant. With samples, also which rules each of them hits, the rules that none "
+        "hits, and the runs that could not be asked for.",
         epilog="Exit status: 0 where nothing is wrong, 1 otherwise.",
     )
     add_rules_option(parser)
@@ -92,7 +92,7 @@ class Sample:
 
 
 def read_samples(folder: Path, rules: "Rules", kind: str | None) -> list[Sample]:
-    """Explain every event of the JSON files in a folder and the folders in it, in the order of their names."""
+    """Explain every event of the JSON files in a folder and the folders in it, ordered by name."""
     return [
         Sample(str(file), explained)
         for file in sorted(folder.rglob("*.json"))
@@ -118,7 +118,8 @@ def sample_problems(rules: "Rules", samples: Sequence[Sample], folder: str) -> I
             yield f"{sample.file}: not an event: {sample.explained.error}"
         for decision in sample.explained.decisions:
             if decision.matched and decision.request is None:
-                yield f"{sample.file}: rule `{decision.rule}` matches, but cannot be rendered: {decision.reason}"
+                why = f"matches, but cannot be rendered: {decision.reason}"
+                yield f"{sample.file}: rule `{decision.rule}` {why}"
     for rule in rules.rules:
         if rule.enabled and rule.name not in hit:
             yield f"rule `{rule.name}`: none of the {plural(len(samples), 'sample')} hits it"

@@ -215,8 +215,8 @@ def _default_note(rule: Rule, event: Event) -> str:
     when = f" at {event.time}" if event.time else ""
     why = f" ({rule.description})" if rule.description else ""
     note = (
-        f"Started by the Updraft rule `{rule.name}`{why}: event `{event.type}` about {_clipped(about, MAX_SHOWN)}"
-        f"{when}, id {_clipped(event.id, MAX_SHOWN)}."
+        f"Started by the Updraft rule `{rule.name}`{why}: event `{event.type}` about "
+        f"{_clipped(about, MAX_SHOWN)}{when}, id {_clipped(event.id, MAX_SHOWN)}."
     )
     return clean_text(note)
 

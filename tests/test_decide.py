@@ -1,7 +1,6 @@
 """Deciding: the order of the conditions, the reasons, the request, and that nothing else is ever raised."""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -214,7 +213,7 @@ def test_dedupe_by_is_the_identity() -> None:
     ],
 )
 def test_a_match_that_cannot_be_rendered_says_why(start: str, more: str, reason: str | None) -> None:
-    """A match whose templates fail is a match without a request: it goes to the dead letters with the reason."""
+    """A match whose templates fail is a match without a request, for the dead letters with the reason."""
     decision = ask(one("{types: ['*']}", start, more))
     assert decision.matched
     if reason is None:
@@ -253,8 +252,9 @@ def test_a_parked_event_decides_as_it_did() -> None:
 
 FUZZED = one(
     "{types: ['*']}",
-    "{dag: d, note: '{{ subject | default(\"none\") }}', conf: {all: '{{ event }}', site: '{{ app.site | d }}', "
-    "text: 'a {{ data | default }} b', up: '{{ data.a | default | string | upper }}'}}",
+    "{dag: d, note: '{{ subject | default(\"none\") }}', conf: {all: '{{ event }}', "
+    "site: '{{ app.site | d }}', text: 'a {{ data | default }} b', "
+    "up: '{{ data.a | default | string | upper }}'}}",
     "  dedupe_by: '{{ data.key | default(id) }}'\n",
 )
 JSON_VALUES = st.recursive(
@@ -284,7 +284,7 @@ ENVELOPES = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(body=ENVELOPES | JSON_VALUES | st.lists(ENVELOPES, max_size=3))
-def test_a_fuzzed_event_never_raises_and_always_has_a_valid_run_id(body: Any) -> None:
+def test_a_fuzzed_event_never_raises_and_always_has_a_valid_run_id(body: object) -> None:
     """Reading, deciding and run ids end in a decision or an Unreadable, whatever the body holds."""
     for event in read_events(json.dumps(body)):
         if isinstance(event, Unreadable):

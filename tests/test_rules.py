@@ -287,8 +287,8 @@ LISTED = "{operatorType: StringIn, key: data.x, values: [a]}"
         f"filter: [{LISTED}, {{operatorType: StringNotIn, key: data.x, values: [A, b]}}]",
         f"filter: {{all: [{LISTED}, {{operatorType: StringNotContains, key: data.x, values: [A]}}]}}",
         f"filter: [{LISTED}, {{operatorType: IsNullOrUndefined, key: data.x}}]",
-        "filter: [{operator: StringIn, key: source, values: [a]}, {operator: StringIn, key: topic, values: [b]}]",
-        "filter: [{operator: StringIn, key: ext, values: [a]}, {operator: StringNotIn, key: ext, values: [a]}]",
+        "filter: [{operator: StringIn, key: id, values: [a]}, {operator: StringIn, key: eventid, values: b}]",
+        "filter: [{operator: StringIn, key: ext, values: a}, {operator: StringNotIn, key: ext, values: a}]",
         "filter: [{operator: IsNullOrUndefined, key: data.x}, {operator: IsNotNull, key: data.x}]",
     ],
 )
@@ -306,7 +306,7 @@ def test_a_rule_that_can_never_match_is_a_mistake(when: str) -> None:
         "subject: {ends_with: .csv}, filter: {operatorType: StringIn, key: subject, values: [a.CSV]}",
         f"filter: [{LISTED}, {{operatorType: StringNotIn, key: data.x, values: [b]}}]",
         f"filter: [{LISTED}, {{operatorType: StringIn, key: data.x, values: [b]}}]",
-        "filter: [{operator: IsNullOrUndefined, key: data.x}, {operator: StringNotIn, key: data.x, values: [a]}]",
+        "filter: [{operator: IsNullOrUndefined, key: id}, {operator: StringNotIn, key: id, values: [a]}]",
         "filter: {any: [{operatorType: IsNotNull, key: data.x}]}",
     ],
 )

@@ -44,7 +44,10 @@ def test_event_run_ids_never_change(rule: str, source: str, event_id: str, expec
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("9ac46505-2b8a-4e06-834c-05ffbe2e8c3a", "deploy__9ac46505-2b8a-4e06-834c-05ffbe2e8c3a__61da8b162576fe99775a1259"),
+        (
+            "9ac46505-2b8a-4e06-834c-05ffbe2e8c3a",
+            "deploy__9ac46505-2b8a-4e06-834c-05ffbe2e8c3a__61da8b162576fe99775a1259",
+        ),
         ("__my..key__of_2__", "deploy__my.key_of_2__3770ed20aff3cda31b30b81c"),
         ("shop (production)", "deploy__shop-production__9de44b7e254a79f6c5560dbe"),
     ],
@@ -65,9 +68,7 @@ def test_every_run_id_is_valid(rule: str, source: str, event_id: str) -> None:
         assert run_id.startswith(f"{rule}__")
 
 
-@given(
-    first=st.tuples(RULE_NAMES, st.text(), st.text()), second=st.tuples(RULE_NAMES, st.text(), st.text())
-)
+@given(first=st.tuples(RULE_NAMES, st.text(), st.text()), second=st.tuples(RULE_NAMES, st.text(), st.text()))
 def test_different_identities_have_different_run_ids(
     first: tuple[str, str, str], second: tuple[str, str, str]
 ) -> None:

@@ -1,5 +1,6 @@
 """Templates: types kept, names checked, event content never source, everything bounded."""
 
+import contextlib
 import json
 import math
 import subprocess
@@ -271,7 +272,7 @@ def test_mistakes_are_found_before_any_event(source: str, message: str) -> None:
     ],
 )
 def test_what_cannot_be_rendered_is_a_template_error(source: str, message: str) -> None:
-    """An event without what the template needs, or a bound that is exceeded, is a TemplateError that says so."""
+    """An event without what the template needs, or an exceeded bound, is a TemplateError that says so."""
     template = compile_template(source)
     started = time.monotonic()
     with pytest.raises(TemplateError, match=message):
@@ -298,7 +299,9 @@ def test_an_extension_never_hides_a_name_of_the_scope() -> None:
 def test_what_airflow_cannot_store_is_replaced_or_refused() -> None:
     """NUL and lone surrogates become U+FFFD, also in keys; NaN, infinity and deep nesting are refused."""
     scope = {"data": {"a\x00": "b\x00c\ud800"}}
-    assert render("{{ data }}", scope) == {"a\N{REPLACEMENT CHARACTER}": "b\N{REPLACEMENT CHARACTER}c\N{REPLACEMENT CHARACTER}"}
+    assert render("{{ data }}", scope) == {
+        "a\N{REPLACEMENT CHARACTER}": "b\N{REPLACEMENT CHARACTER}c\N{REPLACEMENT CHARACTER}"
+    }
     for number in (math.nan, math.inf):
         with pytest.raises(TemplateError, match="JSON and Airflow cannot hold"):
             render("{{ data }}", {"data": number})
@@ -309,12 +312,12 @@ def test_what_airflow_cannot_store_is_replaced_or_refused() -> None:
         render("{{ data }}", {"data": deep})
     with pytest.raises(TemplateError, match="levels deep"):
         render("x{{ data }}", {"data": deep})
-    with pytest.raises(TemplateError, match="nested|levels deep"):
+    with pytest.raises(TemplateError, match=r"nested|levels deep"):
         render("{{ data == event }}", {"data": nested(100_000), "event": nested(100_000)})
 
 
 def nested(levels: int) -> Json:
-    """Return a list of lists of lists …"""
+    """Return a list of lists of lists, so many levels deep."""
     value: Json = []
     for _ in range(levels):
         value = [value]
@@ -409,10 +412,7 @@ def test_any_source_compiles_or_is_a_template_error(source: str) -> None:
     """Whatever stands in rules.yaml, compiling it gives a template or a TemplateError."""
     try:
         template = compile_template(source)
-    except TemplateError as error:
-        assert str(error)
-    else:
-        try:
-            template.render(SCOPE)
-        except TemplateError as error:
-            assert str(error)
+    except TemplateError:
+        return
+    with contextlib.suppress(TemplateError):
+        template.render(SCOPE)

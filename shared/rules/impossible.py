@@ -70,7 +70,7 @@ def _fields_with(comparison: Comparison, value: Json) -> Fields:
     """Return an event's fields in which the comparison's key has a value."""
     key = comparison.key
     if key.room == "attribute":
-        return Fields(replace(_BLANK, **{key.path[0]: value}))
+        return Fields(replace(_BLANK, **{key.path[0]: str(value)}))  # type: ignore[arg-type] # a text attribute
     if key.room == "extension":
         return Fields(replace(_BLANK, extensions={key.path[0]: value}))
     data = value

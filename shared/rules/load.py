@@ -8,10 +8,11 @@ from pydantic import ValidationError
 from shared.errors import Problem, RulesError, TemplateError
 from shared.filters import Condition, FilterError, compile_filter
 from shared.json_types import Json, JsonObject
+from shared.rules.addresses import SETTING
 from shared.rules.document import Document, Path, read_yaml
 from shared.rules.impossible import never_matches
 from shared.rules.mistakes import Mistakes
-from shared.rules.model import SETTING, Connection, RulesFile, RuleSpec
+from shared.rules.model import Connection, RulesFile, RuleSpec
 from shared.rules.not_yet import not_yet_available
 from shared.rules.rule import Rule, Rules
 from shared.suggest import did_you_mean

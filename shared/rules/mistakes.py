@@ -115,9 +115,8 @@ class Mistakes:
 
     def _part(self, path: Path) -> type[BaseModel] | None:
         if len(path) > 2 and path[0] == "connections" and path[2] == "auth":  # noqa: PLR2004 - connections.<name>.auth
-            return (
-                KINDS.get(self._document.at([*path, "kind"])) if self._document.has([*path, "kind"]) else None
-            )
+            kind = [*path, "kind"]
+            return KINDS.get(str(self._document.at(kind))) if self._document.has(kind) else None
         shape = ["#" if isinstance(part, int) else part for part in path]
         if len(shape) == 2 and shape[0] == "connections":  # noqa: PLR2004 - connections.<name>
             shape[1] = "*"

@@ -38,7 +38,8 @@ def rules_schema() -> JsonObject:
 
 
 def _filter() -> JsonObject:
-    some: JsonObject = {"type": "array", "items": {"$ref": "#/$defs/Filter"}, "minItems": 1}
+    every: JsonObject = {"type": "array", "items": {"$ref": "#/$defs/Filter"}}
+    some: JsonObject = {**every, "minItems": 1}
 
     def group(name: str, inner: JsonObject, description: str) -> JsonObject:
         return {
@@ -49,10 +50,11 @@ def _filter() -> JsonObject:
         }
 
     return {
-        "description": "One of Event Grid's advanced filters; a list, of which all have to hold; or all, any, not.",
+        "description": "One of Event Grid's advanced filters; a list of filters, of which all have to hold; "
+        "or all, any, not.",
         "anyOf": [
             {"$ref": "#/$defs/Operator"},
-            some,
+            every,
             group("all", some, "Every one of these has to hold."),
             group("any", some, "At least one of these has to hold."),
             group("not", {"$ref": "#/$defs/Filter"}, "This must not hold."),

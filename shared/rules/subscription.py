@@ -8,10 +8,10 @@ and comparisons of `data` whose semantics Event Grid documents. Event Grid's lim
 """
 
 from collections.abc import Sequence
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Final
 
-from shared.filters import Comparison, Compares, Condition
+from shared.filters import Compares, Comparison, Condition
 from shared.json_types import Json, JsonObject
 from shared.rules.impossible import certain_comparisons
 from shared.rules.rule import Rule
@@ -27,7 +27,7 @@ _DOCUMENTED: Final = frozenset(
         *("StringContains", "StringBeginsWith", "StringEndsWith", "StringIn", "StringNotIn"),
     }
 )
-"""Operators that Event Grid documents for scalars, arrays and missing keys alike, so that it decides as we do."""
+"""Operators that Event Grid documents for scalars, arrays and missing keys alike: it decides as we do."""
 
 
 def subscription_filter(rules: Sequence[Rule]) -> JsonObject:
@@ -87,7 +87,8 @@ def _common(texts: Sequence[str]) -> str:
     lowered = [text.lower() for text in texts]
     if any(len(low) != len(text) for low, text in zip(lowered, texts, strict=True)):
         return texts[0] if len(set(texts)) == 1 else ""
-    return texts[0][: len(commonprefix(lowered))]
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*lowered, strict=False))
+    return texts[0][: len(list(same))]
 
 
 def _advanced(rules: Sequence[Rule]) -> list[JsonObject]:

@@ -1,7 +1,7 @@
 """The filters that templates may use: short list, every one bounded in what it makes.
 
 Each takes the value on the left of `|` first. They raise TemplateError in words for the rule's author;
-`sandbox.py` counts what they return.
+`sandbox.py` counts what they return. docs/rules.md shows each in an example.
 """
 
 import hashlib
@@ -23,22 +23,22 @@ _TIME_DIRECTIVES: Final = re.compile(r"(?:%[YmdHMSfjyBbAaupIZz%]|[^%])*")
 
 
 def lower(value: object) -> str:
-    """`{{ type | lower }}`: the text in lower case."""
+    """Give the text in lower case, as in `{{ type | lower }}`."""
     return to_text(value).lower()
 
 
 def upper(value: object) -> str:
-    """`{{ type | upper }}`: the text in upper case."""
+    """Give the text in upper case, as in `{{ type | upper }}`."""
     return to_text(value).upper()
 
 
 def trim(value: object, characters: str | None = None) -> str:
-    """`{{ subject | trim('/') }}`: without white space, or these characters, at both ends."""
+    """Give the text without white space, or these characters, at both ends."""
     return to_text(value).strip(characters)
 
 
 def replace(value: object, old: str, new: str) -> str:
-    """`{{ subject | replace('/', '-') }}`: every `old` replaced by `new`."""
+    """Give the text with one part of it changed for another everywhere."""
     text = to_text(value)
     if not old:
         raise TemplateError("`replace` needs something to look for")
@@ -48,14 +48,14 @@ def replace(value: object, old: str, new: str) -> str:
 
 
 def split(value: object, separator: str) -> list[str]:
-    """`{{ data.name | split('.') }}`: the parts of a text between separators."""
+    """Give the parts of a text between separators."""
     if not separator:
         raise TemplateError("`split` needs a separator")
     return to_text(value).split(separator)
 
 
 def join(value: object, separator: str = "") -> str:
-    """`{{ data.tags | join(',') }}`: the members of a list as one text."""
+    """Give the members of a list as one text, a separator between them."""
     parts: list[str] = []
     length = 0
     for item in _list(value, "join"):
@@ -67,24 +67,24 @@ def join(value: object, separator: str = "") -> str:
 
 
 def first(value: object) -> object:
-    """`{{ data.tags | first }}`: the first member of a list."""
+    """Give the first member of a list, as in `{{ data.tags | first }}`."""
     return _nth(value, 0, "first")
 
 
 def last(value: object) -> object:
-    """`{{ subject | path_parts | last }}`: the last member of a list."""
+    """Give the last member of a list, as in `{{ subject | path_parts | last }}`."""
     return _nth(value, -1, "last")
 
 
 def length(value: object) -> int:
-    """`{{ data.tags | length }}`: how many members or characters."""
+    """Give the number of members or characters, as in `{{ data.tags | length }}`."""
     if isinstance(value, (str, list, tuple, Mapping)):
         return len(value)
     raise TemplateError(f"`length` needs a list, an object or text, not {_kind(value)}")
 
 
 def pluck(value: object, attribute: str) -> list[object]:
-    """`{{ data.files | map(attribute='url') }}`: one member of each object of a list; dots step into it."""
+    """Give one member of each object of a list, as in `{{ data.files | map(attribute='url') }}`."""
     found: list[object] = []
     for item in _list(value, "map"):
         current: object = item
@@ -98,7 +98,7 @@ def pluck(value: object, attribute: str) -> list[object]:
 
 
 def integer(value: object) -> int:
-    """`{{ data.size | int }}`: a whole number; refuses what is none."""
+    """Give a whole number; refuses what is none, as in `{{ data.size | int }}`."""
     if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= MAX_NUMBER_TEXT):
         try:
             return int(value)
@@ -108,7 +108,7 @@ def integer(value: object) -> int:
 
 
 def number(value: object) -> float:
-    """`{{ data.ratio | float }}`: a number with a fraction; refuses what is none."""
+    """Give a number with a fraction; refuses what is none, as in `{{ data.ratio | float }}`."""
     if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= MAX_NUMBER_TEXT):
         try:
             return float(value)
@@ -118,12 +118,12 @@ def number(value: object) -> float:
 
 
 def string(value: object) -> str:
-    """`{{ data.build | string }}`: as text; what is no text as JSON writes it."""
+    """Give as text; what is no text as JSON writes it, as in `{{ data.build | string }}`."""
     return to_text(value)
 
 
 def from_json(value: object) -> Json:
-    """`{{ (data.payload | from_json).name }}`: the value that a JSON text stands for."""
+    """Give the value that a JSON text stands for, as in `{{ (data.payload | from_json).name }}`."""
     if not isinstance(value, str):
         raise TemplateError(f"`from_json` needs text, not {_kind(value)}")
     try:
@@ -134,17 +134,17 @@ def from_json(value: object) -> Json:
 
 
 def slug(value: object) -> str:
-    """`{{ app.site | slug }}`: lower-case letters, digits and `-` alone, at most 63 characters."""
+    """Give lower-case letters, digits and `-` alone, at most 63 characters, as in `{{ app.site | slug }}`."""
     return re.sub(r"[^a-z0-9]+", "-", to_text(value).lower())[:MAX_SLUG].strip("-")
 
 
 def digest(value: object, length: int = 16) -> str:  # noqa: A002, RUF100 - the keyword that templates write
-    """`{{ source | hash }}`: the first digits, 16 or `length` up to 64, of the text's SHA-256."""
+    """Give the first digits, 16 or `length` up to 64, of the text's SHA-256, as in `{{ source | hash }}`."""
     return hashlib.sha256(to_text(value).encode("utf-8", "surrogatepass")).hexdigest()[: max(1, length)]
 
 
 def path_parts(value: object) -> list[str]:
-    """`{{ data.url | path_parts | last }}`: the parts of a path, a subject, an ARM id or a URL's path."""
+    """Give the parts of a path, an ARM id or a URL's path, as in `{{ data.url | path_parts | last }}`."""
     text = to_text(value)
     if "://" in text[:20]:
         try:
@@ -155,12 +155,12 @@ def path_parts(value: object) -> list[str]:
 
 
 def read_time(value: object) -> datetime:
-    """`{{ (time | parse_time).hour }}`: a time, in UTC; written out as RFC 3339."""
+    """Give a time, in UTC; written out as RFC 3339, as in `{{ (time | parse_time).hour }}`."""
     return value if isinstance(value, datetime) else parse_time(to_text(value))
 
 
 def format_time(value: object, pattern: str) -> str:
-    """`{{ time | format_time('%Y-%m-%d') }}`: a time, in UTC, after a pattern of Python's `strftime`."""
+    """Give a time, in UTC, after a pattern of Python's `strftime`."""
     if not _TIME_DIRECTIVES.fullmatch(pattern):
         raise TemplateError(f"`format_time`: `{pattern[:60]}` is not a pattern; as in '%Y-%m-%dT%H:%M:%SZ'")
     return read_time(value).strftime(pattern)

@@ -49,7 +49,8 @@ _ALLOWED: Final = (
 _REMEDY: Final[Mapping[type[nodes.Node], str]] = {
     nodes.Call: "calls are not available in templates; use a filter, as in `{{ data.url | split('/') }}`",
     nodes.Pow: "`**` is not available in templates",
-    nodes.For: "loops are not available in templates; use `map`, as in `{{ data.files | map(attribute='url') }}`",
+    nodes.For: "loops are not available in templates; use `map`, as in "
+    "`{{ data.files | map(attribute='url') }}`",
     nodes.Assign: "`{% set %}` is not available in templates",
 }
 _RENDERING_ERRORS: Final = (
@@ -172,14 +173,16 @@ def _problem(node: nodes.Node, optional: bool) -> str | None:  # noqa: FBT001 - 
     if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
         return fixed_member_problem(node.node.name, node.attr)
     if isinstance(node, nodes.Filter):
-        if node.dyn_args is not None or node.dyn_kwargs is not None:
-            return "`*` and `**` arguments are not available in templates"
-        if node.node is None:
-            return "`{% filter %}` is not available in templates"
-        return _word_problem("filter", node.name, {*FILTERS, "default", "d"})
+        return _filter_problem(node)
     if isinstance(node, nodes.Test):
         return _word_problem("test", node.name, set(_TESTS))
     return None
+
+
+def _filter_problem(node: nodes.Filter) -> str | None:
+    if node.dyn_args is not None or node.dyn_kwargs is not None:
+        return "`*` and `**` arguments are not available in templates"
+    return _word_problem("filter", node.name, {*FILTERS, "default", "d"})
 
 
 def _word_problem(kind: str, name: str, known: set[str]) -> str | None:
@@ -248,8 +251,12 @@ def _counted(make: Callable[..., object]) -> Callable[..., object]:
     return counted
 
 
-def _default(value: object, otherwise: object = "", boolean: bool = False) -> object:  # noqa: FBT001, FBT002 - Jinja's signature
-    """`{{ data.size | default(0) }}`: another value where there is none (with `true`: or where it is empty)."""
+def _default(
+    value: object,
+    otherwise: object = "",
+    boolean: bool = False,  # noqa: FBT001, FBT002 - Jinja's signature
+) -> object:
+    """Give another value where there is none (with `true`: or where it is empty)."""
     return otherwise if isinstance(value, Undefined) or (boolean and not value) else value
 
 

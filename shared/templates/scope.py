@@ -33,7 +33,7 @@ EXTENSIONS: Final = (
     *("authid", "authtype", "dataref", "expirytime", "partitionkey", "recordedtime", "sampledrate"),
     *("sequence", "severitynumber", "severitytext", "traceparent", "tracestate"),
 )
-"""CloudEvents' documented extensions, known by their bare names; others by `event.name`, or with `default`."""
+"""CloudEvents' documented extensions, by their bare names; others as `event.name`, or with `default`."""
 
 NAMES: Final = frozenset(
     {*ATTRIBUTES, *EVENT_GRID_NAMES, *EXTENSIONS, "data", "app", "event", "extensions", "rule"}

@@ -1,0 +1,179 @@
+"""`updraft validate`, `schema`, `subscription`, and the command line as a whole."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from cli.subscription import to_bicep
+from cli.validate import DagState, live_problems
+from shared.rules import load_rules
+
+ROOT = Path(__file__).parent.parent
+RULES = """
+connections: {main: {url: "%AIRFLOW%", auth: {kind: entra, scope: s}}}
+rules:
+  - {name: swap, when: {types: [Microsoft.Web.SlotSwapCompleted]}, start: {dag: smoke}}
+  - {name: order, when: {types: [Contoso.Order]}, start: {dag: load, conf: {n: "{{ data.n }}"}}}
+  - {name: off, enabled: false, when: {types: [Off]}, start: {dag: off}}
+"""
+ORDER = {"specversion": "1.0", "id": "o1", "source": "/orders", "type": "Contoso.Order", "data": {"n": 1}}
+SWAP = {"specversion": "1.0", "id": "s1", "source": "/sites", "type": "Microsoft.Web.SlotSwapCompleted"}
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A rules file."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    return file
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """A folder with a sample for each rule, one of them in a folder of its own."""
+    folder = tmp_path / "samples"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "swap.json").write_text(json.dumps([SWAP]))
+    (folder / "inner" / "order.json").write_text(json.dumps(ORDER))
+    return folder
+
+
+def test_rules_without_mistakes_are_valid(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The settings of where the rules will run need not be known."""
+    assert main(["validate", "--rules", str(rules)]) == 0
+    assert capsys.readouterr().out == f"{rules}: 3 rules, nothing wrong\n"
+
+
+def test_mistakes_are_listed_with_their_places(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every mistake is one line of file, line, column and path."""
+    rules.write_text(RULES.replace("dag: smoke", "dagg: smoke").replace("data.n", "dat.n"))
+    assert main(["validate", "--rules", str(rules)]) == 1
+    err = capsys.readouterr().err
+    assert f"{rules}:4:76: rules[0].start.dagg: unknown key `dagg` (did you mean `dag`?)" in err
+    assert f"{rules}:5:80: rules[1].start.conf.n: `dat` is not defined (did you mean `data`?)" in err
+    assert "3 mistakes found" in err
+
+
+def test_samples_say_what_they_hit(rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each sample is a line with the rules that it hits; a rule that is not in force need not be hit."""
+    assert main(["validate", "--rules", str(rules), "--samples", str(samples)]) == 0
+    out = capsys.readouterr().out
+    assert f"{samples / 'swap.json'}: Microsoft.Web.SlotSwapCompleted s1: hits swap\n" in out
+    assert f"{samples / 'inner' / 'order.json'}: Contoso.Order o1: hits order\n" in out
+
+
+def test_samples_show_what_is_wrong(rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rule that no sample hits, a sample that is none, and a match that cannot be rendered are problems."""
+    (samples / "swap.json").write_text("{")
+    (samples / "inner" / "order.json").write_text(json.dumps({**ORDER, "data": {}}))
+    assert main(["validate", "--rules", str(rules), "--samples", str(samples)]) == 1
+    err = capsys.readouterr().err
+    assert "swap.json: not an event: " in err
+    assert "order.json: rule `order` matches, but cannot be rendered: n: " in err
+    assert "rule `swap`: none of the 2 samples hits it" in err
+    assert "3 problems found" in err
+
+
+def test_a_folder_without_samples_is_a_problem(
+    rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped folder does not pass for rules that were tried."""
+    assert main(["validate", "--rules", str(rules), "--samples", str(tmp_path / "none")]) == 1
+    assert "there is no sample" in capsys.readouterr().err
+
+
+def test_the_live_half_judges_what_an_airflow_says() -> None:
+    """A DAG that is missing, paused or broken is a problem of the rule that starts it."""
+
+    class Airflow:
+        def dag(self, connection: str, dag_id: str) -> DagState:
+            assert connection == "main"
+            return {
+                "smoke": DagState(exists=False),
+                "load": DagState(exists=True, paused=True),
+                "fine": DagState(exists=True),
+                "broken": DagState(exists=False, import_error="SyntaxError"),
+            }[dag_id]
+
+    text = RULES + (
+        "  - {name: fine, when: {types: [t]}, start: {dag: fine}}\n"
+        "  - {name: broken, when: {types: [t]}, start: {dag: broken}}\n"
+    )
+    found = list(live_problems(load_rules(text, file="rules.yaml", settings=None), Airflow()))
+    assert found == [
+        "rule `swap`: connection `main`: there is no DAG `smoke`",
+        "rule `order`: connection `main`: DAG `load` is paused, so its runs would wait",
+        "rule `broken`: connection `main`: the file of DAG `broken` cannot be imported: SyntaxError",
+    ]
+
+
+def test_the_committed_schema_is_current(capsys: pytest.CaptureFixture[str]) -> None:
+    """docs/rules.schema.json is what `updraft schema` prints."""
+    assert main(["schema"]) == 0
+    assert capsys.readouterr().out == (ROOT / "docs/rules.schema.json").read_text(encoding="utf-8")
+
+
+def test_subscription_prints_json_or_bicep(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All enabled rules together, or those that are named."""
+    assert main(["subscription", "--rules", str(rules)]) == 0
+    types = ["Microsoft.Web.SlotSwapCompleted", "Contoso.Order"]
+    assert json.loads(capsys.readouterr().out)["includedEventTypes"] == types
+    assert main(["subscription", "--rules", str(rules), "--bicep", "off"]) == 0
+    assert capsys.readouterr().out == (
+        "filter: {\n  includedEventTypes: [\n    'Off'\n  ]\n  isSubjectCaseSensitive: false\n}\n"
+    )
+
+
+def test_subscription_needs_rules(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rule that does not exist, no rule at all, and rules with mistakes give status 1."""
+    assert main(["subscription", "--rules", str(rules), "swop"]) == 1
+    assert (
+        "there is no rule `swop` (did you mean `swap`?); there are swap, order, off"
+        in capsys.readouterr().err
+    )
+    rules.write_text("connections: {a: {url: 'https://x', auth: {kind: entra, scope: s}}}\nrules: []")
+    assert main(["subscription", "--rules", str(rules)]) == 1
+    assert "no rule is enabled" in capsys.readouterr().err
+    rules.write_text("x")
+    assert main(["subscription", "--rules", str(rules)]) == 1
+
+
+def test_bicep_is_escaped() -> None:
+    """Texts are Bicep's, whatever they hold."""
+    assert to_bicep({"a": ["it's ${x}\n\\", 1.5, 2, True, "\x01"]}) == (
+        "{\n  a: [\n    'it\\'s \\${x}\\n\\\\'\n    json('1.5')\n    2\n    true\n    '\\u{1}'\n  ]\n}"
+    )
+
+
+def test_the_command_line_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` and `--help` answer; no command is a usage error."""
+    for arguments, status in ((["--version"], 0), (["--help"], 0), ([], 2), (["explain", "--help"], 0)):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == status
+    out = capsys.readouterr().out
+    for command in ("explain", "validate", "schema", "subscription", "publish"):
+        assert command in out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """`updraft schema | head -1` ends without a traceback."""
+    command = f"{sys.executable} -m cli.main schema | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
+
+
+def test_help_needs_no_heavy_library() -> None:
+    """`updraft --version` is quick: nothing heavy is imported to read the command line."""
+    script = (
+        "import sys\nfrom cli.main import main\n"
+        "try: main(['--version'])\nexcept SystemExit: pass\n"
+        "heavy = {'rich', 'jinja2', 'pydantic', 'yaml', 'azure'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)

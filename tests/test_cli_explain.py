@@ -1,0 +1,219 @@
+"""`updraft explain`: its stable document, its exit statuses, and its two views for people."""
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from shared.decide import explain
+from shared.event import Event, read_events
+from shared.rules import load_rules
+
+ROOT = Path(__file__).parent.parent
+EVENT = {
+    "id": "e1",
+    "topic": "/subscriptions/1/resourceGroups/web/providers/Microsoft.Web/sites/shop",
+    "subject": "/Microsoft.Web/sites/shop",
+    "eventType": "Microsoft.Web.SlotSwapCompleted",
+    "eventTime": "2026-03-01T10:00:00Z",
+    "data": {"name": "shop", "sourceSlot": "staging", "targetSlot": "production"},
+    "dataVersion": "1",
+}
+RULES = """
+connections: {main: {url: "%AIRFLOW%", auth: {kind: entra, scope: s}}}
+rules:
+  - name: swap
+    when: {types: [Microsoft.Web.SlotSwapCompleted]}
+    start: {dag: smoke, conf: {site: "{{ app.site }}"}, logical_date: "{{ time }}", note: why}
+  - {name: other, when: {types: [Other]}, start: {dag: d}}
+  - {name: broken, when: {types: ["*"]}, start: {dag: d, conf: {x: "{{ data.gone }}"}}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with rules and an event."""
+    (tmp_path / "rules.yaml").write_text(RULES)
+    (tmp_path / "event.json").write_text(json.dumps(EVENT))
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> int:
+    """Run `updraft explain` with the folder's rules."""
+    return main(["explain", "--rules", str(folder / "rules.yaml"), *arguments])
+
+
+def test_the_document_keeps_its_shape(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` prints this document, whose members others may rely on."""
+    assert run(folder, "--json", str(folder / "event.json")) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "events": [
+            {
+                "id": "e1",
+                "type": "Microsoft.Web.SlotSwapCompleted",
+                "source": EVENT["topic"],
+                "error": None,
+                "decisions": [
+                    {
+                        "rule": "swap",
+                        "matched": True,
+                        "reason": None,
+                        "request": {
+                            "connection": "main",
+                            "dag_id": "smoke",
+                            "dag_run_id": "swap__e1__d8b1680704dcb0cb24aa287e",
+                            "conf": {
+                                "site": "shop",
+                                "_updraft": {
+                                    "rule": "swap",
+                                    "event": {
+                                        "id": "e1",
+                                        "source": EVENT["topic"],
+                                        "type": "Microsoft.Web.SlotSwapCompleted",
+                                        "time": "2026-03-01T10:00:00Z",
+                                        "subject": "/Microsoft.Web/sites/shop",
+                                    },
+                                    "key": None,
+                                },
+                            },
+                            "note": "why",
+                            "logical_date": "2026-03-01T10:00:00Z",
+                            "run_after": None,
+                        },
+                    },
+                    {
+                        "rule": "other",
+                        "matched": False,
+                        "reason": "type is `Microsoft.Web.SlotSwapCompleted`, not `Other`",
+                        "request": None,
+                    },
+                    {
+                        "rule": "broken",
+                        "matched": True,
+                        "reason": "x: `{{ data.gone }}`: `data` has no member `gone`; it has name, "
+                        "sourceSlot, targetSlot; `| default(…)` allows its absence",
+                        "request": None,
+                    },
+                ],
+            }
+        ]
+    }
+
+
+def test_what_is_no_event_does_not_hide_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unreadable input gives status 2 and its error; the others are still explained."""
+    (folder / "batch.json").write_text(json.dumps([EVENT, {"id": "x"}, 7]))
+    status = run(folder, "--json", str(folder / "batch.json"), str(folder / "gone.json"))
+    assert status == 2
+    events = json.loads(capsys.readouterr().out)["events"]
+    assert [event["error"] is None for event in events] == [True, False, False, False]
+    assert [len(event["decisions"]) for event in events] == [3, 0, 0, 0]
+    assert events[1]["id"] == "x"
+    assert "cannot be read" in events[3]["error"]
+
+
+def test_standard_input_and_bodies_without_envelope(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-` reads standard input, `--as` reads what a sender without an envelope sends."""
+    body = (ROOT / "tests/events/kudu.json").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body)))
+    assert run(folder, "--as", "kudu", "--json", "-") == 0
+    [event] = json.loads(capsys.readouterr().out)["events"]
+    assert event["type"].lower().startswith("microsoft.web.kudu")
+
+
+def test_rules_with_mistakes_give_status_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Mistakes go to standard error, and nothing is explained."""
+    (folder / "rules.yaml").write_text("rules: []\nx: 1")
+    assert run(folder, str(folder / "event.json")) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "unknown key `x`" in captured.err
+    assert "2 mistakes found" in captured.err
+    (folder / "rules.yaml").unlink()
+    assert run(folder, str(folder / "event.json")) == 1
+    assert "the file cannot be read" in capsys.readouterr().err
+
+
+def test_plain_text_where_it_is_no_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal the view is plain lines with everything in them."""
+    (folder / "bad.json").write_text("{")
+    assert run(folder, str(folder / "event.json"), str(folder / "bad.json")) == 2
+    out = capsys.readouterr().out
+    for part in (
+        "Microsoft.Web.SlotSwapCompleted  e1",
+        "  swap: match\n",
+        "    run id: swap__e1__",
+        "    logical date: 2026-03-01T10:00:00Z",
+        '"site": "shop"',
+        "  other: no match: type is",
+        "  broken: match, but the run cannot be asked for: x:",
+        "not an event\n  error: ",
+    ):
+        assert part in out
+    assert "\x1b" not in out
+
+
+def test_escape_sequences_of_an_event_do_not_reach_the_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an event holds is shown, never obeyed."""
+    (folder / "event.json").write_text(json.dumps({**EVENT, "id": "\x1b[2Jx\n", "subject": "\x1b]0;t\x07"}))
+    run(folder, str(folder / "event.json"))
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\\x1b[2Jx\\n" in out
+
+
+@pytest.mark.parametrize("no_colour", [False, True])
+def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
+    """On a terminal the view is a tree, in colour unless NO_COLOR says otherwise."""
+    leader, follower = pty.openpty()
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    environment |= {"TERM": "xterm-256color", "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
+    if no_colour:
+        environment["NO_COLOR"] = "1"
+    (folder / "bad.json").write_text("{")
+    command = [sys.executable, "-m", "cli.main", "explain", "event.json", "bad.json"]
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(follower)
+    output = b""
+    try:
+        while chunk := os.read(leader, 65_536):
+            output += chunk
+    except OSError:
+        pass  # Linux answers EIO once the other end is closed
+    os.close(leader)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2, errors
+    text = output.decode()
+    assert "├── " in text
+    assert "swap: match" in text
+    assert ("\x1b[32m" in text) is not no_colour
+
+
+def test_a_decision_is_the_one_that_the_app_makes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line and the app decide by the same code."""
+    run(folder, "--json", str(folder / "event.json"))
+    [shown] = json.loads(capsys.readouterr().out)["events"]
+    [event] = read_events(json.dumps(EVENT))
+    assert isinstance(event, Event)
+    rules = load_rules(RULES, file="rules.yaml", settings={"AIRFLOW": "https://a.example"})
+    decided = explain(event, rules)
+    assert [each["request"] and each["request"]["dag_run_id"] for each in shown["decisions"]] == [
+        each.request and each.request.dag_run_id for each in decided
+    ]
