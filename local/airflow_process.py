@@ -1,7 +1,7 @@
 """Runs a real Airflow on this machine: its API server, scheduler and DAG processor, on Postgres.
 
 These three are what a DAG run needs. `airflow standalone` starts a triggerer as well, below a parent that
-imports all of Airflow only to wait: on two busy cores it was well after 35 to 46 s, these three after 14 to 24.
+imports all of Airflow only to wait: on two busy cores it was well after 35 to 46 s, these after 14 to 24.
 """
 
 import json

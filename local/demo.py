@@ -133,7 +133,8 @@ class Demo:
     def _line(self, milliseconds: float, name: str, words: str) -> None:
         shown_as, colour = _NAMES.get(name, (name, "cyan"))
         number = f"{milliseconds:,.0f}".replace(",", " ")
-        self._console.print(f"{number:>7} ms  [{colour}]{shown_as:<11}[/] {escape(words)}".rstrip())
+        padded = f"{shown_as:<11} " if words else shown_as
+        self._console.print(f"{number:>7} ms  [{colour}]{padded}[/]{escape(words)}")
 
 
 def _milliseconds(start: datetime, end: datetime) -> float:
