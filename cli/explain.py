@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     except RulesError as error:
         print_problems(error)
         return 1
-    explained = [each for file in args.files for each in explain_body(_body(file), rules, args.kind)]
+    explained = [each for file in args.files for each in explain_body(read_body(file), rules, args.kind)]
     if args.json:
         print(json.dumps({"events": [each.to_json() for each in explained]}, indent=2))
     elif show := tree_printer():
@@ -115,7 +115,8 @@ def explain_body(body: bytes | OSError, rules: "Rules", kind: str | None) -> lis
     ]
 
 
-def _body(file: str) -> bytes | OSError:
+def read_body(file: str) -> bytes | OSError:
+    """Return what a file holds (`-`: standard input), or why it cannot be read."""
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:

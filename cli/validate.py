@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cli.explain import Explained, explain_body
+from cli.explain import Explained, explain_body, read_body
 from cli.rules_file import (
     Subparsers,
     add_kind_option,
@@ -96,7 +96,7 @@ def read_samples(folder: Path, rules: "Rules", kind: str | None) -> list[Sample]
     return [
         Sample(str(file), explained)
         for file in sorted(folder.rglob("*.json"))
-        for explained in explain_body(file.read_bytes(), rules, kind)
+        for explained in explain_body(read_body(str(file)), rules, kind)
     ]
 
 

@@ -78,6 +78,15 @@ def test_samples_show_what_is_wrong(rules: Path, samples: Path, capsys: pytest.C
     assert "3 problems found" in err
 
 
+def test_a_sample_that_cannot_be_read_is_a_problem(
+    rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is named as a sample but is no file does not stop the others."""
+    (samples / "folder.json").mkdir()
+    assert main(["validate", "--rules", str(rules), "--samples", str(samples)]) == 1
+    assert "folder.json: not an event: the file cannot be read" in capsys.readouterr().err
+
+
 def test_a_folder_without_samples_is_a_problem(
     rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

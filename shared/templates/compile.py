@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.errors import TemplateError
@@ -79,7 +80,9 @@ def compile_template(source: str) -> Template:
     return Template(source, constant=False, evaluate=_paths_alone(source) or _jinja(source))
 
 
+@lru_cache(maxsize=1_024)
 def _jinja(source: str) -> Evaluate:
+    """Compile with Jinja2, which costs about 1 ms; a template that stands in many rules is compiled once."""
     from shared.templates.sandbox import compile_with_jinja  # noqa: PLC0415 - imports jinja2: see above
 
     return compile_with_jinja(source)

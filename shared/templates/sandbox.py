@@ -244,6 +244,8 @@ def _counted(make: Callable[..., object]) -> Callable[..., object]:
     def counted(value: object, *args: object, **kwargs: object) -> object:
         if isinstance(value, Undefined):
             str(value)  # raises what is undefined
+        if isinstance(value, str):
+            _spend(len(value))
         made = make(value, *args, **kwargs)
         _spend(len(made) if isinstance(made, (str, list, Mapping)) else 1)
         return made
