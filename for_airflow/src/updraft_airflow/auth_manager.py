@@ -23,7 +23,7 @@ from updraft_airflow.configuration import Configuration, read_configuration
 from updraft_airflow.entra_tokens import EntraIdentity, Expired, Refused, TokenVerifier
 from updraft_airflow.fab_users import FabUsers
 from updraft_airflow.least_privilege import ensure_role
-from updraft_airflow.signing_keys import EntraKeys, KeysUnavailable
+from updraft_airflow.signing_keys import COLD_RETRY_INTERVAL, EntraKeys, KeysUnavailable
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -153,7 +153,11 @@ class EntraAuthManager(FabAuthManager):
             return self._verifier.verify(token)
         except KeysUnavailable as exc:
             log.error("Entra token cannot be checked: %s", exc)  # noqa: TRY400 - the stack trace would add nothing
-            raise HTTPException(503, "The signing keys of the Entra tenant are unavailable") from None
+            raise HTTPException(
+                503,
+                "The signing keys of the Entra tenant are unavailable",
+                {"Retry-After": f"{COLD_RETRY_INTERVAL:.0f}"},
+            ) from None
         except Refused as exc:
             log.warning("Entra token refused: %s", exc)
             raise
