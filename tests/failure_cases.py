@@ -84,7 +84,7 @@ def _answers(
 
 def _hangs(*, after: bool) -> Callable[[AirflowStub], None]:
     def fault(stub: AirflowStub) -> None:
-        stub.inject(504, delay=0.8, times=1, when=starts, after_handling=after)
+        stub.inject(504, delay=1.6, times=1, when=starts, after_handling=after)
 
     return fault
 

@@ -207,9 +207,9 @@ class Raw:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
-def ask(url: str, *, within: float | None = None) -> Answer:
-    """Ask for a run with short time-outs."""
-    airflow = AirflowClient(Airflow(url, connect_timeout=0.5, read_timeout=0.5), Tokens())
+def ask(url: str, *, timeout: float = 0.5, within: float | None = None) -> Answer:
+    """Ask for a run, with short time-outs where a test waits for one."""
+    airflow = AirflowClient(Airflow(url, connect_timeout=timeout, read_timeout=timeout), Tokens())
     return airflow.start_run(run_request(), within=within)
 
 
@@ -251,13 +251,13 @@ class TestAnswers:
         """A certificate that nobody vouches for ends the matter before anything is sent."""
         certificates = make_certificates(tmp_path)
         with LoopbackServer(tls=certificates.server_context()) as server:
-            answer = ask(server.url)
+            answer = ask(server.url, timeout=20)
         assert not answer.sent
         assert "CERTIFICATE_VERIFY_FAILED" in answer.error
 
     def test_a_server_without_tls(self, stub: Recorder) -> None:
         """Where TLS cannot be spoken the answer is not taken for one."""
-        answer = ask(stub.url.replace("http:", "https:"))
+        answer = ask(stub.url.replace("http:", "https:"), timeout=20)
         assert (answer.status, stub.requests) == (None, [])
         assert answer.error
 
@@ -283,7 +283,7 @@ class TestAnswers:
     def test_a_connection_that_breaks(self, pieces: tuple[bytes, ...], *, reset: bool) -> None:
         """Wherever after the request a connection breaks, the request may have been carried out."""
         with Raw(*pieces, reset=reset) as server:
-            answer = ask(server.url)
+            answer = ask(server.url, timeout=20)
         assert answer.sent
         assert answer.error
 
@@ -297,7 +297,7 @@ class TestAnswers:
     def test_an_endless_answer(self) -> None:
         """An answer is read up to a bound and not kept."""
         with Raw(HEAD % (4 * BODY_LIMIT), b" " * (2 * BODY_LIMIT)) as server:
-            answer = ask(server.url)
+            answer = ask(server.url, timeout=20)
         assert "larger than" in answer.error
         assert (answer.body, answer.text) == (None, "")
 
@@ -307,7 +307,7 @@ class TestAnswers:
     def test_what_is_not_a_json_object_is_text(self, body: bytes) -> None:
         """Whatever a body is, it becomes an object or the beginning of a text on one line."""
         with Raw(HEAD % len(body), body) as server:
-            answer = ask(server.url)
+            answer = ask(server.url, timeout=20)
         assert (answer.status, answer.body, answer.error) == (200, None, "")
         assert "\n" not in answer.text
         assert len(answer.text) <= 600

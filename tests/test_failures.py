@@ -17,7 +17,7 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "delivery.md"
 def test_each_case_meets_its_row(case: Case) -> None:
     """The first answer to each case is classified by the row that the case names."""
     with AirflowStub((DAG,)) as stub:
-        client = AirflowClient(Airflow(stub.url, read_timeout=0.4), Tokens())
+        client = AirflowClient(Airflow(stub.url, read_timeout=1.0), Tokens())
         for changes in case.before:
             assert client.start_run(run_request(**changes)).status == 200
         if case.fault is not None:
