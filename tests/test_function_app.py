@@ -134,7 +134,9 @@ def test_an_event_starts_one_run_however_often_it_comes(
     ((dag, run_id),) = stub.runs
     assert dag == "smoke_tests"
     assert run_id.startswith("smoke__7c5d6de5-eb70-4de2-b788-c52a544e68b8__")
-    assert stub.runs[dag, run_id]["conf"]["site"] == "shop"
+    conf = stub.runs[dag, run_id]["conf"]
+    assert isinstance(conf, dict)
+    assert conf["site"] == "shop"
 
 
 def test_an_event_that_no_rule_wants_is_acknowledged(host: Host, stub: AirflowStub) -> None:
