@@ -7,7 +7,8 @@ object serves the whole process, because azure-identity keeps its tokens per obj
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import SettingsError, TokenUnavailable
@@ -49,6 +50,13 @@ def azure_credential(client_id: str | None = None) -> "TokenCredential":
         if key not in _credentials:
             _credentials[key] = make_credential(os.environ, client_id)
         return _credentials[key]
+
+
+def credential_of(
+    client_id: str | None, usual: Callable[[], "TokenCredential"]
+) -> Callable[[], "TokenCredential"]:
+    """Return what gives the credential of one connection: of its own identity, or the usual one."""
+    return partial(azure_credential, client_id) if client_id else usual
 
 
 def make_credential(settings: Mapping[str, str], client_id: str | None = None) -> "TokenCredential":

@@ -1,8 +1,10 @@
 """What the tests of delivery are made of: a connection, tokens, a clock, and places that keep in memory."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from local.airflow_stub import AirflowStub
 from shared.airflow import AirflowClient
@@ -33,6 +35,7 @@ class Airflow:
     connect_timeout: float = 2.0
     read_timeout: float = 2.0
     in_flight: int = 4
+    api: Literal["auto", "v1", "v2"] = "v2"
 
 
 class Tokens:
@@ -44,17 +47,17 @@ class Tokens:
         self._numbers = itertools.count(1)
         self.error: Exception | None = None
 
-    def authorization(self) -> str:
-        """Return the current value."""
+    def headers(self) -> Mapping[str, str]:
+        """Return the current value in its header."""
         if self.error is not None:
             raise self.error
-        return self.current
+        return {"Authorization": self.current}
 
-    def renew(self, refused: str) -> str:
-        """Return a new value."""
-        self.renewals.append(refused)
+    def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
+        """Return a new value in its header."""
+        self.renewals.append(refused["Authorization"])
         self.current = f"Bearer renewed-{next(self._numbers)}"
-        return self.current
+        return {"Authorization": self.current}
 
 
 @dataclass
@@ -153,7 +156,7 @@ class Delivering:
     """A relay to one Airflow, with everything round it in reach of a test."""
 
     def __init__(
-        self, url: str, *, tokens: Tokens | None = None, read_timeout: float = 0.4, places: int = 4
+        self, url: str, *, tokens: Tokens | None = None, read_timeout: float = 1.0, places: int = 4
     ) -> None:
         self.clock = Clock()
         self.tokens = tokens or Tokens()

@@ -13,7 +13,8 @@ from shared.credential import azure_credential
 from shared.errors import SecretUnavailable, SettingsError, TokenUnavailable
 from shared.keyvault import KeyVault
 from shared.rules import Connection
-from shared.tokens import TokenSource, token_source
+from shared.tokens import header_source
+from shared.tokens.kept import CachedTokens
 
 if TYPE_CHECKING:
     from tests.stand_ins import Clock, TokenEndpoint, Watch
@@ -36,7 +37,7 @@ def source(
     key_vault: KeyVault,
     clock: "Clock",
     connect: Connect,
-) -> TokenSource:
+) -> CachedTokens:
     """A source of the kind that the test is parametrised with; `airflow` has its user and secret."""
     airflow.users["updraft"] = PASSWORD
     vault.set("airflow-password", PASSWORD)
@@ -46,7 +47,9 @@ def source(
         connection = connect(
             airflow.url, kind="airflow", username="updraft", password_secret="airflow-password"
         )
-    return token_source(connection, secrets=key_vault, credential=azure_credential, clock=clock)
+    return header_source(
+        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential, clock=clock
+    )
 
 
 @pytest.fixture
@@ -61,39 +64,39 @@ login = pytest.mark.parametrize("source", ["airflow"], indirect=True)
 
 
 @both
-def test_the_header_is_a_bearer_that_is_kept(source: TokenSource, requests_made: Callable[[], int]) -> None:
+def test_the_header_is_a_bearer_that_is_kept(source: CachedTokens, requests_made: Callable[[], int]) -> None:
     """The first call fetches a token, and the following ones give the same."""
-    header = source.authorization()
+    header = source.value()
     assert header.startswith("Bearer ey")
-    assert {source.authorization() for _ in range(5)} == {header}
+    assert {source.value() for _ in range(5)} == {header}
     assert requests_made() == 1
 
 
 @both
 def test_many_cold_threads_make_one_request(
-    source: TokenSource, requests_made: Callable[[], int], together: Together
+    source: CachedTokens, requests_made: Callable[[], int], together: Together
 ) -> None:
     """Thirty-two threads that need a first token at one moment cost one request."""
-    assert len(set(together(32, source.authorization))) == 1
+    assert len(set(together(32, source.value))) == 1
     assert requests_made() == 1
 
 
 @both
 def test_many_threads_that_were_refused_make_one_request(
-    source: TokenSource, requests_made: Callable[[], int], together: Together
+    source: CachedTokens, requests_made: Callable[[], int], together: Together
 ) -> None:
     """Sixteen threads refused with the same token get one new token between them."""
-    refused = source.authorization()
+    refused = source.value()
     renewed = set(together(16, lambda: source.renew(refused)))
     assert len(renewed) == 1
     assert refused not in renewed
-    assert source.authorization() in renewed
+    assert source.value() in renewed
     assert requests_made() == 2
 
 
 @both
 def test_a_token_is_renewed_before_it_expires(
-    source: TokenSource,
+    source: CachedTokens,
     requests_made: Callable[[], int],
     identity: IdentityEndpoint,
     airflow: "TokenEndpoint",
@@ -101,57 +104,57 @@ def test_a_token_is_renewed_before_it_expires(
 ) -> None:
     """Shortly before expiry the next caller fetches; until then nobody does."""
     identity.lifetime = airflow.lifetime = 200
-    first = source.authorization()
+    first = source.value()
     clock.pass_by(155)
-    assert source.authorization() == first
+    assert source.value() == first
     clock.pass_by(10)
-    assert source.authorization() != first
+    assert source.value() != first
     assert requests_made() == 2
 
 
 @both
 def test_an_outage_near_expiry_is_bridged_by_the_old_token(
-    source: TokenSource, identity: IdentityEndpoint, airflow: "TokenEndpoint", clock: "Clock", watch: "Watch"
+    source: CachedTokens, identity: IdentityEndpoint, airflow: "TokenEndpoint", clock: "Clock", watch: "Watch"
 ) -> None:
     """A renewal that fails costs nothing until the old token is really about to expire; then it is told."""
     identity.lifetime = airflow.lifetime = 200
-    first = source.authorization()
+    first = source.value()
     for endpoint in (identity, airflow):
         endpoint.inject(503, {"statusCode": 503}, times=99)
     clock.pass_by(170)
-    assert source.authorization() == first
+    assert source.value() == first
     clock.pass_by(25)
-    error = watch.refusal(source.authorization)
+    error = watch.refusal(source.value)
     assert isinstance(error, TokenUnavailable)
     assert not error.permanent
 
 
 @both
 def test_an_outage_is_one_error_for_all_who_wait(
-    source: TokenSource, identity: IdentityEndpoint, airflow: "TokenEndpoint", together: Together
+    source: CachedTokens, identity: IdentityEndpoint, airflow: "TokenEndpoint", together: Together
 ) -> None:
     """Threads that wait for a fetch that fails share its error; nobody hammers the endpoint."""
     for endpoint in (identity, airflow):
         endpoint.inject(
             503, {"statusCode": 503}, times=99, when=lambda request: "vault" not in str(request.query)
         )
-    results = together(16, source.authorization)
+    results = together(16, source.value)
     assert {type(result) for result in results} <= {TokenUnavailable, SecretUnavailable}
     assert identity.count() + airflow.count() <= 2
 
 
 @both
 def test_nothing_is_requested_before_the_first_use(
-    source: TokenSource, identity: IdentityEndpoint, airflow: "TokenEndpoint", vault: LocalKeyVault
+    source: CachedTokens, identity: IdentityEndpoint, airflow: "TokenEndpoint", vault: LocalKeyVault
 ) -> None:
     """Making a source asks nobody for anything."""
     assert identity.seen == airflow.seen == vault.seen == ()
 
 
 @both
-def test_the_hot_path_is_short(source: TokenSource) -> None:
+def test_the_hot_path_is_short(source: CachedTokens) -> None:
     """With a token at hand, a call costs a small part of what asking azure-identity costs."""
-    source.authorization()
+    source.value()
     credential = azure_credential()
     credential.get_token(SCOPE)
 
@@ -164,15 +167,15 @@ def test_the_hot_path_is_short(source: TokenSource) -> None:
             rounds.append(time.perf_counter() - started)
         return statistics.median(rounds)
 
-    assert cost(source.authorization) * 3 < cost(lambda: credential.get_token(SCOPE))
+    assert cost(source.value) * 3 < cost(lambda: credential.get_token(SCOPE))
 
 
 @entra
 def test_entra_tokens_are_for_the_connections_scope_alone(
-    source: TokenSource, identity: IdentityEndpoint
+    source: CachedTokens, identity: IdentityEndpoint
 ) -> None:
     """The one resource asked for is the connection's, as the app's own identity."""
-    claims = identity.claims(source.authorization().removeprefix("Bearer "))
+    claims = identity.claims(source.value().removeprefix("Bearer "))
     assert claims["aud"] == "api://airflow"
     assert claims["oid"] == identity.identity.object_id
     assert set(identity.issued) == {"api://airflow"}
@@ -184,18 +187,20 @@ def test_a_connection_may_have_an_identity_of_its_own(
     """`client_id` chooses a user-assigned identity for that connection."""
     other = identity.assign()
     connection = connect("https://airflow.example", kind="entra", scope=SCOPE, client_id=other.client_id)
-    source = token_source(connection, secrets=key_vault, credential=azure_credential)
-    claims = identity.claims(source.authorization().removeprefix("Bearer "))
+    source = header_source(
+        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential
+    )
+    claims = identity.claims(source.value().removeprefix("Bearer "))
     assert claims["oid"] == other.object_id
 
 
 @entra
 def test_an_app_without_an_identity_is_told_so(
-    source: TokenSource, watch: "Watch", monkeypatch: pytest.MonkeyPatch
+    source: CachedTokens, watch: "Watch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A missing identity is a permanent lack of a token, not an error of another family."""
     monkeypatch.delenv("IDENTITY_ENDPOINT")
-    error = watch.refusal(source.authorization)
+    error = watch.refusal(source.value)
     assert error.permanent
     assert "IDENTITY_ENDPOINT" in str(error)
 
@@ -212,8 +217,10 @@ def test_an_app_without_a_vault_is_told_so(
         refresh = get
 
     connection = connect(airflow.url, kind="airflow", username="u", password_secret="airflow-password")
-    source = token_source(connection, secrets=NoVault(), credential=azure_credential)
-    error = watch.refusal(source.authorization)
+    source = header_source(
+        connection, connection.header_auths[0], secrets=NoVault(), credential=azure_credential
+    )
+    error = watch.refusal(source.value)
     assert error.permanent
     assert "'analytics'" in str(error)
     assert "UPDRAFT_KEY_VAULT_URI" in str(error)
@@ -221,10 +228,10 @@ def test_an_app_without_a_vault_is_told_so(
 
 @login
 def test_a_rotated_password_heals_within_one_event(
-    source: TokenSource, vault: LocalKeyVault, airflow: "TokenEndpoint"
+    source: CachedTokens, vault: LocalKeyVault, airflow: "TokenEndpoint"
 ) -> None:
     """The held password is refused, so the vault is read again at once, and the new one logs in."""
-    refused = source.authorization()
+    refused = source.value()
     airflow.users["updraft"] = "password-two-of-it"
     vault.set("airflow-password", "password-two-of-it")
     airflow.forget()
@@ -234,28 +241,28 @@ def test_a_rotated_password_heals_within_one_event(
 
 @login
 def test_a_password_that_stays_wrong_is_permanent(
-    source: TokenSource, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
+    source: CachedTokens, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
     """The error names the user, the secret and the vault; the same password is not sent twice."""
     airflow.users["updraft"] = "password-two-of-it"
     watch.secrets.add("password-two-of-it")
-    error = watch.refusal(source.authorization)
+    error = watch.refusal(source.value)
     assert error.permanent
     for word in ("'updraft'", "'airflow-password'", vault.url, f"{airflow.url}/auth/token"):
         assert word in str(error)
-    watch.refusal(source.authorization)
+    watch.refusal(source.value)
     assert [seen.status for seen in airflow.seen] == [401]
 
 
 @login
 def test_a_new_password_that_is_wrong_too_is_permanent(
-    source: TokenSource, key_vault: KeyVault, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
+    source: CachedTokens, key_vault: KeyVault, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
     """The login is tried once with the old and once with the new password, never more."""
     key_vault.get("airflow-password")
     vault.set("airflow-password", "password-two-of-it")
     airflow.users["updraft"] = "password-three-of-it"
-    assert watch.refusal(source.authorization).permanent
+    assert watch.refusal(source.value).permanent
     assert [seen.status for seen in airflow.seen] == [401, 401]
 
 
@@ -269,8 +276,10 @@ def test_the_user_name_may_be_a_secret_too(
     connection = connect(
         airflow.url, kind="airflow", username_secret="airflow-user", password_secret="airflow-password"
     )
-    source = token_source(connection, secrets=key_vault, credential=azure_credential)
-    refused = source.authorization()
+    source = header_source(
+        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential
+    )
+    refused = source.value()
     airflow.users.clear()
     assert "'airflow-user'" in str(watch.refusal(lambda: source.renew(refused)))
 
@@ -292,7 +301,7 @@ def test_the_user_name_may_be_a_secret_too(
     ],
 )
 def test_what_airflow_answers_to_a_login_is_classed(
-    source: TokenSource,
+    source: CachedTokens,
     airflow: "TokenEndpoint",
     watch: "Watch",
     status: int,
@@ -303,7 +312,7 @@ def test_what_airflow_answers_to_a_login_is_classed(
 ) -> None:
     """Outages may pass; login pages, redirects and other APIs are for a person. Nothing is sent twice."""
     airflow.inject(status, body, headers={"Location": "/login"}, times=9)  # type: ignore[arg-type] # as the parameters have it
-    error = watch.refusal(source.authorization)
+    error = watch.refusal(source.value)
     assert error.permanent is permanent
     assert reason in str(error)
     assert airflow.count() == 1
@@ -311,11 +320,11 @@ def test_what_airflow_answers_to_a_login_is_classed(
 
 @login
 def test_an_airflow_that_is_away_is_transient(
-    source: TokenSource, airflow: "TokenEndpoint", watch: "Watch"
+    source: CachedTokens, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
     """A refused connection may pass."""
     airflow.stop()
-    error = watch.refusal(source.authorization)
+    error = watch.refusal(source.value)
     assert not error.permanent
     assert "could not be reached" in str(error)
 
@@ -329,8 +338,10 @@ def test_a_login_that_takes_too_long_is_transient(
     connection = connect(
         airflow.url, kind="airflow", username="u", password_secret="airflow-password", read_timeout=0.1
     )
-    source = token_source(connection, secrets=key_vault, credential=azure_credential)
-    error = watch.refusal(source.authorization)
+    source = header_source(
+        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential
+    )
+    error = watch.refusal(source.value)
     assert not error.permanent
     assert "did not answer in time" in str(error)
 
@@ -348,8 +359,10 @@ def test_an_untrusted_certificate_is_permanent(
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     vault.forget()
     connection = connect(vault.url, kind="airflow", username="u", password_secret="airflow-password")
-    source = token_source(connection, secrets=key_vault, credential=azure_credential)
-    error = watch.refusal(source.authorization)
+    source = header_source(
+        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential
+    )
+    error = watch.refusal(source.value)
     assert error.permanent
     assert "certificate" in str(error)
     assert vault.seen == ()
@@ -357,39 +370,39 @@ def test_an_untrusted_certificate_is_permanent(
 
 @login
 def test_a_missing_secret_is_told_as_such(
-    source: TokenSource, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
+    source: CachedTokens, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
     """When the vault has no password, that is the error, and Airflow is not asked."""
     vault.delete("airflow-password")
-    assert isinstance(watch.refusal(source.authorization), SecretUnavailable)
+    assert isinstance(watch.refusal(source.value), SecretUnavailable)
     assert airflow.seen == ()
 
 
 @login
 def test_a_life_is_counted_by_this_machines_clock(
-    source: TokenSource, airflow: "TokenEndpoint", clock: "Clock"
+    source: CachedTokens, airflow: "TokenEndpoint", clock: "Clock"
 ) -> None:
     """A token of an Airflow whose clock is an hour behind is kept for its whole life all the same."""
     airflow.lifetime, airflow.skew = 1_000, -3_600
-    first = source.authorization()
+    first = source.value()
     clock.pass_by(750)
-    assert source.authorization() == first
+    assert source.value() == first
     clock.pass_by(100)
-    assert source.authorization() != first
+    assert source.value() != first
 
 
 @login
 def test_a_token_that_tells_no_expiry_is_kept_for_minutes(
-    source: TokenSource, airflow: "TokenEndpoint", clock: "Clock"
+    source: CachedTokens, airflow: "TokenEndpoint", clock: "Clock"
 ) -> None:
     """A token without exp, or one that is no JWT, is used for a short while."""
     airflow.lifetime = None
-    first = source.authorization()
+    first = source.value()
     clock.pass_by(200)
-    assert source.authorization() == first
+    assert source.value() == first
     airflow.inject(201, {"access_token": "opaque-token"})
     clock.pass_by(100)
-    assert source.authorization() == "Bearer opaque-token"
+    assert source.value() == "Bearer opaque-token"
 
 
 def test_the_watch_would_see_a_leak(watch: "Watch") -> None:

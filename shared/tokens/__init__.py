@@ -1,43 +1,92 @@
 """How this app proves to an Airflow who it is: one token source for each connection.
 
 A kind of authentication is one small class with one method, `fetch`; what all kinds share (kept until shortly
-before expiry, one request however many threads ask, one renewal for one refusal) is `CachedTokens`.
+before expiry, one request however many threads ask, one renewal for one refusal) is `CachedTokens`, and what
+those share that ask a token endpoint is `GrantedTokens`.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from shared.tokens.airflow_login import AirflowLogin
+from shared.rules.auth import (
+    AUTHORIZATION,
+    AirflowAuth,
+    BasicAuth,
+    BearerAuth,
+    EntraAuth,
+    EntraExchangeAuth,
+    GoogleAuth,
+    HeaderAuth,
+    OidcAuth,
+)
+from shared.tokens.bearer import SecretBearer
 from shared.tokens.entra import EntraTokens
+from shared.tokens.entra_exchange import EntraExchange
+from shared.tokens.oidc import OidcTokens
+from shared.tokens.passwords import AirflowLogin, BasicLogin
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
     from shared.keyvault import Secrets
     from shared.rules import Connection
+    from shared.tokens.kept import CachedTokens
 
-__all__ = ["TokenSource", "token_source"]
+__all__ = ["TokenSource", "header_source", "token_source"]
 
 
 class TokenSource(Protocol):
-    """The Authorization header of one connection; safe to use from any thread."""
+    """The headers that prove to one connection's Airflow who we are; safe to use from any thread."""
 
-    def authorization(self) -> str:
-        """Return the header's value, fetching a token only when there is none or it is about to expire.
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers, fetching a token only when there is none or it is about to expire.
 
         Raises:
             CredentialError: There is no usable token, with the hop that failed and the remedy.
         """
 
-    def renew(self, refused: str) -> str:
-        """Return a new value because Airflow refused `refused`, or the one that another thread got since.
+    def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
+        """Return new headers because Airflow refused `refused`, or those that another thread got since.
 
-        The result may equal `refused`, where there is no other to be had: send it no third time.
+        The result may equal `refused`, where there is no other proof to be had: send it no third time.
 
         Raises:
             CredentialError: None could be had.
         """
+
+
+class _OneHeader:
+    """The usual case: one kind of authentication."""
+
+    def __init__(self, header: str, source: "CachedTokens") -> None:
+        self._header = header
+        self._source = source
+
+    def headers(self) -> Mapping[str, str]:
+        return {self._header: self._source.value()}
+
+    def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
+        return {self._header: self._source.renew(refused[self._header])}
+
+
+class _TwoHeaders:
+    """A proxy's proof and Airflow's own.
+
+    When Airflow calls a token stale it means the one in `Authorization`, the only header that it reads; so
+    that one is renewed, and the proxy's is not: it is renewed in time, by its expiry. Where neither stands
+    there, because the proxy moves the header, the second one is taken for Airflow's own.
+    """
+
+    def __init__(self, proxys: _OneHeader, own: _OneHeader) -> None:
+        self._proxys = proxys
+        self._own = own
+
+    def headers(self) -> Mapping[str, str]:
+        return {**self._proxys.headers(), **self._own.headers()}
+
+    def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
+        return {**refused, **self._own.renew(refused)}
 
 
 def token_source(
@@ -50,12 +99,47 @@ def token_source(
     """Make the token source that a connection's `auth` asks for. Nothing is requested yet.
 
     Args:
-        connection: One connection of rules.yaml.
+        connection: One connection of rules.yaml, of any kind but `aws`, which signs its requests instead.
         secrets: Where the secrets that it names are read.
         credential: Gives the process's credential (`shared/credential.py`).
         clock: Returns Unix seconds.
     """
-    auth = connection.auth
-    if auth.kind == "entra":
-        return EntraTokens(connection, auth, credential=credential, clock=clock)
-    return AirflowLogin(connection, auth, secrets=secrets, clock=clock)
+    auths = connection.header_auths
+    sources = [
+        _OneHeader(
+            auth.header, header_source(connection, auth, secrets=secrets, credential=credential, clock=clock)
+        )
+        for auth in auths
+    ]
+    if len(sources) == 1:
+        return sources[0]
+    own = 0 if auths[0].header.lower() == AUTHORIZATION.lower() else 1
+    return _TwoHeaders(sources[1 - own], sources[own])
+
+
+def header_source(  # noqa: PLR0911 - one line for each kind
+    connection: "Connection",
+    auth: HeaderAuth,
+    *,
+    secrets: "Secrets",
+    credential: Callable[[], "TokenCredential"],
+    clock: Callable[[], float] = time.time,
+) -> "CachedTokens":
+    """Make the source of one header's value; arguments as `token_source`."""
+    match auth:
+        case EntraAuth():
+            return EntraTokens(connection, auth, credential=credential, clock=clock)
+        case EntraExchangeAuth():
+            return EntraExchange(connection, auth, credential=credential, clock=clock)
+        case AirflowAuth():
+            return AirflowLogin(connection, auth, secrets=secrets, clock=clock)
+        case OidcAuth():
+            return OidcTokens(connection, auth, secrets=secrets, credential=credential, clock=clock)
+        case BearerAuth():
+            return SecretBearer(connection, auth, secrets=secrets, clock=clock)
+        case BasicAuth():
+            return BasicLogin(connection, auth, secrets=secrets, clock=clock)
+        case GoogleAuth():
+            from shared.tokens.google import GoogleTokens  # noqa: PLC0415 - an optional extra
+
+            return GoogleTokens(connection, auth, credential=credential, clock=clock)

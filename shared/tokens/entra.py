@@ -1,11 +1,10 @@
 """`kind: entra`: the app's managed identity gets a token for the connection's one scope."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.cached import Lease
-from shared.credential import azure_credential, fetch_token
+from shared.credential import credential_of, fetch_token
 from shared.tokens.kept import CachedTokens
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class EntraTokens(CachedTokens):
     ) -> None:
         super().__init__(connection.name, clock=clock)
         self._scope = auth.scope
-        self._credential = partial(azure_credential, auth.client_id) if auth.client_id else credential
+        self._credential = credential_of(auth.client_id, credential)
 
     def fetch(self, refused: str | None) -> Lease[str]:
         """Ask the identity endpoint; past azure-identity's own cache where a token was refused."""

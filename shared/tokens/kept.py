@@ -48,12 +48,22 @@ class CachedTokens(ABC):
             # To whoever wants a token, a missing setting is one more reason why there is none.
             raise TokenUnavailable(f"no token for connection {self._name!r}: {exc}", permanent=True) from exc
 
-    def authorization(self) -> str:
-        """Return the header's value; see `TokenSource`."""
+    def value(self) -> str:
+        """Return the header's value, fetching one only when there is none or it is about to expire.
+
+        Raises:
+            CredentialError: There is no usable one, with the hop that failed and the remedy.
+        """
         return self._kept.get()
 
     def renew(self, refused: str) -> str:
-        """Return a new value; see `TokenSource`."""
+        """Return another value than `refused`, or the one that another thread got since.
+
+        The result may equal `refused`, where there is no other to be had.
+
+        Raises:
+            CredentialError: None could be had.
+        """
         return self._kept.renew(refused)
 
     def lease(self, value: str, expires_at: float) -> Lease[str]:
