@@ -17,7 +17,6 @@ from shared.credential import azure_credential
 from shared.dead_letters import BlobDeadLetters
 from shared.errors import ConfigurationError, RulesError
 from shared.intake import Intake
-from shared.keyvault import KeyVault
 from shared.limiter import LocalLimiter
 from shared.outcomes import Ledger
 from shared.parking import QueueParking
@@ -27,6 +26,7 @@ from shared.settings import Settings
 from shared.storage import Storage
 from shared.telemetry import LOGGER
 from shared.tokens import token_source
+from shared.vaults import Vaults
 from shared.version import VERSION
 
 
@@ -46,7 +46,7 @@ class App:
         self._lock = threading.RLock()
         self._rules: Rules | ConfigurationError | None = None
         self._targets: dict[str, Target] = {}
-        self._secrets = _Vault(self._settings)
+        self._vaults = Vaults(self._settings, azure_credential)
         storage = Storage(self._settings.environment, azure_credential)
         parking, dead_letters = QueueParking(storage), BlobDeadLetters(storage)
         self.ledger = Ledger()
@@ -105,8 +105,10 @@ class App:
     def _target(self, name: str) -> Target:
         with self._lock:
             if name not in self._targets:
-                connection = self.rules().connections[name]
-                tokens = token_source(connection, secrets=self._secrets, credential=azure_credential)
+                rules = self.rules()
+                connection = rules.connections[name]
+                secrets = self._vaults.named(connection.vault, rules.vaults)
+                tokens = token_source(connection, secrets=secrets, credential=azure_credential)
                 self._targets[name] = Target(
                     AirflowClient(connection, tokens), Breaker(), LocalLimiter(connection.in_flight)
                 )
@@ -116,36 +118,6 @@ class App:
         with self._lock:
             target = self._targets.get(connection)
         return target.breaker.state.value if target else "unused"
-
-
-class _Vault:
-    """The vault that the settings name, looked for when a connection asks for its first secret.
-
-    Args:
-        settings: Where its address stands; an app whose connections need no secret has none.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._made: KeyVault | None = None
-
-    def get(self, name: str) -> str:
-        """Return a secret; see `Secrets`."""
-        return self._vault().get(name)
-
-    def refresh(self, name: str) -> str:
-        """Return a secret as it is in the vault now; see `Secrets`."""
-        return self._vault().refresh(name)
-
-    def __str__(self) -> str:
-        return self._settings.key_vault_uri()
-
-    def _vault(self) -> KeyVault:
-        with self._lock:
-            if self._made is None:
-                self._made = KeyVault(self._settings.key_vault_uri(), azure_credential)
-            return self._made
 
 
 _making = threading.Lock()
