@@ -103,6 +103,13 @@ def test_keys_that_cannot_be_had_are_no_refusal() -> None:
         VERIFIER.verify(sign(claims(), kid="down", signed_by="first"))
 
 
+@pytest.mark.parametrize("attack", ["alg none", "HS256 with the public key", "RS512", "PS256"])
+def test_another_algorithm_is_refused_before_any_key_is_looked_up(attack: str) -> None:
+    """The token has no say in how it is verified."""
+    with pytest.raises(Refused, match="is not RS256"):
+        TokenVerifier(POLICY, None).verify(ATTACKS[attack]())  # type: ignore[arg-type] # none is needed
+
+
 def test_whatever_breaks_on_the_way_is_a_refusal() -> None:
     """No error of a library opens the door, or becomes an internal error that tells more than it should."""
     with pytest.raises(Refused, match="ZeroDivisionError"):

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from issuer import TENANT, V1, V2, Issuer, key, published
+from issuer import TENANT, V1, V2, Issuer, key, published, running_issuer
 from jwt.algorithms import RSAAlgorithm
 
 from updraft_airflow.signing_keys import EntraKeys, KeysUnavailable, UnknownKey
@@ -159,9 +159,11 @@ def test_a_broken_discovery_document_lets_nobody_in(issuer: Issuer, keys: EntraK
 
 def test_a_key_set_elsewhere_is_not_fetched(issuer: Issuer, keys: EntraKeys) -> None:
     """A discovery document cannot send the verifier to another host."""
-    issuer.keys_url = "https://attacker.example/keys"
-    with pytest.raises(KeysUnavailable):
-        keys.key("first")
+    with running_issuer() as attacker:
+        issuer.keys_url = attacker.keys_url
+        with pytest.raises(KeysUnavailable):
+            keys.key("first")
+        assert attacker.asked == []
 
 
 def test_a_redirect_is_not_followed(issuer: Issuer, keys: EntraKeys) -> None:
