@@ -40,6 +40,14 @@ def f(operator: str, key: str, *values: Json) -> JsonObject:
         [f("StringIn", "colour", "red"), f("StringIn", "Colour", "blue")],
         f("StringIn", "app.succeeded", "true"),
         f("BoolEquals", "subject", True),
+        [f("NumberGreaterThan", "attempt", 5), f("NumberLessThanOrEquals", "attempt", 5)],
+        [f("NumberInRange", "attempt", [1, 3], [5, 6]), f("NumberGreaterThanOrEquals", "attempt", 7)],
+        [f("NumberInRange", "data.k", [1, 3]), f("NumberNotInRange", "data.k", [0, 3.5])],
+        [f("NumberInRange", "data.k", [2, 2]), f("NumberNotIn", "data.k", 1, 2)],
+        {
+            "enableAdvancedFilteringOnArrays": False,
+            "advancedFilters": [f("NumberLessThan", "data.k", 1), f("NumberGreaterThan", "data.k", 1)],
+        },
     ],
 )
 def test_a_contradiction_is_found(spec: Json) -> None:
@@ -66,6 +74,11 @@ def test_a_contradiction_is_found(spec: Json) -> None:
         f("NumberNotIn", "subject", 1),
         f("BoolEquals", "app.succeeded", True),
         f("NumberIn", "attempt", 1),
+        [f("NumberGreaterThan", "data.k", 5), f("NumberLessThan", "data.k", 5)],
+        [f("NumberGreaterThanOrEquals", "attempt", 5), f("NumberLessThanOrEquals", "attempt", 5)],
+        [f("NumberInRange", "data.k", [1, 3]), f("NumberNotInRange", "data.k", [2, 4])],
+        [f("NumberNotIn", "data.k", 1), f("NumberNotInRange", "data.k", [0, 2])],
+        [f("StringIn", "data.k", "a"), f("NumberLessThan", "data.k", 1)],
     ],
 )
 def test_what_can_hold_is_not_called_impossible(spec: Json) -> None:
@@ -100,5 +113,45 @@ def test_what_holds_once_is_never_called_impossible(
     """No event satisfies a condition that was proven impossible."""
     condition = compile_filter(specs)
     event = Event(id=event_id, source=SITE + site, type="t", subject=subject, data={"k": value})
+    if condition.holds(Fields(event)):
+        assert contradiction(condition) is None
+
+
+NUMBER = st.sampled_from([0, 1, 1.5, 2, 3])
+RANGE = st.tuples(NUMBER, NUMBER).map(sorted)
+NUMBER_SPECS = st.lists(
+    st.builds(
+        f,
+        st.sampled_from(["NumberGreaterThan", "NumberGreaterThanOrEquals", "NumberLessThan", "NumberIn"]),
+        st.sampled_from(["attempt", "data.k"]),
+        NUMBER,
+    )
+    | st.builds(
+        f,
+        st.sampled_from(["NumberInRange", "NumberNotInRange"]),
+        st.sampled_from(["attempt", "data.k"]),
+        RANGE,
+        RANGE,
+    )
+    | st.builds(
+        f,
+        st.sampled_from(["NumberIn", "NumberNotIn"]),
+        st.sampled_from(["attempt", "data.k"]),
+        NUMBER,
+        NUMBER,
+    ),
+    min_size=2,
+    max_size=3,
+)
+
+
+@PATIENT
+@given(NUMBER_SPECS, st.sampled_from([True, False]), st.integers(0, 3), NUMBER | st.lists(NUMBER, max_size=3))
+def test_numbers_that_hold_once_are_never_called_impossible(
+    specs: list[Json], arrays: Json, attempt: int, value: Json
+) -> None:
+    """No event satisfies number comparisons that were proven impossible, with arrays or without."""
+    condition = compile_filter({"advancedFilters": specs, "enableAdvancedFilteringOnArrays": arrays})
+    event = Event(id="e", source="/s", type="t", data={"k": value}, extensions={"attempt": attempt})
     if condition.holds(Fields(event)):
         assert contradiction(condition) is None

@@ -276,6 +276,7 @@ def test_the_connection_may_be_left_out_where_there_is_one() -> None:
     assert "`connection` is missing; there is more than one: other, main" in problems(two)[0]
 
 
+SLOT = "{operatorType: StringIn, key: app.slot, values: [production]}"
 LISTED = "{operatorType: StringIn, key: data.x, values: [a]}"
 
 
@@ -290,6 +291,7 @@ LISTED = "{operatorType: StringIn, key: data.x, values: [a]}"
         "filter: [{operator: StringIn, key: id, values: [a]}, {operator: StringIn, key: eventid, values: b}]",
         "filter: [{operator: StringIn, key: ext, values: a}, {operator: StringNotIn, key: ext, values: a}]",
         "filter: [{operator: IsNullOrUndefined, key: data.x}, {operator: IsNotNull, key: data.x}]",
+        "filter: [{operator: NumberIn, key: ext, values: 1}, {operator: NumberLessThan, key: ext, value: 1}]",
     ],
 )
 def test_a_rule_that_can_never_match_is_a_mistake(when: str) -> None:
@@ -308,6 +310,7 @@ def test_a_rule_that_can_never_match_is_a_mistake(when: str) -> None:
         f"filter: [{LISTED}, {{operatorType: StringIn, key: data.x, values: [b]}}]",
         "filter: [{operator: IsNullOrUndefined, key: id}, {operator: StringNotIn, key: id, values: [a]}]",
         "filter: {any: [{operatorType: IsNotNull, key: data.x}]}",
+        f"filter: [{SLOT}, {{operatorType: StringNotContains, key: app.slot, values: [test]}}]",
     ],
 )
 def test_a_rule_that_may_match_is_none(when: str) -> None:
