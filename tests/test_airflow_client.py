@@ -195,7 +195,7 @@ class Raw:
     def _serve(self) -> None:
         connection, _ = self._socket.accept()
         with connection:
-            connection.recv(65_536)
+            self._read_request(connection)
             try:
                 for piece in self._pieces:
                     connection.sendall(piece)
@@ -205,6 +205,17 @@ class Raw:
             if self._reset:
                 linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    @staticmethod
+    def _read_request(connection: socket.socket) -> None:
+        """Read head and body: closing with bytes unread would reset the connection under the answer."""
+        with connection.makefile("rb", buffering=0) as stream:
+            length = 0
+            while (line := stream.readline().strip()) != b"":
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            while length > 0:
+                length -= len(stream.read(length) or b" " * length)
 
 
 def ask(url: str, *, timeout: float = 0.5, within: float | None = None) -> Answer:
