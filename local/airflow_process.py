@@ -10,12 +10,14 @@ import secrets
 import urllib.error
 import urllib.request
 from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from local.ports import LOOPBACK, free_port
 from local.postgres_process import Postgres
 from local.processes import Process, Processes, StackError
+from local.timeline import moment
 
 ROOT: Final = Path(__file__).parent.parent
 USER: Final = "updraft"
@@ -24,6 +26,8 @@ ADMIN: Final = "admin"
 """The login for a person."""
 
 _ENVIRONMENT: Final = ROOT / ".venv-airflow"
+_PATIENCE: Final = 30.0
+"""Seconds to wait for an answer: two cores that start a whole stack keep a request waiting."""
 _COMPONENTS: Final = ("api-server", "scheduler", "dag-processor")
 
 
@@ -65,6 +69,7 @@ class Airflow:
             Postgres(processes, self._home / "postgres", environment) if database == "postgres" else None
         )
         self._running: tuple[Process, ...] = ()
+        self._began = datetime.now(UTC)
         self.passwords = self._kept(
             "passwords.json", {USER: secrets.token_urlsafe(18), ADMIN: secrets.token_urlsafe(9)}
         )
@@ -78,6 +83,7 @@ class Airflow:
         if self._postgres is not None:
             self._postgres.start()
         self._migrate()
+        self._began = datetime.now(UTC)
         self._running = tuple(
             self._processes.start(f"airflow {component}", [self._bin / "airflow", component], env=self._env())
             for component in _COMPONENTS
@@ -122,7 +128,7 @@ class Airflow:
 
         Raises:
             urllib.error.HTTPError: It answered with an error.
-            urllib.error.URLError: It does not answer.
+            OSError: It does not answer, or not in time.
         """
         headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {token}"} if token else {}
@@ -130,7 +136,7 @@ class Airflow:
         request = urllib.request.Request(  # noqa: S310 - the address is our own loopback
             self.url + path, json.dumps(body).encode() if body is not None else None, headers, method=method
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - as above
             return dict(json.load(answer))
 
     def run_link(self, dag_id: str, run_id: str) -> str:
@@ -142,14 +148,17 @@ class Airflow:
             health = self.call("GET", "/api/v2/monitor/health")
         except OSError:
             return False
-        return all(
-            health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")
+        # Heartbeats are kept in the database: those of the last start would count for half a minute.
+        return health["metadatabase"]["status"] == "healthy" and all(
+            health[part]["status"] == "healthy"
+            and moment(health[part][f"latest_{part}_heartbeat"]) > self._began
+            for part in ("scheduler", "dag_processor")
         )
 
     def _knows(self, dag_id: str, token: str) -> bool:
         try:
             dag = self.call("GET", f"/api/v2/dags/{dag_id}", token=token)
-        except urllib.error.HTTPError:
+        except OSError:  # an error of its own, or it is too busy to answer
             return False
         return not dag["is_stale"] and not dag["is_paused"]
 

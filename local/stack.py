@@ -27,25 +27,8 @@ from shared.queues import EVENT_QUEUE
 STATE: Final = ROOT / ".updraft"
 """Where the stack keeps its state, logs and sockets; `make clean` removes it."""
 DAGS: Final = ("smoke_tests", "load_orders")
-APP_SERVICE_TYPES: Final = tuple(
-    f"Microsoft.Web.{name}"
-    for name in (
-        "AppUpdated",
-        "BackupOperationStarted",
-        "BackupOperationCompleted",
-        "BackupOperationFailed",
-        "RestoreOperationStarted",
-        "RestoreOperationCompleted",
-        "RestoreOperationFailed",
-        "SlotSwapStarted",
-        "SlotSwapCompleted",
-        "SlotSwapFailed",
-        "SlotSwapWithPreviewStarted",
-        "SlotSwapWithPreviewCancelled",
-    )
-)
-"""All that the system topic of a site sends (https://learn.microsoft.com/azure/event-grid/event-schema-app-service)."""
-STORAGE_TYPES: Final = ("Microsoft.Storage.BlobCreated", "Microsoft.Storage.BlobDeleted")
+APP_SERVICE: Final = "Microsoft.Web."
+"""What the types of App Service's events begin with; they go to the webhook, and all others to the queue."""
 FUNCTIONS_PORT: Final = 7071
 AIRFLOW_PORT: Final = 8080
 
@@ -167,11 +150,15 @@ class Stack:
     def _start_app(self) -> None:
         self.app.start(self.environment)
         self._up("Function app", self.app.url)
-        hook = Webhook(self.app.webhook("app_service"))
+        webhook = Webhook(self.app.webhook("app_service"))
         queue = StorageQueue(self.azurite.queue_service(self.identity), EVENT_QUEUE)
         queue.service.create_queue(EVENT_QUEUE)
-        self.topic.subscribe(Subscription("app-service", hook, included_event_types=APP_SERVICE_TYPES))
-        self.topic.subscribe(Subscription("everything-else", queue, included_event_types=STORAGE_TYPES))
+        for name, destination, operator in (
+            ("app-service", webhook, "StringBeginsWith"),
+            ("everything-else", queue, "StringNotBeginsWith"),
+        ):
+            only = {"operatorType": operator, "key": "eventType", "values": [APP_SERVICE]}
+            self.topic.subscribe(Subscription(name, destination, advanced_filters=(only,)))
         self._up("Event Grid topic", self.topic.endpoint)
 
     def _up(self, part: str, address: str) -> None:

@@ -1,6 +1,5 @@
 """Sets the stage for `make demo` and `make up`: the stack comes up in front of a person, and goes again."""
 
-import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def perform(act: Callable[[Stack, Console], None], *, folder: Path, host: HostKi
     except Interrupted:
         console.print("\nInterrupted: everything is stopped.")
         return INTERRUPTED
-    except (StackError, UpdraftError, urllib.error.URLError) as error:
+    except (StackError, UpdraftError, OSError) as error:
         console.print(f"\n[bold red]✗[/] {escape(str(error))}\n\n[dim]Everything else is stopped.[/]")
         return 1
     return 0
