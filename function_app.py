@@ -2,8 +2,8 @@
 
 import azure.functions as func
 
-from functions import app_service, event_grid, event_queue, health
+from functions import app_service, event_grid, event_queue, health, outcomes, runs
 
 app = func.FunctionApp()
-for room in (app_service, event_grid, event_queue, health):
+for room in (app_service, event_grid, event_queue, health, outcomes, runs):
     app.register_functions(room.blueprint)

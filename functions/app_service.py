@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from functions.web import answer
 from shared.app import app
 
 blueprint = func.Blueprint()
@@ -14,3 +15,13 @@ def app_service(event: str) -> None:
     A function of its own scales on its own: a storm of blob events does not keep a deployment waiting.
     """
     app().intake.receive(event)
+
+
+@blueprint.route(
+    route="hooks/{kind}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION, trigger_arg_name="request"
+)
+def deployment_hook(request: func.HttpRequest) -> func.HttpResponse:
+    """Handle what Kudu, GitHub, Azure DevOps or a registry posts; they can send a key, and no token."""
+    return answer(
+        request, lambda call: app().front_door.hooks.receive(call, request.route_params.get("kind", ""))
+    )

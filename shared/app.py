@@ -16,6 +16,7 @@ from shared.breaker import Breaker
 from shared.credential import azure_credential
 from shared.dead_letters import BlobDeadLetters
 from shared.errors import ConfigurationError, RulesError
+from shared.front_door import FrontDoor
 from shared.intake import Intake
 from shared.limiter import LocalLimiter
 from shared.outcomes import Ledger
@@ -39,6 +40,7 @@ class App:
     Attributes:
         ledger: What was received in this process, and what became of it.
         intake: Takes events in.
+        front_door: Answers calls over HTTP.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -56,6 +58,13 @@ class App:
             parking=parking,
             dead_letters=dead_letters,
             ledger=self.ledger,
+        )
+        self.front_door = FrontDoor(
+            self._settings.environment,
+            rules=self.rules,
+            intake=self.intake,
+            secrets=self._vaults.own,
+            storage=storage,
         )
 
     def rules(self) -> Rules:
@@ -109,9 +118,8 @@ class App:
                 connection = rules.connections[name]
                 secrets = self._vaults.named(connection.vault, rules.vaults)
                 tokens = token_source(connection, secrets=secrets, credential=azure_credential)
-                self._targets[name] = Target(
-                    AirflowClient(connection, tokens), Breaker(), LocalLimiter(connection.in_flight)
-                )
+                airflow = self.front_door.with_callbacks(AirflowClient(connection, tokens))
+                self._targets[name] = Target(airflow, Breaker(), LocalLimiter(connection.in_flight))
             return self._targets[name]
 
     def _state(self, connection: str) -> str:

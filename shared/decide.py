@@ -11,13 +11,16 @@ matched. `explain` asks every rule. `decide_for` asks one, for a parked delivery
 from dataclasses import dataclass
 from typing import Final
 
+from shared.call import CallWithdrawn, request_of
 from shared.errors import TemplateError
 from shared.event import Event
 from shared.filters import Fields
-from shared.json_types import Json, JsonObject
-from shared.rules import Rule, Rules
+from shared.rules import Rule, Rules, RuleSpec
+from shared.rules.callback import CallbackSpec, seconds
+from shared.rules.model import CALL
+from shared.run_identity import run_identity
 from shared.run_ids import run_id_for_event, run_id_for_key
-from shared.run_request import RunRequest
+from shared.run_request import CallbackTerms, RunRequest
 from shared.suggest import did_you_mean
 from shared.templates import Template, check_size, clean_text, event_scope, parse_time, time_text
 
@@ -70,8 +73,11 @@ def decide_for(event: Event, rules: Rules, rule_name: str) -> Decision:
     Args:
         event: The event.
         rules: The rules.
-        rule_name: The rule's name; where it is gone the decision has not matched, and says so.
+        rule_name: The rule's name; where it is gone the decision has not matched, and says so. `call` stands
+            for a run that a caller asked for by the DAG's name.
     """
+    if rule_name == CALL:
+        return _decide_call(event, rules)
     rule = rules.named(rule_name)
     if rule is None:
         near = did_you_mean(rule_name, [known.name for known in rules.rules])
@@ -79,6 +85,13 @@ def decide_for(event: Event, rules: Rules, rule_name: str) -> Decision:
             rule_name, matched=False, reason=f"there is no rule `{rule_name}`{near}", request=None
         )
     return _View(event).decision(rule)
+
+
+def _decide_call(event: Event, rules: Rules) -> Decision:
+    try:
+        return Decision(CALL, matched=True, reason=None, request=request_of(event, rules))
+    except CallWithdrawn as withdrawn:
+        return Decision(CALL, matched=False, reason=str(withdrawn), request=None)
 
 
 class _View:
@@ -155,7 +168,7 @@ class _View:
         key = _key(rule.dedupe_by, scope) if rule.dedupe_by else None
         conf = rule.conf.render(scope)
         assert isinstance(conf, dict)
-        conf["_updraft"] = _identity(rule, event, key)
+        conf["_updraft"] = run_identity(rule.name, event, key)
         check_size(conf)
         if key is None:
             run_id = run_id_for_event(rule.name, event.source, event.id)
@@ -171,6 +184,7 @@ class _View:
             note=_clipped(note, MAX_NOTE),
             logical_date=_time(rule.logical_date, scope, "logical_date"),
             run_after=_time(rule.run_after, scope, "run_after"),
+            callback=_callback(rule.spec),
         )
 
 
@@ -194,19 +208,11 @@ def _time(template: Template | None, scope: dict[str, object], name: str) -> str
         raise TemplateError(f"{name}: {error}") from error
 
 
-def _identity(rule: Rule, event: Event, key: str | None) -> JsonObject:
-    """Return what stands in conf under `_updraft`: enough to find the event and the rule again."""
-    attributes = {
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "time": event.time,
-        "subject": event.subject,
-    }
-    identity: dict[str, Json] = {
-        name: clean_text(value) for name, value in attributes.items() if value is not None
-    }
-    return {"rule": rule.name, "event": identity, "key": key}
+def _callback(spec: RuleSpec) -> CallbackTerms | None:
+    if spec.track != "callback":
+        return None
+    wanted = spec.callback or CallbackSpec()
+    return CallbackTerms(seconds(wanted.lifetime), token=wanted.token == "reverse")  # noqa: S105 - a kind, no token
 
 
 def _default_note(rule: Rule, event: Event) -> str:

@@ -1,10 +1,11 @@
 """From a delivered body to its outcomes: read, decide, relay. The one call that every function makes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Final
 
+from shared.caller_stamp import unstamped
 from shared.dead_letters import DeadLetter, DeadLetters
 from shared.decide import decide, decide_for
 from shared.errors import EventError
@@ -14,6 +15,7 @@ from shared.parking import ClaimGone, Parking
 from shared.queues import PARKED_QUEUE
 from shared.relay import Relay
 from shared.rules import Rules
+from shared.rules.model import CALL
 from shared.telemetry import report
 
 _UNREADABLE: Final = "Unreadable"
@@ -50,25 +52,37 @@ class Intake:
         self._dead_letters = dead_letters
         self._ledger = ledger
 
-    def receive(self, body: str | bytes) -> list[Outcome]:
+    def receive(
+        self, body: str | bytes, *, kind: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> list[Outcome]:
         """Handle a delivered body: one event or an array, in Event Grid's schema or as CloudEvents.
 
         A member that fails does not keep its neighbours from being handled: its error is raised at the end,
         and what has started by then is a duplicate at the next delivery.
+
+        Args:
+            body: The body.
+            kind: As `read_events` takes it, for a body without an envelope.
+            headers: The request's headers, where there was a request.
         """
-        rules = self._rules()
-        outcomes: list[Outcome] = []
-        failures: list[Exception] = []
-        for member in read_events(body):
-            try:
-                outcomes += self._handle(member, rules)
-            except Exception as error:  # noqa: BLE001 - raised below, after the neighbours had their turn
-                failures.append(error)
-        if len(failures) > 1:
-            raise ExceptionGroup(f"{len(failures)} events of one delivery could not be handled", failures)
-        if failures:
-            raise failures[0]
-        return outcomes
+        members = [
+            member if isinstance(member, Unreadable) else unstamped(member)
+            for member in read_events(body, kind=kind, headers=headers)
+        ]
+        return [outcome for outcomes in self._receive(members) for outcome in outcomes]
+
+    def receive_events(self, events: Sequence[Event]) -> list[list[Outcome]]:
+        """Handle what a verified caller sent, stamped with its identity; the outcomes of each event.
+
+        All of them share one budget of time, because the caller waits for the answer.
+        """
+        return self._receive(events, deadline=self._relay.deadline())
+
+    def receive_call(self, event: Event) -> Outcome:
+        """Handle a verified caller's request for one run, as `Call.to_event` made it an event."""
+        started = perf_counter()
+        decision = decide_for(event, self._rules(), CALL)
+        return self._relay.deliver(event, decision, decide_seconds=perf_counter() - started)
 
     def receive_parked(self, body: str | bytes) -> Outcome:
         """Try a parked delivery again, under the rule that it was parked for, as that rule reads now."""
@@ -111,7 +125,24 @@ class Intake:
         self._parking.forget(parked)
         return [outcome]
 
-    def _handle(self, member: Event | Unreadable, rules: Rules) -> list[Outcome]:
+    def _receive(
+        self, members: Iterable[Event | Unreadable], *, deadline: float | None = None
+    ) -> list[list[Outcome]]:
+        rules = self._rules()
+        outcomes: list[list[Outcome]] = []
+        failures: list[Exception] = []
+        for member in members:
+            try:
+                outcomes.append(self._handle(member, rules, deadline))
+            except Exception as error:  # noqa: BLE001 - raised below, after the neighbours had their turn
+                failures.append(error)
+        if len(failures) > 1:
+            raise ExceptionGroup(f"{len(failures)} events of one delivery could not be handled", failures)
+        if failures:
+            raise failures[0]
+        return outcomes
+
+    def _handle(self, member: Event | Unreadable, rules: Rules, deadline: float | None) -> list[Outcome]:
         if isinstance(member, Unreadable):
             return [self._keep(member, _UNREADABLE, member.error)]
         started = perf_counter()
@@ -122,9 +153,9 @@ class Intake:
             return [
                 self._end(Outcome(OutcomeKind.UNMATCHED, event_id=member.id, milliseconds=hops)),
             ]
-        deadline = self._relay.deadline()
+        until = self._relay.deadline() if deadline is None else deadline
         return [
-            self._relay.deliver(member, decision, decide_seconds=seconds, deadline=deadline)
+            self._relay.deliver(member, decision, decide_seconds=seconds, deadline=until)
             for decision in decisions
         ]
 

@@ -6,6 +6,19 @@ from shared.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackTerms:
+    """How a run is to report back how it ended.
+
+    Attributes:
+        lifetime: Seconds for which its token is good.
+        token: Whether it gets one; else it reports with an identity of its own.
+    """
+
+    lifetime: int
+    token: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """One DAG run to start, whichever API version the Airflow speaks.
 
@@ -18,6 +31,8 @@ class RunRequest:
         note: Says in words, in Airflow's own UI, why the run exists; at most 1,000 characters.
         logical_date: RFC 3339, or None for a run without one.
         run_after: RFC 3339, or None to start at once.
+        callback: How the run reports back, or None where it does not. The token itself is never in a
+            request: it is put into the conf while that is sent (`shared/callbacks.py`).
     """
 
     rule: str
@@ -28,3 +43,4 @@ class RunRequest:
     note: str | None = None
     logical_date: str | None = None
     run_after: str | None = None
+    callback: CallbackTerms | None = None

@@ -112,13 +112,18 @@ def test_the_deployed_surface_is_pinned(host: Host) -> None:
         for name, function in host.worker.functions.items()
     }
     queue = {"type": "queueTrigger", "connection": "AzureWebJobsStorage"}
+    http = {"type": "httpTrigger", "methods": ["POST"], "authLevel": "ANONYMOUS"}
     assert surface == {
         "app_service": {"type": "eventGridTrigger"},
+        "deployment_hook": {**http, "route": "hooks/{kind}", "authLevel": "FUNCTION"},
         "event_grid": {"type": "eventGridTrigger"},
         "event_queue": {**queue, "queueName": "updraft-events"},
         "event_queue_poison": {**queue, "queueName": "updraft-events-poison"},
         "parked_queue": {**queue, "queueName": "updraft-parked"},
         "parked_queue_poison": {**queue, "queueName": "updraft-parked-poison"},
+        "events": {**http, "route": "events", "methods": ["POST", "OPTIONS"]},
+        "outcomes": {**http, "route": "outcomes"},
+        "runs": {**http, "route": "dags/{dag_id}/runs"},
         "health": {"type": "httpTrigger", "route": "health", "methods": ["GET"], "authLevel": "ANONYMOUS"},
     }
 

@@ -9,6 +9,7 @@ from shared.errors import Problem, RulesError, TemplateError
 from shared.filters import Condition, FilterError, compile_filter
 from shared.json_types import Json, JsonObject
 from shared.rules.addresses import SETTING
+from shared.rules.callers import CallerSpec
 from shared.rules.document import Document, Path, read_yaml
 from shared.rules.impossible import never_matches
 from shared.rules.mistakes import Mistakes
@@ -64,6 +65,11 @@ def _check(document: Document, settings: Mapping[str, str] | None, mistakes: Mis
         }
     if "vaults" in root:
         prepared["vaults"] = _resolve(root["vaults"], ("vaults",), settings, mistakes)
+    callers = root.get("callers")
+    if isinstance(callers, list):
+        prepared["callers"] = [
+            _resolve(entry, ("callers", index), settings, mistakes) for index, entry in enumerate(callers)
+        ]
     try:
         return RulesFile.model_validate(prepared)
     except ValidationError as error:
@@ -152,11 +158,11 @@ def _compile(checked: RulesFile, document: Document, mistakes: Mistakes) -> Rule
         if never:
             mistakes.add(("rules", index, "when"), f"no event can ever match this rule: {never}")
         rules.append(rule)
-    return Rules(checked.connections, tuple(rules), checked.vaults)
+    return Rules(checked.connections, tuple(rules), checked.vaults, compiler.callers(checked.callers))
 
 
 class _Compiler:
-    """Compiles the rules of one file; a template that stands in many rules is compiled once."""
+    """Compiles the rules of one file, noting every mistake instead of stopping at one."""
 
     def __init__(self, connections: Mapping[str, Connection], mistakes: Mistakes) -> None:
         self._connections = connections
@@ -190,7 +196,7 @@ class _Compiler:
         )
 
     def _connection(self, spec: RuleSpec, start: Path) -> str:
-        name = self._connection_name(spec, start)
+        name = self._chosen(spec.start.connection, start)
         connection = self._connections.get(name)
         if connection is not None and connection.api == "v1" and spec.start.run_after is not None:
             self._mistakes.add(
@@ -199,22 +205,36 @@ class _Compiler:
             )
         return name
 
-    def _connection_name(self, spec: RuleSpec, start: Path) -> str:
-        name = spec.start.connection
+    def _chosen(self, name: str | None, path: Path) -> str:
+        """Return the name of the connection that is meant; empty where that is a mistake."""
         if name is None:
             if len(self._connections) == 1:
                 return next(iter(self._connections))
             if self._connections:
                 known = ", ".join(self._connections)
-                self._mistakes.add(start, f"`connection` is missing; there is more than one: {known}")
+                self._mistakes.add(path, f"`connection` is missing; there is more than one: {known}")
             return ""
         if name not in self._connections:
             near = did_you_mean(name, self._connections)
             known = ", ".join(self._connections) or "none"
             self._mistakes.add(
-                (*start, "connection"), f"there is no connection `{name}`{near}; there are {known}"
+                (*path, "connection"), f"there is no connection `{name}`{near}; there are {known}"
             )
         return name
+
+    def callers(self, specs: Sequence[CallerSpec]) -> tuple[CallerSpec, ...]:
+        """Return the entries of `callers`, each with its connection."""
+        names: set[str] = set()
+        found: list[CallerSpec] = []
+        for index, spec in enumerate(specs):
+            path = ("callers", index)
+            if spec.name in names:
+                self._mistakes.add((*path, "name"), f"the name `{spec.name}` stands twice; names are unique")
+            names.add(spec.name)
+            needed = spec.dags is not None or spec.outcomes is not None
+            name = self._chosen(spec.connection, path) if needed else None
+            found.append(spec.model_copy(update={"connection": name or None}))
+        return tuple(found)
 
     def _identity(self, source: str | None, path: Path) -> Template | None:
         template = self._template(source, path)

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 from shared.errors import Problem
 from shared.rules import model
 from shared.rules.auth import KINDS
+from shared.rules.callback import CallbackSpec
+from shared.rules.callers import CallerSpec
 from shared.rules.document import Document, Path
 from shared.suggest import did_you_mean
 
@@ -19,6 +21,8 @@ _PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "rules.#.when.subject": model.SubjectMatch,
     "rules.#.start": model.Start,
     "rules.#.coalesce": model.Coalesce,
+    "rules.#.callback": CallbackSpec,
+    "callers.#": CallerSpec,
 }
 _NAMES: Final[Mapping[str, str]] = {
     "string_type": "text",

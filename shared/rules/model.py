@@ -10,12 +10,16 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.rules.addresses import SETTING, check_address
 from shared.rules.auth import Auth, Auths, AwsAuth, HeaderAuth, check_auths, needs_vault
+from shared.rules.callback import CallbackSpec
+from shared.rules.callers import CallerSpec
 from shared.rules.part import Part, Text
 from shared.run_ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
 
 RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
 DAG_ID: Final = r"^[A-Za-z0-9_.~-]{1,250}$"
 DURATION: Final = r"^[1-9][0-9]{0,5}(s|m|h)$"
+CALL: Final = "call"
+"""The name, in place of a rule's, of runs that a caller asks for by the DAG's name."""
 
 
 class Connection(Part):
@@ -217,6 +221,9 @@ class RuleSpec(Part):
     track: Literal["callback", "poll", "none"] = Field(
         default="none", description="How the app learns how the run ended."
     )
+    callback: CallbackSpec | None = Field(
+        default=None, description="How the run reports back; for `track: callback`."
+    )
 
     @field_validator("name")
     @classmethod
@@ -225,6 +232,8 @@ class RuleSpec(Part):
             raise ValueError(
                 f"Airflow keeps run ids that begin with `{name}__` for itself; choose another name"
             )
+        if name == CALL:
+            raise ValueError(f"the name `{CALL}` is taken: runs that callers ask for by name have it")
         return name
 
     @model_validator(mode="after")
@@ -237,6 +246,8 @@ class RuleSpec(Part):
             raise ValueError(
                 "`coalesce` and `latest_by` exclude each other: a burst's run has all its events"
             )
+        if self.callback is not None and self.track != "callback":
+            raise ValueError("`callback` is of no use without `track: callback`")
         return self
 
 
@@ -247,6 +258,9 @@ class RulesFile(Part):
         min_length=1, description="The Airflows that runs are started in, by name."
     )
     rules: list[RuleSpec] = Field(description="Which events start which DAGs; every rule decides on its own.")
+    callers: list[CallerSpec] = Field(
+        default_factory=list, description="Who may call this app over HTTP, and what each may ask for."
+    )
     vaults: dict[str, Text] = Field(
         default_factory=dict,
         description="Key Vaults beside the app's own, by name: their addresses. `%NAME%` stands for an "

@@ -13,6 +13,6 @@ def not_yet_available(rule: RuleSpec) -> list[str]:
         "coalesce": rule.coalesce is not None,
         "latest_by": rule.latest_by is not None,
         "when_paused": rule.when_paused != "start",
-        "track": rule.track != "none",
+        "track": rule.track == "poll",
     }
     return [key for key, is_used in used.items() if is_used]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.filters import Condition
+from shared.rules.callers import CallerSpec
 from shared.rules.model import Connection, RuleSpec
 from shared.templates import JsonTemplate, Template
 
@@ -58,11 +59,13 @@ class Rules:
         connections: The Airflows, by name.
         rules: Every rule, in the file's order, those that are not in force included.
         vaults: The addresses of Key Vaults beside the app's own, by name.
+        callers: Who may call over HTTP, each with the connection that it is about.
     """
 
     connections: Mapping[str, Connection]
     rules: tuple[Rule, ...]
     vaults: Mapping[str, str] = field(default_factory=dict)
+    callers: tuple[CallerSpec, ...] = ()
     _by_type: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
     _by_family: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
     _family_lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)

@@ -1,0 +1,37 @@
+"""What people, pipelines and agents ask for: a run of a DAG by name, or that their events are taken in.
+
+Anonymous to the platform: a function key would be a password. Every call carries an Entra token, which
+`shared/callers` verifies, and rules.yaml says what its owner may do.
+"""
+
+import azure.functions as func
+
+from functions.web import answer
+from shared.app import app
+
+blueprint = func.Blueprint()
+
+
+@blueprint.route(
+    route="dags/{dag_id}/runs",
+    methods=["POST"],
+    auth_level=func.AuthLevel.ANONYMOUS,
+    trigger_arg_name="request",
+)
+def runs(request: func.HttpRequest) -> func.HttpResponse:
+    """Start a run of the DAG that the path names."""
+    return answer(
+        request, lambda call: app().front_door.runs.start(call, request.route_params.get("dag_id", ""))
+    )
+
+
+@blueprint.route(
+    route="events",
+    methods=["POST", "OPTIONS"],
+    auth_level=func.AuthLevel.ANONYMOUS,
+    trigger_arg_name="request",
+)
+def events(request: func.HttpRequest) -> func.HttpResponse:
+    """Take CloudEvents in; OPTIONS is Event Grid's question before it delivers here with an Entra token."""
+    calls = app().front_door.runs
+    return answer(request, calls.handshake if request.method == "OPTIONS" else calls.publish)

@@ -1,0 +1,177 @@
+"""The public keys that a tenant signs tokens with: by discovery, cached, refreshed when one is unknown.
+
+A key set is used for an hour without a question. Then one thread fetches the next while the others go on
+with the old one, which stays good for a day while the authority is away. A key id that is not in the set
+causes a fetch too, at most once a minute, so that nobody can make this app hammer the authority
+(https://learn.microsoft.com/entra/identity-platform/signing-key-rollover).
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from shared.callers.gate import ONCE_A_MINUTE, Gate
+from shared.errors import UpdraftError
+from shared.telemetry import LOGGER
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+AN_HOUR: Final = 3_600.0
+A_DAY: Final = 86_400.0
+SHORTEST_KEY: Final = 2_048
+"""Bits; RFC 7518 section 3.3 demands at least these for RS256."""
+
+_COLD_PAUSE: Final = 5.0
+_TIMEOUTS: Final = (3.0, 5.0)
+_LONGEST_ANSWER: Final = 1_048_576
+_OK: Final = 200
+
+
+class KeysUnavailable(UpdraftError):  # noqa: N818 - it names a state
+    """The tenant's keys cannot be had just now; waiting may help."""
+
+
+class UnknownKey(UpdraftError):  # noqa: N818 - it names a state
+    """The key set is good, and the key is not in it."""
+
+
+class SigningKeys:
+    """The signing keys of one tenant; safe to use from any thread, and fetched when first needed.
+
+    Args:
+        authority: As in `https://login.microsoftonline.com`.
+        tenant_id: The tenant's GUID.
+        issuers: The tenant's issuers; a key that is published for another one is left out.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        authority: str,
+        tenant_id: str,
+        *,
+        issuers: Collection[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._discovery_url = f"{authority}/{tenant_id}/v2.0/.well-known/openid-configuration"
+        self._tenant_id = tenant_id
+        self._issuers = frozenset(issuers)
+        self._clock = clock
+        self._fetching = threading.Lock()
+        self._cold, self._unknown = Gate(_COLD_PAUSE, clock), Gate(ONCE_A_MINUTE, clock)
+        self._keys: Mapping[str, RSAPublicKey] = {}
+        self._fetched_at = float("-inf")
+
+    def key(self, key_id: str) -> "RSAPublicKey":
+        """Return the key of that id.
+
+        Raises:
+            UnknownKey: The tenant has no such key.
+            KeysUnavailable: The tenant's keys cannot be had.
+        """
+        age = self._clock() - self._fetched_at
+        found = self._keys.get(key_id) if age < A_DAY else None
+        if found is not None and age < AN_HOUR:
+            return found
+        # With a key at hand nobody waits: one thread refreshes, the others go on with what they have.
+        if self._fetching.acquire(blocking=found is None):
+            try:
+                self._fetch_if_due(key_id)
+            finally:
+                self._fetching.release()
+        if self._clock() - self._fetched_at >= A_DAY:
+            raise KeysUnavailable(f"no signing keys could be had from {self._discovery_url}")
+        try:
+            return self._keys[key_id]
+        except KeyError:
+            raise UnknownKey("the tenant has no signing key of that id") from None
+
+    def _fetch_if_due(self, key_id: str) -> None:
+        age = self._clock() - self._fetched_at
+        if key_id in self._keys and age < AN_HOUR:
+            return  # another thread has just brought it
+        if not (self._unknown if age < A_DAY else self._cold).enter():
+            return
+        try:
+            self._keys = self._fetch()
+        except (OSError, ValueError, RecursionError) as error:  # every error of requests is an OSError
+            LOGGER.warning("no signing keys from %s: %s", self._discovery_url, _in_words(error))
+        else:
+            self._fetched_at = self._clock()
+
+    def _fetch(self) -> "Mapping[str, RSAPublicKey]":
+        keys_url = _document(self._discovery_url).get("jwks_uri")
+        if not isinstance(keys_url, str) or _origin(keys_url) != _origin(self._discovery_url):
+            raise ValueError("the discovery document's jwks_uri is not at the authority")
+        listed = _document(keys_url).get("keys")
+        keys: dict[str, RSAPublicKey] = {}
+        for entry in listed if isinstance(listed, list) else ():
+            if isinstance(entry, dict) and self._signs_for_tenant(entry):
+                keys |= _public_key(entry)
+        if not keys:
+            raise ValueError("the key set holds no usable RSA key")
+        return keys
+
+    def _signs_for_tenant(self, entry: Mapping[str, Any]) -> bool:
+        """Compare the issuer that Entra publishes with a key ("validate the signing key issuer")."""
+        issuer = entry.get("issuer")
+        if issuer is None:
+            return True
+        return isinstance(issuer, str) and issuer.replace("{tenantid}", self._tenant_id) in self._issuers
+
+
+def _document(url: str) -> dict[str, Any]:
+    import requests  # noqa: PLC0415 - costly, and only callers' tokens need it
+
+    with requests.get(
+        url, headers={"Accept": "application/json"}, timeout=_TIMEOUTS, allow_redirects=False, stream=True
+    ) as answer:
+        if answer.status_code != _OK:
+            raise ValueError(f"{url} answered {answer.status_code}")
+        content = answer.raw.read(_LONGEST_ANSWER + 1, decode_content=True)
+    if len(content) > _LONGEST_ANSWER:
+        raise ValueError(f"{url} answered with more than {_LONGEST_ANSWER} bytes")
+    document = json.loads(content)
+    if not isinstance(document, dict):
+        raise ValueError(f"{url} is not a JSON object")  # noqa: TRY004 - content, not a caller's type
+    return document
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _public_key(entry: Mapping[str, Any]) -> "dict[str, RSAPublicKey]":
+    """Read one member of a key set; an unusable one gives nothing and leaves its neighbours alone."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - as `_document`
+    from jwt import InvalidKeyError  # noqa: PLC0415 - as `_document`
+    from jwt.algorithms import RSAAlgorithm  # noqa: PLC0415 - as `_document`
+
+    key_id = entry.get("kid")
+    fits = (
+        entry.get("kty") == "RSA"
+        and entry.get("use", "sig") == "sig"
+        and entry.get("alg", "RS256") == "RS256"
+    )
+    if not fits or not isinstance(key_id, str):
+        return {}
+    try:
+        key = RSAAlgorithm.from_jwk({name: entry[name] for name in ("kty", "n", "e")})
+    except (InvalidKeyError, KeyError, TypeError, ValueError) as error:
+        LOGGER.warning(
+            "the signing key %.80r is left out: it cannot be read (%s)", key_id, type(error).__name__
+        )
+        return {}
+    if not isinstance(key, RSAPublicKey) or key.key_size < SHORTEST_KEY:
+        LOGGER.warning("the signing key %.80r is left out: it has fewer than %d bits", key_id, SHORTEST_KEY)
+        return {}
+    return {key_id: key}
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -1,0 +1,192 @@
+"""Who calls us: an Entra access token, v1 or v2, verified and turned into an identity.
+
+The checks are those of Microsoft's "Secure applications and APIs by validating claims" and of RFC 8725:
+RS256 alone, the signing tenant's own published keys, issuer, tenant, audience and times. Whoever is refused
+before the signature has been verified is told only that; afterwards the token is known to be the tenant's,
+and its owner may know which claim is wrong.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from shared.callers.signing_keys import KeysUnavailable, UnknownKey
+from shared.telemetry import LOGGER
+from shared.web import CallRefused, unauthorized
+
+if TYPE_CHECKING:
+    from shared.callers.signing_keys import SigningKeys
+
+LONGEST_TOKEN: Final = 16_384
+"""Characters. Entra's own have 1 to 4 thousand; with many roles and groups a few more."""
+LEEWAY: Final = 60.0
+"""Seconds that two clocks may be apart."""
+
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_NAMES_OWN_KEY: Final = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
+"""Header members that Entra never sends and that exist to talk a verifier into something."""
+_NOT_ACCEPTED: Final = "the token is not accepted: it is none that this app's tenant has signed for this app"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a verified token speaks for.
+
+    Attributes:
+        object_id: The service principal's or user's object id in the tenant, in lower case.
+        app_id: The client id of the application that asked for the token, in lower case.
+        is_app: Whether the application speaks for itself; else for the user whose object id this is.
+        groups: Object ids of groups, in lower case, where the token lists them.
+        roles: The app roles that the identity has on this app.
+    """
+
+    object_id: str
+    app_id: str
+    is_app: bool
+    groups: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        who = "application" if self.is_app else "user"
+        return f"the {who} with object id {self.object_id} (client id {self.app_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """What a token must say.
+
+    Attributes:
+        tenant_id: The one tenant's GUID, in lower case.
+        issuers: The tenant's issuers, exactly as tokens spell them.
+        audiences: This app's names: its client id (v2 tokens) and its Application ID URI (v1 tokens).
+    """
+
+    tenant_id: str
+    issuers: frozenset[str]
+    audiences: frozenset[str]
+
+
+def tenant_issuers(authority: str, tenant_id: str) -> frozenset[str]:
+    """Return the issuers of a tenant's v1 and v2 tokens; only v1's end with a slash.
+
+    The names alone let nobody in: the keys are the authority's, whatever a token calls itself.
+    """
+    v1 = {"https://sts.windows.net", "https://sts.chinacloudapi.cn"}
+    v2 = {"https://login.microsoftonline.com", authority}
+    return frozenset({f"{base}/{tenant_id}/" for base in v1} | {f"{base}/{tenant_id}/v2.0" for base in v2})
+
+
+class TokenVerifier:
+    """Turns a token into an identity or refuses it; safe to use from any thread.
+
+    Args:
+        policy: What a token must say.
+        keys: The tenant's keys.
+    """
+
+    def __init__(self, policy: TokenPolicy, keys: "SigningKeys") -> None:
+        self._policy = policy
+        self._keys = keys
+        self._issuers = sorted(policy.issuers)
+        self._audiences = sorted(policy.audiences)
+
+    def verify(self, token: str) -> Identity:
+        """Verify one token.
+
+        Args:
+            token: The compact form, as it follows "Bearer ".
+
+        Raises:
+            CallRefused: 401 where it is not accepted, 503 where that cannot be told now.
+        """
+        import jwt  # noqa: PLC0415 - costly, and only calls need it
+
+        if len(token) > LONGEST_TOKEN or not _COMPACT.fullmatch(token):
+            raise _refused("its form is not a token's")
+        try:
+            return self._identity(self._signed_claims(token))
+        except CallRefused:
+            raise
+        except jwt.ExpiredSignatureError:
+            raise unauthorized("token_expired", "the token has expired; get a new one") from None
+        except jwt.ImmatureSignatureError:
+            raise unauthorized(
+                "token_not_yet_valid", "the token is not valid yet; see to the clocks"
+            ) from None
+        except jwt.InvalidAudienceError:
+            raise unauthorized(
+                "wrong_audience", "the token is for another audience; ask for one for this app"
+            ) from None
+        except KeysUnavailable as error:
+            LOGGER.error("callers cannot be verified: %s", error)
+            raise CallRefused(
+                503,
+                "keys_unavailable",
+                "tokens cannot be verified just now; try again",
+                headers={"Retry-After": "10"},
+            ) from None
+        except (jwt.InvalidTokenError, UnknownKey) as error:
+            raise _refused(f"{type(error).__name__}: {error}") from None
+        except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
+            raise _refused(f"it cannot be read ({type(error).__name__})") from None
+
+    def _signed_claims(self, token: str) -> dict[str, Any]:
+        import jwt  # noqa: PLC0415 - as `verify`
+
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") != "RS256":
+            raise _refused(f"its algorithm is {header.get('alg')!r}")
+        if forbidden := sorted(_NAMES_OWN_KEY & header.keys()):
+            raise _refused(f"its header has {', '.join(forbidden)}")
+        key_id = header.get("kid")
+        if not isinstance(key_id, str) or not key_id:
+            raise _refused("its header names no key")
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            self._keys.key(key_id),
+            algorithms=["RS256"],
+            audience=self._audiences,
+            issuer=self._issuers,
+            leeway=LEEWAY,
+            options={"require": ["exp", "nbf", "iat", "aud", "iss"]},
+        )
+        return claims
+
+    def _identity(self, claims: Mapping[str, Any]) -> Identity:
+        if not isinstance(claims["aud"], str):
+            raise _refused("its audience is a list, which Entra's never is")
+        if _guid(claims, "tid") != self._policy.tenant_id:
+            raise _refused("its tenant is another one")
+        client = "azp" if claims.get("azp") else "appid"
+        if client not in claims:  # an ID token for this app has its audience and roles, but no client
+            raise _refused("it names no client: it is not an access token")
+        return Identity(
+            object_id=_guid(claims, "oid"),
+            app_id=_guid(claims, client),
+            is_app="scp" not in claims,
+            groups=frozenset(group.lower() for group in _texts(claims.get("groups"))),
+            roles=_texts(claims.get("roles")),
+        )
+
+
+def _refused(reason: str) -> CallRefused:
+    """Return the one refusal of all that is not the tenant's token for this app; the log knows more."""
+    LOGGER.warning(
+        "a token was refused: %s", " ".join(reason.encode(errors="replace").decode().split())[:200]
+    )
+    return unauthorized("token_not_accepted", _NOT_ACCEPTED)
+
+
+def _guid(claims: Mapping[str, Any], name: str) -> str:
+    try:
+        return str(UUID(claims[name]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _refused(f"its claim {name} is no GUID") from None
+
+
+def _texts(value: object) -> frozenset[str]:
+    return (
+        frozenset(each for each in value if isinstance(each, str)) if isinstance(value, list) else frozenset()
+    )

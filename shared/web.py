@@ -1,0 +1,194 @@
+"""A call over HTTP apart from any framework's types: the request, the reply, and the refusal.
+
+A refusal becomes a problem document (RFC 9457), which tells its caller what to mend and nothing besides.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
+from shared.event.json_text import parse
+from shared.json_types import Json, JsonObject
+from shared.telemetry import LOGGER
+
+PROBLEM: Final = "application/problem+json"
+JSON_TYPES: Final = frozenset({"application/json"})
+
+_TITLES: Final[Mapping[int, str]] = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+_DETAIL_KEPT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, read whole.
+
+    Attributes:
+        headers: Names in lower case.
+        body: The bytes; empty where there are none.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def media_type(self) -> str:
+        """The content type in lower case, without its parameters; empty where there is none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer.
+
+    Attributes:
+        status: The HTTP status.
+        body: A JSON object.
+        headers: More headers; every value is one of ours, never text of the request.
+        media_type: The body's content type.
+    """
+
+    status: int
+    body: JsonObject
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+
+
+class CallRefused(UpdraftError):  # noqa: N818 - it names an answer
+    """A call that is not carried out, with what its caller is told.
+
+    Args:
+        status: The HTTP status.
+        code: One word for programs, as in `token_expired`.
+        detail: Why, for a person; never a token, nor anything that the caller may not know.
+        headers: More headers of the answer.
+    """
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    def reply(self) -> Reply:
+        """Return the answer: a problem document (RFC 9457)."""
+        body: JsonObject = {
+            "type": "about:blank",
+            "title": _TITLES.get(self.status, "Error"),
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail[:_DETAIL_KEPT],
+        }
+        return Reply(self.status, body, self.headers, PROBLEM)
+
+
+def read_body(request: Request, *, limit: int, media_types: frozenset[str]) -> bytes:
+    """Return the body of a request within its bounds.
+
+    Args:
+        request: The request.
+        limit: Bytes at most.
+        media_types: The content types that are taken; a body of another one is not looked at.
+
+    Raises:
+        CallRefused: 413 or 415.
+    """
+    if len(request.body) > limit:
+        raise CallRefused(
+            413, "too_large", f"the body has {len(request.body):,} bytes; send at most {limit:,}"
+        )
+    if request.media_type not in media_types:
+        wanted = ", ".join(sorted(media_types))
+        raise CallRefused(415, "media_type", f"the Content-Type has to be {wanted}")
+    return request.body
+
+
+def read_object(request: Request, *, limit: int) -> JsonObject:
+    """Return the JSON object that a request holds; an empty body is an empty object.
+
+    Raises:
+        CallRefused: 400, 413 or 415.
+    """
+    if not request.body:
+        return {}
+    body = read_body(request, limit=limit, media_types=JSON_TYPES)
+    try:
+        document: Json = parse(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise CallRefused(400, "bad_body", "the body is not UTF-8") from None
+    except EventError as error:
+        raise CallRefused(400, "bad_body", str(error)) from None
+    if not isinstance(document, dict):
+        raise CallRefused(400, "bad_body", "the body has to be a JSON object")
+    return document
+
+
+def bearer(request: Request) -> str:
+    """Return the token of a request's Authorization header (RFC 6750 section 2.1).
+
+    Raises:
+        CallRefused: 401, where there is none.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise unauthorized("no_token", "send an access token in the header Authorization: Bearer …", error="")
+    return token.strip()
+
+
+def unauthorized(code: str, detail: str, *, error: str = "invalid_token") -> CallRefused:
+    """Return the refusal of a token, with the challenge that RFC 6750 section 3 asks for.
+
+    Args:
+        code: One word for programs.
+        detail: Why; of our own words alone, because it stands in a header too.
+        error: RFC 6750's error code; empty where no token was sent.
+    """
+    challenge = 'Bearer realm="updraft"' + (
+        f', error="{error}", error_description="{detail}"' if error else ""
+    )
+    return CallRefused(401, code, detail, headers={"WWW-Authenticate": challenge})
+
+
+def carry_out(request: Request, handle: Callable[[Request], Reply]) -> Reply:
+    """Return the answer to a call: nothing is raised, and no answer tells what went wrong inside.
+
+    Args:
+        request: The request.
+        handle: What carries it out; may refuse.
+    """
+    try:
+        return handle(request)
+    except CallRefused as refused:
+        LOGGER.warning(
+            "a call was refused: %d %s: %s", refused.status, refused.code, _one_line(refused.detail)
+        )
+        return refused.reply()
+    except ConfigurationError as error:
+        LOGGER.error("a call could not be handled: %s", error)
+        return CallRefused(503, "not_configured", "this app is not set up for such calls yet").reply()
+    except StorageUnavailable as error:
+        LOGGER.error("a call could not be handled: %s", error)
+        later = "this app cannot keep what you sent just now; send it again"
+        return CallRefused(503, "try_again", later, headers={"Retry-After": "10"}).reply()
+    except Exception:  # noqa: BLE001 - the log has the error, and the caller a definite answer
+        LOGGER.exception("a call could not be handled")
+        return CallRefused(500, "internal", "this app made a mistake; its log says which").reply()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.encode(errors="replace").decode().split())[:_DETAIL_KEPT]
