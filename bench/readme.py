@@ -37,8 +37,8 @@ def sentence(results: dict[str, Any]) -> str:
     return (
         f"A cold start takes {cold:.2f} and a warm event {cpu:.2f} of the plain sample's, which makes a new\n"
         "credential and a new, fully imported Airflow client for each event; reading and deciding takes "
-        f"{decide:.2f} ms\nof it with a hundred rules. Measured on two cores against loopback stubs, the three "
-        "in turn: `make bench`\nmeasures it again, `python -m bench.readme` writes it down here."
+        f"{decide:.2f} ms\nof it with a hundred rules. Measured on two cores against loopback stubs, the "
+        "three in turn: `make bench`\nmeasures it again, `python -m bench.readme` writes it down here."
     )
 
 
