@@ -44,6 +44,15 @@ setup: ## Install everything into this folder: the app, Airflow and Azurite
 	@$(UV) pip install --python .venv-airflow/bin/python -r local/airflow/requirements.txt
 	@touch $@
 
+.PHONY: airflow2
+airflow2: .venv-airflow2/ready ## Install an Airflow 2 as well, for the tests of API v1
+
+.venv-airflow2/ready: local/airflow2/requirements.txt | .venv/bin/uv
+	$(call say,Installing Airflow 2 into .venv-airflow2)
+	@[ -x .venv-airflow2/bin/python ] || $(UV) venv --python 3.11 .venv-airflow2
+	@$(UV) pip install --python .venv-airflow2/bin/python -r local/airflow2/requirements.txt
+	@touch $@
+
 local/azurite/node_modules/ready: local/azurite/package-lock.json local/azurite/.npmrc | .venv/bin/uv
 	@$(BIN)/python -m local.node >/dev/null || { \
 	  echo "No Node.js 20 or newer here: installing one into .venv" >&2; \
@@ -92,6 +101,6 @@ lock: | .venv/bin/uv ## Pin the newest versions that the short lists (*.in) allo
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf .venv .venv-airflow .updraft local/azurite/node_modules bench/out build dist *.egg-info
+	rm -rf .venv .venv-airflow .venv-airflow2 .updraft local/azurite/node_modules bench/out build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

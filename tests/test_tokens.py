@@ -48,7 +48,7 @@ def source(
             airflow.url, kind="airflow", username="updraft", password_secret="airflow-password"
         )
     return header_source(
-        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential, clock=clock
+        connection, connection.auths[0], secrets=key_vault, credential=azure_credential, clock=clock
     )
 
 
@@ -187,9 +187,7 @@ def test_a_connection_may_have_an_identity_of_its_own(
     """`client_id` chooses a user-assigned identity for that connection."""
     other = identity.assign()
     connection = connect("https://airflow.example", kind="entra", scope=SCOPE, client_id=other.client_id)
-    source = header_source(
-        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential
-    )
+    source = header_source(connection, connection.auths[0], secrets=key_vault, credential=azure_credential)
     claims = identity.claims(source.value().removeprefix("Bearer "))
     assert claims["oid"] == other.object_id
 
@@ -217,9 +215,7 @@ def test_an_app_without_a_vault_is_told_so(
         refresh = get
 
     connection = connect(airflow.url, kind="airflow", username="u", password_secret="airflow-password")
-    source = header_source(
-        connection, connection.header_auths[0], secrets=NoVault(), credential=azure_credential
-    )
+    source = header_source(connection, connection.auths[0], secrets=NoVault(), credential=azure_credential)
     error = watch.refusal(source.value)
     assert error.permanent
     assert "'analytics'" in str(error)
@@ -276,9 +272,7 @@ def test_the_user_name_may_be_a_secret_too(
     connection = connect(
         airflow.url, kind="airflow", username_secret="airflow-user", password_secret="airflow-password"
     )
-    source = header_source(
-        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential
-    )
+    source = header_source(connection, connection.auths[0], secrets=key_vault, credential=azure_credential)
     refused = source.value()
     airflow.users.clear()
     assert "'airflow-user'" in str(watch.refusal(lambda: source.renew(refused)))
@@ -338,9 +332,7 @@ def test_a_login_that_takes_too_long_is_transient(
     connection = connect(
         airflow.url, kind="airflow", username="u", password_secret="airflow-password", read_timeout=0.1
     )
-    source = header_source(
-        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential
-    )
+    source = header_source(connection, connection.auths[0], secrets=key_vault, credential=azure_credential)
     error = watch.refusal(source.value)
     assert not error.permanent
     assert "did not answer in time" in str(error)
@@ -359,9 +351,7 @@ def test_an_untrusted_certificate_is_permanent(
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     vault.forget()
     connection = connect(vault.url, kind="airflow", username="u", password_secret="airflow-password")
-    source = header_source(
-        connection, connection.header_auths[0], secrets=key_vault, credential=azure_credential
-    )
+    source = header_source(connection, connection.auths[0], secrets=key_vault, credential=azure_credential)
     error = watch.refusal(source.value)
     assert error.permanent
     assert "certificate" in str(error)

@@ -2,7 +2,6 @@
 
 from shared.rules.auth import (
     AirflowAuth,
-    AwsAuth,
     BasicAuth,
     BearerAuth,
     EntraAuth,
@@ -16,7 +15,6 @@ from shared.rules.rule import Rule, Rules
 
 __all__ = [
     "AirflowAuth",
-    "AwsAuth",
     "BasicAuth",
     "BearerAuth",
     "Connection",

@@ -21,8 +21,8 @@ _IDENTITY: Final = (
 type Header = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
 
 
-class _HeaderAuth(Part):
-    """A kind whose proof travels in a header."""
+class _Auth(Part):
+    """What every kind has: the header that its proof travels in."""
 
     header: Header = Field(
         default=AUTHORIZATION,
@@ -38,7 +38,7 @@ class _HeaderAuth(Part):
         return header
 
 
-class EntraAuth(_HeaderAuth):
+class EntraAuth(_Auth):
     """A bearer token of Microsoft Entra ID, got as this app's managed identity."""
 
     kind: Literal["entra"] = Field(description=_KIND)
@@ -53,7 +53,7 @@ class EntraAuth(_HeaderAuth):
     )
 
 
-class EntraExchangeAuth(_HeaderAuth):
+class EntraExchangeAuth(_Auth):
     """Airflow's own token, got for an Entra token at `/auth/token` (grant type jwt-bearer)."""
 
     kind: Literal["entra_exchange"] = Field(description=_KIND)
@@ -65,7 +65,7 @@ class EntraExchangeAuth(_HeaderAuth):
     client_id: Text | None = Field(default=None, description=_IDENTITY)
 
 
-class _PasswordAuth(_HeaderAuth):
+class _PasswordAuth(_Auth):
     """A kind with a user name and a password."""
 
     username: Text | None = Field(default=None, description="The user's name.", examples=["updraft"])
@@ -95,7 +95,7 @@ class BasicAuth(_PasswordAuth):
     kind: Literal["basic"] = Field(description=_KIND)
 
 
-class BearerAuth(_HeaderAuth):
+class BearerAuth(_Auth):
     """A token that does not change by itself, such as Astronomer's, from Key Vault."""
 
     kind: Literal["bearer"] = Field(description=_KIND)
@@ -104,7 +104,7 @@ class BearerAuth(_HeaderAuth):
     )
 
 
-class OidcAuth(_HeaderAuth):
+class OidcAuth(_Auth):
     """A token of an OAuth 2 server for a client: with the managed identity's token as proof, or a secret."""
 
     kind: Literal["oidc"] = Field(description=_KIND)
@@ -145,7 +145,7 @@ class OidcAuth(_HeaderAuth):
         return self
 
 
-class GoogleAuth(_HeaderAuth):
+class GoogleAuth(_Auth):
     """A Google token for Cloud Composer: workload identity federation, then a service account."""
 
     kind: Literal["google"] = Field(description=_KIND)
@@ -184,51 +184,17 @@ class GoogleAuth(_HeaderAuth):
         return url
 
 
-class AwsAuth(Part):
-    """Amazon MWAA: requests signed as an IAM role that the managed identity may assume."""
-
-    kind: Literal["aws"] = Field(description=_KIND)
-    environment: Text = Field(description="The MWAA environment's name.", examples=["analytics"])
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(
-        description="The environment's region.", examples=["eu-west-1"]
-    )
-    role_arn: Text = Field(
-        description="The IAM role to assume; it needs airflow:InvokeRestApi on the environment's role.",
-        examples=["arn:aws:iam::123456789012:role/updraft"],
-    )
-    scope: Text = Field(
-        description="The scope of the Entra token that AWS STS takes: the IAM identity provider's audience.",
-        examples=["api://aws-federation/.default"],
-    )
-    client_id: Text | None = Field(default=None, description=_IDENTITY)
-    sts_url: Text | None = Field(
-        default=None, description="AWS STS, where it is not the region's public endpoint."
-    )
-
-    @field_validator("sts_url")
-    @classmethod
-    def _address(cls, url: str | None) -> str | None:
-        if url is not None:
-            check_address(url, name="sts_url", example="https://sts.eu-west-1.amazonaws.com")
-        return url
-
-
-type HeaderAuth = Annotated[
+type Auth = Annotated[
     EntraAuth | EntraExchangeAuth | AirflowAuth | OidcAuth | BearerAuth | BasicAuth | GoogleAuth,
     Field(discriminator="kind"),
 ]
-type Auth = Annotated[
-    EntraAuth | EntraExchangeAuth | AirflowAuth | OidcAuth | BearerAuth | BasicAuth | GoogleAuth | AwsAuth,
-    Field(discriminator="kind"),
-]
 type Auths = Annotated[
-    Annotated[Auth, Tag("one")] | Annotated[list[HeaderAuth], Field(min_length=2, max_length=2), Tag("two")],
+    Annotated[Auth, Tag("one")] | Annotated[list[Auth], Field(min_length=2, max_length=2), Tag("two")],
     Discriminator(lambda given: "two" if isinstance(given, list) else "one"),
 ]
 
-KINDS: Final[dict[str, type[Part]]] = {
+KINDS: Final[dict[str, type[_Auth]]] = {
     "airflow": AirflowAuth,
-    "aws": AwsAuth,
     "basic": BasicAuth,
     "bearer": BearerAuth,
     "entra": EntraAuth,
@@ -238,18 +204,18 @@ KINDS: Final[dict[str, type[Part]]] = {
 }
 
 
-def needs_vault(auth: Part) -> bool:
+def needs_vault(auth: _Auth) -> bool:
     """Tell whether a kind reads a secret from Key Vault."""
     return any(name.endswith("_secret") and getattr(auth, name) for name in type(auth).model_fields)
 
 
-def check_auths(auths: tuple[Part, ...], *, api: str) -> None:
+def check_auths(auths: tuple[_Auth, ...], *, api: str) -> None:
     """Check what no kind can check by itself.
 
     Raises:
         ValueError: A combination that cannot work, and why.
     """
-    headers = [auth.header.lower() for auth in auths if isinstance(auth, _HeaderAuth)]
+    headers = [auth.header.lower() for auth in auths]
     if len(set(headers)) < len(headers):
         raise ValueError(
             f"two kinds of `auth` share the header `{headers[0]}`: give the one that is for the proxy "

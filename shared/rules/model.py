@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.rules.addresses import SETTING, check_address
-from shared.rules.auth import Auth, Auths, AwsAuth, HeaderAuth, check_auths, needs_vault
+from shared.rules.auth import Auth, Auths, check_auths, needs_vault
 from shared.rules.callback import CallbackSpec
 from shared.rules.callers import CallerSpec
 from shared.rules.part import Part, Text
@@ -81,11 +81,6 @@ class Connection(Part):
     def auths(self) -> tuple[Auth, ...]:
         """What stands under `auth`: one kind, or two."""
         return tuple(self.auth) if isinstance(self.auth, list) else (self.auth,)
-
-    @property
-    def header_auths(self) -> tuple[HeaderAuth, ...]:
-        """Those of them whose proof travels in a header: all but `aws`."""
-        return tuple(auth for auth in self.auths if not isinstance(auth, AwsAuth))
 
 
 class SubjectMatch(Part):

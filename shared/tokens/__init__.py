@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from shared.rules.auth import (
     AUTHORIZATION,
     AirflowAuth,
+    Auth,
     BasicAuth,
     BearerAuth,
     EntraAuth,
     EntraExchangeAuth,
     GoogleAuth,
-    HeaderAuth,
     OidcAuth,
 )
 from shared.tokens.bearer import SecretBearer
@@ -99,12 +99,12 @@ def token_source(
     """Make the token source that a connection's `auth` asks for. Nothing is requested yet.
 
     Args:
-        connection: One connection of rules.yaml, of any kind but `aws`, which signs its requests instead.
+        connection: One connection of rules.yaml.
         secrets: Where the secrets that it names are read.
         credential: Gives the process's credential (`shared/credential.py`).
         clock: Returns Unix seconds.
     """
-    auths = connection.header_auths
+    auths = connection.auths
     sources = [
         _OneHeader(
             auth.header, header_source(connection, auth, secrets=secrets, credential=credential, clock=clock)
@@ -119,7 +119,7 @@ def token_source(
 
 def header_source(  # noqa: PLR0911 - one line for each kind
     connection: "Connection",
-    auth: HeaderAuth,
+    auth: Auth,
     *,
     secrets: "Secrets",
     credential: Callable[[], "TokenCredential"],

@@ -81,10 +81,11 @@ class GoogleTokens(CachedTokens):
         hop = _Hop(self._timeout)
         try:
             credentials.refresh(hop)
-        except exceptions.GoogleAuthError as exc:
-            raise self._unavailable(hop) from exc
-        except ValueError as exc:
-            raise TokenUnavailable(f"no token from {hop.url}: the answer was not Google's") from exc
+        except exceptions.GoogleAuthError:
+            # Without its cause: google-auth quotes the answer, and an answer may quote the token.
+            raise self._unavailable(hop) from None
+        except ValueError:
+            raise TokenUnavailable(f"no token from {hop.url}: the answer was not Google's") from None
         expiry = credentials.expiry.replace(tzinfo=UTC).timestamp()
         return self.lease(f"Bearer {credentials.token}", expiry)
 
