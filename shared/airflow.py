@@ -65,7 +65,8 @@ class AirflowClient:
         if version is not None:
             return call(version, within)
         started = time.monotonic()
-        if not self._lock.acquire(timeout=-1 if within is None else within):
+        patience = threading.TIMEOUT_MAX if within is None else min(max(within, 0.0), threading.TIMEOUT_MAX)
+        if not self._lock.acquire(timeout=patience):
             return Answer(sent=False, error="this Airflow is still being asked for its API's version")
         try:
             if self._version is None:
