@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,11 +35,16 @@ def add_kind_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(file: str) -> "Rules":
-    """Load a rules file as its author has it: without the application settings of where it will run.
+def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":
+    """Load a rules file.
+
+    Args:
+        file: Its path.
+        settings: The application settings that it may name; by default it is read as its author has it,
+            without those of where it will run.
 
     Raises:
-        RulesError: It cannot be read, or has mistakes.
+        RulesError: It cannot be read, or has mistakes; with settings, one that is missing is a mistake.
     """
     from shared.rules import load_rules  # noqa: PLC0415 - imports pydantic and PyYAML
 
@@ -47,7 +52,7 @@ def load(file: str) -> "Rules":
         text = Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError([Problem(f"the file cannot be read: {error}", file)]) from error
-    return load_rules(text, file=file, settings=None)
+    return load_rules(text, file=file, settings=settings)
 
 
 def print_problems(error: RulesError) -> None:

@@ -1,11 +1,12 @@
 """`updraft validate`: every mistake of rules.yaml at once, and what the rules make of samples."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cli.explain import Explained, explain_body, read_body
 from cli.rules_file import (
@@ -21,7 +22,7 @@ from cli.rules_file import (
 from shared.errors import RulesError
 
 if TYPE_CHECKING:
-    from shared.json_types import Json
+    from shared.json_types import JsonObject
     from shared.rules import Rules
 
 
@@ -32,7 +33,8 @@ def add_parser(subparsers: Subparsers) -> None:
         help="check rules.yaml before it ships",
         description="Report every mistake of a rules file at once, each with file, line and column, what was "
         "found and what was meant. With samples, also which rules each of them hits, the rules that none "
-        "hits, and the runs that could not be asked for.",
+        "hits, and the runs that could not be asked for. With --live, the Airflows are asked, too; nothing "
+        "is started or changed in them.",
         epilog="Exit status: 0 where nothing is wrong, 1 otherwise.",
     )
     add_rules_option(parser)
@@ -40,6 +42,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "--samples", metavar="DIR", type=Path, help="a folder of events, one JSON file each or an array"
     )
     add_kind_option(parser)
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="ask each Airflow whether the DAGs exist, can be imported, are not paused, and would take the "
+        "conf that the samples give; application settings are read from the environment",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,16 +57,20 @@ def run(args: argparse.Namespace) -> int:
         0 where nothing is wrong, 1 otherwise.
     """
     try:
-        rules = load(args.rules)
+        rules = load(args.rules, os.environ if args.live else None)
     except RulesError as error:
         print_problems(error)
         return 1
     problems: list[str] = []
+    samples: list[Sample] = []
     if args.samples is not None:
         samples = read_samples(args.samples, rules, args.kind)
         for sample in samples:
             print(printable(sample.line()))
         problems = list(sample_problems(rules, samples, str(args.samples)))
+    if args.live:
+        problems += _live_problems(rules, samples)
+    sys.stdout.flush()  # before the problems, where both go to one file
     for problem in problems:
         print(printable(problem), file=sys.stderr)
     if problems:
@@ -66,6 +78,23 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print(f"{args.rules}: {plural(len(rules.rules), 'rule')}, nothing wrong")
     return 0
+
+
+def _live_problems(rules: "Rules", samples: "Sequence[Sample]") -> list[str]:
+    """Print what the Airflows have nothing against, and return what they have."""
+    from cli.live import LiveAirflows, live_checks  # noqa: PLC0415 - only `--live` needs it
+
+    confs: dict[str, list[tuple[str, JsonObject]]] = {}
+    for sample in samples:
+        for decision in sample.explained.decisions:
+            if decision.request is not None:
+                confs.setdefault(decision.rule, []).append((sample.file, decision.request.conf))
+    problems: list[str] = []
+    for check in live_checks(rules, LiveAirflows(rules, os.environ), confs):
+        if not check.problems:
+            print(printable(check.line()))
+        problems += check.problems
+    return problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,56 +152,3 @@ def sample_problems(rules: "Rules", samples: Sequence[Sample], folder: str) -> I
     for rule in rules.rules:
         if rule.enabled and rule.name not in hit:
             yield f"rule `{rule.name}`: none of the {plural(len(samples), 'sample')} hits it"
-
-
-# --- the live half: what only an Airflow can say ----------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DagState:
-    """What an Airflow says of a DAG.
-
-    Attributes:
-        exists: Whether the Airflow knows it.
-        paused: Whether its runs would wait.
-        import_error: Why its file cannot be read, if it cannot.
-        params: The JSON Schema of each of its params, by name.
-    """
-
-    exists: bool
-    paused: bool = False
-    import_error: str | None = None
-    params: "dict[str, Json] | None" = None
-
-
-class AsksAirflow(Protocol):
-    """Asks an Airflow about a DAG."""
-
-    def dag(self, connection: str, dag_id: str) -> DagState:
-        """Return what the Airflow behind a connection says of a DAG.
-
-        Raises:
-            UpdraftError: The Airflow cannot be asked.
-        """
-        ...
-
-
-def live_problems(rules: "Rules", airflow: AsksAirflow) -> Iterator[str]:
-    """Yield what the Airflows say against the rules: a DAG that does not exist, is paused or is broken.
-
-    Args:
-        rules: The rules.
-        airflow: Whom to ask.
-    """
-    for rule in rules.rules:
-        if not rule.enabled:
-            continue
-        dag = rule.spec.start.dag
-        state = airflow.dag(rule.connection, dag)
-        where = f"rule `{rule.name}`: connection `{rule.connection}`:"
-        if state.import_error is not None:
-            yield f"{where} the file of DAG `{dag}` cannot be imported: {state.import_error}"
-        elif not state.exists:
-            yield f"{where} there is no DAG `{dag}`"
-        elif state.paused:
-            yield f"{where} DAG `{dag}` is paused, so its runs would wait"

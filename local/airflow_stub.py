@@ -44,6 +44,7 @@ _BODY_KEYS: Final = frozenset(
 _RUN: Final = re.compile(r"/api/v2/dags/([^/]+)/dagRuns/([^/]+)")
 _RUNS: Final = re.compile(r"/api/v2/dags/([^/]+)/dagRuns")
 _DAG: Final = re.compile(r"/api/v2/dags/([^/]+)")
+_DETAILS: Final = re.compile(r"/api/v2/dags/([^/]+)/details")
 
 
 class AirflowStub(LoopbackServer):
@@ -60,6 +61,10 @@ class AirflowStub(LoopbackServer):
         expired: Tokens that are answered as expired.
         forbidden: DAGs that the caller may not touch.
         paused: DAGs that are paused.
+        stale: DAGs whose file is gone.
+        broken: DAGs whose file cannot be imported, each with its trace.
+        run_types: The run types that a DAG allows, where it does not allow all.
+        params: The params of DAGs, by name, each with its default (`value`) and its JSON Schema (`schema`).
         users: Names and passwords for `/auth/token`.
         peak: The most requests that were in flight at once.
         latency: Seconds that each request under `/api/v2/dags` takes.
@@ -76,6 +81,10 @@ class AirflowStub(LoopbackServer):
         self.expired: set[str] = set()
         self.forbidden: set[str] = set()
         self.paused: set[str] = set()
+        self.stale: set[str] = set()
+        self.broken: dict[str, str] = {}
+        self.run_types: dict[str, list[Json]] = {}
+        self.params: dict[str, JsonObject] = {}
         self.users = {"updraft": "made-up-password"}
         self.latency = 0.0
         self.peak = 0
@@ -136,10 +145,19 @@ class AirflowStub(LoopbackServer):
         return None
 
     def _dags(self, request: Request) -> Reply:
+        if request.method == "GET" and request.path == "/api/v2/dags":
+            dags: list[Json] = [{"dag_id": dag_id} for dag_id in sorted(self.dags)]
+            return Reply(200, {"dags": dags, "total_entries": len(dags)})
+        if request.method == "GET" and request.path == "/api/v2/importErrors":
+            errors: list[Json] = [
+                {"filename": f"{dag_id}.py", "stack_trace": trace} for dag_id, trace in self.broken.items()
+            ]
+            return Reply(200, {"import_errors": errors, "total_entries": len(errors)})
         for pattern, method, answer in (
             (_RUNS, "POST", self._start),
             (_RUN, "GET", self._run),
             (_DAG, "GET", self._dag),
+            (_DETAILS, "GET", self._dag),
         ):
             if (found := pattern.fullmatch(request.path)) and request.method == method:
                 names = [unquote(name) for name in found.groups()]
@@ -148,10 +166,20 @@ class AirflowStub(LoopbackServer):
                 return answer(request, *names)
         return Reply(405, {"detail": "Method Not Allowed"})
 
-    def _dag(self, _request: Request, dag_id: str) -> Reply:
+    def _dag(self, request: Request, dag_id: str) -> Reply:
         if not self._has(dag_id):
             return Reply(404, {"detail": f"Dag with id {dag_id} was not found"})
-        return Reply(200, {"dag_id": dag_id, "is_paused": dag_id in self.paused, "is_stale": False})
+        dag: JsonObject = {
+            "dag_id": dag_id,
+            "is_paused": dag_id in self.paused,
+            "is_stale": dag_id in self.stale,
+            "has_import_errors": dag_id in self.broken,
+            "relative_fileloc": f"{dag_id}.py",
+            "allowed_run_types": self.run_types.get(dag_id),
+        }
+        if request.path.endswith("/details"):
+            dag["params"] = self.params.get(dag_id, {})
+        return Reply(200, dag)
 
     def _run(self, _request: Request, dag_id: str, run_id: str) -> Reply:
         with self._state:

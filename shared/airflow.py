@@ -60,6 +60,15 @@ class AirflowClient:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
         return self._ask(lambda version, left: version.get_dag(dag_id, within=left), within)
 
+    def get(self, path: str, *, within: float | None = None) -> Answer:
+        """Ask for what is at a path of the API, as in `/importErrors`; errors as `start_run`.
+
+        Args:
+            path: What follows `/api/v2` or `/api/v1`, its segments quoted; both have to know it.
+            within: As in `start_run`.
+        """
+        return self._ask(lambda version, left: version.get(path, within=left), within)
+
     def _ask(self, call: Callable[[_Version, float | None], Answer], within: float | None) -> Answer:
         version = self._version  # read once; it is only ever set from None
         if version is not None:

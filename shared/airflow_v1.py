@@ -76,6 +76,10 @@ class AirflowV1:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
         return self._transport.ask("GET", f"/api/v1/dags/{segment(dag_id)}", within=within)
 
+    def get(self, path: str, *, within: float | None = None) -> Answer:
+        """Ask for what is at a path below `/api/v1`, already quoted; errors as `start_run`."""
+        return self._transport.ask("GET", f"/api/v1{path}", within=within)
+
 
 def _why_no_run(request: "RunRequest") -> str:
     """Return why Airflow 2 can never start this run; empty where it may."""

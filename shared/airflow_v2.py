@@ -55,3 +55,7 @@ class AirflowV2:
     def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
         return self._transport.ask("GET", f"/api/v2/dags/{segment(dag_id)}", within=within)
+
+    def get(self, path: str, *, within: float | None = None) -> Answer:
+        """Ask for what is at a path below `/api/v2`, already quoted; errors as `start_run`."""
+        return self._transport.ask("GET", f"/api/v2{path}", within=within)

@@ -9,8 +9,6 @@ import pytest
 
 from cli.main import main
 from cli.subscription import to_bicep
-from cli.validate import DagState, live_problems
-from shared.rules import load_rules
 
 ROOT = Path(__file__).parent.parent
 RULES = """
@@ -93,31 +91,6 @@ def test_a_folder_without_samples_is_a_problem(
     """A mistyped folder does not pass for rules that were tried."""
     assert main(["validate", "--rules", str(rules), "--samples", str(tmp_path / "none")]) == 1
     assert "there is no sample" in capsys.readouterr().err
-
-
-def test_the_live_half_judges_what_an_airflow_says() -> None:
-    """A DAG that is missing, paused or broken is a problem of the rule that starts it."""
-
-    class Airflow:
-        def dag(self, connection: str, dag_id: str) -> DagState:
-            assert connection == "main"
-            return {
-                "smoke": DagState(exists=False),
-                "load": DagState(exists=True, paused=True),
-                "fine": DagState(exists=True),
-                "broken": DagState(exists=False, import_error="SyntaxError"),
-            }[dag_id]
-
-    text = RULES + (
-        "  - {name: fine, when: {types: [t]}, start: {dag: fine}}\n"
-        "  - {name: broken, when: {types: [t]}, start: {dag: broken}}\n"
-    )
-    found = list(live_problems(load_rules(text, file="rules.yaml", settings=None), Airflow()))
-    assert found == [
-        "rule `swap`: connection `main`: there is no DAG `smoke`",
-        "rule `order`: connection `main`: DAG `load` is paused, so its runs would wait",
-        "rule `broken`: connection `main`: the file of DAG `broken` cannot be imported: SyntaxError",
-    ]
 
 
 def test_the_committed_schema_is_current(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from airflow.sdk import dag, get_current_context, task
+from airflow.sdk import Param, dag, get_current_context, task
 
 
-@dag(schedule=None, tags=["updraft"], doc_md=__doc__)
+@dag(
+    schedule=None,
+    tags=["updraft"],
+    doc_md=__doc__,
+    params={
+        "url": Param(type="string", description="The file's address"),
+        "size": Param(None, type=["null", "integer"], minimum=0, description="The file's size in bytes"),
+    },
+)
 def load_orders() -> None:
-    """One run for each file; `conf` names the blob, as the rule in rules.yaml says."""
+    """One run for each file; `conf` names the blob, as the rule in rules.yaml says.
+
+    Airflow refuses a run whose conf does not satisfy the params; `updraft validate --live` says so before.
+    """
 
     @task
     def load() -> str:
         """Say what would be loaded; a real DAG would read the blob with its own identity here."""
-        conf = get_current_context()["dag_run"].conf or {}
-        blob = str(conf.get("url", "a file without an address"))
-        print(f"Loading {blob}, stored by event {conf['_updraft']['event']['id']}.")  # noqa: T201
-        return blob
+        params = get_current_context()["params"]
+        event = params["_updraft"]["event"]
+        print(f"Loading {params['url']} ({params['size']} bytes), stored by event {event['id']}.")  # noqa: T201
+        return str(params["url"])
 
     load()
 

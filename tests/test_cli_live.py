@@ -1,0 +1,241 @@
+"""`updraft validate --live`: what the Airflows say against the rules."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.live import DagState, RuleCheck, live_checks
+from cli.main import main
+from local.airflow_stub import AirflowStub
+from local.identity_endpoint import IdentityEndpoint
+from local.loopback_server import Reply
+from shared.errors import UpdraftError
+from shared.json_types import JsonObject
+from shared.rules import load_rules
+
+pytest_plugins = ["tests.stand_ins"]
+
+RULES = """
+connections:
+  main: {url: "%AIRFLOW%", auth: {kind: entra, scope: "api://airflow/.default"}}
+rules:
+  - {name: swap, when: {types: [Swapped]}, start: {dag: smoke_tests}}
+  - {name: order, when: {types: [Order]}, start: {dag: load_orders, conf: {n: "{{ data.n }}"}}}
+  - {name: off, enabled: false, when: {types: [Off]}, start: {dag: nowhere}}
+"""
+N: JsonObject = {"n": {"value": None, "schema": {"type": "integer"}}}
+
+
+def checks(answers: dict[str, DagState | UpdraftError], rules: str = RULES) -> list[RuleCheck]:
+    """Return what becomes of the rules where the Airflow says this of its DAGs."""
+
+    class Airflow:
+        def dag(self, connection: str, dag_id: str) -> DagState:
+            assert connection == "main"
+            answer = answers.pop(dag_id)  # so that each DAG is asked about once
+            if isinstance(answer, UpdraftError):
+                raise answer
+            return answer
+
+    return list(live_checks(load_rules(rules, file="rules.yaml", settings=None), Airflow(), {}))
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (
+            DagState(exists=False),
+            "there is no DAG `smoke_tests`: deploy it, or change the rule's `start.dag`",
+        ),
+        (
+            DagState(exists=False, others=["smoke_test"]),
+            "there is no DAG `smoke_tests` (did you mean `smoke_",
+        ),
+        (DagState(exists=False, broken_files=["a.py"]), "a file that cannot be imported there: a.py"),
+        (DagState(exists=True, paused=True), "its runs would wait: `airflow dags unpause smoke_tests`"),
+        (DagState(exists=True, import_error="a.py: E"), "`smoke_tests` cannot be imported: a.py: E; mend it"),
+        (
+            DagState(exists=True, stale=True),
+            "no longer in any file that Airflow reads: deploy its file again",
+        ),
+        (DagState(exists=True, manual=False), "does not allow manual runs: add `manual`"),
+    ],
+)
+def test_a_dag_that_cannot_be_run_is_a_problem(state: DagState, told: str) -> None:
+    """It is a problem of the rule that starts it, with what to do about it."""
+    swap, order = checks({"smoke_tests": state, "load_orders": DagState(exists=True)})
+    [problem] = swap.problems
+    assert problem.startswith("rule `swap`: connection `main`: ")
+    assert told in problem
+    assert order.problems == []
+    assert order.line() == "rule `order`: connection `main`: DAG `load_orders` is ready"
+
+
+def test_everything_that_is_wrong_with_a_dag_is_told() -> None:
+    """A DAG may be broken and paused at once."""
+    state = DagState(exists=True, paused=True, stale=True, import_error="SyntaxError")
+    swap, _ = checks({"smoke_tests": state, "load_orders": DagState(exists=True)})
+    assert len(swap.problems) == 2
+
+
+def test_an_airflow_that_cannot_be_asked_is_asked_once() -> None:
+    """Its other rules say that they were not checked, instead of waiting for it again."""
+    swap, order = checks({"smoke_tests": UpdraftError("it is down")})
+    assert swap.problems == ["rule `swap`: connection `main`: it is down"]
+    assert order.problems == ["rule `order`: connection `main`: not asked about DAG `load_orders` either"]
+
+
+def test_two_rules_of_one_dag_ask_once() -> None:
+    """A DAG's state is asked for once, however many rules start it."""
+    rules = RULES.replace("dag: load_orders", "dag: smoke_tests")
+    assert [check.problems for check in checks({"smoke_tests": DagState(exists=True)}, rules)] == [[], []]
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A rules file."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    return file
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """A folder with three events, two of which have a text for a number."""
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    event = {"specversion": "1.0", "source": "/s"}
+    events = [
+        {**event, "id": "1", "type": "Swapped"},
+        {**event, "id": "2", "type": "Order", "data": {"n": 5}},
+        {**event, "id": "3", "type": "Order", "data": {"n": "5"}},
+        {**event, "id": "4", "type": "Order", "data": {"n": "5"}},
+    ]
+    for number, each in enumerate(events, 1):
+        (folder / f"{number}.json").write_text(json.dumps(each))
+    return folder
+
+
+@pytest.fixture
+def stub(identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[AirflowStub]:
+    """An Airflow that the rules' setting names, beside an identity to ask it as."""
+    with AirflowStub(("smoke_tests", "load_orders")) as running:
+        monkeypatch.setenv("AIRFLOW", running.url)
+        yield running
+
+
+def test_a_ready_airflow_is_said_to_be(
+    rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each rule in force is a line; nothing but questions is sent, with the identity's token."""
+    stub.params["load_orders"] = N
+    assert main(["validate", "--live", "--rules", str(rules)]) == 0
+    out = capsys.readouterr().out
+    assert "rule `swap`: connection `main`: DAG `smoke_tests` is ready\n" in out
+    assert "DAG `load_orders` is ready; no sample shows whether conf satisfies its params\n" in out
+    assert out.endswith("3 rules, nothing wrong\n")
+    assert stub.count("POST", "/api") == 0
+
+
+def test_confs_that_fit_are_counted(
+    rules: Path, samples: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the samples give is put to the DAG's params."""
+    stub.params["load_orders"] = {"n": {"value": 1, "schema": {"type": ["integer", "string"]}}}
+    assert main(["validate", "--live", "--rules", str(rules), "--samples", str(samples)]) == 0
+    assert "is ready, and the conf of 3 of the samples satisfies its params" in capsys.readouterr().out
+
+
+def test_a_conf_that_airflow_would_refuse_is_a_problem(
+    rules: Path, samples: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same problem of several samples is told once, with the first of them."""
+    stub.params["load_orders"] = N
+    assert main(["validate", "--live", "--rules", str(rules), "--samples", str(samples)]) == 1
+    captured = capsys.readouterr()
+    assert (
+        f"{samples / '3.json'} (and 1 more): rule `order`: DAG `load_orders` would refuse the conf: param "
+        "`n`: '5' is not of type 'integer'" in captured.err
+    )
+    assert captured.err.endswith("1 problem found\n")
+    assert "load_orders` is ready" not in captured.out
+
+
+def test_what_the_airflow_says_is_read(
+    rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Paused, broken, missing: the stub's own words arrive in the report."""
+    stub.dags = {"smoke_test", "load_orders"}
+    stub.paused, stub.run_types = {"load_orders"}, {"load_orders": ["scheduled"]}
+    stub.broken = {"load_orders": "Traceback …\n  File\nSyntaxError: invalid syntax\n"}
+    assert main(["validate", "--live", "--rules", str(rules)]) == 1
+    err = capsys.readouterr().err
+    assert "there is no DAG `smoke_tests` (did you mean `smoke_test`?)" in err
+    assert "cannot be imported there: load_orders.py" in err
+    assert "DAG `load_orders` cannot be imported: load_orders.py: SyntaxError: invalid syntax; mend" in err
+    assert "unpause load_orders" in err
+    assert "does not allow manual runs" in err
+    assert err.endswith("4 problems found\n")
+
+
+def test_a_trace_that_may_not_be_seen_is_left_out(
+    rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who may not list import errors still learns which file is broken."""
+    stub.broken = {"load_orders": "SyntaxError"}
+    stub.handle = lambda request: (  # type: ignore[method-assign] # only this listing is refused
+        Reply(403, {"detail": "Forbidden"})
+        if request.path == "/api/v2/importErrors"
+        else AirflowStub.handle(stub, request)
+    )
+    assert main(["validate", "--live", "--rules", str(rules)]) == 1
+    assert "cannot be imported: load_orders.py; mend it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (Reply(403, {"detail": "Forbidden"}), "cannot be asked: Airflow knows us and does not let us"),
+        (Reply(302, headers={"Location": "https://login.example/x"}), "a login page or a proxy stands in"),
+        (Reply(404, body=b"<html>"), "neither /api/v2/version nor /api/v1/version is there"),
+        (Reply(500, body=b"oops"), "cannot be asked: Airflow"),
+    ],
+)
+def test_an_airflow_that_does_not_answer_is_a_problem(
+    reply: Reply, told: str, rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its address and what stands in the way are told, once."""
+    stub.handle = lambda request: reply  # type: ignore[method-assign] # noqa: ARG005 - the handler's signature
+    assert main(["validate", "--live", "--rules", str(rules)]) == 1
+    err = capsys.readouterr().err
+    assert told in err
+    assert stub.url in err
+    assert "not asked about DAG `load_orders` either" in err
+
+
+def test_a_setting_that_is_missing_is_a_mistake(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Live, the settings have to be there; the mistake names the one that is not."""
+    assert main(["validate", "--live", "--rules", str(rules)]) == 1
+    assert "AIRFLOW" in capsys.readouterr().err
+
+
+@pytest.mark.stack
+@pytest.mark.usefixtures("stack_environment")
+def test_a_real_airflow_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The repository's own rules are right; a conf that its DAG refuses and a mistyped DAG are told."""
+    root = Path(__file__).parent.parent
+    arguments = ["validate", "--live", "--samples", str(root / "examples/events"), "--rules"]
+    assert main([*arguments, str(root / "rules.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert "DAG `smoke_tests` is ready" in out
+    assert "DAG `load_orders` is ready, and the conf of 1 of the samples satisfies its params" in out
+    wrong = tmp_path / "rules.yaml"
+    text = (root / "rules.yaml").read_text(encoding="utf-8")
+    text = text.replace('"{{ data.contentLength }}"', '"{{ data.contentLength }} bytes"')
+    wrong.write_text(text.replace("dag: smoke_tests", "dag: smoke_test"), encoding="utf-8")
+    assert main([*arguments, str(wrong)]) == 1
+    err = capsys.readouterr().err
+    assert "there is no DAG `smoke_test` (did you mean `smoke_tests`?)" in err
+    assert "param `size`: '524288 bytes' is not of type 'null', 'integer'" in err
