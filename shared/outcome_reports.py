@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from shared.callers import Rates, outcome_entry
 from shared.errors import TemplateError
 from shared.json_types import JsonObject
-from shared.reverse_tokens import TYPE, RunName
+from shared.jws_header import read_header
+from shared.reverse_tokens import LONGEST_TOKEN, TYPE, RunName
 from shared.rules.model import DAG_ID
 from shared.run_outcomes import RunOutcome, State, now_text, report_outcome
 from shared.templates import clean_text, parse_time, time_text
@@ -106,12 +107,8 @@ class OutcomeReports:
 
 def _is_reverse(token: str) -> bool:
     """Tell which of the two kinds a token says that it is; nothing is believed by this, each is verified."""
-    import jwt  # noqa: PLC0415 - costly, and only reports need it
-
-    try:
-        return jwt.get_unverified_header(token).get("typ") == TYPE
-    except Exception:  # noqa: BLE001 - whatever it is, the verifier of Entra's tokens refuses it
-        return False
+    header = read_header(token, longest=LONGEST_TOKEN)
+    return header is not None and header.get("typ") == TYPE
 
 
 def _named(said: JsonObject) -> tuple[str, str]:

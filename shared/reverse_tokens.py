@@ -9,7 +9,6 @@ rotated by setting the secret to `<new> <old>`, and to `<new>` once the runs wit
 """
 
 import hashlib
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.callers.gate import Gate
 from shared.errors import ConfigurationError, CredentialError, SecretUnavailable
+from shared.jws_header import read_header
 from shared.telemetry import LOGGER
 from shared.web import CallRefused, unauthorized
 
@@ -34,7 +34,6 @@ _SHORTEST_KEY: Final = 43
 """Characters: 32 random bytes in Base64 (RFC 7518 section 3.2 wants at least as many bits as the hash)."""
 _MOST_KEYS: Final = 2
 _LEEWAY: Final = 60.0
-_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +118,11 @@ class ReverseTokens:
         """
         import jwt  # noqa: PLC0415 - as `issue`
 
-        if len(token) > LONGEST_TOKEN or not _COMPACT.fullmatch(token):
+        header = read_header(token, longest=LONGEST_TOKEN)
+        if header is None:
             raise _not_accepted()
         try:
-            claims = self._claims(token)
+            claims = self._claims(token, header)
         except (CallRefused, ConfigurationError):
             raise
         except jwt.ExpiredSignatureError:
@@ -143,10 +143,9 @@ class ReverseTokens:
             raise _not_accepted()
         return RunName(*parts)
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
         import jwt  # noqa: PLC0415 - as `issue`
 
-        header = jwt.get_unverified_header(token)
         if (
             header.get("alg") != ALGORITHM
             or header.get("typ") != TYPE

@@ -40,7 +40,7 @@ EVENT_TYPES: Final = frozenset(
 
 _MEMBERS: Final = frozenset({"conf", "connection", "note", "logical_date", "run_after"})
 _DAG_ID: Final = re.compile(DAG_ID)
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
 _NOTE_LONGEST: Final = 500
 _UNREADABLE_SHOWN: Final = 5
 _NO_RUN: Final = frozenset({OutcomeKind.UNMATCHED, OutcomeKind.REJECTED})
@@ -196,7 +196,7 @@ def _key(request: Request) -> str:
         key = key[1:-1]
     if not _KEY.fullmatch(key):
         raise CallRefused(
-            400, "bad_key", "Idempotency-Key has to be 1 to 255 printable ASCII characters, no spaces"
+            400, "bad_key", "Idempotency-Key has to be 1 to 255 printable ASCII characters without spaces"
         )
     return key
 

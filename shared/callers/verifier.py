@@ -6,13 +6,13 @@ before the signature has been verified is told only that; afterwards the token i
 and its owner may know which claim is wrong.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from shared.callers.signing_keys import KeysUnavailable, UnknownKey
+from shared.jws_header import read_header
 from shared.telemetry import LOGGER
 from shared.web import CallRefused, unauthorized
 
@@ -24,7 +24,6 @@ LONGEST_TOKEN: Final = 16_384
 LEEWAY: Final = 60.0
 """Seconds that two clocks may be apart."""
 
-_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _NAMES_OWN_KEY: Final = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
 """Header members that Entra never sends and that exist to talk a verifier into something."""
 _NOT_ACCEPTED: Final = "the token is not accepted: it is none that this app's tenant has signed for this app"
@@ -103,10 +102,11 @@ class TokenVerifier:
         """
         import jwt  # noqa: PLC0415 - costly, and only calls need it
 
-        if len(token) > LONGEST_TOKEN or not _COMPACT.fullmatch(token):
+        header = read_header(token, longest=LONGEST_TOKEN)
+        if header is None:
             raise _refused("its form is not a token's")
         try:
-            return self._identity(self._signed_claims(token))
+            return self._identity(self._signed_claims(token, header))
         except CallRefused:
             raise
         except jwt.ExpiredSignatureError:
@@ -132,10 +132,9 @@ class TokenVerifier:
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
             raise _refused(f"it cannot be read ({type(error).__name__})") from None
 
-    def _signed_claims(self, token: str) -> dict[str, Any]:
+    def _signed_claims(self, token: str, header: Mapping[str, Any]) -> dict[str, Any]:
         import jwt  # noqa: PLC0415 - as `verify`
 
-        header = jwt.get_unverified_header(token)
         if header.get("alg") != "RS256":
             raise _refused(f"its algorithm is {header.get('alg')!r}")
         if forbidden := sorted(_NAMES_OWN_KEY & header.keys()):
