@@ -6,7 +6,8 @@ settings are read when the first event arrives, never at import.
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -21,7 +22,7 @@ from shared.intake import Intake
 from shared.limiter import LocalLimiter
 from shared.outcomes import Ledger
 from shared.parking import QueueParking
-from shared.relay import Relay
+from shared.relay import Policy, Relay
 from shared.rules import Rules, load_rules
 from shared.settings import Settings
 from shared.storage import Storage
@@ -36,6 +37,8 @@ class App:
 
     Args:
         environment: The application settings.
+        policy: How long things are tried.
+        now: The time of day, with a time zone.
 
     Attributes:
         ledger: What was received in this process, and what became of it.
@@ -43,8 +46,15 @@ class App:
         front_door: Answers calls over HTTP.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        policy: Policy | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._settings = Settings.of(environment)
+        self._policy = policy or Policy()
         self._lock = threading.RLock()
         self._rules: Rules | ConfigurationError | None = None
         self._targets: dict[str, Target] = {}
@@ -54,7 +64,14 @@ class App:
         self.ledger = Ledger()
         self.intake = Intake(
             rules=self.rules,
-            relay=Relay(self._target, parking=parking, dead_letters=dead_letters, ledger=self.ledger),
+            relay=Relay(
+                self._target,
+                parking=parking,
+                dead_letters=dead_letters,
+                ledger=self.ledger,
+                policy=self._policy,
+                now=now,
+            ),
             parking=parking,
             dead_letters=dead_letters,
             ledger=self.ledger,
@@ -119,7 +136,9 @@ class App:
                 secrets = self._vaults.named(connection.vault, rules.vaults)
                 tokens = token_source(connection, secrets=secrets, credential=azure_credential)
                 airflow = self.front_door.with_callbacks(AirflowClient(connection, tokens))
-                self._targets[name] = Target(airflow, Breaker(), LocalLimiter(connection.in_flight))
+                self._targets[name] = Target(
+                    airflow, Breaker(rest=self._policy.breaker_rest), LocalLimiter(connection.in_flight)
+                )
             return self._targets[name]
 
     def _state(self, connection: str) -> str:

@@ -40,6 +40,7 @@ class Policy:
         missing_dag: Waits in the queue for a DAG that is not there.
         grace: How long after it was first seen an event waits for its DAG.
         max_age: How long after it was first seen an event is given up, whatever the reason.
+        breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
     """
 
     budget: float = 18.0
@@ -48,6 +49,7 @@ class Policy:
     missing_dag: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
     grace: float = 3600.0
     max_age: float = 86_400.0
+    breaker_rest: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
