@@ -20,7 +20,7 @@ from typing import Final
 from shared.errors import UpdraftError
 from shared.version import VERSION
 
-COMMANDS: Final = ("explain", "validate", "schema", "subscription", "publish")
+COMMANDS: Final = ("explain", "validate", "schema", "subscription", "publish", "doctor")
 """The commands, in the order in which `--help` shows them."""
 
 

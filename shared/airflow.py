@@ -52,6 +52,10 @@ class AirflowClient:
         """
         return self._ask(lambda version, left: version.start_run(request, within=left), within)
 
+    def try_start(self, dag_id: str, *, within: float | None = None) -> Answer:
+        """Ask whether we may start runs of a DAG, without starting one: 400 or 422 means yes."""
+        return self._ask(lambda version, left: version.try_start(dag_id, within=left), within)
+
     def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
         """Look a run up by its id; arguments and errors as `start_run`."""
         return self._ask(lambda version, left: version.get_run(dag_id, dag_run_id, within=left), within)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BODY_LIMIT: Final = 1_048_576
 """Bytes of an answer that are read; a run echoes its conf, which is far smaller."""
+NO_RUN: Final = {"updraft_doctor": True}
+"""A body that no version of the API makes a run of."""
 _CHUNK: Final = 65_536
 _TEXT_KEPT: Final = 600
 _SHORTEST_TIMEOUT: Final = 0.05

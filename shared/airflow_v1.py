@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow_transport import Transport, segment
+from shared.airflow_transport import NO_RUN, Transport, segment
 from shared.answer import Answer, why_unsendable
 
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ class AirflowV1:
         return Answer(
             sent=False, error="other runs of the DAG took the same moment as their logical date, repeatedly"
         )
+
+    def try_start(self, dag_id: str, *, within: float | None = None) -> Answer:
+        """Ask for a run in a way that is always refused; arguments and errors as `start_run`.
+
+        Who may start runs of the DAG is checked before the body: 403 for who may not, and
+        otherwise 400 for its unknown key.
+        """
+        path = f"/api/v1/dags/{segment(dag_id)}/dagRuns"
+        return self._transport.ask("POST", path, NO_RUN, within=within)
 
     def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
         """Look a run up by its id; arguments and errors as `start_run`."""

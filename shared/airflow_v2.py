@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from shared.airflow_transport import Transport, segment
+from shared.airflow_transport import NO_RUN, Transport, segment
 from shared.answer import Answer, why_unsendable
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ class AirflowV2:
             return Answer(sent=False, unsendable=f"not a DAG run: {exc}")
         path = f"/api/v2/dags/{segment(request.dag_id)}/dagRuns"
         return self._transport.ask("POST", path, body, dag_run_id=request.dag_run_id, within=within)
+
+    def try_start(self, dag_id: str, *, within: float | None = None) -> Answer:
+        """Ask for a run in a way that is always refused; arguments and errors as `start_run`.
+
+        Who may start runs of the DAG is checked before the body: 403 for who may not, and
+        otherwise 422 for its missing `logical_date`.
+        """
+        path = f"/api/v2/dags/{segment(dag_id)}/dagRuns"
+        return self._transport.ask("POST", path, NO_RUN, within=within)
 
     def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
         """Look a run up by its id; arguments and errors as `start_run`."""

@@ -114,3 +114,10 @@ def test_a_wrong_password_is_read_again(
     client._transport._tokens.headers()
     vault.set("airflow-password", airflow2.password)
     assert client.get_dag(DAG).status == 200
+
+
+def test_the_doctor_starts_nothing(client: AirflowClient) -> None:
+    """Airflow 2 checks who may start runs before it refuses the doctor's request for none."""
+    answer = client.try_start(DAG)
+    assert answer.status == 400
+    assert "updraft_doctor" in answer.words
