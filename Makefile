@@ -78,8 +78,8 @@ test: setup ## Every test, also those on the real Airflow and Azurite (ARGS=… 
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: test-fast
-test-fast: .venv/ready ## The tests that need neither Airflow nor Azurite
-	@$(BIN)/pytest -m "not stack" $(ARGS)
+test-fast: .venv/ready ## The tests that need neither Airflow nor Azurite, and start no processes
+	@$(BIN)/pytest -m "not stack and not slow" --numprocesses 2 --dist worksteal $(ARGS)
 
 .PHONY: lint
 lint: .venv/ready ## Linter, formatter and types

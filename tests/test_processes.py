@@ -21,6 +21,8 @@ SLEEPER = "import time; time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)"
 FAMILY_OF_THREE = f"""
 import subprocess, sys, time
+
+pytestmark = pytest.mark.slow
 subprocess.Popen([sys.executable, "-c", "{SLEEPER}"])
 subprocess.Popen([sys.executable, "-c", "{SLEEPER}"], start_new_session=True)
 print("up")

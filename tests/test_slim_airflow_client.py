@@ -15,6 +15,8 @@ ROOT = Path(__file__).parent.parent
 LOADED = """
 import json, sys
 from shared.slim_airflow_client import slim_client
+
+pytestmark = pytest.mark.slow
 client = slim_client()
 print(json.dumps(sorted(name for name in sys.modules if name.startswith("airflow_client"))))
 """
