@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.rules import Rules
 
 _OK: Final = 200
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _FILES_SHOWN: Final = 3
 
@@ -24,7 +25,9 @@ class DagState:
     """What an Airflow says of a DAG.
 
     Attributes:
-        exists: Whether the Airflow knows it.
+        exists: Whether the Airflow knows it, as far as it says.
+        hidden: Whether it may be that it exists, but not for us: Airflow tells the two apart only to those
+            who may read all DAGs.
         paused: Whether its runs would wait.
         stale: Whether its file is gone, so that no run can be asked for.
         manual: Whether runs may be asked for at all; a DAG may allow its own schedule alone.
@@ -35,6 +38,7 @@ class DagState:
     """
 
     exists: bool
+    hidden: bool = False
     paused: bool = False
     stale: bool = False
     manual: bool = True
@@ -54,7 +58,12 @@ class DagState:
             broken = ", ".join(self.broken_files[:_FILES_SHOWN])
             also = f"; it may be in a file that cannot be imported there: {broken}" if broken else ""
             near = did_you_mean(dag_id, self.others)
-            yield f"there is no DAG `{dag_id}`{near}: deploy it, or change the rule's `start.dag`{also}"
+            either = ", or none that this identity may read" if self.hidden else ""
+            grant = ", or grant it can_read and can_edit on the DAG" if self.hidden else ""
+            yield (
+                f"there is no DAG `{dag_id}`{near}{either}: deploy it, or change the rule's `start.dag`"
+                f"{grant}{also}"
+            )
         elif self.stale:
             yield f"DAG `{dag_id}` is no longer in any file that Airflow reads: deploy its file again"
         if not self.manual:
@@ -176,10 +185,15 @@ class LiveAirflows:
 
         client = self._client(connection)
         answer = client.get_dag(dag_id)
-        if answer.status == _NOT_FOUND and answer.body is not None:
-            others = _names(client.get("/dags?limit=100"), "dags", "dag_id")
-            broken = _names(client.get("/importErrors?limit=100"), "import_errors", "filename")
-            return DagState(exists=False, others=others, broken_files=broken)
+        if answer.body is not None and answer.status in {_FORBIDDEN, _NOT_FOUND}:
+            listing = client.get("/dags?limit=100")
+            if listing.status == _OK:  # else nothing is known: the rights are missing as a whole
+                return DagState(
+                    exists=False,
+                    hidden=answer.status == _FORBIDDEN,
+                    others=_names(listing, "dags", "dag_id"),
+                    broken_files=_names(client.get("/importErrors?limit=100"), "import_errors", "filename"),
+                )
         dag = self._body(connection, answer)
         details = client.get(f"/dags/{segment(dag_id)}/details")
         params = details.body.get("params") if details.status == _OK and details.body else None

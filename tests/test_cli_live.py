@@ -54,6 +54,10 @@ def checks(answers: dict[str, DagState | UpdraftError], rules: str = RULES) -> l
             "there is no DAG `smoke_tests` (did you mean `smoke_",
         ),
         (DagState(exists=False, broken_files=["a.py"]), "a file that cannot be imported there: a.py"),
+        (
+            DagState(exists=False, hidden=True),
+            "or none that this identity may read: deploy it, or change the",
+        ),
         (DagState(exists=True, paused=True), "its runs would wait: `airflow dags unpause smoke_tests`"),
         (DagState(exists=True, import_error="a.py: E"), "`smoke_tests` cannot be imported: a.py: E; mend it"),
         (
@@ -178,6 +182,17 @@ def test_what_the_airflow_says_is_read(
     assert "unpause load_orders" in err
     assert "does not allow manual runs" in err
     assert err.endswith("4 problems found\n")
+
+
+def test_a_dag_that_may_not_be_seen_is_told_from_a_missing_airflow(
+    rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Airflow answers 403 for a DAG that does not exist, too, to those who may not read all."""
+    stub.forbidden = {"smoke_tests"}
+    assert main(["validate", "--live", "--rules", str(rules)]) == 1
+    captured = capsys.readouterr()
+    assert "grant it can_read and can_edit on the DAG" in captured.err
+    assert "`load_orders` is ready" in captured.out
 
 
 def test_a_trace_that_may_not_be_seen_is_left_out(
