@@ -86,6 +86,10 @@ def endpoint(topic: str) -> str:
 def read(document: object) -> list[JsonObject]:
     """Check what is to be published, before anything is sent.
 
+    An Event Grid event's `topic` is left out: it is Event Grid's to write, and it refuses events that have
+    another (https://learn.microsoft.com/azure/event-grid/event-schema). So an event that was delivered once,
+    or a sample, can be published as it is.
+
     Args:
         document: A decoded JSON object, or an array of objects of one schema.
 
@@ -108,12 +112,17 @@ def read(document: object) -> list[JsonObject]:
         missing = [name for name in needed if not event.get(name)]
         if missing:
             raise EventError(f"{where} lacks {', '.join(missing)}; Event Grid would refuse it")
-        read.append(event)
+        read.append(event if "specversion" in event else without_topic(event))
     if len({"specversion" in event for event in read}) > 1:
         raise EventError(
             "the array mixes CloudEvents and Event Grid events; a topic takes one schema at a time"
         )
     return read
+
+
+def without_topic(event: JsonObject) -> JsonObject:
+    """Return an Event Grid event as its publisher has it."""
+    return {name: value for name, value in event.items() if name != "topic"}
 
 
 def renewed(event: JsonObject) -> JsonObject:
