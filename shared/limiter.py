@@ -1,11 +1,35 @@
-"""How many requests may be in flight to one Airflow at once.
+"""How many requests may be in flight to one Airflow at once, over all instances of this app.
 
-A stock Airflow 3.3 hangs for good at about 24 requests in flight, and throughput falls long before that, so
-there is a budget per connection. `LocalLimiter` keeps it within one process.
+A stock Airflow 3.3 hangs for good at about 24 requests in flight, and throughput falls long before that.
+`SharedLimiter` keeps to what three others say: the permits that this process holds (`shared/permits.py`),
+the limit that latency teaches (`shared/adaptive_limit.py`), and the line of those who wait
+(`shared/waiting_line.py`). No request waits for Storage but the first of a burst: a keeper thread takes,
+renews and gives back permits, and ends when there is nothing to keep.
 """
 
+import math
 import threading
-from typing import Protocol
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from shared.adaptive_limit import AdaptiveLimit
+from shared.backlog import Backlog
+from shared.permit_store import PermitStore, Result, Step
+from shared.permits import Permits
+from shared.telemetry import LOGGER
+from shared.waiting_line import WaitingLine
+
+IDLE_SECONDS: Final = 2.0
+"""A permit that was of no use for so long is given back."""
+REST_OF_THE_CUT_OFF: Final = 9.0
+"""Without Storage, a process rests for so many times as long as its last request took."""
+SLOW_SECONDS: Final = 2.0
+"""A request that failed after so long was most likely given up by us, and not by Airflow."""
+ABANDONED_FOR: Final = 2.0
+"""Its place stays taken for so many times as long as it took: Airflow goes on with it."""
+_COMPLAIN_EVERY: Final = 60.0
+_CUT_OFF_TICK: Final = 0.2
 
 
 class Limiter(Protocol):
@@ -31,13 +55,16 @@ class Limiter(Protocol):
 
         Args:
             rule: As given to `enter`.
-            seconds: How long Airflow took.
+            seconds: How long Airflow took; 0 where it was not asked.
             healthy: False where the answer was an error, a time-out or 429, True for a definite answer.
         """
 
+    def turned_away(self) -> float:
+        """Count an event that found no place and will come back; returns the seconds until its turn."""
+
 
 class LocalLimiter:
-    """At most so many requests at once from this process; safe to use from any thread.
+    """At most so many requests at once from this process alone; safe to use from any thread.
 
     Args:
         places: The budget, from 1 up.
@@ -53,3 +80,194 @@ class LocalLimiter:
     def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:  # noqa: ARG002 - the budget is fixed
         """Give the place back; see `Limiter`."""
         self._places.release()
+
+    def turned_away(self) -> float:
+        """Nothing is known about the backlog; see `Limiter`."""
+        return 0.0
+
+
+class SharedLimiter:
+    """The budget that all instances share; safe to use from any thread.
+
+    Where Storage cannot be reached and no permit is left, one request at a time is sent, each followed by a
+    rest of `REST_OF_THE_CUT_OFF` times its length: so M instances that are cut off have at most M requests in
+    flight, and M/10 on average: 4 at the 40 instances that every Flex Consumption app may have, 20 at 200.
+
+    Of 96 requests that timed out at an overloaded Airflow, 94 had created their run: it goes on with what its
+    client has given up. So the place of such a request stays taken for a while (`ABANDONED_FOR`).
+
+    Args:
+        name: The connection, for the log.
+        permits: The permits that this process holds.
+        store: Gives the place where they are kept; called on first use, by the keeper.
+        most: How many permits there are.
+        clock: Monotonic seconds.
+        keeps: Whether a keeper thread is run; without it, `plan`, `settle` and `give_up` are the caller's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        permits: Permits,
+        store: Callable[[], PermitStore],
+        *,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+        keeps: bool = True,
+    ) -> None:
+        self._name = name
+        self._permits = permits
+        self._store = store
+        self._most = most
+        self._clock = clock
+        self._keeps = keeps
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._keeper: threading.Thread | None = None
+        self._limit = AdaptiveLimit(most)
+        self._line = WaitingLine()
+        self._backlog = Backlog()
+        self._in_flight = 0
+        self._abandoned: list[float] = []
+        self._demanded_at = [-math.inf] * (most + 1)
+        self._wanted_seen = 0
+        self._rest_until = -math.inf
+        self._complained_at = -math.inf
+
+    def enter(self, rule: str, *, wait: float) -> bool:
+        """Take a place; see `Limiter`."""
+        with self._lock:
+            now = self._clock()
+            if self._abandoned:
+                self._forget_abandoned(now)
+            self._demand(now, 1)
+            if not self._line and self._in_flight < self._allowed(now):
+                self._in_flight += 1
+                return True
+            if wait <= 0:
+                return False
+            turn = self._line.join(rule)
+        if turn.wait(wait):
+            return True
+        with self._lock:
+            if turn.is_set():
+                return True
+            self._line.leave(rule, turn)
+            return False
+
+    def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:  # noqa: ARG002 - all rules teach alike
+        """Give the place back; see `Limiter`."""
+        with self._lock:
+            now = self._clock()
+            if self._cut_off(now):
+                self._rest_until = now + REST_OF_THE_CUT_OFF * seconds
+            self._limit.ended(now, seconds=seconds, healthy=healthy, in_flight=self._in_flight)
+            if healthy or seconds < SLOW_SECONDS:
+                self._in_flight -= 1
+            else:
+                self._abandoned.append(now + ABANDONED_FOR * seconds)
+            self._backlog.served(now)
+            self._serve(now)
+
+    def turned_away(self) -> float:
+        """Count an event that found no place; see `Limiter`."""
+        with self._lock:
+            return self._backlog.turned_away(self._clock())
+
+    def plan(self) -> Step | float:
+        """Return the keeper's next step, or the seconds to wait for it; infinite where nothing is kept."""
+        with self._lock:
+            return self._plan()
+
+    def settle(self, step: Step, result: Result, *, sent: float) -> None:
+        """Take in what a step brought; `sent` is when its call began."""
+        with self._lock:
+            now = self._clock()
+            self._permits.done(step, result, sent=sent, now=now)
+            self._serve(now)
+
+    def give_up(self, step: Step) -> None:
+        """Take in that Storage could not be reached for a step."""
+        with self._lock:
+            now = self._clock()
+            self._permits.failed(step, now)
+            self._serve(now)
+
+    def _demand(self, now: float, more: int) -> None:
+        """Note how many requests would be of use, and wake the keeper where it has not seen so many."""
+        wanted = min(self._in_flight + len(self._line) + more, self._limit.value)
+        self._demanded_at[wanted] = now
+        if wanted > self._wanted_seen and self._keeps:
+            if self._keeper is None:
+                self._keeper = threading.Thread(target=self._keep, name=f"permits-{self._name}", daemon=True)
+                self._keeper.start()
+            self._work.notify()
+
+    def _wanted(self, now: float) -> int:
+        """Return how many requests would have been of use of late."""
+        least = max(self._in_flight, min(len(self._line), 1))
+        recent = now - IDLE_SECONDS
+        level = self._most
+        while level > least and self._demanded_at[level] < recent:
+            level -= 1
+        return level
+
+    def _allowed(self, now: float) -> int:
+        usable = self._permits.usable(now)
+        if usable:
+            return min(usable, self._limit.value)
+        return int(self._permits.unreachable and now >= self._rest_until)
+
+    def _cut_off(self, now: float) -> bool:
+        return self._permits.unreachable and not self._permits.usable(now)
+
+    def _forget_abandoned(self, now: float) -> None:
+        lasting = [until for until in self._abandoned if until > now]
+        self._in_flight -= len(self._abandoned) - len(lasting)
+        self._abandoned = lasting
+
+    def _serve(self, now: float) -> None:
+        while self._line and self._in_flight < self._allowed(now):
+            self._in_flight += 1
+            self._line.serve()
+
+    def _plan(self) -> Step | float:
+        now = self._clock()
+        self._forget_abandoned(now)
+        self._serve(now)  # a rest may be over
+        self._wanted_seen = self._wanted(now)
+        planned = self._permits.next(now, wanted=self._wanted_seen, in_flight=self._in_flight)
+        if not isinstance(planned, Step) and self._wanted_seen and self._cut_off(now):
+            return min(planned, _CUT_OFF_TICK)
+        return planned
+
+    def _keep(self) -> None:
+        """Take, renew and give back, until nothing is held and nothing wanted."""
+        while True:
+            with self._lock:
+                planned = self._plan()
+                if not isinstance(planned, Step):
+                    if math.isinf(planned):
+                        self._keeper = None
+                        self._wanted_seen = 0
+                        return
+                    self._work.wait(planned)
+                    continue
+            sent = self._clock()
+            try:
+                result = planned.on(self._store())
+            except Exception as error:  # noqa: BLE001 - without its keeper the process would never send again
+                self.give_up(planned)
+                self._complain(error)
+            else:
+                self.settle(planned, result, sent=sent)
+
+    def _complain(self, error: Exception) -> None:
+        now = self._clock()
+        if now - self._complained_at >= _COMPLAIN_EVERY:
+            self._complained_at = now
+            LOGGER.error(
+                "the permits for %s cannot be reached; with none left, one request at a time is sent: %s",
+                self._name,
+                error,
+            )

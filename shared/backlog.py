@@ -1,0 +1,41 @@
+"""When an event that found no place should come back: when those before it have had their turn.
+
+Each one turned away is counted, and the count drains at the rate at which requests come to an end here. So
+10,000 events that are turned away at once come back one by one, as fast as they can be served, instead of all
+together again and again.
+"""
+
+import math
+from typing import Final
+
+LEAST_RATE: Final = 1.0
+"""Events a second; so many are taken to be served where nothing was of late."""
+LONGEST: Final = 900.0
+"""Seconds that anyone is sent away for at most."""
+_MEMORY: Final = 10.0
+
+
+class Backlog:
+    """The events that were turned away, as a number that drains. The caller keeps threads apart."""
+
+    def __init__(self) -> None:
+        self._rate = 0.0
+        self._rated_at = 0.0
+        self._waiting = 0.0
+        self._drained_at = 0.0
+
+    def served(self, now: float) -> None:
+        """Count a request that came to its end."""
+        self._rate = self._rate_at(now) + 1 / _MEMORY
+        self._rated_at = now
+
+    def turned_away(self, now: float) -> float:
+        """Count an event that is turned away, and return the seconds until its turn."""
+        rate = max(self._rate_at(now), LEAST_RATE)
+        self._waiting = max(self._waiting - (now - self._drained_at) * rate, 0.0)
+        self._drained_at = now
+        self._waiting = min(self._waiting + 1, LONGEST * rate)
+        return self._waiting / rate
+
+    def _rate_at(self, now: float) -> float:
+        return self._rate * math.exp((self._rated_at - now) / _MEMORY)

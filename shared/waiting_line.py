@@ -1,0 +1,39 @@
+"""Who waits for a place: served by rule in turn, so that a rule with many events cannot starve the others."""
+
+from collections import deque
+from threading import Event as Signal
+
+
+class WaitingLine:
+    """One line a rule, whose heads are served in turn. The caller keeps threads apart."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, deque[Signal]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def join(self, rule: str) -> Signal:
+        """Return a signal that is set when it is this caller's turn."""
+        turn = Signal()
+        self._lines.setdefault(rule, deque()).append(turn)
+        self._count += 1
+        return turn
+
+    def leave(self, rule: str, turn: Signal) -> None:
+        """Go without having been served."""
+        line = self._lines[rule]
+        line.remove(turn)
+        self._count -= 1
+        if not line:
+            del self._lines[rule]
+
+    def serve(self) -> None:
+        """Let the next one go; whose rule then comes after all the others."""
+        rule = next(iter(self._lines))
+        line = self._lines.pop(rule)
+        line.popleft().set()
+        self._count -= 1
+        if line:
+            self._lines[rule] = line
