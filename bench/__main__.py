@@ -12,7 +12,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes of each kind (default 5)")
     arguments = parser.parse_args()
-    figures = [*deciding.measure(), *identity.measure(), *callers.measure(), *cold_start.measure(arguments.rounds)]
+    figures = [
+        *deciding.measure(),
+        *identity.measure(),
+        *callers.measure(),
+        *cold_start.measure(arguments.rounds),
+    ]
     show(figures)
     keep(figures)
     print(f"written to {(OUT / 'results.json').relative_to(OUT.parent.parent)}")
