@@ -81,31 +81,35 @@ class AirflowClient:
         patience = threading.TIMEOUT_MAX if within is None else min(max(within, 0.0), threading.TIMEOUT_MAX)
         if not self._lock.acquire(timeout=patience):
             return Answer(sent=False, error="this Airflow is still being asked for its API's version")
+        token_seconds = 0.0
         try:
             if self._version is None:
                 found = self._find(_left(within, started))
                 if isinstance(found, Answer):
                     return found
-                self._version = found
+                self._version, token_seconds = found
             version = self._version
         finally:
             self._lock.release()
-        return call(version, _left(within, started))
+        answer = call(version, _left(within, started))
+        return replace(answer, token_seconds=answer.token_seconds + token_seconds)
 
-    def _find(self, within: float | None) -> _Version | Answer:
+    def _find(self, within: float | None) -> tuple[_Version, float] | Answer:
         """Ask which version is spoken; the answer that stood in the way where neither tells.
+
+        With the version come the seconds that the token took, which the first to ask has waited for.
 
         A redirect, a login page or an unknown path may mean that only the other version is there.
         """
         started = time.monotonic()
         first = self._transport.ask("GET", "/api/v2/version", within=within)
         if _tells_version(first):
-            return AirflowV2(self._transport)
+            return AirflowV2(self._transport), first.token_seconds
         if not _is_elsewhere(first):
             return _before_the_request(first)
         second = self._transport.ask("GET", "/api/v1/version", within=_left(within, started))
         if _tells_version(second):
-            return AirflowV1(self._transport)
+            return AirflowV1(self._transport), first.token_seconds + second.token_seconds
         if not _is_elsewhere(second):
             return _before_the_request(second)
         if first.status in _NOT_HERE and second.status in _NOT_HERE:

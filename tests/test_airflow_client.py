@@ -1,7 +1,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -156,6 +156,20 @@ class TestTokens:
         tokens = Tokens()
         assert client(stub, tokens).start_run(run_request()).status == 403
         assert tokens.renewals == []
+
+    def test_the_first_to_ask_tells_how_long_the_token_took(self, stub: Recorder) -> None:
+        """Where the version is asked for first, that request waited for the token, and the answer says so."""
+
+        class Slow(Tokens):
+            def headers(self) -> Mapping[str, str]:
+                if not stub.requests:
+                    time.sleep(0.05)
+                return super().headers()
+
+        airflow = AirflowClient(Airflow(stub.url, api="auto"), Slow())
+        first, second = airflow.get_dag(DAG), airflow.get_dag(DAG)
+        assert (first.status, second.status) == (200, 200)
+        assert second.token_seconds < 0.05 <= first.token_seconds
 
     def test_no_token_no_request(self, stub: Recorder) -> None:
         """A token source's error reaches the caller, and nothing is sent."""
