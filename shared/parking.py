@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.errors import EventError
+from shared.event.json_text import exact_text, parse_kept
 from shared.event.model import Event
 from shared.json_types import JsonObject
 from shared.queues import PARKED_QUEUE
@@ -195,11 +196,11 @@ class QueueParking:
 
 def _encode(document: JsonObject) -> str:
     """Return JSON text that UTF-8 can hold: half a surrogate pair, which it cannot, stays escaped."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = exact_text(document)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(document, separators=(",", ":"))
+        return exact_text(document, ascii_only=True)
     return text
 
 
@@ -209,7 +210,7 @@ def _size(message: str) -> int:
 
 def _document(text: str | bytes) -> JsonObject:
     try:
-        document = json.loads(text)
+        document = parse_kept(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError) as exc:
         raise EventError(f"a parked message is not JSON: {type(exc).__name__}") from exc
     if not isinstance(document, dict) or document.get("updraft") != _FORMAT:

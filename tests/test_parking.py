@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from local.identity_endpoint import IdentityEndpoint
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event
+from shared.event.json_text import MAX_DEPTH, parse
+from shared.filters import Fields, compile_filter
 from shared.parking import LONGEST_DELAY, MESSAGE_LIMIT, ClaimGone, Parked, QueueParking
 from shared.storage import Storage
 from tests.delivery_parts import SEEN, event
@@ -48,6 +50,21 @@ class TestMessages:
         read = json.loads(known.to_message().encode())
         assert (read["event"]["id"], read["event"]["data"]) == (id_, {**data, "\ud800": "\udfff"})
 
+    def test_decimals_keep_their_digits(self) -> None:
+        """A rule that looked at a decimal sees the same one when the delivery comes back, digit by digit."""
+        text = '{"n":[0.10000000000000000001,1.50,1E2,-0.0,7],"t":"ü\\n"}'
+        message = parked(parse(text)).to_message()
+        assert f'"data":{text}' in message
+        assert f'"data":{text}' in Parked.from_message(Parked.from_message(message).to_message()).to_message()
+        below = compile_filter({"operatorType": "NumberGreaterThan", "key": "data.n", "value": 0.1})
+        only = parked(parse('{"n": 0.10000000000000000001}'))
+        assert below.holds(Fields(Parked.from_message(only.to_message()).event))
+
+    def test_what_may_arrive_can_be_parked(self) -> None:
+        """An event that is nested as deep as may be is read back, though its message is a little deeper."""
+        deep = parse("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+        assert Parked.from_message(parked(deep).to_message()).event.data == deep
+
     def test_a_claims_name_is_the_parkings_own(self) -> None:
         """The same parking has the same blob, and no other attempt, rule, event or time shares it."""
         known = parked()
@@ -67,6 +84,7 @@ class TestMessages:
             (b"\xff\xfe", "not JSON"),
             ("[" * 100_000, "not JSON"),
             ("[]", '"updraft": 1'),
+            ('{"updraft": NaN}', "NaN"),
             ('{"updraft": 2}', '"updraft": 1'),
             ('{"updraft": 1}', "no rule"),
             ('{"updraft": 1, "rule": 7}', "no rule"),

@@ -28,7 +28,8 @@ type _Container = list[Json] | JsonObject
 class ExactFloat(float):
     """A float that remembers the text it was read from, so that decimals can be compared unrounded.
 
-    Everywhere else it is the float that it is: `json.dumps` writes it as any other.
+    Everywhere else it is the float that it is: `json.dumps` writes it as any other, and only `exact_text`
+    as it was.
 
     Attributes:
         text: The number as it stood in the JSON.
@@ -65,6 +66,44 @@ def parse(text: str) -> Json:
     if text.count("[") + text.count("{") > MAX_DEPTH or "\\ud" in text or "\\uD" in text:
         check_carriable(value)
     return value
+
+
+def parse_kept(text: str) -> Json:
+    """Return the value of JSON text that this app wrote itself with `exact_text`.
+
+    What it holds was checked when it first arrived, and may lie a few levels deeper now.
+
+    Raises:
+        EventError: It holds NaN, or a number beyond a double's range.
+        ValueError: It is no JSON.
+        RecursionError: It is nested beyond reason.
+    """
+    value: Json = _DECODER.decode(text)
+    return value
+
+
+def exact_text(value: Json, *, ascii_only: bool = False) -> str:
+    """Return compact JSON text in which each `ExactFloat` stands as it was read.
+
+    Args:
+        value: The value.
+        ascii_only: Whether to escape every other character, as half of a surrogate pair has to be.
+    """
+    if isinstance(value, ExactFloat):
+        return value.text
+    if isinstance(value, dict):
+        members = (
+            f"{_quoted(name, ascii_only)}:{exact_text(member, ascii_only=ascii_only)}"
+            for name, member in value.items()
+        )
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(exact_text(member, ascii_only=ascii_only) for member in value)}]"
+    return _quoted(value, ascii_only)
+
+
+def _quoted(value: Json, ascii_only: bool) -> str:  # noqa: FBT001 - as json.dumps has it
+    return json.dumps(value, ensure_ascii=ascii_only)
 
 
 def check_carriable(value: Json) -> None:
