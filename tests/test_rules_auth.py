@@ -1,0 +1,100 @@
+"""The kinds of `auth` in rules.yaml, and the combinations that cannot work, each named."""
+
+import pytest
+
+from shared.errors import RulesError
+from shared.rules import Rules, load_rules
+from shared.rules.auth import KINDS
+
+ENTRA = "{kind: entra, scope: s}"
+PROXY = "{kind: entra, scope: s, header: X-Proxy}"
+RULE = "{name: r, when: {types: [t]}, start: {dag: d, run_after: '{{ time }}'}}"
+OIDC = "kind: oidc, client_id: c, token_url: 'https://login.example/token'"
+GOOGLE = "kind: google, audience: a, service_account: sa, scope: s"
+
+
+def load(connection: str, *, rules: str = "", vaults: str = "") -> Rules:
+    """Load a file with one connection."""
+    main = f"{{url: 'https://airflow.example', {connection}}}"
+    text = f"{vaults}\nconnections: {{main: {main}}}\nrules: [{rules}]\n"
+    return load_rules(text, file="rules.yaml", settings={"PARTNER": "https://partner.vault.azure.net"})
+
+
+def problems(connection: str, *, rules: str = "", vaults: str = "") -> str:
+    """Return all problems of a file with one connection."""
+    with pytest.raises(RulesError) as caught:
+        load(connection, rules=rules, vaults=vaults)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        ENTRA,
+        "{kind: entra_exchange, scope: s, client_id: c}",
+        "{kind: airflow, username: u, password_secret: p}",
+        f"{{{OIDC}}}",
+        f"{{{OIDC}, assertion_scope: s, identity_client_id: i}}",
+        f"{{{OIDC}, client_secret_secret: s, scope: s}}",
+        "{kind: bearer, token_secret: t}",
+        "{kind: basic, username_secret: u, password_secret: p}",
+        f"{{{GOOGLE}}}",
+    ],
+)
+def test_every_kind_loads(auth: str) -> None:
+    """Each kind is read as what it says it is."""
+    (found,) = load(f"auth: {auth}").connections["main"].auths
+    assert isinstance(found, KINDS[found.kind])
+
+
+def test_two_kinds_load_in_the_files_order() -> None:
+    """A list of two has two headers."""
+    auths = load(f"auth: [{PROXY}, {ENTRA}]").connections["main"].auths
+    assert [auth.header for auth in auths] == ["X-Proxy", "Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("connection", "message"),
+    [
+        (f"auth: [{ENTRA}, {ENTRA}]", "share the header `authorization`"),
+        ("auth: []", "must not be empty"),
+        (f"auth: [{ENTRA}, {PROXY}, {PROXY}]", "at most 2 items"),
+        ("auth: {kind: entra, scope: s, header: Host}", "belongs to the request itself"),
+        ("auth: {kind: entra, scope: s, header: 'X Y'}", "is not allowed here"),
+        (f"auth: [{PROXY}, {{kind: entra, scop: s}}]", "connections.main.auth[1].scop: unknown key `scop`"),
+        (f"auth: [{PROXY}, {{kind: oidcs}}]", "(did you mean `oidc`?)"),
+        ("api: v1, auth: {kind: entra_exchange, scope: s}", "`api: v1` and `kind: entra_exchange` exclude"),
+        ("api: v1, auth: {kind: airflow, username: u, password_secret: p}", "write `kind: basic`"),
+        (f"auth: {{{OIDC}, client_secret_secret: s, assertion_scope: s}}", "a client has one proof"),
+        ("auth: {kind: oidc, client_id: c, token_url: 'http://login.example'}", "must begin with https://"),
+        ("auth: {kind: oidc, client_id: c, token_url: login}", "must be an address such as"),
+        (f"auth: {{{GOOGLE}, sts_url: 'http://sts.example'}}", "must begin with https://"),
+        ("auth: {kind: basic, password_secret: p}", "either `username` or `username_secret`"),
+        ("auth: {kind: bearer}", "`token_secret` is missing"),
+        (f"auth: {ENTRA}, vault: partner", "`vault` is of no use"),
+        ("auth: {kind: bearer, token_secret: t}, vault: partnr", "(did you mean `partner`?)"),
+    ],
+)
+def test_what_cannot_work_is_named(connection: str, message: str) -> None:
+    """Each mistake stands where it was made, in words that say what to write instead."""
+    found = problems(connection, vaults="vaults: {partner: 'https://partner.vault.azure.net'}")
+    assert message in found, found
+    assert found.startswith("rules.yaml:2:")
+
+
+def test_airflow_2_knows_no_run_after() -> None:
+    """A rule with `run_after` cannot start runs in a connection that speaks v1."""
+    auth = "auth: {kind: basic, username: u, password_secret: p}"
+    assert "knows no `run_after`" in problems(f"api: v1, {auth}", rules=RULE)
+    assert load(f"api: auto, {auth}", rules=RULE).rules
+
+
+def test_vaults_are_addresses() -> None:
+    """A vault's address may be a setting, and is https."""
+    auth = "auth: {kind: bearer, token_secret: t}, vault: partner"
+    assert load(auth, vaults="vaults: {partner: '%PARTNER%'}").vaults == {
+        "partner": "https://partner.vault.azure.net"
+    }
+    assert "must begin with https://" in problems(auth, vaults="vaults: {partner: 'http://x.example'}")
+    assert "`OTHER` is missing" in problems(auth, vaults="vaults: {partner: '%OTHER%'}")
+    assert "there are none" in problems(auth)
