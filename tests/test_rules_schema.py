@@ -1,0 +1,94 @@
+"""docs/rules.schema.json, put to a JSON Schema library: what an editor would say of a rules file."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from shared.errors import RulesError
+from shared.rules import load_rules
+from shared.rules.document import read_yaml
+
+ROOT: Final = Path(__file__).parent.parent
+SCHEMA: Final = json.loads((ROOT / "docs/rules.schema.json").read_text(encoding="utf-8"))
+VALIDATOR: Final = Draft202012Validator(SCHEMA)
+OWN: Final = (ROOT / "rules.yaml").read_text(encoding="utf-8")
+PAGE: Final = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
+WHOLE_FILES: Final = re.findall(r"^```yaml rules\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+RULES: Final = re.findall(r"^```yaml rule\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+HEAD: Final = "connections: {main: {url: 'https://a.example', auth: {kind: entra, scope: s}}}\nrules:\n- "
+
+
+def value(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a rules file holds, as JSON."""
+    document, problems = read_yaml(text, file="rules.yaml")
+    assert problems == []
+    assert document is not None
+    return json.loads(json.dumps(document.value))
+
+
+def mistakes(document: Any) -> list[str]:  # noqa: ANN401 - any JSON
+    """Return what an editor would underline."""
+    return [error.message for error in VALIDATOR.iter_errors(document)]
+
+
+def test_the_schema_is_one() -> None:
+    """It is a schema of the draft that it names."""
+    assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_every_name_of_it_leads_somewhere() -> None:
+    """Each `$ref` names a definition, and each definition is referred to."""
+    referred = set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(SCHEMA)))
+    assert referred == set(SCHEMA["$defs"])
+
+
+@pytest.mark.parametrize(
+    "text", [OWN, *WHOLE_FILES, *(HEAD + rule.replace("\n", "\n  ") for rule in RULES)], ids=lambda _: ""
+)
+def test_what_is_right_is_accepted(text: str) -> None:
+    """The repository's rules and every example of docs/rules.md please the schema and the app alike."""
+    assert mistakes(value(text)) == []
+    load_rules(text, file="rules.yaml", settings=None)
+
+
+def _rule(change: Callable[[Any], object]) -> Callable[[Any], object]:
+    return lambda document: change(document["rules"][0])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda document: document.pop("connections"), "'connections' is a required property"),
+        (lambda document: document.update(rule=[]), "'rule' was unexpected"),
+        (lambda document: document.update(connections={}), "{} should be non-empty"),
+        (lambda document: document["connections"]["analytics"].pop("auth"), "'auth' is a required"),
+        (lambda document: document["connections"]["analytics"].update(in_flight="8"), "'8' is not of type"),
+        (lambda document: document["connections"]["analytics"].update(api="v3"), "'v3' is not one of"),
+        (_rule(lambda rule: rule.pop("name")), "'name' is a required property"),
+        (_rule(lambda rule: rule.update(name="With Spaces")), "does not match"),
+        (_rule(lambda rule: rule.update(enabled="yes")), "'yes' is not of type 'boolean'"),
+        (_rule(lambda rule: rule["start"].update(dagg="x")), "'dagg' was unexpected"),
+        (_rule(lambda rule: rule["when"].update(types="Microsoft.*")), "is not valid under"),
+        (
+            _rule(lambda rule: rule["when"].update(subject={"begins": "/"})),
+            "{'begins': '/'} is not valid under",
+        ),
+        (_rule(lambda rule: rule["when"]["filter"][0].update(operatorType="StringIs")), "is not valid under"),
+        (_rule(lambda rule: rule["start"].update(conf=[])), "is not of type 'object'"),
+        (_rule(lambda rule: rule.update(when_paused="wait")), "'wait' is not one of"),
+    ],
+)
+def test_a_mistake_is_refused(change: Callable[[Any], object], told: str) -> None:
+    """An editor underlines what the app would refuse."""
+    document = copy.deepcopy(value(OWN))
+    change(document)
+    assert any(told in message for message in mistakes(document)), mistakes(document)
+    with pytest.raises(RulesError):
+        load_rules(json.dumps(document), file="rules.yaml", settings=None)
