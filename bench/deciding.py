@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Final
 
 from bench.child import swap_event
-from bench.results import Figure
+from bench.results import Figure, show
 from shared.decide import decide
 from shared.event import Event, read_events
 from shared.rules import Rules, load_rules
@@ -72,3 +72,7 @@ def measure() -> list[Figure]:
             "decide_growth_10_to_1000_rules", median(alone[1000]) / median(alone[10]), "ratio", BAR_GROWTH
         ),
     ]
+
+
+if __name__ == "__main__":
+    show(measure())
