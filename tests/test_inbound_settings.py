@@ -1,0 +1,60 @@
+import pytest
+
+from shared.errors import SettingsError
+from shared.inbound_settings import InboundSettings
+
+GUID = "00000000-0000-4000-8000-00000000000A"
+
+
+def settings(**environment: str) -> InboundSettings:
+    """Return the settings of an environment."""
+    return InboundSettings(environment)
+
+
+def test_what_is_set_is_read() -> None:
+    """Names and addresses are read as they stand, without spaces round them."""
+    known = settings(
+        UPDRAFT_TENANT_ID=f" {GUID} ",
+        UPDRAFT_AUDIENCE="api://updraft, 123",
+        UPDRAFT_AUTHORITY="https://login.microsoftonline.us/",
+        UPDRAFT_URL="https://updraft.example/",
+        UPDRAFT_CALLBACK_KEY_SECRET="other-key",
+        UPDRAFT_GITHUB_SECRET="github",
+    )
+    assert known.tenant_id() == GUID.lower()
+    assert known.audiences() == {"api://updraft", "123"}
+    assert known.authority() == "https://login.microsoftonline.us"
+    assert known.outcomes_url() == "https://updraft.example/api/outcomes"
+    assert (known.callback_key_secret(), known.github_secret()) == ("other-key", "github")
+
+
+def test_what_is_not_set_has_a_default_where_there_is_one() -> None:
+    """The public cloud, the platform's own host name, and one name for the key."""
+    known = settings(WEBSITE_HOSTNAME="contoso.azurewebsites.net")
+    assert known.authority() == "https://login.microsoftonline.com"
+    assert known.outcomes_url() == "https://contoso.azurewebsites.net/api/outcomes"
+    assert known.callback_key_secret() == "updraft-callback-key"
+
+
+@pytest.mark.parametrize(
+    ("method", "environment", "says"),
+    [
+        ("tenant_id", {}, "UPDRAFT_TENANT_ID"),
+        ("tenant_id", {"UPDRAFT_TENANT_ID": "common"}, "no GUID"),
+        ("audiences", {"UPDRAFT_AUDIENCE": " "}, "UPDRAFT_AUDIENCE"),
+        ("authority", {"UPDRAFT_AUTHORITY": "http://login.example"}, "https"),
+        ("authority", {"UPDRAFT_AUTHORITY": "login.example"}, "address"),
+        ("outcomes_url", {}, "WEBSITE_HOSTNAME"),
+        ("outcomes_url", {"UPDRAFT_URL": "http://updraft.example"}, "https"),
+        ("github_secret", {}, "UPDRAFT_GITHUB_SECRET"),
+    ],
+)
+def test_what_is_missing_or_unusable_is_named(method: str, environment: dict[str, str], says: str) -> None:
+    """The error names the setting and what it has to be."""
+    with pytest.raises(SettingsError, match=says):
+        getattr(settings(**environment), method)()
+
+
+def test_this_machine_may_be_reached_without_tls() -> None:
+    """On loopback, for tests and the local stack, http is allowed."""
+    assert settings(UPDRAFT_AUTHORITY="http://127.0.0.1:80").authority() == "http://127.0.0.1:80"

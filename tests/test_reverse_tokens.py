@@ -1,0 +1,104 @@
+import time
+
+import pytest
+
+from shared.errors import SecretUnavailable, SettingsError
+from shared.reverse_tokens import ReverseTokens, RunName
+from shared.web import CallRefused
+
+RUN = RunName("analytics", "smoke_tests", "smoke__2026-01-01T00:00:00+00:00__0a")
+URL = "https://updraft.example/api/outcomes"
+OLD, NEW = "old-" + "k" * 43, "new-" + "k" * 43
+
+
+class Vault:
+    """A vault with one secret, in reach of a test."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        self.cached = value
+        self.reads = 0
+        self.error: Exception | None = None
+
+    def get(self, name: str) -> str:
+        """Return what was read last."""
+        if self.error:
+            raise self.error
+        return self.cached
+
+    def refresh(self, name: str) -> str:
+        """Read it."""
+        self.reads += 1
+        self.cached = self.value
+        return self.value
+
+    def __str__(self) -> str:
+        return "https://vault.example"
+
+
+def tokens(vault: Vault, now: float = 0.0, monotonic: float = 0.0) -> ReverseTokens:
+    """Return a source of tokens whose clock is `now` seconds ahead."""
+    return ReverseTokens(
+        vault, secret="key", audience=URL, clock=lambda: time.time() + now, monotonic=lambda: monotonic
+    )
+
+
+def test_a_token_names_its_run() -> None:
+    """What is issued for a run is accepted for that run."""
+    source = tokens(Vault(NEW))
+    assert source.verify(source.issue(RUN, lifetime=60)) == RUN
+
+
+def test_a_rotated_key_is_good_as_long_as_it_stands_second() -> None:
+    """The first key signs, both verify; without the old key its tokens are refused."""
+    vault = Vault(OLD)
+    issued = tokens(vault).issue(RUN, lifetime=60)
+    both = tokens(Vault(f"{NEW} {OLD}"))
+    assert both.verify(issued) == RUN
+    assert tokens(Vault(NEW)).verify(both.issue(RUN, lifetime=60)) == RUN
+    with pytest.raises(CallRefused):
+        tokens(Vault(NEW)).verify(issued)
+
+
+def test_a_key_that_another_instance_has_already_is_found() -> None:
+    """An unknown key has the secret read again, at most once a minute."""
+    vault = Vault(OLD)
+    source = tokens(vault)
+    vault.value = f"{NEW} {OLD}"
+    assert source.verify(tokens(Vault(NEW)).issue(RUN, lifetime=60)) == RUN
+    stranger = tokens(Vault("x" * 50)).issue(RUN, lifetime=60)
+    for _ in range(5):
+        with pytest.raises(CallRefused):
+            source.verify(stranger)
+    assert vault.reads == 1
+
+
+def test_a_token_expires() -> None:
+    """After its lifetime and the leeway it is refused, and says so."""
+    source = tokens(Vault(NEW), now=-200)
+    with pytest.raises(CallRefused) as caught:
+        source.verify(source.issue(RUN, lifetime=60))
+    assert caught.value.code == "token_expired"
+
+
+@pytest.mark.parametrize("value", ["", "short", f"{NEW} {OLD} {'z' * 50}", f"{NEW} short"])
+def test_a_weak_key_is_refused(value: str) -> None:
+    """No token is signed with less than 32 bytes, and the error does not show the key."""
+    with pytest.raises(SecretUnavailable) as caught:
+        tokens(Vault(value)).issue(RUN, lifetime=60)
+    assert caught.value.permanent
+    assert not value or value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(SecretUnavailable("the vault is away"), 503), (SettingsError("no vault"), None)]
+)
+def test_without_the_key_it_cannot_be_told(error: Exception, status: int | None) -> None:
+    """While the vault is away the answer is 503; a missing setting is the operator's matter."""
+    vault = Vault(NEW)
+    source = tokens(vault)
+    issued = source.issue(RUN, lifetime=60)
+    vault.error = error
+    with pytest.raises((CallRefused, SettingsError)) as caught:
+        source.verify(issued)
+    assert getattr(caught.value, "status", None) == status

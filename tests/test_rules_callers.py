@@ -1,0 +1,125 @@
+import pytest
+
+from shared.errors import RulesError
+from shared.rules import Rules, load_rules
+from shared.rules.patterns import allows
+
+HEAD = """
+connections:
+  one: {url: "https://one.example", auth: {kind: entra, scope: s}}
+%s
+rules: []
+callers:
+"""
+TWO = 'two: {url: "https://two.example", auth: {kind: entra, scope: s}}'
+GUID = "00000000-0000-4000-8000-00000000000a"
+
+
+def load(entries: str, *, more: str = "", **settings: str) -> Rules:
+    """Load rules with these entries of `callers`."""
+    return load_rules(HEAD % f"  {more}" + entries, file="rules.yaml", settings=settings)
+
+
+def test_an_entry_gets_its_connection_and_its_settings() -> None:
+    """The only connection is meant, names of settings are resolved, and GUIDs are compared in lower case."""
+    (entry,) = load("  - {name: p, app_id: '%PIPELINE%', dags: [a]}", PIPELINE=GUID.upper()).callers
+    assert (entry.connection, entry.app_id, entry.rate, entry.track) == ("one", GUID, "60/m", "none")
+
+
+def test_an_entry_about_events_needs_no_connection() -> None:
+    """Rules choose it."""
+    (entry,) = load(f"  - {{name: p, object_id: {GUID}, events: ['*']}}", more=TWO).callers
+    assert entry.connection is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (f"{{name: p, app_id: {GUID}}}", "what it may do"),
+        ("{name: p, dags: [a]}", "exactly one of"),
+        (f"{{name: p, app_id: {GUID}, role: r, dags: [a]}}", "exactly one of"),
+        ("{name: p, group: admins, dags: [a]}", "must be a GUID"),
+        (f"{{name: p, app_id: {GUID}, dags: []}}", "must not be empty"),
+        (f"{{name: p, app_id: {GUID}, dags: ['*a*b*c*d*']}}", "more than 4"),
+        (f"{{name: p, app_id: {GUID}, events: [a], conf: [x]}}", "there are no `dags`"),
+        (f"{{name: p, app_id: {GUID}, events: [a], track: callback}}", "there are no `dags`"),
+        (f"{{name: p, app_id: {GUID}, dags: [a], sources: [x]}}", "there are no `events`"),
+        (f"{{name: p, app_id: {GUID}, dags: [a], rate: 5}}", "must be text"),
+        (f"{{name: p, app_id: {GUID}, dags: [a], rate: 0/m}}", "not allowed here"),
+        (f"{{name: P, app_id: {GUID}, dags: [a]}}", "not allowed here"),
+        (f"{{name: p, app_id: {GUID}, dag: [a]}}", "did you mean `dags`"),
+        (f"{{name: p, app_id: {GUID}, dags: [a], connection: on}}", "there is no connection `on`"),
+        ("{name: p, app_id: '%PIPELINE%', dags: [a]}", "`PIPELINE` is missing"),
+        ("7", "must be an object"),
+    ],
+)
+def test_a_mistake_is_told_where_it_stands(entry: str, says: str) -> None:
+    """Every mistake has its line, and says what was meant."""
+    with pytest.raises(RulesError, match=says) as caught:
+        load(f"  - {entry}")
+    assert all(problem.line == 7 for problem in caught.value.problems)
+
+
+def test_names_are_unique_and_connections_are_chosen() -> None:
+    """Two entries have two names, and where there are two connections one is named."""
+    entry = f"  - {{name: p, app_id: {GUID}, dags: [a]}}\n"
+    with pytest.raises(RulesError) as caught:
+        load(entry * 2, more=TWO)
+    assert "stands twice" in str(caught.value)
+    assert "`connection` is missing" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("track: poll", "not available"),
+        ("callback: {lifetime: 1h}", "without `track: callback`"),
+        ("track: callback\n    callback: {lifetime: 721h}", "720h is the most"),
+        ("track: callback\n    callback: {token: mine}", "`reverse` or `none`"),
+    ],
+)
+def test_mistakes_about_callbacks_are_told(more: str, says: str) -> None:
+    """A rule's callback is checked with the rest of it."""
+    rule = f"""
+connections:
+  one: {{url: "https://one.example", auth: {{kind: entra, scope: s}}}}
+rules:
+  - name: r
+    when: {{types: [t]}}
+    start: {{dag: d}}
+    {more}
+"""
+    with pytest.raises(RulesError, match=says):
+        load_rules(rule, file="rules.yaml", settings={})
+
+
+def test_the_name_call_is_taken() -> None:
+    """No rule has the name under which called runs go."""
+    text = (
+        HEAD.replace("rules: []\ncallers:", "rules: [{name: call, when: {types: [t]}, start: {dag: d}}]") % ""
+    )
+    with pytest.raises(RulesError, match="the name `call` is taken"):
+        load_rules(text, file="rules.yaml", settings={})
+
+
+@pytest.mark.parametrize(
+    ("patterns", "name", "fits"),
+    [
+        (["a"], "a", True),
+        (["a"], "A", False),
+        (["a*"], "abc", True),
+        (["*c"], "abc", True),
+        (["a*c"], "abc", True),
+        (["a*c"], "ab", False),
+        (["*"], "", True),
+        (["a.c"], "abc", False),
+        (["[a-z]"], "b", False),
+        (["x", "a*"], "a\nb", True),
+        ([], "a", False),
+        (None, "a", False),
+    ],
+)
+def test_a_star_stands_for_any_characters(patterns: list[str] | None, name: str, *, fits: bool) -> None:
+    """Nothing else in a pattern has a meaning of its own."""
+    assert allows(patterns, name) is fits
+    assert allows(["A*"], "abc", case=False)

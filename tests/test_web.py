@@ -1,0 +1,78 @@
+import logging
+
+import pytest
+
+from shared.errors import SettingsError, StorageUnavailable
+from shared.web import CallRefused, Reply, Request, bearer, carry_out, read_object
+
+REQUEST = Request({})
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (CallRefused(409, "other", "why"), 409, "other"),
+        (SettingsError("UPDRAFT_X is missing"), 503, "not_configured"),
+        (StorageUnavailable("the queue updraft-parked"), 503, "try_again"),
+        (ExceptionGroup("two", [StorageUnavailable("a"), StorageUnavailable("b")]), 500, "internal"),
+        (RuntimeError("a secret place"), 500, "internal"),
+    ],
+)
+def test_every_error_has_an_answer(
+    error: Exception, status: int, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is raised; the log has the reason, and an answer never has what is inside."""
+
+    def fail(_: Request) -> Reply:
+        raise error
+
+    with caplog.at_level(logging.WARNING):
+        reply = carry_out(REQUEST, fail)
+    assert (reply.status, reply.body["code"]) == (status, code)
+    assert reply.media_type == "application/problem+json"
+    assert str(error) in caplog.text
+    assert isinstance(error, CallRefused) or str(error) not in str(reply.body)
+
+
+def test_an_answer_is_passed_on() -> None:
+    """What was carried out has its own answer."""
+    reply = Reply(202, {"a": 1})
+    assert carry_out(REQUEST, lambda _: reply) is reply
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "bearer", "Token abc"])
+def test_without_a_token_there_is_a_challenge(header: str) -> None:
+    """No token is 401 without an error code, as RFC 6750 has it."""
+    with pytest.raises(CallRefused) as caught:
+        bearer(Request({"authorization": header}))
+    assert caught.value.headers == {"WWW-Authenticate": 'Bearer realm="updraft"'}
+
+
+def test_the_scheme_has_no_letter_case() -> None:
+    """RFC 9110 section 11.1."""
+    assert bearer(Request({"authorization": "bEaReR  abc "})) == "abc"
+
+
+def test_a_refusal_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """What a caller wrote cannot begin a line of the log."""
+
+    def refuse(_: Request) -> Reply:
+        raise CallRefused(400, "bad", "a\r\nFORGED line\ud800" + "x" * 5_000)
+
+    with caplog.at_level(logging.WARNING):
+        reply = carry_out(REQUEST, refuse)
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+    assert len(record.getMessage()) < 1_200
+    assert len(str(reply.body["detail"])) == 1_000
+
+
+def test_an_empty_body_is_an_empty_object() -> None:
+    """Nothing was asked for besides."""
+    assert read_object(REQUEST, limit=1) == {}
+
+
+def test_a_content_type_may_have_parameters() -> None:
+    """They say nothing that matters here."""
+    request = Request({"content-type": "Application/JSON; charset=utf-8"}, b'{"a": 1}')
+    assert read_object(request, limit=100) == {"a": 1}
