@@ -99,7 +99,7 @@ class SharedLimiter:
     Args:
         name: The connection, for the log.
         permits: The permits that this process holds.
-        store: Gives the place where they are kept; called on first use, by the keeper.
+        store: Where they are kept; asked by the keeper alone.
         most: How many permits there are.
         clock: Monotonic seconds.
         keeps: Whether a keeper thread is run; without it, `plan`, `settle` and `give_up` are the caller's.
@@ -109,7 +109,7 @@ class SharedLimiter:
         self,
         name: str,
         permits: Permits,
-        store: Callable[[], PermitStore],
+        store: PermitStore,
         *,
         most: int,
         clock: Callable[[], float] = time.monotonic,
@@ -255,7 +255,7 @@ class SharedLimiter:
                     continue
             sent = self._clock()
             try:
-                result = planned.on(self._store())
+                result = planned.on(self._store)
             except Exception as error:  # noqa: BLE001 - without its keeper the process would never send again
                 self.give_up(planned)
                 self._complain(error)

@@ -8,19 +8,19 @@ the identity has loaded already: importing azure.storage.blob for them would cos
 import hashlib
 import re
 import threading
-import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
-from xml.etree import ElementTree as ET
 
 from shared.errors import CredentialError, StorageUnavailable
 from shared.permit_store import LEASE_SECONDS, View
 from shared.storage import storage_errors
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
     from azure.core.rest import HttpRequest, HttpResponse
@@ -70,7 +70,7 @@ class PermitBlobs:
         self._credential = credential
         self._name = name
         self._line = f"{name}/line/"
-        self._ticket = f"{self._line}{uuid.uuid4()}"
+        self._ticket = f"{self._line}{_unique()}"
         self._first: str | None = None
         self._places = places
         self._container = container
@@ -83,7 +83,7 @@ class PermitBlobs:
 
         A call that got no answer may have taken it: the next one asks under the same id, and succeeds.
         """
-        lease = self._asked_for.setdefault(index, str(uuid.uuid4()))
+        lease = self._asked_for.setdefault(index, _unique())
         headers = {
             "x-ms-lease-action": "acquire",
             "x-ms-lease-duration": str(LEASE_SECONDS),
@@ -112,6 +112,8 @@ class PermitBlobs:
         response = self._send("GET", f"{self._container}?{query}", {}, (_OK, _NOT_FOUND))
         if response.status_code == _NOT_FOUND:
             return View(frozenset(range(self._places)))
+        from xml.etree import ElementTree as ET  # noqa: PLC0415 - not needed for the first permit
+
         blobs = list(ET.fromstring(response.content).iter("Blob"))  # noqa: S314 - from the app's own account
         leased = {_name(blob) for blob in blobs if blob.findtext("Properties/LeaseState") in _LEASED}
         line = self._standing(blobs, now=parsedate_to_datetime(response.headers["Date"]))
@@ -140,7 +142,7 @@ class PermitBlobs:
         if self._first is not None:
             self._delete(self._first)
 
-    def _standing(self, blobs: Iterable[ET.Element], *, now: datetime) -> list[str]:
+    def _standing(self, blobs: "Iterable[Element]", *, now: datetime) -> list[str]:
         """Return the tickets of the line, the first in line first; those of long ago are thrown away."""
         tickets = []
         for blob in blobs:
@@ -220,5 +222,11 @@ class PermitBlobs:
             return self._pipeline
 
 
-def _name(blob: ET.Element) -> str:
+def _unique() -> str:
+    from uuid import uuid4  # noqa: PLC0415 - never at import
+
+    return str(uuid4())
+
+
+def _name(blob: "Element") -> str:
     return blob.findtext("Name", "")

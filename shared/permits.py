@@ -21,6 +21,7 @@ from shared.permit_store import LEASE_SECONDS, Result, Step, StepKind, View
 SHORTEST_USE: Final = 10.0
 """A lease is used for at least so long, whatever the time-outs: they may not leave nothing of it."""
 
+_TOKEN_SECONDS: Final = 6.0
 _MARGIN: Final = 1.0
 _RENEW_BEFORE: Final = 5.0
 _RETRY_RENEWAL: Final = 1.5
@@ -40,6 +41,20 @@ _SHORTEST_PAUSE: Final = 0.005
 _DRAINING: Final = 0.05
 _LOOK_AFTER_HELD: Final = 1.0
 _LOOK_AFTER_NONE: Final = 10.0
+
+
+def longest_request(connect_timeout: float, read_timeout: float, *, budget: float) -> float:
+    """Return the seconds that a request to Airflow can last at most, from taking its place to leaving it.
+
+    A token may have to be fetched first. Then each wait on the socket has its time-out: for a connection, for
+    the head of the answer, and for the last piece of its body.
+
+    Args:
+        connect_timeout: Of the connection, in seconds.
+        read_timeout: Of the connection, in seconds.
+        budget: Seconds that a delivery may take, which cut both.
+    """
+    return _TOKEN_SECONDS + min(connect_timeout, budget) + 2 * min(read_timeout, budget)
 
 
 @dataclass(slots=True)
