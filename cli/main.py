@@ -1,4 +1,4 @@
-"""The operator's command: `updraft explain`, `validate`, `schema`, `subscription` and `publish`.
+"""The operator's command, `updraft`: one module a command, in the order of `COMMANDS`.
 
 A command is a module of this package with two functions, imported when the command line is read:
 
@@ -20,7 +20,7 @@ from typing import Final
 from shared.errors import UpdraftError
 from shared.version import VERSION
 
-COMMANDS: Final = ("explain", "validate", "schema", "subscription", "publish", "doctor")
+COMMANDS: Final = ("explain", "validate", "schema", "subscription", "publish", "replay", "doctor")
 """The commands, in the order in which `--help` shows them."""
 
 

@@ -62,8 +62,7 @@ class DeadLetter:
         if isinstance(self.subject, Unreadable):
             return f"{UNREADABLE}/{_hash(self.subject.raw)}.json"
         identity = json.dumps((self.rule, self.subject.source, self.subject.id))
-        folder = re.sub(r"[^A-Za-z0-9._-]", "-", self.rule).strip(".") or "-"
-        return f"{folder}/{_day(self.subject.time)}/{_hash(identity)}.json"
+        return f"{folder_of(self.rule)}/{_day(self.subject.time)}/{_hash(identity)}.json"
 
     def to_document(self) -> JsonObject:
         """Return the letter as a JSON object."""
@@ -127,6 +126,11 @@ class BlobDeadLetters:
                     content_settings=ContentSettings(content_type="application/json"),
                 ),
             )
+
+
+def folder_of(rule: str) -> str:
+    """Return the folder that a rule's letters lie in."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", rule).strip(".") or "-"
 
 
 def _event(subject: Event | Unreadable) -> JsonObject:

@@ -1,0 +1,151 @@
+"""Sends what dead letters hold again, through the app's own queues.
+
+The app takes it from there: its identity is the one that may talk to Airflow, its limits hold, and its ledger
+counts. A letter of a rule goes to that rule alone; one without a rule is a new event for all of them.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import batched
+from typing import TYPE_CHECKING, Final
+
+from cli.letter_store import AT_ONCE
+from cli.rules_file import plural
+from shared.errors import EventError, StorageUnavailable
+from shared.event import Event
+from shared.letters import Letter
+from shared.parking import MESSAGE_LIMIT, Parked, QueueParking
+from shared.queues import EVENT_QUEUE, PARKED_QUEUE
+from shared.storage import made_when_missing, storage_errors
+
+if TYPE_CHECKING:
+    from cli.letter_store import Kept, LetterStore
+    from shared.storage import Storage
+
+_FOREVER: Final = -1
+_TOGETHER: Final = 64
+
+
+class Resender:
+    """Puts letters into the queues; safe to use from any thread.
+
+    Args:
+        storage: The app's own Storage account.
+        parked: The queue of parked deliveries.
+        events: The queue of events.
+    """
+
+    def __init__(self, storage: "Storage", *, parked: str = PARKED_QUEUE, events: str = EVENT_QUEUE) -> None:
+        self._storage = storage
+        self._events = events
+        self._parking = QueueParking(storage, queue=parked)
+        self._parked = parked
+
+    def send(self, letter: Letter, now: datetime) -> str:
+        """Send a letter again, and return the queue that took it.
+
+        Args:
+            letter: The letter.
+            now: When the event counts as first seen, so that it has all its time again.
+
+        Raises:
+            EventError: It is too large for the event queue; only a rule's deliveries have a claim check.
+            StorageUnavailable: It was not sent.
+        """
+        if letter.rule and isinstance(letter.subject, Event):
+            self._parking.park(
+                Parked(
+                    event=letter.subject,
+                    rule=letter.rule,
+                    attempt=1,
+                    first_seen=now,
+                    reason=f"sent again after it was given up ({letter.code})",
+                ),
+                0,
+            )
+            return self._parked
+        body = letter.body()
+        size = len(base64.b64encode(body.encode(errors="backslashreplace")))
+        if size > MESSAGE_LIMIT:
+            raise EventError(
+                f"it takes {size} bytes, and a message of {self._events} holds {MESSAGE_LIMIT}: "
+                "publish it to the topic again (updraft publish)"
+            )
+        queue = self._storage.queue(self._events)
+        with storage_errors(f"the event cannot be sent to the queue {self._events}"):
+            made_when_missing(queue.create_queue, lambda: queue.send_message(body, time_to_live=_FOREVER))
+        return self._events
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the letters that were to be sent again.
+
+    Attributes:
+        sent: How many events went to which queue.
+        moved: How many blobs were moved to `replayed/`.
+        back: Blobs whose event was given up again meanwhile, and that stay.
+        failed: Blobs that were not sent, or not wholly, each with the reason.
+    """
+
+    sent: Counter[str] = field(default_factory=Counter)
+    moved: int = 0
+    back: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report."""
+        for queue, count in sorted(self.sent.items()):
+            yield f"{plural(count, 'event')} sent to the queue {queue}"
+        yield f"{plural(self.moved, 'dead letter')} moved to replayed/"
+        for name in self.back:
+            yield f"{name}: sent, and given up again since then; it stays"
+        for name, reason in self.failed:
+            yield f"{name}: not sent: {reason}"
+
+
+def resend(
+    store: "LetterStore",
+    sender: Resender,
+    blobs: Iterable["Kept"],
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Report:
+    """Send letters again, and set each blob aside when all of it was sent.
+
+    Sending comes first: after a crash in between the letter is still there, and its second sending ends as a
+    duplicate at the run that the first one started.
+
+    Args:
+        store: Where they lie.
+        sender: Sends one.
+        blobs: The blobs; taken some at a time, because Event Grid's may hold a megabyte each.
+        now: The time of day.
+    """
+    report = Report()
+
+    def one(kept: "Kept") -> tuple[Counter[str], str, bool]:
+        sent: Counter[str] = Counter()
+        if kept.problem:
+            return sent, kept.problem, False
+        try:
+            for letter in kept.letters:
+                sent[sender.send(letter, now())] += 1
+            return sent, "", store.set_aside(kept)
+        except (EventError, StorageUnavailable) as error:
+            return sent, str(error), False
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for some in batched(blobs, _TOGETHER, strict=False):
+            for kept, (sent, problem, moved) in zip(some, pool.map(one, some), strict=True):
+                report.sent += sent
+                report.moved += moved
+                if problem:
+                    report.failed.append((kept.name, problem))
+                elif not moved:
+                    report.back.append(kept.name)
+    return report
