@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.answer import Answer
 from shared.backoff import Backoff
+from shared.dag_states import DagStates
 from shared.errors import CredentialError
 from shared.failures import AnswerClass, Row, classify, explain
 
@@ -37,6 +38,9 @@ class Airflow(Protocol):
     def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
         """Look a run up."""
 
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
+        """Look a DAG up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -46,11 +50,13 @@ class Target:
         airflow: Its client.
         breaker: Leaves it alone while it is down.
         limiter: Bounds the requests in flight.
+        dags: Remembers which of its DAGs are paused.
     """
 
     airflow: Airflow
     breaker: "Breaker"
     limiter: "Limiter"
+    dags: DagStates = field(default_factory=DagStates)
 
 
 class EndingKind(Enum):
@@ -68,6 +74,8 @@ class EndingKind(Enum):
     """There is no such DAG: try again slowly, for a while."""
     REJECTED = auto()
     """It will never work."""
+    PAUSED = auto()
+    """The DAG is paused, and the rule waits for it: ask again now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +87,14 @@ class Ending:
         code: One word for the reason: the failure table's row, or one of ours.
         reason: The reason for a person.
         at_least: Seconds that the next try must wait at least.
+        counts: Whether this was an attempt, after which the next wait is longer.
     """
 
     kind: EndingKind
     code: str
     reason: str = ""
     at_least: float = 0.0
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,29 @@ class Attempts:
             step = judged
         return step.otherwise
 
+    def question(
+        self, ask: "Callable[[Airflow, float], Answer]", *, wait: float | None = None
+    ) -> tuple[Answer, Row] | Ending:
+        """Ask Airflow something beside the run, once, within the same bounds.
+
+        Args:
+            ask: Sends the request; is given Airflow, and the seconds that are left.
+            wait: Seconds to wait for a place among the requests in flight, if less than usual.
+
+        Returns:
+            A definite answer, with its row of the failure table; else the ending where there is none.
+        """
+        if not self._pause(0.0):
+            return Ending(EndingKind.LATER, "NoTime", "no time was left to ask Airflow")
+        refusal = self._enter(wait)
+        if refusal is not None:
+            return refusal
+        try:
+            answer, row = self._guarded(lambda: ask(self._target.airflow, self._budget.left))
+        except CredentialError as exc:
+            return _no_token(exc)
+        return _later(row, answer) if row.answer_class in _UNHEALTHY else (answer, row)
+
     def _pause(self, seconds: float) -> bool:
         """Wait, and tell whether there is time for another request after that."""
         if self._budget.left < seconds + _LEAST_SECONDS:
@@ -164,7 +197,7 @@ class Attempts:
             self._budget.sleep(seconds)
         return True
 
-    def _enter(self) -> Ending | None:
+    def _enter(self, wait: float | None = None) -> Ending | None:
         """Take a passage and a place for one request; an ending where there is none."""
         breaker = self._target.breaker
         passage = breaker.enter()
@@ -175,7 +208,7 @@ class Attempts:
                 "Airflow failed repeatedly and is left alone for a while",
                 at_least=breaker.retry_in,
             )
-        wait = min(self._budget.place_wait, self._budget.left)
+        wait = min(self._budget.place_wait if wait is None else wait, self._budget.left)
         if not self._target.limiter.enter(self._request.rule, wait=wait):
             passage.end(healthy=None)
             return Ending(EndingKind.LATER, "NoPlace", "as many requests as allowed are in flight to Airflow")
@@ -183,46 +216,47 @@ class Attempts:
         return None
 
     def _ask(self, attempt: int, *, look_up: bool) -> "Ending | _Next":
-        """Send one request, give passage and place back, and judge the answer."""
-        healthy: bool | None = None
-        seconds = 0.0
+        """Send one request, and judge the answer."""
         try:
-            answer = self._send(look_up=look_up)
-            seconds = answer.seconds
-            row = classify(answer)
-            if not answer.unsendable:
-                healthy = row.answer_class not in _UNHEALTHY
+            answer, row = self._guarded(lambda: self._send(look_up=look_up))
         except CredentialError as exc:
-            if exc.permanent:
-                return Ending(EndingKind.ALARM, "NoToken", str(exc))
-            later = Ending(EndingKind.LATER, "NoToken", str(exc))
-            return _Next(look_up, later, self._budget.pauses.delay(attempt))
-        finally:
-            self._passage.end(healthy=healthy)
-            self._target.limiter.leave(self._request.rule, seconds=seconds, healthy=healthy is not False)
+            ending = _no_token(exc)
+            if ending.kind is EndingKind.ALARM:
+                return ending
+            return _Next(look_up, ending, self._budget.pauses.delay(attempt))
+        self.status = answer.status if answer.status is not None else self.status
         if row.answer_class in _UNHEALTHY:
             self._in_doubt |= row.answer_class is AnswerClass.AMBIGUOUS
             pause = self._budget.pauses.delay(attempt, at_least=answer.retry_after)
             return _Next(self._in_doubt, _later(row, answer), pause)
         return self._judge_look_up(row, answer) if look_up else self._judge_start(row, answer)
 
-    def _send(self, *, look_up: bool) -> Answer:
-        request = self._request
+    def _guarded(self, send: Callable[[], Answer]) -> tuple[Answer, Row]:
+        """Send one request, and give passage and place back; raises what `send` raises."""
+        healthy: bool | None = None
+        seconds = 0.0
         began = self._budget.clock()
         try:
-            if look_up:
-                answer = self._target.airflow.get_run(
-                    request.dag_id, request.dag_run_id, within=self._budget.left
-                )
-            else:
-                answer = self._target.airflow.start_run(request, within=self._budget.left)
+            answer = send()
+            seconds = answer.seconds
+            row = classify(answer)
+            if not answer.unsendable:
+                healthy = row.answer_class not in _UNHEALTHY
         except CredentialError:
             self.token_seconds += self._budget.clock() - began
             raise
+        finally:
+            self._passage.end(healthy=healthy)
+            self._target.limiter.leave(self._request.rule, seconds=seconds, healthy=healthy is not False)
         self.token_seconds += answer.token_seconds
         self.airflow_seconds += answer.seconds
-        self.status = answer.status if answer.status is not None else self.status
-        return answer
+        return answer, row
+
+    def _send(self, *, look_up: bool) -> Answer:
+        request, airflow, within = self._request, self._target.airflow, self._budget.left
+        if look_up:
+            return airflow.get_run(request.dag_id, request.dag_run_id, within=within)
+        return airflow.start_run(request, within=within)
 
     def _judge_start(self, row: Row, answer: Answer) -> "Ending | _Next":
         """Judge a definite answer to the request for the run."""
@@ -304,6 +338,10 @@ def _identity(kept: "Json") -> tuple["Json", ...]:
 
 def _reason(row: Row, answer: Answer) -> str:
     return "" if row.answer_class is AnswerClass.STARTED else explain(row, answer)
+
+
+def _no_token(error: CredentialError) -> Ending:
+    return Ending(EndingKind.ALARM if error.permanent else EndingKind.LATER, "NoToken", str(error))
 
 
 def _later(row: Row, answer: Answer) -> Ending:

@@ -66,6 +66,10 @@ class CallbackAirflow:
         """Look a run up."""
         return self._airflow.get_run(dag_id, dag_run_id, within=within)
 
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> "Answer":
+        """Look a DAG up."""
+        return self._airflow.get_dag(dag_id, within=within)
+
 
 def without(answer: "Answer", token: str) -> "Answer":
     """Return an answer without the token: Airflow's refusals quote what they refuse, and may cut it off."""

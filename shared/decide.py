@@ -20,7 +20,7 @@ from shared.rules.callback import CallbackSpec, seconds
 from shared.rules.model import CALL
 from shared.run_identity import run_identity
 from shared.run_ids import run_id_for_event, run_id_for_key
-from shared.run_request import CallbackTerms, RunRequest
+from shared.run_request import CallbackTerms, RunRequest, Terms
 from shared.suggest import did_you_mean
 from shared.templates import Template, check_size, clean_text, event_scope, parse_time, time_text
 
@@ -185,6 +185,7 @@ class _View:
             logical_date=_time(rule.logical_date, scope, "logical_date"),
             run_after=_time(rule.run_after, scope, "run_after"),
             callback=_callback(rule.spec),
+            terms=Terms(max_age=seconds(rule.spec.max_age), when_paused=rule.spec.when_paused),
         )
 
 

@@ -99,6 +99,7 @@ class Intake:
             parked.event,
             decision,
             attempt=parked.attempt + 1,
+            waits=parked.waits,
             first_seen=parked.first_seen,
             decide_seconds=perf_counter() - started,
         )

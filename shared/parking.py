@@ -44,10 +44,11 @@ class Parked:
     Attributes:
         event: The event, whole.
         rule: The rule that it is parked for.
-        attempt: How many deliveries there were so far, counting from 1.
+        attempt: How many deliveries there were so far that count.
         first_seen: When the event first arrived, with a time zone.
         reason: Why it waits, in words.
         claim: The blob that keeps the event, where the message was too small for it.
+        waits: How often it was parked without that being an attempt.
     """
 
     event: Event
@@ -56,6 +57,7 @@ class Parked:
     first_seen: datetime
     reason: str = ""
     claim: str | None = None
+    waits: int = 0
 
     def to_message(self) -> str:
         """Return the message with the event in it, as JSON text."""
@@ -73,6 +75,7 @@ class Parked:
             self.event.id,
             self.first_seen.isoformat(),
             str(self.attempt),
+            *([str(self.waits)] if self.waits else []),
         )
         return f"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json"
 
@@ -83,6 +86,7 @@ class Parked:
             "attempt": self.attempt,
             "first_seen": self.first_seen.isoformat(),
             "reason": self.reason[:_REASON_KEPT],
+            **({"waits": self.waits} if self.waits else {}),
             **kept,
         }
 
@@ -224,8 +228,12 @@ def _parked(document: JsonObject) -> Parked:
     rule, attempt, event = (document.get(name) for name in ("rule", "attempt", "event"))
     if not isinstance(rule, str) or not rule:
         raise EventError("a parked message has no rule")
-    if not isinstance(attempt, int) or isinstance(attempt, bool) or attempt < 1:
-        raise EventError(f"a parked message's attempt is {str(attempt)[:40]!r}, not a count from 1")
+    waits = document.get("waits", 0)
+    for name, count in (("attempt", attempt), ("waits", waits)):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise EventError(f"a parked message's {name} is {str(count)[:40]!r}, not a count")
+    assert isinstance(attempt, int)
+    assert isinstance(waits, int)
     if not isinstance(event, dict):
         raise EventError("a parked message has no event")
     read = read_cloud_event(event)
@@ -236,6 +244,7 @@ def _parked(document: JsonObject) -> Parked:
         attempt=attempt,
         first_seen=_time(document.get("first_seen")),
         reason=str(document.get("reason", "")),
+        waits=waits,
     )
 
 

@@ -6,6 +6,7 @@ where the run was not started. A delivery that can be neither delivered nor kept
 again.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from shared.backoff import Backoff
 from shared.dead_letters import DeadLetter, DeadLetters
 from shared.outcomes import Ledger, Outcome, OutcomeKind
 from shared.parking import Parked, Parking
+from shared.run_request import MAX_AGE
+from shared.start_terms import start_on_terms
 from shared.telemetry import report
 
 if TYPE_CHECKING:
@@ -39,7 +42,8 @@ class Policy:
         alarm: Waits in the queue while a person has to act.
         missing_dag: Waits in the queue for a DAG that is not there.
         grace: How long after it was first seen an event waits for its DAG.
-        max_age: How long after it was first seen an event is given up, whatever the reason.
+        paused: Waits in the queue for a paused DAG; they do not grow.
+        max_age: The most that a rule's own `max_age` may be.
         breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
     """
 
@@ -48,7 +52,8 @@ class Policy:
     alarm: Backoff = field(default_factory=lambda: Backoff(first=1800.0, longest=1800.0, least=900.0))
     missing_dag: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
     grace: float = 3600.0
-    max_age: float = 86_400.0
+    paused: Backoff = field(default_factory=lambda: Backoff(first=120.0, longest=120.0, least=60.0))
+    max_age: float = math.inf
     breaker_rest: float = 30.0
 
 
@@ -60,6 +65,7 @@ class _Delivery:
         event: The event.
         decision: What the rule wants.
         attempt: Counted from 1.
+        waits: How often it was parked without that being an attempt.
         first_seen: When the event first arrived.
         began: When this delivery did, on the monotonic clock.
         decide_seconds: How long deciding took before that.
@@ -69,6 +75,7 @@ class _Delivery:
     event: "Event"
     decision: "Decision"
     attempt: int
+    waits: int
     first_seen: datetime
     began: float
     decide_seconds: float
@@ -120,6 +127,7 @@ class Relay:
         decision: "Decision",
         *,
         attempt: int = 1,
+        waits: int = 0,
         first_seen: datetime | None = None,
         decide_seconds: float = 0.0,
         deadline: float | None = None,
@@ -131,6 +139,7 @@ class Relay:
             decision: What the rule wants. One without a request ends as a dead letter, and so does one that
                 no longer matches: a parked delivery was promised a run before its rule was edited.
             attempt: The number of this delivery, counted from 1.
+            waits: How often it was parked without that being an attempt.
             first_seen: When the event first arrived, with a time zone; None for now.
             decide_seconds: How long deciding took, for the log.
             deadline: From `deadline()`, where several deliveries share a budget.
@@ -143,6 +152,7 @@ class Relay:
             event=event,
             decision=decision,
             attempt=attempt,
+            waits=waits,
             first_seen=first_seen or self._now(),
             began=self._clock(),
             decide_seconds=decide_seconds,
@@ -156,21 +166,22 @@ class Relay:
             clock=self._clock,
             sleep=self._sleep,
         )
-        attempts = Attempts(self._targets(decision.request.connection), decision.request, budget)
-        ending = attempts.run()
+        target = self._targets(decision.request.connection)
+        attempts = Attempts(target, decision.request, budget)
+        ending = start_on_terms(attempts, decision.request, target.dags)
         return self._act(replace(delivery, attempts=attempts), ending)
 
     def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
         policy = self._policy
         match ending.kind:
-            case EndingKind.STARTED:
-                return self._end(delivery, OutcomeKind.STARTED)
-            case EndingKind.DUPLICATE:
-                return self._end(delivery, OutcomeKind.DUPLICATE)
+            case EndingKind.STARTED | EndingKind.DUPLICATE:
+                return self._end(delivery, OutcomeKind(ending.kind.name.lower()), ending.reason)
             case EndingKind.LATER:
                 return self._park(delivery, ending, policy.later)
             case EndingKind.ALARM:
                 return self._park(delivery, ending, policy.alarm, alarm=True)
+            case EndingKind.PAUSED:
+                return self._park(delivery, ending, policy.paused)
             case EndingKind.MISSING_DAG if self._age(delivery) < policy.grace:
                 return self._park(delivery, ending, policy.missing_dag)
             case EndingKind.MISSING_DAG | EndingKind.REJECTED:
@@ -178,16 +189,16 @@ class Relay:
 
     def _park(self, delivery: _Delivery, ending: Ending, waits: Backoff, *, alarm: bool = False) -> Outcome:
         delay = waits.delay(delivery.attempt, at_least=ending.at_least)
-        if self._age(delivery) + delay >= self._policy.max_age:
-            hours = self._policy.max_age / 3600
-            return self._reject(
-                delivery,
-                Ending(EndingKind.REJECTED, _TOO_OLD, f"given up after {hours:g} h: {ending.reason}"),
-            )
+        request = delivery.decision.request
+        max_age = min(request.terms.max_age if request else MAX_AGE, self._policy.max_age)
+        if self._age(delivery) + delay >= max_age:
+            given_up = f"given up after {max_age / 3600:.3g} h: {ending.reason}"
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _TOO_OLD, given_up))
         parked = Parked(
             event=delivery.event,
             rule=delivery.decision.rule,
-            attempt=delivery.attempt,
+            attempt=delivery.attempt - (not ending.counts),
+            waits=delivery.waits + (not ending.counts),
             first_seen=delivery.first_seen,
             reason=ending.reason,
         )

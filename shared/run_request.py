@@ -1,8 +1,12 @@
 """What Airflow is asked to start: the end of deciding and the beginning of acting."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from shared.json_types import JsonObject
+
+MAX_AGE: Final = 86_400.0
+"""Seconds after which a delivery that still waits is given up, where its rule says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,19 @@ class CallbackTerms:
 
     lifetime: int
     token: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a rule says about when its runs may be started, and how long that is tried.
+
+    Attributes:
+        max_age: Seconds after the event was first seen at which a delivery that still waits is given up.
+        when_paused: What to do while the DAG is paused.
+    """
+
+    max_age: float = MAX_AGE
+    when_paused: Literal["start", "hold", "reject"] = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,7 @@ class RunRequest:
         run_after: RFC 3339, or None to start at once.
         callback: How the run reports back, or None where it does not. The token itself is never in a
             request: it is put into the conf while that is sent (`shared/callbacks.py`).
+        terms: When it may be started, and how long that is tried.
     """
 
     rule: str
@@ -44,3 +62,4 @@ class RunRequest:
     logical_date: str | None = None
     run_after: str | None = None
     callback: CallbackTerms | None = None
+    terms: Terms = field(default_factory=Terms)

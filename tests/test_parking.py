@@ -88,7 +88,7 @@ class TestMessages:
             ('{"updraft": 2}', '"updraft": 1'),
             ('{"updraft": 1}', "no rule"),
             ('{"updraft": 1, "rule": 7}', "no rule"),
-            ('{"updraft": 1, "rule": "r", "attempt": 0}', "attempt"),
+            ('{"updraft": 1, "rule": "r", "attempt": -1}', "attempt"),
             ('{"updraft": 1, "rule": "r", "attempt": true}', "attempt"),
             ('{"updraft": 1, "rule": "r", "attempt": "1"}', "attempt"),
             ('{"updraft": 1, "rule": "r", "attempt": 1, "event": []}', "no event"),

@@ -143,7 +143,7 @@ def test_a_lookup_that_fails_is_repeated(stub: AirflowStub, delivering: Deliveri
     stub.inject(0, when=starts, after_handling=True)
     stub.inject(503, times=2, when=looks_up)
     assert delivering.relay.deliver(event(), decision()).kind is OutcomeKind.STARTED
-    assert stub.count("GET") == 3
+    assert stub.count("GET", f"/api/v2/dags/{DAG}/dagRuns/") == 3
 
 
 def test_retry_after_is_kept_to(stub: AirflowStub, delivering: Delivering) -> None:

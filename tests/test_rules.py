@@ -221,10 +221,8 @@ def test_application_settings_are_filled_in() -> None:
         ("when: {types: [t]}\nstart: {dag: d}\ndescription: 5", "write it in quotes"),
         ("when: {types: [t]}\nstart: {dag: d}\ndescription: " + "x" * 501, "at most 500"),
         ("when: {types: [t]}\nstart: {dag: d}\nwhen_paused: held", "(did you mean `hold`?)"),
-        (
-            "when: {types: [t]}\nstart: {dag: d}\nwhen_paused: hold",
-            "`when_paused` is not available in this version",
-        ),
+        ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 169h", "`max_age` is 169h, and 168h is the most"),
+        ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 1d", "`1d` is not allowed here"),
         ("when: {types: [t]}\nstart: {dag: d}\ntrack: poll", "`track` is not available in this version yet"),
         ("when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ id }}'", "`latest_by` is not available in"),
         (

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.rules.addresses import SETTING, check_address
 from shared.rules.auth import Auth, Auths, check_auths, needs_vault
-from shared.rules.callback import CallbackSpec
+from shared.rules.callback import CallbackSpec, seconds
 from shared.rules.callers import CallerSpec
 from shared.rules.part import Part, Text
 from shared.run_ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
@@ -18,6 +18,8 @@ from shared.run_ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
 RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
 DAG_ID: Final = r"^[A-Za-z0-9_.~-]{1,250}$"
 DURATION: Final = r"^[1-9][0-9]{0,5}(s|m|h)$"
+LONGEST_AGE: Final = 168 * 3_600
+"""Seconds of the greatest `max_age`: a week."""
 CALL: Final = "call"
 """The name, in place of a rule's, of runs that a caller asks for by the DAG's name."""
 
@@ -211,7 +213,15 @@ class RuleSpec(Part):
     )
     coalesce: Coalesce | None = Field(default=None, description="How a burst of events becomes one run.")
     when_paused: Literal["start", "hold", "reject"] = Field(
-        default="start", description="What to do while the DAG is paused."
+        default="start",
+        description="While the DAG is paused: `start` a run that waits in Airflow, `hold` the event until it "
+        "is not, or `reject` it.",
+    )
+    max_age: str = Field(
+        default="24h",
+        pattern=DURATION,
+        description="How long after it first arrived an event that still waits is given up; at most 168h.",
+        examples=["24h"],
     )
     track: Literal["callback", "poll", "none"] = Field(
         default="none", description="How the app learns how the run ended."
@@ -219,6 +229,13 @@ class RuleSpec(Part):
     callback: CallbackSpec | None = Field(
         default=None, description="How the run reports back; for `track: callback`."
     )
+
+    @field_validator("max_age")
+    @classmethod
+    def _bounded(cls, max_age: str) -> str:
+        if seconds(max_age) > LONGEST_AGE:
+            raise ValueError(f"`max_age` is {max_age}, and 168h is the most")
+        return max_age
 
     @field_validator("name")
     @classmethod

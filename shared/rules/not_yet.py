@@ -12,7 +12,6 @@ def not_yet_available(rule: RuleSpec) -> list[str]:
     used = {
         "coalesce": rule.coalesce is not None,
         "latest_by": rule.latest_by is not None,
-        "when_paused": rule.when_paused != "start",
         "track": rule.track == "poll",
     }
     return [key for key, is_used in used.items() if is_used]
