@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from shared.callers.gate import Gate
 from shared.errors import CredentialError
 from shared.event import KINDS
+from shared.gate import Gate
 from shared.telemetry import LOGGER
 from shared.web import JSON_TYPES, CallRefused, Reply, Request, read_body
 

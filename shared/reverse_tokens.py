@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.callers.gate import Gate
 from shared.errors import ConfigurationError, CredentialError, SecretUnavailable
+from shared.gate import Gate
 from shared.jws_header import read_header
 from shared.telemetry import LOGGER
 from shared.web import CallRefused, unauthorized
@@ -136,8 +136,7 @@ class ReverseTokens:
                 headers={"Retry-After": "10"},
             ) from None
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
-            LOGGER.warning("a run's token was refused: %s", type(error).__name__)
-            raise _not_accepted() from None
+            raise _not_accepted(type(error).__name__) from None
         parts = str(claims["sub"]).split("/")
         if claims.get("scope") != SCOPE or len(parts) != 3:  # noqa: PLR2004 - connection, DAG, run
             raise _not_accepted()
@@ -189,7 +188,6 @@ class ReverseTokens:
         ]
 
 
-def _not_accepted() -> CallRefused:
-    return unauthorized(
-        "token_not_accepted", "the token is not accepted: it is none that this app gave a run"
-    )
+def _not_accepted(inside: str = "") -> CallRefused:
+    told = "the token is not accepted: it is none that this app gave a run"
+    return unauthorized("token_not_accepted", told, inside=inside)

@@ -131,7 +131,7 @@ class RunCalls:
             {
                 "id": event.id,
                 "source": event.source,
-                "runs": [_run(each, rules) for each in outcomes if each.dag_id],
+                "runs": [_run(each, rules) for each in outcomes if each.rule],
             }
             for event, outcomes in zip(events, results, strict=True)
         ]
@@ -241,7 +241,9 @@ def _who(identity: Identity) -> JsonObject:
 
 
 def _run(outcome: Outcome, rules: Rules) -> JsonObject:
-    """Return where a run is found, the same however often it was asked for."""
+    """Return where a run is found, the same however often it was asked for; or why there is none."""
+    if outcome.kind is OutcomeKind.REJECTED:
+        return {"rule": outcome.rule, "rejected": outcome.reason}
     return {
         "rule": outcome.rule,
         "connection": outcome.connection,

@@ -9,6 +9,7 @@ from typing import Final
 
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
 from shared.event.json_text import parse
+from shared.gate import Gate
 from shared.json_types import Json, JsonObject
 from shared.telemetry import LOGGER
 
@@ -29,6 +30,9 @@ _TITLES: Final[Mapping[int, str]] = {
     503: "Service Unavailable",
 }
 _DETAIL_KEPT: Final = 1_000
+_UNAUTHORIZED: Final = 401
+_strangers = Gate(1.0)
+"""Anybody can send what is no token; so that nobody can fill the log, one a second is written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +78,24 @@ class CallRefused(UpdraftError):  # noqa: N818 - it names an answer
         code: One word for programs, as in `token_expired`.
         detail: Why, for a person; never a token, nor anything that the caller may not know.
         headers: More headers of the answer.
+        inside: What the log may know besides, and the caller may not.
     """
 
     def __init__(
-        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        inside: str = "",
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.headers = dict(headers or {})
+        self.inside = inside
 
     def reply(self) -> Reply:
         """Return the answer: a problem document (RFC 9457)."""
@@ -150,18 +162,19 @@ def bearer(request: Request) -> str:
     return token.strip()
 
 
-def unauthorized(code: str, detail: str, *, error: str = "invalid_token") -> CallRefused:
+def unauthorized(code: str, detail: str, *, error: str = "invalid_token", inside: str = "") -> CallRefused:
     """Return the refusal of a token, with the challenge that RFC 6750 section 3 asks for.
 
     Args:
         code: One word for programs.
         detail: Why; of our own words alone, because it stands in a header too.
         error: RFC 6750's error code; empty where no token was sent.
+        inside: What the log may know besides.
     """
     challenge = 'Bearer realm="updraft"' + (
         f', error="{error}", error_description="{detail}"' if error else ""
     )
-    return CallRefused(401, code, detail, headers={"WWW-Authenticate": challenge})
+    return CallRefused(401, code, detail, headers={"WWW-Authenticate": challenge}, inside=inside)
 
 
 def carry_out(request: Request, handle: Callable[[Request], Reply]) -> Reply:
@@ -174,9 +187,9 @@ def carry_out(request: Request, handle: Callable[[Request], Reply]) -> Reply:
     try:
         return handle(request)
     except CallRefused as refused:
-        LOGGER.warning(
-            "a call was refused: %d %s: %s", refused.status, refused.code, _one_line(refused.detail)
-        )
+        if refused.status != _UNAUTHORIZED or _strangers.enter():
+            why = _one_line(f"{refused.detail} {refused.inside}")
+            LOGGER.warning("a call was refused: %d %s: %s", refused.status, refused.code, why)
         return refused.reply()
     except ConfigurationError as error:
         LOGGER.error("a call could not be handled: %s", error)

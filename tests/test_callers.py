@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from local.identity_endpoint import Identity, IdentityEndpoint
 from local.loopback_server import Reply, Request
 from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, fits, tenant_issuers
-from shared.callers.gate import Gate
 from shared.callers.permissions import MOST_BUCKETS, check_conf, start_entry
 from shared.callers.signing_keys import A_DAY, AN_HOUR, KeysUnavailable, UnknownKey
 from shared.callers.verifier import LONGEST_TOKEN
 from shared.callers.verifier import Identity as Caller
+from shared.gate import Gate
 from shared.json_types import Json, JsonObject
 from shared.rules.callers import CallerSpec
 from shared.web import CallRefused

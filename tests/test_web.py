@@ -3,7 +3,8 @@ import logging
 import pytest
 
 from shared.errors import SettingsError, StorageUnavailable
-from shared.web import CallRefused, Reply, Request, bearer, carry_out, read_object
+from shared.gate import Gate
+from shared.web import CallRefused, Reply, Request, bearer, carry_out, read_object, unauthorized
 
 REQUEST = Request({})
 
@@ -76,3 +77,22 @@ def test_a_content_type_may_have_parameters() -> None:
     """They say nothing that matters here."""
     request = Request({"content-type": "Application/JSON; charset=utf-8"}, b'{"a": 1}')
     assert read_object(request, limit=100) == {"a": 1}
+
+
+def test_strangers_cannot_fill_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the calls without a good token one a second is logged, with what only the log may know."""
+    now = [0.0]
+    monkeypatch.setattr("shared.web._strangers", Gate(1.0, lambda: now[0]))
+
+    def refuse(_: Request) -> Reply:
+        raise unauthorized("no", "go away", inside="(wrong issuer)")
+
+    with caplog.at_level(logging.WARNING):
+        replies = [carry_out(REQUEST, refuse) for _ in range(50)]
+        now[0] = 2.0
+        carry_out(REQUEST, refuse)
+    assert len(caplog.records) == 2
+    assert "wrong issuer" in caplog.text
+    assert "wrong issuer" not in str(replies)

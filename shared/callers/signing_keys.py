@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from shared.callers.gate import ONCE_A_MINUTE, Gate
 from shared.errors import UpdraftError
+from shared.gate import ONCE_A_MINUTE, Gate
 from shared.telemetry import LOGGER
 
 if TYPE_CHECKING:

@@ -172,10 +172,7 @@ class TokenVerifier:
 
 def _refused(reason: str) -> CallRefused:
     """Return the one refusal of all that is not the tenant's token for this app; the log knows more."""
-    LOGGER.warning(
-        "a token was refused: %s", " ".join(reason.encode(errors="replace").decode().split())[:200]
-    )
-    return unauthorized("token_not_accepted", _NOT_ACCEPTED)
+    return unauthorized("token_not_accepted", _NOT_ACCEPTED, inside=f"({reason[:200]})")
 
 
 def _guid(claims: Mapping[str, Any], name: str) -> str:
