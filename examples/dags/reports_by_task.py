@@ -1,0 +1,28 @@
+"""Tells Updraft how it ended with a last task: it has retries, a log and the worker's identity.
+
+For a rule with `track: callback`; a run without a callback in its conf is left alone. The notifier beside it
+reports what no task can see, such as a run that was ended by hand: what is reported twice is taken once.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag, get_current_context, task
+from updraft_airflow.notifier import UpdraftNotifier, report_outcome
+
+
+@dag(schedule=None, tags=["updraft"], doc_md=__doc__, on_failure_callback=UpdraftNotifier())
+def reports_by_task() -> None:
+    """One run for each event, and a report at its end, whether `work` succeeded or not."""
+
+    @task
+    def work() -> str:
+        """Fail where conf asks for it, to see a failure reported."""
+        conf = get_current_context()["dag_run"].conf or {}
+        if conf.get("fail"):
+            raise RuntimeError("conf asked for a failure")
+        return "done"
+
+    work() >> report_outcome()
+
+
+reports_by_task()
