@@ -3,18 +3,17 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cli.explain_views import View
 from cli.rules_file import (
     Subparsers,
     add_kind_option,
     add_rules_option,
     load,
     print_problems,
-    printable,
     tree_printer,
 )
 from shared.errors import RulesError
@@ -23,8 +22,6 @@ from shared.json_types import Json, JsonObject
 if TYPE_CHECKING:
     from shared.decide import Decision
     from shared.rules import Rules
-
-_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +33,7 @@ class Explained:
     source: str | None
     error: str | None
     decisions: "list[Decision]"
+    file: str | None = None
 
     def to_json(self) -> JsonObject:
         """Return the event's part of the `--json` document, whose shape is stable."""
@@ -82,16 +80,30 @@ def run(args: argparse.Namespace) -> int:
     except RulesError as error:
         print_problems(error)
         return 1
-    explained = [each for file in args.files for each in explain_body(read_body(file), rules, args.kind)]
+    explained = [
+        replace(each, file=file)
+        for file in args.files
+        for each in explain_body(read_body(file), rules, args.kind)
+    ]
     if args.json:
         print(json.dumps({"events": [each.to_json() for each in explained]}, indent=2))
-    elif show := tree_printer():
-        for each in explained:
-            show(_tree(each))
     else:
-        for each in explained:
-            print("\n".join(_lines(each)))
+        _show(explained, View({rule.name: rule.description for rule in rules.rules}, len(args.files) > 1))
     return 2 if any(each.error is not None for each in explained) else 0
+
+
+def _show(explained: list[Explained], view: View) -> None:
+    """Print every event for a person, a blank line between two."""
+    if not explained:
+        print("there is no event in an empty array")
+    show = tree_printer()
+    for number, each in enumerate(explained):
+        if number:
+            print()
+        if show is not None:
+            show(view.tree(each))
+        else:
+            print("\n".join(view.lines(each)))
 
 
 def explain_body(body: bytes | OSError, rules: "Rules", kind: str | None) -> list[Explained]:
@@ -106,7 +118,7 @@ def explain_body(body: bytes | OSError, rules: "Rules", kind: str | None) -> lis
     from shared.event import Unreadable, read_events  # noqa: PLC0415 - as above
 
     if isinstance(body, OSError):
-        return [Explained(None, None, None, f"the file cannot be read: {body}", [])]
+        return [Explained(None, None, None, f"the file cannot be read: {body.strerror or body}", [])]
     return [
         Explained(event.id, event.type, event.source, event.error, [])
         if isinstance(event, Unreadable)
@@ -136,61 +148,3 @@ def _decision_json(decision: "Decision") -> JsonObject:
         "reason": decision.reason,
         "request": request,
     }
-
-
-def _headline(each: Explained) -> str:
-    if each.error is not None and each.id is None and each.type is None:
-        return "not an event"
-    return f"{each.type or 'unknown type'}  {each.id or 'no id'}"
-
-
-def _request_lines(decision: "Decision") -> Iterator[str]:
-    request = decision.request
-    if request is None:
-        return
-    yield f"connection: {request.connection}"
-    yield f"dag: {request.dag_id}"
-    yield f"run id: {request.dag_run_id}"
-    for name, value in (("logical date", request.logical_date), ("run after", request.run_after)):
-        if value is not None:
-            yield f"{name}: {value}"
-    yield f"note: {printable(request.note or '')}"
-    yield "conf:"
-    for line in json.dumps(request.conf, indent=2).splitlines():
-        yield f"  {line}"
-
-
-def _verdict(decision: "Decision") -> str:
-    if not decision.matched:
-        return f"no match: {decision.reason}"
-    return "match" if decision.request else f"match, but the run cannot be asked for: {decision.reason}"
-
-
-def _lines(each: Explained) -> Iterator[str]:
-    yield printable(_headline(each))
-    if each.source is not None:
-        yield printable(f"  source: {each.source}")
-    if each.error is not None:
-        yield printable(f"  error: {each.error}")
-    for decision in each.decisions:
-        yield printable(f"  {decision.rule}: {_verdict(decision)}")
-        for line in _request_lines(decision):
-            yield f"    {line}"
-
-
-def _tree(each: Explained) -> Any:  # noqa: ANN401 - rich's Tree, imported below
-    from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
-    from rich.tree import Tree  # noqa: PLC0415 - as above
-
-    tree = Tree(Text(printable(_headline(each)), style="bold"))
-    if each.source is not None:
-        tree.add(Text(printable(each.source), style="dim"))
-    if each.error is not None:
-        tree.add(Text(printable(each.error), style="red"))
-    for decision in each.decisions:
-        style = "dim" if not decision.matched else "green" if decision.request else "red"
-        branch = tree.add(Text(printable(f"{decision.rule}: {_verdict(decision)}"), style=style))
-        lines = "\n".join(_request_lines(decision))
-        if lines:
-            branch.add(Text(lines))
-    return tree

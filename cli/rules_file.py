@@ -51,7 +51,8 @@ def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":
     try:
         text = Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise RulesError([Problem(f"the file cannot be read: {error}", file)]) from error
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise RulesError([Problem(f"the file cannot be read: {why}", file)]) from error
     return load_rules(text, file=file, settings=settings)
 
 

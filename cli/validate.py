@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
         rules = load(args.rules, os.environ if args.live else None)
     except RulesError as error:
         print_problems(error)
+        if args.live:
+            print("with --live, application settings are read from the environment", file=sys.stderr)
         return 1
     problems: list[str] = []
     samples: list[Sample] = []
@@ -138,7 +140,8 @@ def sample_problems(rules: "Rules", samples: Sequence[Sample], folder: str) -> I
         folder: Where the samples are, for the messages.
     """
     if not samples:
-        yield f"{folder}: there is no sample (*.json) in it"
+        found = "there is no sample (*.json) in it" if Path(folder).is_dir() else "there is no such folder"
+        yield f"{folder}: {found}"
         return
     hit: set[str] = set()
     for sample in samples:

@@ -90,7 +90,10 @@ def test_a_folder_without_samples_is_a_problem(
 ) -> None:
     """A mistyped folder does not pass for rules that were tried."""
     assert main(["validate", "--rules", str(rules), "--samples", str(tmp_path / "none")]) == 1
-    assert "there is no sample" in capsys.readouterr().err
+    assert "none: there is no such folder" in capsys.readouterr().err
+    (tmp_path / "none").mkdir()
+    assert main(["validate", "--rules", str(rules), "--samples", str(tmp_path / "none")]) == 1
+    assert "there is no sample (*.json) in it" in capsys.readouterr().err
 
 
 def test_the_committed_schema_is_current(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,10 +26,12 @@ EVENT = {
     "data": {"name": "shop", "sourceSlot": "staging", "targetSlot": "production"},
     "dataVersion": "1",
 }
+EVENT_TOPIC = str(EVENT["topic"])
 RULES = """
 connections: {main: {url: "%AIRFLOW%", auth: {kind: entra, scope: s}}}
 rules:
   - name: swap
+    description: A new version went live
     when: {types: [Microsoft.Web.SlotSwapCompleted]}
     start: {dag: smoke, conf: {site: "{{ app.site }}"}, logical_date: "{{ time }}", note: why}
   - {name: other, when: {types: [Other]}, start: {dag: d}}
@@ -149,16 +152,26 @@ def test_plain_text_where_it_is_no_terminal(folder: Path, capsys: pytest.Capture
     out = capsys.readouterr().out
     for part in (
         "Microsoft.Web.SlotSwapCompleted  e1",
-        "  swap: match\n",
+        "  swap: match\n    description: A new version went live\n",
+        f"  file: {folder / 'event.json'}\n",
         "    run id: swap__e1__",
         "    logical date: 2026-03-01T10:00:00Z",
         '"site": "shop"',
         "  other: no match: type is",
         "  broken: match, but the run cannot be asked for: x:",
-        "not an event\n  error: ",
+        f"\n\nnot an event\n  file: {folder / 'bad.json'}\n  error: ",
     ):
         assert part in out
     assert "\x1b" not in out
+
+
+def test_an_empty_array_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is nothing to explain, a person is told so; a document is empty."""
+    (folder / "event.json").write_text("[]")
+    assert run(folder, str(folder / "event.json")) == 0
+    assert capsys.readouterr().out == "there is no event in an empty array\n"
+    assert run(folder, "--json", str(folder / "event.json")) == 0
+    assert json.loads(capsys.readouterr().out) == {"events": []}
 
 
 def test_escape_sequences_of_an_event_do_not_reach_the_terminal(
@@ -172,14 +185,11 @@ def test_escape_sequences_of_an_event_do_not_reach_the_terminal(
     assert "\\x1b[2Jx\\n" in out
 
 
-@pytest.mark.parametrize("no_colour", [False, True])
-def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
-    """On a terminal the view is a tree, in colour unless NO_COLOR says otherwise."""
+def on_terminal(folder: Path, more: dict[str, str]) -> str:
+    """Return what `updraft explain` writes to a terminal for an event and for what is none."""
     leader, follower = pty.openpty()
     environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    environment |= {"TERM": "xterm-256color", "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
-    if no_colour:
-        environment["NO_COLOR"] = "1"
+    environment |= {"TERM": "xterm-256color", "COLUMNS": "200", "PYTHONPATH": str(ROOT), **more}
     (folder / "bad.json").write_text("{")
     command = [sys.executable, "-m", "cli.main", "explain", "event.json", "bad.json"]
     process = subprocess.Popen(
@@ -200,10 +210,29 @@ def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
     os.close(leader)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2, errors
-    text = output.decode()
+    return output.decode()
+
+
+@pytest.mark.parametrize("no_colour", [False, True])
+def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
+    """On a terminal the view is a tree, in colour unless NO_COLOR says otherwise."""
+    text = on_terminal(folder, {"NO_COLOR": "1"} if no_colour else {})
     assert "├── " in text
-    assert "swap: match" in text
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "e1  matches 2 of 3 rules" in plain
+    assert "swap: match" in plain
+    assert "A new version went live" in plain
+    assert '"site": "shop"' in plain
+    assert "broken: match, but the run cannot be asked for" in plain
     assert ("\x1b[32m" in text) is not no_colour
+
+
+def test_a_narrow_terminal_hides_nothing(folder: Path) -> None:
+    """What is too long for a line goes on in the next one."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(folder, {"COLUMNS": "60"}))
+    joined = re.sub(r"[\s│]+", "", text)
+    assert joined.count(EVENT_TOPIC) == 2
+    assert "…" not in joined.replace("default(…)", "")
 
 
 def test_a_decision_is_the_one_that_the_app_makes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
