@@ -30,7 +30,6 @@ _FRESH: Final = 1.0
 _BETWEEN_GIVING: Final = 2.0
 _LOOK_EARLY: Final = 0.95
 _LOOK_AGAIN: Final = 1.5
-_LOOK_AGAIN_SHARE: Final = 0.9
 _PASSED_OVER: Final = 6
 _EXTRA_FIRST: Final = 4.0
 _EXTRA_LONGEST: Final = 60.0
@@ -185,9 +184,10 @@ class Permits:
     def _keep(self, now: float, wanted: int) -> Step | None:
         """At the end of the oldest permit's turn: renew it, or decide to give it back."""
         staying = [permit for permit in self._held if not permit.leaving]
-        if len(staying) > wanted:
-            staying[0].leaving = True
-            return None
+        surplus = max(len(staying) - wanted, 0)
+        for permit in staying[:surplus]:
+            permit.leaving = True
+        del staying[:surplus]
         if not staying or now < max(staying[0].since + self._turn, staying[0].judged):
             return None
         oldest = staying[0]
@@ -245,7 +245,8 @@ class Permits:
     def _until_turn(self) -> float:
         """Return the seconds to the next look: until shortly before those ahead should have had a permit."""
         ahead = max(self._view.ahead - len(self._view.free), 0)
-        wait = max(ahead, _LOOK_AGAIN_SHARE) * _LONG_TURN * self._turn / self._places
+        each = _LONG_TURN * self._turn / self._places
+        wait = ahead * each if ahead else min(each, self._places)  # the fewer permits, the less may lie idle
         return max(_LOOK_EARLY * wait, _LOOK_AGAIN) * (0.85 + 0.15 * self._draw())
 
     def _got(self, index: int, lease: str, *, since: float) -> None:
