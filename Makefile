@@ -38,10 +38,11 @@ setup: ## Install everything into this folder: the app, Airflow and Azurite
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv-airflow/ready: local/airflow/requirements.txt | .venv/bin/uv
+.venv-airflow/ready: local/airflow/requirements.txt for_airflow/pyproject.toml | .venv/bin/uv
 	$(call say,Installing Airflow and Postgres into .venv-airflow)
 	@[ -x .venv-airflow/bin/python ] || $(UV) venv --python "$$(local/find_python.sh)" .venv-airflow
 	@$(UV) pip install --python .venv-airflow/bin/python -r local/airflow/requirements.txt
+	@$(UV) pip install --python .venv-airflow/bin/python --no-deps --no-build-isolation --editable for_airflow
 	@touch $@
 
 .PHONY: airflow2

@@ -25,6 +25,7 @@ EVENTS: Final = ROOT / "examples" / "events"
 _EVENT_GRID: Final = "https://eventgrid.azure.net/.default"
 _DELIVERED_WITHIN: Final = 30.0
 _FINISHED_WITHIN: Final = 90.0
+_REPORTED_WITHIN: Final = 30.0
 _NAMES: Final = {
     "started": ("run created", "cyan"),
     "success": ("succeeded", "green"),
@@ -97,13 +98,27 @@ class Demo:
                 raise StackError("airflow", f"{what}. See {shown(log)}", log=log)
             time.sleep(0.1)
         conf = ", ".join(f"{name} {value}" for name, value in run["conf"].items() if not name.startswith("_"))
-        for name, member, words in (("running", "start_date", ""), (run["state"], "end_date", conf)):
-            self._line(_milliseconds(sent, moment(run[member])), name, words)
+        moments = [(moment(run["start_date"]), "running", ""), (moment(run["end_date"]), run["state"], conf)]
+        if "callback" in run["conf"]["_updraft"]:
+            moments.append((self._reported(told), "reported", "back to the app, with the run's own token"))
+        for when, name, words in sorted(moments):
+            self._line(_milliseconds(sent, when), name, words)
         link = self._stack.airflow.run_link(told.dag, told.run)
         if run["state"] != "success":
             raise StackError("airflow", f"run {told.run} of {told.dag} failed: {link}", log=log)
         self._see_one_run(told)
         self._console.print(f"{'':12}[underline]{link}[/]")
+
+    def _reported(self, told: Told) -> datetime:
+        """Wait until the app has heard from the run how it ended, and return when that was."""
+        log = self._stack.app.log
+        deadline = time.monotonic() + _REPORTED_WITHIN
+        while not (heard := [it for it in outcomes(log) if (it.outcome, it.run) == ("ended", told.run)]):
+            if time.monotonic() > deadline:
+                what = f"run {told.run} of {told.dag} did not report how it ended"
+                raise StackError("airflow", f"{what}. See {shown(log)}", log=log)
+            time.sleep(0.05)
+        return heard[0].ended
 
     def _see_one_run(self, told: Told) -> None:
         """Ask Airflow for the DAG's runs: whatever their ids, exactly one is to name the event."""
@@ -123,7 +138,7 @@ class Demo:
     def _lines(self, sent: datetime, told: Told, *, by: str) -> None:
         words = {
             "received": f"by the function {told.function}, through {by}",
-            "token": "managed identity, then Key Vault, then Airflow's own login",
+            "token": "as the managed identity, from Entra",
             "started": f"rule {told.rule} started the DAG {told.dag}",
             "duplicate": "Airflow has this very run already",
         }

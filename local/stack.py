@@ -7,19 +7,22 @@ tell the two apart.
 import contextlib
 import fcntl
 import os
+import secrets
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from local.airflow_process import USER, Airflow
+from local.airflow_auth import ADMIN, entra
+from local.airflow_process import Airflow
 from local.azurite import Azurite
 from local.certificates import make_certificates
 from local.event_grid_topic import EventGridTopic, StorageQueue, Subscription, Webhook
 from local.functions_process import ROOT, FunctionsApp, HostKind
-from local.identity_endpoint import IdentityEndpoint
+from local.identity_endpoint import Identity, IdentityEndpoint
 from local.key_vault import LocalKeyVault
 from local.processes import Processes, StackError, shown
 from shared.queues import EVENT_QUEUE
@@ -27,8 +30,19 @@ from shared.queues import EVENT_QUEUE
 STATE: Final = ROOT / ".updraft"
 """Where the stack keeps its state, logs and sockets; `make clean` removes it."""
 DAGS: Final = ("smoke_tests", "load_orders")
+
+
+def _made_up(name: str) -> str:
+    """Return a GUID that is the same at every start, so that Airflow knows its users again."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://updraft.example/local/{name}"))
+
+
 APP_SERVICE: Final = "Microsoft.Web."
 """What the types of App Service's events begin with; they go to the webhook, and all others to the queue."""
+APP_RESOURCE: Final = "api://updraft"
+"""The Application ID URI of the function app's own registration: what its callers ask tokens for."""
+AIRFLOW_CLIENT_ID: Final = _made_up("airflow")
+"""The managed identity that Airflow itself has."""
 FUNCTIONS_PORT: Final = 7071
 AIRFLOW_PORT: Final = 8080
 
@@ -46,6 +60,7 @@ class Stack:
         host: HostKind = "local",
         functions_port: int = FUNCTIONS_PORT,
         airflow_port: int = AIRFLOW_PORT,
+        settings: Mapping[str, str] | None = None,
         announce: Announce = lambda _part, _address, _seconds: None,
     ) -> None:
         """Prepare; nothing is started yet.
@@ -55,11 +70,14 @@ class Stack:
             host: What runs the function app.
             functions_port: Taken for the function app if it is free.
             airflow_port: Taken for Airflow if it is free.
+            settings: More application settings.
             announce: Told of each part as it comes up.
         """
         self.folder = folder
         self.logs = folder / "logs"
+        self.callback_key = secrets.token_urlsafe(32)
         self._wanted = (functions_port, airflow_port)
+        self._settings = dict(settings or {})
         self._host: HostKind = host
         self._announce = announce
         self._cleanup = contextlib.ExitStack()
@@ -87,12 +105,23 @@ class Stack:
         self._began = time.monotonic()
         self._claim_folder()
         self.processes = self._cleanup.enter_context(Processes(self.logs))
-        self.airflow = Airflow(self.processes, self.folder / "airflow", preferred_port=self._wanted[1])
         self.app = FunctionsApp(
             self.processes,
             self.logs / "functions.jsonl",
             host=self._host,
             preferred_port=self._wanted[0],
+        )
+        self.identity = self._cleanup.enter_context(
+            IdentityEndpoint(
+                tenant_id=_made_up("tenant"), identity=Identity(_made_up("app"), _made_up("app's object"))
+            )
+        )
+        self.airflow = Airflow(
+            self.processes,
+            self.folder / "airflow",
+            auth=entra(self.identity, dags=DAGS),
+            settings=self._settings_for_reports(),
+            preferred_port=self._wanted[1],
         )
         with ThreadPoolExecutor(1, thread_name_prefix="airflow") as beside:
             airflow = beside.submit(self._start_airflow)
@@ -123,7 +152,12 @@ class Stack:
             **self.azurite.environment(),
             "UPDRAFT_KEY_VAULT_URI": self.vault.url,
             "UPDRAFT_AIRFLOW_URL": self.airflow.url,
+            "UPDRAFT_AUTHORITY": self.identity.url,
+            "UPDRAFT_TENANT_ID": self.identity.tenant_id,
+            "UPDRAFT_AUDIENCE": APP_RESOURCE,
+            "UPDRAFT_URL": self.app.url,
             "UPDRAFT_TOPIC_ENDPOINT": self.topic.endpoint,
+            **self._settings,
         }
 
     def _start_airflow(self) -> None:
@@ -133,9 +167,9 @@ class Stack:
 
     def _start_azure(self, airflow: Future[None]) -> None:
         certificates = make_certificates(self.folder / "certificates")
-        self.identity = self._cleanup.enter_context(IdentityEndpoint())
         self.vault = self._cleanup.enter_context(LocalKeyVault(certificates, self.identity))
-        self.vault.set("airflow-password", self.airflow.passwords[USER])
+        self.vault.set("airflow-admin-password", self.airflow.passwords[ADMIN])
+        self.vault.set("updraft-callback-key", self.callback_key)
         self._up("Managed identity", self.identity.url)
         self._up("Key Vault", self.vault.url)
         self.azurite = Azurite(self.processes, certificates)
@@ -160,6 +194,18 @@ class Stack:
             only = {"operatorType": operator, "key": "eventType", "values": [APP_SERVICE]}
             self.topic.subscribe(Subscription(name, destination, advanced_filters=(only,)))
         self._up("Event Grid topic", self.topic.endpoint)
+
+    def _settings_for_reports(self) -> dict[str, str]:
+        """Return what lets Airflow report how runs ended: with their own tokens, or as its own identity."""
+        self.airflow_identity = self.identity.assign(
+            Identity(AIRFLOW_CLIENT_ID, _made_up("airflow's object"))
+        )
+        return {
+            **self.identity.environment(),
+            "AZURE_CLIENT_ID": AIRFLOW_CLIENT_ID,
+            "AIRFLOW__UPDRAFT__CALLBACK_SCOPE": f"{APP_RESOURCE}/.default",
+            "AIRFLOW__UPDRAFT__CALLBACK_URLS": f"{self.app.url}/api/outcomes",
+        }
 
     def _up(self, part: str, address: str) -> None:
         self._announce(part, address, time.monotonic() - self._began)

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from local.airflow_process import ADMIN
+from local.airflow_auth import ADMIN
 from local.processes import shown
 from local.stack import AIRFLOW_PORT, FUNCTIONS_PORT, STATE, Stack
 from local.stage import INTERRUPTED, perform

@@ -1,4 +1,4 @@
-"""Fixtures that the tests share: a real Azurite, a real Airflow and the whole stack, each started once.
+"""Fixtures that the tests share: a real Azurite, real Airflows and the whole stack, each started once.
 
 They keep their state in `.updraft/tests`, apart from that of `make up`, so that both can run at once.
 """
@@ -8,14 +8,39 @@ from pathlib import Path
 
 import pytest
 
+from local.airflow_auth import SIMPLE, fab
 from local.airflow_process import Airflow
 from local.azurite import Azurite
 from local.certificates import Certificates, make_certificates
+from local.functions_process import ROOT
 from local.identity_endpoint import IdentityEndpoint
 from local.processes import Processes
-from local.stack import STATE, Stack
+from local.stack import AIRFLOW_CLIENT_ID, DAGS, STATE, Stack
 
 STATE_OF_TESTS = STATE / "tests"
+MORE_RULES = """
+  - name: shop-ready
+    when: {types: [Shop.Ready]}
+    start: {dag: smoke_tests, conf: {site: "{{ data.site }}"}}
+    track: callback
+
+  - name: shop-nameless
+    when: {types: [Shop.Nameless]}
+    start: {dag: smoke_tests}
+    track: callback
+
+  - name: shop-no-token
+    when: {types: [Shop.NoToken]}
+    start: {dag: smoke_tests, conf: {site: "{{ data.site }}"}}
+    track: callback
+    callback: {token: none}
+
+callers:
+  - name: airflow-itself
+    app_id: "%UPDRAFT_TEST_AIRFLOW_CLIENT_ID%"
+    outcomes: ["*"]
+"""
+"""What the tests' stack has behind the rules of rules.yaml."""
 
 
 @pytest.fixture(scope="session")
@@ -49,15 +74,40 @@ def azurite(processes: Processes, certificates: Certificates) -> Iterator[Azurit
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The whole stack of `make up`, on ports of its own; its Airflow is `real_airflow`."""
-    with Stack(STATE_OF_TESTS / "stack", functions_port=0, airflow_port=0) as running:
+    """The whole stack of `make up`, on ports and with rules of its own; its Airflow is `real_airflow`."""
+    rules = STATE_OF_TESTS / "rules.yaml"
+    rules.parent.mkdir(parents=True, exist_ok=True)
+    rules.write_text((ROOT / "rules.yaml").read_text(encoding="utf-8") + MORE_RULES, encoding="utf-8")
+    settings = {"UPDRAFT_RULES": str(rules.resolve()), "UPDRAFT_TEST_AIRFLOW_CLIENT_ID": AIRFLOW_CLIENT_ID}
+    with Stack(STATE_OF_TESTS / "stack", functions_port=0, airflow_port=0, settings=settings) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def real_airflow(stack: Stack) -> Airflow:
-    """The real Airflow of the stack: a second one would only take the cores from the first."""
+    """The real Airflow of the stack, with the Entra auth manager: a second one would only take its cores."""
     return stack.airflow
+
+
+@pytest.fixture(scope="session", params=["simple", "fab"])
+def airflow_with_passwords(request: pytest.FixtureRequest) -> Iterator[Airflow]:
+    """A real Airflow with each of the auth managers that know passwords: its API server alone, on SQLite.
+
+    It withstands one request at a time, and the runs that it is asked for stay queued. `passwords` holds
+    those of the logins `local.airflow_auth.USER`, which may start runs of the examples' DAGs, and `ADMIN`.
+    """
+    kind = str(request.param)
+    folder = STATE_OF_TESTS / kind
+    with Processes(folder / "logs") as running:
+        airflow = Airflow(
+            running,
+            folder,
+            database="sqlite",
+            auth=SIMPLE if kind == "simple" else fab(dags=DAGS),
+            components=("api-server",),
+        )
+        airflow.start()
+        yield airflow
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The rows of the failure table that need no fault, put to a real Airflow."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,10 +47,11 @@ class Renewing(Tokens):
         super().__init__("Bearer made-up")
         self._good = good
 
-    def renew(self, refused: str) -> str:
+    def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
         """Return the real one."""
-        self.renewals.append(refused)
-        return self._good
+        self.renewals.append(refused["Authorization"])
+        self.current = self._good
+        return self.headers()
 
 
 def test_a_token_that_airflow_cannot_read_is_stale(real_airflow: Airflow, tokens: Tokens) -> None:

@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 
 from cli.main import main as updraft
-from local.airflow_process import USER, Airflow
+from local.airflow_auth import ADMIN, AIRFLOW_RESOURCE
+from local.airflow_process import Airflow
 from local.demo import Demo
 from local.processes import StackError
 from local.stack import Stack
@@ -58,12 +59,15 @@ def starting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_the_demo_tells_of_every_step(stack: Stack, stack_environment: Path) -> None:
     """A swap starts one run, its second delivery none, and a stored file goes through the queue."""
+    stack.app.stop()  # so that it has no token yet, whatever ran before
+    stack.app.start(stack.environment)
     screen = StringIO()
     Demo(stack, Console(file=screen, width=200)).tell()
     told = screen.getvalue()
     for step in ("published", "received", "token", "run created", "running", "succeeded", "duplicate"):
         assert f"ms  {step}" in told, told
     assert told.count("succeeded") == 2
+    assert "as the managed identity, from Entra" in told
     assert "by the function app_service, through the webhook" in told
     assert "by the function event_queue, through the Storage queue" in told
     assert f"{stack.airflow.url}/dags/smoke_tests/runs/smoke-test-after-swap__" in told
@@ -98,19 +102,25 @@ def test_the_screen_of_make_up_has_the_login_and_a_file_to_source(stack: Stack) 
     assert {f"{name}={value}" for name, value in stack.environment.items()} <= set(sourced)
 
 
-def test_no_password_is_among_the_settings_or_in_a_log(stack: Stack) -> None:
-    """The app is given addresses and names alone, and Airflow's password stays out of every log."""
-    password = stack.airflow.passwords[USER]
-    assert password not in stack.environment.values()
-    assert [log.name for log in stack.logs.iterdir() if password in log.read_text(errors="replace")] == []
+def test_no_secret_is_among_the_settings_or_in_a_log(stack: Stack) -> None:
+    """The app is given addresses and names alone, and what the vault holds stays out of every log."""
+    secrets = [stack.airflow.passwords[ADMIN], stack.callback_key]
+    assert not set(secrets) & set(stack.environment.values())
+    assert [
+        log.name
+        for log in stack.logs.iterdir()
+        if any(secret in log.read_text(errors="replace") for secret in secrets)
+    ] == []
 
 
-def test_the_apps_login_may_start_runs_and_nothing_above(real_airflow: Airflow) -> None:
-    """The login in the vault has the least role that can start a run."""
-    token = real_airflow.token(USER)
+def test_the_managed_identity_may_start_runs_and_nothing_above(stack: Stack, real_airflow: Airflow) -> None:
+    """The app's Entra token has the least role that can start a run; nobody made a login for it."""
+    token = stack.identity.issue(AIRFLOW_RESOURCE)
     assert real_airflow.call("GET", "/api/v2/dags/smoke_tests", token=token)["is_paused"] is False
-    with pytest.raises(urllib.error.HTTPError, match="403"):
-        real_airflow.call("GET", "/api/v2/connections", token=token)
+    for path in ("connections", "variables", "dags/smoke_tests/dagRuns/none/taskInstances"):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            real_airflow.call("GET", f"/api/v2/{path}", token=token)
+    assert set(real_airflow.passwords) == {ADMIN}
 
 
 def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow.sdk import Param, dag, get_current_context, task
+from updraft_airflow.notifier import UpdraftNotifier, report_outcome
 
 
 @dag(
@@ -13,11 +14,15 @@ from airflow.sdk import Param, dag, get_current_context, task
         "url": Param(type="string", description="The file's address"),
         "size": Param(None, type=["null", "integer"], minimum=0, description="The file's size in bytes"),
     },
+    on_failure_callback=UpdraftNotifier(),
 )
 def load_orders() -> None:
     """One run for each file; `conf` names the blob, as the rule in rules.yaml says.
 
     Airflow refuses a run whose conf does not satisfy the params; `updraft validate --live` says so before.
+
+    The last task reports how the run ended: it is tried again until the app has heard it. The notifier adds
+    what no task can see, a run that ran out of time. An outcome that is reported twice is taken once.
     """
 
     @task
@@ -28,7 +33,7 @@ def load_orders() -> None:
         print(f"Loading {params['url']} ({params['size']} bytes), stored by event {event['id']}.")  # noqa: T201
         return str(params["url"])
 
-    load()
+    load() >> report_outcome()
 
 
 load_orders()

@@ -1,0 +1,31 @@
+"""The Airflows with passwords that the tests of `kind: airflow` use: what their logins may do."""
+
+import urllib.error
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.airflow_auth import ADMIN, USER
+from local.airflow_process import Airflow
+
+if TYPE_CHECKING:
+    from shared.json_types import JsonObject
+
+pytestmark = pytest.mark.stack
+
+
+def test_the_apps_login_may_start_runs(airflow_with_passwords: Airflow) -> None:
+    """Simple's and FAB's own token starts a run of an example's DAG, which has been read from its file."""
+    airflow = airflow_with_passwords
+    body: JsonObject = {"dag_run_id": uuid.uuid4().hex, "logical_date": None, "conf": {}}
+    run = airflow.call("POST", "/api/v2/dags/smoke_tests/dagRuns", body, token=airflow.token(USER))
+    assert (run["dag_run_id"], run["state"]) == (body["dag_run_id"], "queued")
+
+
+def test_the_apps_login_may_do_nothing_above(airflow_with_passwords: Airflow) -> None:
+    """Connections are for the person's login."""
+    airflow = airflow_with_passwords
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        airflow.call("GET", "/api/v2/connections", token=airflow.token(USER))
+    assert "connections" in airflow.call("GET", "/api/v2/connections", token=airflow.token(ADMIN))

@@ -1,0 +1,97 @@
+"""The whole circle on real parts: an event starts a run, and the run reports back how it ended."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from cli.publish import publish
+from local.airflow_auth import AIRFLOW_RESOURCE
+from local.demo import fresh
+from local.stack import Stack
+from local.timeline import outcomes
+from shared.credential import azure_credential
+from shared.json_types import JsonObject
+from shared.run_outcomes import OUTCOMES_CONTAINER
+from shared.storage import Storage
+
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack_environment")]
+
+
+def shop_event(kind: str) -> JsonObject:
+    """Return an event for one of the rules that the tests' stack has besides the demo's."""
+    return {
+        "specversion": "1.0",
+        "id": uuid.uuid4().hex,
+        "source": "/shop",
+        "type": kind,
+        "data": {"site": "contoso-shop"},
+    }
+
+
+def run_of(stack: Stack, event: JsonObject) -> str:
+    """Publish an event and return the id of the run that it has started."""
+    publish([event], stack.topic.endpoint)
+    deadline = time.monotonic() + 60
+    while not (told := [line for line in outcomes(stack.app.log) if line.event == event["id"]]):
+        assert time.monotonic() < deadline, "nothing was heard of the event"
+        time.sleep(0.1)
+    assert told[0].outcome == "started", told[0].reason
+    return told[0].run
+
+
+def kept(run: str) -> Iterator[JsonObject]:
+    """Yield the outcomes that the app keeps of a run, from its own Storage account."""
+    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the app itself does
+
+    container = Storage(os.environ, azure_credential).container(OUTCOMES_CONTAINER)
+    try:
+        for blob in container.list_blobs():
+            document = json.loads(container.download_blob(blob.name).readall())
+            if document["dag_run_id"] == run:
+                yield document
+    except ResourceNotFoundError:
+        return
+
+
+def outcome_of(run: str) -> JsonObject:
+    """Wait for the one outcome of a run."""
+    deadline = time.monotonic() + 120
+    while not (found := list(kept(run))):
+        assert time.monotonic() < deadline, f"run {run} did not report"
+        time.sleep(0.3)
+    (outcome,) = found
+    return outcome
+
+
+def test_a_task_reports_the_outcome(stack: Stack) -> None:
+    """The demo's stored file: its DAG's last task reports, with the token that the run was given."""
+    run = run_of(stack, fresh("blob_created.json"))
+    outcome = outcome_of(run)
+    assert (outcome["state"], outcome["reported_by"], outcome["dag_id"]) == ("success", "run", "load_orders")
+    assert str(outcome["started_at"]) <= str(outcome["ended_at"])
+    path = f"/api/v2/dags/load_orders/dagRuns/{run}"
+    conf = stack.airflow.call("GET", path, token=stack.airflow.token())["conf"]
+    token = conf["_updraft"]["callback"]["token"]
+    assert [log.name for log in stack.logs.iterdir() if token in log.read_text(errors="replace")] == []
+
+
+@pytest.mark.parametrize(("kind", "state"), [("Shop.Ready", "success"), ("Shop.Nameless", "failed")])
+def test_the_notifier_reports_the_outcome(stack: Stack, kind: str, state: str) -> None:
+    """A DAG's own callback reports success, and the failure of a run whose conf lacks what its task needs."""
+    outcome = outcome_of(run_of(stack, shop_event(kind)))
+    assert (outcome["state"], outcome["reported_by"], outcome["dag_id"]) == (state, "run", "smoke_tests")
+
+
+def test_an_airflow_with_an_identity_needs_no_token(stack: Stack) -> None:
+    """With `token: none` the run gets an address alone, and Airflow's managed identity reports."""
+    run = run_of(stack, shop_event("Shop.NoToken"))
+    outcome = outcome_of(run)
+    assert (outcome["state"], outcome["reported_by"]) == ("success", stack.airflow_identity.object_id)
+    path = f"/api/v2/dags/smoke_tests/dagRuns/{run}"
+    token = stack.identity.issue(AIRFLOW_RESOURCE)
+    callback = stack.airflow.call("GET", path, token=token)["conf"]["_updraft"]["callback"]
+    assert callback == {"url": f"{stack.app.url}/api/outcomes"}
