@@ -65,6 +65,7 @@ def test_two_kinds_load_in_the_files_order() -> None:
         (f"auth: [{PROXY}, {{kind: oidcs}}]", "(did you mean `oidc`?)"),
         ("api: v1, auth: {kind: entra_exchange, scope: s}", "`api: v1` and `kind: entra_exchange` exclude"),
         ("api: v1, auth: {kind: airflow, username: u, password_secret: p}", "write `kind: basic`"),
+        (f"api: v1, auth: {{{OIDC}, exchange: true}}", "`api: v1` and `exchange` exclude"),
         (f"auth: {{{OIDC}, client_secret_secret: s, assertion_scope: s}}", "a client has one proof"),
         ("auth: {kind: oidc, client_id: c, token_url: 'http://login.example'}", "must begin with https://"),
         ("auth: {kind: oidc, client_id: c, token_url: login}", "must be an address such as"),

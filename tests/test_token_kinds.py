@@ -64,7 +64,7 @@ def world(
 def scene(kind: Kind, world: World, key_vault: KeyVault, clock: "Clock") -> Iterator[Scene]:
     """The kind that the test is parametrised with; Airflow's own token endpoint is the issuer's."""
     with GuardedAirflow(lambda value: kind.good(world, value)) as airflow:
-        asks_airflow = kind.name in {"entra_exchange", "airflow"}
+        asks_airflow = kind.name in {"entra_exchange", "airflow", "oidc-exchange"}
         login = Connection.model_validate(
             {"name": "analytics", "url": world.issuer.url, "api": "v2", "auth": kind.auth(world)}
         )
@@ -81,7 +81,7 @@ def test_the_happy_path(scene: Scene) -> None:
     """A request is let in with the kind's proof, which is kept: ten requests cost one token."""
     assert [scene.ask() for _ in range(10)] == [200] * 10
     assert len(set(scene.airflow.proofs)) == 1
-    assert scene.world.issuer.count("POST") <= (2 if scene.kind.name == "google" else 1)
+    assert scene.world.issuer.count("POST") <= (2 if scene.kind.name in {"google", "oidc-exchange"} else 1)
 
 
 @every
@@ -197,6 +197,7 @@ def test_a_secret_that_stays_wrong_is_named(scene: Scene, watch: "Watch") -> Non
         for name, remedy in (
             ("entra_exchange", "has the app role"),
             ("oidc-federated", "federated credential"),
+            ("oidc-exchange", "federated credential"),
             ("google", "takes that issuer, audience and subject"),
         )
         if kind.name == name
@@ -217,7 +218,12 @@ def test_an_identity_that_is_not_trusted_is_told_the_remedy(
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name == "google"], ids=str)
 @pytest.mark.parametrize(
     ("status", "permanent", "words"),
-    [(403, True, "roles/iam.workloadIdentityUser"), (503, False, "answered 503"), (0, False, "reached")],
+    [
+        (403, True, "roles/iam.workloadIdentityUser"),
+        (503, False, "answered 503"),
+        (0, False, "reached"),
+        (200, True, "not one of Google's"),
+    ],
 )
 def test_googles_second_hop(
     scene: Scene, watch: "Watch", status: int, words: str, *, permanent: bool
@@ -288,6 +294,17 @@ def test_a_missing_extra_is_named(
     assert "updraft[google]" in str(error)
 
 
+def test_googles_first_hop_may_be_a_login_page(world: World, key_vault: KeyVault, watch: "Watch") -> None:
+    """An answer of somebody else's is told as such."""
+    google = next(kind for kind in KINDS if kind.name == "google")
+    connection = Connection.model_validate(
+        {"name": "a", "url": "https://composer.example", "auth": google.auth(world)}
+    )
+    world.issuer.inject(200, "<html>Sign in</html>")
+    source = token_source(connection, secrets=key_vault, credential=azure_credential)
+    assert "a proxy may be in the way" in str(watch.refusal(source.headers))
+
+
 def test_a_token_with_a_lines_end_is_trimmed(world: World, key_vault: KeyVault, vault: LocalKeyVault) -> None:
     """A token that was pasted into the vault with a newline is a good header all the same."""
     vault.set("pasted", "made-up-token\n")
@@ -308,3 +325,19 @@ def test_many_cold_threads_cost_one_token(
     assert not any(isinstance(result, CredentialError) for result in results)
     assert len(set(results)) == 1
     assert world.issuer.count("POST") == 1
+
+
+def test_an_airflow_that_does_not_trust_the_client_is_told(
+    world: World, key_vault: KeyVault, watch: "Watch"
+) -> None:
+    """The server's token is fetched anew once; refused again, the client is named."""
+    exchange = next(kind for kind in KINDS if kind.name == "oidc-exchange")
+    connection = Connection.model_validate(
+        {"name": "a", "url": world.issuer.url, "auth": exchange.auth(world)}
+    )
+    world.issuer.inject(403, {}, when=lambda request: request.path == "/auth/token", times=9)
+    source = token_source(connection, secrets=key_vault, credential=azure_credential)
+    error = watch.refusal(source.headers)
+    assert error.permanent
+    assert "jwt_federated_client_ids" in str(error)
+    assert world.issuer.count("POST", "/auth/token") == 2

@@ -75,7 +75,8 @@ class Issuer(LoopbackServer):
         assert isinstance(body, dict)
         if "assertion" in body:
             assert body["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
-            good = self._is_identitys(body["assertion"], self.audience)
+            assertion = body["assertion"]
+            good = assertion in self._issued or self._is_identitys(assertion, self.audience)
         else:
             good = body == {"username": "updraft", "password": self.password}
         return (
@@ -194,7 +195,7 @@ class Kind:
     """
 
     name: str
-    auth: Callable[[World], dict[str, str]]
+    auth: Callable[[World], dict[str, object]]
     hop: str
     good: Callable[[World, str], bool]
     minted: bool = True
@@ -227,6 +228,17 @@ KINDS = (
             "token_url": f"{world.issuer.url}/oauth/token",
             "client_id": "updraft",
             "scope": "airflow",
+        },
+        "issuer",
+        _by_issuer,
+    ),
+    Kind(
+        "oidc-exchange",
+        lambda world: {
+            "kind": "oidc",
+            "token_url": f"{world.issuer.url}/oauth/token",
+            "client_id": "updraft",
+            "exchange": True,
         },
         "issuer",
         _by_issuer,

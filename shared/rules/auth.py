@@ -123,6 +123,11 @@ class OidcAuth(_Auth):
         "(`client_assertion`, RFC 7523); without it api://AzureADTokenExchange/.default.",
     )
     identity_client_id: Text | None = Field(default=None, description=_IDENTITY)
+    exchange: bool = Field(
+        default=False,
+        description="Exchange the server's token for Airflow's own at `/auth/token`, as Keycloak's auth "
+        "manager wants it.",
+    )
     client_secret_secret: Text | None = Field(
         default=None,
         description="The name of the Key Vault secret that holds the client's secret, for a server that "
@@ -204,12 +209,12 @@ KINDS: Final[dict[str, type[_Auth]]] = {
 }
 
 
-def needs_vault(auth: _Auth) -> bool:
+def needs_vault(auth: Auth) -> bool:
     """Tell whether a kind reads a secret from Key Vault."""
     return any(name.endswith("_secret") and getattr(auth, name) for name in type(auth).model_fields)
 
 
-def check_auths(auths: tuple[_Auth, ...], *, api: str) -> None:
+def check_auths(auths: tuple[Auth, ...], *, api: str) -> None:
     """Check what no kind can check by itself.
 
     Raises:
@@ -222,8 +227,9 @@ def check_auths(auths: tuple[_Auth, ...], *, api: str) -> None:
             "another `header`"
         )
     for auth in auths:
-        if api == "v1" and isinstance(auth, (AirflowAuth, EntraExchangeAuth)):
+        exchanges = isinstance(auth, OidcAuth) and auth.exchange
+        if api == "v1" and (exchanges or isinstance(auth, (AirflowAuth, EntraExchangeAuth))):
+            what = "`exchange`" if exchanges else f"`kind: {auth.kind}`"
             raise ValueError(
-                f"`api: v1` and `kind: {auth.kind}` exclude each other: Airflow 2 has no /auth/token; write "
-                "`kind: basic`"
+                f"`api: v1` and {what} exclude each other: Airflow 2 has no /auth/token; write `kind: basic`"
             )

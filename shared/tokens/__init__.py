@@ -22,7 +22,7 @@ from shared.rules.auth import (
 )
 from shared.tokens.bearer import SecretBearer
 from shared.tokens.entra import EntraTokens
-from shared.tokens.entra_exchange import EntraExchange
+from shared.tokens.exchange import EntraExchange, OidcExchange
 from shared.tokens.oidc import OidcTokens
 from shared.tokens.passwords import AirflowLogin, BasicLogin
 
@@ -134,7 +134,8 @@ def header_source(  # noqa: PLR0911 - one line for each kind
         case AirflowAuth():
             return AirflowLogin(connection, auth, secrets=secrets, clock=clock)
         case OidcAuth():
-            return OidcTokens(connection, auth, secrets=secrets, credential=credential, clock=clock)
+            tokens = OidcTokens(connection, auth, secrets=secrets, credential=credential, clock=clock)
+            return OidcExchange(connection, tokens, clock=clock) if auth.exchange else tokens
         case BearerAuth():
             return SecretBearer(connection, auth, secrets=secrets, clock=clock)
         case BasicAuth():

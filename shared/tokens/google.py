@@ -81,11 +81,9 @@ class GoogleTokens(CachedTokens):
         hop = _Hop(self._timeout)
         try:
             credentials.refresh(hop)
-        except exceptions.GoogleAuthError:
+        except (exceptions.GoogleAuthError, ValueError):
             # Without its cause: google-auth quotes the answer, and an answer may quote the token.
             raise self._unavailable(hop) from None
-        except ValueError:
-            raise TokenUnavailable(f"no token from {hop.url}: the answer was not Google's") from None
         expiry = credentials.expiry.replace(tzinfo=UTC).timestamp()
         return self.lease(f"Bearer {credentials.token}", expiry)
 
@@ -96,7 +94,9 @@ class GoogleTokens(CachedTokens):
             return TokenUnavailable(f"no token from {hop.url}: it could not be reached")
         if status in _TRANSIENT or status >= 500:  # noqa: PLR2004 - HTTP's own number
             return TokenUnavailable(f"no token from {hop.url}: it answered {status}")
-        if hop.url == auth.sts_url:
+        if status < 400:  # noqa: PLR2004 - as above
+            remedy = "the answer was not one of Google's: a proxy may be in the way"
+        elif hop.url == auth.sts_url:
             remedy = (
                 f"it refuses the managed identity's token for {auth.scope}; see that the provider "
                 f"{auth.audience} takes that issuer, audience and subject"

@@ -50,6 +50,11 @@ class OidcTokens(GrantedTokens):
         self._credential = credential_of(auth.identity_client_id, credential)
         self._assertion_scope = auth.assertion_scope or ASSERTION_SCOPE
 
+    @property
+    def client_id(self) -> str:
+        """The client's id at the server."""
+        return self._auth.client_id
+
     def proof(self, *, fresh: bool) -> dict[str, str]:
         """Return the grant; see `GrantedTokens`."""
         auth = self._auth

@@ -1,0 +1,42 @@
+"""The vaults of one process: the app's own by its setting, others by the names that rules.yaml gives them."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.certificates import Certificates
+from local.identity_endpoint import IdentityEndpoint
+from local.key_vault import LocalKeyVault
+from shared.credential import azure_credential
+from shared.errors import SettingsError
+from shared.settings import KEY_VAULT_URI, Settings
+from shared.vaults import Vaults
+
+if TYPE_CHECKING:
+    from tests.stand_ins import Watch
+
+pytest_plugins = ["tests.stand_ins"]
+
+
+def test_each_connection_reads_from_the_vault_that_it_names(
+    vault: LocalKeyVault, identity: IdentityEndpoint, certificates: Certificates, watch: "Watch"
+) -> None:
+    """One name means two secrets in two vaults, and each vault is made once."""
+    with LocalKeyVault(certificates, identity) as theirs:
+        vault.set("password", "made-up-own-password")
+        theirs.set("password", "made-up-password-of-theirs")
+        vaults = Vaults(Settings.of({KEY_VAULT_URI: vault.url}), azure_credential)
+        named = {"partner": theirs.url}
+        assert vaults.named(None, named).get("password") == "made-up-own-password"
+        assert vaults.named("partner", named).get("password") == "made-up-password-of-theirs"
+        assert vaults.named("partner", named) is vaults.named("partner", named)
+        vault.set("password", "made-up-new-password")
+        assert vaults.own.refresh("password") == "made-up-new-password"
+        assert str(vaults.own) == vault.url
+
+
+def test_an_app_without_a_vault_is_told_when_it_needs_one() -> None:
+    """The setting is named at the first secret, and not before."""
+    own = Vaults(Settings.of({}), azure_credential).own
+    with pytest.raises(SettingsError, match=KEY_VAULT_URI):
+        own.get("password")
