@@ -11,7 +11,8 @@ from typing import Final
 from bench.results import Figure
 from local.identity_endpoint import IdentityEndpoint
 from shared.callers import SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
-from shared.reverse_tokens import ReverseTokens, RunName
+from shared.reverse_tokens import ReverseTokens
+from shared.run_name import RunName
 
 TOKENS: Final = 200
 REPEATS: Final = 7

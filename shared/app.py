@@ -9,15 +9,15 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.airflow import AirflowClient
 from shared.attempts import Target
 from shared.breaker import Breaker
+from shared.callbacks import CallbackAirflow
 from shared.credential import azure_credential
 from shared.dead_letters import BlobDeadLetters
 from shared.errors import ConfigurationError, RulesError
-from shared.front_door import FrontDoor
 from shared.intake import Intake
 from shared.limiter import LocalLimiter
 from shared.outcomes import Ledger
@@ -31,6 +31,9 @@ from shared.tokens import token_source
 from shared.vaults import Vaults
 from shared.version import VERSION
 
+if TYPE_CHECKING:
+    from shared.front_door import FrontDoor
+
 
 class App:
     """The parts of one process, made when they are first needed; safe to use from any thread.
@@ -43,7 +46,6 @@ class App:
     Attributes:
         ledger: What was received in this process, and what became of it.
         intake: Takes events in.
-        front_door: Answers calls over HTTP.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class App:
         self._rules: Rules | ConfigurationError | None = None
         self._targets: dict[str, Target] = {}
         self._vaults = Vaults(self._settings, azure_credential)
-        storage = Storage(self._settings.environment, azure_credential)
+        self._storage = storage = Storage(self._settings.environment, azure_credential)
         parking, dead_letters = QueueParking(storage), BlobDeadLetters(storage)
         self.ledger = Ledger()
         self.intake = Intake(
@@ -76,13 +78,23 @@ class App:
             dead_letters=dead_letters,
             ledger=self.ledger,
         )
-        self.front_door = FrontDoor(
-            self._settings.environment,
-            rules=self.rules,
-            intake=self.intake,
-            secrets=self._vaults.own,
-            storage=storage,
-        )
+        self._front_door: FrontDoor | None = None
+
+    @property
+    def front_door(self) -> "FrontDoor":
+        """What answers calls over HTTP, and gives runs the tokens that they report with."""
+        from shared.front_door import FrontDoor  # noqa: PLC0415 - a cold start for an event does without
+
+        with self._lock:
+            if self._front_door is None:
+                self._front_door = FrontDoor(
+                    self._settings.environment,
+                    rules=self.rules,
+                    intake=self.intake,
+                    secrets=self._vaults.own,
+                    storage=self._storage,
+                )
+            return self._front_door
 
     def rules(self) -> Rules:
         """Return the rules, read and compiled once.
@@ -135,7 +147,7 @@ class App:
                 connection = rules.connections[name]
                 secrets = self._vaults.named(connection.vault, rules.vaults)
                 tokens = token_source(connection, secrets=secrets, credential=azure_credential)
-                airflow = self.front_door.with_callbacks(AirflowClient(connection, tokens))
+                airflow = CallbackAirflow(AirflowClient(connection, tokens), lambda: self.front_door)
                 self._targets[name] = Target(
                     airflow, Breaker(rest=self._policy.breaker_rest), LocalLimiter(connection.in_flight)
                 )

@@ -7,19 +7,30 @@ The format is read by `for_airflow/` (`updraft_airflow.callback`).
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.attempts import RESERVED
 from shared.errors import SettingsError, TokenUnavailable
 from shared.json_types import Json, JsonObject
-from shared.reverse_tokens import ReverseTokens, RunName
+from shared.run_name import RunName
 
 if TYPE_CHECKING:
     from shared.answer import Answer
     from shared.attempts import Airflow
+    from shared.reverse_tokens import ReverseTokens
     from shared.run_request import RunRequest
 
 HIDDEN: Final = "[token]"
+
+
+class ReportDesk(Protocol):
+    """Where runs report."""
+
+    def outcomes_url(self) -> str:
+        """Return the address that outcomes are sent to; raises `SettingsError` where it is not known."""
+
+    def tokens(self) -> "ReverseTokens":
+        """Return the source of runs' tokens; raises `SettingsError` as `outcomes_url`."""
 
 
 class CallbackAirflow:
@@ -27,16 +38,12 @@ class CallbackAirflow:
 
     Args:
         airflow: The client.
-        url: Gives the address that outcomes are sent to; raises `SettingsError` where it is not known.
-        tokens: Gives the source of tokens.
+        desk: Gives what is reported to, when the first run wants to report.
     """
 
-    def __init__(
-        self, airflow: "Airflow", *, url: Callable[[], str], tokens: Callable[[], ReverseTokens]
-    ) -> None:
+    def __init__(self, airflow: "Airflow", desk: "Callable[[], ReportDesk]") -> None:
         self._airflow = airflow
-        self._url = url
-        self._tokens = tokens
+        self._desk = desk
 
     def start_run(self, request: "RunRequest", *, within: float | None = None) -> "Answer":
         """Ask for a run, with its callback in the conf where its rule wants one.
@@ -47,11 +54,11 @@ class CallbackAirflow:
         if request.callback is None:
             return self._airflow.start_run(request, within=within)
         try:
-            url = self._url()
-            callback: JsonObject = {"url": url}
+            desk = self._desk()
+            callback: JsonObject = {"url": desk.outcomes_url()}
             if request.callback.token:
                 run = RunName(request.connection, request.dag_id, request.dag_run_id)
-                callback["token"] = self._tokens().issue(run, lifetime=request.callback.lifetime)
+                callback["token"] = desk.tokens().issue(run, lifetime=request.callback.lifetime)
         except SettingsError as error:
             raise TokenUnavailable(
                 f"the run cannot be told where to report: {error}", permanent=True

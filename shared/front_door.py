@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from shared.callbacks import CallbackAirflow
 from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
 from shared.hooks import Hooks
 from shared.inbound_settings import InboundSettings
@@ -14,7 +13,6 @@ from shared.run_calls import RunCalls
 from shared.run_outcomes import BlobRunOutcomes
 
 if TYPE_CHECKING:
-    from shared.attempts import Airflow
     from shared.intake import Intake
     from shared.keyvault import Secrets
     from shared.rules import Rules
@@ -93,6 +91,6 @@ class FrontDoor:
                 )
             return self._tokens
 
-    def with_callbacks(self, airflow: "Airflow") -> CallbackAirflow:
-        """Return an Airflow whose runs are told where to report."""
-        return CallbackAirflow(airflow, url=self._settings.outcomes_url, tokens=self.tokens)
+    def outcomes_url(self) -> str:
+        """Return the address that runs report to; raises as `tokens`."""
+        return self._settings.outcomes_url()

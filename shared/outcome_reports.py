@@ -11,8 +11,9 @@ from shared.callers import Rates, outcome_entry
 from shared.errors import TemplateError
 from shared.json_types import JsonObject
 from shared.jws_header import read_header
-from shared.reverse_tokens import LONGEST_TOKEN, TYPE, RunName
+from shared.reverse_tokens import LONGEST_TOKEN, TYPE
 from shared.rules.model import DAG_ID
+from shared.run_name import RunName
 from shared.run_outcomes import RunOutcome, State, now_text, report_outcome
 from shared.templates import clean_text, parse_time, time_text
 from shared.web import CallRefused, Reply, Request, bearer, read_object

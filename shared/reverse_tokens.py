@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.errors import ConfigurationError, CredentialError, SecretUnavailable
 from shared.gate import Gate
 from shared.jws_header import read_header
+from shared.run_name import RunName
 from shared.telemetry import LOGGER
 from shared.web import CallRefused, unauthorized
 
@@ -34,24 +35,6 @@ _SHORTEST_KEY: Final = 43
 """Characters: 32 random bytes in Base64 (RFC 7518 section 3.2 wants at least as many bits as the hash)."""
 _MOST_KEYS: Final = 2
 _LEEWAY: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunName:
-    """One run.
-
-    Attributes:
-        connection: The connection in rules.yaml.
-        dag_id: The DAG.
-        dag_run_id: Its run.
-    """
-
-    connection: str
-    dag_id: str
-    dag_run_id: str
-
-    def __str__(self) -> str:
-        return f"{self.connection}/{self.dag_id}/{self.dag_run_id}"  # no part of it can hold a slash
 
 
 @dataclass(frozen=True, slots=True)

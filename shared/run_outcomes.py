@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from shared.errors import StorageUnavailable
 from shared.json_types import JsonObject
-from shared.reverse_tokens import RunName
+from shared.run_name import RunName
 from shared.storage import made_when_missing, storage_errors
 from shared.telemetry import LOGGER
 

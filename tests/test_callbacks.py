@@ -14,13 +14,26 @@ from shared.errors import SettingsError, TokenUnavailable
 from shared.intake import Intake
 from shared.outcomes import OutcomeKind
 from shared.relay import Relay
-from shared.reverse_tokens import ReverseTokens, RunName
+from shared.reverse_tokens import ReverseTokens
+from shared.run_name import RunName
 from shared.run_request import CallbackTerms
 from tests.delivery_parts import DAG, Airflow, Delivering, Tokens, run_request
 from tests.test_call import CALLED, rules
 from tests.test_reverse_tokens import NEW, URL, Vault
 
 TOKENS = ReverseTokens(Vault(NEW), secret="key", audience=URL)
+
+
+class Desk:
+    """Where the runs of these tests report."""
+
+    def outcomes_url(self) -> str:
+        """Return the address."""
+        return URL
+
+    def tokens(self) -> ReverseTokens:
+        """Return the source of tokens."""
+        return TOKENS
 
 
 @pytest.fixture
@@ -33,7 +46,7 @@ def stub() -> Iterator[AirflowStub]:
 @pytest.fixture
 def airflow(stub: AirflowStub) -> CallbackAirflow:
     """The stub's client, which gives runs their callback."""
-    return CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), url=lambda: URL, tokens=lambda: TOKENS)
+    return CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Desk)
 
 
 def conf_of(stub: AirflowStub) -> dict[str, Any]:
@@ -79,10 +92,11 @@ def test_other_runs_have_none(stub: AirflowStub, airflow: CallbackAirflow) -> No
 def test_without_an_address_the_run_waits(stub: AirflowStub) -> None:
     """Nothing is started that could not report: a person has to set the address first."""
 
-    def unknown() -> str:
-        raise SettingsError("UPDRAFT_URL is missing")
+    class Unknown(Desk):
+        def outcomes_url(self) -> str:
+            raise SettingsError("UPDRAFT_URL is missing")
 
-    airflow = CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), url=unknown, tokens=lambda: TOKENS)
+    airflow = CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Unknown)
     with pytest.raises(TokenUnavailable, match="UPDRAFT_URL") as caught:
         airflow.start_run(run_request(callback=CallbackTerms(60)))
     assert caught.value.permanent
@@ -110,15 +124,14 @@ def test_what_airflow_quotes_is_taken_out(cut: int) -> None:
 def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) -> None:
     """A called run that has to wait is parked without its token, and starts with one when it comes back."""
     delivering = Delivering(stub.url)
-    airflow = CallbackAirflow(
-        AirflowClient(Airflow(stub.url), Tokens()), url=lambda: URL, tokens=lambda: TOKENS
-    )
+    airflow = CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Desk)
     target = Target(airflow, delivering.breaker, delivering.limiter)
     relay = Relay(
         {"main": target}.__getitem__,
         parking=delivering.parking,
         dead_letters=delivering.letters,
         ledger=delivering.ledger,
+        windows=delivering.windows,
         clock=delivering.clock,
         sleep=delivering.clock.sleep,
         now=delivering.clock.now,

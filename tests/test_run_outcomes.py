@@ -14,7 +14,7 @@ import pytest
 from local.azurite import Azurite
 from local.identity_endpoint import IdentityEndpoint
 from shared.errors import StorageUnavailable
-from shared.reverse_tokens import RunName
+from shared.run_name import RunName
 from shared.run_outcomes import BlobRunOutcomes, RunOutcome, report_outcome
 from shared.storage import Storage
 from tests.calling_parts import AGENT, AIRFLOW, Caller
