@@ -11,6 +11,7 @@ A module may cost nothing at import but definitions; what only its work needs is
 import argparse
 import importlib
 import importlib.util
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 where all is well, 1 or 2 as the command documents, 130 after Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an event may hold what this terminal cannot show
     modules = _modules()
     args = _parser(modules).parse_args(arguments)
     try:

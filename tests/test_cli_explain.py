@@ -174,6 +174,22 @@ def test_an_empty_array_is_told(folder: Path, capsys: pytest.CaptureFixture[str]
     assert json.loads(capsys.readouterr().out) == {"events": []}
 
 
+def test_what_a_terminal_cannot_show_is_written_out(folder: Path) -> None:
+    """A terminal that is not UTF-8 gets escapes for what it lacks, not a traceback."""
+    (folder / "event.json").write_text(json.dumps({**EVENT, "id": "ü€"}))
+    command = [sys.executable, "-m", "cli.main", "explain", "event.json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True, text=True)
+    assert "SlotSwapCompleted  \\xfc\\u20ac\n" in done.stdout
+
+
+def test_an_empty_input_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe that brought nothing is called that."""
+    (folder / "event.json").write_text("\n")
+    assert run(folder, str(folder / "event.json")) == 2
+    assert "error: the body is empty" in capsys.readouterr().out
+
+
 def test_escape_sequences_of_an_event_do_not_reach_the_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

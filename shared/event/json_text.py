@@ -56,6 +56,8 @@ def parse(text: str) -> Json:
     try:
         value: Json = _DECODER.decode(text)
     except json.JSONDecodeError as error:
+        if not text.strip():
+            raise EventError("the body is empty") from None
         raise EventError(
             f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
         ) from None
