@@ -32,10 +32,15 @@ class _Signed:
 
 
 class Azurite:
-    """Azurite in memory: an empty storage account at every start."""
+    """Azurite: an empty storage account at every start, unless it is told where to keep one."""
 
     def __init__(
-        self, processes: Processes, certificates: Certificates, *, folder: Path = AZURITE_FOLDER
+        self,
+        processes: Processes,
+        certificates: Certificates,
+        *,
+        folder: Path = AZURITE_FOLDER,
+        data: Path | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -43,9 +48,12 @@ class Azurite:
             processes: What it is started with.
             certificates: What it proves itself with; bearer tokens are for HTTPS alone.
             folder: Where its `node_modules` is.
+            data: Where the account is kept; None for in memory. Azurite writes it every few seconds and when
+                it is stopped, so what it was told just before a SIGKILL is gone.
         """
         self._processes = processes
         self._certificates = certificates
+        self._data = data
         self._program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
         self._ports = {service: free_port() for service in ("blob", "queue", "table")}
         self._process: Process | None = None
@@ -76,7 +84,8 @@ class Azurite:
             "--key": self._certificates.key,
         }
         # The SDKs speak a newer version of the API than Azurite knows, and use nothing new of it.
-        switches = ("--skipApiVersionCheck", "--inMemoryPersistence", "--silent", "--disableTelemetry")
+        kept: tuple[str | Path, ...] = ("--location", self._data) if self._data else ("--inMemoryPersistence",)
+        switches = ("--skipApiVersionCheck", "--silent", "--disableTelemetry", *kept)
         words = [str(word) for option in options.items() for word in option]
         self._process = self._processes.start("azurite", [node, self._program, *words, *switches])
         self._processes.wait_until(
@@ -84,7 +93,7 @@ class Azurite:
         )
 
     def stop(self) -> None:
-        """Stop it; what it held is gone."""
+        """Stop it; what it held in memory is gone."""
         if self._process is not None:
             self._processes.stop(self._process)
             self._process = None

@@ -1,0 +1,104 @@
+"""What faults happen on: Azurite, a managed identity and a Key Vault, started once for all of them."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from local.azurite import Azurite
+from local.certificates import make_certificates
+from local.identity_endpoint import IdentityEndpoint
+from local.key_vault import LocalKeyVault
+from local.processes import Processes
+from shared.credential import azure_credential
+from shared.queues import EVENT_QUEUE, PARKED_QUEUE, poison_queue
+from shared.storage import DEAD_LETTERS_CONTAINER, Storage
+
+PASSWORD = "made-up-password"
+"""The password of the Airflow stub's login `updraft`."""
+_OF_AZURE = ("AZURE_", "WEBSITE_", "MSI_", "IDENTITY_", "IMDS_", "UPDRAFT_")
+
+
+class Ground:
+    """The stand-ins; a context manager. Inside it this process's environment points at them and nowhere else.
+
+    Args:
+        folder: Where logs, certificates and, if it is durable, the storage account are kept.
+        durable: Whether Azurite keeps what it holds over a restart.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self.folder = folder
+        self._durable = durable
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as starting:
+            self.processes = starting.enter_context(Processes(self.folder / "logs"))
+            certificates = make_certificates(self.folder / "certificates")
+            self.identity = starting.enter_context(IdentityEndpoint())
+            self.vault = starting.enter_context(LocalKeyVault(certificates, self.identity))
+            self.vault.set("airflow-password", PASSWORD)
+            data = self.folder / "azurite" if self._durable else None
+            self.azurite = Azurite(self.processes, certificates, data=data)
+            self.azurite.start()
+            self.settings = {
+                **certificates.environment(),
+                **self.identity.environment(),
+                **self.azurite.environment(),
+                "UPDRAFT_KEY_VAULT_URI": self.vault.url,
+            }
+            starting.enter_context(_environment(self.settings))
+            starting.enter_context(_quiet())
+            self.storage = Storage(self.settings, azure_credential)
+            self._cleanup = starting.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
+
+    def clear(self) -> None:
+        """Empty the account of what an earlier fault left, and heal the stand-ins."""
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the product imports it
+
+        self.identity.heal()
+        self.vault.heal()
+        for queue in (EVENT_QUEUE, PARKED_QUEUE, poison_queue(EVENT_QUEUE), poison_queue(PARKED_QUEUE)):
+            with contextlib.suppress(ResourceNotFoundError):
+                self.storage.queue(queue).clear_messages()
+        container = self.storage.container(DEAD_LETTERS_CONTAINER)
+        if container.exists():
+            for blob in container.list_blobs():
+                container.delete_blob(blob.name)
+
+    def dead_letters(self) -> list[str]:
+        """Return the names of the dead letters."""
+        container = self.storage.container(DEAD_LETTERS_CONTAINER)
+        return [blob.name for blob in container.list_blobs()] if container.exists() else []
+
+
+@contextlib.contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(_OF_AZURE):
+            del os.environ[name]
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the log lines of thousands of deliveries from being made: errors are what the audit looks for."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,30 @@
+"""Faults 14 and 15 on the stub: very many events at once, and instances whose clocks disagree."""
+
+from datetime import timedelta
+
+from tests.faults.ground import Ground
+from tests.faults.stream import stream
+from tests.faults.trial import chance, stubbed
+from tests.faults.verdict import Verdict
+
+_PLACES = 8
+_CONNECTIONS = 2
+
+
+def flood(ground: Ground, events: int) -> Verdict:
+    """Everything arrives at once, at three instances; each connection's budget is held."""
+    with stubbed(ground, stream(events, name="flood"), instances=3, threads=16, in_flight=_PLACES) as (trial, stub):
+        stub.latency = 0.005
+        trial.feed()
+        verdict = trial.audit()
+        more = {"peak": stub.peak, "budget_held": stub.peak <= _PLACES * _CONNECTIONS}
+        return Verdict(**{name: getattr(verdict, name) for name in Verdict.__dataclass_fields__} | {"more": more})
+
+
+def skewed_clocks(ground: Ground, events: int) -> Verdict:
+    """Of three instances one is an hour ahead and one an hour behind; what one parks another takes up."""
+    hour = timedelta(hours=1)
+    with stubbed(ground, stream(events, name="skew"), skews=(hour, timedelta(), -hour)) as (trial, stub):
+        stub.inject(503, times=10**9, when=chance(0.6))
+        trial.feed((1.0, stub.heal))
+        return trial.audit(parked=trial.counted("parked"))

@@ -1,0 +1,277 @@
+"""One trial: instances of the app, a stream delivered to them, and the audit of what Airflow has in the end."""
+
+import contextlib
+import random
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from local.airflow_stub import AirflowStub
+from shared.app import App
+from shared.backoff import Backoff
+from shared.outcomes import OutcomeKind
+from shared.queues import PARKED_QUEUE
+from shared.relay import Policy
+from tests.faults.ground import Ground
+from tests.faults.pump import Pump
+from tests.faults.stream import Delivery, Run, Stream
+from tests.faults.verdict import Verdict, compare
+
+QUICK: Final = Policy(
+    budget=4.0,
+    later=Backoff(first=1.0, longest=3.0),
+    alarm=Backoff(first=2.0, longest=2.0, least=1.0),
+    missing_dag=Backoff(first=1.0, longest=2.0),
+    breaker_rest=1.0,
+)
+"""The product's policy with short waits; a message's own wait is never under a second."""
+PATIENCE: Final = 240.0
+"""Seconds after which what is still parked counts as lost."""
+RULES: Final = """
+connections:
+  as-identity:
+    url: {url}
+    api: v2
+    auth: {{kind: entra, scope: "api://airflow/.default"}}
+    read_timeout: {read_timeout}
+    in_flight: {in_flight}
+  with-password:
+    url: {url}
+    api: v2
+    auth: {{kind: airflow, username: updraft, password_secret: airflow-password}}
+    read_timeout: {read_timeout}
+    in_flight: {in_flight}
+rules:
+  - {{name: orders, when: {{types: [Contoso.Order]}}, start: {{connection: {first}, dag: orders, conf: {conf}}}}}
+  - {{name: audit, when: {{types: [Contoso.Order, Contoso.Refund]}},
+      start: {{connection: with-password, dag: audit, conf: {conf}}}}}
+"""
+
+
+class AnAirflow(Protocol):
+    """What a trial has to know of an Airflow, real or not."""
+
+    url: str
+
+    def found(self) -> Counter[Run]:
+        """Return how many runs there are for each rule and event, by the identity that their confs keep."""
+
+    def alive(self) -> bool:
+        """Tell whether it answers, its scheduler included."""
+
+
+class StubbedAirflow(AirflowStub):
+    """The loopback stub, which knows its own runs."""
+
+    def __init__(self) -> None:
+        super().__init__(("orders", "audit"))
+
+    def found(self) -> Counter[Run]:
+        """Return the runs; see `AnAirflow`."""
+        return Counter(identity(run["conf"]) for run in list(self.runs.values()))
+
+    def alive(self) -> bool:
+        """Tell whether it answers."""
+        with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=10) as answer:  # noqa: S310 - our own loopback
+            return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's own number
+
+
+def identity(conf: Any) -> Run:  # noqa: ANN401 - JSON from Airflow
+    """Return the rule and the event of a run's conf; ("", "") for a run of somebody else's."""
+    kept = conf.get("_updraft") if isinstance(conf, dict) else None
+    return (kept["rule"], kept["event"]["id"]) if isinstance(kept, dict) else ("", "")
+
+
+def chance(of: float, *, seed: str = "chance", when: Callable[[Any], bool] = lambda _: True) -> Callable[[Any], bool]:
+    """Return a condition for `inject` that holds for this part of the requests, drawn at random."""
+    draw = random.Random(seed)  # noqa: S311 - the same at every call is what is wanted
+    return lambda request: when(request) and draw.random() < of
+
+
+class Trial:
+    """Instances of the app under a stream; a context manager.
+
+    Args:
+        ground: The stand-ins.
+        airflow: The Airflow.
+        stream: What is delivered.
+        instances: How many instances of the app there are.
+        threads: How many deliveries go to each at one time, and how many parked ones.
+        skews: How far each instance's clock is wrong.
+        read_timeout: Seconds, as in rules.yaml.
+        in_flight: As in rules.yaml.
+        identity_works: Whether the Airflow takes the managed identity's token; else both rules use a password.
+        url: The Airflow's address, where something stands in front of it.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        airflow: AnAirflow,
+        stream: Stream,
+        *,
+        instances: int = 2,
+        threads: int = 6,
+        skews: Sequence[timedelta] = (),
+        read_timeout: float = 1.5,
+        in_flight: int = 8,
+        identity_works: bool = True,
+        url: str = "",
+    ) -> None:
+        self.ground = ground
+        self.airflow = airflow
+        self.stream = stream
+        self.letters_expected = 0
+        self._threads = threads
+        self._calls: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._began = time.monotonic()
+        self._delivered = 0
+        rules = ground.folder / "rules.yaml"
+        rules.write_text(
+            RULES.format(
+                url=url or airflow.url,
+                read_timeout=read_timeout,
+                in_flight=in_flight,
+                first="as-identity" if identity_works else "with-password",
+                conf='{n: "{{ data.n }}"}',
+            )
+        )
+        if not identity_works:
+            text = rules.read_text()
+            rules.write_text(text[: text.index("  as-identity:")] + text[text.index("  with-password:") :])
+        settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
+        skews = skews or (timedelta(),) * instances
+        self.apps = [App(settings, policy=QUICK, now=_clock(skew)) for skew in skews]
+        self._pumps = [
+            Pump(ground.storage.queue(PARKED_QUEUE), self._resume(app), threads=threads) for app in self.apps
+        ]
+
+    def __enter__(self) -> "Trial":
+        for pump in self._pumps:
+            pump.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pump in self._pumps:
+            pump.stop()
+
+    def feed(self, *during: tuple[float, Callable[[], None]]) -> None:
+        """Deliver the stream, each delivery until it is acknowledged, as Event Grid does.
+
+        Args:
+            during: What happens when this part of the stream, from 0 to 1, has been delivered; once each.
+        """
+        pending = sorted(during, key=lambda each: each[0])
+        total = len(self.stream.deliveries)
+
+        def one(number: int, delivery: Delivery) -> None:
+            self._deliver(self.apps[number % len(self.apps)], delivery)
+            with self._counting:
+                self._delivered += 1
+                due = [pending.pop(0)[1]] if pending and self._delivered >= pending[0][0] * total else []
+            for happens in due:
+                happens()
+
+        with ThreadPoolExecutor(self._threads * len(self.apps)) as grid:
+            for done in [grid.submit(one, *each) for each in enumerate(self.stream.deliveries)]:
+                done.result()
+        for _, happens in pending:
+            happens()
+
+    def drain(self, seconds: float = PATIENCE) -> None:
+        """Wait until nothing is parked any more."""
+        queue = self.ground.storage.queue(PARKED_QUEUE)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            with contextlib.suppress(Exception):  # a storage account may be what is broken
+                if not _messages(queue) and not any(pump.busy for pump in self._pumps):
+                    return
+            time.sleep(0.2)
+
+    def audit(self, **more: float | bool | str) -> Verdict:
+        """Compare what Airflow has with what it should have."""
+        self.drain()
+        found = self.airflow.found()
+        lost, twice = compare(self.stream.expected, found)
+        letters = len(self.ground.dead_letters())
+        return Verdict(
+            events=self.stream.events,
+            expected_runs=len(self.stream.expected),
+            runs=found.total(),
+            lost=lost + max(0, self.letters_expected - letters),
+            twice=twice,
+            ledger_balances=self._balances() and letters == self.letters_expected,
+            airflow_alive=self.airflow.alive(),
+            seconds=round(time.monotonic() - self._began, 2),
+            more=more,
+        )
+
+    def counted(self, word: str) -> int:
+        """Return how often a word is in the ledgers of all instances."""
+        return sum(counts[word] for app in self.apps for counts in app.ledger.counts().values())
+
+    def _balances(self) -> bool:
+        """Tell whether each delivery that was taken is in a ledger with one end, and none beyond those.
+
+        A call that raised may have ended some of its rules, which the next call ends again; and while Storage
+        is the one that fails, what it took without saying so is parked without being counted as such.
+        """
+        received = self.counted("received")
+        least, open_ends = self._calls["acknowledged"], self._calls["raised"]
+        parked_fits = abs(self.counted(OutcomeKind.PARKED) - self._calls["resumed"]) <= open_ends
+        fits = least <= received <= least + open_ends
+        return fits and parked_fits and all(app.ledger.balances() for app in self.apps)
+
+    def _deliver(self, app: App, delivery: Delivery) -> None:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            try:
+                app.intake.receive(delivery.body)
+            except Exception:  # noqa: BLE001 - the host answers 500 whatever it is, and Event Grid comes again
+                self._count(raised=max(delivery.rules, 1))
+                time.sleep(0.3)
+            else:
+                self._count(acknowledged=max(delivery.rules, 1))
+                return
+
+    def _resume(self, app: App) -> Callable[[bytes], None]:
+        def resume(body: bytes) -> None:
+            try:
+                app.intake.receive_parked(body)
+            except Exception:
+                self._count(raised=1)
+                raise
+            self._count(resumed=1, acknowledged=1)
+
+        return resume
+
+    def _count(self, **counts: int) -> None:
+        with self._counting:
+            self._calls.update(counts)
+
+
+@contextlib.contextmanager
+def stubbed(ground: Ground, stream: Stream, **options: Any) -> Iterator[tuple[Trial, StubbedAirflow]]:  # noqa: ANN401 - those of Trial
+    """Make a trial on the stub."""
+    ground.clear()
+    with StubbedAirflow() as stub, Trial(ground, stub, stream, **options) as trial:
+        yield trial, stub
+
+
+def _clock(skew: timedelta) -> Callable[[], datetime]:
+    return lambda: datetime.now(UTC) + skew
+
+
+def _messages(queue: Any) -> int:  # noqa: ANN401 - the Storage client
+    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the product imports it
+
+    try:
+        return int(queue.get_queue_properties().approximate_message_count or 0)
+    except ResourceNotFoundError:
+        return 0  # nothing was ever parked

@@ -1,0 +1,101 @@
+"""What a fault's audit found, and where the figures of all of them are kept."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tests.faults.stream import Run
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+FIGURES: Final = ROOT / "bench" / "out" / "faults.json"
+PAGE: Final = ROOT / "docs" / "delivery.md"
+_BEGIN: Final = "<!-- faults: written by make faults -->"
+_END: Final = "<!-- end of faults -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The figures of one fault.
+
+    Attributes:
+        events: How many events there were, redeliveries not counted.
+        expected_runs: How many runs there have to be.
+        runs: How many Airflow has.
+        lost: How many of the expected runs are not there; and dead letters that are not.
+        twice: How many runs there are beyond one for each that is expected.
+        ledger_balances: Whether every delivery is in the ledgers with exactly one end.
+        airflow_alive: Whether Airflow answers in the end, its scheduler included.
+        seconds: How long it took.
+        more: Figures of this fault alone.
+    """
+
+    events: int
+    expected_runs: int
+    runs: int
+    lost: int
+    twice: int
+    ledger_balances: bool
+    airflow_alive: bool
+    seconds: float
+    more: Mapping[str, float | bool | str] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether promises 1, 2 and 4 held; a figure of its own that is False breaks them, too."""
+        kept = self.lost == 0 and self.twice == 0 and self.ledger_balances and self.airflow_alive
+        return kept and False not in self.more.values()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as they are kept."""
+        figures = asdict(self)
+        return {name: figures[name] for name in figures if name != "more"} | dict(self.more)
+
+
+def compare(expected: frozenset[Run], found: Counter[Run]) -> tuple[int, int]:
+    """Return how many of the expected runs are missing, and how many there are too many."""
+    return len(expected - found.keys()), found.total() - len(expected & found.keys())
+
+
+def keep(name: str, verdict: Verdict) -> None:
+    """Write one fault's figures beside those of the others."""
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+    kept[name] = verdict.to_json()
+    FIGURES.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+def write_table(page: Path = PAGE) -> None:
+    """Write the kept figures as a table into the page, between its markers."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    table = "\n".join(_rows(json.loads(FIGURES.read_text(encoding="utf-8"))))
+    page.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")
+
+
+def _rows(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    rows = [
+        "| fault | events | runs expected | runs | lost | twice | ledger | Airflow | seconds | and |",
+        "|---|--:|--:|--:|--:|--:|---|---|--:|---|",
+    ]
+    usual = set(Verdict.__dataclass_fields__)
+    for name, figure in sorted(figures.items(), key=lambda each: _order(each[0])):
+        more = ", ".join(f"{key}: {_shown(value)}" for key, value in figure.items() if key not in usual)
+        rows.append(
+            f"| {name} | {figure['events']} | {figure['expected_runs']} | {figure['runs']} | {figure['lost']} "
+            f"| {figure['twice']} | {'balances' if figure['ledger_balances'] else '**does not balance**'} "
+            f"| {'alive' if figure['airflow_alive'] else '**dead**'} | {figure['seconds']:.1f} | {more} |"
+        )
+    return rows
+
+
+def _order(name: str) -> tuple[int, str]:
+    number = name.split(maxsplit=1)[0].rstrip("abcdefg.")
+    return (int(number) if number.isdigit() else 99, name)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
