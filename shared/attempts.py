@@ -211,7 +211,13 @@ class Attempts:
         wait = min(self._budget.place_wait if wait is None else wait, self._budget.left)
         if not self._target.limiter.enter(self._request.rule, wait=wait):
             passage.end(healthy=None)
-            return Ending(EndingKind.LATER, "NoPlace", "as many requests as allowed are in flight to Airflow")
+            return Ending(
+                EndingKind.LATER,
+                "NoPlace",
+                "as many requests as allowed are in flight to Airflow",
+                at_least=self._target.limiter.turned_away(),
+                counts=False,
+            )
         self._passage = passage
         return None
 

@@ -23,6 +23,7 @@ class Backlog:
         self._rated_at = 0.0
         self._waiting = 0.0
         self._drained_at = 0.0
+        self._drains = LEAST_RATE
 
     def served(self, now: float) -> None:
         """Count a request that came to its end."""
@@ -32,8 +33,8 @@ class Backlog:
     def turned_away(self, now: float) -> float:
         """Count an event that is turned away, and return the seconds until its turn."""
         rate = max(self._rate_at(now), LEAST_RATE)
-        self._waiting = max(self._waiting - (now - self._drained_at) * rate, 0.0)
-        self._drained_at = now
+        self._waiting = max(self._waiting - (now - self._drained_at) * max(rate, self._drains), 0.0)
+        self._drained_at, self._drains = now, rate
         self._waiting = min(self._waiting + 1, LONGEST * rate)
         return self._waiting / rate
 

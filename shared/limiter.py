@@ -8,6 +8,7 @@ renews and gives back permits, and ends when there is nothing to keep.
 """
 
 import math
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,9 @@ from shared.waiting_line import WaitingLine
 IDLE_SECONDS: Final = 2.0
 """A permit that was of no use for so long is given back."""
 REST_OF_THE_CUT_OFF: Final = 9.0
-"""Without Storage, a process rests for so many times as long as its last request took."""
+"""Without Storage, a process rests for so many times as long as its last request took, on average."""
+LEAST_REST: Final = 6.0
+"""And at least for so many seconds, on average, also before the first."""
 SLOW_SECONDS: Final = 2.0
 """A request that failed after so long was most likely given up by us, and not by Airflow."""
 ABANDONED_FOR: Final = 2.0
@@ -90,8 +93,8 @@ class SharedLimiter:
     """The budget that all instances share; safe to use from any thread.
 
     Where Storage cannot be reached and no permit is left, one request at a time is sent, each followed by a
-    rest of `REST_OF_THE_CUT_OFF` times its length: so M instances that are cut off have at most M requests in
-    flight, and M/10 on average: 4 at the 40 instances that every Flex Consumption app may have, 20 at 200.
+    rest that is nine times as long on average. So M instances that are cut off have at most M requests in
+    flight, and M/10 or less on average: 4 at the 40 instances that every Flex Consumption app may have.
 
     Of 96 requests that timed out at an overloaded Airflow, 94 had created their run: it goes on with what its
     client has given up. So the place of such a request stays taken for a while (`ABANDONED_FOR`).
@@ -102,6 +105,7 @@ class SharedLimiter:
         store: Where they are kept; asked by the keeper alone.
         most: How many permits there are.
         clock: Monotonic seconds.
+        draw: Gives a number from 0 up to 1.
         keeps: Whether a keeper thread is run; without it, `plan`, `settle` and `give_up` are the caller's.
     """
 
@@ -113,6 +117,7 @@ class SharedLimiter:
         *,
         most: int,
         clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
         keeps: bool = True,
     ) -> None:
         self._name = name
@@ -120,6 +125,7 @@ class SharedLimiter:
         self._store = store
         self._most = most
         self._clock = clock
+        self._draw = draw
         self._keeps = keeps
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -160,7 +166,7 @@ class SharedLimiter:
         with self._lock:
             now = self._clock()
             if self._cut_off(now):
-                self._rest_until = now + REST_OF_THE_CUT_OFF * seconds
+                self._rest(now, seconds)
             self._limit.ended(now, seconds=seconds, healthy=healthy, in_flight=self._in_flight)
             if healthy or seconds < SLOW_SECONDS:
                 self._in_flight -= 1
@@ -190,6 +196,8 @@ class SharedLimiter:
         """Take in that Storage could not be reached for a step."""
         with self._lock:
             now = self._clock()
+            if not self._permits.unreachable:
+                self._rest(now, 0.0)  # all instances lose Storage at one time, and must not go on at one time
             self._permits.failed(step, now)
             self._serve(now)
 
@@ -217,6 +225,10 @@ class SharedLimiter:
         if usable:
             return min(usable, self._limit.value)
         return int(self._permits.unreachable and now >= self._rest_until)
+
+    def _rest(self, now: float, seconds: float) -> None:
+        rest = max(REST_OF_THE_CUT_OFF * seconds, LEAST_REST)
+        self._rest_until = now + rest * (0.5 + self._draw())
 
     def _cut_off(self, now: float) -> bool:
         return self._permits.unreachable and not self._permits.usable(now)
