@@ -50,18 +50,17 @@ class View:
         from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
         from rich.tree import Tree  # noqa: PLC0415 - as above
 
-        head = Text(printable(_headline(each)), style="bold")
-        if each.decisions:
-            hits = sum(decision.matched for decision in each.decisions)
-            told = f"  matches {hits or 'none'} of {plural(len(each.decisions), 'rule')}"
-            head.append(told, style="not bold cyan" if hits else "not bold dim")
-        tree = Tree(head, guide_style="dim")
+        tree = Tree(Text(printable(_headline(each)), style="bold"), guide_style="dim")
         if self._names_file(each):
             tree.add(Text(printable(str(each.file)), style="dim"))
         if each.source is not None:
             tree.add(Text(printable(each.source), style="dim", overflow="fold"))
         if each.error is not None:
             tree.add(Text(printable(each.error), style="red"))
+        elif len(each.decisions) > 1:
+            hits = sum(decision.matched for decision in each.decisions)
+            told = f"matches {hits or 'none'} of {plural(len(each.decisions), 'rule')}"
+            tree.add(Text(told, style="cyan" if hits else "dim"))
         for decision in each.decisions:
             self._add(tree, decision)
         return tree

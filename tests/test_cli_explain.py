@@ -235,7 +235,7 @@ def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
     text = on_terminal(folder, {"NO_COLOR": "1"} if no_colour else {})
     assert "├── " in text
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    assert "e1  matches 2 of 3 rules" in plain
+    assert "matches 2 of 3 rules" in plain
     assert "swap: match" in plain
     assert "A new version went live" in plain
     assert '"site": "shop"' in plain
