@@ -43,7 +43,7 @@ _DAG_ID: Final = re.compile(DAG_ID)
 _KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
 _NOTE_LONGEST: Final = 500
 _UNREADABLE_SHOWN: Final = 5
-_NO_RUN: Final = frozenset({OutcomeKind.UNMATCHED, OutcomeKind.REJECTED})
+_WITHOUT_RUN: Final = frozenset({OutcomeKind.UNMATCHED, OutcomeKind.REJECTED, OutcomeKind.SUPERSEDED})
 _EVENT_GRID: Final = frozenset({"eventgrid.azure.net", "eventgrid.azure.us", "eventgrid.azure.cn"})
 
 
@@ -95,7 +95,7 @@ class RunCalls:
         check_conf(entry, call.conf)
         self._rates.take(entry, identity)
         outcome = self._intake.receive_call(call.to_event())
-        if outcome.kind in _NO_RUN:
+        if outcome.kind in _WITHOUT_RUN:
             raise CallRefused(422, "rejected", f"the run could not be started: {outcome.reason}")
         run = _run(outcome, rules)
         return Reply(202, run, {"Updraft-Outcome": outcome.kind.value})
@@ -242,8 +242,8 @@ def _who(identity: Identity) -> JsonObject:
 
 def _run(outcome: Outcome, rules: Rules) -> JsonObject:
     """Return where a run is found, the same however often it was asked for; or why there is none."""
-    if outcome.kind is OutcomeKind.REJECTED:
-        return {"rule": outcome.rule, "rejected": outcome.reason}
+    if outcome.kind in _WITHOUT_RUN or outcome.connection not in rules.connections:
+        return {"rule": outcome.rule, outcome.kind.value: outcome.reason}
     return {
         "rule": outcome.rule,
         "connection": outcome.connection,

@@ -3,7 +3,10 @@ from typing import Any
 
 import pytest
 
-from tests.calling_parts import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, STRANGER, Caller
+from shared.outcomes import Outcome, OutcomeKind
+from shared.rules import load_rules
+from shared.run_calls import _run
+from tests.calling_parts import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULES, STRANGER, Caller
 
 pytest_plugins = ["tests.stand_ins", "tests.calling_fixtures"]
 
@@ -128,7 +131,7 @@ class TestStart:
         caller.stub.inject(
             422, {"detail": "conf is not to my taste"}, when=lambda request: request.method == "POST"
         )
-        assert caller.start().status_code == 503  # no Storage account is set up here: it cannot be kept
+        assert caller.start().status_code == 503  # Storage cannot be reached here: it cannot be kept
 
 
 class TestPublish:
@@ -242,3 +245,41 @@ def test_who_is_who() -> None:
     """The identities of these tests are different ones."""
     assert len({each.object_id for each in (PIPELINE, AGENT, AIRFLOW, STRANGER)}) == 4
     assert CLIENT_ID
+
+
+@pytest.mark.parametrize(
+    ("kind", "connection", "expected"),
+    [
+        (OutcomeKind.SUPERSEDED, "stub", {"rule": "r", "superseded": "why"}),
+        (OutcomeKind.REJECTED, "stub", {"rule": "r", "rejected": "why"}),
+        (OutcomeKind.COALESCED, "", {"rule": "r", "coalesced": "why"}),
+    ],
+)
+def test_an_outcome_without_a_run_is_told_by_its_word(
+    kind: OutcomeKind, connection: str, expected: dict[str, str]
+) -> None:
+    """Where there is no run to link to, the answer says so, and why."""
+    rules = load_rules(RULES, file="rules.yaml", settings={"UPDRAFT_AIRFLOW_URL": "https://a.example"})
+    assert _run(Outcome(kind, rule="r", reason="why", connection=connection), rules) == expected
+
+
+@pytest.mark.parametrize(
+    ("api", "links"),
+    [
+        ("v1", ("/dags/d/grid?dag_run_id=r%3A1", "/api/v1/dags/d/dagRuns/r%3A1")),
+        ("v2", ("/dags/d/runs/r%3A1", "/api/v2/dags/d/dagRuns/r%3A1")),
+    ],
+)
+def test_links_lead_to_the_airflow_that_there_is(api: str, links: tuple[str, str]) -> None:
+    """Airflow 2 and 3 have other addresses for the same run."""
+    text = f"""
+connections:
+  one: {{url: "https://a.example/", api: {api}, auth: {{kind: basic, username: u, password_secret: s}}}}
+rules: []
+"""
+    rules = load_rules(text, file="rules.yaml", settings={})
+    run = Outcome(OutcomeKind.STARTED, rule="r", connection="one", dag_id="d", dag_run_id="r:1")
+    assert _run(run, rules)["links"] == {
+        "airflow": f"https://a.example{links[0]}",
+        "api": f"https://a.example{links[1]}",
+    }
