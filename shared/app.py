@@ -19,17 +19,20 @@ from shared.credential import azure_credential
 from shared.dead_letters import BlobDeadLetters
 from shared.errors import ConfigurationError, RulesError
 from shared.intake import Intake
-from shared.limiter import LocalLimiter
+from shared.limiter import SharedLimiter
 from shared.outcomes import Ledger
 from shared.parking import QueueParking
+from shared.permit_blobs import PermitBlobs, permits_of
+from shared.permits import Permits, longest_request
 from shared.relay import Policy, Relay
-from shared.rules import Rules, load_rules
+from shared.rules import Connection, Rules, load_rules
 from shared.settings import Settings
 from shared.storage import Storage
 from shared.telemetry import LOGGER
 from shared.tokens import token_source
 from shared.vaults import Vaults
 from shared.version import VERSION
+from shared.window_store import WindowBlobs
 
 if TYPE_CHECKING:
     from shared.front_door import FrontDoor
@@ -71,6 +74,7 @@ class App:
                 parking=parking,
                 dead_letters=dead_letters,
                 ledger=self.ledger,
+                windows=WindowBlobs(storage, parking),
                 policy=self._policy,
                 now=now,
             ),
@@ -149,9 +153,23 @@ class App:
                 tokens = token_source(connection, secrets=secrets, credential=azure_credential)
                 airflow = CallbackAirflow(AirflowClient(connection, tokens), lambda: self.front_door)
                 self._targets[name] = Target(
-                    airflow, Breaker(rest=self._policy.breaker_rest), LocalLimiter(connection.in_flight)
+                    airflow, Breaker(rest=self._policy.breaker_rest), self._limiter(connection)
                 )
             return self._targets[name]
+
+    def _limiter(self, connection: Connection) -> SharedLimiter:
+        """Return what keeps the requests in flight to an Airflow within its budget, over all instances."""
+        places = connection.in_flight
+        longest = longest_request(
+            connection.connect_timeout, connection.read_timeout, budget=self._policy.budget
+        )
+        store = PermitBlobs(
+            lambda: self._storage.address("blob"),
+            azure_credential,
+            name=permits_of(connection.url),
+            places=places,
+        )
+        return SharedLimiter(connection.name, Permits(places, longest_request=longest), store, most=places)
 
     def _state(self, connection: str) -> str:
         with self._lock:

@@ -15,20 +15,25 @@ from shared.call import CallWithdrawn, request_of
 from shared.errors import TemplateError
 from shared.event import Event
 from shared.filters import Fields
+from shared.handed_over import handed_over
 from shared.rules import Rule, Rules, RuleSpec
 from shared.rules.callback import CallbackSpec, seconds
 from shared.rules.model import CALL
 from shared.run_identity import run_identity
-from shared.run_ids import run_id_for_event, run_id_for_key
+from shared.run_ids import run_id_for_event, run_id_for_key, run_id_for_window
 from shared.run_request import CallbackTerms, RunRequest, Terms
 from shared.suggest import did_you_mean
 from shared.templates import Template, check_size, clean_text, event_scope, parse_time, time_text
+from shared.windows import Burst, Gathering
 
 MAX_NOTE: Final = 1_000
 """Characters of a note; Airflow refuses more."""
 
 MAX_SHOWN: Final = 200
 """Characters of a value of the event that a reason or a note shows."""
+
+
+_NOT_ENABLED: Final = "the rule is not enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,15 @@ class Decision:
         reason: Where it did not match, the first condition that failed with the value it saw; where it
             matched without a request, why the request cannot be rendered.
         request: What Airflow would be asked; None where there is a reason.
+        gathering: Where the rule collects bursts, that of this event; the request is then what Airflow
+            would be asked if the event stayed alone.
     """
 
     rule: str
     matched: bool
     reason: str | None
     request: RunRequest | None
+    gathering: Gathering | None = None
 
 
 def decide(event: Event, rules: Rules) -> list[Decision]:
@@ -79,12 +87,28 @@ def decide_for(event: Event, rules: Rules, rule_name: str) -> Decision:
     if rule_name == CALL:
         return _decide_call(event, rules)
     rule = rules.named(rule_name)
+    return _View(event).decision(rule) if rule is not None else _no_rule(rule_name, rules)
+
+
+def decide_burst(burst: Burst, rules: Rules, rule_name: str) -> Decision:
+    """Return what a rule starts for the events of a window: they matched it when they arrived.
+
+    Args:
+        burst: What the window has collected.
+        rules: The rules.
+        rule_name: The rule's name; where it is gone, or no longer in force, the decision has not matched.
+    """
+    rule = rules.named(rule_name)
     if rule is None:
-        near = did_you_mean(rule_name, [known.name for known in rules.rules])
-        return Decision(
-            rule_name, matched=False, reason=f"there is no rule `{rule_name}`{near}", request=None
-        )
-    return _View(event).decision(rule)
+        return _no_rule(rule_name, rules)
+    if not rule.enabled:
+        return Decision(rule_name, matched=False, reason=_NOT_ENABLED, request=None)
+    return _View(burst.newest).request(rule, burst)
+
+
+def _no_rule(rule_name: str, rules: Rules) -> Decision:
+    near = did_you_mean(rule_name, [known.name for known in rules.rules])
+    return Decision(rule_name, matched=False, reason=f"there is no rule `{rule_name}`{near}", request=None)
 
 
 def _decide_call(event: Event, rules: Rules) -> Decision:
@@ -126,7 +150,7 @@ class _View:
         )
 
     def _enabled_failure(self, rule: Rule) -> str | None:
-        return None if rule.enabled else "the rule is not enabled"
+        return None if rule.enabled else _NOT_ENABLED
 
     def _type_failure(self, rule: Rule) -> str | None:
         if rule.any_type or self._type in rule.exact_types or self._type.startswith(rule.type_families):
@@ -155,26 +179,47 @@ class _View:
                 return f"subject is {_shown(subject)}, which {words} `{part}`"
         return None
 
-    def request(self, rule: Rule) -> Decision:
+    def request(self, rule: Rule, burst: Burst | None = None) -> Decision:
         """Render what a rule that matched asks of Airflow."""
+        gathering = None
         try:
-            return Decision(rule.name, matched=True, reason=None, request=self._render(rule))
+            if burst is None and rule.spec.coalesce is not None:
+                gathering = Gathering(self._burst_key(rule), seconds(rule.spec.coalesce.window))
+                burst = Burst("", gathering.key, (self._event,))
+            request = self._render(rule, burst)
+            return Decision(rule.name, matched=True, reason=None, request=request, gathering=gathering)
         except TemplateError as error:
             return Decision(rule.name, matched=True, reason=str(error), request=None)
 
-    def _render(self, rule: Rule) -> RunRequest:
+    def _burst_key(self, rule: Rule) -> str:
+        assert rule.coalesce_by is not None
+        scope = event_scope(self._event, self._fields.app, rule=rule.name, description=rule.description)
+        return _key(rule.coalesce_by, scope, "coalesce.by")
+
+    def _render(self, rule: Rule, burst: Burst | None) -> RunRequest:
         event = self._event
-        scope = event_scope(event, self._fields.app, rule=rule.name, description=rule.description)
-        key = _key(rule.dedupe_by, scope) if rule.dedupe_by else None
+        events = burst.events if burst else None
+        scope = event_scope(
+            event, self._fields.app, rule=rule.name, description=rule.description, events=events
+        )
+        key = _key(rule.dedupe_by, scope, "dedupe_by") if rule.dedupe_by and not burst else None
         conf = rule.conf.render(scope)
         assert isinstance(conf, dict)
-        conf["_updraft"] = run_identity(rule.name, event, key)
-        check_size(conf)
-        if key is None:
+        conf["_updraft"] = identity = run_identity(rule.name, event, burst.window if burst else key)
+        whole = None
+        if burst is not None:
+            identity["window"] = {
+                "by": clean_text(_clipped(burst.key, MAX_SHOWN)),
+                "events": len(burst.events),
+            }
+            run_id = run_id_for_window(rule.name, burst.key, burst.window)
+            conf, whole = handed_over(conf, burst.conf_url)
+        elif key is None:
             run_id = run_id_for_event(rule.name, event.source, event.id)
         else:
             run_id = run_id_for_key(rule.name, key)
-        note = rule.note.render_text(scope) if rule.note else _default_note(rule, event)
+        check_size(conf)
+        note = rule.note.render_text(scope) if rule.note else _default_note(rule, event, burst)
         return RunRequest(
             rule=rule.name,
             connection=rule.connection,
@@ -186,17 +231,18 @@ class _View:
             run_after=_time(rule.run_after, scope, "run_after"),
             callback=_callback(rule.spec),
             terms=Terms(max_age=seconds(rule.spec.max_age), when_paused=rule.spec.when_paused),
+            whole_conf=whole,
         )
 
 
-def _key(template: Template, scope: dict[str, object]) -> str:
+def _key(template: Template, scope: dict[str, object], name: str) -> str:
     try:
         key = template.render(scope)
         text = template.render_text(scope)
     except TemplateError as error:
-        raise TemplateError(f"dedupe_by: {error}") from error
+        raise TemplateError(f"{name}: {error}") from error
     if key is None or not text.strip():
-        raise TemplateError(f"dedupe_by: `{template.source}` is empty for this event, so it has no identity")
+        raise TemplateError(f"{name}: `{template.source}` is empty for this event, so it has no identity")
     return text
 
 
@@ -216,13 +262,14 @@ def _callback(spec: RuleSpec) -> CallbackTerms | None:
     return CallbackTerms(seconds(wanted.lifetime), token=wanted.token == "reverse")  # noqa: S105 - a kind, no token
 
 
-def _default_note(rule: Rule, event: Event) -> str:
+def _default_note(rule: Rule, event: Event, burst: Burst | None) -> str:
     """Say why the run exists, for whoever finds it in Airflow's UI."""
     about = event.subject or event.source
     when = f" at {event.time}" if event.time else ""
     why = f" ({rule.description})" if rule.description else ""
+    of = f"{len(burst.events)} events of `{_clipped(burst.key, MAX_SHOWN)}`, the newest is " if burst else ""
     note = (
-        f"Started by the Updraft rule `{rule.name}`{why}: event `{event.type}` about "
+        f"Started by the Updraft rule `{rule.name}`{why}: {of}event `{event.type}` about "
         f"{_clipped(about, MAX_SHOWN)}{when}, id {_clipped(event.id, MAX_SHOWN)}."
     )
     return clean_text(note)

@@ -7,18 +7,21 @@ from typing import Final
 
 from shared.caller_stamp import unstamped
 from shared.dead_letters import DeadLetter, DeadLetters
-from shared.decide import decide, decide_for
+from shared.decide import Decision, decide, decide_burst, decide_for
 from shared.errors import EventError
 from shared.event import Event, Unreadable, read_events
 from shared.outcomes import Ledger, Outcome, OutcomeKind
-from shared.parking import ClaimGone, Parking
+from shared.parking import ClaimGone, Parked, Parking
 from shared.queues import PARKED_QUEUE
 from shared.relay import Relay
 from shared.rules import Rules
 from shared.rules.model import CALL
 from shared.telemetry import report
+from shared.windows import Burst, Closing, is_closing
 
 _UNREADABLE: Final = "Unreadable"
+_EMPTY: Final = "the window has no events: another instance's was quicker, or it is no longer kept"
+_RESERVED: Final = "Reserved"
 _GIVEN_UP: Final = "MaxDeliveryAttemptsExceeded"
 
 
@@ -89,20 +92,27 @@ class Intake:
         rules = self._rules()
         try:
             parked = self._parking.unpark(body)
+            closing = Closing.of(parked.event)
         except ClaimGone as error:
             return self._end(Outcome(OutcomeKind.DUPLICATE, reason=str(error)))
         except EventError as error:
             return self._keep(Unreadable(error=str(error), raw=_text(body)), _UNREADABLE, str(error))
         started = perf_counter()
-        decision = decide_for(parked.event, rules, parked.rule)
-        outcome = self._relay.deliver(
-            parked.event,
-            decision,
-            attempt=parked.attempt + 1,
-            waits=parked.waits,
-            first_seen=parked.first_seen,
-            decide_seconds=perf_counter() - started,
-        )
+        if closing is not None:
+            decision = self._close(parked, closing, rules)
+        else:
+            decision = decide_for(parked.event, rules, parked.rule)
+        if decision is None:
+            outcome = self._end(Outcome(OutcomeKind.DUPLICATE, rule=parked.rule, reason=_EMPTY))
+        else:
+            outcome = self._relay.deliver(
+                parked.event,
+                decision,
+                attempt=parked.attempt + 1,
+                waits=parked.waits,
+                first_seen=parked.first_seen if parked.attempt else None,
+                decide_seconds=perf_counter() - started,
+            )
         self._parking.forget(parked)
         return outcome
 
@@ -113,8 +123,11 @@ class Intake:
             return [self._keep(member, _GIVEN_UP, reason) for member in read_events(body)]
         try:
             parked = self._parking.unpark(body)
+            closing = Closing.of(parked.event)
         except EventError as error:
             return [self._keep(Unreadable(error=str(error), raw=_text(body)), _GIVEN_UP, reason)]
+        if closing is not None:  # nothing may go into a window that has lost its close
+            self._relay.windows.close(parked.rule, closing.window)
         outcome = self._keep(
             parked.event,
             _GIVEN_UP,
@@ -125,6 +138,18 @@ class Intake:
         )
         self._parking.forget(parked)
         return [outcome]
+
+    def _close(self, parked: Parked, closing: Closing, rules: Rules) -> Decision | None:
+        """Close a window and decide about what is in it; None where nothing is."""
+        windows, rule = self._relay.windows, parked.rule
+        events = windows.close(rule, closing.window)
+        if not events:
+            return None
+        burst = Burst(closing.window, closing.key, events, windows.conf_url(rule, closing.window))
+        decision = decide_burst(burst, rules, rule)
+        if decision.request is not None and decision.request.whole_conf is not None:
+            windows.keep_conf(rule, closing.window, decision.request.whole_conf)
+        return decision
 
     def _receive(
         self, members: Iterable[Event | Unreadable], *, deadline: float | None = None
@@ -146,6 +171,10 @@ class Intake:
     def _handle(self, member: Event | Unreadable, rules: Rules, deadline: float | None) -> list[Outcome]:
         if isinstance(member, Unreadable):
             return [self._keep(member, _UNREADABLE, member.error)]
+        if is_closing(member):
+            return [
+                self._keep(member, _RESERVED, f"`{member.type}` is an event of this app's own queue alone")
+            ]
         started = perf_counter()
         decisions = decide(member, rules)
         seconds = perf_counter() - started

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Final
 from shared.attempts import Attempts, Budget, Ending, EndingKind, Target
 from shared.backoff import Backoff
 from shared.dead_letters import DeadLetter, DeadLetters
+from shared.errors import EventError
 from shared.outcomes import Ledger, Outcome, OutcomeKind
 from shared.parking import Parked, Parking
+from shared.run_ids import run_id_for_window
 from shared.run_request import MAX_AGE
 from shared.start_terms import start_on_terms
 from shared.telemetry import report
@@ -25,9 +27,12 @@ from shared.telemetry import report
 if TYPE_CHECKING:
     from shared.decide import Decision
     from shared.event.model import Event
+    from shared.run_request import RunRequest
+    from shared.windows import Gathering, Windows
 
 _RULE_CHANGED: Final = "RuleChanged"
 _TEMPLATE_ERROR: Final = "TemplateError"
+_UNREADABLE: Final = "Unreadable"
 _TOO_OLD: Final = "TimeToLiveExceeded"
 
 
@@ -90,10 +95,14 @@ class Relay:
         parking: Where deliveries wait.
         dead_letters: Where those end that cannot be delivered.
         ledger: Counts every delivery, when it ends.
+        windows: Where bursts are collected.
         policy: How long things are tried.
         clock: Monotonic seconds.
         sleep: Waits for seconds.
         now: The time of day, with a time zone.
+
+    Attributes:
+        windows: Where bursts are collected.
     """
 
     def __init__(
@@ -103,6 +112,7 @@ class Relay:
         parking: Parking,
         dead_letters: DeadLetters,
         ledger: Ledger,
+        windows: "Windows",
         policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -112,6 +122,7 @@ class Relay:
         self._parking = parking
         self._dead_letters = dead_letters
         self._ledger = ledger
+        self.windows = windows
         self._policy = policy or Policy()
         self._clock = clock
         self._sleep = sleep
@@ -161,6 +172,8 @@ class Relay:
             return self._reject(delivery, Ending(EndingKind.REJECTED, _RULE_CHANGED, decision.reason or ""))
         if decision.request is None:
             return self._reject(delivery, Ending(EndingKind.REJECTED, _TEMPLATE_ERROR, decision.reason or ""))
+        if decision.gathering is not None:
+            return self._collect(delivery, decision.gathering, decision.request)
         budget = Budget(
             deadline=deadline if deadline is not None else self.deadline(),
             clock=self._clock,
@@ -170,6 +183,19 @@ class Relay:
         attempts = Attempts(target, decision.request, budget)
         ending = start_on_terms(attempts, decision.request, target.dags)
         return self._act(replace(delivery, attempts=attempts), ending)
+
+    def _collect(self, delivery: _Delivery, gathering: "Gathering", request: "RunRequest") -> Outcome:
+        """Put the event into its window; the run of that will have it."""
+        rule = delivery.decision.rule
+        try:
+            joined = self.windows.collect(rule, gathering, delivery.event)
+        except EventError as error:
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _UNREADABLE, str(error)))
+        named = replace(request, dag_run_id=run_id_for_window(rule, gathering.key, joined.window))
+        delivery = replace(delivery, decision=replace(delivery.decision, request=named))
+        if joined.again:
+            return self._end(delivery, OutcomeKind.DUPLICATE, "it is in a window that has closed")
+        return self._end(delivery, OutcomeKind.COALESCED)
 
     def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
         policy = self._policy

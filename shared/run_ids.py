@@ -51,6 +51,11 @@ def run_id_for_key(rule: str, key: str) -> str:
     return _run_id(rule, key, ("key", rule, key))
 
 
+def run_id_for_window(rule: str, key: str, window: str) -> str:
+    """Return the run id of a rule for the events of a window, of which a key has one after the other."""
+    return _run_id(rule, key, ("window", rule, window))
+
+
 def _run_id(rule: str, readable: str, identity: tuple[str, ...]) -> str:
     return f"{rule}__{_readable(readable)}__{_digest(identity)}"
 

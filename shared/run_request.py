@@ -51,6 +51,7 @@ class RunRequest:
         callback: How the run reports back, or None where it does not. The token itself is never in a
             request: it is put into the conf while that is sent (`shared/callbacks.py`).
         terms: When it may be started, and how long that is tried.
+        whole_conf: What the conf would be, where a window's is too large; it is kept where the conf says.
     """
 
     rule: str
@@ -63,3 +64,4 @@ class RunRequest:
     run_after: str | None = None
     callback: CallbackTerms | None = None
     terms: Terms = field(default_factory=Terms)
+    whole_conf: JsonObject | None = None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CONNECTION: Final = "AzureWebJobsStorage"
 DEAD_LETTERS_CONTAINER: Final = "updraft-dead-letters"
 CLAIMS_CONTAINER: Final = "updraft-claims"
+WINDOWS_CONTAINER: Final = "updraft-windows"
 
 _CALL_SECONDS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 5}
 """The libraries wait 20 and 60 s by default, longer than Event Grid waits for us."""

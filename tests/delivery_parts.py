@@ -1,6 +1,7 @@
 """What the tests of delivery are made of: a connection, tokens, a clock, and places that keep in memory."""
 
 import itertools
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from shared.outcomes import Ledger
 from shared.parking import Parked
 from shared.relay import Relay
 from shared.run_request import RunRequest
+from shared.windows import Closing, Gathering, Joined, in_order
 
 DAG = "smoke_tests"
 RUN_ID = "smoke__2026__0123456789abcdef"
@@ -116,6 +118,44 @@ class KeptLetters:
         self.kept[letter.name] = letter
 
 
+class KeptWindows:
+    """Keeps windows in memory: one for each rule and key, until it is closed."""
+
+    def __init__(self, parking: KeptParking) -> None:
+        self.kept: dict[str, list[Event]] = {}
+        self.confs: dict[str, JsonObject] = {}
+        self.closed: set[str] = set()
+        self._parking = parking
+
+    def collect(self, rule: str, gathering: Gathering, event: Event) -> Joined:
+        """Put an event into the first window of its key that has it or is open."""
+        for number in itertools.count():
+            window = uuid.uuid5(uuid.NAMESPACE_OID, f"{rule} {gathering.key} {number}").hex
+            if window not in self.kept:
+                closing = Closing(window, gathering.key).to_event()
+                self._parking.park(Parked(closing, rule, 0, SEEN), gathering.seconds)
+            events = self.kept.setdefault(window, [])
+            if window not in self.closed:
+                events.append(event)
+                return Joined(window, again=False)
+            if event in events:
+                return Joined(window, again=True)
+        raise AssertionError
+
+    def close(self, rule: str, window: str) -> tuple[Event, ...]:
+        """Return what was collected."""
+        self.closed.add(window)
+        return in_order(self.kept.get(window, []))
+
+    def keep_conf(self, rule: str, window: str, conf: JsonObject) -> None:
+        """Keep a conf."""
+        self.confs[self.conf_url(rule, window)] = conf
+
+    def conf_url(self, rule: str, window: str) -> str:
+        """Return where it is kept."""
+        return f"https://account.example/{rule}/{window}"
+
+
 def event(**changes: object) -> Event:
     """Return an event."""
     known: dict[str, object] = {
@@ -162,6 +202,7 @@ class Delivering:
         self.tokens = tokens or Tokens()
         self.parking = KeptParking()
         self.letters = KeptLetters()
+        self.windows = KeptWindows(self.parking)
         self.ledger = Ledger()
         self.breaker = Breaker(clock=self.clock)
         self.limiter = LocalLimiter(places)
@@ -172,6 +213,7 @@ class Delivering:
             parking=self.parking,
             dead_letters=self.letters,
             ledger=self.ledger,
+            windows=self.windows,
             clock=self.clock,
             sleep=self.clock.sleep,
             now=self.clock.now,

@@ -226,8 +226,16 @@ def test_application_settings_are_filled_in() -> None:
         ("when: {types: [t]}\nstart: {dag: d}\ntrack: poll", "`track` is not available in this version yet"),
         ("when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ id }}'", "`latest_by` is not available in"),
         (
-            "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 5m, by: '{{ id }}'}",
-            "`coalesce` is not available in this version yet",
+            "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 25h, by: x}",
+            "`window` is 25h, and 24h is the most",
+        ),
+        (
+            "when: {types: [t]}\nstart: {dag: d, conf: {all: '{{ events }}'}}",
+            "`events` is there only in a rule with `coalesce`",
+        ),
+        (
+            "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 5m, by: '{{ events }}'}",
+            "`events` is there only in a rule with `coalesce`",
         ),
         (
             "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 5 min, by: x}",

@@ -17,7 +17,7 @@ from shared.rules.model import Connection, RulesFile, RuleSpec
 from shared.rules.not_yet import not_yet_available
 from shared.rules.rule import Rule, Rules
 from shared.suggest import did_you_mean
-from shared.templates import JsonTemplate, Template, compile_json, compile_template
+from shared.templates import BURST_NAMES, NAMES, JsonTemplate, Template, compile_json, compile_template
 
 _RULE_TEMPLATES: Final = ("dedupe_by", "latest_by")
 _START_TEMPLATES: Final = ("note", "logical_date", "run_after")
@@ -173,8 +173,8 @@ class _Compiler:
             self._mistakes.add((*path, key), f"`{key}` is not available in this version yet; leave it out")
         if spec.latest_by is not None:
             self._template(spec.latest_by, (*path, "latest_by"))
-        if spec.coalesce is not None:
-            self._template(spec.coalesce.by, (*path, "coalesce", "by"))
+        by = spec.coalesce.by if spec.coalesce is not None else None
+        names = NAMES if spec.coalesce is None else BURST_NAMES
         start = (*path, "start")
         types = [name.lower() for name in spec.when.types or ()]
         families = tuple(name[:-1] for name in types if name.endswith("*"))
@@ -188,11 +188,12 @@ class _Compiler:
             sources=tuple(source.lower() for source in spec.when.sources or ()),
             condition=self._condition(spec.when.filter, (*path, "when", "filter")),
             connection=self._connection(spec, start),
-            conf=self._conf(spec.start.conf, (*start, "conf")),
-            note=self._template(spec.start.note, (*start, "note")),
-            logical_date=self._template(spec.start.logical_date, (*start, "logical_date")),
-            run_after=self._template(spec.start.run_after, (*start, "run_after")),
+            conf=self._conf(spec.start.conf, (*start, "conf"), names),
+            note=self._template(spec.start.note, (*start, "note"), names),
+            logical_date=self._template(spec.start.logical_date, (*start, "logical_date"), names),
+            run_after=self._template(spec.start.run_after, (*start, "run_after"), names),
             dedupe_by=self._identity(spec.dedupe_by, (*path, "dedupe_by")),
+            coalesce_by=self._template(by, (*path, "coalesce", "by")),
         )
 
     def _connection(self, spec: RuleSpec, start: Path) -> str:
@@ -242,17 +243,19 @@ class _Compiler:
             self._mistakes.add(path, "holds no {{ expression }}, so all events would have one run together")
         return template
 
-    def _template(self, source: str | None, path: Path) -> Template | None:
+    def _template(self, source: str | None, path: Path, names: frozenset[str] = NAMES) -> Template | None:
         if source is None:
             return None
         try:
-            return compile_template(source)
+            return compile_template(source, names=names)
         except TemplateError as error:
             self._mistakes.add(path, str(error))
             return None
 
-    def _conf(self, conf: JsonObject, path: Path) -> JsonTemplate:
-        return compile_json(conf, lambda inner, message: self._mistakes.add((*path, *inner), message))
+    def _conf(self, conf: JsonObject, path: Path, names: frozenset[str]) -> JsonTemplate:
+        return compile_json(
+            conf, lambda inner, message: self._mistakes.add((*path, *inner), message), names=names
+        )
 
     def _condition(self, spec: Json, path: Path) -> Condition | None:
         if spec is None:
@@ -271,15 +274,16 @@ class _Compiler:
         when, start = raw.get("when"), raw.get("start")
         if isinstance(when, dict):
             self._condition(when.get("filter"), (*path, "when", "filter"))
-        self._texts(raw, _RULE_TEMPLATES, path)
+        self._texts(raw, _RULE_TEMPLATES, path, NAMES)
+        names = BURST_NAMES if "coalesce" in raw else NAMES
         if isinstance(start, dict):
-            self._texts(start, _START_TEMPLATES, (*path, "start"))
+            self._texts(start, _START_TEMPLATES, (*path, "start"), names)
             conf = start.get("conf")
             if isinstance(conf, dict):
-                self._conf(conf, (*path, "start", "conf"))
+                self._conf(conf, (*path, "start", "conf"), names)
 
-    def _texts(self, part: JsonObject, keys: Sequence[str], path: Path) -> None:
+    def _texts(self, part: JsonObject, keys: Sequence[str], path: Path, names: frozenset[str]) -> None:
         for key in keys:
             value = part.get(key)
             if isinstance(value, str):
-                self._template(value, (*path, key))
+                self._template(value, (*path, key), names)

@@ -20,6 +20,8 @@ DAG_ID: Final = r"^[A-Za-z0-9_.~-]{1,250}$"
 DURATION: Final = r"^[1-9][0-9]{0,5}(s|m|h)$"
 LONGEST_AGE: Final = 168 * 3_600
 """Seconds of the greatest `max_age`: a week."""
+LONGEST_WINDOW: Final = 24 * 3_600
+"""Seconds of the longest window."""
 CALL: Final = "call"
 """The name, in place of a rule's, of runs that a caller asks for by the DAG's name."""
 
@@ -183,6 +185,13 @@ class Coalesce(Part):
         description="A template; events with the same value are collected together.",
         examples=["{{ app.site }}"],
     )
+
+    @field_validator("window")
+    @classmethod
+    def _bounded(cls, window: str) -> str:
+        if seconds(window) > LONGEST_WINDOW:
+            raise ValueError(f"`window` is {window}, and 24h is the most")
+        return window
 
 
 class RuleSpec(Part):

@@ -10,7 +10,6 @@ from shared.rules.model import RuleSpec
 def not_yet_available(rule: RuleSpec) -> list[str]:
     """Return the keys that the rule uses and this version does not carry out."""
     used = {
-        "coalesce": rule.coalesce is not None,
         "latest_by": rule.latest_by is not None,
         "track": rule.track == "poll",
     }

@@ -7,12 +7,15 @@ from shared.templates.compile import (
     check_size,
     compile_json,
     compile_template,
+    size_of,
 )
-from shared.templates.scope import event_scope
+from shared.templates.scope import BURST_NAMES, NAMES, event_scope
 from shared.templates.values import clean_text, parse_time, time_text
 
 __all__ = [
+    "BURST_NAMES",
     "MAX_CONF_BYTES",
+    "NAMES",
     "JsonTemplate",
     "Template",
     "check_size",
@@ -21,5 +24,6 @@ __all__ = [
     "compile_template",
     "event_scope",
     "parse_time",
+    "size_of",
     "time_text",
 ]

@@ -63,11 +63,12 @@ class Template:
         return to_text(self.render(scope))
 
 
-def compile_template(source: str) -> Template:
+def compile_template(source: str, *, names: frozenset[str] = NAMES) -> Template:
     """Compile one text of rules.yaml.
 
     Args:
         source: Text with or without Jinja2 in it.
+        names: What it may name.
 
     Raises:
         TemplateError: The template is wrong in itself; says how, and what was meant.
@@ -77,23 +78,23 @@ def compile_template(source: str) -> Template:
         return Template(source, constant=True, evaluate=lambda _: text)
     if len(source) > MAX_SOURCE:
         raise TemplateError(f"the template is {len(source):,} characters long, more than {MAX_SOURCE:,}")
-    return Template(source, constant=False, evaluate=_paths_alone(source) or _jinja(source))
+    return Template(source, constant=False, evaluate=_paths_alone(source, names) or _jinja(source, names))
 
 
 @lru_cache(maxsize=1_024)
-def _jinja(source: str) -> Evaluate:
+def _jinja(source: str, names: frozenset[str]) -> Evaluate:
     """Compile with Jinja2, which costs about 1 ms; a template that stands in many rules is compiled once."""
     from shared.templates.sandbox import compile_with_jinja  # noqa: PLC0415 - imports jinja2: see above
 
-    return compile_with_jinja(source)
+    return compile_with_jinja(source, names)
 
 
-def _paths_alone(source: str) -> Evaluate | None:
+def _paths_alone(source: str, names: frozenset[str] = NAMES) -> Evaluate | None:
     """Compile a template that is nothing but text and paths; None where it is more than that."""
     stripped = source.strip()
     only = _PATH.fullmatch(stripped)
     if only:
-        return _path(only[1])
+        return _path(only[1], names)
     pieces: list[str | Evaluate] = []
     for index, piece in enumerate(_PATH.split(source)):
         if index % 2 == 0:
@@ -101,17 +102,17 @@ def _paths_alone(source: str) -> Evaluate | None:
                 return None  # the finer points of Jinja's text are Jinja's
             pieces.append(piece)
         else:
-            path = _path(piece)
+            path = _path(piece, names)
             if path is None:
                 return None
             pieces.append(path)
     return _text_of(pieces)
 
 
-def _path(dotted: str) -> Evaluate | None:
+def _path(dotted: str, names: frozenset[str]) -> Evaluate | None:
     """Compile `a.b.c`; None for a first name that Jinja must judge (a keyword, or unknown)."""
     first, *rest = dotted.split(".")
-    if first not in NAMES:
+    if first not in names:
         return None
     problem = fixed_member_problem(first, rest[0]) if rest else None
     if problem:
@@ -120,7 +121,7 @@ def _path(dotted: str) -> Evaluate | None:
     def evaluate(scope: Scope) -> object:
         value: object = scope.get(first, MISSING)
         if value is MISSING:
-            raise TemplateError(absent_name(first, NAMES))
+            raise TemplateError(absent_name(first, names))
         for position, name in enumerate(rest):
             inner = member(value, name)
             if inner is MISSING:
@@ -164,6 +165,8 @@ def compile_json(
     value: Json,
     report: Callable[[tuple[str | int, ...], str], None],
     path: tuple[str | int, ...] = (),
+    *,
+    names: frozenset[str] = NAMES,
 ) -> JsonTemplate:
     """Compile every text within a JSON value.
 
@@ -171,18 +174,20 @@ def compile_json(
         value: As it stands in rules.yaml.
         report: Is told each mistake: its path within the value, and what is wrong.
         path: Where `value` stands, put before the paths that are reported.
+        names: What the templates may name.
     """
     if isinstance(value, dict):
         members = {
-            clean_text(name): compile_json(item, report, (*path, name)) for name, item in value.items()
+            clean_text(name): compile_json(item, report, (*path, name), names=names)
+            for name, item in value.items()
         }
         return JsonTemplate(lambda scope: {name: item.evaluate(scope) for name, item in members.items()})
     if isinstance(value, list):
-        items = [compile_json(item, report, (*path, index)) for index, item in enumerate(value)]
+        items = [compile_json(item, report, (*path, index), names=names) for index, item in enumerate(value)]
         return JsonTemplate(lambda scope: [item.evaluate(scope) for item in items])
     if isinstance(value, str):
         try:
-            template = compile_template(value)
+            template = compile_template(value, names=names)
         except TemplateError as error:
             report(path, str(error))
             return JsonTemplate(lambda _: None)
@@ -198,13 +203,18 @@ def _at(place: str, template: Template, scope: Scope) -> Json:
         raise TemplateError(f"{place}: {error}") from error.__cause__
 
 
+def size_of(conf: Json) -> int:
+    """Return the bytes of a value as JSON."""
+    return len(json.dumps(conf, separators=(",", ":"), ensure_ascii=False).encode())
+
+
 def check_size(conf: Json) -> None:
     """Refuse a conf that is larger than Airflow should be given.
 
     Raises:
         TemplateError: It is larger; says how large.
     """
-    size = len(json.dumps(conf, separators=(",", ":"), ensure_ascii=False).encode())
+    size = size_of(conf)
     if size > MAX_CONF_BYTES:
         raise TemplateError(
             f"conf is {size:,} bytes as JSON, more than {MAX_CONF_BYTES:,}; pass what is large by reference, "

@@ -26,7 +26,15 @@ from jinja2.visitor import NodeTransformer
 from shared.errors import TemplateError
 from shared.suggest import did_you_mean
 from shared.templates.filters import FILTERS
-from shared.templates.scope import MISSING, NAMES, absent_name, fixed_member_problem, member, missing_message
+from shared.templates.scope import (
+    BURST_NAMES,
+    MISSING,
+    NAMES,
+    absent_name,
+    fixed_member_problem,
+    member,
+    missing_message,
+)
 from shared.templates.values import MAX_TEXT, to_text
 
 MAX_NODES: Final = 250
@@ -63,11 +71,12 @@ _CONCATENATE: Final = "_concatenate"
 _spent = threading.local()
 
 
-def compile_with_jinja(text: str) -> Callable[[Mapping[str, Any]], object]:
+def compile_with_jinja(text: str, names: frozenset[str] = NAMES) -> Callable[[Mapping[str, Any]], object]:
     """Compile a template into a function from the scope to its value.
 
     Args:
         text: Jinja2 source from rules.yaml, never from an event.
+        names: What it may name.
 
     Returns:
         A function that evaluates the template. Where it is exactly one `{{ expression }}` the value has
@@ -79,7 +88,7 @@ def compile_with_jinja(text: str) -> Callable[[Mapping[str, Any]], object]:
     environment = _environment()
     try:
         tree = environment.parse(text)
-        _check(tree)
+        _check(tree, names)
         expression = _only_expression(tree if text == text.strip() else environment.parse(text.strip()))
         tree = _Concatenations().visit(tree)
         if expression is None:
@@ -141,7 +150,7 @@ def _explained(error: BaseException) -> TemplateError:
 # --- what the syntax may hold -----------------------------------------------------------------------------
 
 
-def _check(tree: nodes.Template) -> None:
+def _check(tree: nodes.Template, names: frozenset[str]) -> None:
     """Refuse syntax that is not on the list, names and filters that do not exist; all at once.
 
     Raises:
@@ -155,7 +164,7 @@ def _check(tree: nodes.Template) -> None:
         node = pending.pop()
         count += 1
         _note_optional(node, optional)
-        problem = _problem(node, id(node) in optional)
+        problem = _problem(node, names, id(node) in optional)
         if problem and problem not in problems:
             problems.append(problem)
         pending.extend(reversed(list(node.iter_child_nodes())))
@@ -165,11 +174,11 @@ def _check(tree: nodes.Template) -> None:
         raise TemplateError("; ".join(problems))
 
 
-def _problem(node: nodes.Node, optional: bool) -> str | None:  # noqa: FBT001 - two cases of one question
+def _problem(node: nodes.Node, names: frozenset[str], optional: bool) -> str | None:  # noqa: FBT001 - two cases of one question
     if not isinstance(node, _ALLOWED):
         return _REMEDY.get(type(node), f"`{type(node).__name__}` is not available in templates")
     if isinstance(node, nodes.Name):
-        return _name_problem(node.name, optional)
+        return _name_problem(node.name, names, optional)
     if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
         return fixed_member_problem(node.node.name, node.attr)
     if isinstance(node, nodes.Filter):
@@ -191,14 +200,16 @@ def _word_problem(kind: str, name: str, known: set[str]) -> str | None:
     return f"unknown {kind} `{name}`{did_you_mean(name, known)}; there are {', '.join(sorted(known))}"
 
 
-def _name_problem(name: str, optional: bool) -> str | None:  # noqa: FBT001 - as `_problem`
-    if name in NAMES:
+def _name_problem(name: str, names: frozenset[str], optional: bool) -> str | None:  # noqa: FBT001 - as `_problem`
+    if name in names:
         return None
+    if name in BURST_NAMES:
+        return f"`{name}` is there only in a rule with `coalesce`, and not in its `by`; one event is `event`"
     extension = name.isascii() and name.isalnum() and name == name.lower()
     if optional and extension:
         return None
     hint = f"; if it is an extension attribute write `event.{name}`" if extension else ""
-    return f"`{name}` is not defined{did_you_mean(name, NAMES)}{hint}"
+    return f"`{name}` is not defined{did_you_mean(name, names)}{hint}"
 
 
 def _note_optional(node: nodes.Node, optional: set[int]) -> None:

@@ -1,6 +1,6 @@
 """The names that templates see: the event's attributes, its data, what is known of the site, and the rule."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
@@ -40,6 +40,9 @@ NAMES: Final = frozenset(
 )
 """Every name that a template may use without `default`."""
 
+BURST_NAMES: Final = NAMES | {"events"}
+"""The same for a rule with `coalesce`, whose run has the events of a window."""
+
 MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "app": tuple(fact.name for fact in fields(AppFacts)),
     "rule": ("name", "description"),
@@ -53,7 +56,14 @@ MISSING: Final = object()
 """What `member` gives where there is nothing."""
 
 
-def event_scope(event: Event, app: AppFacts | None, *, rule: str, description: str) -> dict[str, Any]:
+def event_scope(
+    event: Event,
+    app: AppFacts | None,
+    *,
+    rule: str,
+    description: str,
+    events: Sequence[Event] | None = None,
+) -> dict[str, Any]:
     """Return the names for one event and one rule; what the event does not have is left out.
 
     Args:
@@ -61,6 +71,7 @@ def event_scope(event: Event, app: AppFacts | None, *, rule: str, description: s
         app: What is known of the site that it is about, if it is about one.
         rule: The rule's name.
         description: The rule's description.
+        events: The events of a window, where there is one.
     """
     whole = event.to_cloud_event()
     scope: dict[str, Any] = {**event.extensions}
@@ -72,6 +83,8 @@ def event_scope(event: Event, app: AppFacts | None, *, rule: str, description: s
         "extensions": event.extensions,
         "rule": {"name": rule, "description": description},
     }
+    if events is not None:
+        scope["events"] = [each.to_cloud_event() for each in events]
     if app is None:
         scope.pop("app", None)
     else:
