@@ -92,6 +92,10 @@ lint: .venv/ready ## Linter, formatter and types
 bench: .venv/ready ## Measure cold start, cost per event and throughput against their bars
 	@$(BIN)/python -m bench $(ARGS)
 
+.PHONY: faults
+faults: setup ## Break one thing at a time under a stream of events, and audit Airflow's runs (ARGS="3 11")
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 # --- Looking after it ----------------------------------------------------------------------------------
 
 .PHONY: lock

@@ -4,7 +4,7 @@ from local.loopback_server import Request
 from tests.faults.broken_wire import BrokenWire, Cut
 from tests.faults.ground import Ground
 from tests.faults.stream import stream
-from tests.faults.trial import chance, stubbed
+from tests.faults.trial import StubbedAirflow, Trial, chance, stubbed
 from tests.faults.verdict import Verdict
 
 _ALWAYS = 10**9
@@ -44,14 +44,14 @@ def late_answers(ground: Ground, events: int) -> Verdict:
 
 def resets(ground: Ground, events: int) -> Verdict:
     """Connections are reset before and within the request, and before and within the answer."""
-    from tests.faults.trial import StubbedAirflow, Trial  # noqa: PLC0415 - put together by hand, with a wire between
-
     ground.clear()
-    with StubbedAirflow() as stub, BrokenWire(stub.port, every=4) as wire:
-        with Trial(ground, stub, stream(events, name="resets"), url=wire.url) as trial:
-            trial.feed((1.0, wire.heal))
-            verdict = trial.audit(resets=sum(wire.cuts.values()), each_kind=all(wire.cuts[cut] for cut in Cut))
-        return verdict
+    with (
+        StubbedAirflow() as stub,
+        BrokenWire(stub.port, every=4) as wire,
+        Trial(ground, stub, stream(events, name="resets"), url=wire.url) as trial,
+    ):
+        trial.feed((1.0, wire.heal))
+        return trial.audit(resets=sum(wire.cuts.values()), each_kind=all(wire.cuts[cut] for cut in Cut))
 
 
 def slow_answers(ground: Ground, events: int) -> Verdict:

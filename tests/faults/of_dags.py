@@ -11,7 +11,10 @@ def late_paused_refusing(ground: Ground, events: int) -> Verdict:
     """One DAG is deployed after its events and refuses every fifth conf; another is paused all the time."""
     given = stream(events, name="dags")
     refused = {(rule, event_id) for rule, event_id in given.expected if rule == "orders" and _fifth(event_id)}
-    with stubbed(ground, type(given)(given.events, given.deliveries, given.expected - refused)) as (trial, stub):
+    with stubbed(ground, type(given)(given.events, given.deliveries, given.expected - refused)) as (
+        trial,
+        stub,
+    ):
         trial.letters_expected = len(refused)
         stub.dags.discard("orders")
         stub.paused.add("audit")

@@ -13,12 +13,17 @@ _CONNECTIONS = 2
 
 def flood(ground: Ground, events: int) -> Verdict:
     """Everything arrives at once, at three instances; each connection's budget is held."""
-    with stubbed(ground, stream(events, name="flood"), instances=3, threads=16, in_flight=_PLACES) as (trial, stub):
+    with stubbed(ground, stream(events, name="flood"), instances=3, threads=16, in_flight=_PLACES) as (
+        trial,
+        stub,
+    ):
         stub.latency = 0.005
         trial.feed()
         verdict = trial.audit()
         more = {"peak": stub.peak, "budget_held": stub.peak <= _PLACES * _CONNECTIONS}
-        return Verdict(**{name: getattr(verdict, name) for name in Verdict.__dataclass_fields__} | {"more": more})
+        return Verdict(
+            **{name: getattr(verdict, name) for name in Verdict.__dataclass_fields__} | {"more": more}
+        )
 
 
 def skewed_clocks(ground: Ground, events: int) -> Verdict:

@@ -18,7 +18,10 @@ def storage_restarted(folder: Path, events: int) -> Verdict:
     stopped: a SIGKILL would lose messages that it had acknowledged, which the service that it stands for
     does not.
     """
-    with Ground(folder, durable=True) as ground, stubbed(ground, stream(events, name="storage")) as (trial, stub):
+    with (
+        Ground(folder, durable=True) as ground,
+        stubbed(ground, stream(events, name="storage")) as (trial, stub),
+    ):
         stub.inject(503, times=10**9, when=chance(0.5))
 
         def away() -> None:
@@ -26,4 +29,4 @@ def storage_restarted(folder: Path, events: int) -> Verdict:
             threading.Timer(_AWAY, ground.azurite.start).start()
 
         trial.feed((0.4, away), (1.0, stub.heal))
-        v= trial.audit(parked=trial.counted("parked")); print(trial._calls, trial.counted('received'), trial.counted('parked'), ground.dead_letters()); return v
+        return trial.audit(parked=trial.counted("parked"))

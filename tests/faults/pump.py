@@ -71,7 +71,9 @@ class Pump:
         try:
             self._handle(base64.b64decode(str(message.content)))
         except Exception:  # noqa: BLE001 - the host tries again, whatever it was
-            self._insist(lambda: self._queue.update_message(message, visibility_timeout=AGAIN))
+            # By its id: given the message itself, the client would encode its text once more.
+            again = (message.id, message.pop_receipt)
+            self._insist(lambda: self._queue.update_message(*again, visibility_timeout=AGAIN))
         else:
             self._insist(lambda: self._queue.delete_message(message))
         return True

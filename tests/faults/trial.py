@@ -1,4 +1,4 @@
-"""One trial: instances of the app, a stream delivered to them, and the audit of what Airflow has in the end."""
+"""One trial: instances of the app, a stream delivered to them, and the audit of what Airflow has then."""
 
 import contextlib
 import random
@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
 
 from local.airflow_stub import AirflowStub
 from shared.app import App
@@ -47,7 +48,8 @@ connections:
     read_timeout: {read_timeout}
     in_flight: {in_flight}
 rules:
-  - {{name: orders, when: {{types: [Contoso.Order]}}, start: {{connection: {first}, dag: orders, conf: {conf}}}}}
+  - {{name: orders, when: {{types: [Contoso.Order]}},
+      start: {{connection: {first}, dag: orders, conf: {conf}}}}}
   - {{name: audit, when: {{types: [Contoso.Order, Contoso.Refund]}},
       start: {{connection: with-password, dag: audit, conf: {conf}}}}}
 """
@@ -78,7 +80,7 @@ class StubbedAirflow(AirflowStub):
     def alive(self) -> bool:
         """Tell whether it answers."""
         with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=10) as answer:  # noqa: S310 - our own loopback
-            return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's own number
+            return bool(answer.status == 200)
 
 
 def identity(conf: Any) -> Run:  # noqa: ANN401 - JSON from Airflow
@@ -87,7 +89,32 @@ def identity(conf: Any) -> Run:  # noqa: ANN401 - JSON from Airflow
     return (kept["rule"], kept["event"]["id"]) if isinstance(kept, dict) else ("", "")
 
 
-def chance(of: float, *, seed: str = "chance", when: Callable[[Any], bool] = lambda _: True) -> Callable[[Any], bool]:
+def write_rules(
+    folder: Path,
+    url: str,
+    *,
+    read_timeout: float = 1.5,
+    in_flight: int = 8,
+    identity_works: bool = True,
+) -> Path:
+    """Write the rules that the stream is for, and return their file; see `Trial`."""
+    text = RULES.format(
+        url=url,
+        read_timeout=read_timeout,
+        in_flight=in_flight,
+        first="as-identity" if identity_works else "with-password",
+        conf='{n: "{{ data.n }}"}',
+    )
+    if not identity_works:
+        text = text[: text.index("  as-identity:")] + text[text.index("  with-password:") :]
+    file = folder / "rules.yaml"
+    file.write_text(text)
+    return file
+
+
+def chance(
+    of: float, *, seed: str = "chance", when: Callable[[Any], bool] = lambda _: True
+) -> Callable[[Any], bool]:
     """Return a condition for `inject` that holds for this part of the requests, drawn at random."""
     draw = random.Random(seed)  # noqa: S311 - the same at every call is what is wanted
     return lambda request: when(request) and draw.random() < of
@@ -105,7 +132,8 @@ class Trial:
         skews: How far each instance's clock is wrong.
         read_timeout: Seconds, as in rules.yaml.
         in_flight: As in rules.yaml.
-        identity_works: Whether the Airflow takes the managed identity's token; else both rules use a password.
+        identity_works: Whether the Airflow takes the managed identity's token; else both rules use the
+            password.
         url: The Airflow's address, where something stands in front of it.
     """
 
@@ -132,19 +160,13 @@ class Trial:
         self._counting = threading.Lock()
         self._began = time.monotonic()
         self._delivered = 0
-        rules = ground.folder / "rules.yaml"
-        rules.write_text(
-            RULES.format(
-                url=url or airflow.url,
-                read_timeout=read_timeout,
-                in_flight=in_flight,
-                first="as-identity" if identity_works else "with-password",
-                conf='{n: "{{ data.n }}"}',
-            )
+        rules = write_rules(
+            ground.folder,
+            url or airflow.url,
+            read_timeout=read_timeout,
+            in_flight=in_flight,
+            identity_works=identity_works,
         )
-        if not identity_works:
-            text = rules.read_text()
-            rules.write_text(text[: text.index("  as-identity:")] + text[text.index("  with-password:") :])
         settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
         skews = skews or (timedelta(),) * instances
         self.apps = [App(settings, policy=QUICK, now=_clock(skew)) for skew in skews]
@@ -152,7 +174,7 @@ class Trial:
             Pump(ground.storage.queue(PARKED_QUEUE), self._resume(app), threads=threads) for app in self.apps
         ]
 
-    def __enter__(self) -> "Trial":
+    def __enter__(self) -> Self:
         for pump in self._pumps:
             pump.start()
         return self

@@ -84,11 +84,10 @@ def _rows(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     usual = set(Verdict.__dataclass_fields__)
     for name, figure in sorted(figures.items(), key=lambda each: _order(each[0])):
         more = ", ".join(f"{key}: {_shown(value)}" for key, value in figure.items() if key not in usual)
-        rows.append(
-            f"| {name} | {figure['events']} | {figure['expected_runs']} | {figure['runs']} | {figure['lost']} "
-            f"| {figure['twice']} | {'balances' if figure['ledger_balances'] else '**does not balance**'} "
-            f"| {'alive' if figure['airflow_alive'] else '**dead**'} | {figure['seconds']:.1f} | {more} |"
-        )
+        cells = [name, *(figure[key] for key in ("events", "expected_runs", "runs", "lost", "twice"))]
+        cells.append("balances" if figure["ledger_balances"] else "**does not balance**")
+        cells += ["alive" if figure["airflow_alive"] else "**dead**", f"{figure['seconds']:.1f}", more]
+        rows.append(f"| {' | '.join(map(str, cells))} |")
     return rows
 
 

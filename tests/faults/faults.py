@@ -1,0 +1,48 @@
+"""The faults by name, and how many events each gets in the short and in the long form."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tests.faults import of_airflow, of_dags, of_host, of_identity, of_load, of_storage
+from tests.faults.ground import Ground
+from tests.faults.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        name: Its number and what it is.
+        run: Puts a stream of so many events under it.
+        short: How many events pytest gives it.
+        long: How many events `make faults` gives it.
+    """
+
+    name: str
+    run: Callable[[Ground, int], Verdict]
+    short: int
+    long: int
+
+
+def _storage(ground: Ground, events: int) -> Verdict:
+    return of_storage.storage_restarted(ground.folder / "storage", events)
+
+
+ON_THE_STUB: Final = (
+    Fault("3 half of the answers are 500", of_airflow.half_500, 30, 400),
+    Fault("4 answers 429 with Retry-After", of_airflow.busy_429, 20, 300),
+    Fault("5 answers after the client gave up", of_airflow.late_answers, 20, 300),
+    Fault("6 resets at four places", of_airflow.resets, 30, 400),
+    Fault("7 twenty times as slow", of_airflow.slow_answers, 30, 400),
+    Fault("8 tokens expire, none to be had", of_identity.expired_tokens, 20, 300),
+    Fault("8b a role is granted late", of_identity.role_granted_late, 20, 300),
+    Fault("9 Key Vault throttled and down", of_identity.vault_down, 20, 300),
+    Fault("10 Storage restarted while parking", _storage, 20, 200),
+    Fault("11 the host killed mid-burst", of_host.host_killed, 30, 300),
+    Fault("12 hostile bodies in the queues", of_host.hostile_messages, 20, 200),
+    Fault("13 DAG late, paused, refusing", of_dags.late_paused_refusing, 30, 300),
+    Fault("14 10,000 events at once, stub", of_load.flood, 200, 10_000),
+    Fault("15 clocks an hour apart", of_load.skewed_clocks, 20, 300),
+)

@@ -1,0 +1,83 @@
+"""A Functions host with the app, as a process that can be killed."""
+
+import json
+import signal
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from local.ports import LOOPBACK, free_port
+from local.processes import Process, Processes
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+
+
+class Host:
+    """The process; started again it is at the same address.
+
+    Args:
+        processes: What it is started with.
+        settings: The app's settings.
+        name: Its name in the logs.
+    """
+
+    def __init__(self, processes: Processes, settings: dict[str, str], name: str = "function app") -> None:
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self._processes = processes
+        self._settings = settings
+        self._name = name
+        self._process: Process | None = None
+
+    def begin(self) -> None:
+        """Start it without waiting for it."""
+        self._process = self._processes.start(
+            self._name,
+            [sys.executable, "-m", "tests.faults.host_child", "--port", str(self.port)],
+            env={"FUNCTIONS_WORKER_RUNTIME": "python", **self._settings},
+            cwd=ROOT,
+            stop_signal=signal.SIGKILL,
+        )
+
+    def wait(self, seconds: float = 60) -> None:
+        """Wait until the app is well."""
+        assert self._process is not None
+        self._processes.wait_until(self._is_well, (self._process,), seconds=seconds)
+
+    def start(self) -> None:
+        """Start it, and return once the app is well."""
+        self.begin()
+        self.wait()
+
+    def kill(self) -> None:
+        """Kill it, with SIGKILL."""
+        if self._process is not None:
+            self._processes.stop(self._process)
+            self._process = None
+
+    def deliver(self, body: str) -> bool:
+        """Post a body as Event Grid does, and tell whether it was acknowledged."""
+        request = urllib.request.Request(  # noqa: S310 - our own loopback
+            f"{self.url}/runtime/webhooks/EventGrid?functionName=event_grid",
+            body.encode(),
+            {"aeg-event-type": "Notification", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - as above
+                return True
+        except OSError:
+            return False
+
+    def ledger(self) -> dict[str, Any]:
+        """Return what the app's health page says of its ledger."""
+        with urllib.request.urlopen(f"{self.url}/api/health?ledger=1", timeout=10) as answer:  # noqa: S310 - as above
+            return dict(json.load(answer)["ledger"])
+
+    def _is_well(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/health", timeout=5):  # noqa: S310 - as above
+                return True
+        except OSError:
+            return False

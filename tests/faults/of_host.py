@@ -1,0 +1,144 @@
+"""Faults 11 and 12: the Functions host is killed, and its queues hold what was never meant for them."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from shared.queues import EVENT_QUEUE, PARKED_QUEUE, poison_queue
+from tests.faults.ground import Ground
+from tests.faults.host import Host
+from tests.faults.stream import Delivery, stream
+from tests.faults.trial import PATIENCE, StubbedAirflow, write_rules
+from tests.faults.verdict import Verdict, compare
+
+_LONG = 200
+HOSTILE: tuple[str, ...] = (
+    "",
+    "{",
+    "null",
+    '"text"',
+    '"\\ud800"',
+    "[" * 5_000,
+    '{"id": 1}',
+    '{"specversion": "9", "id": "a", "source": "b", "type": "Contoso.Order"}',
+    '{"id": "' + "x" * 40_000 + '", "eventType": "Contoso.Order", "topic": 1, "subject": "s"}',
+    '{"updraft": 1, "claim": "../../secrets"}',
+    '{"updraft": 1, "rule": "orders", "attempt": 0, "event": {}, "first_seen": "x"}',
+    "\x00\x01",
+    "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>",
+)
+"""Bodies that are none: each has to end as one dead letter, from either queue."""
+
+
+def host_killed(ground: Ground, events: int) -> Verdict:
+    """The host dies twice in the burst, by SIGKILL, and is started again; half of the events come by queue.
+
+    The permits of a killed instance are taken until their leases end, which is up to a minute. In the short
+    form there are so many of them that nobody has to wait for that.
+    """
+    places = 8 if events >= _LONG else 64
+    return _by_host(ground, events, name="killed", kills=(0.3, 0.6), in_flight=places)
+
+
+def hostile_messages(ground: Ground, events: int) -> Verdict:
+    """Among the events both queues hold bodies that are none, and one that no program can decode."""
+    return _by_host(ground, events, name="hostile", hostile=HOSTILE)
+
+
+def _by_host(
+    ground: Ground,
+    events: int,
+    *,
+    name: str,
+    kills: tuple[float, ...] = (),
+    hostile: tuple[str, ...] = (),
+    in_flight: int = 8,
+) -> Verdict:
+    ground.clear()
+    began = time.monotonic()
+    given = stream(events, name=name)
+    with StubbedAirflow() as stub:
+        stub.latency = 0.02
+        rules = write_rules(ground.folder, stub.url, in_flight=in_flight)
+        host = Host(ground.processes, ground.settings | {"UPDRAFT_RULES": str(rules)})
+        host.start()
+        try:
+            for body in hostile:
+                _send(ground, EVENT_QUEUE, body)
+                _send(ground, PARKED_QUEUE, body)
+            _feed(ground, host, given.deliveries, kills)
+            _wait(lambda: _empty(ground) and len(ground.dead_letters()) >= len(_letters(hostile)))
+            lost, twice = compare(given.expected, stub.found())
+            letters = len(ground.dead_letters())
+            more: dict[str, float | bool | str] = (
+                {"kills": len(kills)} if kills else {"dead_letters": letters}
+            )
+            return Verdict(
+                events=events,
+                expected_runs=len(given.expected),
+                runs=len(stub.runs),
+                lost=lost + max(0, len(_letters(hostile)) - letters),
+                twice=twice,
+                ledger_balances=host.ledger()["balances"] and letters == len(_letters(hostile)),
+                airflow_alive=stub.alive(),
+                seconds=round(time.monotonic() - began, 2),
+                more=more,
+            )
+        finally:
+            host.kill()
+
+
+def _letters(hostile: tuple[str, ...]) -> set[str]:
+    """Return what has to be kept: the same body is one letter, whichever queue it came from."""
+    return set(hostile)
+
+
+def _feed(ground: Ground, host: Host, deliveries: tuple[Delivery, ...], kills: tuple[float, ...]) -> None:
+    """Deliver all of them, CloudEvents by the queue, and kill the host and start it again on the way."""
+    pending = [share * len(deliveries) for share in kills]
+    delivered = 0
+    lock = threading.Lock()
+
+    def one(delivery: Delivery) -> None:
+        nonlocal delivered
+        if delivery.body.startswith("{"):
+            _send(ground, EVENT_QUEUE, delivery.body)
+        else:
+            _wait(lambda: host.deliver(delivery.body), pause=0.3)
+        with lock:
+            delivered += 1
+            dies = bool(pending) and delivered >= pending[0] and bool(pending.pop(0))
+        if dies:
+            host.kill()
+            host.start()
+
+    with ThreadPoolExecutor(8) as grid:
+        for done in [grid.submit(one, delivery) for delivery in deliveries]:
+            done.result()
+
+
+def _send(ground: Ground, queue: str, body: str) -> None:
+    from shared.storage import made_when_missing  # noqa: PLC0415 - as the product imports it
+
+    client = ground.storage.queue(queue)
+    made_when_missing(client.create_queue, lambda: client.send_message(body))
+
+
+def _empty(ground: Ground) -> bool:
+    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+
+    count = 0
+    for queue in (EVENT_QUEUE, PARKED_QUEUE, poison_queue(EVENT_QUEUE), poison_queue(PARKED_QUEUE)):
+        with contextlib.suppress(ResourceNotFoundError):
+            properties = ground.storage.queue(queue).get_queue_properties()
+            count += properties.approximate_message_count or 0
+    return count == 0
+
+
+def _wait(condition: Callable[[], object], *, pause: float = 0.2) -> None:
+    """Wait until a condition holds, but not for ever: what is missing then is what the audit finds."""
+    until = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < until:
+        time.sleep(pause)
