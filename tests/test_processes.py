@@ -14,6 +14,7 @@ import pytest
 from local import guard
 from local.processes import Interrupted, Processes, StackError, interruptible, shown
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 
@@ -21,8 +22,6 @@ SLEEPER = "import time; time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)"
 FAMILY_OF_THREE = f"""
 import subprocess, sys, time
-
-pytestmark = pytest.mark.slow
 subprocess.Popen([sys.executable, "-c", "{SLEEPER}"])
 subprocess.Popen([sys.executable, "-c", "{SLEEPER}"], start_new_session=True)
 print("up")
