@@ -12,6 +12,8 @@ BIN := .venv/bin
 HOST ?= local
 # Handed on: make test ARGS="-k relay"
 ARGS ?=
+# The same for the tests of for_airflow/: make test-for-airflow FOR_AIRFLOW="-m 'not stack'"
+FOR_AIRFLOW ?=
 # Both environments' installers, kept in one place; progress bars are for terminals.
 UV := $(BIN)/uv --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.13
@@ -75,8 +77,12 @@ up: setup ## The same stack, left running until Ctrl-C (HOST=func: in Azure Func
 # --- Checking ------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: setup ## Every test, also those on the real Airflow and Azurite (ARGS=… for pytest)
-	@$(BIN)/pytest $(ARGS)
+test: setup test-for-airflow ## Every test, also those on the real Airflow and Azurite (ARGS=… for pytest)
+	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
+
+.PHONY: test-for-airflow
+test-for-airflow: .venv-airflow/ready ## The tests of for_airflow/, in the environment that Airflow is in
+	@cd for_airflow && ../.venv-airflow/bin/python -m pytest $(FOR_AIRFLOW)
 
 .PHONY: test-fast
 test-fast: .venv/ready ## The tests that need neither Airflow nor Azurite, and start no processes
