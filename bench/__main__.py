@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import callers, cold_start, deciding, identity
+from bench import callers, cold_start, deciding, identity, scaling
 from bench.results import OUT, keep, show
 
 
@@ -16,6 +16,7 @@ def main() -> int:
         *deciding.measure(),
         *identity.measure(),
         *callers.measure(),
+        *scaling.measure(),
         *cold_start.measure(arguments.rounds),
     ]
     show(figures)

@@ -18,6 +18,7 @@ from bench.results import ROOT, Figure
 from local.airflow_stub import AirflowStub
 from local.certificates import make_certificates
 from local.identity_endpoint import IdentityEndpoint
+from local.lease_stub import LeaseStub
 
 HALF: Final = 0.5
 A_THIRD: Final = 1 / 3
@@ -52,7 +53,8 @@ def measure(rounds: int) -> list[Figure]:
     runs: dict[str, list[dict[str, float]]] = {contender.name: [] for contender in CONTENDERS}
     with TemporaryDirectory() as folder:
         certificates = make_certificates(Path(folder))
-        with IdentityEndpoint() as identity, AirflowStub() as airflow:
+        leases = LeaseStub(tls=certificates.server_context())
+        with IdentityEndpoint() as identity, AirflowStub() as airflow, leases:
             environment = {
                 **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
                 **identity.environment(),
@@ -60,7 +62,7 @@ def measure(rounds: int) -> list[Figure]:
                 "UPDRAFT_AIRFLOW_URL": airflow.url,
                 "UPDRAFT_RULES": str(ROOT / "bench" / "rules.yaml"),
                 "AzureWebJobsStorage__queueServiceUri": "https://127.0.0.1:1/none",
-                "AzureWebJobsStorage__blobServiceUri": "https://127.0.0.1:1/none",
+                "AzureWebJobsStorage__blobServiceUri": leases.url,
             }
             for _ in range(rounds):
                 for contender in CONTENDERS:

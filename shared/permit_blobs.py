@@ -55,6 +55,7 @@ class PermitBlobs:
         name: As `permits_of` made it: the folder of the blobs.
         places: How many permits there are.
         container: The container's name.
+        lease_seconds: How long a permit is taken for; tests do not want to wait.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class PermitBlobs:
         name: str,
         places: int,
         container: str = PERMITS_CONTAINER,
+        lease_seconds: int = LEASE_SECONDS,
     ) -> None:
         self._address = address
         self._credential = credential
@@ -74,6 +76,7 @@ class PermitBlobs:
         self._first: str | None = None
         self._places = places
         self._container = container
+        self._lease_seconds = lease_seconds
         self._lock = threading.Lock()
         self._pipeline: PipelineClient[HttpRequest, HttpResponse] | None = None
         self._asked_for: dict[int, str] = {}
@@ -86,7 +89,7 @@ class PermitBlobs:
         lease = self._asked_for.setdefault(index, _unique())
         headers = {
             "x-ms-lease-action": "acquire",
-            "x-ms-lease-duration": str(LEASE_SECONDS),
+            "x-ms-lease-duration": str(self._lease_seconds),
             "x-ms-proposed-lease-id": lease,
         }
         status = self._lease(index, headers, (_CREATED, _OK, _CONFLICT, _NOT_FOUND))

@@ -28,7 +28,7 @@ def stub() -> Iterator[AirflowStub]:
 
 
 @pytest.fixture
-def settings(stub: AirflowStub, identity: IdentityEndpoint) -> dict[str, str]:
+def settings(stub: AirflowStub, identity: IdentityEndpoint, leases: object) -> dict[str, str]:
     """The application settings of these tests."""
     identity.expose(AUDIENCE, Audience(version=2, name=CLIENT_ID))
     return {

@@ -19,6 +19,7 @@ import pytest
 from local.certificates import Certificates
 from local.identity_endpoint import Identity, IdentityEndpoint
 from local.key_vault import LocalKeyVault
+from local.lease_stub import LeaseStub
 from local.loopback_server import LoopbackServer, Reply, Request
 from shared.errors import CredentialError
 from shared.json_types import Json
@@ -171,6 +172,16 @@ def airflow(watch: Watch, clock: Clock) -> Iterator[TokenEndpoint]:
     """A running token endpoint."""
     with TokenEndpoint(watch, clock) as endpoint:
         yield endpoint
+
+
+@pytest.fixture
+def leases(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterator[LeaseStub]:
+    """A blob service that has a permit for everyone, named by the application settings."""
+    for name, value in certificates.environment().items():
+        monkeypatch.setenv(name, value)
+    with LeaseStub(tls=certificates.server_context()) as stub:
+        monkeypatch.setenv("AzureWebJobsStorage__blobServiceUri", stub.url)
+        yield stub
 
 
 @pytest.fixture

@@ -82,7 +82,11 @@ def hosted(monkeypatch: pytest.MonkeyPatch, rules_file: Path, **settings: str) -
 
 @pytest.fixture
 def host(
-    stub: AirflowStub, identity: object, rules_file: Path, monkeypatch: pytest.MonkeyPatch
+    stub: AirflowStub,
+    identity: object,
+    leases: object,
+    rules_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Host]:
     """The app in a host that leaves its queues alone."""
     with hosted(monkeypatch, rules_file, UPDRAFT_AIRFLOW_URL=stub.url) as host:
