@@ -14,6 +14,7 @@ from local.azurite import Azurite
 from local.certificates import Certificates
 from local.identity_endpoint import IdentityEndpoint
 from local.lease_stub import LeaseStub
+from local.loopback_server import Reply, Request
 from shared.credential import azure_credential
 from shared.errors import StorageUnavailable
 from shared.permit_blobs import LONGEST_WAIT, PermitBlobs, permits_of
@@ -129,12 +130,14 @@ class TestOnAStub:
         self, store: PermitBlobs, leases: LeaseStub
     ) -> None:
         """A lease that was taken without our knowing is not lost to us."""
-        asked = []
+        asked: list[str | None] = []
         handle = leases.handle
-        leases.handle = lambda request: (  # type: ignore[method-assign] # the wire is watched
-            asked.append(request.headers.get("x-ms-proposed-lease-id")),
-            handle(request),
-        )[1]
+
+        def watch(request: Request) -> Reply:
+            asked.append(request.headers.get("x-ms-proposed-lease-id"))
+            return handle(request)
+
+        leases.handle = watch  # type: ignore[method-assign] # the wire is watched
         leases.inject(0, after_handling=True)
         with pytest.raises(StorageUnavailable):
             store.acquire(1)
