@@ -3,12 +3,32 @@
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from local.processes import Interrupted, interruptible
-from tests.faults.faults import ON_THE_STUB
+from tests.faults.faults import ON_A_REAL_AIRFLOW, ON_MANY_PROCESSES, ON_THE_STUB, RealFault
 from tests.faults.ground import Ground
-from tests.faults.verdict import FIGURES, keep, write_table
+from tests.faults.real import RealAirflow
+from tests.faults.verdict import FIGURES, Verdict, keep, write_table
+
+
+class Report:
+    """What held and what did not."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.broken = 0
+
+    def take(self, name: str, run: Callable[[], Verdict]) -> None:
+        """Run one fault, and keep and print its figures."""
+        verdict = run()
+        self.held += verdict.holds
+        self.broken += not verdict.holds
+        keep(name, verdict)
+        write_table()
+        say(f"{'holds ' if verdict.holds else 'BROKEN'}  {name}: {verdict.to_json()}")
 
 
 def main() -> int:
@@ -17,25 +37,36 @@ def main() -> int:
     parser.add_argument(
         "numbers", nargs="*", metavar="NUMBER", help="only these, as in 3 or 8b (default: all)"
     )
-    parser.add_argument(
-        "--short", action="store_true", help="as few events as in `make test`; keeps no figures"
-    )
-    options = parser.parse_args()
-    faults = [f for f in ON_THE_STUB if not options.numbers or f.name.split()[0] in options.numbers]
-    broken = 0
+    wanted = parser.parse_args().numbers
+
+    def chosen(name: str) -> bool:
+        return not wanted or name.split(maxsplit=1)[0] in wanted
+
+    report = Report()
     with tempfile.TemporaryDirectory(prefix="updraft-faults-") as folder, Ground(Path(folder)) as ground:
-        for fault in faults:
-            verdict = fault.run(ground, fault.short if options.short else fault.long)
-            broken += not verdict.holds
-            _say(f"{'holds ' if verdict.holds else 'BROKEN'}  {fault.name}: {verdict.to_json()}")
-            if not options.short:
-                keep(fault.name, verdict)
-                write_table()
-    _say(f"{len(faults) - broken} of {len(faults)} hold; the figures are in {FIGURES.name}")
-    return 1 if broken else 0
+        for fault in (*ON_THE_STUB, *ON_MANY_PROCESSES):
+            if chosen(fault.name):
+                report.take(fault.name, partial(fault.run, ground, fault.long))
+        real = [fault for fault in ON_A_REAL_AIRFLOW if chosen(fault.name)]
+        for database in dict.fromkeys(fault.database for fault in real):
+            airflow = RealAirflow(ground, database)
+            try:
+                airflow.up()
+                on_real(report, ground, airflow, [fault for fault in real if fault.database == database])
+            finally:
+                airflow.stop()
+    say(f"{report.held} of {report.held + report.broken} hold; the figures are in {FIGURES.name}")
+    return 1 if report.broken else 0
 
 
-def _say(line: str) -> None:
+def on_real(report: Report, ground: Ground, airflow: RealAirflow, faults: Sequence[RealFault]) -> None:
+    """Run the faults of one real Airflow."""
+    for fault in faults:
+        report.take(fault.name, partial(fault.run, ground, airflow, fault.long))
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

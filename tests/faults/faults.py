@@ -2,11 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from tests.faults import of_airflow, of_dags, of_host, of_identity, of_load, of_storage
+from tests.faults import (
+    of_airflow,
+    of_dags,
+    of_host,
+    of_identity,
+    of_load,
+    of_real_airflow,
+    of_scale,
+    of_storage,
+)
 from tests.faults.ground import Ground
 from tests.faults.verdict import Verdict
+
+if TYPE_CHECKING:
+    from tests.faults.real import RealAirflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +57,43 @@ ON_THE_STUB: Final = (
     Fault("13 DAG late, paused, refusing", of_dags.late_paused_refusing, 30, 300),
     Fault("14 10,000 events at once, stub", of_load.flood, 200, 10_000),
     Fault("15 clocks an hour apart", of_load.skewed_clocks, 20, 300),
+)
+
+
+ON_MANY_PROCESSES: Final = (
+    Fault("14d 1,000 events through 40 processes, stub", of_scale.forty_processes, 0, 1_000),
+)
+"""Too slow for pytest."""
+
+
+@dataclass(frozen=True, slots=True)
+class RealFault:
+    """One fault on a real Airflow; `make faults` alone has the time for them.
+
+    Attributes:
+        name: Its number and what it is.
+        database: Which Airflow.
+        run: Puts a stream of so many events under it.
+        long: How many events there are.
+    """
+
+    name: str
+    database: Literal["postgres", "sqlite"]
+    run: "Callable[[Ground, RealAirflow, int], Verdict]"
+    long: int
+
+
+def _flood_postgres(ground: Ground, airflow: "RealAirflow", events: int) -> Verdict:
+    return of_real_airflow.flood(ground, airflow, events, of_real_airflow.SWEEP, name="postgres")
+
+
+def _flood_sqlite(ground: Ground, airflow: "RealAirflow", events: int) -> Verdict:
+    return of_real_airflow.flood(ground, airflow, events, (1,), name="sqlite")
+
+
+ON_A_REAL_AIRFLOW: Final = (
+    RealFault("1 the API server killed mid-burst", "postgres", of_real_airflow.api_killed, 200),
+    RealFault("2 Airflow down from the start", "postgres", of_real_airflow.down_from_the_start, 100),
+    RealFault("14b 1,000 events at once, Postgres", "postgres", _flood_postgres, 1_000),
+    RealFault("14c 1,000 events at once, SQLite", "sqlite", _flood_sqlite, 1_000),
 )

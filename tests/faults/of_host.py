@@ -66,10 +66,10 @@ def _by_host(
         host.start()
         try:
             for body in hostile:
-                _send(ground, EVENT_QUEUE, body)
-                _send(ground, PARKED_QUEUE, body)
+                send(ground, EVENT_QUEUE, body)
+                send(ground, PARKED_QUEUE, body)
             _feed(ground, host, given.deliveries, kills)
-            _wait(lambda: _empty(ground) and len(ground.dead_letters()) >= len(_letters(hostile)))
+            wait(lambda: empty(ground) and len(ground.dead_letters()) >= len(_letters(hostile)))
             lost, twice = compare(given.expected, stub.found())
             letters = len(ground.dead_letters())
             more: dict[str, float | bool | str] = (
@@ -104,9 +104,9 @@ def _feed(ground: Ground, host: Host, deliveries: tuple[Delivery, ...], kills: t
     def one(delivery: Delivery) -> None:
         nonlocal delivered
         if delivery.body.startswith("{"):
-            _send(ground, EVENT_QUEUE, delivery.body)
+            send(ground, EVENT_QUEUE, delivery.body)
         else:
-            _wait(lambda: host.deliver(delivery.body), pause=0.3)
+            wait(lambda: host.deliver(delivery.body), pause=0.3)
         with lock:
             delivered += 1
             dies = bool(pending) and delivered >= pending[0] and bool(pending.pop(0))
@@ -119,14 +119,19 @@ def _feed(ground: Ground, host: Host, deliveries: tuple[Delivery, ...], kills: t
             done.result()
 
 
-def _send(ground: Ground, queue: str, body: str) -> None:
+def send(ground: Ground, queue: str, body: str | None) -> None:
+    """Put a message into a queue, which is made where it is missing; None for no message."""
     from shared.storage import made_when_missing  # noqa: PLC0415 - as the product imports it
 
     client = ground.storage.queue(queue)
-    made_when_missing(client.create_queue, lambda: client.send_message(body))
+    made_when_missing(
+        client.create_queue,
+        lambda: client.get_queue_properties() if body is None else client.send_message(body),
+    )
 
 
-def _empty(ground: Ground) -> bool:
+def empty(ground: Ground) -> bool:
+    """Tell whether none of the app's queues holds a message, hidden ones included."""
     from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
 
     count = 0
@@ -137,8 +142,8 @@ def _empty(ground: Ground) -> bool:
     return count == 0
 
 
-def _wait(condition: Callable[[], object], *, pause: float = 0.2) -> None:
+def wait(condition: Callable[[], object], *, pause: float = 0.2, seconds: float = PATIENCE) -> None:
     """Wait until a condition holds, but not for ever: what is missing then is what the audit finds."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(pause)

@@ -23,11 +23,20 @@ class Pump:
         queue: The queue.
         handle: What is called with each message's body.
         threads: How many messages are handled at one time.
+        longest_wait: Seconds between two looks into a queue that stays empty.
     """
 
-    def __init__(self, queue: "QueueClient", handle: Callable[[bytes], None], *, threads: int) -> None:
+    def __init__(
+        self,
+        queue: "QueueClient",
+        handle: Callable[[bytes], None],
+        *,
+        threads: int,
+        longest_wait: float = _IDLE,
+    ) -> None:
         self._queue = queue
         self._handle = handle
+        self._longest_wait = longest_wait
         self._stopping = threading.Event()
         self._working = 0
         self._lock = threading.Lock()
@@ -50,6 +59,7 @@ class Pump:
             thread.join(30)
 
     def _work(self) -> None:
+        wait = _IDLE
         while not self._stopping.is_set():
             with self._lock:
                 self._working += 1
@@ -58,8 +68,11 @@ class Pump:
             finally:
                 with self._lock:
                     self._working -= 1
-            if not handled:
-                self._stopping.wait(_IDLE)
+            if handled:
+                wait = _IDLE
+            else:
+                self._stopping.wait(wait)
+                wait = min(wait * 2, self._longest_wait)
 
     def _one(self) -> bool:
         try:

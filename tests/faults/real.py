@@ -1,0 +1,111 @@
+"""A real Airflow for the faults that are Airflow's own."""
+
+import contextlib
+import os
+import signal
+import time
+from collections import Counter
+from typing import Final, Literal
+
+from local.airflow_auth import ADMIN, USER
+from local.airflow_process import Airflow
+from tests.faults.ground import Ground
+from tests.faults.stream import Run
+from tests.faults.trial import identity
+
+DAGS: Final = ("orders", "audit")
+_FILE: Final = """
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+for name in ("orders", "audit"):
+    with DAG(name, schedule=None, catchup=False, max_active_runs=64):
+        EmptyOperator(task_id="nothing")
+"""
+# Tasks that the scheduler itself does: here only the runs matter.
+_PAGE: Final = 100
+_PATIENCE: Final = 60.0
+
+
+class RealAirflow(Airflow):
+    """Airflow with the two DAGs; its login for the app goes into the ground's vault."""
+
+    def __init__(self, ground: Ground, database: Literal["postgres", "sqlite"]) -> None:
+        dags = ground.folder / "dags"
+        dags.mkdir(exist_ok=True)
+        (dags / "orders_and_audit.py").write_text(_FILE)
+        super().__init__(ground.processes, ground.folder / database, dags=dags, database=database)
+        self._ground = ground
+
+    def up(self) -> None:
+        """Start it, and return when it knows the DAGs."""
+        self.start()
+        self.wait_for_dags(*DAGS, seconds=120)
+        self._ground.vault.set("airflow-password", self.passwords[USER])
+
+    def kill_api(self) -> None:
+        """Kill the API server with all its workers by SIGKILL; the scheduler goes on."""
+        api = next(process for process in self._running if process.name == "airflow api-server")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(api.pid, signal.SIGKILL)
+        self._processes.stop(api)
+        self._running = tuple(process for process in self._running if process is not api)
+
+    def start_api(self) -> None:
+        """Start the API server again, without waiting for it."""
+        api = self._processes.start(
+            "airflow api-server", [self._bin / "airflow", "api-server"], env=self._env()
+        )
+        self._running = (api, *self._running)
+
+    def wait_for_api(self) -> None:
+        """Wait until the API answers."""
+        self._processes.wait_until(self._answers, self._running[:1], seconds=120)
+
+    def found(self) -> Counter[Run]:
+        """Return the runs; see `AnAirflow`."""
+        token = self.token(ADMIN)
+        runs: Counter[Run] = Counter()
+        for dag in DAGS:
+            offset, total = 0, 1
+            while offset < total:
+                path = f"/api/v2/dags/{dag}/dagRuns?limit={_PAGE}&offset={offset}&order_by=id"
+                page = self.call("GET", path, token=token)
+                runs.update(identity(run["conf"]) for run in page["dag_runs"])
+                offset, total = offset + _PAGE, page["total_entries"]
+        return runs
+
+    def alive(self) -> bool:
+        """Tell whether the API answers and the scheduler's heart beats."""
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                health = self.call("GET", "/api/v2/monitor/health")
+                if health["metadatabase"]["status"] == health["scheduler"]["status"] == "healthy":
+                    return True
+            time.sleep(1)
+        return False
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.call("GET", "/api/v2/version"))
+        except OSError:
+            return False
+
+
+class OfThisTrial:
+    """A real Airflow as one trial sees it: of its runs only those of the trial's own events."""
+
+    def __init__(self, airflow: RealAirflow, name: str) -> None:
+        self.url = airflow.url
+        self._airflow = airflow
+        self._name = name
+
+    def found(self) -> Counter[Run]:
+        """Return the runs of the trial's events."""
+        runs = self._airflow.found()
+        return Counter({run: count for run, count in runs.items() if run[1].startswith(f"{self._name}-")})
+
+    def alive(self) -> bool:
+        """Tell whether it is alive."""
+        return self._airflow.alive()
