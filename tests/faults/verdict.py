@@ -46,7 +46,7 @@ class Verdict:
     def holds(self) -> bool:
         """Whether promises 1, 2 and 4 held; a figure of its own that is False breaks them, too."""
         kept = self.lost == 0 and self.twice == 0 and self.ledger_balances and self.airflow_alive
-        return kept and False not in self.more.values()
+        return kept and not any(figure is False for figure in self.more.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as they are kept."""
