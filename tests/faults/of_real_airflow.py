@@ -20,6 +20,8 @@ from tests.faults.verdict import Verdict
 
 SWEEP: Final = (1, 2, 4, 8, 12)
 """The fixed concurrencies that the app is compared with."""
+PLACES: Final = 8
+"""The budget of requests in flight, as rules.yaml has it by default."""
 _AWAY: Final = 20.0
 _DOWN: Final = 8.0
 
@@ -78,12 +80,13 @@ def flood(ground: Ground, airflow: RealAirflow, events: int, sweep: tuple[int, .
         trial.drain()
         rate = len(given.expected) / (time.monotonic() - began)
         verdict = trial.audit()
-        more = {
+        more: dict[str, float | bool | str] = {
             "runs/s": round(rate, 1),
             f"best fixed (c={best})": round(rates[best], 1),
             "ratio": round(rate / rates[best], 2),
             "peak": wire.peak,
-            "errors": wire.errors / max(wire.requests, 1),
+            "budget_held": wire.peak <= PLACES,
+            "errors": f"{100 * wire.errors / max(wire.requests, 1):.2g} %",
         }
         return replace(verdict, more=more)
 
