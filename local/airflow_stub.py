@@ -155,6 +155,7 @@ class AirflowStub(LoopbackServer):
             return Reply(200, {"import_errors": errors, "total_entries": len(errors)})
         for pattern, method, answer in (
             (_RUNS, "POST", self._start),
+            (_RUNS, "GET", self._list),
             (_RUN, "GET", self._run),
             (_DAG, "GET", self._dag),
             (_DETAILS, "GET", self._dag),
@@ -188,6 +189,21 @@ class AirflowStub(LoopbackServer):
             text = f"The DagRun with dag_id: `{dag_id}` and run_id: `{run_id}` was not found"
             return Reply(404, {"detail": text})
         return Reply(200, run)
+
+    def _list(self, request: Request, dag_id: str) -> Reply:
+        if not self._has(dag_id):
+            return Reply(404, {"detail": f"The Dag with ID: `{dag_id}` was not found"})
+        prefix = request.query.get("run_id_prefix_pattern", "")
+        with self._state:
+            found = [
+                run
+                for (known, run_id), run in self.runs.items()
+                if known == dag_id and run_id.startswith(prefix)
+            ]
+        if request.query.get("order_by") == "-id":
+            found.reverse()
+        limited: list[Json] = [*found[: int(request.query.get("limit", "50"))]]
+        return Reply(200, {"dag_runs": limited, "total_entries": len(found)})
 
     def _start(self, request: Request, dag_id: str) -> Reply:
         try:

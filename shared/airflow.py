@@ -64,6 +64,10 @@ class AirflowClient:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
         return self._ask(lambda version, left: version.get_dag(dag_id, within=left), within)
 
+    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> Answer:
+        """Return a DAG's newest runs, newest first, among them those whose ids begin with `prefix`."""
+        return self._ask(lambda version, left: version.newest_runs(dag_id, prefix, within=left), within)
+
     def get(self, path: str, *, within: float | None = None) -> Answer:
         """Ask for what is at a path of the API, as in `/importErrors`; errors as `start_run`.
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BODY_LIMIT: Final = 1_048_576
 """Bytes of an answer that are read; a run echoes its conf, which is far smaller."""
+NEWEST: Final = 16
+"""Runs that are asked for at once: with 48 KB of conf each they stay under `BODY_LIMIT`."""
 NO_RUN: Final = {"updraft_doctor": True}
 """A body that no version of the API makes a run of."""
 _CHUNK: Final = 65_536

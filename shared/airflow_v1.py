@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow_transport import NO_RUN, Transport, segment
+from shared.airflow_transport import NEWEST, NO_RUN, Transport, segment
 from shared.answer import Answer, why_unsendable
 
 if TYPE_CHECKING:
@@ -84,6 +84,20 @@ class AirflowV1:
     def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
         return self._transport.ask("GET", f"/api/v1/dags/{segment(dag_id)}", within=within)
+
+    def newest_runs(
+        self,
+        dag_id: str,
+        prefix: str,  # noqa: ARG002 - as v2 has it
+        *,
+        within: float | None = None,
+    ) -> Answer:
+        """Return a DAG's newest runs, newest first, of any id: Airflow 2 cannot be asked for some of them.
+
+        Arguments and errors are those of `start_run`.
+        """
+        query = f"order_by=-id&limit={NEWEST}"
+        return self._transport.ask("GET", f"/api/v1/dags/{segment(dag_id)}/dagRuns?{query}", within=within)
 
     def get(self, path: str, *, within: float | None = None) -> Answer:
         """Ask for what is at a path below `/api/v1`, already quoted; errors as `start_run`."""

@@ -15,15 +15,13 @@ from shared.backoff import Backoff
 from shared.dag_states import DagStates
 from shared.errors import CredentialError
 from shared.failures import AnswerClass, Row, classify, explain
+from shared.run_identity import is_ours
 
 if TYPE_CHECKING:
     from shared.breaker import Breaker, Passage
-    from shared.json_types import Json
     from shared.limiter import Limiter
     from shared.run_request import RunRequest
 
-RESERVED: Final = "_updraft"
-"""The key of a run's conf under which the event's identity is kept."""
 _LEAST_SECONDS: Final = 0.5
 """With less of the budget left than this, no request is begun."""
 _UNHEALTHY: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
@@ -40,6 +38,9 @@ class Airflow(Protocol):
 
     def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
         """Look a DAG up."""
+
+    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> Answer:
+        """Ask for a DAG's newest runs, among them those whose ids begin with `prefix`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class EndingKind(Enum):
     """There is no such DAG: try again slowly, for a while."""
     REJECTED = auto()
     """It will never work."""
+    SUPERSEDED = auto()
+    """A newer event of the same key has started: nothing is left to do."""
     PAUSED = auto()
     """The DAG is paused, and the rule waits for it: ask again now and then."""
 
@@ -319,27 +322,6 @@ _ENDINGS: Final = {
     AnswerClass.MISSING_DAG: EndingKind.MISSING_DAG,
     AnswerClass.REJECTED: EndingKind.REJECTED,
 }
-
-
-def is_ours(conf: "Json", request: "RunRequest") -> bool:
-    """Tell whether a run with this conf was started for the request, by the identity that the conf keeps.
-
-    Where the rule has a dedupe key, it is the identity; otherwise the event's source and id are.
-    """
-    there = conf.get(RESERVED) if isinstance(conf, dict) else None
-    here = request.conf.get(RESERVED)
-    return _identity(there) == _identity(here)
-
-
-def _identity(kept: "Json") -> tuple["Json", ...]:
-    if not isinstance(kept, dict):
-        return (None,)
-    if (key := kept.get("key")) is not None:
-        return (kept.get("rule"), key)
-    event = kept.get("event")
-    if not isinstance(event, dict):
-        return (kept.get("rule"), None, None)
-    return (kept.get("rule"), event.get("source"), event.get("id"))
 
 
 def _reason(row: Row, answer: Answer) -> str:

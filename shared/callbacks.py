@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from shared.attempts import RESERVED
 from shared.errors import SettingsError, TokenUnavailable
 from shared.json_types import Json, JsonObject
+from shared.run_identity import RESERVED
 from shared.run_name import RunName
 
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ class CallbackAirflow:
     def get_dag(self, dag_id: str, *, within: float | None = None) -> "Answer":
         """Look a DAG up."""
         return self._airflow.get_dag(dag_id, within=within)
+
+    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> "Answer":
+        """Ask for a DAG's newest runs."""
+        return self._airflow.newest_runs(dag_id, prefix, within=within)
 
 
 def without(answer: "Answer", token: str) -> "Answer":

@@ -20,8 +20,8 @@ from shared.rules import Rule, Rules, RuleSpec
 from shared.rules.callback import CallbackSpec, seconds
 from shared.rules.model import CALL
 from shared.run_identity import run_identity
-from shared.run_ids import run_id_for_event, run_id_for_key, run_id_for_window
-from shared.run_request import CallbackTerms, RunRequest, Terms
+from shared.run_ids import keyed, run_id_for_event, run_id_for_key, run_id_for_window, run_id_prefix
+from shared.run_request import CallbackTerms, Latest, RunRequest, Terms
 from shared.suggest import did_you_mean
 from shared.templates import Template, check_size, clean_text, event_scope, parse_time, time_text
 from shared.windows import Burst, Gathering
@@ -218,6 +218,11 @@ class _View:
             run_id = run_id_for_event(rule.name, event.source, event.id)
         else:
             run_id = run_id_for_key(rule.name, key)
+        latest = None
+        if rule.latest_by is not None and not burst:
+            latest_key = _key(rule.latest_by, scope, "latest_by")
+            run_id = keyed(run_id, rule.name, latest_key)
+            latest = Latest(run_id_prefix(rule.name, latest_key), _event_time(event))
         check_size(conf)
         note = rule.note.render_text(scope) if rule.note else _default_note(rule, event, burst)
         return RunRequest(
@@ -230,7 +235,7 @@ class _View:
             logical_date=_time(rule.logical_date, scope, "logical_date"),
             run_after=_time(rule.run_after, scope, "run_after"),
             callback=_callback(rule.spec),
-            terms=Terms(max_age=seconds(rule.spec.max_age), when_paused=rule.spec.when_paused),
+            terms=Terms(max_age=seconds(rule.spec.max_age), when_paused=rule.spec.when_paused, latest=latest),
             whole_conf=whole,
         )
 
@@ -244,6 +249,13 @@ def _key(template: Template, scope: dict[str, object], name: str) -> str:
     if key is None or not text.strip():
         raise TemplateError(f"{name}: `{template.source}` is empty for this event, so it has no identity")
     return text
+
+
+def _event_time(event: Event) -> str | None:
+    try:
+        return time_text(parse_time(event.time or ""))
+    except TemplateError:
+        return None
 
 
 def _time(template: Template | None, scope: dict[str, object], name: str) -> str | None:

@@ -5,12 +5,9 @@ names of what was left out (a claim check, https://learn.microsoft.com/azure/arc
 `examples/dags/collect_events.py` shows how a DAG reads it.
 """
 
-from typing import Final
-
 from shared.json_types import Json, JsonObject
+from shared.run_identity import RESERVED
 from shared.templates import MAX_CONF_BYTES, size_of
-
-_RESERVED: Final = "_updraft"
 
 
 def handed_over(conf: JsonObject, url: str) -> tuple[JsonObject, JsonObject | None]:
@@ -25,7 +22,7 @@ def handed_over(conf: JsonObject, url: str) -> tuple[JsonObject, JsonObject | No
     """
     if size_of(conf) <= MAX_CONF_BYTES:
         return conf, None
-    largest = sorted(conf.keys() - {_RESERVED}, key=lambda name: (-size_of(conf[name]), name))
+    largest = sorted(conf.keys() - {RESERVED}, key=lambda name: (-size_of(conf[name]), name))
     left_out: list[Json] = []
     sent = conf
     for name in largest:
@@ -37,8 +34,8 @@ def handed_over(conf: JsonObject, url: str) -> tuple[JsonObject, JsonObject | No
 
 
 def _without(conf: JsonObject, names: list[Json], url: str) -> JsonObject:
-    identity = conf[_RESERVED]
+    identity = conf[RESERVED]
     assert isinstance(identity, dict)
     reference: JsonObject = {"url": url, "members": list(names)}
     kept = {name: value for name, value in conf.items() if name not in names}
-    return {**kept, _RESERVED: {**identity, "by_reference": reference}}
+    return {**kept, RESERVED: {**identity, "by_reference": reference}}

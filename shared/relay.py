@@ -200,7 +200,7 @@ class Relay:
     def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
         policy = self._policy
         match ending.kind:
-            case EndingKind.STARTED | EndingKind.DUPLICATE:
+            case EndingKind.STARTED | EndingKind.DUPLICATE | EndingKind.SUPERSEDED:
                 return self._end(delivery, OutcomeKind(ending.kind.name.lower()), ending.reason)
             case EndingKind.LATER:
                 return self._park(delivery, ending, policy.later)

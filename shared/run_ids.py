@@ -21,6 +21,9 @@ MAX_RULE_NAME: Final = 63
 MAX_READABLE: Final = 100
 """Characters of the readable part."""
 
+MAX_KEY: Final = 60
+"""Characters of the readable part that are the key's; its hash follows, to tell apart what reads alike."""
+
 HASH_LENGTH: Final = 24
 """Hexadecimal digits of SHA-256 in the run id: 96 bits."""
 
@@ -32,6 +35,7 @@ rule's name can hold.
 """
 
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_.~:+-]+")
+_NOT_IN_A_PREFIX = re.compile(r"[^A-Za-z0-9.-]+")
 _REPEATED = re.compile(r"([._])\1+")
 
 
@@ -49,6 +53,27 @@ def run_id_for_event(rule: str, source: str, event_id: str) -> str:
 def run_id_for_key(rule: str, key: str) -> str:
     """Return the run id of a rule for whatever has the same key, the rendered `dedupe_by`."""
     return _run_id(rule, key, ("key", rule, key))
+
+
+def keyed(run_id: str, rule: str, key: str) -> str:
+    """Return a run id whose readable part is the key that `latest_by` gives: Airflow can be asked for it.
+
+    Args:
+        run_id: The id by the event's identity, whose hash is kept.
+        rule: The rule's name.
+        key: The rendered `latest_by`.
+    """
+    return run_id_prefix(rule, key) + run_id.rpartition("__")[2]
+
+
+def run_id_prefix(rule: str, key: str) -> str:
+    """Return the beginning of all run ids of a rule and a `latest_by` key, and of no others.
+
+    It holds nothing that Airflow's search gives a meaning to (`~`, `|`, `%`).
+    """
+    plain = _REPEATED.sub(r"\1", _NOT_IN_A_PREFIX.sub("-", key[: 4 * MAX_READABLE]))
+    readable = plain[:MAX_KEY].strip("-.") or "key"
+    return f"{rule}__{readable}-{_digest(('latest', rule, key))}__"
 
 
 def run_id_for_window(rule: str, key: str, window: str) -> str:

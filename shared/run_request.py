@@ -23,16 +23,31 @@ class CallbackTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Latest:
+    """Which runs a newer event may have started already.
+
+    Attributes:
+        prefix: The beginning of the ids of all runs of the key.
+        time: When this event happened, RFC 3339 in UTC; None where it does not say.
+    """
+
+    prefix: str
+    time: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a rule says about when its runs may be started, and how long that is tried.
 
     Attributes:
         max_age: Seconds after the event was first seen at which a delivery that still waits is given up.
         when_paused: What to do while the DAG is paused.
+        latest: Which runs supersede this one; None where none do.
     """
 
     max_age: float = MAX_AGE
     when_paused: Literal["start", "hold", "reject"] = "start"
+    latest: Latest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from shared.attempts import Attempts, Ending, EndingKind
 from shared.dag_states import DagStates
 from shared.failures import AnswerClass, explain
+from shared.newer_runs import ask_for_newer
 
 if TYPE_CHECKING:
     from shared.run_request import RunRequest
@@ -26,6 +27,9 @@ def start_on_terms(attempts: Attempts, request: "RunRequest", dags: DagStates) -
         request: The run.
         dags: Remembers which of this Airflow's DAGs are paused.
     """
+    superseded = ask_for_newer(attempts, request)
+    if superseded is not None:
+        return superseded
     if request.terms.when_paused == "start":
         ending = attempts.run()
         if (
@@ -35,10 +39,10 @@ def start_on_terms(attempts: Attempts, request: "RunRequest", dags: DagStates) -
             return ending
         return Ending(EndingKind.STARTED, ending.code, f"{_PAUSED}: the run waits in Airflow until it is not")
     paused = _paused(attempts, request, dags)
-    if isinstance(paused, Ending):
-        return paused
-    if not paused:
-        return attempts.run()
+    return _while_paused(request) if paused is True else paused or attempts.run()
+
+
+def _while_paused(request: "RunRequest") -> Ending:
     if request.terms.when_paused == "reject":
         return Ending(EndingKind.REJECTED, "DagPaused", f"{_PAUSED}, and the rule starts nothing then")
     return Ending(EndingKind.PAUSED, "DagPaused", f"{_PAUSED}, and the rule waits for it", counts=False)

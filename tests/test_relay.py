@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from local.airflow_stub import AirflowStub
-from shared.attempts import is_ours
 from shared.breaker import BreakerState
 from shared.decide import Decision
 from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.json_types import Json
 from shared.outcomes import OutcomeKind
 from shared.relay import Policy
+from shared.run_identity import is_ours
 from tests.delivery_parts import (
     DAG,
     RUN_ID,

@@ -224,7 +224,7 @@ def test_application_settings_are_filled_in() -> None:
         ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 169h", "`max_age` is 169h, and 168h is the most"),
         ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 1d", "`1d` is not allowed here"),
         ("when: {types: [t]}\nstart: {dag: d}\ntrack: poll", "`track` is not available in this version yet"),
-        ("when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ id }}'", "`latest_by` is not available in"),
+        ("when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ ids }}'", "did you mean `id`"),
         (
             "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 25h, by: x}",
             "`window` is 25h, and 24h is the most",

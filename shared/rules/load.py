@@ -171,8 +171,6 @@ class _Compiler:
     def rule(self, spec: RuleSpec, path: Path) -> Rule:
         for key in not_yet_available(spec):
             self._mistakes.add((*path, key), f"`{key}` is not available in this version yet; leave it out")
-        if spec.latest_by is not None:
-            self._template(spec.latest_by, (*path, "latest_by"))
         by = spec.coalesce.by if spec.coalesce is not None else None
         names = NAMES if spec.coalesce is None else BURST_NAMES
         start = (*path, "start")
@@ -193,6 +191,7 @@ class _Compiler:
             logical_date=self._template(spec.start.logical_date, (*start, "logical_date"), names),
             run_after=self._template(spec.start.run_after, (*start, "run_after"), names),
             dedupe_by=self._identity(spec.dedupe_by, (*path, "dedupe_by")),
+            latest_by=self._template(spec.latest_by, (*path, "latest_by")),
             coalesce_by=self._template(by, (*path, "coalesce", "by")),
         )
 

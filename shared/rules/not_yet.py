@@ -9,8 +9,5 @@ from shared.rules.model import RuleSpec
 
 def not_yet_available(rule: RuleSpec) -> list[str]:
     """Return the keys that the rule uses and this version does not carry out."""
-    used = {
-        "latest_by": rule.latest_by is not None,
-        "track": rule.track == "poll",
-    }
+    used = {"track": rule.track == "poll"}
     return [key for key, is_used in used.items() if is_used]

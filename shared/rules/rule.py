@@ -28,6 +28,7 @@ class Rule:
         logical_date: The template of its runs' logical date, if it has one.
         run_after: The template of its runs' earliest start, if it has one.
         dedupe_by: The template of its runs' identity, if it is not the event's.
+        latest_by: The template of what an older event must not overtake a newer one of.
         coalesce_by: The template of what the events of a window have in common, if it collects them.
     """
 
@@ -45,6 +46,7 @@ class Rule:
     logical_date: Template | None
     run_after: Template | None
     dedupe_by: Template | None
+    latest_by: Template | None
     coalesce_by: Template | None
 
     @property
