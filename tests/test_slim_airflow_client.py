@@ -11,12 +11,11 @@ import pytest
 
 from shared.slim_airflow_client import postpone
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 LOADED = """
 import json, sys
 from shared.slim_airflow_client import slim_client
-
-pytestmark = pytest.mark.slow
 client = slim_client()
 print(json.dumps(sorted(name for name in sys.modules if name.startswith("airflow_client"))))
 """
