@@ -12,8 +12,8 @@ BIN := .venv/bin
 HOST ?= local
 # Handed on: make test ARGS="-k relay"
 ARGS ?=
-# The same for the tests of for_airflow/: make test-for-airflow FOR_AIRFLOW="-m 'not stack'"
-FOR_AIRFLOW ?=
+# The same for the tests of for_airflow/; its own real Airflow takes minutes more: FOR_AIRFLOW=
+FOR_AIRFLOW ?= -m "not stack"
 # Both environments' installers, kept in one place; progress bars are for terminals.
 UV := $(BIN)/uv --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.13
