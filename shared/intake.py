@@ -98,6 +98,7 @@ class Intake:
         except EventError as error:
             return self._keep(Unreadable(error=str(error), raw=_text(body)), _UNREADABLE, str(error))
         started = perf_counter()
+        first_close = closing is not None and not (parked.attempt or parked.waits)
         if closing is not None:
             decision = self._close(parked, closing, rules)
         else:
@@ -110,7 +111,7 @@ class Intake:
                 decision,
                 attempt=parked.attempt + 1,
                 waits=parked.waits,
-                first_seen=parked.first_seen if parked.attempt else None,
+                first_seen=None if first_close else parked.first_seen,
                 decide_seconds=perf_counter() - started,
             )
         self._parking.forget(parked)

@@ -334,6 +334,25 @@ def test_the_run_ids_of_windows_are_pinned(rules: Rules) -> None:
         assert decision.request.dag_run_id == expected
 
 
+def test_what_is_held_keeps_its_age(delivering: Delivering, stub: AirflowStub) -> None:
+    """While its DAG is paused an event, or a window, keeps the age that it is given up at in the end."""
+    text = RULES + "  when_paused: hold\n  max_age: 1h\n"
+    text += f"- {{name: each, when: {{types: ['*']}}, start: {{dag: {DAG}}}, "
+    text += "when_paused: hold, max_age: 1h}\n"
+    intake = intake_with(delivering, load_rules(text, file="rules.yaml", settings={}))
+    stub.paused.add(DAG)
+    assert arrive(intake, opened(1)) == [OutcomeKind.COALESCED, OutcomeKind.PARKED]
+    rounds = 0
+    while delivering.parking.kept:
+        delivering.clock.sleep(120)
+        close(intake, delivering)
+        rounds += 1
+        assert rounds <= 31
+    assert len(delivering.letters.kept) == 2
+    assert {letter.code for letter in delivering.letters.kept.values()} == {"TimeToLiveExceeded"}
+    assert delivering.ledger.balances()
+
+
 def test_a_close_is_as_old_as_its_first_delivery(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
