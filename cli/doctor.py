@@ -129,7 +129,10 @@ class Examination:
             if isinstance(claims, str):
                 yield self._problem(f"{auth.kind}: {claims}")
                 continue
-            yield f"{auth.kind}: a token for the header {auth.header}"
+            if auth.kind == "aws":
+                yield f"aws: credentials of {auth.role_arn}, for the managed identity's token"
+            else:
+                yield f"{auth.kind}: a token for the header {auth.header}"
             yield from (f"  {claim}" for claim in claims.lines(time.time()))
             without_roles |= auth.kind == "entra" and "roles" not in claims.claims
         if len(self.problems) == before:
@@ -139,11 +142,15 @@ class Examination:
     def _claims(self, connection: "Connection", vaults: "Vaults", auth: "Auth") -> "Claims | str":
         from shared.credential import azure_credential  # noqa: PLC0415 - as above
         from shared.tokens import header_source  # noqa: PLC0415 - as above
+        from shared.tokens.aws import AwsRole  # noqa: PLC0415 - as above
 
         try:
             secrets = vaults.named(connection.vault, self.rules.vaults)
             source = header_source(connection, auth, secrets=secrets, credential=azure_credential)
-            return Claims.of(source.value())
+            value = source.value()
+            if isinstance(source, AwsRole):  # its value signs; what tells who we are is the token before it
+                value = f"Bearer {source.identity_token()}"
+            return Claims.of(value)
         except (CredentialError, SettingsError) as error:
             return str(error)
 
@@ -183,7 +190,7 @@ class Examination:
 def _own_identity(auth: "Auth") -> str | None:
     if auth.kind == "oidc":
         return auth.identity_client_id
-    return auth.client_id if auth.kind in {"entra", "entra_exchange", "google"} else None
+    return auth.client_id if auth.kind in {"entra", "entra_exchange", "google", "aws"} else None
 
 
 def refusal_in_words(answer: "Answer", dag: str, *, without_roles: bool) -> str:

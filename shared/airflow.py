@@ -34,7 +34,7 @@ class AirflowClient:
     """
 
     def __init__(self, connection: AirflowConnection, tokens: "TokenSource") -> None:
-        self._transport = Transport(connection, tokens)
+        self._transport = _transport(connection, tokens)
         self._lock = threading.Lock()
         self._version: _Version | None = None
         if connection.api != "auto":
@@ -120,6 +120,17 @@ class AirflowClient:
             text = "neither /api/v2/version nor /api/v1/version is there: check the connection's url"
             return Answer(status=404, text=text, seconds=first.seconds + second.seconds)
         return second if first.status in _NOT_HERE else first
+
+
+def _transport(connection: AirflowConnection, tokens: "TokenSource") -> Transport:
+    """Return how the connection's Airflow is reached: by itself, or through AWS."""
+    from shared.tokens.aws import AwsSigner  # noqa: PLC0415 - imports pydantic, which only acting needs
+
+    if not isinstance(tokens, AwsSigner):
+        return Transport(connection, tokens)
+    from shared.airflow_mwaa import MwaaTransport  # noqa: PLC0415 - only this kind needs it
+
+    return MwaaTransport(connection, tokens)
 
 
 def _left(within: float | None, started: float) -> float | None:

@@ -7,6 +7,7 @@ here, leniently and bounded. Whatever goes wrong on the way becomes an `Answer`,
 """
 
 import json
+import re
 import socket
 import threading
 import time
@@ -34,7 +35,9 @@ NEWEST: Final = 16
 NO_RUN: Final = {"updraft_doctor": True}
 """A body that no version of the API makes a run of."""
 _CHUNK: Final = 65_536
-_TEXT_KEPT: Final = 600
+TEXT_KEPT: Final = 600
+"""Characters that are kept of an answer that is not JSON."""
+_CODE_KEPT: Final = 80
 _SHORTEST_TIMEOUT: Final = 0.05
 _KEEP_ALIVE_SECONDS: Final = 60
 
@@ -76,7 +79,7 @@ class Transport:
     """
 
     def __init__(self, connection: AirflowConnection, tokens: "TokenSource") -> None:
-        self._connection = connection
+        self.connection = connection
         self._tokens = tokens
         self._lock = threading.Lock()
         self._api: Any = None
@@ -105,7 +108,7 @@ class Transport:
         started = time.monotonic()
         proof = self._tokens.headers()
         token_seconds = time.monotonic() - started
-        answer = self._send(method, path, body, proof, within)
+        answer = self.send(method, path, body, proof, within)
         if is_stale_token(answer):
             renewal = time.monotonic()
             renewed = self._tokens.renew(proof)
@@ -113,7 +116,7 @@ class Transport:
             if renewed != proof:
                 left = None if within is None else within - (time.monotonic() - started)
                 first = answer.seconds
-                answer = self._send(method, path, body, renewed, left)
+                answer = self.send(method, path, body, renewed, left)
                 answer = replace(answer, seconds=answer.seconds + first)
         answered = answer.body if answer.status is not None and answer.status < 300 else None  # noqa: PLR2004
         other_run = (
@@ -121,20 +124,28 @@ class Transport:
         )
         return replace(answer, token_seconds=token_seconds, other_run=other_run)
 
-    def _send(
+    def send(
         self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
     ) -> Answer:
-        """Send one request and read its answer: the one place where the libraries' errors become answers."""
+        """Send one request and read its answer: the one place where the libraries' errors become answers.
+
+        Args:
+            method: As for `ask`.
+            path: As for `ask`.
+            body: As for `ask`.
+            proof: The headers that prove who we are.
+            within: As for `ask`.
+        """
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - costly, and only acting needs it
 
         from shared.slim_airflow_client import slim_client  # noqa: PLC0415 - as above
 
-        api = self._client()
+        api = self.client()
         headers = {"Accept": "application/json", **proof}
         if body is not None:
             headers["Content-Type"] = "application/json"
         most = max(within if within is not None else float("inf"), _SHORTEST_TIMEOUT)
-        timeouts = (min(self._connection.connect_timeout, most), min(self._connection.read_timeout, most))
+        timeouts = (min(self.connection.connect_timeout, most), min(self.connection.read_timeout, most))
         started = time.monotonic()
         answer = Answer()
         try:
@@ -150,7 +161,8 @@ class Transport:
             answer = Answer(sent=False, error="the token cannot be put into a header")
         return replace(answer, seconds=time.monotonic() - started)
 
-    def _client(self) -> Any:  # noqa: ANN401 - the official client, loaded late, has no static type here
+    def client(self) -> Any:  # noqa: ANN401 - the official client, loaded late, has no static type here
+        """Return the official client for this Airflow, made on first use."""
         with self._lock:
             if self._api is None:
                 from urllib3.util import Retry  # noqa: PLC0415 - costly, and only acting needs it
@@ -160,9 +172,9 @@ class Transport:
                 slim = slim_client()
                 self._api = slim.ApiClient(
                     slim.Configuration(
-                        host=self._connection.url.rstrip("/"),
+                        host=self.connection.url.rstrip("/"),
                         retries=Retry(total=False, redirect=False, raise_on_status=False),
-                        connection_pool_maxsize=self._connection.in_flight,
+                        connection_pool_maxsize=self.connection.in_flight,
                         socket_options=_socket_options(),
                     )
                 )
@@ -194,6 +206,7 @@ def _head(response: "BaseHTTPResponse") -> Answer:
     return Answer(
         status=response.status,
         retry_after=retry_after_seconds(response.headers.get("Retry-After"), lambda: datetime.now(UTC)),
+        code=re.split("[:#]", response.headers.get("x-amzn-ErrorType", ""))[0][:_CODE_KEPT],
         location=f"{location.scheme}://{location.hostname}" if location.hostname else "",
     )
 
@@ -219,8 +232,8 @@ def _with_body(answer: Answer, response: "BaseHTTPResponse", *, until: float) ->
             response.close()
     raw = b"".join(chunks)
     body = _json_object(raw)
-    text = "" if body is not None else " ".join(raw[: 4 * _TEXT_KEPT].decode(errors="replace").split())
-    return replace(answer, body=body, text=text[:_TEXT_KEPT])
+    text = "" if body is not None else " ".join(raw[: 4 * TEXT_KEPT].decode(errors="replace").split())
+    return replace(answer, body=body, text=text[:TEXT_KEPT])
 
 
 def _json_object(raw: bytes) -> "JsonObject | None":
@@ -254,4 +267,4 @@ def _may_be_sent(exc: Exception) -> bool:
 
 def _in_words(exc: Exception) -> str:
     words = " ".join(str(getattr(exc, "reason", None) or exc).split())
-    return f"{type(exc).__name__}: {words}"[:_TEXT_KEPT]
+    return f"{type(exc).__name__}: {words}"[:TEXT_KEPT]

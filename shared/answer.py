@@ -18,6 +18,7 @@ class Answer:
         body: The body where it is a JSON object, whatever its content type said.
         text: The beginning of a body that is not, on one line.
         retry_after: Seconds that the server asked to wait.
+        code: The error's name, where a gateway of AWS's gives it beside the body (`x-amzn-ErrorType`).
         location: Where a redirect pointed: scheme and host, never path or query, which may carry tokens.
         sent: Whether the request may have reached Airflow.
         unsendable: Why the request was not even tried and never will be: it cannot be put into JSON.
@@ -31,6 +32,7 @@ class Answer:
     body: JsonObject | None = None
     text: str = ""
     retry_after: float | None = None
+    code: str = ""
     location: str = ""
     sent: bool = True
     unsendable: str = ""

@@ -24,6 +24,7 @@ def test_each_kind_has_a_diagram_and_an_example_that_loads(kind: str) -> None:
     """The example is a connection's part as rules.yaml takes it, and of the section's kind."""
     assert "```\n app ── " in SECTIONS[kind]
     connection = "".join(f"    {line}\n" for line in yaml_of(kind).splitlines())
+    connection = connection.replace("<environment>", "data-platform")
     text = f"connections:\n  main:\n    url: https://airflow.example\n{connection}rules: []\n"
     (auth,) = load_rules(text, file="rules.yaml", settings=None).connections["main"].auths
     assert auth.kind == kind

@@ -2,6 +2,7 @@
 
 from shared.rules.auth import (
     AirflowAuth,
+    AwsAuth,
     BasicAuth,
     BearerAuth,
     EntraAuth,
@@ -15,6 +16,7 @@ from shared.rules.rule import Rule, Rules
 
 __all__ = [
     "AirflowAuth",
+    "AwsAuth",
     "BasicAuth",
     "BearerAuth",
     "Connection",

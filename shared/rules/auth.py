@@ -1,10 +1,12 @@
 """The kinds of authentication in rules.yaml: how this app proves to an Airflow who it is."""
 
+import re
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from shared.rules.addresses import check_address
+from shared.rules.addresses import SETTING, check_address
 from shared.rules.part import Part, Text
 
 AUTHORIZATION: Final = "Authorization"
@@ -16,6 +18,10 @@ _OURS: Final = frozenset(
 )
 _IDENTITY: Final = (
     "The client id of a user-assigned managed identity; without it the app's own identity is used."
+)
+
+_MWAA_WEB_SERVER: Final = re.compile(
+    r"\.[a-z]+(-[a-z]+)+-[0-9]+\.airflow\.amazonaws\.com(\.cn)?$|\.airflow\.[a-z0-9-]+\.on\.aws$"
 )
 
 type Header = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
@@ -189,8 +195,57 @@ class GoogleAuth(_Auth):
         return url
 
 
+class AwsAuth(_Auth):
+    """Requests signed with an AWS role's credentials, for Amazon MWAA (`InvokeRestApi`)."""
+
+    kind: Literal["aws"] = Field(description=_KIND)
+    environment: Text = Field(description="The MWAA environment's name.", examples=["data-platform"])
+    region: Text = Field(description="The environment's AWS region.", examples=["eu-central-1"])
+    role_arn: Text = Field(
+        description="The IAM role that is assumed.", examples=["arn:aws:iam::123456789012:role/updraft"]
+    )
+    scope: Text = Field(
+        description="The scope of the Entra token that AWS's OIDC provider takes: its audience.",
+        examples=["api://aws-federation/.default"],
+    )
+    client_id: Text | None = Field(default=None, description=_IDENTITY)
+    sts_url: Text | None = Field(
+        default=None,
+        description="The address of AWS's token service, or a VPC endpoint of it; without it the region's.",
+        examples=["https://sts.eu-central-1.amazonaws.com"],
+    )
+
+    @field_validator("header")
+    @classmethod
+    def _signature(cls, header: str) -> str:
+        if header != AUTHORIZATION:
+            raise ValueError("`header` is of no use here: AWS's signature has its place in Authorization")
+        return header
+
+    @field_validator("environment", "region", "role_arn")
+    @classmethod
+    def _form(cls, text: str, info: ValidationInfo) -> str:
+        pattern, example = _AWS_FORMS[info.field_name or ""]
+        if not SETTING.search(text) and not re.fullmatch(pattern, text):
+            raise ValueError(f"`{info.field_name}` must be like {example}, not `{text}`")
+        return text
+
+    @field_validator("sts_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is not None:
+            check_address(url, name="sts_url", example="https://sts.eu-central-1.amazonaws.com")
+        return url
+
+
+_AWS_FORMS: Final = {
+    "environment": (r"[A-Za-z][A-Za-z0-9_-]{0,79}", "data-platform"),
+    "region": (r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "eu-central-1"),
+    "role_arn": (r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+", "arn:aws:iam::123456789012:role/updraft"),
+}
+
 type Auth = Annotated[
-    EntraAuth | EntraExchangeAuth | AirflowAuth | OidcAuth | BearerAuth | BasicAuth | GoogleAuth,
+    EntraAuth | EntraExchangeAuth | AirflowAuth | OidcAuth | BearerAuth | BasicAuth | GoogleAuth | AwsAuth,
     Field(discriminator="kind"),
 ]
 type Auths = Annotated[
@@ -200,6 +255,7 @@ type Auths = Annotated[
 
 KINDS: Final[dict[str, type[_Auth]]] = {
     "airflow": AirflowAuth,
+    "aws": AwsAuth,
     "basic": BasicAuth,
     "bearer": BearerAuth,
     "entra": EntraAuth,
@@ -214,12 +270,14 @@ def needs_vault(auth: Auth) -> bool:
     return any(name.endswith("_secret") and getattr(auth, name) for name in type(auth).model_fields)
 
 
-def check_auths(auths: tuple[Auth, ...], *, api: str) -> None:
+def check_auths(auths: tuple[Auth, ...], *, api: str, url: str) -> None:
     """Check what no kind can check by itself.
 
     Raises:
         ValueError: A combination that cannot work, and why.
     """
+    if any(isinstance(auth, AwsAuth) for auth in auths):
+        _check_aws(auths, url)
     headers = [auth.header.lower() for auth in auths]
     if len(set(headers)) < len(headers):
         raise ValueError(
@@ -233,3 +291,16 @@ def check_auths(auths: tuple[Auth, ...], *, api: str) -> None:
             raise ValueError(
                 f"`api: v1` and {what} exclude each other: Airflow 2 has no /auth/token; write `kind: basic`"
             )
+
+
+def _check_aws(auths: tuple[Auth, ...], url: str) -> None:
+    if len(auths) > 1:
+        raise ValueError("`kind: aws` stands alone: it signs requests to AWS, which no proxy of yours sees")
+    if SETTING.search(url):
+        return
+    parts = urlsplit(url)
+    if parts.path.strip("/") or _MWAA_WEB_SERVER.search(parts.hostname or ""):
+        raise ValueError(
+            "with `kind: aws`, `url` is MWAA's API, such as https://env.airflow.eu-central-1.amazonaws.com "
+            "or a VPC endpoint of it, and not the environment's web server"
+        )

@@ -35,7 +35,8 @@ class Connection(Part):
         description="Allow an `http://` address that is not of this machine: tokens then travel unprotected.",
     )
     url: Text = Field(
-        description="The address of the Airflow's web server. `%NAME%` stands for an application setting.",
+        description="The address of the Airflow's web server; with `kind: aws`, of MWAA's API. `%NAME%` "
+        "stands for an application setting.",
         examples=["https://airflow.contoso.example", "%UPDRAFT_AIRFLOW_URL%"],
     )
     api: Literal["auto", "v1", "v2"] = Field(
@@ -76,7 +77,7 @@ class Connection(Part):
 
     @model_validator(mode="after")
     def _possible(self) -> "Connection":
-        check_auths(self.auths, api=self.api)
+        check_auths(self.auths, api=self.api, url=self.url)
         if self.vault is not None and not any(map(needs_vault, self.auths)):
             raise ValueError("`vault` is of no use: this `auth` needs no secret")
         return self

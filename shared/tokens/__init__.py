@@ -13,6 +13,7 @@ from shared.rules.auth import (
     AUTHORIZATION,
     AirflowAuth,
     Auth,
+    AwsAuth,
     BasicAuth,
     BearerAuth,
     EntraAuth,
@@ -105,6 +106,11 @@ def token_source(
         clock: Returns Unix seconds.
     """
     auths = connection.auths
+    if isinstance(auths[0], AwsAuth):  # which stands alone
+        from shared.tokens.aws import AwsRole, AwsSigner  # noqa: PLC0415 - only this kind needs it
+
+        role = AwsRole(connection, auths[0], credential=credential, clock=clock)
+        return AwsSigner(role, auths[0])
     sources = [
         _OneHeader(
             auth.header, header_source(connection, auth, secrets=secrets, credential=credential, clock=clock)
@@ -125,7 +131,7 @@ def header_source(  # noqa: PLR0911 - one line for each kind
     credential: Callable[[], "TokenCredential"],
     clock: Callable[[], float] = time.time,
 ) -> "CachedTokens":
-    """Make the source of one header's value; arguments as `token_source`."""
+    """Make the source of one header's value, or of what signs requests; arguments as `token_source`."""
     match auth:
         case EntraAuth():
             return EntraTokens(connection, auth, credential=credential, clock=clock)
@@ -144,3 +150,7 @@ def header_source(  # noqa: PLR0911 - one line for each kind
             from shared.tokens.google import GoogleTokens  # noqa: PLC0415 - an optional extra
 
             return GoogleTokens(connection, auth, credential=credential, clock=clock)
+        case AwsAuth():
+            from shared.tokens.aws import AwsRole  # noqa: PLC0415 - only this kind needs it
+
+            return AwsRole(connection, auth, credential=credential, clock=clock)

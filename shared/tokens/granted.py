@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 OPAQUE_LIFE: Final = 300.0
 """Seconds for which a token is kept that does not say how long it lives."""
 
-_TRANSIENT: Final = {408, 425, 429}
+TRANSIENT: Final = {408, 425, 429}
+"""Statuses below 500 that mean that the same may do later."""
 _REFUSED: Final = {401, 403}
 _SUCCESS: Final = range(200, 300)
 _OAUTH_REFUSALS: Final = {"invalid_client", "invalid_grant", "unauthorized_client"}
@@ -33,7 +34,7 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _log = logging.getLogger(__name__)
 
 
-class _ProofRefused(Exception):  # noqa: N818 - never leaves this module
+class ProofRefused(Exception):  # noqa: N818 - never leaves this package
     """The endpoint does not accept the proof; says how it put that."""
 
 
@@ -49,11 +50,13 @@ class GrantedTokens(CachedTokens):
 
     form = False
     """Whether the proof is sent as a form (RFC 6749) rather than as JSON."""
+    accept = "application/json"
+    """What the endpoint is asked to answer with."""
 
     def __init__(self, connection: "Connection", url: str, *, needs: str, clock: Callable[[], float]) -> None:
         super().__init__(connection.name, clock=clock)
         self._url = url
-        self._needs = needs
+        self.needs = needs
         self._timeout = (connection.connect_timeout, connection.read_timeout)
 
     @abstractmethod
@@ -76,16 +79,16 @@ class GrantedTokens(CachedTokens):
         proof = self.proof(fresh=False)
         try:
             return self._ask(proof)
-        except _ProofRefused as exc:
+        except ProofRefused as exc:
             words = str(exc)
         newer = self.proof(fresh=True)
         if newer != proof:
             _log.info("the proof for %s was refused and has been read again: it had changed", self._url)
             try:
                 return self._ask(newer)
-            except _ProofRefused as exc:
+            except ProofRefused as exc:
                 words = str(exc)
-        raise self._unavailable(f"{self.refusal()} ({words})", permanent=True)
+        raise self.unavailable(f"{self.refusal()} ({words})", permanent=True)
 
     def _ask(self, proof: dict[str, str]) -> Lease[str]:
         import requests  # noqa: PLC0415 - the Azure SDK has loaded it by now, to make the proof
@@ -95,36 +98,42 @@ class GrantedTokens(CachedTokens):
                 self._url,
                 data=proof if self.form else None,
                 json=None if self.form else proof,
-                headers={"Accept": "application/json"},
+                headers={"Accept": self.accept},
                 timeout=self._timeout,
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as exc:
             reason = "its TLS certificate is not one that this app trusts; see that the address is right"
-            raise self._unavailable(reason, permanent="CERTIFICATE_VERIFY_FAILED" in str(exc)) from exc
+            raise self.unavailable(reason, permanent="CERTIFICATE_VERIFY_FAILED" in str(exc)) from exc
         except requests.exceptions.Timeout as exc:
-            raise self._unavailable(f"it did not answer in time ({type(exc).__name__})") from exc
+            raise self.unavailable(f"it did not answer in time ({type(exc).__name__})") from exc
         except requests.exceptions.RequestException as exc:
-            raise self._unavailable(f"it could not be reached ({type(exc).__name__})") from exc
-        return self._judge(response)
+            raise self.unavailable(f"it could not be reached ({type(exc).__name__})") from exc
+        return self.judge(response)
 
-    def _judge(self, response: "Response") -> Lease[str]:
+    def judge(self, response: "Response") -> Lease[str]:
+        """Return the token that an answer holds.
+
+        Raises:
+            ProofRefused: The endpoint does not accept the proof.
+            TokenUnavailable: It gave none for another reason.
+        """
         status = response.status_code
         answer = _json_object(response.content)
         code = str(answer.get("error", ""))
         told = f"{status}, {code}" if _CODE.fullmatch(code) else str(status)
         if status in _REFUSED or (status == 400 and code in _OAUTH_REFUSALS):  # noqa: PLR2004 - RFC 6749 section 5.2
-            raise _ProofRefused(told)
+            raise ProofRefused(told)
         if status in _SUCCESS:
             token = answer.get("access_token")
             if isinstance(token, str) and token:
                 return self.lease(f"Bearer {token}", self._expiry(token, answer))
             reason = "the answer holds no access_token: a login page or a proxy may be in the way"
-        elif status in _TRANSIENT or status >= 500:  # noqa: PLR2004 - HTTP's own number
-            raise self._unavailable(f"it answered {told}")
+        elif status in TRANSIENT or status >= 500:  # noqa: PLR2004 - HTTP's own number
+            raise self.unavailable(f"it answered {told}")
         else:
-            reason = f"it answered {told}; {self._needs}"
-        raise self._unavailable(reason, permanent=True)
+            reason = f"it answered {told}; {self.needs}"
+        raise self.unavailable(reason, permanent=True)
 
     def _expiry(self, token: str, answer: "JsonObject") -> float:
         """Return when a token expires by this machine's clock: its life counts, not the other's clock."""
@@ -139,7 +148,8 @@ class GrantedTokens(CachedTokens):
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
             return self.clock() + OPAQUE_LIFE
 
-    def _unavailable(self, reason: str, *, permanent: bool = False) -> TokenUnavailable:
+    def unavailable(self, reason: str, *, permanent: bool = False) -> TokenUnavailable:
+        """Return the error that says why there is no token, naming the endpoint."""
         return TokenUnavailable(f"no token from {self._url}: {reason}", permanent=permanent)
 
 
