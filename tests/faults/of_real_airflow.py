@@ -56,7 +56,15 @@ def down_from_the_start(ground: Ground, airflow: RealAirflow, events: int) -> Ve
         return trial.audit(parked=trial.counted("parked"))
 
 
-def flood(ground: Ground, airflow: RealAirflow, events: int, sweep: tuple[int, ...], *, name: str) -> Verdict:
+def flood(
+    ground: Ground,
+    airflow: RealAirflow,
+    events: int,
+    sweep: tuple[int, ...],
+    *,
+    name: str,
+    in_flight: int = PLACES,
+) -> Verdict:
     """Everything at once, beside what fixed numbers of clients bring in the same minutes.
 
     Args:
@@ -65,6 +73,7 @@ def flood(ground: Ground, airflow: RealAirflow, events: int, sweep: tuple[int, .
         events: How many events, with one run each.
         sweep: The numbers of clients to compare with.
         name: What the events' ids begin with.
+        in_flight: The connection's budget, as in rules.yaml.
     """
     ground.clear()
     rates = {clients: _rate(airflow, clients, max(40, events // 10), name) for clients in sweep}
@@ -84,8 +93,9 @@ def flood(ground: Ground, airflow: RealAirflow, events: int, sweep: tuple[int, .
             "runs/s": round(rate, 1),
             f"best fixed (c={best})": round(rates[best], 1),
             "ratio": round(rate / rates[best], 2),
+            "parked": trial.counted("parked"),
             "peak": wire.peak,
-            "budget_held": wire.peak <= PLACES,
+            "budget_held": wire.peak <= in_flight,
             "errors": f"{100 * wire.errors / max(wire.requests, 1):.2g} %",
         }
         return replace(verdict, more=more)
