@@ -100,13 +100,14 @@ def _feed(ground: Ground, host: Host, deliveries: tuple[Delivery, ...], kills: t
     pending = [share * len(deliveries) for share in kills]
     delivered = 0
     lock = threading.Lock()
+    given_up = threading.Event()
 
     def one(delivery: Delivery) -> None:
         nonlocal delivered
         if delivery.body.startswith("{"):
             send(ground, EVENT_QUEUE, delivery.body)
         else:
-            wait(lambda: host.deliver(delivery.body), pause=0.3)
+            wait(lambda: host.deliver(delivery.body) or given_up.is_set(), pause=0.3)
         with lock:
             delivered += 1
             dies = bool(pending) and delivered >= pending[0] and bool(pending.pop(0))
@@ -115,8 +116,14 @@ def _feed(ground: Ground, host: Host, deliveries: tuple[Delivery, ...], kills: t
             host.start()
 
     with ThreadPoolExecutor(8) as grid:
-        for done in [grid.submit(one, delivery) for delivery in deliveries]:
-            done.result()
+        all_of_them = [grid.submit(one, delivery) for delivery in deliveries]
+        try:
+            for done in all_of_them:
+                done.result()
+        except BaseException:  # somebody interrupts: nobody waits for what can no longer be delivered
+            given_up.set()
+            grid.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def send(ground: Ground, queue: str, body: str | None) -> None:

@@ -158,6 +158,7 @@ class Trial:
         self._threads = threads
         self._calls: Counter[str] = Counter()
         self._counting = threading.Lock()
+        self._given_up = threading.Event()
         self._began = time.monotonic()
         self._delivered = 0
         rules = write_rules(
@@ -201,8 +202,14 @@ class Trial:
                 happens()
 
         with ThreadPoolExecutor(self._threads * len(self.apps)) as grid:
-            for done in [grid.submit(one, *each) for each in enumerate(self.stream.deliveries)]:
-                done.result()
+            all_of_them = [grid.submit(one, *each) for each in enumerate(self.stream.deliveries)]
+            try:
+                for done in all_of_them:
+                    done.result()
+            except BaseException:  # somebody interrupts: nobody waits for what can no longer be delivered
+                self._given_up.set()
+                grid.shutdown(wait=False, cancel_futures=True)
+                raise
         for _, happens in pending:
             happens()
 
@@ -252,7 +259,7 @@ class Trial:
 
     def _deliver(self, app: App, delivery: Delivery) -> None:
         until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._given_up.is_set():
             try:
                 app.intake.receive(delivery.body)
             except Exception:  # noqa: BLE001 - the host answers 500 whatever it is, and Event Grid comes again
