@@ -56,7 +56,7 @@ def test_all_mistakes_show_at_once_in_the_files_order() -> None:
         "  dedupe_by: '{{ x y }}'\n"
         "- name: ok\n"
         "  when: {types: [t]}\n"
-        "  start: {dag: 5}\n"
+        "  start: {dag: 5, connection: mian}\n"
         "- name: fine\n"
         "  when: {types: [t], filter: {any: [{operatorType: StringIn, keyy: a, values: [1]}]}}\n"
         "  start: {dag: d, connection: mein}\n"
@@ -71,6 +71,7 @@ def test_all_mistakes_show_at_once_in_the_files_order() -> None:
         ("6:49", "rules[0].start.note: unexpected", ""),
         ("7:14", "rules[0].dedupe_by: expected token", ""),
         ("10:16", "rules[1].start.dag: must be text, not the number 5; write it in quotes", ""),
+        ("10:31", "rules[1].start.connection: there is no connection `mian`", "did you mean `main`"),
         ("12:62", "rules[2].when.filter.any[0].keyy", "key"),
         ("13:31", "rules[2].start.connection: there is no connection `mein`", "did you mean `main`"),
     ]

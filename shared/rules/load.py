@@ -277,9 +277,11 @@ class _Compiler:
         names = BURST_NAMES if "coalesce" in raw else NAMES
         if isinstance(start, dict):
             self._texts(start, _START_TEMPLATES, (*path, "start"), names)
-            conf = start.get("conf")
+            conf, connection = start.get("conf"), start.get("connection")
             if isinstance(conf, dict):
                 self._conf(conf, (*path, "start", "conf"), names)
+            if isinstance(connection, str):
+                self._chosen(connection, (*path, "start"))
 
     def _texts(self, part: JsonObject, keys: Sequence[str], path: Path, names: frozenset[str]) -> None:
         for key in keys:
