@@ -102,9 +102,10 @@ class Mwaa(LoopbackServer):
 
     Args:
         sts: Whose credentials sign.
-        airflow: A stub that answers; it is not started.
+        good: As the attribute.
 
     Attributes:
+        airflow: The Airflow behind, which answers without being started.
         good: Tells a session token that is let in.
         refused: Session tokens that have expired.
         proofs: The session tokens that came, in order.
@@ -113,11 +114,11 @@ class Mwaa(LoopbackServer):
         searches: Whether Airflow knows `run_id_pattern`.
     """
 
-    def __init__(self, sts: Sts, airflow: AirflowStub | None = None) -> None:
+    def __init__(self, sts: Sts, good: Callable[[str], bool] = lambda _: True) -> None:
         super().__init__()
         self._sts = sts
-        self.airflow = airflow or AirflowStub()
-        self.good: Callable[[str], bool] = lambda _: True
+        self.airflow = AirflowStub()
+        self.good = good
         self.refused: set[str] = set()
         self.proofs: list[str] = []
         self.calls: list[JsonObject] = []

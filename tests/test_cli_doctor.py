@@ -12,9 +12,10 @@ from local.airflow_process import Airflow
 from local.airflow_stub import AirflowStub
 from local.identity_endpoint import Audience, IdentityEndpoint
 from local.key_vault import LocalKeyVault
+from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts
 
 if TYPE_CHECKING:
-    from tests.stand_ins import Watch
+    from tests.stand_ins import Clock, Watch
 
 pytest_plugins = ["tests.stand_ins"]
 
@@ -64,6 +65,24 @@ def test_a_connection_that_is_let_in(doctor: Doctor, identity: IdentityEndpoint,
     ):
         assert words in text
     assert stub.runs == {}
+
+
+@pytest.mark.parametrize(("good", "words"), [(True, "may be started"), (False, "airflow:InvokeRestApi")])
+def test_an_environment_in_aws(
+    doctor: Doctor, identity: IdentityEndpoint, watch: "Watch", clock: "Clock", words: str, *, good: bool
+) -> None:
+    """The report shows what the role has to trust, and asks MWAA as for an event; no key is in it."""
+    with Sts(watch, clock) as sts, Mwaa(sts, lambda _: good) as mwaa:
+        auth = (
+            f"{{kind: aws, environment: {ENVIRONMENT}, region: {REGION}, role_arn: '{ROLE}', "
+            f"scope: '{AUDIENCE}/.default', sts_url: '{sts.url}'}}"
+        )
+        status, text = doctor(mwaa.url, auth)
+    assert status == (not good), text
+    assert f"aws: credentials of {ROLE}" in text
+    assert f"aud: {AUDIENCE}" in text
+    assert f"sub: {identity.identity.object_id}" in text
+    assert words in text
 
 
 def test_a_missing_app_role_is_named(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:

@@ -11,6 +11,10 @@ PROXY = "{kind: entra, scope: s, header: X-Proxy}"
 RULE = "{name: r, when: {types: [t]}, start: {dag: d, run_after: '{{ time }}'}}"
 OIDC = "kind: oidc, client_id: c, token_url: 'https://login.example/token'"
 GOOGLE = "kind: google, audience: a, service_account: sa, scope: s"
+AWS = (
+    "kind: aws, environment: e, region: eu-central-1, scope: s, "
+    "role_arn: 'arn:aws:iam::123456789012:role/updraft'"
+)
 
 
 def load(connection: str, *, rules: str = "", vaults: str = "") -> Rules:
@@ -39,6 +43,8 @@ def problems(connection: str, *, rules: str = "", vaults: str = "") -> str:
         "{kind: bearer, token_secret: t}",
         "{kind: basic, username_secret: u, password_secret: p}",
         f"{{{GOOGLE}}}",
+        f"{{{AWS}}}",
+        f"{{{AWS}, client_id: c, sts_url: 'https://vpce.example'}}",
     ],
 )
 def test_every_kind_loads(auth: str) -> None:
@@ -57,6 +63,16 @@ def test_two_kinds_load_in_the_files_order() -> None:
     ("connection", "message"),
     [
         (f"auth: [{ENTRA}, {ENTRA}]", "share the header `authorization`"),
+        (f"auth: [{{{AWS}}}, {PROXY}]", "`kind: aws` stands alone"),
+        (f"auth: {{{AWS}, header: X-Other}}", "AWS's signature has its place"),
+        (f"auth: {{{AWS}, sts_url: 'http://sts.example'}}", "`sts_url` must begin with https://"),
+        (
+            f"auth: {{{AWS.replace('eu-central-1', 'Frankfurt')}}}",
+            "must be like eu-central-1, not `Frankfurt`",
+        ),
+        (f"auth: {{{AWS.replace('arn:aws:iam', 'arn:aws:sts')}}}", "`role_arn` must be like arn:aws:iam::"),
+        (f"auth: {{{AWS.replace('environment: e', 'environment: e/f')}}}", "`environment` must be like"),
+        (f"vault: v, auth: {{{AWS}}}", "`vault` is of no use"),
         ("auth: []", "must not be empty"),
         (f"auth: [{ENTRA}, {PROXY}, {PROXY}]", "at most 2 items"),
         ("auth: {kind: entra, scope: s, header: Host}", "belongs to the request itself"),
@@ -99,3 +115,27 @@ def test_vaults_are_addresses() -> None:
     assert "must begin with https://" in problems(auth, vaults="vaults: {partner: 'http://x.example'}")
     assert "`OTHER` is missing" in problems(auth, vaults="vaults: {partner: '%OTHER%'}")
     assert "there are none" in problems(auth)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://0a1b.c2.eu-central-1.airflow.amazonaws.com",
+        "https://0a1b-vpce.c2.airflow.eu-central-1.on.aws",
+        "https://env.airflow.eu-central-1.amazonaws.com/restapi/e",
+    ],
+)
+def test_mwaas_web_server_is_not_its_api(url: str) -> None:
+    """The address that people copy from the console is told apart from the one that is needed."""
+    text = f"connections: {{main: {{url: '{url}', auth: {{{AWS}}}}}}}\nrules: []\n"
+    with pytest.raises(RulesError) as caught:
+        load_rules(text, file="rules.yaml", settings={})
+    assert "https://env.airflow.eu-central-1.amazonaws.com or a VPC endpoint" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://env.airflow.cn-north-1.amazonaws.com.cn", "%UPDRAFT_URL%"])
+def test_mwaas_api_may_be_anywhere_else(url: str) -> None:
+    """Other partitions, and addresses that are not known yet."""
+    auth = AWS.replace("eu-central-1", "'%UPDRAFT_REGION%'")
+    text = f"connections: {{main: {{url: '{url}', auth: {{{auth}}}}}}}\nrules: []\n"
+    assert load_rules(text, file="rules.yaml", settings=None).connections["main"].url == url

@@ -15,6 +15,7 @@ from shared.errors import CredentialError
 from shared.keyvault import KeyVault
 from shared.rules import Connection
 from shared.tokens import TokenSource, token_source
+from tests.aws_stub import Mwaa, Sts
 from tests.token_kinds import KINDS, GuardedAirflow, Issuer, Kind, World
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ fixed = pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.mint
 class Scene:
     """One kind at work: its source, its client, and the Airflow that it is for."""
 
-    def __init__(self, kind: Kind, world: World, airflow: GuardedAirflow, source: TokenSource) -> None:
+    def __init__(self, kind: Kind, world: World, airflow: GuardedAirflow | Mwaa, source: TokenSource) -> None:
         self.kind = kind
         self.world = world
         self.airflow = airflow
@@ -54,8 +55,8 @@ def world(
     identity: IdentityEndpoint, vault: LocalKeyVault, watch: "Watch", clock: "Clock"
 ) -> Iterator[World]:
     """Issuers with secrets in the vault."""
-    with Issuer(watch, clock) as issuer:
-        world = World(identity, vault, issuer, watch)
+    with Issuer(watch, clock) as issuer, Sts(watch, clock) as sts:
+        world = World(identity, vault, issuer, sts, watch)
         world.prepare()
         yield world
 
@@ -63,7 +64,11 @@ def world(
 @pytest.fixture
 def scene(kind: Kind, world: World, key_vault: KeyVault, clock: "Clock") -> Iterator[Scene]:
     """The kind that the test is parametrised with; Airflow's own token endpoint is the issuer's."""
-    with GuardedAirflow(lambda value: kind.good(world, value)) as airflow:
+    guard: GuardedAirflow | Mwaa = GuardedAirflow(lambda value: kind.good(world, value))
+    if kind.name == "aws":
+        guard.stop()
+        guard = Mwaa(world.sts, lambda value: kind.good(world, value))
+    with guard as airflow:
         asks_airflow = kind.name in {"entra_exchange", "airflow", "oidc-exchange"}
         login = Connection.model_validate(
             {"name": "analytics", "url": world.issuer.url, "api": "v2", "auth": kind.auth(world)}
@@ -87,7 +92,7 @@ def test_the_happy_path(scene: Scene) -> None:
 @every
 def test_expiry_in_mid_stream(scene: Scene, clock: "Clock") -> None:
     """A token is renewed before it expires, so that no request is refused for it."""
-    scene.world.identity.lifetime = scene.world.issuer.lifetime = 200
+    scene.world.live(200)
     statuses = []
     for _ in range(12):
         statuses.append(scene.ask())
@@ -162,7 +167,7 @@ def named(scene: Scene) -> str:
 @every
 def test_a_running_token_outlives_an_outage(scene: Scene, clock: "Clock") -> None:
     """While the endpoint is down the old token is used until it really expires."""
-    scene.world.identity.lifetime = scene.world.issuer.lifetime = 200
+    scene.world.live(200)
     scene.ask()
     scene.hop().stop()
     clock.pass_by(170)

@@ -13,6 +13,7 @@ import jwt
 from local.identity_endpoint import IdentityEndpoint
 from local.key_vault import LocalKeyVault
 from local.loopback_server import LoopbackServer, Reply, Request
+from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Sts
 
 if TYPE_CHECKING:
     from tests.stand_ins import Watch
@@ -156,6 +157,7 @@ class World:
     identity: IdentityEndpoint
     vault: LocalKeyVault
     issuer: Issuer
+    sts: Sts
     watch: "Watch"
     token: str = "made-up-deployment-token-1"
 
@@ -165,6 +167,11 @@ class World:
         self.vault.set("password", self.issuer.password)
         self.vault.set("client-secret", self.issuer.client_secret)
         self.vault.set("token", self.token)
+
+    def live(self, seconds: float) -> None:
+        """Let every token from now on live this long."""
+        self.identity.lifetime = int(seconds)
+        self.issuer.lifetime = self.sts.lifetime = seconds
 
     def rotate(self, *, key: bool) -> None:
         """Change every secret, at its issuer and in the vault, or instead the identity's signing key."""
@@ -188,7 +195,7 @@ class Kind:
     Attributes:
         name: How tests call it.
         auth: What stands in rules.yaml.
-        hop: Whom it depends on: `identity`, `issuer` or `vault`.
+        hop: Whom it depends on: `identity`, `issuer`, `sts` or `vault`.
         good: Tells a good value of the header.
         minted: Whether each renewal brings another value.
         grants: Requests to the issuer for one token.
@@ -267,6 +274,19 @@ KINDS = (
         "vault",
         lambda world, value: value == world.basic(),
         minted=False,
+    ),
+    Kind(
+        "aws",
+        lambda world: {
+            "kind": "aws",
+            "environment": ENVIRONMENT,
+            "region": REGION,
+            "role_arn": ROLE,
+            "scope": f"{AUDIENCE}/.default",
+            "sts_url": world.sts.url,
+        },
+        "sts",
+        lambda world, value: value in world.sts.secrets,
     ),
     Kind(
         "google",
