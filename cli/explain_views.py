@@ -123,4 +123,10 @@ def _facts(request: "RunRequest") -> Iterator[tuple[str, str]]:
 def _verdict(decision: "Decision") -> str:
     if not decision.matched:
         return f"no match: {decision.reason}"
-    return "match" if decision.request else f"match, but the run cannot be asked for: {decision.reason}"
+    if decision.request is None:
+        return f"match, but the run cannot be asked for: {decision.reason}"
+    if decision.gathering is None:
+        return "match"
+    burst = decision.gathering
+    collected = f"collected for {burst.seconds} s with others of the key `{burst.key}`"
+    return f"match, {collected}; alone, it starts this run"

@@ -165,6 +165,15 @@ def test_plain_text_where_it_is_no_terminal(folder: Path, capsys: pytest.Capture
     assert "\x1b" not in out
 
 
+def test_a_rule_that_collects_bursts_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A person is told that the event waits for its window's end, and under which key."""
+    coalesce = "coalesce: {window: 5m, by: '{{ app.site }}'}"
+    rule = f"  - {{name: burst, when: {{types: ['*']}}, {coalesce}, start: {{dag: d}}}}\n"
+    (folder / "rules.yaml").write_text(RULES + rule)
+    assert run(folder, str(folder / "event.json")) == 0
+    assert "  burst: match, collected for 300 s with others of the key `shop`" in capsys.readouterr().out
+
+
 def test_an_empty_array_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is nothing to explain, a person is told so; a document is empty."""
     (folder / "event.json").write_text("[]")
