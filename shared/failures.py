@@ -89,7 +89,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "nothing: the request cannot be put into JSON",
         AnswerClass.REJECTED,
         "dead letter at once",
-        "the run's conf cannot be sent",
+        "the run cannot be asked for",
         lambda answer: bool(answer.unsendable),
     ),
     Row(

@@ -44,6 +44,7 @@ def problems(connection: str, *, rules: str = "", vaults: str = "") -> str:
         "{kind: basic, username_secret: u, password_secret: p}",
         f"{{{GOOGLE}}}",
         f"{{{AWS}}}",
+        f"{{{AWS}, header: Authorization, sts_url: null}}",
         f"{{{AWS}, client_id: c, sts_url: 'https://vpce.example'}}",
     ],
 )
