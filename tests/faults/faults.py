@@ -56,7 +56,7 @@ ON_THE_STUB: Final = (
     Fault("12 hostile bodies in the queues", of_host.hostile_messages, 20, 200),
     Fault("13 DAG late, paused, refusing", of_dags.late_paused_refusing, 30, 300),
     Fault("14 10,000 events at once, stub", of_load.flood, 200, 10_000),
-    Fault("15 clocks an hour apart", of_load.skewed_clocks, 20, 300),
+    Fault("15 clocks an hour apart", of_load.skewed_clocks, 20, 120),
 )
 
 
