@@ -166,7 +166,7 @@ class App:
         store = PermitBlobs(
             lambda: self._storage.address("blob"),
             azure_credential,
-            name=permits_of(connection.url),
+            name=permits_of(connection.address),
             places=places,
         )
         return SharedLimiter(connection.name, Permits(places, longest_request=longest), store, most=places)

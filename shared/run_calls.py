@@ -18,7 +18,7 @@ from shared.event import Event, Unreadable, read_events
 from shared.event.cloud_events import is_binary_mode
 from shared.json_types import Json, JsonObject
 from shared.outcomes import Outcome, OutcomeKind
-from shared.rules import Connection, Rules
+from shared.rules import AwsAuth, Connection, Rules
 from shared.rules.callers import CallerSpec
 from shared.rules.model import DAG_ID
 from shared.templates import MAX_CONF_BYTES, check_size, clean_text, parse_time, time_text
@@ -255,6 +255,8 @@ def _run(outcome: Outcome, rules: Rules) -> JsonObject:
 
 def _links(connection: Connection, outcome: Outcome) -> JsonObject:
     dag, run = quote(outcome.dag_id, safe=""), quote(outcome.dag_run_id, safe="")
+    if isinstance(connection.auths[0], AwsAuth):
+        return {}  # MWAA's API is known, and not the environment's web server
     base = connection.url.rstrip("/")
     if connection.api == "v1":
         return {

@@ -17,7 +17,10 @@ from shared.credential import azure_credential
 from shared.failures import AnswerClass, classify
 from shared.json_types import JsonObject
 from shared.limiter import LocalLimiter
-from shared.rules import Connection
+from shared.outcomes import Outcome, OutcomeKind
+from shared.permit_blobs import permits_of
+from shared.rules import Connection, load_rules
+from shared.run_calls import _run
 from shared.run_request import RunRequest
 from shared.tokens import TokenSource, token_source
 from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts, error, failure, wrapped
@@ -101,6 +104,24 @@ def test_what_is_signed_is_what_is_sent(scene: Scene, conf: dict[str, Any]) -> N
     """Any conf arrives whole, under a signature that holds."""
     assert scene.start(conf=conf).status == 200
     assert scene.mwaa.airflow.runs[DAG, RUN]["conf"] == conf
+
+
+def test_environments_of_one_region_are_two_airflows(scene: Scene) -> None:
+    """They share MWAA's address, and not the requests that may be in flight."""
+    auth = scene.connection.auths[0].model_copy(update={"environment": "other"})
+    other = scene.connection.model_copy(update={"auth": auth})
+    assert other.url == scene.connection.url
+    assert permits_of(other.address) != permits_of(scene.connection.address)
+
+
+def test_no_link_leads_to_mwaas_api() -> None:
+    """A caller is given the run's names, and no address that no browser can open."""
+    auth = f"kind: aws, environment: e, region: {REGION}, role_arn: '{ROLE}', scope: s"
+    url = f"https://env.airflow.{REGION}.amazonaws.com"
+    text = f"connections: {{one: {{url: '{url}', auth: {{{auth}}}}}}}\nrules: []\n"
+    rules = load_rules(text, file="rules.yaml", settings={})
+    run = _run(Outcome(OutcomeKind.STARTED, rule="r", connection="one", dag_id="d", dag_run_id="i"), rules)
+    assert (run["dag_run_id"], run["links"]) == ("i", {})
 
 
 def test_a_missing_extra_is_named(scene: Scene, watch: "Watch", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.rules.addresses import SETTING, check_address
-from shared.rules.auth import Auth, Auths, check_auths, needs_vault
+from shared.rules.auth import Auth, Auths, AwsAuth, check_auths, needs_vault
 from shared.rules.callback import CallbackSpec, seconds
 from shared.rules.callers import CallerSpec
 from shared.rules.part import Part, Text
@@ -81,6 +81,12 @@ class Connection(Part):
         if self.vault is not None and not any(map(needs_vault, self.auths)):
             raise ValueError("`vault` is of no use: this `auth` needs no secret")
         return self
+
+    @property
+    def address(self) -> str:
+        """What tells the Airflow from all others: its url, and in MWAA, which many share, its environment."""
+        aws = self.auths[0]
+        return f"{self.url.rstrip('/')}/{aws.environment}" if isinstance(aws, AwsAuth) else self.url
 
     @property
     def auths(self) -> tuple[Auth, ...]:
