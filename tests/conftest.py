@@ -17,6 +17,8 @@ from local.identity_endpoint import IdentityEndpoint
 from local.processes import Processes
 from local.stack import AIRFLOW_CLIENT_ID, DAGS, STATE, Stack
 
+pytest_plugins = ["tests.secret_watch"]
+
 STATE_OF_TESTS = STATE / "tests"
 MORE_RULES = """
   - name: shop-ready

@@ -25,6 +25,7 @@ from shared.errors import CredentialError
 from shared.json_types import Json
 from shared.keyvault import KeyVault
 from shared.rules import Connection
+from tests.secret_watch import SecretWatch
 
 JWT_KEY = (
     "the key that the made-up Airflow signs its tokens with, which is long enough for HS512 and then some"
@@ -132,10 +133,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def watch(caplog: pytest.LogCaptureFixture) -> Iterator[Watch]:
-    """Watch the test, and fail it at its end if it told a secret."""
+def watch(caplog: pytest.LogCaptureFixture, secret_watch: SecretWatch) -> Iterator[Watch]:
+    """Watch the test, and fail it at its end if it told a secret; nor may the rest of the run tell it."""
     caplog.set_level(logging.DEBUG)
     watch = Watch()
+    secret_watch.collect(watch.secrets)
     yield watch
     for record in (*caplog.get_records("setup"), *caplog.get_records("call")):
         watch.told.append(record.getMessage())

@@ -1,0 +1,108 @@
+"""What finds a secret in a text: every secret that was used, and everything that was told or kept."""
+
+import hashlib
+import json
+import os
+import tempfile
+import threading
+import urllib.parse
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+SHORTEST = 12
+"""Characters. A shorter value, such as `first-value`, may stand in a text by chance, and prove nothing."""
+_AT_ONCE = 1_048_576
+
+
+class Secrets:
+    """Every secret, each with its kind, found in a text in one pass however many there are."""
+
+    def __init__(self) -> None:
+        self.too_short: Counter[str] = Counter()
+        self._known: set[bytes] = set()
+        self._by_start: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, kind: str, *values: str) -> None:
+        """Remember secrets, as they are and as JSON and an address would hold them; safe from any thread."""
+        for value in values:
+            mark = hashlib.blake2b(value.encode(errors="surrogatepass"), digest_size=16).digest()
+            with self._lock:
+                if mark in self._known:
+                    continue
+                self._known.add(mark)
+                if len(value) < SHORTEST:
+                    self.too_short[kind] += 1
+                    continue
+                for form in (
+                    value,
+                    json.dumps(value)[1:-1],
+                    urllib.parse.quote(value, safe="", errors="replace"),
+                ):
+                    self._by_start.setdefault(form[:SHORTEST], {})[form] = kind
+
+    def add_token(self, kind: str, token: str) -> None:
+        """Remember a token, as a whole and by its signature, which is what makes the rest worth anything."""
+        self.add(kind, token, token.rpartition(".")[2])
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def kinds_in(self, text: str) -> set[str]:
+        """Return the kinds of the secrets that a text holds."""
+        starts = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)} & self._by_start.keys()
+        return {kind for start in starts for secret, kind in self._by_start[start].items() if secret in text}
+
+
+class Told:
+    """Everything that was told or kept, in an unnamed file, so that it takes no memory."""
+
+    def __init__(self) -> None:
+        self.entries: Counter[str] = Counter()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        self._lock = threading.Lock()
+
+    def add(self, what: str, test: str, text: str) -> None:
+        """Keep a text; safe from any thread, and harmless after the end.
+
+        Args:
+            what: What it is, as in `log line`.
+            test: The test that was running.
+            text: All of it.
+        """
+        line = json.dumps((what, test, text)).encode() + b"\n"
+        with self._lock:
+            if not self._file.closed:
+                self.entries[what] += 1
+                self._file.write(line)
+
+    def __iter__(self) -> Iterator[tuple[str, str, str]]:
+        position = 0
+        while True:
+            with self._lock:
+                self._file.seek(position)
+                lines = self._file.readlines(_AT_ONCE)
+                position = self._file.tell()
+                self._file.seek(0, os.SEEK_END)
+            if not lines:
+                return
+            for line in lines:
+                what, test, text = json.loads(line)
+                yield what, test, text
+
+    def close(self) -> None:
+        """Forget it all."""
+        with self._lock:
+            self._file.close()
+
+
+def leaks(secrets: Secrets, told: Iterable[tuple[str, str, str]], files: Iterable[Path] = ()) -> list[str]:
+    """Return where a secret was told: the test or file and the secret's kind, never the secret itself."""
+    found = Counter(
+        f"{kind} in a {what} of {test}" for what, test, text in told for kind in secrets.kinds_in(text)
+    )
+    for path in files:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            found.update(f"{kind} in {path}" for line in lines for kind in secrets.kinds_in(line))
+    return [f"{place} ({times} times)" for place, times in sorted(found.items())]

@@ -1,0 +1,132 @@
+"""No secret that the run used is in what it told; moved to the end of the run by `tests/secret_watch.py`."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from local.identity_endpoint import IdentityEndpoint
+from shared.dead_letters import DeadLetter
+from shared.event import Unreadable
+from shared.parking import Parked
+from shared.reverse_tokens import ReverseTokens
+from shared.run_name import RunName
+from tests.delivery_parts import KeptLetters, KeptParking, event
+from tests.leaks import SHORTEST, Secrets, Told, leaks
+from tests.secret_watch import SecretWatch
+
+SECRET = 'made-up "secret" of this test/7'
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class _Keys:
+    def get(self, name: str) -> str:
+        return "made-up-signing-key-of-at-least-43-characters-in-all"
+
+    def refresh(self, name: str) -> str:
+        return self.get(name)
+
+
+@pytest.fixture
+def scratch() -> Iterator[SecretWatch]:
+    """A watch of its own, in which a leak harms nobody."""
+    watch = SecretWatch()
+    watch.test = "a test"
+    watch.secrets.add("a secret", SECRET)
+    yield watch
+    watch.stop()
+
+
+def _record(message: str, *args: object, **more: object) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": message, "args": args, **more})
+
+
+def test_a_planted_secret_is_found_wherever_it_is_told(scratch: SecretWatch) -> None:
+    """A log line's message, error and further fields are searched; the report does not repeat the secret."""
+    scratch.handle(_record("nothing to see"))
+    assert scratch.search() == []
+    error = ValueError(f"refused {SECRET}")
+    scratch.handle(_record("refused %s", SECRET))
+    scratch.handle(_record("refused", exc_info=(type(error), error, None)))
+    scratch.handle(_record("refused", custom=f"x {SECRET} y"))
+    assert scratch.search() == ["a secret in a log line of a test (3 times)"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'made-up "secret" of this test/7 and more',
+        '{"a": "made-up \\"secret\\" of this test/7"}',
+        "?code=made-up%20%22secret%22%20of%20this%20test%2F7",
+    ],
+)
+def test_a_secret_is_found_as_json_and_addresses_hold_it(scratch: SecretWatch, text: str) -> None:
+    """A secret that was escaped on its way is the same secret."""
+    scratch.told.add("dead letter", "a test", text)
+    assert scratch.search() == ["a secret in a dead letter of a test (1 times)"]
+
+
+def test_a_tokens_signature_alone_is_found() -> None:
+    """A token is as good as its signature: half of it in a text is a leak as well."""
+    secrets, told = Secrets(), Told()
+    secrets.add_token("a token", "eyJhbGciOiJub25lIn0.e30.the-signature-of-it")
+    told.add("log line", "a test", "bearer …the-signature-of-it")
+    assert leaks(secrets, told) == ["a token in a log line of a test (1 times)"]
+    told.close()
+
+
+def test_what_was_told_is_read_whole_while_more_is_told() -> None:
+    """Nothing is left out of a long record, though other threads go on telling while it is read."""
+    told = Told()
+    for number in range(3):
+        told.add("log line", str(number), "x" * 1_000_000)
+    read = []
+    for _, test, _ in told:
+        read.append(test)
+        if len(read) == 1:
+            told.add("log line", "late", "")
+    assert read == ["0", "1", "2", "late"]
+    told.close()
+
+
+def test_a_file_is_searched(scratch: SecretWatch, tmp_path: Path) -> None:
+    """Logs of other programs are searched line by line, whatever bytes are in them."""
+    log = tmp_path / "a.log"
+    log.write_bytes(b"\xff\xfe\nsaid " + SECRET.encode() + b"\n")
+    assert leaks(scratch.secrets, (), [log]) == [f"a secret in {log} (1 times)"]
+
+
+def test_short_values_are_left_out() -> None:
+    """A value of a few characters may stand in a text by chance; how many there were is known."""
+    secrets = Secrets()
+    secrets.add("a secret", "x" * (SHORTEST - 1))
+    assert secrets.kinds_in("x" * 100) == set()
+    assert secrets.too_short == {"a secret": 1}
+
+
+def test_the_watch_sees_what_the_stand_ins_hand_out(secret_watch: SecretWatch) -> None:
+    """Tokens of the identity endpoint, its header and reverse tokens are known as soon as they are issued."""
+    with IdentityEndpoint() as endpoint:
+        token = endpoint.issue("https://example.org")
+    tokens = ReverseTokens(_Keys(), secret="key", audience="https://app.example")
+    reverse = tokens.issue(RunName("analytics", "smoke_tests", "run"), lifetime=60)
+    assert secret_watch.secrets.kinds_in(f"header {endpoint.header}") == {"an identity header"}
+    assert secret_watch.secrets.kinds_in(f"Bearer {token}") == {"a token of the identity endpoint"}
+    assert secret_watch.secrets.kinds_in(reverse.rpartition(".")[2]) == {"a reverse token"}
+
+
+def test_the_watch_sees_what_is_told_and_kept(secret_watch: SecretWatch) -> None:
+    """Log lines of this process, dead letters and parked messages are kept for the search."""
+    before = secret_watch.told.entries.copy()
+    logging.getLogger("updraft").error("a line that somebody may read")
+    KeptLetters().write(DeadLetter(Unreadable("{", "not JSON"), "Unreadable", "not JSON", NOW, NOW))
+    KeptParking().park(Parked(event(), "smoke", 0, NOW), 1.0)
+    more = secret_watch.told.entries - before
+    assert more == {"log line": 1, "dead letter": 1, "parked message": 1}
+
+
+def test_no_secret_of_this_run_was_told(secret_watch: SecretWatch) -> None:
+    """Every log line, dead letter, parked message and log file so far is free of every secret so far."""
+    assert secret_watch.search() == []
