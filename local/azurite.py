@@ -84,7 +84,7 @@ class Azurite:
             "--key": self._certificates.key,
         }
         # The SDKs speak a newer version of the API than Azurite knows, and use nothing new of it.
-        kept: tuple[str | Path, ...] = ("--location", self._data) if self._data else ("--inMemoryPersistence",)
+        kept: list[str | Path] = ["--location", self._data] if self._data else ["--inMemoryPersistence"]
         switches = ("--skipApiVersionCheck", "--silent", "--disableTelemetry", *kept)
         words = [str(word) for option in options.items() for word in option]
         self._process = self._processes.start("azurite", [node, self._program, *words, *switches])
