@@ -8,13 +8,14 @@ import pytest
 from local.airflow_stub import AirflowStub
 from shared.airflow import AirflowClient
 from shared.answer import Answer
-from shared.attempts import Target, is_ours
+from shared.attempts import Target
 from shared.callbacks import HIDDEN, CallbackAirflow, without
 from shared.errors import SettingsError, TokenUnavailable
 from shared.intake import Intake
 from shared.outcomes import OutcomeKind
 from shared.relay import Relay
 from shared.reverse_tokens import ReverseTokens
+from shared.run_identity import is_ours
 from shared.run_name import RunName
 from shared.run_request import CallbackTerms
 from tests.delivery_parts import DAG, Airflow, Delivering, Tokens, run_request
