@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 import threading
 import urllib.parse
@@ -13,6 +14,7 @@ from pathlib import Path
 SHORTEST = 12
 """Characters. A shorter value, such as `first-value`, may stand in a text by chance, and prove nothing."""
 _AT_ONCE = 1_048_576
+_TOKEN = re.compile(r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}")
 
 
 class Secrets:
@@ -98,11 +100,21 @@ class Told:
 
 
 def leaks(secrets: Secrets, told: Iterable[tuple[str, str, str]], files: Iterable[Path] = ()) -> list[str]:
-    """Return where a secret was told: the test or file and the secret's kind, never the secret itself."""
+    """Return where a secret was told: the test or file and the secret's kind, never the secret itself.
+
+    Args:
+        secrets: What to look for.
+        told: What was told or kept, as `Told` holds it.
+        files: Logs of other programs. They issue tokens that nobody here knows, such as the function app's
+            reverse tokens, so whatever has a token's form counts there as well.
+    """
     found = Counter(
         f"{kind} in a {what} of {test}" for what, test, text in told for kind in secrets.kinds_in(text)
     )
     for path in files:
         with path.open(encoding="utf-8", errors="replace") as lines:
-            found.update(f"{kind} in {path}" for line in lines for kind in secrets.kinds_in(line))
+            for line in lines:
+                found.update(f"{kind} in {path}" for kind in secrets.kinds_in(line))
+                if _TOKEN.search(line):
+                    found[f"a token that somebody else issued, or one of ours, in {path}"] += 1
     return [f"{place} ({times} times)" for place, times in sorted(found.items())]

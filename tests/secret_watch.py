@@ -7,11 +7,13 @@ pytest-xdist each worker searches its own. `tests/test_no_secret_leaks.py` searc
 the check is one of the tests.
 """
 
+import base64
 import json
 import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,16 @@ from typing import Any
 import pytest
 
 from local.airflow_process import Airflow
+from local.azurite import Azurite, _Signed
 from local.identity_endpoint import IdentityEndpoint
 from local.key_vault import LocalKeyVault
 from local.processes import Processes
-from local.stack import STATE
+from local.stack import STATE, Stack
 from shared.dead_letters import BlobDeadLetters
 from shared.parking import QueueParking
+from shared.queues import PARKED_QUEUE
 from shared.reverse_tokens import ReverseTokens
+from shared.storage import CLAIMS_CONTAINER, DEAD_LETTERS_CONTAINER
 from tests.delivery_parts import KeptLetters, KeptParking
 from tests.leaks import Secrets, Told, leaks
 
@@ -126,6 +131,7 @@ class SecretWatch(logging.Handler):
             Airflow, "_kept", lambda kept, *_: add("a password or a key of a real Airflow", *kept.values())
         )
         self._after(Airflow, "token", lambda token, *_: add_token("a token of a real Airflow", token))
+        self._after(Stack, "start", lambda _, stack: add("a key of the stack", stack.callback_key))
         self._after(Processes, "start", lambda process, *_: self._logs.add(Path(process.log).resolve()))
 
     def _keep_letters(self) -> None:
@@ -135,10 +141,39 @@ class SecretWatch(logging.Handler):
         def parked(_: object, __: object, kept: Any, *___: object) -> None:  # noqa: ANN401 - as above
             self.told.add("parked message", self.test, kept.to_message())
 
+        stop = Stack.stop
+
+        def stopped(stack: Stack) -> None:
+            if hasattr(stack, "azurite"):
+                for what, text in stored_in(stack.azurite, stack.identity):
+                    self.told.add(what, "the stack's function app", text)
+            stop(stack)
+
+        self._patch.setattr(Stack, "stop", stopped)
         for letters in (KeptLetters, BlobDeadLetters):
             self._after(letters, "write", letter)
         for parking in (KeptParking, QueueParking):
             self._after(parking, "park", parked)
+
+
+def stored_in(azurite: Azurite, identity: IdentityEndpoint) -> Iterator[tuple[str, str]]:
+    """Return the dead letters, claims and parked messages in an account; none if it is not running."""
+    from azure.core.exceptions import ResourceNotFoundError, ServiceRequestError  # noqa: PLC0415 - costly
+    from azure.storage.blob import BlobServiceClient  # noqa: PLC0415 - only the stack pays for it
+
+    authority = str(azurite._certificates.authority)
+    blobs = BlobServiceClient(
+        azurite.blob_url, _Signed(identity), connection_verify=authority, retry_total=0, connection_timeout=5
+    )
+    with blobs, suppress(ServiceRequestError):
+        for name, what in ((DEAD_LETTERS_CONTAINER, "dead letter"), (CLAIMS_CONTAINER, "claim")):
+            container = blobs.get_container_client(name)
+            with suppress(ResourceNotFoundError):
+                for blob in container.list_blob_names():
+                    yield what, container.download_blob(blob).readall().decode(errors="replace")
+        with azurite.queue_service(identity) as queues, suppress(ResourceNotFoundError):
+            for message in queues.get_queue_client(PARKED_QUEUE).peek_messages(32):
+                yield "parked message", base64.b64decode(message.content).decode(errors="replace")
 
 
 WATCH = pytest.StashKey[SecretWatch]()

@@ -5,18 +5,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import jwt
 import pytest
 
+from local.azurite import Azurite
 from local.identity_endpoint import IdentityEndpoint
-from shared.dead_letters import DeadLetter
+from shared.dead_letters import BlobDeadLetters, DeadLetter
 from shared.event import Unreadable
-from shared.parking import Parked
+from shared.parking import Parked, QueueParking
 from shared.reverse_tokens import ReverseTokens
 from shared.run_name import RunName
+from shared.storage import Storage
 from tests.delivery_parts import KeptLetters, KeptParking, event
 from tests.leaks import SHORTEST, Secrets, Told, leaks
-from tests.secret_watch import SecretWatch
+from tests.secret_watch import SecretWatch, stored_in
 
+pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
 SECRET = 'made-up "secret" of this test/7'
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -98,6 +102,15 @@ def test_a_file_is_searched(scratch: SecretWatch, tmp_path: Path) -> None:
     assert leaks(scratch.secrets, (), [log]) == [f"a secret in {log} (1 times)"]
 
 
+def test_a_token_that_another_program_issued_is_found(tmp_path: Path) -> None:
+    """A token of the function app's own process, which nobody here has seen, is known by its form."""
+    log = tmp_path / "a.log"
+    log.write_text(f"conf: {jwt.encode({'sub': 'a run'}, 'k' * 43, algorithm='HS256')}\n")
+    assert leaks(Secrets(), (), [log]) == [
+        f"a token that somebody else issued, or one of ours, in {log} (1 times)"
+    ]
+
+
 def test_short_values_are_left_out() -> None:
     """A value of a few characters may stand in a text by chance; how many there were is known."""
     secrets = Secrets()
@@ -125,6 +138,24 @@ def test_the_watch_sees_what_is_told_and_kept(secret_watch: SecretWatch) -> None
     KeptParking().park(Parked(event(), "smoke", 0, NOW), 1.0)
     more = secret_watch.told.entries - before
     assert more == {"log line": 1, "dead letter": 1, "parked message": 1}
+
+
+@pytest.mark.stack
+def test_what_another_process_kept_is_read(azurite: Azurite, storage: Storage) -> None:
+    """Dead letters, claims and parked messages of the stack's function app are read from its account."""
+    letter = DeadLetter(Unreadable("{", f"refused {'letter' * 3}"), "Unreadable", "letter" * 3, NOW, NOW)
+    BlobDeadLetters(storage).write(letter)
+    parking = QueueParking(storage)
+    parking.park(Parked(event(data={"kept": "claimed" * 10_000}), "smoke", 0, NOW), 0.0)
+    parking.park(Parked(event(data={"kept": "in the queue"}), "smoke", 0, NOW), 0.0)
+    with IdentityEndpoint() as identity:
+        stored = list(stored_in(azurite, identity))
+    for what, text in (
+        ("dead letter", "letter" * 3),
+        ("claim", "claimed" * 10_000),
+        ("parked message", "in the queue"),
+    ):
+        assert any(kind == what and text in kept for kind, kept in stored)
 
 
 def test_no_secret_of_this_run_was_told(secret_watch: SecretWatch) -> None:
