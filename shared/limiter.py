@@ -172,13 +172,14 @@ class SharedLimiter:
                 self._in_flight -= 1
             else:
                 self._abandoned.append(now + ABANDONED_FOR * seconds)
-            self._backlog.served(now)
+            self._backlog.served(now, seconds=seconds)
             self._serve(now)
 
     def turned_away(self) -> float:
         """Count an event that found no place; see `Limiter`."""
         with self._lock:
-            return self._backlog.turned_away(self._clock())
+            now = self._clock()
+            return self._backlog.turned_away(now, places=self._permits.usable(now))
 
     def plan(self) -> Step | float:
         """Return the keeper's next step, or the seconds to wait for it; infinite where nothing is kept."""

@@ -200,17 +200,32 @@ def test_those_turned_away_come_back_one_by_one() -> None:
     """Of a thousand events, each is sent away for as long as those before it take."""
     backlog = Backlog()
     for number in range(400):
-        backlog.served(number / 20)
-    times = [backlog.turned_away(20.0) for _ in range(1000)]
+        backlog.served(number / 20, seconds=0.05)
+    times = [backlog.turned_away(20.0, places=1) for _ in range(1000)]
     assert times == sorted(times)
     assert 0.9 * 1000 / 20 < times[-1] < 1.3 * 1000 / 20
-    assert backlog.turned_away(80.0) < 2, "by then they have had their turn"
+    assert backlog.turned_away(80.0, places=1) < 2, "by then they have had their turn"
+
+
+def test_a_burst_does_not_begin_slowly() -> None:
+    """Before anything has ended, the places held say how soon to come back; without one there is no hurry."""
+    holding, empty = Backlog(), Backlog()
+    assert max(holding.turned_away(0.0, places=6) for _ in range(100)) < 1
+    assert max(empty.turned_away(0.0, places=0) for _ in range(100)) == 100
+
+
+def test_slow_answers_slow_the_return() -> None:
+    """Where requests take long, many places do not make the return quick."""
+    slow = Backlog()
+    for number in range(50):
+        slow.served(number * 5.0, seconds=10.0)
+    assert max(slow.turned_away(250.0, places=6) for _ in range(30)) == 30
 
 
 def test_nobody_is_sent_away_for_too_long() -> None:
     """Even behind a huge backlog the wait is bounded."""
     backlog = Backlog()
-    assert max(backlog.turned_away(0.0) for _ in range(5000)) == LONGEST
+    assert max(backlog.turned_away(0.0, places=0) for _ in range(5000)) == LONGEST
 
 
 class Wire:
