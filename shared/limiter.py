@@ -8,7 +8,6 @@ renews and gives back permits, and ends when there is nothing to keep.
 """
 
 import math
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Final, Protocol
 from shared.adaptive_limit import AdaptiveLimit
 from shared.backlog import Backlog
 from shared.permit_store import PermitStore, Result, Step
-from shared.permits import Permits
+from shared.permits import OWN_RANDOM, Permits
 from shared.telemetry import LOGGER
 from shared.waiting_line import WaitingLine
 
@@ -117,7 +116,7 @@ class SharedLimiter:
         *,
         most: int,
         clock: Callable[[], float] = time.monotonic,
-        draw: Callable[[], float] = random.random,
+        draw: Callable[[], float] = OWN_RANDOM,
         keeps: bool = True,
     ) -> None:
         self._name = name

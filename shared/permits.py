@@ -21,6 +21,8 @@ from shared.permit_store import LEASE_SECONDS, Result, Step, StepKind, View
 SHORTEST_USE: Final = 10.0
 """A lease is used for at least so long, whatever the time-outs: they may not leave nothing of it."""
 
+OWN_RANDOM: Final = random.Random().random  # noqa: S311 - for fairness, not for secrets
+"""Apart from the process's own, which others seed: permits are kept by a thread beside everything else."""
 _TOKEN_SECONDS: Final = 6.0
 _MARGIN: Final = 1.0
 _RENEW_BEFORE: Final = 5.0
@@ -91,7 +93,7 @@ class Permits:
     """
 
     def __init__(
-        self, places: int, *, longest_request: float = 29.0, draw: Callable[[], float] = random.random
+        self, places: int, *, longest_request: float = 29.0, draw: Callable[[], float] = OWN_RANDOM
     ) -> None:
         self._places = places
         self._reserve = places // _SHARE_KEPT_FREE
