@@ -29,6 +29,8 @@ class AirflowV2:
         Raises:
             CredentialError: There is no token to ask with; nothing was sent.
         """
+        from pydantic_core import to_jsonable_python  # noqa: PLC0415 - loaded with the rules by now
+
         from shared.slim_airflow_client import slim_client  # noqa: PLC0415 - costly, and only acting needs it
 
         fields = {
@@ -41,7 +43,7 @@ class AirflowV2:
         if reason := why_unsendable({"conf": request.conf}):
             return Answer(sent=False, unsendable=reason)
         try:
-            body = slim_client().TriggerDAGRunPostBody(**fields)
+            body = to_jsonable_python(slim_client().TriggerDAGRunPostBody(**fields).to_dict())
         except ValueError as exc:  # pydantic's ValidationError is one
             return Answer(sent=False, unsendable=f"not a DAG run: {exc}")
         path = f"/api/v2/dags/{segment(request.dag_id)}/dagRuns"

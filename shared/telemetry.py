@@ -22,7 +22,8 @@ def report(outcome: Outcome, *, alarm: bool = False) -> None:
         alarm: A person has to act, though the event is safe: logged as an error.
     """
     level = logging.ERROR if alarm else _LEVELS.get(outcome.kind, logging.INFO)
-    LOGGER.log(level, "%s %s", words(outcome), json.dumps(fields(outcome)))
+    if LOGGER.isEnabledFor(level):
+        LOGGER.log(level, "%s %s", words(outcome), json.dumps(fields(outcome)))
 
 
 def words(outcome: Outcome) -> str:

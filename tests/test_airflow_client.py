@@ -70,7 +70,7 @@ class TestRequests:
         )
         body = stub.requests[0].json()
         assert isinstance(body, dict)
-        assert body["logical_date"] == "2026-11-01T00:00:00+00:00"
+        assert body["logical_date"] == "2026-11-01T00:00:00Z"
         assert body["run_after"] == "2026-11-01T01:00:00+02:00"
 
     def test_ids_are_quoted_into_the_path(self, stub: Recorder) -> None:
