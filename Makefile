@@ -91,7 +91,7 @@ test-for-airflow: .venv-airflow/ready ## The tests of for_airflow/, in the envir
 	@cd for_airflow && ../.venv-airflow/bin/python -m pytest $(FOR_AIRFLOW)
 
 .PHONY: test-fast
-test-fast: .venv/ready ## The tests that need neither Airflow nor Azurite, and start no processes
+test-fast: .venv/ready ## The quick layer: neither Airflow, Azurite, servers nor processes
 	@$(BIN)/pytest -m "not stack and not slow" --numprocesses 2 --dist worksteal $(ARGS)
 
 .PHONY: lint

@@ -25,6 +25,8 @@ from shared.run_request import RunRequest
 from shared.tokens import TokenSource, token_source
 from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts, error, failure, wrapped
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from shared.keyvault import Secrets
     from tests.stand_ins import Clock, Watch

@@ -33,6 +33,8 @@ from tests.calling_parts import (
     unsigned,
 )
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.stand_ins", "tests.calling_fixtures"]
 
 OUTCOMES_URL = "https://updraft.example/api/outcomes"

@@ -17,6 +17,8 @@ from shared.json_types import Json, JsonObject
 from shared.rules.callers import CallerSpec
 from shared.web import CallRefused
 
+pytestmark = pytest.mark.slow
+
 AUDIENCE = "api://updraft"
 GUID = "00000000-0000-4000-8000-00000000000a"
 OTHER = "00000000-0000-4000-8000-00000000000b"

@@ -16,6 +16,8 @@ from shared.decide import explain
 from shared.event import Event, read_events
 from shared.rules import load_rules
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 EVENT = {
     "id": "e1",

@@ -27,6 +27,8 @@ from local.event_grid_topic import (
 from local.identity_endpoint import IdentityEndpoint
 from local.loopback_server import LoopbackServer, Reply, Request
 
+pytestmark = pytest.mark.slow
+
 KEY = "a-made-up-key"
 FAST = RetryPolicy(scale=0.0001)
 

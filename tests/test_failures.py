@@ -10,6 +10,8 @@ from shared.failures import FAILURE_TABLE, AnswerClass, classify, explain, is_st
 from tests.delivery_parts import DAG, Airflow, Tokens, run_request
 from tests.failure_cases import CASES, Case
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parent.parent / "docs" / "delivery.md"
 
 

@@ -19,6 +19,8 @@ from local.functions_host.settings import HostSettingsError
 from local.functions_host.worker import AppNotIndexed, Worker, event_grid_data, queue_data
 from tests.functions_host_parts import APPS, forget_runtime, running_host
 
+pytestmark = pytest.mark.slow
+
 EVENT = {"id": "1", "subject": "s", "eventType": "t", "eventTime": "2026-11-22T15:00:00Z", "data": {}}
 
 

@@ -12,6 +12,8 @@ from shared.credential import azure_credential
 from shared.errors import SecretUnavailable, SettingsError
 from shared.keyvault import AN_HOUR, TEN_MINUTES, KeyVault
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.stand_ins import Clock, Watch
 

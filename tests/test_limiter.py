@@ -13,6 +13,8 @@ from shared.permits import Permits
 from shared.waiting_line import WaitingLine
 from tests.limiter_parts import Kept
 
+pytestmark = pytest.mark.slow
+
 
 def test_places_are_counted() -> None:
     """There are as many places as were given, and a place that is left can be taken again."""

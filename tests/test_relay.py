@@ -27,6 +27,8 @@ from tests.delivery_parts import (
 )
 from tests.failure_cases import CASES, Case, looks_up, starts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stub() -> Iterator[AirflowStub]:

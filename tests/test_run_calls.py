@@ -8,6 +8,8 @@ from shared.rules import load_rules
 from shared.run_calls import _run
 from tests.calling_parts import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULES, STRANGER, Caller
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.stand_ins", "tests.calling_fixtures"]
 
 

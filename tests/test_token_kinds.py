@@ -18,6 +18,8 @@ from shared.tokens import TokenSource, token_source
 from tests.aws_stub import Mwaa, Sts
 from tests.token_kinds import KINDS, GuardedAirflow, Issuer, Kind, World
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.stand_ins import Clock, Watch
 

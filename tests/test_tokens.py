@@ -16,6 +16,8 @@ from shared.rules import Connection
 from shared.tokens import header_source
 from shared.tokens.kept import CachedTokens
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.stand_ins import Clock, TokenEndpoint, Watch
 
