@@ -13,13 +13,15 @@ STORAGE = "AzureWebJobsStorage"
 @blueprint.queue_trigger(arg_name="message", queue_name=EVENT_QUEUE, connection=STORAGE)
 def event_queue(message: func.QueueMessage) -> None:
     """Handle one event; raising leaves it in the queue, for up to `maxDequeueCount` deliveries."""
-    app().intake.receive(message.get_body())
+    intake = app().intake
+    intake.hold_back(intake.receive(message.get_body()))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=PARKED_QUEUE, connection=STORAGE)
 def parked_queue(message: func.QueueMessage) -> None:
     """Try a parked delivery again."""
-    app().intake.receive_parked(message.get_body())
+    intake = app().intake
+    intake.hold_back([intake.receive_parked(message.get_body())])
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=poison_queue(EVENT_QUEUE), connection=STORAGE)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from shared.limiter import Limiter
     from shared.run_request import RunRequest
 
+NO_PLACE: Final = "NoPlace"
+"""The code of an ending where too many requests are in flight."""
 _LEAST_SECONDS: Final = 0.5
 """With less of the budget left than this, no request is begun."""
 _UNHEALTHY: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
@@ -67,6 +69,8 @@ class EndingKind(Enum):
     """The run exists, and this delivery made it."""
     DUPLICATE = auto()
     """The run exists, made by an earlier delivery."""
+    NO_PLACE = auto()
+    """Nothing was asked, because too many requests are in flight already: come again when it is its turn."""
     LATER = auto()
     """Nothing definite within the budget: try again soon."""
     ALARM = auto()
@@ -108,7 +112,8 @@ class Budget:
         deadline: When the tries have to be over, on `clock`.
         tries: How many requests at most.
         pauses: How long between them.
-        place_wait: Seconds to wait for a place among the requests in flight.
+        place_wait: Seconds to wait for a place among the requests in flight; nobody begins to wait who has to
+            expect more than half of them.
         clock: Monotonic seconds.
         sleep: Waits for seconds.
     """
@@ -116,7 +121,7 @@ class Budget:
     deadline: float
     tries: int = 6
     pauses: Backoff = field(default_factory=lambda: Backoff(first=0.25, longest=4.0))
-    place_wait: float = 1.0
+    place_wait: float = 4.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -215,8 +220,8 @@ class Attempts:
         if not self._target.limiter.enter(self._request.rule, wait=wait):
             passage.end(healthy=None)
             return Ending(
-                EndingKind.LATER,
-                "NoPlace",
+                EndingKind.NO_PLACE,
+                NO_PLACE,
                 "as many requests as allowed are in flight to Airflow",
                 at_least=self._target.limiter.turned_away(),
                 counts=False,

@@ -21,11 +21,15 @@ _WEIGHT: Final = 0.1
 
 
 class Backlog:
-    """The events that were turned away, as a number that drains. The caller keeps threads apart."""
+    """The events that were turned away, as a number that drains. The caller keeps threads apart.
+
+    Attributes:
+        seconds: How long requests take of late.
+    """
 
     def __init__(self) -> None:
         self._rate = 0.0
-        self._seconds = FIRST_SECONDS
+        self.seconds = FIRST_SECONDS
         self._rated_at = 0.0
         self._waiting = 0.0
         self._drained_at = 0.0
@@ -33,7 +37,7 @@ class Backlog:
 
     def served(self, now: float, *, seconds: float) -> None:
         """Count a request that came to its end after so many seconds."""
-        self._seconds += _WEIGHT * (seconds - self._seconds)
+        self.seconds += _WEIGHT * (seconds - self.seconds)
         self._rate = self._rate_at(now) + 1 / _MEMORY
         self._rated_at = now
 
@@ -44,7 +48,7 @@ class Backlog:
             now: The monotonic clock.
             places: How many requests may be in flight from here.
         """
-        rate = max(self._rate_at(now), places / max(self._seconds, FIRST_SECONDS / 10), LEAST_RATE)
+        rate = max(self._rate_at(now), places / max(self.seconds, FIRST_SECONDS / 10), LEAST_RATE)
         self._waiting = max(self._waiting - (now - self._drained_at) * max(rate, self._drains), 0.0)
         self._drained_at, self._drains = now, rate
         self._waiting = min(self._waiting + 1, LONGEST * rate)

@@ -117,6 +117,10 @@ class Intake:
         self._parking.forget(parked)
         return outcome
 
+    def hold_back(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep a queue's listener from fetching more, while events find no place; see `Relay.hold_back`."""
+        self._relay.hold_back(outcomes)
+
     def bury(self, body: str | bytes, *, queue: str) -> list[Outcome]:
         """Keep what a message of `queue` holds as dead letters: the host gave it up at its last delivery."""
         reason = f"the host gave this message of {queue} up after its last delivery; its log says why"
@@ -213,7 +217,12 @@ class Intake:
         self._dead_letters.write(letter)
         return self._end(
             Outcome(
-                OutcomeKind.REJECTED, rule=rule, event_id=subject.id or "", reason=reason, attempt=attempts
+                OutcomeKind.REJECTED,
+                rule=rule,
+                event_id=subject.id or "",
+                code=code,
+                reason=reason,
+                attempt=attempts,
             )
         )
 

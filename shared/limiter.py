@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from threading import Event as Signal
 from typing import Final, Protocol
 
 from shared.adaptive_limit import AdaptiveLimit
@@ -30,6 +31,8 @@ SLOW_SECONDS: Final = 2.0
 """A request that failed after so long was most likely given up by us, and not by Airflow."""
 ABANDONED_FOR: Final = 2.0
 """Its place stays taken for so many times as long as it took: Airflow goes on with it."""
+ROOM_SECONDS: Final = 0.5
+"""There is room for more events where one that came now would have its place so soon."""
 _COMPLAIN_EVERY: Final = 60.0
 _CUT_OFF_TICK: Final = 0.2
 
@@ -46,7 +49,8 @@ class Limiter(Protocol):
 
         Args:
             rule: For whom, so that places can be shared fairly.
-            wait: Seconds to wait for a place at most.
+            wait: Seconds to wait for a place at most. Where more than half of that is to be expected,
+                nobody waits at all: a thread that would wait in vain has other events to handle.
 
         Returns:
             Whether there was one; where not, nothing may be sent.
@@ -64,28 +68,11 @@ class Limiter(Protocol):
     def turned_away(self) -> float:
         """Count an event that found no place and will come back; returns the seconds until its turn."""
 
+    def hold_back(self, *, longest: float) -> None:
+        """Wait until there is room for more events, for so many seconds at most.
 
-class LocalLimiter:
-    """At most so many requests at once from this process alone; safe to use from any thread.
-
-    Args:
-        places: The budget, from 1 up.
-    """
-
-    def __init__(self, places: int) -> None:
-        self._places = threading.BoundedSemaphore(places)
-
-    def enter(self, rule: str, *, wait: float) -> bool:  # noqa: ARG002 - places are not kept apart by rule here
-        """Take a place; see `Limiter`."""
-        return self._places.acquire(timeout=max(wait, 0.0))
-
-    def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:  # noqa: ARG002 - the budget is fixed
-        """Give the place back; see `Limiter`."""
-        self._places.release()
-
-    def turned_away(self) -> float:
-        """Nothing is known about the backlog; see `Limiter`."""
-        return 0.0
+        It is for what fetches events by itself, and fetches the next one when it is done with this one.
+        """
 
 
 class SharedLimiter:
@@ -132,6 +119,7 @@ class SharedLimiter:
         self._limit = AdaptiveLimit(most)
         self._line = WaitingLine()
         self._backlog = Backlog()
+        self._held_back: list[Signal] = []
         self._in_flight = 0
         self._abandoned: list[float] = []
         self._demanded_at = [-math.inf] * (most + 1)
@@ -149,7 +137,7 @@ class SharedLimiter:
             if not self._line and self._in_flight < self._allowed(now):
                 self._in_flight += 1
                 return True
-            if wait <= 0:
+            if wait <= 0 or self._expected(now, self._line.ahead(rule)) > wait / 2:
                 return False
             turn = self._line.join(rule)
         if turn.wait(wait):
@@ -178,7 +166,22 @@ class SharedLimiter:
         """Count an event that found no place; see `Limiter`."""
         with self._lock:
             now = self._clock()
-            return self._backlog.turned_away(now, places=self._permits.usable(now))
+            elsewhere = 0 if self._cut_off(now) else self._most
+            return self._backlog.turned_away(now, places=self._permits.usable(now) or elsewhere)
+
+    def hold_back(self, *, longest: float) -> None:
+        """Wait until there is room for more events; see `Limiter`."""
+        with self._lock:
+            now = self._clock()
+            self._demand(now, 1)
+            if self._has_room(now):
+                return
+            room = Signal()
+            self._held_back.append(room)
+        if not room.wait(longest):
+            with self._lock:
+                if room in self._held_back:
+                    self._held_back.remove(room)
 
     def plan(self) -> Step | float:
         """Return the keeper's next step, or the seconds to wait for it; infinite where nothing is kept."""
@@ -213,7 +216,7 @@ class SharedLimiter:
 
     def _wanted(self, now: float) -> int:
         """Return how many requests would have been of use of late."""
-        least = max(self._in_flight, min(len(self._line), 1))
+        least = max(self._in_flight, int(bool(self._line or self._held_back)))
         recent = now - IDLE_SECONDS
         level = self._most
         while level > least and self._demanded_at[level] < recent:
@@ -225,6 +228,22 @@ class SharedLimiter:
         if usable:
             return min(usable, self._limit.value)
         return int(self._permits.unreachable and now >= self._rest_until)
+
+    def _expected(self, now: float, ahead: int) -> float:
+        """Return the seconds until somebody's turn who has so many ahead in the line."""
+        allowed = self._allowed(now)
+        if allowed:
+            return (ahead + 1) * self._backlog.seconds / allowed
+        if self._permits.unreachable:
+            return self._rest_until - now + ahead * LEAST_REST
+        if self._permits.in_line:
+            return math.inf  # others hold them all, and theirs are turns of half a minute
+        return (ahead + 1) * self._backlog.seconds  # the first permit is on its way
+
+    def _has_room(self, now: float) -> bool:
+        if self._in_flight < self._allowed(now):
+            return True
+        return self._expected(now, len(self._line)) <= ROOM_SECONDS
 
     def _rest(self, now: float, seconds: float) -> None:
         rest = max(REST_OF_THE_CUT_OFF * seconds, LEAST_REST)
@@ -242,6 +261,10 @@ class SharedLimiter:
         while self._line and self._in_flight < self._allowed(now):
             self._in_flight += 1
             self._line.serve()
+        if self._held_back and self._has_room(now):
+            for room in self._held_back:
+                room.set()
+            self._held_back.clear()
 
     def _plan(self) -> Step | float:
         now = self._clock()

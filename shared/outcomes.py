@@ -35,6 +35,7 @@ class Outcome:
         kind: The word that it is counted under.
         rule: The rule's name; empty where the event matched none or could not be read.
         event_id: The event's id; empty where the event could not be read.
+        code: The row of the failure table, or our own word for what happened (docs/delivery.md).
         reason: Why, in words for a person; empty where the kind says it all.
         connection: The Airflow that was asked.
         dag_id: The DAG that was to run.
@@ -48,6 +49,7 @@ class Outcome:
     kind: OutcomeKind
     rule: str = ""
     event_id: str = ""
+    code: str = ""
     reason: str = ""
     connection: str = ""
     dag_id: str = ""

@@ -37,7 +37,7 @@ _EXTRA_FIRST: Final = 4.0
 _EXTRA_LONGEST: Final = 60.0
 _OUTAGE_FIRST: Final = 1.0
 _OUTAGE_LONGEST: Final = 30.0
-_SHARE_KEPT_FREE: Final = 4
+_SHARE_KEPT_FREE: Final = 8
 _SHORTEST_PAUSE: Final = 0.005
 _DRAINING: Final = 0.05
 _LOOK_AFTER_HELD: Final = 1.0
@@ -82,7 +82,7 @@ class _Held:
 class Permits:
     """The permits of one Airflow, as one process sees them. The caller keeps threads apart.
 
-    How they are shared: a first permit is taken wherever one is free; further ones leave a quarter free for
+    How they are shared: a first permit is taken wherever one is free; further ones leave an eighth free for
     instances that have none. Who finds none stands in line. A permit whose turn is over is kept while nobody
     stands there, and given back otherwise; and so is one of many, where the others together have fewer.
 
@@ -115,6 +115,11 @@ class Permits:
     def held(self) -> int:
         """How many permits are held, usable or not."""
         return len(self._held)
+
+    @property
+    def in_line(self) -> bool:
+        """Whether this process stands in line, because others hold all permits."""
+        return self._in_line
 
     @property
     def unreachable(self) -> bool:

@@ -8,12 +8,12 @@ again.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.attempts import Attempts, Budget, Ending, EndingKind, Target
+from shared.attempts import NO_PLACE, Attempts, Budget, Ending, EndingKind, Target
 from shared.backoff import Backoff
 from shared.dead_letters import DeadLetter, DeadLetters
 from shared.errors import EventError
@@ -43,23 +43,41 @@ class Policy:
     Attributes:
         budget: For the tries at Airflow within one delivery. Event Grid waits 30 s for an answer, and a token
             that has to be fetched anew may come on top.
+        turn: Waits in the queue for a place among the requests in flight, if the limiter knows of no longer
+            one.
+        hold_back: How long a queue's listener is kept from fetching more events at most, where one of them
+            found no place. It has to fit into the host's `functionTimeout`, with the budget.
         later: Waits in the queue after failures that pass by themselves.
         alarm: Waits in the queue while a person has to act.
         missing_dag: Waits in the queue for a DAG that is not there.
         grace: How long after it was first seen an event waits for its DAG.
+        grace_attempts: And how many deliveries of it find no DAG, at least.
         paused: Waits in the queue for a paused DAG; they do not grow.
         max_age: The most that a rule's own `max_age` may be.
         breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
     """
 
     budget: float = 18.0
+    turn: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=1.0))
+    hold_back: float = 60.0
     later: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=900.0, least=1.0))
     alarm: Backoff = field(default_factory=lambda: Backoff(first=1800.0, longest=1800.0, least=900.0))
     missing_dag: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
     grace: float = 3600.0
+    grace_attempts: int = 12
     paused: Backoff = field(default_factory=lambda: Backoff(first=120.0, longest=120.0, least=60.0))
     max_age: float = math.inf
     breaker_rest: float = 30.0
+
+    def waits(self, kind: EndingKind) -> Backoff:
+        """Return the waits in the queue after an ending of this kind, which is one that parks."""
+        return {
+            EndingKind.NO_PLACE: self.turn,
+            EndingKind.LATER: self.later,
+            EndingKind.ALARM: self.alarm,
+            EndingKind.MISSING_DAG: self.missing_dag,
+            EndingKind.PAUSED: self.paused,
+        }[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +202,19 @@ class Relay:
         ending = start_on_terms(attempts, decision.request, target.dags)
         return self._act(replace(delivery, attempts=attempts), ending)
 
+    def hold_back(self, outcomes: Iterable[Outcome]) -> None:
+        """Wait until there is room for more events, where one of these found no place.
+
+        For a delivery by a queue, once all of it is safe: the listener fetches more as soon as this one is
+        done, which would only be parked as well, where another instance may have a place for it.
+
+        Args:
+            outcomes: What became of the delivery.
+        """
+        until = self._clock() + self._policy.hold_back
+        for connection in dict.fromkeys(each.connection for each in outcomes if each.code == NO_PLACE):
+            self._targets(connection).limiter.hold_back(longest=max(until - self._clock(), 0.0))
+
     def _collect(self, delivery: _Delivery, gathering: "Gathering", request: "RunRequest") -> Outcome:
         """Put the event into its window; the run of that will have it."""
         rule = delivery.decision.rule
@@ -194,24 +225,28 @@ class Relay:
         named = replace(request, dag_run_id=run_id_for_window(rule, gathering.key, joined.window))
         delivery = replace(delivery, decision=replace(delivery.decision, request=named))
         if joined.again:
-            return self._end(delivery, OutcomeKind.DUPLICATE, "it is in a window that has closed")
+            return self._end(delivery, OutcomeKind.DUPLICATE, reason="it is in a window that has closed")
         return self._end(delivery, OutcomeKind.COALESCED)
 
     def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
-        policy = self._policy
         match ending.kind:
             case EndingKind.STARTED | EndingKind.DUPLICATE | EndingKind.SUPERSEDED:
-                return self._end(delivery, OutcomeKind(ending.kind.name.lower()), ending.reason)
-            case EndingKind.LATER:
-                return self._park(delivery, ending, policy.later)
-            case EndingKind.ALARM:
-                return self._park(delivery, ending, policy.alarm, alarm=True)
-            case EndingKind.PAUSED:
-                return self._park(delivery, ending, policy.paused)
-            case EndingKind.MISSING_DAG if self._age(delivery) < policy.grace:
-                return self._park(delivery, ending, policy.missing_dag)
-            case EndingKind.MISSING_DAG | EndingKind.REJECTED:
+                return self._end(delivery, OutcomeKind(ending.kind.name.lower()), ending.code, ending.reason)
+            case EndingKind.REJECTED:
                 return self._reject(delivery, ending)
+            case EndingKind.MISSING_DAG if self._waited_long(delivery):
+                return self._reject(delivery, ending)
+            case waiting:
+                alarm = waiting is EndingKind.ALARM
+                return self._park(delivery, ending, self._policy.waits(waiting), alarm=alarm)
+
+    def _waited_long(self, delivery: _Delivery) -> bool:
+        """Tell whether an event has waited for its DAG long enough.
+
+        Its age alone does not tell: an instance whose clock is wrong may have noted when it was first seen.
+        """
+        policy = self._policy
+        return self._age(delivery) >= policy.grace and delivery.attempt >= policy.grace_attempts
 
     def _park(self, delivery: _Delivery, ending: Ending, waits: Backoff, *, alarm: bool = False) -> Outcome:
         delay = waits.delay(delivery.attempt, at_least=ending.at_least)
@@ -229,7 +264,9 @@ class Relay:
             reason=ending.reason,
         )
         self._parking.park(parked, delay)
-        return self._end(delivery, OutcomeKind.PARKED, ending.reason, retry_in=delay, alarm=alarm)
+        return self._end(
+            delivery, OutcomeKind.PARKED, ending.code, ending.reason, retry_in=delay, alarm=alarm
+        )
 
     def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
         self._dead_letters.write(
@@ -245,12 +282,13 @@ class Relay:
                 attempts=delivery.attempt,
             )
         )
-        return self._end(delivery, OutcomeKind.REJECTED, ending.reason)
+        return self._end(delivery, OutcomeKind.REJECTED, ending.code, ending.reason)
 
     def _end(
         self,
         delivery: _Delivery,
         kind: OutcomeKind,
+        code: str = "",
         reason: str = "",
         *,
         retry_in: float | None = None,
@@ -265,6 +303,7 @@ class Relay:
             kind=kind,
             rule=delivery.decision.rule,
             event_id=delivery.event.id,
+            code=code,
             reason=reason,
             connection=request.connection if request else "",
             dag_id=request.dag_id if request else "",

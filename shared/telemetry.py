@@ -54,6 +54,7 @@ def fields(outcome: Outcome) -> dict[str, object]:
         "run": outcome.dag_run_id or None,
         "status": outcome.status,
         "attempt": outcome.attempt,
+        "code": outcome.code or None,
         "reason": outcome.reason or None,
         "retry_in": None if outcome.retry_in is None else round(outcome.retry_in, 1),
         "milliseconds": {hop: round(value, 1) for hop, value in outcome.milliseconds.items()} or None,

@@ -14,6 +14,11 @@ class WaitingLine:
     def __len__(self) -> int:
         return self._count
 
+    def ahead(self, rule: str) -> int:
+        """Return how many would be served before one of this rule who joins now."""
+        own = len(self._lines.get(rule, ()))
+        return own + sum(min(len(line), own + 1) for name, line in self._lines.items() if name != rule)
+
     def join(self, rule: str) -> Signal:
         """Return a signal that is set when it is this caller's turn."""
         turn = Signal()

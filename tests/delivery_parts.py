@@ -1,6 +1,7 @@
 """What the tests of delivery are made of: a connection, tokens, a clock, and places that keep in memory."""
 
 import itertools
+import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from shared.decide import Decision
 from shared.errors import StorageUnavailable
 from shared.event import Event
 from shared.json_types import JsonObject
-from shared.limiter import LocalLimiter
 from shared.outcomes import Ledger
 from shared.parking import Parked
 from shared.relay import Relay
@@ -192,6 +192,37 @@ def decision(**changes: object) -> Decision:
     return Decision(rule="smoke", matched=True, reason=None, request=run_request(**changes))
 
 
+class Places:
+    """A budget of requests in flight that nobody else shares; a `Limiter`.
+
+    Args:
+        places: The budget, from 1 up.
+
+    Attributes:
+        held_back: How long it was asked to hold a listener back, each time.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = threading.BoundedSemaphore(places)
+        self.held_back: list[float] = []
+
+    def enter(self, rule: str, *, wait: float) -> bool:
+        """Take a place."""
+        return self._places.acquire(timeout=max(wait, 0.0))
+
+    def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:
+        """Give the place back."""
+        self._places.release()
+
+    def turned_away(self) -> float:
+        """Nothing is known about the backlog."""
+        return 0.0
+
+    def hold_back(self, *, longest: float) -> None:
+        """Note it, and return at once."""
+        self.held_back.append(longest)
+
+
 class Delivering:
     """A relay to one Airflow, with everything round it in reach of a test."""
 
@@ -205,7 +236,7 @@ class Delivering:
         self.windows = KeptWindows(self.parking)
         self.ledger = Ledger()
         self.breaker = Breaker(clock=self.clock)
-        self.limiter = LocalLimiter(places)
+        self.limiter = Places(places)
         client = AirflowClient(Airflow(url, read_timeout=read_timeout), self.tokens)
         target = Target(client, self.breaker, self.limiter)
         self.relay = Relay(

@@ -16,11 +16,10 @@ from shared.breaker import Breaker
 from shared.credential import azure_credential
 from shared.failures import AnswerClass, classify
 from shared.keyvault import KeyVault
-from shared.limiter import LocalLimiter
 from shared.rules import Connection
 from shared.tokens import token_source
 from tests.conftest import STATE_OF_TESTS
-from tests.delivery_parts import DAG, conf, run_request
+from tests.delivery_parts import DAG, Places, conf, run_request
 
 if TYPE_CHECKING:
     from tests.stand_ins import Watch
@@ -69,7 +68,7 @@ def start(client: AirflowClient) -> Start:
     """Ask for a run as the relay does, and return how it ended."""
 
     def ask(**changes: object) -> EndingKind:
-        target = Target(client, Breaker(), LocalLimiter(4))
+        target = Target(client, Breaker(), Places(4))
         attempts = Attempts(target, run_request(**changes), Budget(deadline=float("inf")))
         return attempts.run().kind
 

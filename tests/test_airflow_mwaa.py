@@ -16,7 +16,6 @@ from shared.breaker import Breaker
 from shared.credential import azure_credential
 from shared.failures import AnswerClass, classify
 from shared.json_types import JsonObject
-from shared.limiter import LocalLimiter
 from shared.outcomes import Outcome, OutcomeKind
 from shared.permit_blobs import permits_of
 from shared.rules import Connection, load_rules
@@ -24,6 +23,7 @@ from shared.run_calls import _run
 from shared.run_request import RunRequest
 from shared.tokens import TokenSource, token_source
 from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts, error, failure, wrapped
+from tests.delivery_parts import Places
 
 pytestmark = pytest.mark.slow
 
@@ -299,7 +299,7 @@ def test_a_lost_answer_becomes_one_run(scene: Scene) -> None:
     """MWAA gives up while Airflow goes on: the run is found by its id, and no second one is started."""
     lost = error(400, "ThrottlingException", "Rate exceeded")
     scene.mwaa.inject(504, "", after_handling=True)
-    target = Target(scene.client, Breaker(), LocalLimiter(1))
+    target = Target(scene.client, Breaker(), Places(1))
     budget = Budget(deadline=20.0, clock=lambda: 0.0, sleep=lambda _: None)
     assert Attempts(target, request(), budget).run().kind is EndingKind.STARTED
     scene.mwaa.inject(lost.status, lost.body, headers=lost.headers)

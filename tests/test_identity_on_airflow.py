@@ -15,12 +15,11 @@ from shared.breaker import Breaker
 from shared.credential import azure_credential
 from shared.errors import TokenUnavailable
 from shared.keyvault import KeyVault
-from shared.limiter import LocalLimiter
 from shared.rules import Connection
 from shared.settings import Settings
 from shared.tokens import TokenSource, token_source
 from shared.vaults import Vaults
-from tests.delivery_parts import DAG, run_request
+from tests.delivery_parts import DAG, Places, run_request
 
 if TYPE_CHECKING:
     from tests.stand_ins import Watch
@@ -38,7 +37,7 @@ def connection_to(airflow: Airflow, **auth: str) -> Connection:
 
 def start(connection: Connection, tokens: TokenSource, run_id: str) -> EndingKind:
     """Ask for a run as the relay does, and return how it ended."""
-    target = Target(AirflowClient(connection, tokens), Breaker(), LocalLimiter(1))
+    target = Target(AirflowClient(connection, tokens), Breaker(), Places(1))
     return Attempts(target, run_request(dag_run_id=run_id), Budget(deadline=float("inf"))).run().kind
 
 

@@ -7,24 +7,13 @@ import pytest
 
 from shared.adaptive_limit import AdaptiveLimit
 from shared.backlog import LONGEST, Backlog
-from shared.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_REST, LocalLimiter, SharedLimiter
+from shared.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_REST, SharedLimiter
 from shared.permit_store import LEASE_SECONDS, View
 from shared.permits import Permits
 from shared.waiting_line import WaitingLine
 from tests.limiter_parts import Kept
 
 pytestmark = pytest.mark.slow
-
-
-def test_places_are_counted() -> None:
-    """There are as many places as were given, and a place that is left can be taken again."""
-    limiter = LocalLimiter(2)
-    assert limiter.enter("a", wait=0)
-    assert limiter.enter("b", wait=0)
-    assert not limiter.enter("c", wait=0)
-    limiter.leave("a", seconds=0.1, healthy=True)
-    assert limiter.enter("c", wait=0)
-    assert limiter.turned_away() == 0
 
 
 def test_the_first_request_waits_for_a_permit() -> None:
@@ -44,7 +33,7 @@ def test_more_are_tried_while_latency_stays_low() -> None:
         for _ in range(places):
             kept.serve(0.03 / places)
             kept.keep()
-    assert kept.fill() == 6
+    assert kept.fill() == 7
 
 
 def serve(limit: AdaptiveLimit, *, latency: list[float], requests: int, from_: float = 0.0) -> float:
@@ -305,8 +294,8 @@ def test_the_wait_is_bounded() -> None:
     """Whoever finds no place is told so once the wait is over, also where the wait is already negative."""
     limiter = SharedLimiter("analytics", Permits(1), Wire(30), most=1)
     started = time.monotonic()
-    assert not limiter.enter("a", wait=0.05)
-    assert time.monotonic() - started >= 0.04
+    assert not limiter.enter("a", wait=0.2)
+    assert time.monotonic() - started >= 0.19
     assert not limiter.enter("a", wait=-1)
     assert limiter.turned_away() > 0
 

@@ -72,12 +72,12 @@ def test_nothing_wanted_nothing_done() -> None:
     assert not one.steps
 
 
-def test_a_quarter_is_left_for_others() -> None:
-    """One instance takes at most three quarters, so that another finds its first permit at once."""
+def test_an_eighth_is_left_for_others() -> None:
+    """One instance takes at most seven eighths, so that another finds its first permit at once."""
     store = KeptLeases()
     one, two = Instance(store, "one"), Instance(store, "two", seed=2)
     one.settle(wanted=8)
-    assert one.permits.held == 6
+    assert one.permits.held == 7
     two.settle(wanted=1)
     assert two.permits.held == 1
 
@@ -206,7 +206,7 @@ def test_the_dead_free_their_permits() -> None:
     dead, living = Instance(store, "dead"), Instance(store, "living", seed=2)
     dead.settle(wanted=8)
     pass_by(store, LEASE_SECONDS + 90, (living, 8))
-    assert living.permits.held == 6
+    assert living.permits.held == 7
 
 
 def test_a_lost_lease_is_dropped_at_once() -> None:

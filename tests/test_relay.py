@@ -263,10 +263,17 @@ def test_a_token_that_needs_a_person_raises_the_alarm(
 def test_a_missing_dag_has_its_grace(delivering: Delivering) -> None:
     """An unknown DAG is asked for again until the grace is over, and rejected then."""
     wanted = decision(dag_id="not_there")
-    early = delivering.relay.deliver(event(), wanted, attempt=3, first_seen=SEEN - timedelta(minutes=59))
-    late = delivering.relay.deliver(event(), wanted, attempt=9, first_seen=SEEN - timedelta(minutes=61))
+    early = delivering.relay.deliver(event(), wanted, attempt=30, first_seen=SEEN - timedelta(minutes=59))
+    late = delivering.relay.deliver(event(), wanted, attempt=12, first_seen=SEEN - timedelta(minutes=61))
     assert (early.kind, late.kind) == (OutcomeKind.PARKED, OutcomeKind.REJECTED)
     assert next(iter(delivering.letters.kept.values())).code == "MissingDag"
+
+
+def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None:
+    """An event that an instance with a late clock saw first is still asked for a number of times."""
+    wanted = decision(dag_id="not_there")
+    outcome = delivering.relay.deliver(event(), wanted, attempt=11, first_seen=SEEN - timedelta(hours=1))
+    assert outcome.kind is OutcomeKind.PARKED
 
 
 def test_an_old_event_is_given_up(stub: AirflowStub, delivering: Delivering) -> None:

@@ -1,0 +1,132 @@
+"""What becomes of events beyond the places: nobody waits in vain, and a queue's listener fetches no more."""
+
+import threading
+import time
+
+from local.airflow_stub import AirflowStub
+from shared.limiter import SharedLimiter
+from shared.outcomes import Outcome, OutcomeKind
+from shared.waiting_line import WaitingLine
+from tests.delivery_parts import DAG, Delivering, decision, event
+from tests.limiter_parts import Kept
+from tests.permit_parts import KeptLeases
+
+LONG = 60.0
+"""Seconds that nobody waits in these tests."""
+
+
+def refused_at_once(limiter: SharedLimiter, wait: float = LONG) -> bool:
+    """Tell whether there was no place, and that without waiting for one."""
+    started = time.monotonic()
+    entered = limiter.enter("a", wait=wait)
+    return not entered and time.monotonic() - started < wait / 2
+
+
+def held(limiter: SharedLimiter, longest: float = LONG) -> threading.Thread:
+    """Hold a listener back, and return its thread once it waits, or is done."""
+    thread = threading.Thread(target=limiter.hold_back, kwargs={"longest": longest}, daemon=True)
+    thread.start()
+    while thread.is_alive() and not limiter._held_back:
+        time.sleep(0.001)
+    return thread
+
+
+def test_nobody_waits_in_vain() -> None:
+    """Where the turn is further away than half of the wait, the answer is no at once."""
+    kept = Kept(places=1)
+    assert kept.enter()
+    for _ in range(60):
+        kept.serve(5.0)
+        kept.keep()
+        assert kept.enter()
+    assert refused_at_once(kept.limiter, wait=9.0)
+    waiting = threading.Thread(target=kept.limiter.enter, args=("a",), kwargs={"wait": 11.0}, daemon=True)
+    waiting.start()
+    while not len(kept.limiter._line):
+        time.sleep(0.001)
+    kept.serve(5.0)
+    waiting.join(LONG)
+    assert not waiting.is_alive(), "a turn that is near enough is waited for"
+
+
+def test_nobody_waits_for_permits_that_others_hold() -> None:
+    """While others hold all permits, events are told so at once: those hold them for half a minute."""
+    store = KeptLeases(1)
+    one, two = Kept(1, store, "one"), Kept(1, store, "two")
+    assert one.enter()
+    assert not two.enter()
+    assert refused_at_once(two.limiter)
+
+
+def test_nobody_waits_while_storage_is_away() -> None:
+    """A process that is cut off and rests between two requests turns events away at once."""
+    kept = Kept()
+    kept.store.down = True
+    assert not kept.enter()
+    assert refused_at_once(kept.limiter, wait=5.0)
+
+
+def test_the_line_knows_who_comes_before() -> None:
+    """Ahead of a rule's event are those of its own rule, and as many of each other one."""
+    line = WaitingLine()
+    for rule in ("many", "many", "many", "few"):
+        line.join(rule)
+    assert [line.ahead(rule) for rule in ("many", "few", "new")] == [4, 3, 2]
+
+
+def test_a_listener_is_held_back_until_there_is_room() -> None:
+    """While all places are taken a listener waits, and goes on when one becomes free."""
+    kept = Kept(places=1)
+    assert kept.enter()
+    for _ in range(20):
+        kept.serve(5.0)
+        assert kept.enter()
+    waiting = held(kept.limiter)
+    assert waiting.is_alive()
+    kept.serve(5.0)
+    waiting.join(LONG)
+    assert not waiting.is_alive()
+    kept.limiter.hold_back(longest=LONG)  # a free place: nobody waits
+
+
+def test_a_listener_is_not_held_back_for_ever() -> None:
+    """Where there is no room in the given time, the listener goes on, and nothing is left of it."""
+    kept = Kept(places=1)
+    assert kept.enter()
+    for _ in range(20):
+        kept.serve(5.0)
+        assert kept.enter()
+    held(kept.limiter, longest=0.01).join(LONG)
+    assert kept.limiter._held_back == []
+
+
+def test_a_listener_that_is_held_back_waits_for_a_permit() -> None:
+    """An instance without a permit stays in line for one, and its listener goes on when it has it."""
+    store = KeptLeases(1)
+    one, two = Kept(1, store, "one"), Kept(1, store, "two")
+    assert one.enter()
+    assert not two.enter()
+    waiting = held(two.limiter)
+    one.serve()
+    one.keep(10)
+    assert waiting.is_alive()
+    two.keep(60)
+    waiting.join(LONG)
+    assert not waiting.is_alive()
+    assert store.holders() <= 1
+
+
+def test_only_want_of_a_place_holds_back() -> None:
+    """An outcome that has another reason says nothing about the next event."""
+    with AirflowStub((DAG,)) as stub:
+        delivering = Delivering(stub.url, places=1)
+        started = delivering.relay.deliver(event(), decision())
+        delivering.relay.hold_back(
+            [started, Outcome(OutcomeKind.PARKED, connection="analytics", code="Busy")]
+        )
+        assert delivering.limiter.held_back == []
+        assert delivering.limiter.enter("other", wait=0)
+        parked = delivering.relay.deliver(event(), decision(), deadline=delivering.clock() + 0.6)
+        assert (parked.kind, parked.code) == (OutcomeKind.PARKED, "NoPlace")
+        delivering.relay.hold_back([parked, parked])
+        assert delivering.limiter.held_back == [60.0]
