@@ -14,6 +14,8 @@ from local.loopback_server import LOOPBACK
 
 _RESET: Final = struct.pack("ii", 1, 0)
 _HEAD_END: Final = b"\r\n\r\n"
+_LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
+_LENGTH: Final = b"content-length:"
 
 
 class Cut(StrEnum):
@@ -124,16 +126,17 @@ class BrokenWire:
 
 
 def _message(source: socket.socket) -> bytes:
-    """Read one HTTP message with a Content-Length, or without a body."""
+    """Read one HTTP message: with a Content-Length, in chunks, or without a body."""
     content = b""
     while _HEAD_END not in content:
         content += _received(source)
     head, _, _ = content.partition(_HEAD_END)
-    length = 0
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length":
-            length = int(value)
+    headers = [line.lower() for line in head.split(b"\r\n")[1:]]
+    if any(name.startswith(b"transfer-encoding:") and b"chunked" in name for name in headers):
+        while not content.endswith(_LAST_CHUNK):
+            content += _received(source)
+        return content
+    length = next((int(line[len(_LENGTH) :]) for line in headers if line.startswith(_LENGTH)), 0)
     while len(content) < len(head) + len(_HEAD_END) + length:
         content += _received(source)
     return content

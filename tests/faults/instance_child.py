@@ -29,14 +29,14 @@ def main() -> None:
     pumps = (
         Pump(
             storage.queue(EVENT_QUEUE),
-            lambda body: _done(app.intake.receive(body)),
+            lambda body: app.intake.hold_back(app.intake.receive(body)),
             threads=_THREADS,
             longest_wait=_LONGEST_WAIT,
         ),
         Pump(
             storage.queue(PARKED_QUEUE),
-            lambda body: _done(app.intake.receive_parked(body)),
-            threads=2,
+            lambda body: app.intake.hold_back([app.intake.receive_parked(body)]),
+            threads=_THREADS,
             longest_wait=_LONGEST_WAIT,
         ),
     )
@@ -50,10 +50,6 @@ def main() -> None:
     Path(sys.argv[1]).write_text(
         json.dumps({"balances": app.ledger.balances(), "counts": app.ledger.counts()})
     )
-
-
-def _done(_outcome: object) -> None:
-    """Take what the app returned, which the queue does not want to know."""
 
 
 if __name__ == "__main__":

@@ -4,25 +4,31 @@ import base64
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from azure.storage.queue import QueueClient
+    from azure.storage.queue import QueueClient, QueueMessage
 
 LEASE: Final = 30
 """Seconds for which a message that is worked on is hidden."""
 AGAIN: Final = 1
 """Seconds until a message whose handler raised is there again."""
-_IDLE: Final = 0.15
+_FIRST_WAIT: Final = 0.1
+_LONGEST_WAIT: Final = 0.4
+_LARGEST_BATCH: Final = 32
 
 
 class Pump:
     """Handles a queue's messages until it is stopped; a message whose handler raises comes again.
 
+    One thread fetches, as the host's listener does: a batch where there is room for half of one, and into a
+    queue that stays empty it looks less and less often.
+
     Args:
         queue: The queue.
         handle: What is called with each message's body.
-        threads: How many messages are handled at one time.
+        threads: How many messages are fetched and handled at one time.
         longest_wait: Seconds between two looks into a queue that stays empty.
     """
 
@@ -32,55 +38,62 @@ class Pump:
         handle: Callable[[bytes], None],
         *,
         threads: int,
-        longest_wait: float = _IDLE,
+        longest_wait: float = _LONGEST_WAIT,
     ) -> None:
         self._queue = queue
         self._handle = handle
+        self._batch = min(threads, _LARGEST_BATCH)
         self._longest_wait = longest_wait
         self._stopping = threading.Event()
-        self._working = 0
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
+        self._handling = ThreadPoolExecutor(threads)
+        self._fetching = threading.Thread(target=self._fetch, daemon=True)
+        self._looking = False
+        self._working: set[Future[None]] = set()
 
     @property
     def busy(self) -> bool:
-        """Whether a message is being handled."""
-        return self._working > 0
+        """Whether a message is being fetched or handled."""
+        return self._looking or any(not one.done() for one in tuple(self._working))
 
     def start(self) -> None:
         """Begin."""
-        for thread in self._threads:
-            thread.start()
+        self._fetching.start()
 
     def stop(self) -> None:
         """Receive no more, and wait for what is being handled."""
         self._stopping.set()
-        for thread in self._threads:
-            thread.join(30)
+        self._fetching.join(30)
+        self._handling.shutdown()
 
-    def _work(self) -> None:
-        wait = _IDLE
+    def _fetch(self) -> None:
+        pause = _FIRST_WAIT
         while not self._stopping.is_set():
-            with self._lock:
-                self._working += 1
-            try:
-                handled = self._one()
-            finally:
-                with self._lock:
-                    self._working -= 1
-            if handled:
-                wait = _IDLE
+            working = {one for one in self._working if not one.done()}
+            if len(working) > self._batch // 2:
+                wait(working, return_when=FIRST_COMPLETED)
+                continue
+            self._looking = True
+            messages = self._messages()
+            self._working = working | {self._handling.submit(self._one, message) for message in messages}
+            self._looking = False
+            if messages:
+                pause = _FIRST_WAIT
             else:
-                self._stopping.wait(wait)
-                wait = min(wait * 2, self._longest_wait)
+                self._stopping.wait(pause)
+                pause = min(pause * 2, self._longest_wait)
 
-    def _one(self) -> bool:
+    def _messages(self) -> "list[QueueMessage]":
+        many = self._batch
         try:
-            message = self._queue.receive_message(visibility_timeout=LEASE)
+            return list(
+                self._queue.receive_messages(
+                    messages_per_page=many, max_messages=many, visibility_timeout=LEASE
+                )
+            )
         except Exception:  # noqa: BLE001 - a queue that is not there, or an account that is down: the host polls on
-            return False
-        if message is None:
-            return False
+            return []
+
+    def _one(self, message: "QueueMessage") -> None:
         try:
             self._handle(base64.b64decode(str(message.content)))
         except Exception:  # noqa: BLE001 - the host tries again, whatever it was
@@ -89,7 +102,6 @@ class Pump:
             self._insist(lambda: self._queue.update_message(*again, visibility_timeout=AGAIN))
         else:
             self._insist(lambda: self._queue.delete_message(message))
-        return True
 
     def _insist(self, call: Callable[[], Any]) -> None:
         """Try a call a few times: an account that is down for a moment must not cost a whole lease."""

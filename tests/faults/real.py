@@ -75,6 +75,17 @@ class RealAirflow(Airflow):
                 offset, total = offset + _PAGE, page["total_entries"]
         return runs
 
+    def wait_until_idle(self) -> None:
+        """Wait until no run is queued or running, for a minute at most."""
+        token = self.token(ADMIN)
+        until = time.monotonic() + _PATIENCE
+        active = "limit=1&state=queued&state=running"
+        while time.monotonic() < until and any(
+            self.call("GET", f"/api/v2/dags/{dag}/dagRuns?{active}", token=token)["total_entries"]
+            for dag in DAGS
+        ):
+            time.sleep(0.5)
+
     def alive(self) -> bool:
         """Tell whether the API answers and the scheduler's heart beats."""
         until = time.monotonic() + _PATIENCE

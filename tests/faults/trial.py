@@ -25,6 +25,7 @@ from tests.faults.verdict import Verdict, compare
 
 QUICK: Final = Policy(
     budget=4.0,
+    hold_back=10.0,
     later=Backoff(first=1.0, longest=3.0),
     alarm=Backoff(first=2.0, longest=2.0, least=1.0),
     missing_dag=Backoff(first=1.0, longest=2.0),
@@ -272,11 +273,12 @@ class Trial:
     def _resume(self, app: App) -> Callable[[bytes], None]:
         def resume(body: bytes) -> None:
             try:
-                app.intake.receive_parked(body)
+                outcome = app.intake.receive_parked(body)
             except Exception:
                 self._count(raised=1)
                 raise
             self._count(resumed=1, acknowledged=1)
+            app.intake.hold_back([outcome])
 
         return resume
 
