@@ -7,12 +7,14 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from cli.progress import with_progress
 from cli.rules_file import Subparsers, plural, printable
+from shared.errors import SettingsError
 
 if TYPE_CHECKING:
     from cli.letter_store import Kept, LetterStore
@@ -148,8 +150,16 @@ def _places(args: argparse.Namespace) -> tuple["Storage", "LetterStore"]:
         ours = args.container == DEAD_LETTERS
         return storage, LetterStore(storage.container(args.container), ours=ours)
     account, _, name = args.container.rstrip("/").rpartition("/")
-    theirs = Storage({f"{CONNECTION}__blobServiceUri": account}, azure_credential)
-    return storage, LetterStore(theirs.container(name), ours=False)
+    named = Storage({f"{CONNECTION}__blobServiceUri": account}, azure_credential)
+    ours = name == DEAD_LETTERS and _is_account(storage, account)
+    return storage, LetterStore(named.container(name), ours=ours)
+
+
+def _is_account(storage: "Storage", address: str) -> bool:
+    """Tell whether an address is that of the app's own account, which need not be named to read another."""
+    with suppress(SettingsError):
+        return storage.address("blob").rstrip("/").lower() == address.rstrip("/").lower()
+    return False
 
 
 def _show(store: "LetterStore", name: str) -> int:

@@ -20,7 +20,9 @@ from shared.event import Event
 from shared.letters import Letter
 from shared.parking import MESSAGE_LIMIT, Parked, QueueParking
 from shared.queues import EVENT_QUEUE, PARKED_QUEUE
-from shared.storage import made_when_missing, storage_errors
+from shared.storage import WINDOWS_CONTAINER, made_when_missing, storage_errors
+from shared.window_store import WindowBlobs
+from shared.windows import Closing
 
 if TYPE_CHECKING:
     from cli.letter_store import Kept, LetterStore
@@ -37,13 +39,22 @@ class Resender:
         storage: The app's own Storage account.
         parked: The queue of parked deliveries.
         events: The queue of events.
+        windows: The container of windows.
     """
 
-    def __init__(self, storage: "Storage", *, parked: str = PARKED_QUEUE, events: str = EVENT_QUEUE) -> None:
+    def __init__(
+        self,
+        storage: "Storage",
+        *,
+        parked: str = PARKED_QUEUE,
+        events: str = EVENT_QUEUE,
+        windows: str = WINDOWS_CONTAINER,
+    ) -> None:
         self._storage = storage
         self._events = events
         self._parking = QueueParking(storage, queue=parked)
         self._parked = parked
+        self._windows = WindowBlobs(storage, self._parking, container=windows)
 
     def send(self, letter: Letter, now: datetime) -> str:
         """Send a letter again, and return the queue that took it.
@@ -53,10 +64,12 @@ class Resender:
             now: When the event counts as first seen, so that it has all its time again.
 
         Raises:
-            EventError: It is too large for the event queue; only a rule's deliveries have a claim check.
+            EventError: It is too large for the event queue; only a rule's deliveries have a claim check. Or
+                it closes a window that is no longer kept.
             StorageUnavailable: It was not sent.
         """
         if letter.rule and isinstance(letter.subject, Event):
+            self._check_window(letter.rule, letter.subject)
             self._parking.park(
                 Parked(
                     event=letter.subject,
@@ -79,6 +92,15 @@ class Resender:
         with storage_errors(f"the event cannot be sent to the queue {self._events}"):
             made_when_missing(queue.create_queue, lambda: queue.send_message(body, time_to_live=_FOREVER))
         return self._events
+
+    def _check_window(self, rule: str, event: Event) -> None:
+        """Refuse to close a window without its events: the app would take it for one that never had any."""
+        closing = Closing.of(event)
+        if closing is not None and not self._windows.is_kept(rule, closing.window):
+            raise EventError(
+                f"the window {closing.window} of rule {rule} is no longer kept, so there are no events to "
+                "start its run with: publish them again (updraft publish), and delete this letter"
+            )
 
 
 @dataclass(slots=True)

@@ -112,6 +112,15 @@ class WindowBlobs:
             _refused(self._blob(rule, "windows", window).seal_append_blob, _CLOSED)
             return in_order(self._events(rule, window))
 
+    def is_kept(self, rule: str, window: str) -> bool:
+        """Tell whether a window's events are still there; they may be deleted some time after its close.
+
+        Raises:
+            StorageUnavailable: It cannot be told now.
+        """
+        with storage_errors(f"a window cannot be looked for in the container {self._container}"):
+            return self._blob(rule, "windows", window).exists()
+
     def keep_conf(self, rule: str, window: str, conf: JsonObject) -> None:
         """Keep a conf; see `Windows`."""
         from azure.storage.blob import ContentSettings  # noqa: PLC0415 - costly; only windows need it

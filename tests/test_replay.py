@@ -239,6 +239,32 @@ def test_event_grids_own_container(
     assert {each.id for each in sent} == {"another", str(IN_EVENT_GRIDS_SCHEMA["id"])}
 
 
+def test_the_apps_own_container_is_known_by_its_address(
+    own_container: Storage, azurite: Azurite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However it is named, what the app wrote there goes to the rule, or the caller, that it was for."""
+    BlobDeadLetters(own_container).write(letter(rule="call"))
+    address = f"{azurite.blob_url}/{DEAD_LETTERS_CONTAINER}/"
+    assert main(["replay", "send", "--all", "--container", address]) == 0
+    assert "1 event sent to the queue updraft-parked" in capsys.readouterr().out
+    (body,) = bodies(own_container, PARKED_QUEUE)
+    assert Parked.from_message(body).rule == "call"
+
+
+def test_another_container_is_listed_without_the_apps_own_account(
+    own_container: Storage,
+    azurite: Azurite,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing has to be set to look at letters by their address; rules that they name are not believed."""
+    BlobDeadLetters(own_container).write(letter())
+    for name in azurite.environment():
+        monkeypatch.delenv(name)
+    assert main(["replay", "list", "--container", f"{azurite.blob_url}/{DEAD_LETTERS_CONTAINER}"]) == 0
+    assert "by rule: (any rule) 1" in capsys.readouterr().out
+
+
 def test_a_wrong_call_is_named(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is sent without a selection, a time that is none is refused, and blobs that are none shown."""
     assert main(["replay", "send"]) == 2
