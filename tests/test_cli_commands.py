@@ -103,13 +103,28 @@ def test_the_committed_schema_is_current(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_subscription_prints_json_or_bicep(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All enabled rules together, or those that are named."""
-    assert main(["subscription", "--rules", str(rules)]) == 0
-    types = ["Microsoft.Web.SlotSwapCompleted", "Contoso.Order"]
-    assert json.loads(capsys.readouterr().out)["includedEventTypes"] == types
+    """All enabled rules together, or those that are named; with what becomes of undeliverable events."""
+    assert main(["subscription", "--rules", str(rules), "--storage", "/subscriptions/0/s"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.pop("filter")["includedEventTypes"] == ["Microsoft.Web.SlotSwapCompleted", "Contoso.Order"]
+    assert printed == {
+        "retryPolicy": {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440},
+        "deadLetterWithResourceIdentity": {
+            "identity": {"type": "SystemAssigned"},
+            "deadLetterDestination": {
+                "endpointType": "StorageBlob",
+                "properties": {
+                    "resourceId": "/subscriptions/0/s",
+                    "blobContainerName": "event-grid-dead-letters",
+                },
+            },
+        },
+    }
     assert main(["subscription", "--rules", str(rules), "--bicep", "off"]) == 0
-    assert capsys.readouterr().out == (
+    assert capsys.readouterr().out.startswith(
         "filter: {\n  includedEventTypes: [\n    'Off'\n  ]\n  isSubjectCaseSensitive: false\n}\n"
+        "retryPolicy: {\n  maxDeliveryAttempts: 30\n  eventTimeToLiveInMinutes: 1440\n}\n"
+        "deadLetterWithResourceIdentity: {\n"
     )
 
 

@@ -1,0 +1,89 @@
+"""docs/delivery.md, "The host's settings, and why": it shows what is set, and its reasons hold."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from cli.subscription import DEAD_LETTER_CONTAINER, RETRY_POLICY
+from local.functions_host.settings import HostSettings, read_host_settings
+from shared.permits import longest_request
+from shared.relay import Policy
+from shared.rules import Connection
+from shared.storage import DEAD_LETTERS_CONTAINER
+
+ROOT = Path(__file__).parent.parent
+THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
+STORAGE_SECONDS = 60.0
+"""What the page says is left for Storage."""
+ROLE_SECONDS = 300.0
+"""How long a role assignment takes to come into force, at most."""
+PUSHED = 8
+"""Threads that the page says are left for what does not come by a queue."""
+
+
+def documented() -> dict[str, str]:
+    """Return the settings in the page's table, each with its value."""
+    page = (ROOT / "docs/delivery.md").read_text(encoding="utf-8")
+    section = page.partition("## The host's settings, and why")[2].partition("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \| .+ \|$", section, re.MULTILINE))
+
+
+def settings_of(file: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a JSON file at the root holds."""
+    return json.loads((ROOT / file).read_text(encoding="utf-8"))
+
+
+def host() -> HostSettings:
+    """Return host.json as a host reads it."""
+    return read_host_settings(ROOT)
+
+
+def in_work() -> int:
+    """Return how many messages of a queue an instance has in work at most."""
+    return host().queues.batch_size + host().queues.new_batch_threshold
+
+
+def test_the_page_shows_what_is_set() -> None:
+    """The table has the settings of the queues, the time-out, the threads and the subscription, no others."""
+    document = settings_of("host.json")
+    wanted: dict[str, Any] = {
+        "functionTimeout": document["functionTimeout"],
+        **document["extensions"]["queues"],
+        THREADS: settings_of("local.settings.example.json")["Values"][THREADS],
+        **RETRY_POLICY,
+        "deadLetterDestination": DEAD_LETTER_CONTAINER,
+    }
+    assert documented() == {name: str(value) for name, value in wanted.items()}
+
+
+def test_no_delivery_outlasts_the_time_out() -> None:
+    """The longest tries, the longest hold of a listener and calls to Storage fit into `functionTimeout`."""
+    policy, allowed = Policy(), host().function_timeout
+    assert allowed is not None
+    tries = longest_request(math.inf, math.inf, budget=policy.budget)
+    assert tries + policy.hold_back + STORAGE_SECONDS <= allowed
+
+
+def test_an_instance_fetches_what_it_can_send() -> None:
+    """A batch is as large as the requests that a connection has in flight by default."""
+    assert host().queues.batch_size == Connection.model_fields["in_flight"].default
+
+
+def test_a_new_role_is_waited_for() -> None:
+    """A message is given up only after a role assignment has had the time to come into force."""
+    queues = host().queues
+    assert (queues.max_dequeue_count - 1) * queues.visibility_timeout > ROLE_SECONDS
+
+
+def test_every_message_in_work_has_a_thread() -> None:
+    """Messages of both queues that hold their listeners back leave threads for what is pushed."""
+    threads = int(documented()[THREADS])
+    assert threads >= 2 * in_work() + PUSHED
+    assert f"set it to {threads} " in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_event_grids_letters_are_not_among_our_own() -> None:
+    """What a letter of ours says is believed, so publishers must not write where they lie."""
+    assert documented()["deadLetterDestination"] != DEAD_LETTERS_CONTAINER
