@@ -344,7 +344,7 @@ STEADY: Final = {
     "5 instances": Scenario(5, 900),
     "10 instances": Scenario(10, 1200),
     "40 instances": Scenario(40, 2400),
-    "200 instances": Scenario(200, 6000),
+    "200 instances": Scenario(200, 9000),
     "1 instance, two workers": Scenario(1, 300, capacity=TWO_WORKERS),
     "10 instances, two workers": Scenario(10, 900, capacity=TWO_WORKERS),
 }

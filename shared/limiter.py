@@ -33,6 +33,8 @@ ABANDONED_FOR: Final = 2.0
 """Its place stays taken for so many times as long as it took: Airflow goes on with it."""
 ROOM_SECONDS: Final = 0.5
 """There is room for more events where one that came now would have its place so soon."""
+HOPE_SECONDS: Final = 0.25
+"""Where no permit is held, only one that is tried for so soon is waited for."""
 _COMPLAIN_EVERY: Final = 60.0
 _CUT_OFF_TICK: Final = 0.2
 
@@ -141,12 +143,11 @@ class SharedLimiter:
                 return False
             turn = self._line.join(rule)
         if turn.wait(wait):
-            return True
+            return turn.served
         with self._lock:
-            if turn.is_set():
-                return True
-            self._line.leave(rule, turn)
-            return False
+            if not turn.is_set():
+                self._line.leave(rule, turn)
+            return turn.served
 
     def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:  # noqa: ARG002 - all rules teach alike
         """Give the place back; see `Limiter`."""
@@ -236,14 +237,15 @@ class SharedLimiter:
             return (ahead + 1) * self._backlog.seconds / allowed
         if self._permits.unreachable:
             return self._rest_until - now + ahead * LEAST_REST
-        if self._permits.in_line:
-            return math.inf  # others hold them all, and theirs are turns of half a minute
-        return (ahead + 1) * self._backlog.seconds  # the first permit is on its way
+        if self._permits.until_try(now) > HOPE_SECONDS:
+            return math.inf  # others hold them all, and for longer than anybody should wait here
+        return (ahead + 1) * self._backlog.seconds
 
     def _has_room(self, now: float) -> bool:
-        if self._in_flight < self._allowed(now):
+        allowed = self._allowed(now)
+        if self._in_flight < allowed:
             return True
-        return self._expected(now, len(self._line)) <= ROOM_SECONDS
+        return allowed > 0 and self._expected(now, len(self._line)) <= ROOM_SECONDS
 
     def _rest(self, now: float, seconds: float) -> None:
         rest = max(REST_OF_THE_CUT_OFF * seconds, LEAST_REST)
@@ -272,6 +274,8 @@ class SharedLimiter:
         self._serve(now)  # a rest may be over
         self._wanted_seen = self._wanted(now)
         planned = self._permits.next(now, wanted=self._wanted_seen, in_flight=self._in_flight)
+        if self._line and math.isinf(self._expected(now, 0)):
+            self._line.send_away()
         if not isinstance(planned, Step) and self._wanted_seen and self._cut_off(now):
             return min(planned, _CUT_OFF_TICK)
         return planned

@@ -27,17 +27,20 @@ _TOKEN_SECONDS: Final = 6.0
 _MARGIN: Final = 1.0
 _RENEW_BEFORE: Final = 5.0
 _RETRY_RENEWAL: Final = 1.5
-_LONG_TURN: Final = 3  # a long line takes turns of three lease periods, so that handing over costs less
+_LONG_TURN: Final = 5  # where there is a line, turns last longer, so that handing over costs less
 _FRESH: Final = 1.0
 _BETWEEN_GIVING: Final = 2.0
 _LOOK_EARLY: Final = 0.95
 _LOOK_AGAIN: Final = 1.5
+_LOOK_AFTER_JOINING: Final = 1.0
+_LOOK_LATER: Final = 3.0
 _PASSED_OVER: Final = 6
 _EXTRA_FIRST: Final = 4.0
 _EXTRA_LONGEST: Final = 60.0
 _OUTAGE_FIRST: Final = 1.0
 _OUTAGE_LONGEST: Final = 30.0
 _SHARE_KEPT_FREE: Final = 8
+_SHARE_IDLE: Final = 4
 _SHORTEST_PAUSE: Final = 0.005
 _DRAINING: Final = 0.05
 _LOOK_AFTER_HELD: Final = 1.0
@@ -97,6 +100,7 @@ class Permits:
     ) -> None:
         self._places = places
         self._reserve = places // _SHARE_KEPT_FREE
+        self._idle = max(places // _SHARE_IDLE, 1)
         self._usable_for = max(LEASE_SECONDS - _MARGIN - longest_request, SHORTEST_USE)
         self._turn = self._usable_for - min(_RENEW_BEFORE, self._usable_for / 3)
         self._draw = draw
@@ -104,6 +108,7 @@ class Permits:
         self._view = View()
         self._looked = -math.inf
         self._in_line = False
+        self._look_after = _LOOK_AFTER_JOINING
         self._passed_over = 0
         self._blindly = True
         self._try_at = -math.inf
@@ -115,11 +120,6 @@ class Permits:
     def held(self) -> int:
         """How many permits are held, usable or not."""
         return len(self._held)
-
-    @property
-    def in_line(self) -> bool:
-        """Whether this process stands in line, because others hold all permits."""
-        return self._in_line
 
     @property
     def unreachable(self) -> bool:
@@ -134,6 +134,10 @@ class Permits:
             if permit.since > oldest and not permit.leaving:
                 count += 1
         return count
+
+    def until_try(self, now: float) -> float:
+        """Return the seconds until it is tried to take another permit, where one is wanted."""
+        return max(self._try_at - now, 0.0)
 
     def next(self, now: float, *, wanted: int, in_flight: int) -> Step | float:
         """Return the next step, or the seconds to wait before asking again; infinite where all is at rest.
@@ -173,10 +177,10 @@ class Permits:
             case StepKind.LOOK if isinstance(result, View):
                 self._view, self._looked, self._in_line = result, now, result.in_line
             case StepKind.JOIN:
-                self._in_line, self._passed_over = True, 0
+                self._in_line, self._passed_over, self._look_after = True, 0, _LOOK_AFTER_JOINING
                 self._try_at = now + self._until_turn()
             case StepKind.LEAVE:
-                self._in_line = False
+                self._in_line, self._try_at = False, -math.inf
             case StepKind.DROP_FIRST:
                 self._looked, self._passed_over = -math.inf, 0
             case _:
@@ -230,7 +234,7 @@ class Permits:
             return Step(StepKind.LOOK)
         mine = {permit.index for permit in self._held}
         free = sorted(self._view.free - mine)
-        kept = self._reserve + self._view.waiting if mine else self._view.ahead
+        kept = self._reserve + self._view.waiting if mine else min(self._view.ahead, self._idle)
         if len(free) > kept:
             return Step(StepKind.ACQUIRE, free[int(self._draw() * len(free))])
         if not mine:
@@ -250,11 +254,16 @@ class Permits:
         return None
 
     def _until_turn(self) -> float:
-        """Return the seconds to the next look: until shortly before those ahead should have had a permit."""
+        """Return the seconds to the next look: until shortly before those ahead should have had a permit.
+
+        Or sooner, in growing steps and not all at once: a burst may be over, and the permits may lie idle.
+        """
         ahead = max(self._view.ahead - len(self._view.free), 0)
         each = _LONG_TURN * self._turn / self._places
         wait = ahead * each if ahead else min(each, self._places)  # the fewer permits, the less may lie idle
-        return max(_LOOK_EARLY * wait, _LOOK_AGAIN) * (0.85 + 0.15 * self._draw())
+        planned = max(_LOOK_EARLY * wait, _LOOK_AGAIN) * (0.85 + 0.15 * self._draw())
+        self._look_after *= _LOOK_LATER
+        return min(planned, self._look_after * (0.5 + self._draw()))
 
     def _got(self, index: int, lease: str, *, since: float) -> None:
         self._held.append(_Held(index, lease, since=since, turns=_LONG_TURN if self._in_line else 1))

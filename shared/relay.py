@@ -249,7 +249,8 @@ class Relay:
         return self._age(delivery) >= policy.grace and delivery.attempt >= policy.grace_attempts
 
     def _park(self, delivery: _Delivery, ending: Ending, waits: Backoff, *, alarm: bool = False) -> Outcome:
-        delay = waits.delay(delivery.attempt, at_least=ending.at_least)
+        parkings = delivery.attempt if ending.counts else delivery.waits + 1
+        delay = waits.delay(parkings, at_least=ending.at_least)
         request = delivery.decision.request
         max_age = min(request.terms.max_age if request else MAX_AGE, self._policy.max_age)
         if self._age(delivery) + delay >= max_age:

@@ -50,12 +50,31 @@ def test_nobody_waits_in_vain() -> None:
 
 
 def test_nobody_waits_for_permits_that_others_hold() -> None:
-    """While others hold all permits, events are told so at once: those hold them for half a minute."""
+    """While others hold all permits, and nothing else is to be expected soon, events are told so at once."""
     store = KeptLeases(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
-    assert not two.enter()
-    assert refused_at_once(two.limiter)
+    for _ in range(10):
+        assert not two.enter()
+        two.keep(0.5)
+    assert refused_at_once(two.limiter, wait=4.0)
+
+
+def test_those_who_wait_are_sent_away_where_it_is_in_vain() -> None:
+    """Who waits for the first permit goes as soon as it is known that others hold all of them."""
+    store = KeptLeases(1)
+    one, two = Kept(1, store, "one"), Kept(1, store, "two")
+    assert one.enter()
+    entered: list[bool] = []
+    waiting = threading.Thread(target=lambda: entered.append(two.limiter.enter("a", wait=LONG)), daemon=True)
+    waiting.start()
+    while not len(two.limiter._line):
+        time.sleep(0.001)
+    for _ in range(10):
+        two.keep(0.5)
+        two.limiter.enter("a", wait=0)
+    waiting.join(LONG / 2)
+    assert entered == [False]
 
 
 def test_nobody_waits_while_storage_is_away() -> None:
