@@ -79,7 +79,11 @@ class FunctionsApp:
         return [*module, "--port", str(self.port), "--log-file", self.log.resolve()]
 
     def _settings(self, environment: Mapping[str, str]) -> dict[str, str]:
-        settings = {"FUNCTIONS_WORKER_RUNTIME": "python", **environment}
+        settings = {
+            "FUNCTIONS_WORKER_RUNTIME": "python",
+            "PYTHON_THREADPOOL_THREAD_COUNT": "32",
+            **environment,
+        }
         if self._host == "func":
             settings["languageWorkers__python__defaultExecutablePath"] = sys.executable
         return settings

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,11 @@ def test_figures_are_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """The file has the agreed keys for each fault, and the page a row, in the order of the numbers."""
     monkeypatch.setattr(verdict, "FIGURES", tmp_path / "out" / "faults.json")
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- faults: written by make faults -->\nold\n<!-- end of faults -->\nafter\n")
+    page.write_text("before\n<!-- faults: written by make faults -->\n<!-- end of faults -->\nafter\n")
     keep("10 later", GOOD)
     keep("2b first", GOOD)
+    keep("2b first", replace(GOOD, events=1), short=True)
+    keep("3 short", GOOD, short=True)
     write_table(page)
     kept = json.loads((tmp_path / "out" / "faults.json").read_text())
     assert kept["2b first"].keys() >= {
@@ -92,7 +95,28 @@ def test_figures_are_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     lines = page.read_text().splitlines()
     assert lines[0] == "before"
     assert lines[-1] == "after"
-    assert "old" not in lines
+    assert kept["2b first"]["events"] == GOOD.events, "the short form replaces nothing"
+    assert kept["3 short"]["short_form"]
     rows = [line for line in lines if line.startswith("| ") and "events" not in line]
     assert [row.split(" | ")[0] for row in rows] == ["| 2b first", "| 10 later"]
     assert rows[0].endswith("| balances | alive | 1.2 | peak: 0, ratio: 0 |")
+
+
+def test_a_selection_leaves_the_other_rows_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of faults that have no figures here stay in the page; a fault that was run again has a new row."""
+    monkeypatch.setattr(verdict, "FIGURES", tmp_path / "faults.json")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- faults: written by make faults -->\n<!-- end of faults -->\n")
+    keep("3 some", GOOD)
+    keep("1 other", GOOD)
+    write_table(page)
+    before = page.read_text()
+    (tmp_path / "faults.json").unlink()
+    keep("3 some", replace(GOOD, seconds=9.0))
+    write_table(page)
+    assert (
+        page.read_text().splitlines()
+        == before.replace("| 1.2 |", "| 9.0 |").replace("| 9.0 |", "| 1.2 |", 1).splitlines()
+    )

@@ -56,7 +56,7 @@ ON_THE_STUB: Final = (
     Fault("12 hostile bodies in the queues", of_host.hostile_messages, 20, 200),
     Fault("13 DAG late, paused, refusing", of_dags.late_paused_refusing, 30, 300),
     Fault("14 10,000 events at once, stub", of_load.flood, 200, 10_000),
-    Fault("15 clocks an hour apart", of_load.skewed_clocks, 20, 120),
+    Fault("15 clocks an hour apart", of_load.skewed_clocks, 20, 300),
 )
 
 
@@ -88,8 +88,11 @@ def _flood_postgres(ground: Ground, airflow: "RealAirflow", events: int) -> Verd
 
 
 def _flood_sqlite(ground: Ground, airflow: "RealAirflow", events: int) -> Verdict:
-    """With two requests in flight SQLite is locked and the scheduler ends: the budget has to be one."""
-    return of_real_airflow.flood(ground, airflow, events, (1,), name="sqlite", in_flight=1)
+    """With two requests in flight SQLite is locked and the scheduler ends: the budget has to be one.
+
+    So one instance is all that can be of use: another one only parks what it is given.
+    """
+    return of_real_airflow.flood(ground, airflow, events, (1,), name="sqlite", in_flight=1, instances=1)
 
 
 ON_A_REAL_AIRFLOW: Final = (

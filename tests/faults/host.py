@@ -36,7 +36,11 @@ class Host:
         self._process = self._processes.start(
             self._name,
             [sys.executable, "-m", "tests.faults.host_child", "--port", str(self.port)],
-            env={"FUNCTIONS_WORKER_RUNTIME": "python", **self._settings},
+            env={
+                "FUNCTIONS_WORKER_RUNTIME": "python",
+                "PYTHON_THREADPOOL_THREAD_COUNT": "32",
+                **self._settings,
+            },
             cwd=ROOT,
             stop_signal=signal.SIGKILL,
         )

@@ -126,14 +126,25 @@ def _feed(ground: Ground, host: Host, deliveries: tuple[Delivery, ...], kills: t
             raise
 
 
-def send(ground: Ground, queue: str, body: str | None) -> None:
-    """Put a message into a queue, which is made where it is missing; None for no message."""
+def send(ground: Ground, queue: str, body: str | None, *, hidden: int = 0) -> None:
+    """Put a message into a queue, which is made where it is missing.
+
+    Args:
+        ground: The stand-ins.
+        queue: The queue's name.
+        body: The message; None for none.
+        hidden: Seconds after which it can be seen.
+    """
     from shared.storage import made_when_missing  # noqa: PLC0415 - as the product imports it
 
     client = ground.storage.queue(queue)
     made_when_missing(
         client.create_queue,
-        lambda: client.get_queue_properties() if body is None else client.send_message(body),
+        lambda: (
+            client.get_queue_properties()
+            if body is None
+            else client.send_message(body, visibility_timeout=hidden)
+        ),
     )
 
 

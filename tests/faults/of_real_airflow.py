@@ -72,6 +72,7 @@ def flood(
     *,
     name: str,
     in_flight: int = PLACES,
+    instances: int = 2,
 ) -> Verdict:
     """Everything at once, beside what fixed numbers of clients bring in the same minutes.
 
@@ -82,6 +83,7 @@ def flood(
         sweep: The numbers of clients to compare with.
         name: What the events' ids begin with.
         in_flight: The connection's budget, as in rules.yaml.
+        instances: How many instances of the app there are.
     """
     ground.clear()
     before = _swept(ground, airflow, sweep, events // _SWEEP_PART, name=f"before-{name}")
@@ -94,6 +96,7 @@ def flood(
             ground,
             seen,
             given,
+            instances=instances,
             url=wire.url,
             threads=16,
             identity_works=False,
@@ -103,7 +106,7 @@ def flood(
     ):
         began = time.monotonic()
         trial.feed()
-        trial.drain()
+        trial.wait_for_runs()
         rate = len(given.expected) / (time.monotonic() - began)
         verdict = trial.audit()
         after = _swept(ground, airflow, sweep[::-1], events // _SWEEP_PART, name=f"after-{name}")

@@ -28,7 +28,8 @@ class Pump:
     Args:
         queue: The queue.
         handle: What is called with each message's body.
-        threads: How many messages are fetched and handled at one time.
+        threads: How many messages are fetched at one time.
+        threshold: With so many in work, more are fetched; half of `threads` by default, as the host has it.
         longest_wait: Seconds between two looks into a queue that stays empty.
     """
 
@@ -38,14 +39,16 @@ class Pump:
         handle: Callable[[bytes], None],
         *,
         threads: int,
+        threshold: int | None = None,
         longest_wait: float = _LONGEST_WAIT,
     ) -> None:
         self._queue = queue
         self._handle = handle
         self._batch = min(threads, _LARGEST_BATCH)
+        self._threshold = self._batch // 2 if threshold is None else threshold
         self._longest_wait = longest_wait
         self._stopping = threading.Event()
-        self._handling = ThreadPoolExecutor(threads)
+        self._handling = ThreadPoolExecutor(self._batch + self._threshold)
         self._fetching = threading.Thread(target=self._fetch, daemon=True)
         self._looking = False
         self._working: set[Future[None]] = set()
@@ -69,7 +72,7 @@ class Pump:
         pause = _FIRST_WAIT
         while not self._stopping.is_set():
             working = {one for one in self._working if not one.done()}
-            if len(working) > self._batch // 2:
+            if len(working) > self._threshold:
                 wait(working, return_when=FIRST_COMPLETED)
                 continue
             self._looking = True

@@ -25,7 +25,7 @@ from tests.faults.verdict import Verdict, compare
 
 QUICK: Final = Policy(
     budget=4.0,
-    hold_back=10.0,
+    hold_back=20.0,
     later=Backoff(first=1.0, longest=3.0),
     alarm=Backoff(first=2.0, longest=2.0, least=1.0),
     missing_dag=Backoff(first=1.0, longest=2.0),
@@ -223,6 +223,12 @@ class Trial:
                 if not _messages(queue) and not any(pump.busy for pump in self._pumps):
                     return
             time.sleep(0.2)
+
+    def wait_for_runs(self, seconds: float = PATIENCE) -> None:
+        """Wait until the app has started as many runs as there should be."""
+        until = time.monotonic() + seconds
+        while self.counted("started") < len(self.stream.expected) and time.monotonic() < until:
+            time.sleep(0.05)
 
     def audit(self, **more: float | bool | str) -> Verdict:
         """Compare what Airflow has with what it should have."""

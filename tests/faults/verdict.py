@@ -14,6 +14,11 @@ FIGURES: Final = ROOT / "bench" / "out" / "faults.json"
 PAGE: Final = ROOT / "docs" / "delivery.md"
 _BEGIN: Final = "<!-- faults: written by make faults -->"
 _END: Final = "<!-- end of faults -->"
+_SHORT: Final = "short_form"
+_HEAD: Final = (
+    "| fault | events | runs expected | runs | lost | twice | ledger | Airflow | seconds | and |",
+    "|---|--:|--:|--:|--:|--:|---|---|--:|---|",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +64,43 @@ def compare(expected: frozenset[Run], found: Counter[Run]) -> tuple[int, int]:
     return len(expected - found.keys()), found.total() - len(expected & found.keys())
 
 
-def keep(name: str, verdict: Verdict) -> None:
-    """Write one fault's figures beside those of the others."""
+def keep(name: str, verdict: Verdict, *, short: bool = False) -> None:
+    """Write one fault's figures beside those of the others.
+
+    Args:
+        name: The fault's.
+        verdict: Its figures.
+        short: They are those of the short form, which never replace those of the long one.
+    """
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-    kept[name] = verdict.to_json()
+    if short and _SHORT not in kept.get(name, {_SHORT: True}):
+        return
+    kept[name] = verdict.to_json() | ({_SHORT: True} if short else {})
     FIGURES.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
 def write_table(page: Path = PAGE) -> None:
-    """Write the kept figures as a table into the page, between its markers."""
+    """Write the kept figures into the page's table; faults that have none keep the row that they have."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    table = "\n".join(_rows(json.loads(FIGURES.read_text(encoding="utf-8"))))
+    table, _, after = rest.partition(_END)
+    rows = {_fault(row): row for row in table.strip().splitlines()[len(_HEAD) :]}
+    rows |= {_fault(row): row for row in _rows(json.loads(FIGURES.read_text(encoding="utf-8")))}
+    table = "\n".join([*_HEAD, *(rows[fault] for fault in sorted(rows, key=_order))])
     page.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")
 
 
+def _fault(row: str) -> str:
+    return row.split("|")[1].strip()
+
+
 def _rows(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    rows = [
-        "| fault | events | runs expected | runs | lost | twice | ledger | Airflow | seconds | and |",
-        "|---|--:|--:|--:|--:|--:|---|---|--:|---|",
-    ]
+    rows = []
     usual = set(Verdict.__dataclass_fields__)
-    for name, figure in sorted(figures.items(), key=lambda each: _order(each[0])):
+    for name, figure in figures.items():
+        if _SHORT in figure:
+            continue
         more = ", ".join(f"{key}: {_shown(value)}" for key, value in figure.items() if key not in usual)
         cells = [name, *(figure[key] for key in ("events", "expected_runs", "runs", "lost", "twice"))]
         cells.append("balances" if figure["ledger_balances"] else "**does not balance**")
