@@ -25,6 +25,8 @@ LEAST_RATIO = 0.8
 """Of one process's throughput."""
 _LATENCY = 0.03
 _SECONDS = 300.0
+_STARTING = 4
+"""So many processes start at one time."""
 _SENDING = 0.01
 """Seconds that it takes to send one message, at most."""
 
@@ -74,20 +76,25 @@ def _burst(ground: Ground, given: Stream, count: int) -> _Burst:
         settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
         ledgers = [ground.folder / f"ledger-{number}.json" for number in range(count)]
         running: list[Process] = []
+        for queue in (EVENT_QUEUE, PARKED_QUEUE):
+            send(ground, queue, None)
         try:
             for number, ledger in enumerate(ledgers):
                 ledger.unlink(missing_ok=True)
                 child = "tests.faults.instance_child"
                 command: list[str | Path] = [sys.executable, "-m", child, ledger, _warm(number)]
                 running.append(ground.processes.start(f"instance {number}", command, env=settings, cwd=ROOT))
-            for queue in (EVENT_QUEUE, PARKED_QUEUE):
-                send(ground, queue, None)
-            wait(lambda: len(stub.runs) >= count, seconds=_SECONDS)
+                _wait_for_runs(stub, number - _STARTING)
+            _wait_for_runs(stub, count)
             rate = _worked_off(ground, given, stub)
         finally:
             ground.processes.stop(*running, grace=20.0)
         told = [json.loads(ledger.read_text()) for ledger in ledgers if ledger.exists()]
         return _Burst(stub, rate, len(told) == count and all(each["balances"] for each in told))
+
+
+def _wait_for_runs(stub: StubbedAirflow, count: int) -> None:
+    wait(lambda: len(stub.runs) >= count, pause=0.02, seconds=_SECONDS)
 
 
 def _warm(number: int) -> str:
@@ -100,9 +107,9 @@ def _worked_off(ground: Ground, given: Stream, stub: StubbedAirflow) -> float:
     appears = time.monotonic() + _SENDING * len(given.deliveries)
     for delivery in given.deliveries:
         send(ground, EVENT_QUEUE, delivery.body, hidden=max(round(appears - time.monotonic()), 0))
-    wait(lambda: len(stub.runs) > before, pause=0.02, seconds=_SECONDS)
+    _wait_for_runs(stub, before + 1)
     first = time.monotonic()
-    wait(lambda: len(stub.runs) >= before + len(given.expected), pause=0.02, seconds=_SECONDS)
+    _wait_for_runs(stub, before + len(given.expected))
     seconds = time.monotonic() - first
     wait(lambda: empty(ground), seconds=_SECONDS)
     return len(given.expected) / seconds
