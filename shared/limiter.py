@@ -161,7 +161,13 @@ class SharedLimiter:
             else:
                 self._abandoned.append(now + ABANDONED_FOR * seconds)
             self._backlog.served(now, seconds=seconds)
+            waiting = len(self._line)
             self._serve(now)
+            handed_over = len(self._line) < waiting
+        if (
+            handed_over
+        ):  # who has the place now goes first; this thread would keep the interpreter for a while
+            time.sleep(0)
 
     def turned_away(self) -> float:
         """Count an event that found no place; see `Limiter`."""
