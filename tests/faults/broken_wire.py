@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import socket
 import struct
 import threading
@@ -14,6 +15,7 @@ from local.loopback_server import LOOPBACK
 
 _RESET: Final = struct.pack("ii", 1, 0)
 _HEAD_END: Final = b"\r\n\r\n"
+_STARTS: Final = re.compile(rb"POST \S+/dagRuns ")
 _LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 _LENGTH: Final = b"content-length:"
 
@@ -39,6 +41,7 @@ class BrokenWire:
         cuts: How often the wire was cut, by place.
         peak: The most requests that were on the wire at once.
         requests: How many requests there were.
+        started: How many runs were started.
         errors: How many were answered by 5xx.
     """
 
@@ -50,7 +53,7 @@ class BrokenWire:
         self._lock = threading.Lock()
         self._in_flight = 0
         self.cuts: Counter[Cut] = Counter()
-        self.peak = self.requests = self.errors = 0
+        self.peak = self.requests = self.started = self.errors = 0
         self._listener = socket.create_server((LOOPBACK, 0), backlog=512)
         self.url = f"http://{LOOPBACK}:{self._listener.getsockname()[1]}"
 
@@ -96,6 +99,7 @@ class BrokenWire:
             server.sendall(request)
             answer = _message(server)
         self.errors += answer[9:10] == b"5"
+        self.started += _STARTS.match(request) is not None and answer[9:12] == b"200"
         if cut is Cut.BEFORE_ANSWER:
             return _reset(client)
         if cut is Cut.IN_ANSWER:

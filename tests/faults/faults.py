@@ -99,5 +99,11 @@ ON_A_REAL_AIRFLOW: Final = (
     RealFault("1 the API server killed mid-burst", "postgres", of_real_airflow.api_killed, 200),
     RealFault("2 Airflow down from the start", "postgres", of_real_airflow.down_from_the_start, 100),
     RealFault("14b 1,000 events at once, Postgres", "postgres", _flood_postgres, 1_000),
+    RealFault(
+        "14e 1,000 events through 40 processes, Postgres",
+        "postgres",
+        of_scale.forty_processes_on_airflow,
+        1_000,
+    ),
     RealFault("14c 1,000 events at once, SQLite, in_flight 1", "sqlite", _flood_sqlite, 1_000),
 )

@@ -3,15 +3,21 @@
 import json
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.queues import EVENT_QUEUE, PARKED_QUEUE
+from tests.faults.broken_wire import BrokenWire
 from tests.faults.ground import Ground
 from tests.faults.instance_child import warm_up
 from tests.faults.of_host import empty, send, wait
-from tests.faults.stream import REFUND, Stream, stream
-from tests.faults.trial import StubbedAirflow, write_rules
+from tests.faults.real import OfThisTrial, RealAirflow
+from tests.faults.stream import REFUND, Run, Stream, stream
+from tests.faults.trial import AnAirflow, StubbedAirflow, write_rules
 from tests.faults.verdict import ROOT, Verdict, compare
 
 if TYPE_CHECKING:
@@ -32,33 +38,81 @@ _SENDING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class _Scene:
+    """An Airflow that bursts go to.
+
+    Attributes:
+        url: Its address, or that of the proxy in front of it.
+        started: Tells how many runs were started.
+        peak: Tells the most requests that were in flight at once.
+        seen_by: Gives it as the trial of that name sees it.
+        real: Whether it is a real one.
+    """
+
+    url: str
+    started: Callable[[], int]
+    peak: Callable[[], int]
+    seen_by: Callable[[str], AnAirflow]
+    real: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Burst:
-    stub: StubbedAirflow
+    peak: int
     rate: float
     balances: bool
+    found: Counter[Run]
 
 
 def forty_processes(ground: Ground, events: int) -> Verdict:
-    """A burst through one process, then one through forty; never more in flight than the budget."""
+    """A burst through one process, then one through forty, on the stub."""
+
+    @contextmanager
+    def scene() -> Iterator[_Scene]:
+        with StubbedAirflow() as stub:
+            stub.latency = _LATENCY
+            yield _Scene(stub.url, lambda: len(stub.runs), lambda: stub.peak, lambda _: stub, real=False)
+
+    return _compared(ground, events, scene)
+
+
+def forty_processes_on_airflow(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
+    """A burst through one process, then one through forty, on a real Airflow behind a proxy that counts."""
+
+    @contextmanager
+    def scene() -> Iterator[_Scene]:
+        airflow.wait_until_idle()
+        with BrokenWire(airflow.port) as wire:
+            seen_by = partial(OfThisTrial, airflow)
+            yield _Scene(wire.url, lambda: wire.started, lambda: wire.peak, seen_by, real=True)
+
+    return _compared(ground, events, scene)
+
+
+def _compared(ground: Ground, events: int, scene: Callable[[], AbstractContextManager[_Scene]]) -> Verdict:
+    """Compare the two bursts; never more may be in flight than the budget."""
     began = time.monotonic()
-    alone = _burst(ground, stream(events, name="alone", types=(REFUND,)), 1)
+    with scene() as alone_at:
+        alone = _burst(ground, stream(events, name="alone", types=(REFUND,)), 1, alone_at, name="alone")
     given = stream(events, name="forty", types=(REFUND,))
-    many = _burst(ground, given, PROCESSES)
-    found = many.stub.found()
-    expected = given.expected.union(*(warm_up(_warm(number)).expected for number in range(PROCESSES)))
-    lost, twice = compare(expected, found)
+    with scene() as at:
+        many = _burst(ground, given, PROCESSES, at, name="forty")
+        alive = at.seen_by("forty").alive()
+    warm = (warm_up(_warm("forty", number)).expected for number in range(PROCESSES))
+    expected = given.expected.union(*warm)
+    lost, twice = compare(expected, many.found)
     return Verdict(
         events=events + PROCESSES,
         expected_runs=len(expected),
-        runs=found.total(),
+        runs=many.found.total(),
         lost=lost,
         twice=twice,
         ledger_balances=many.balances,
-        airflow_alive=True,
+        airflow_alive=alive,
         seconds=round(time.monotonic() - began, 2),
         more={
-            "peak": many.stub.peak,
-            "budget_held": max(many.stub.peak, alone.stub.peak) <= PLACES,
+            "peak": many.peak,
+            "budget_held": max(many.peak, alone.peak) <= PLACES,
             "runs/s": round(many.rate, 1),
             "runs/s of one process": round(alone.rate, 1),
             "ratio": round(many.rate / alone.rate, 2),
@@ -67,49 +121,54 @@ def forty_processes(ground: Ground, events: int) -> Verdict:
     )
 
 
-def _burst(ground: Ground, given: Stream, count: int) -> _Burst:
+def _burst(ground: Ground, given: Stream, count: int, at: _Scene, *, name: str) -> _Burst:
     """Put the stream into the queue, and let so many processes work it off that have begun before."""
     ground.clear()
-    with StubbedAirflow() as stub:
-        stub.latency = _LATENCY
-        rules = write_rules(ground.folder, stub.url, in_flight=PLACES)
-        settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
-        ledgers = [ground.folder / f"ledger-{number}.json" for number in range(count)]
-        running: list[Process] = []
-        for queue in (EVENT_QUEUE, PARKED_QUEUE):
-            send(ground, queue, None)
-        try:
-            for number, ledger in enumerate(ledgers):
-                ledger.unlink(missing_ok=True)
-                child = "tests.faults.instance_child"
-                command: list[str | Path] = [sys.executable, "-m", child, ledger, _warm(number)]
-                running.append(ground.processes.start(f"instance {number}", command, env=settings, cwd=ROOT))
-                _wait_for_runs(stub, number - _STARTING)
-            _wait_for_runs(stub, count)
-            rate = _worked_off(ground, given, stub)
-        finally:
-            ground.processes.stop(*running, grace=20.0)
-        told = [json.loads(ledger.read_text()) for ledger in ledgers if ledger.exists()]
-        return _Burst(stub, rate, len(told) == count and all(each["balances"] for each in told))
+    rules = write_rules(
+        ground.folder,
+        at.url,
+        in_flight=PLACES,
+        identity_works=not at.real,
+        read_timeout=10 if at.real else 1.5,
+    )
+    settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
+    ledgers = [ground.folder / f"ledger-{number}.json" for number in range(count)]
+    running: list[Process] = []
+    for queue in (EVENT_QUEUE, PARKED_QUEUE):
+        send(ground, queue, None)
+    try:
+        for number, ledger in enumerate(ledgers):
+            ledger.unlink(missing_ok=True)
+            child = "tests.faults.instance_child"
+            command: list[str | Path] = [sys.executable, "-m", child, ledger, _warm(name, number)]
+            running.append(ground.processes.start(f"instance {number}", command, env=settings, cwd=ROOT))
+            _wait_for_runs(at, number - _STARTING)
+        _wait_for_runs(at, count)
+        rate = _worked_off(ground, given, at)
+    finally:
+        ground.processes.stop(*running, grace=20.0)
+    told = [json.loads(ledger.read_text()) for ledger in ledgers if ledger.exists()]
+    balances = len(told) == count and all(each["balances"] for each in told)
+    return _Burst(at.peak(), rate, balances, at.seen_by(name).found())
 
 
-def _wait_for_runs(stub: StubbedAirflow, count: int) -> None:
-    wait(lambda: len(stub.runs) >= count, pause=0.02, seconds=_SECONDS)
+def _wait_for_runs(at: _Scene, count: int) -> None:
+    wait(lambda: at.started() >= count, pause=0.02, seconds=_SECONDS)
 
 
-def _warm(number: int) -> str:
-    return f"warm-{number}"
+def _warm(name: str, number: int) -> str:
+    return f"{name}-warm-{number}"
 
 
-def _worked_off(ground: Ground, given: Stream, stub: StubbedAirflow) -> float:
+def _worked_off(ground: Ground, given: Stream, at: _Scene) -> float:
     """Let everything appear at one moment, and return the runs a second from the first run to the last."""
-    before = len(stub.runs)
+    before = at.started()
     appears = time.monotonic() + _SENDING * len(given.deliveries)
     for delivery in given.deliveries:
         send(ground, EVENT_QUEUE, delivery.body, hidden=max(round(appears - time.monotonic()), 0))
-    _wait_for_runs(stub, before + 1)
+    _wait_for_runs(at, before + 1)
     first = time.monotonic()
-    _wait_for_runs(stub, before + len(given.expected))
+    _wait_for_runs(at, before + len(given.expected))
     seconds = time.monotonic() - first
     wait(lambda: empty(ground), seconds=_SECONDS)
     return len(given.expected) / seconds
