@@ -164,10 +164,8 @@ class SharedLimiter:
             waiting = len(self._line)
             self._serve(now)
             handed_over = len(self._line) < waiting
-        if (
-            handed_over
-        ):  # who has the place now goes first; this thread would keep the interpreter for a while
-            time.sleep(0)
+        if handed_over:
+            time.sleep(0)  # who has the place now goes first; this thread would keep the interpreter
 
     def turned_away(self) -> float:
         """Count an event that found no place; see `Limiter`."""
