@@ -207,8 +207,8 @@ class Places:
         self.held_back: list[float] = []
 
     def enter(self, rule: str, *, wait: float) -> bool:
-        """Take a place."""
-        return self._places.acquire(timeout=max(wait, 0.0))
+        """Take a place; a second is enough to wait for one that nobody will leave."""
+        return self._places.acquire(timeout=min(max(wait, 0.0), 1.0))
 
     def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:
         """Give the place back."""

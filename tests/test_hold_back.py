@@ -31,14 +31,19 @@ def held(limiter: SharedLimiter, longest: float = LONG) -> threading.Thread:
     return thread
 
 
-def test_nobody_waits_in_vain() -> None:
-    """Where the turn is further away than half of the wait, the answer is no at once."""
+def slow(requests: int) -> Kept:
+    """Return a limiter whose only place is taken, of an Airflow that took 5 s for so many requests."""
     kept = Kept(places=1)
     assert kept.enter()
-    for _ in range(60):
+    for _ in range(requests):
         kept.serve(5.0)
-        kept.keep()
         assert kept.enter()
+    return kept
+
+
+def test_nobody_waits_in_vain() -> None:
+    """Where the turn is further away than half of the wait, the answer is no at once."""
+    kept = slow(60)
     assert refused_at_once(kept.limiter, wait=9.0)
     waiting = threading.Thread(target=kept.limiter.enter, args=("a",), kwargs={"wait": 11.0}, daemon=True)
     waiting.start()
@@ -95,11 +100,7 @@ def test_the_line_knows_who_comes_before() -> None:
 
 def test_a_listener_is_held_back_until_there_is_room() -> None:
     """While all places are taken a listener waits, and goes on when one becomes free."""
-    kept = Kept(places=1)
-    assert kept.enter()
-    for _ in range(20):
-        kept.serve(5.0)
-        assert kept.enter()
+    kept = slow(20)
     waiting = held(kept.limiter)
     assert waiting.is_alive()
     kept.serve(5.0)
@@ -110,11 +111,7 @@ def test_a_listener_is_held_back_until_there_is_room() -> None:
 
 def test_a_listener_is_not_held_back_for_ever() -> None:
     """Where there is no room in the given time, the listener goes on, and nothing is left of it."""
-    kept = Kept(places=1)
-    assert kept.enter()
-    for _ in range(20):
-        kept.serve(5.0)
-        assert kept.enter()
+    kept = slow(20)
     held(kept.limiter, longest=0.01).join(LONG)
     assert kept.limiter._held_back == []
 

@@ -1,12 +1,15 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from azure.functions import QueueMessage
 
+from functions.event_queue import event_queue, parked_queue
 from local.airflow_stub import AirflowStub
 from shared.errors import ConfigurationError, SettingsError, StorageUnavailable
-from shared.event import Event
+from shared.event import Event, read_events
 from shared.intake import Intake
 from shared.outcomes import OutcomeKind
 from shared.parking import ClaimGone, Parked
@@ -263,3 +266,21 @@ def test_poison_that_is_no_message_of_ours_is_kept_whole(intake: Intake, deliver
     """Bytes that are not even text are kept too."""
     intake.bury(b"\xff\x00", queue=PARKED_QUEUE)
     assert len(delivering.letters.kept) == 1
+
+
+@pytest.mark.parametrize("function", [event_queue, parked_queue])
+def test_the_queues_are_held_back_for_want_of_a_place(
+    stub: AirflowStub, rules: Rules, monkeypatch: pytest.MonkeyPatch, function: Callable[[QueueMessage], None]
+) -> None:
+    """A function of a queue ends once there is room, after its event is parked."""
+    delivering = Delivering(stub.url, places=1)
+    intake = intake_with(delivering, rules)
+    monkeypatch.setattr("functions.event_queue.app", lambda: SimpleNamespace(intake=intake))
+    assert delivering.limiter.enter("other", wait=0)
+    (event,) = read_events(json.dumps(opened()))
+    assert isinstance(event, Event)
+    parked = Parked(event=event, rule="smoke", attempt=0, first_seen=SEEN, reason="it was full before")
+    body = json.dumps(opened()) if function is event_queue else parked.to_message()
+    function(QueueMessage(body=body.encode()))
+    assert len(delivering.parking.kept) == 1
+    assert len(delivering.limiter.held_back) == 1

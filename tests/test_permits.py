@@ -102,6 +102,37 @@ def test_a_permit_is_not_given_back_under_a_request() -> None:
     assert one.permits.held == 1
 
 
+def test_idle_permits_are_found_soon_after_a_burst() -> None:
+    """Once the holders are done, those in line hold most permits within seconds, wherever they stand."""
+    store = KeptLeases()
+    busy = [Instance(store, f"busy-{number}", seed=number) for number in range(8)]
+    line = [Instance(store, f"line-{number}", seed=100 + number) for number in range(30)]
+    everybody = [*busy, *line]
+    pass_by(store, 10, *((each, 1) for each in everybody))
+    holders = [each for each in everybody if each.permits.held]
+    others = [each for each in everybody if not each.permits.held]
+    assert len(holders) == 8
+    pass_by(store, 3, *((each, 0) for each in holders), *((each, 1) for each in others))
+    assert sum(each.permits.held for each in others) >= 6
+
+
+def test_who_left_the_line_tries_again_at_once() -> None:
+    """An instance that wanted nothing for a while does not keep the date of its turn."""
+    store = KeptLeases(1)
+    first, second, third = (Instance(store, f"{number}", places=1, seed=number) for number in range(3))
+    for each in (first, second, third):
+        each.settle(wanted=1)
+        store.now += 1
+    pass_by(store, 20, (first, 1), (second, 1), (third, 1))
+    assert first.permits.held == 1
+    for each in (third, second, first):
+        each.settle(wanted=0)
+    store.now += 1.5
+    assert third.permits.held == 0
+    third.settle(wanted=1)
+    assert third.permits.held == 1
+
+
 def test_no_request_begins_under_a_lease_that_it_could_outlast() -> None:
     """The last moment of use is so long before the lease's end as a request can last, and a margin."""
     store = KeptLeases()
