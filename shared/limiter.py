@@ -68,7 +68,10 @@ class Limiter(Protocol):
         """
 
     def turned_away(self) -> float:
-        """Count an event that found no place and will come back; returns the seconds until its turn."""
+        """Count an event that found no place and will come back; returns the seconds until its turn.
+
+        None where other instances have the places: one of them may have the next turn.
+        """
 
     def hold_back(self, *, longest: float) -> None:
         """Wait until there is room for more events, for so many seconds at most.
@@ -171,8 +174,10 @@ class SharedLimiter:
         """Count an event that found no place; see `Limiter`."""
         with self._lock:
             now = self._clock()
-            elsewhere = 0 if self._cut_off(now) else self._most
-            return self._backlog.turned_away(now, places=self._permits.usable(now) or elsewhere)
+            usable = self._permits.usable(now)
+            if not usable and not self._permits.unreachable:
+                return 0.0  # whoever holds permits takes it up; our own listeners are held back meanwhile
+            return self._backlog.turned_away(now, places=usable)
 
     def hold_back(self, *, longest: float) -> None:
         """Wait until there is room for more events; see `Limiter`."""
@@ -268,6 +273,7 @@ class SharedLimiter:
             self._in_flight += 1
             self._line.serve()
         if self._held_back and self._has_room(now):
+            self._demand(now, len(self._held_back))  # they fetch more events now
             for room in self._held_back:
                 room.set()
             self._held_back.clear()

@@ -34,6 +34,7 @@ _RULE_CHANGED: Final = "RuleChanged"
 _TEMPLATE_ERROR: Final = "TemplateError"
 _UNREADABLE: Final = "Unreadable"
 _TOO_OLD: Final = "TimeToLiveExceeded"
+_AS_THE_LIMITER_SAYS: Final = Backoff(first=0.0, longest=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,6 @@ class Policy:
     Attributes:
         budget: For the tries at Airflow within one delivery. Event Grid waits 30 s for an answer, and a token
             that has to be fetched anew may come on top.
-        turn: Waits in the queue for a place among the requests in flight, if the limiter knows of no longer
-            one.
         hold_back: How long a queue's listener is kept from fetching more events at most, where one of them
             found no place. It has to fit into the host's `functionTimeout`, with the budget.
         later: Waits in the queue after failures that pass by themselves.
@@ -58,7 +57,6 @@ class Policy:
     """
 
     budget: float = 18.0
-    turn: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=1.0))
     hold_back: float = 60.0
     later: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=900.0, least=1.0))
     alarm: Backoff = field(default_factory=lambda: Backoff(first=1800.0, longest=1800.0, least=900.0))
@@ -72,7 +70,7 @@ class Policy:
     def waits(self, kind: EndingKind) -> Backoff:
         """Return the waits in the queue after an ending of this kind, which is one that parks."""
         return {
-            EndingKind.NO_PLACE: self.turn,
+            EndingKind.NO_PLACE: _AS_THE_LIMITER_SAYS,
             EndingKind.LATER: self.later,
             EndingKind.ALARM: self.alarm,
             EndingKind.MISSING_DAG: self.missing_dag,

@@ -14,6 +14,7 @@ from shared.errors import SettingsError, StorageUnavailable
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+    from azure.core.pipeline.transport import RequestsTransport
     from azure.storage.blob import BlobServiceClient, ContainerClient
     from azure.storage.queue import QueueClient, QueueServiceClient
 
@@ -22,6 +23,11 @@ DEAD_LETTERS_CONTAINER: Final = "updraft-dead-letters"
 CLAIMS_CONTAINER: Final = "updraft-claims"
 WINDOWS_CONTAINER: Final = "updraft-windows"
 
+CONNECTIONS: Final = 32
+"""Kept open to each service: one for every thread that the worker has (PYTHON_THREADPOOL_THREAD_COUNT).
+
+The libraries keep 10, and each call beyond those makes a connection of its own, handshake and all, and throws
+it away."""
 _CALL_SECONDS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 5}
 """The libraries wait 20 and 60 s by default, longer than Event Grid waits for us."""
 _RETRIES: Final = 1
@@ -61,7 +67,7 @@ class Storage:
                     self.address("queue"),
                     self._credential(),
                     retry_policy=_retries(LinearRetry),
-                    **_CALL_SECONDS,
+                    transport=_transport(),
                 )
             return self._queues.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy())
 
@@ -75,7 +81,7 @@ class Storage:
                     self.address("blob"),
                     self._credential(),
                     retry_policy=_retries(LinearRetry),
-                    **_CALL_SECONDS,
+                    transport=_transport(),
                 )
             return self._blobs.get_container_client(name)
 
@@ -98,6 +104,16 @@ class Storage:
 
 def _retries(policy: Callable[..., Any]) -> Any:  # noqa: ANN401 - the two libraries have a class each
     return policy(backoff=_BACKOFF_SECONDS, retry_total=_RETRIES, random_jitter_range=_BACKOFF_SECONDS)
+
+
+def _transport() -> "RequestsTransport":
+    from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415 - as above
+    from requests import Session  # noqa: PLC0415 - as above
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - as above
+
+    session = Session()
+    session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))  # it retries nothing: the policy does
+    return RequestsTransport(session=session, **_CALL_SECONDS)
 
 
 @contextmanager

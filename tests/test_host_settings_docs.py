@@ -11,7 +11,7 @@ from local.functions_host.settings import HostSettings, read_host_settings
 from shared.permits import longest_request
 from shared.relay import Policy
 from shared.rules import Connection
-from shared.storage import DEAD_LETTERS_CONTAINER
+from shared.storage import CONNECTIONS, DEAD_LETTERS_CONTAINER
 
 ROOT = Path(__file__).parent.parent
 THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
@@ -82,6 +82,11 @@ def test_every_message_in_work_has_a_thread() -> None:
     threads = int(documented()[THREADS])
     assert threads >= 2 * in_work() + PUSHED
     assert f"set it to {threads} " in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_thread_has_a_connection() -> None:
+    """To Storage as many connections are kept open as there are threads that call it."""
+    assert int(documented()[THREADS]) == CONNECTIONS
 
 
 def test_event_grids_letters_are_not_among_our_own() -> None:

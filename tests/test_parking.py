@@ -1,6 +1,8 @@
 import base64
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,7 +16,7 @@ from shared.event import Event
 from shared.event.json_text import MAX_DEPTH, parse
 from shared.filters import Fields, compile_filter
 from shared.parking import LONGEST_DELAY, MESSAGE_LIMIT, ClaimGone, Parked, QueueParking
-from shared.storage import Storage
+from shared.storage import CONNECTIONS, Storage
 from tests.delivery_parts import SEEN, event
 
 pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
@@ -156,6 +158,22 @@ class TestQueue:
         (visible,) = client.peek_messages(max_messages=32)
         assert visible.expires_on is not None
         assert visible.expires_on.year == 9999
+
+    def test_many_threads_keep_their_connections(
+        self, parking: QueueParking, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Where all threads of the worker park at once, no connection is thrown away after its call."""
+        parking.park(parked(), 0)
+        together = threading.Barrier(CONNECTIONS)
+
+        def park(number: int) -> None:
+            together.wait(30)
+            parking.park(parked(number), 0)
+
+        with caplog.at_level("WARNING", "urllib3"), ThreadPoolExecutor(CONNECTIONS) as threads:
+            for _ in range(2):
+                [*threads.map(park, range(CONNECTIONS))]
+        assert [record.message for record in caplog.records if "discard" in record.message] == []
 
     @pytest.mark.parametrize("missing", [1, 0])
     def test_the_limit_is_exact(

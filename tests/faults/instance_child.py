@@ -10,8 +10,10 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
+from local.functions_host.settings import read_host_settings
 from shared.app import App
 from shared.credential import azure_credential
 from shared.queues import EVENT_QUEUE, PARKED_QUEUE
@@ -19,9 +21,8 @@ from shared.storage import Storage
 from tests.faults.pump import Pump
 from tests.faults.stream import REFUND, Stream, stream
 from tests.faults.trial import QUICK
+from tests.faults.verdict import ROOT
 
-_THREADS = 8
-_LONGEST_WAIT = 5.0
 _NICE = 10
 """Forty instances have machines of their own: here they may not starve Storage and Airflow."""
 
@@ -38,18 +39,17 @@ def main() -> None:
     for delivery in warm_up(sys.argv[2]).deliveries:
         app.intake.receive(delivery.body)
     storage = Storage(os.environ, azure_credential)
+    host = read_host_settings(ROOT).queues
+    as_the_host = partial(
+        Pump,
+        threads=host.batch_size,
+        threshold=host.new_batch_threshold,
+        longest_wait=host.max_polling_interval,
+    )
     pumps = (
-        Pump(
-            storage.queue(EVENT_QUEUE),
-            lambda body: app.intake.hold_back(app.intake.receive(body)),
-            threads=_THREADS,
-            longest_wait=_LONGEST_WAIT,
-        ),
-        Pump(
-            storage.queue(PARKED_QUEUE),
-            lambda body: app.intake.hold_back([app.intake.receive_parked(body)]),
-            threads=_THREADS,
-            longest_wait=_LONGEST_WAIT,
+        as_the_host(storage.queue(EVENT_QUEUE), lambda body: app.intake.hold_back(app.intake.receive(body))),
+        as_the_host(
+            storage.queue(PARKED_QUEUE), lambda body: app.intake.hold_back([app.intake.receive_parked(body)])
         ),
     )
     ended = threading.Event()
