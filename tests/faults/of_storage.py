@@ -19,7 +19,7 @@ def storage_restarted(folder: Path, events: int) -> Verdict:
     does not.
     """
     with (
-        Ground(folder, durable=True) as ground,
+        Ground(folder) as ground,
         stubbed(ground, stream(events, name="storage")) as (trial, stub),
     ):
         stub.inject(503, times=10**9, when=chance(0.5))
