@@ -27,7 +27,7 @@ _TOKEN_SECONDS: Final = 6.0
 _MARGIN: Final = 1.0
 _RENEW_BEFORE: Final = 5.0
 _RETRY_RENEWAL: Final = 1.5
-_LONG_TURN: Final = 5  # where there is a line, turns last longer, so that handing over costs less
+_USES: Final = 5  # in a turn: a permit that is handed over lies idle until the next look of somebody in line
 _FRESH: Final = 1.0
 _BETWEEN_GIVING: Final = 2.0
 _LOOK_EARLY: Final = 0.95
@@ -69,7 +69,7 @@ class _Held:
         index: Which.
         lease: Under which lease.
         since: From when the lease's time counts.
-        turns: After how many times of its use somebody else may have it.
+        uses: How many there are left in its turn, after which somebody else may have it.
         judged: Before this, what to do at the end of a turn is not asked again.
         leaving: No further request may begin under it.
     """
@@ -77,7 +77,7 @@ class _Held:
     index: int
     lease: str
     since: float
-    turns: int = 1
+    uses: int = _USES
     judged: float = -math.inf
     leaving: bool = False
 
@@ -102,7 +102,7 @@ class Permits:
         self._reserve = places // _SHARE_KEPT_FREE
         self._idle = max(places // _SHARE_IDLE, 1)
         self._usable_for = max(LEASE_SECONDS - _MARGIN - longest_request, SHORTEST_USE)
-        self._turn = self._usable_for - min(_RENEW_BEFORE, self._usable_for / 3)
+        self._use = self._usable_for - min(_RENEW_BEFORE, self._usable_for / 3)
         self._draw = draw
         self._held: list[_Held] = []  # oldest lease first
         self._view = View()
@@ -193,16 +193,16 @@ class Permits:
         self._down_until = now + (min(pause, _RETRY_RENEWAL) if step.kind is StepKind.RENEW else pause)
 
     def _keep(self, now: float, wanted: int) -> Step | None:
-        """At the end of the oldest permit's turn: renew it, or decide to give it back."""
+        """At the end of the oldest permit's use: renew it; at the end of its turn, perhaps give it back."""
         staying = [permit for permit in self._held if not permit.leaving]
         surplus = max(len(staying) - wanted, 0)
         for permit in staying[:surplus]:
             permit.leaving = True
         del staying[:surplus]
-        if not staying or now < max(staying[0].since + self._turn, staying[0].judged):
+        if not staying or now < max(staying[0].since + self._use, staying[0].judged):
             return None
         oldest = staying[0]
-        if oldest.turns <= 1:
+        if oldest.uses <= 1:
             if now - self._looked > _FRESH:
                 return Step(StepKind.LOOK)
             others = self._places - len(self._view.free) - len(self._held)
@@ -259,14 +259,14 @@ class Permits:
         Or sooner, in growing steps and not all at once: a burst may be over, and the permits may lie idle.
         """
         ahead = max(self._view.ahead - len(self._view.free), 0)
-        each = _LONG_TURN * self._turn / self._places
+        each = _USES * self._use / self._places
         wait = ahead * each if ahead else min(each, self._places)  # the fewer permits, the less may lie idle
         planned = max(_LOOK_EARLY * wait, _LOOK_AGAIN) * (0.85 + 0.15 * self._draw())
         self._look_after *= _LOOK_LATER
         return min(planned, self._look_after * (0.5 + self._draw()))
 
     def _got(self, index: int, lease: str, *, since: float) -> None:
-        self._held.append(_Held(index, lease, since=since, turns=_LONG_TURN if self._in_line else 1))
+        self._held.append(_Held(index, lease, since=since))
         self._passed_over = 0
         self._extra_wait = _EXTRA_FIRST
 
@@ -276,13 +276,13 @@ class Permits:
             return
         for permit in self._held:
             if permit.lease == lease:
-                permit.since, permit.turns = since, max(permit.turns - 1, 1)
+                permit.since, permit.uses = since, max(permit.uses - 1, 1)
         self._held.sort(key=lambda permit: permit.since)
 
     def _pause(self, now: float, wanted: int, in_flight: int) -> float:
         if not self._held and not wanted:
             return math.inf
-        times = [max(permit.since + self._turn, permit.judged) for permit in self._held if not permit.leaving]
+        times = [max(permit.since + self._use, permit.judged) for permit in self._held if not permit.leaving]
         if len(self._held) < min(wanted, self._places):
             times.append(self._try_at)
         pause = max(min(times, default=math.inf) - now, _SHORTEST_PAUSE)

@@ -19,7 +19,7 @@ STORAGE_SECONDS = 60.0
 """What the page says is left for Storage."""
 ROLE_SECONDS = 300.0
 """How long a role assignment takes to come into force, at most."""
-PUSHED = 8
+PUSHED = 16
 """Threads that the page says are left for what does not come by a queue."""
 
 
@@ -67,8 +67,8 @@ def test_no_delivery_outlasts_the_time_out() -> None:
 
 
 def test_an_instance_fetches_what_it_can_send() -> None:
-    """A batch is as large as the requests that a connection has in flight by default."""
-    assert host().queues.batch_size == Connection.model_fields["in_flight"].default
+    """It has as many messages of a queue in work as a connection has requests in flight by default."""
+    assert in_work() == Connection.model_fields["in_flight"].default
 
 
 def test_a_new_role_is_waited_for() -> None:

@@ -13,6 +13,8 @@ from tests.permit_parts import KeptLeases
 
 LONGEST = 29.0
 USABLE = LEASE_SECONDS - 1 - LONGEST
+TURN = 5 * USABLE
+"""Seconds after which a holder gives way to one in line."""
 
 
 def permits(places: int = 8, seed: int = 1) -> Permits:
@@ -172,9 +174,9 @@ def test_who_waits_gets_a_permit_within_a_turn() -> None:
     one.settle(wanted=1)
     two.settle(wanted=1)
     assert store.line == ["two"]
-    pass_by(store, 60, (one, 1), (two, 1))
+    pass_by(store, TURN, (one, 1), (two, 1))
     assert two.permits.held == 1
-    pass_by(store, 180, (one, 1), (two, 1))
+    pass_by(store, 2 * TURN, (one, 1), (two, 1))
     assert StepKind.RELEASE in two.steps
 
 

@@ -18,9 +18,8 @@ from shared.app import App
 from shared.credential import azure_credential
 from shared.queues import EVENT_QUEUE, PARKED_QUEUE
 from shared.storage import Storage
-from tests.faults.pump import Pump
+from tests.faults.pump import HOST_LEASE, Pump
 from tests.faults.stream import REFUND, Stream, stream
-from tests.faults.trial import QUICK
 from tests.faults.verdict import ROOT
 
 _NICE = 10
@@ -35,7 +34,7 @@ def warm_up(name: str) -> Stream:
 def main() -> None:
     """Work until SIGTERM."""
     os.nice(_NICE)
-    app = App(os.environ, policy=QUICK)
+    app = App(os.environ)
     for delivery in warm_up(sys.argv[2]).deliveries:
         app.intake.receive(delivery.body)
     storage = Storage(os.environ, azure_credential)
@@ -45,6 +44,7 @@ def main() -> None:
         threads=host.batch_size,
         threshold=host.new_batch_threshold,
         longest_wait=host.max_polling_interval,
+        lease=HOST_LEASE,
     )
     pumps = (
         as_the_host(storage.queue(EVENT_QUEUE), lambda body: app.intake.hold_back(app.intake.receive(body))),

@@ -65,7 +65,7 @@ class _Burst:
 
 
 def forty_processes(ground: Ground, events: int) -> Verdict:
-    """A burst through one process, then one through forty, on the stub."""
+    """A burst through one process and one through forty, on the stub."""
 
     @contextmanager
     def scene() -> Iterator[_Scene]:
@@ -77,7 +77,7 @@ def forty_processes(ground: Ground, events: int) -> Verdict:
 
 
 def forty_processes_on_airflow(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
-    """A burst through one process, then one through forty, on a real Airflow behind a proxy that counts."""
+    """A burst through one process and one through forty, on a real Airflow behind a proxy that counts."""
 
     @contextmanager
     def scene() -> Iterator[_Scene]:
@@ -90,14 +90,20 @@ def forty_processes_on_airflow(ground: Ground, airflow: RealAirflow, events: int
 
 
 def _compared(ground: Ground, events: int, scene: Callable[[], AbstractContextManager[_Scene]]) -> Verdict:
-    """Compare the two bursts; never more may be in flight than the budget."""
+    """Compare forty processes with one, before and after them; never more is in flight than the budget."""
     began = time.monotonic()
-    with scene() as alone_at:
-        alone = _burst(ground, stream(events, name="alone", types=(REFUND,)), 1, alone_at, name="alone")
+
+    def one(name: str) -> _Burst:
+        with scene() as at:
+            return _burst(ground, stream(events, name=name, types=(REFUND,)), 1, at, name=name)
+
+    before = one("before")
     given = stream(events, name="forty", types=(REFUND,))
     with scene() as at:
         many = _burst(ground, given, PROCESSES, at, name="forty")
         alive = at.seen_by("forty").alive()
+    after = one("after")
+    alone = (before.rate + after.rate) / 2
     warm = (warm_up(_warm("forty", number)).expected for number in range(PROCESSES))
     expected = given.expected.union(*warm)
     lost, twice = compare(expected, many.found)
@@ -112,11 +118,11 @@ def _compared(ground: Ground, events: int, scene: Callable[[], AbstractContextMa
         seconds=round(time.monotonic() - began, 2),
         more={
             "peak": many.peak,
-            "budget_held": max(many.peak, alone.peak) <= PLACES,
+            "budget_held": max(many.peak, before.peak, after.peak) <= PLACES,
             "runs/s": round(many.rate, 1),
-            "runs/s of one process": round(alone.rate, 1),
-            "ratio": round(many.rate / alone.rate, 2),
-            "fast_enough": many.rate >= LEAST_RATIO * alone.rate,
+            "runs/s of one process": round(alone, 1),
+            "ratio": round(many.rate / alone, 2),
+            "fast_enough": many.rate >= LEAST_RATIO * alone,
         },
     )
 

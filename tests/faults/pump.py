@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueMessage
 
 LEASE: Final = 30
-"""Seconds for which a message that is worked on is hidden."""
+"""Seconds for which a message that is worked on is hidden; short, where the host may be killed."""
+HOST_LEASE: Final = 600
+"""As the host itself has it."""
 AGAIN: Final = 1
 """Seconds until a message whose handler raised is there again."""
 _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 0.4
 _LARGEST_BATCH: Final = 32
+_PATIENCE: Final = 100
+"""Seconds that the host waits for an answer: what it does not hear of is hidden all the same."""
 
 
 class Pump:
@@ -31,6 +35,7 @@ class Pump:
         threads: How many messages are fetched at one time.
         threshold: With so many in work, more are fetched; half of `threads` by default, as the host has it.
         longest_wait: Seconds between two looks into a queue that stays empty.
+        lease: Seconds for which a message that is worked on is hidden.
     """
 
     def __init__(
@@ -41,12 +46,14 @@ class Pump:
         threads: int,
         threshold: int | None = None,
         longest_wait: float = _LONGEST_WAIT,
+        lease: int = LEASE,
     ) -> None:
         self._queue = queue
         self._handle = handle
         self._batch = min(threads, _LARGEST_BATCH)
         self._threshold = self._batch // 2 if threshold is None else threshold
         self._longest_wait = longest_wait
+        self._lease = lease
         self._stopping = threading.Event()
         self._handling = ThreadPoolExecutor(self._batch + self._threshold)
         self._fetching = threading.Thread(target=self._fetch, daemon=True)
@@ -90,7 +97,10 @@ class Pump:
         try:
             return list(
                 self._queue.receive_messages(
-                    messages_per_page=many, max_messages=many, visibility_timeout=LEASE
+                    messages_per_page=many,
+                    max_messages=many,
+                    visibility_timeout=self._lease,
+                    read_timeout=_PATIENCE,
                 )
             )
         except Exception:  # noqa: BLE001 - a queue that is not there, or an account that is down: the host polls on

@@ -25,6 +25,8 @@ for name in ("orders", "audit"):
 # Tasks that the scheduler itself does: here only the runs matter.
 _PAGE: Final = 100
 _PATIENCE: Final = 60.0
+_RUNS_TAKE: Final = 180.0
+"""Seconds that the scheduler may need for a thousand runs."""
 
 
 class RealAirflow(Airflow):
@@ -76,9 +78,9 @@ class RealAirflow(Airflow):
         return runs
 
     def wait_until_idle(self) -> None:
-        """Wait until no run is queued or running, for a minute at most."""
+        """Wait until no run is queued or running, for three minutes at most."""
         token = self.token(ADMIN)
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _RUNS_TAKE
         active = "limit=1&state=queued&state=running"
         while time.monotonic() < until and any(
             self.call("GET", f"/api/v2/dags/{dag}/dagRuns?{active}", token=token)["total_entries"]
