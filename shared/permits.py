@@ -4,7 +4,7 @@ There are N permits for an Airflow, over all instances of the app. A permit is a
 (`shared/permit_blobs.py`): taken for a burst, renewed while it is of use, given back when it is not, and
 freed by the lease's end where its holder died. Instances that find none stand in a line. This module is the
 state and the rules alone, without clock, thread or network: `shared/limiter.py` carries the steps out, and
-the simulation (`bench/scaling.py`) does so in virtual time.
+the simulation (`bench/simulation.py`) does so in virtual time.
 
 A request may begin under a permit only while the lease lasts longer than any request can. The lease's age is
 counted from before the call that took or renewed it, so that Storage counts later than we do.

@@ -1,4 +1,4 @@
-"""The rules of holding, sharing and giving back, in virtual time; `bench/scaling.py` drives many at once."""
+"""The rules of holding, sharing and giving back, in virtual time; `bench/simulation.py` drives many."""
 
 import math
 import random

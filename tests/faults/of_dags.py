@@ -1,10 +1,15 @@
 """Fault 13: the DAG is not there yet, is paused, or refuses what it is given."""
 
+from threading import Event as Signal
+from typing import Final
+
 from local.loopback_server import Request
 from tests.faults.ground import Ground
 from tests.faults.stream import stream
 from tests.faults.trial import stubbed
 from tests.faults.verdict import Verdict
+
+_ORDERS: Final = "/api/v2/dags/orders/"
 
 
 def late_paused_refusing(ground: Ground, events: int) -> Verdict:
@@ -16,20 +21,27 @@ def late_paused_refusing(ground: Ground, events: int) -> Verdict:
         stub,
     ):
         trial.letters_expected = len(refused)
-        stub.dags.discard("orders")
         stub.paused.add("audit")
+        deployed = Signal()
+        # Both by the stub's word, given once a request: a DAG that appeared in between would refuse nothing.
+        stub.inject(
+            404,
+            {"detail": "Dag with dag_id: 'orders' not found"},
+            times=10**9,
+            when=lambda request: not deployed.is_set() and request.path.startswith(_ORDERS),
+        )
         stub.inject(
             400,
             {"detail": "Invalid input for param n: the made-up DAG wants none that ends in 0 or 5"},
             times=10**9,
-            when=lambda request: "orders" in stub.dags and _refuses(request),
+            when=_refuses,
         )
-        trial.feed((0.6, lambda: stub.dags.add("orders")))
+        trial.feed((0.6, deployed.set))
         return trial.audit(dead_letters=len(refused))
 
 
 def _refuses(request: Request) -> bool:
-    if request.method != "POST" or request.path != "/api/v2/dags/orders/dagRuns":
+    if request.method != "POST" or request.path != f"{_ORDERS}dagRuns":
         return False
     body = request.json()
     conf = body.get("conf") if isinstance(body, dict) else None
