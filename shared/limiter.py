@@ -70,7 +70,7 @@ class Limiter(Protocol):
     def turned_away(self) -> float:
         """Count an event that found no place and will come back; returns the seconds until its turn.
 
-        None where other instances have the places: one of them may have the next turn.
+        0 where other instances have the places: one of them may have the next turn.
         """
 
     def hold_back(self, *, longest: float) -> None:

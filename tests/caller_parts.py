@@ -1,0 +1,65 @@
+"""An authority whose keys a test can change, a clock, an entry of `callers`, and how a call is refused."""
+
+from collections.abc import Callable
+
+import pytest
+
+from local.identity_endpoint import IdentityEndpoint
+from local.loopback_server import Reply, Request
+from shared.json_types import Json, JsonObject
+from shared.rules.callers import CallerSpec
+from shared.web import CallRefused
+
+AUDIENCE = "api://updraft"
+GUID = "00000000-0000-4000-8000-00000000000a"
+OTHER = "00000000-0000-4000-8000-00000000000b"
+
+
+class Authority(IdentityEndpoint):
+    """An authority whose key set a test can change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[Json] | None = None
+        self.jwks_uri: Json = None
+
+    def handle(self, request: Request) -> Reply:
+        """Answer with the test's own documents where it has some."""
+        if self.entries is not None and request.path.endswith("/keys"):
+            return Reply(body={"keys": self.entries})
+        reply = super().handle(request)
+        if self.jwks_uri is not None and request.path.endswith("openid-configuration"):
+            assert isinstance(reply.body, dict)
+            return Reply(body={**reply.body, "jwks_uri": self.jwks_uri})
+        return reply
+
+    def entry(self, **changes: Json) -> JsonObject:
+        """Return the key's entry, changed."""
+        return {name: value for name, value in (self._published_key() | changes).items() if value is not None}
+
+    def fetches(self) -> int:
+        """Return how often the key set was fetched."""
+        return len([seen for seen in self.seen if seen.path.endswith("/keys")])
+
+
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def refusal(call: Callable[[], object]) -> CallRefused:
+    """Return how a call is refused."""
+    with pytest.raises(CallRefused) as caught:
+        call()
+    return caught.value
+
+
+def spec(**changes: object) -> CallerSpec:
+    """Return an entry of `callers`."""
+    return CallerSpec.model_validate({"name": "one", "object_id": GUID, "dags": ["a"], **changes})
