@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from shared.callers import SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
-from tests.caller_parts import AUDIENCE, Authority, Clock
+from tests.caller_parts import AUDIENCE, Authority
+from tests.stand_ins import Clock
 
 
 @pytest.fixture
@@ -13,12 +14,6 @@ def authority() -> Iterator[Authority]:
     """A running authority."""
     with Authority() as authority:
         yield authority
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock."""
-    return Clock()
 
 
 @pytest.fixture

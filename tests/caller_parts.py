@@ -1,4 +1,4 @@
-"""An authority whose keys a test can change, a clock, an entry of `callers`, and how a call is refused."""
+"""An authority whose keys a test can change, an entry of `callers`, and how a call is refused."""
 
 from collections.abc import Callable
 
@@ -40,17 +40,6 @@ class Authority(IdentityEndpoint):
     def fetches(self) -> int:
         """Return how often the key set was fetched."""
         return len([seen for seen in self.seen if seen.path.endswith("/keys")])
-
-
-class Clock:
-    """Seconds that pass only when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 def refusal(call: Callable[[], object]) -> CallRefused:

@@ -14,7 +14,7 @@ from tests.calling_parts import AUDIENCE, CLIENT_ID, GITHUB_KEY, KEY, RULES, Cal
 from tests.functions_host_parts import running_host
 
 if TYPE_CHECKING:
-    from tests.stand_ins import Watch  # a plugin: pytest wants to import it itself
+    from tests.stand_ins import Watch
 
 ROOT = Path(__file__).parent.parent
 QUEUE_FUNCTIONS = ("event_queue", "event_queue_poison", "parked_queue", "parked_queue_poison")

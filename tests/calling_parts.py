@@ -14,7 +14,7 @@ from local.identity_endpoint import Identity, IdentityEndpoint
 from shared.json_types import Json
 
 if TYPE_CHECKING:
-    from tests.stand_ins import Watch  # as a plugin it must not be imported before pytest does
+    from tests.stand_ins import Watch
 
 AUDIENCE = "api://updraft"
 CLIENT_ID = "6f1f0d0a-0000-4000-8000-00000000a0d1"

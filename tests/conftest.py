@@ -17,7 +17,15 @@ from local.identity_endpoint import IdentityEndpoint
 from local.processes import Processes
 from local.stack import AIRFLOW_CLIENT_ID, DAGS, STATE, Stack
 
-pytest_plugins = ["tests.secret_watch"]
+# All of them here: wherever `pytest_plugins` stands, pytest gives the fixtures to every test of the run, so
+# each has to have a name of its own (tests/test_fixtures.py).
+pytest_plugins = [
+    "tests.secret_watch",
+    "tests.stand_ins",
+    "tests.storage_parts",
+    "tests.calling_fixtures",
+    "tests.caller_fixtures",
+]
 
 STATE_OF_TESTS = STATE / "tests"
 MORE_RULES = """

@@ -1,8 +1,7 @@
 """Fixtures: the loopback identity endpoint, Key Vault and token endpoint, and a watch on what is told.
 
-A test module takes them with `pytest_plugins = ["tests.stand_ins"]`. Every test that uses one of the
-endpoints is checked at its end: no log record and no error text may hold a secret, a token or a password
-that was used in it.
+Every test that uses one of the endpoints is checked at its end: no log record and no error text may hold a
+secret, a token or a password that was used in it.
 """
 
 import logging

@@ -24,7 +24,6 @@ from tests.delivery_parts import DAG, Places, conf, run_request
 if TYPE_CHECKING:
     from tests.stand_ins import Watch
 
-pytest_plugins = ["tests.stand_ins"]
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.airflow2,

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from shared.keyvault import Secrets
     from tests.stand_ins import Clock, Watch
 
-pytest_plugins = ["tests.stand_ins"]
 
 DAG = "smoke_tests"
 RUN = "smoke-test-after-swap-3f8a2f0c9b1d4e5fa6b7c8d9e0f1a2b3"

@@ -35,7 +35,6 @@ from tests.calling_parts import (
 
 pytestmark = pytest.mark.slow
 
-pytest_plugins = ["tests.stand_ins", "tests.calling_fixtures"]
 
 OUTCOMES_URL = "https://updraft.example/api/outcomes"
 ENDPOINTS: dict[str, tuple[str, object]] = {

@@ -7,9 +7,9 @@ from shared.callers.permissions import MOST_BUCKETS, check_conf, start_entry
 from shared.callers.verifier import Identity as Caller
 from shared.gate import Gate
 from shared.rules.callers import CallerSpec
-from tests.caller_parts import GUID, OTHER, Clock, refusal, spec
+from tests.caller_parts import GUID, OTHER, refusal, spec
+from tests.stand_ins import Clock
 
-pytest_plugins = ["tests.caller_fixtures"]
 pytestmark = pytest.mark.slow
 
 

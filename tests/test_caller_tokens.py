@@ -10,7 +10,6 @@ from shared.callers.verifier import LONGEST_TOKEN
 from shared.callers.verifier import Identity as Caller
 from tests.caller_parts import AUDIENCE, GUID, Authority, refusal
 
-pytest_plugins = ["tests.caller_fixtures"]
 pytestmark = pytest.mark.slow
 
 

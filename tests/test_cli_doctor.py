@@ -17,7 +17,6 @@ from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts
 if TYPE_CHECKING:
     from tests.stand_ins import Clock, Watch
 
-pytest_plugins = ["tests.stand_ins"]
 
 ENTRA = "{kind: entra, scope: 'api://airflow/.default'}"
 

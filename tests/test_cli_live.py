@@ -15,8 +15,6 @@ from shared.errors import UpdraftError
 from shared.json_types import JsonObject
 from shared.rules import load_rules
 
-pytest_plugins = ["tests.stand_ins"]
-
 RULES = """
 connections:
   main: {url: "%AIRFLOW%", auth: {kind: entra, scope: "api://airflow/.default"}}

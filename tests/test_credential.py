@@ -14,7 +14,6 @@ from shared.errors import SettingsError
 if TYPE_CHECKING:
     from tests.stand_ins import Watch
 
-pytest_plugins = ["tests.stand_ins"]
 
 SCOPE = "api://airflow/.default"
 HTML = "<html><body>Bad Gateway</body></html>"

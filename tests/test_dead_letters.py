@@ -10,8 +10,6 @@ from shared.event import Unreadable
 from shared.storage import Storage
 from tests.delivery_parts import SEEN, event, run_request
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
-
 
 def letter(**changes: object) -> DeadLetter:
     """Return a dead letter."""

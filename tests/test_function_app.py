@@ -15,8 +15,6 @@ from local.functions_host.host import Host
 from shared.version import VERSION
 from tests.functions_host_parts import running_host
 
-pytest_plugins = ["tests.stand_ins"]
-
 ROOT = Path(__file__).parent.parent
 
 QUEUE_FUNCTIONS = ("event_queue", "event_queue_poison", "parked_queue", "parked_queue_poison")

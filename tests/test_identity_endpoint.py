@@ -7,8 +7,6 @@ from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
 
 from local.identity_endpoint import Audience, IdentityEndpoint
 
-pytest_plugins = ["tests.stand_ins"]
-
 STORAGE = "https://storage.azure.com"
 AIRFLOW = "api://airflow"
 

@@ -12,8 +12,6 @@ from local.certificates import Certificates
 from local.identity_endpoint import IdentityEndpoint
 from local.key_vault import LocalKeyVault
 
-pytest_plugins = ["tests.stand_ins"]
-
 
 @pytest.fixture
 def client(vault: LocalKeyVault) -> SecretClient:

@@ -20,7 +20,6 @@ from tests.delivery_parts import KeptLetters, KeptParking, event
 from tests.leaks import SHORTEST, Secrets, Told, leaks
 from tests.secret_watch import SecretWatch, stored_in
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
 SECRET = 'made-up "secret" of this test/7'
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -19,8 +19,6 @@ from shared.parking import LONGEST_DELAY, MESSAGE_LIMIT, ClaimGone, Parked, Queu
 from shared.storage import CONNECTIONS, Storage
 from tests.delivery_parts import SEEN, event
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
-
 
 def parked(payload: object = "small", attempt: int = 1) -> Parked:
     """Return a delivery that has to wait."""

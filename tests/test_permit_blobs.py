@@ -21,8 +21,6 @@ from shared.permit_blobs import LONGEST_WAIT, PermitBlobs, permits_of
 from shared.permit_store import View
 from shared.storage import Storage
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
-
 ROOT = Path(__file__).parent.parent
 PLACES = 4
 

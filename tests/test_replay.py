@@ -21,7 +21,6 @@ from shared.storage import DEAD_LETTERS_CONTAINER, Storage
 from tests.delivery_parts import event
 from tests.test_letters import IN_EVENT_GRIDS_SCHEMA
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
 pytestmark = pytest.mark.stack
 NOW = datetime.now(UTC)
 

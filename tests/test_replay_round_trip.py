@@ -31,7 +31,6 @@ from shared.window_store import WindowBlobs
 from shared.windows import Closing
 from tests.delivery_parts import DAG, Airflow, Places, Tokens, event
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
 pytestmark = pytest.mark.stack
 
 NOW = datetime.now(UTC)

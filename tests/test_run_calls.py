@@ -10,8 +10,6 @@ from tests.calling_parts import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULE
 
 pytestmark = pytest.mark.slow
 
-pytest_plugins = ["tests.stand_ins", "tests.calling_fixtures"]
-
 
 def opened(number: int = 1, **changes: object) -> dict[str, object]:
     """Return a CloudEvent that the rule `greet` takes."""

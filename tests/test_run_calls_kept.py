@@ -7,7 +7,6 @@ from local.loopback_server import Request
 from shared.storage import Storage
 from tests.calling_parts import AGENT, Caller
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts", "tests.calling_fixtures"]
 pytestmark = pytest.mark.stack
 
 

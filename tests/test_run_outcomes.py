@@ -19,8 +19,6 @@ from shared.run_outcomes import BlobRunOutcomes, RunOutcome, report_outcome
 from shared.storage import Storage
 from tests.calling_parts import AGENT, AIRFLOW, Caller
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts", "tests.calling_fixtures"]
-
 SENDER = Path(__file__).parent.parent / "for_airflow/src/updraft_airflow"
 OUTCOME = RunOutcome(
     run=RunName("analytics", "smoke_tests", "smoke__1__0a"),

@@ -8,8 +8,6 @@ from shared.credential import azure_credential
 from shared.errors import SettingsError, StorageUnavailable
 from shared.storage import Storage, made_when_missing, storage_errors
 
-pytest_plugins = ["tests.stand_ins"]
-
 
 def storage_at(**settings: str) -> Storage:
     """Return a Storage of made-up settings."""

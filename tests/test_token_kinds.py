@@ -23,7 +23,6 @@ pytestmark = pytest.mark.slow
 if TYPE_CHECKING:
     from tests.stand_ins import Clock, Watch
 
-pytest_plugins = ["tests.stand_ins"]
 
 every = pytest.mark.parametrize("kind", KINDS, ids=str)
 minted = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.minted], ids=str)

@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow
 if TYPE_CHECKING:
     from tests.stand_ins import Clock, TokenEndpoint, Watch
 
-pytest_plugins = ["tests.stand_ins"]
 
 type Together = Callable[[int, Callable[[], object]], list[object]]
 type Connect = Callable[..., Connection]

@@ -15,8 +15,6 @@ from shared.vaults import Vaults
 if TYPE_CHECKING:
     from tests.stand_ins import Watch
 
-pytest_plugins = ["tests.stand_ins"]
-
 
 def test_each_connection_reads_from_the_vault_that_it_names(
     vault: LocalKeyVault, identity: IdentityEndpoint, certificates: Certificates, watch: "Watch"

@@ -19,7 +19,6 @@ from shared.window_store import OVERDUE, WindowBlobs
 from shared.windows import Closing, Gathering, Joined
 from tests.delivery_parts import Clock, KeptParking, event
 
-pytest_plugins = ["tests.stand_ins", "tests.storage_parts"]
 pytestmark = pytest.mark.stack
 
 RULE = "burst"
