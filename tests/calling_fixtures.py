@@ -21,13 +21,6 @@ QUEUE_FUNCTIONS = ("event_queue", "event_queue_poison", "parked_queue", "parked_
 
 
 @pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow."""
-    with AirflowStub(("smoke_tests", "smoke_two", "greet")) as stub:
-        yield stub
-
-
-@pytest.fixture
 def settings(stub: AirflowStub, identity: IdentityEndpoint, leases: object) -> dict[str, str]:
     """The application settings of these tests."""
     identity.expose(AUDIENCE, Audience(version=2, name=CLIENT_ID))

@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.secret_watch",
     "tests.stand_ins",
     "tests.storage_parts",
+    "tests.delivery_fixtures",
     "tests.calling_fixtures",
     "tests.caller_fixtures",
 ]

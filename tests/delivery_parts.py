@@ -16,10 +16,12 @@ from shared.dead_letters import DeadLetter
 from shared.decide import Decision
 from shared.errors import StorageUnavailable
 from shared.event import Event
+from shared.intake import Intake
 from shared.json_types import JsonObject
 from shared.outcomes import Ledger
 from shared.parking import Parked
 from shared.relay import Relay
+from shared.rules import Rules
 from shared.run_request import RunRequest
 from shared.windows import Closing, Gathering, Joined, in_order
 
@@ -248,6 +250,16 @@ class Delivering:
             clock=self.clock,
             sleep=self.clock.sleep,
             now=self.clock.now,
+        )
+
+    def intake(self, rules: Rules) -> Intake:
+        """Return an intake for these rules that leads here."""
+        return Intake(
+            rules=lambda: rules,
+            relay=self.relay,
+            parking=self.parking,
+            dead_letters=self.letters,
+            ledger=self.ledger,
         )
 
 

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -35,13 +34,6 @@ class Desk:
     def tokens(self) -> ReverseTokens:
         """Return the source of tokens."""
         return TOKENS
-
-
-@pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow."""
-    with AirflowStub((DAG,)) as stub:
-        yield stub
 
 
 @pytest.fixture

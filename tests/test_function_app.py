@@ -50,13 +50,6 @@ SWAP_AS_CLOUD_EVENT: dict[str, Any] = {
 
 
 @pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow with the rule's DAG."""
-    with AirflowStub(("smoke_tests",)) as stub:
-        yield stub
-
-
-@pytest.fixture
 def rules_file(tmp_path: Path) -> Path:
     """The rules of these tests, in a file of their own."""
     path = tmp_path / "rules.yaml"

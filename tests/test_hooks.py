@@ -1,7 +1,6 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +10,6 @@ from shared.hooks import Hooks
 from shared.rules import load_rules
 from shared.web import CallRefused, Request
 from tests.delivery_parts import DAG, Delivering
-from tests.test_intake import intake_with
 from tests.test_reverse_tokens import Vault
 
 RULES = f"""
@@ -37,19 +35,6 @@ GITHUB = {
 
 
 @pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow."""
-    with AirflowStub((DAG,)) as stub:
-        yield stub
-
-
-@pytest.fixture
-def delivering(stub: AirflowStub) -> Delivering:
-    """A relay to the stub."""
-    return Delivering(stub.url)
-
-
-@pytest.fixture
 def vault() -> Vault:
     """A vault with GitHub's secret."""
     return Vault("made-up-secret")
@@ -58,7 +43,7 @@ def vault() -> Vault:
 @pytest.fixture
 def hooks(delivering: Delivering, vault: Vault) -> Hooks:
     """Hooks that lead to the stub."""
-    intake = intake_with(delivering, load_rules(RULES, file="rules.yaml", settings={}))
+    intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
     return Hooks(intake=intake, secrets=vault, github_secret=lambda: "github")
 
 
@@ -112,7 +97,7 @@ def test_without_a_secrets_name_github_is_not_let_in(delivering: Delivering, vau
     def missing() -> str:
         raise SettingsError("UPDRAFT_GITHUB_SECRET is missing")
 
-    intake = intake_with(delivering, load_rules(RULES, file="rules.yaml", settings={}))
+    intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
     with pytest.raises(SettingsError):
         Hooks(intake=intake, secrets=vault, github_secret=missing).receive(posted(GITHUB), "github")
 

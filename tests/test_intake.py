@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -43,19 +43,6 @@ def opened(number: int = 1, **changes: object) -> dict[str, object]:
 
 
 @pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow."""
-    with AirflowStub((DAG,)) as stub:
-        yield stub
-
-
-@pytest.fixture
-def delivering(stub: AirflowStub) -> Delivering:
-    """A relay to the stub."""
-    return Delivering(stub.url)
-
-
-@pytest.fixture
 def rules() -> Rules:
     """Two rules for one type of event."""
     return load_rules(RULES, file="rules.yaml", settings={})
@@ -64,18 +51,7 @@ def rules() -> Rules:
 @pytest.fixture
 def intake(delivering: Delivering, rules: Rules) -> Intake:
     """An intake whose relay leads to the stub."""
-    return intake_with(delivering, rules)
-
-
-def intake_with(delivering: Delivering, rules: Rules) -> Intake:
-    """Return an intake round `delivering`."""
-    return Intake(
-        rules=lambda: rules,
-        relay=delivering.relay,
-        parking=delivering.parking,
-        dead_letters=delivering.letters,
-        ledger=delivering.ledger,
-    )
+    return delivering.intake(rules)
 
 
 def test_an_event_starts_a_run_for_each_rule_that_it_matches(
@@ -241,7 +217,7 @@ def test_a_second_copy_of_a_parked_message_is_a_duplicate(delivering: Delivering
             raise ClaimGone("the event kept as abc is gone")
 
     delivering.parking = Gone()
-    assert intake_with(delivering, rules).receive_parked("{}").kind is OutcomeKind.DUPLICATE
+    assert delivering.intake(rules).receive_parked("{}").kind is OutcomeKind.DUPLICATE
     assert delivering.ledger.balances()
 
 
@@ -274,7 +250,7 @@ def test_the_queues_are_held_back_for_want_of_a_place(
 ) -> None:
     """A function of a queue ends once there is room, after its event is parked."""
     delivering = Delivering(stub.url, places=1)
-    intake = intake_with(delivering, rules)
+    intake = delivering.intake(rules)
     monkeypatch.setattr("functions.event_queue.app", lambda: SimpleNamespace(intake=intake))
     assert delivering.limiter.enter("other", wait=0)
     (event,) = read_events(json.dumps(opened()))

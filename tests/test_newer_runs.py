@@ -1,7 +1,6 @@
 """`latest_by`: an older event does not start once a newer one of its key has."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,19 +25,6 @@ RULES = (
     f"  start: {{dag: {DAG}}}\n"
     "  latest_by: '{{ data.shop }}'\n"
 )
-
-
-@pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow."""
-    with AirflowStub((DAG,)) as stub:
-        yield stub
-
-
-@pytest.fixture
-def delivering(stub: AirflowStub) -> Delivering:
-    """A relay to the stub."""
-    return Delivering(stub.url)
 
 
 @pytest.fixture

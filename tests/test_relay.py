@@ -1,7 +1,6 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -28,19 +27,6 @@ from tests.delivery_parts import (
 from tests.failure_cases import CASES, Case, looks_up, starts
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow."""
-    with AirflowStub((DAG,)) as stub:
-        yield stub
-
-
-@pytest.fixture
-def delivering(stub: AirflowStub) -> Delivering:
-    """A relay to the stub."""
-    return Delivering(stub.url)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

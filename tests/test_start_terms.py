@@ -1,7 +1,6 @@
 """A rule's terms: paused DAGs, and how long a delivery may wait."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,19 +27,6 @@ def asks_for_dag(request: Request) -> bool:
 def on_terms(**terms: object) -> Decision:
     """Return a decision of a rule with these terms."""
     return decision(terms=Terms(**terms))  # type: ignore[arg-type] # the tests name the terms' own fields
-
-
-@pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow."""
-    with AirflowStub((DAG,)) as stub:
-        yield stub
-
-
-@pytest.fixture
-def delivering(stub: AirflowStub) -> Delivering:
-    """A relay to the stub."""
-    return Delivering(stub.url)
 
 
 def test_a_paused_dag_is_started_with_a_warning(stub: AirflowStub, delivering: Delivering) -> None:

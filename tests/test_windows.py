@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,19 +37,6 @@ WINDOW = "0123456789abcdef" * 2
 
 
 @pytest.fixture
-def stub() -> Iterator[AirflowStub]:
-    """A running stub of Airflow."""
-    with AirflowStub((DAG,)) as stub:
-        yield stub
-
-
-@pytest.fixture
-def delivering(stub: AirflowStub) -> Delivering:
-    """A relay to the stub."""
-    return Delivering(stub.url)
-
-
-@pytest.fixture
 def rules() -> Rules:
     """One rule, that collects."""
     return load_rules(RULES, file="rules.yaml", settings={})
@@ -59,18 +45,7 @@ def rules() -> Rules:
 @pytest.fixture
 def intake(delivering: Delivering, rules: Rules) -> Intake:
     """An intake whose relay leads to the stub."""
-    return intake_with(delivering, rules)
-
-
-def intake_with(delivering: Delivering, rules: Rules) -> Intake:
-    """Return an intake round `delivering`."""
-    return Intake(
-        rules=lambda: rules,
-        relay=delivering.relay,
-        parking=delivering.parking,
-        dead_letters=delivering.letters,
-        ledger=delivering.ledger,
-    )
+    return delivering.intake(rules)
 
 
 def opened(number: int, *, shop: str = "north", **data: Any) -> Event:  # noqa: ANN401 - any JSON
@@ -186,7 +161,7 @@ def test_a_window_whose_rule_is_gone_is_kept(
 ) -> None:
     """A window that closes when its rule is gone is a dead letter that names the window."""
     arrive(intake, opened(1))
-    later = intake_with(delivering, load_rules(CONNECTION + changed, file="rules.yaml", settings={}))
+    later = delivering.intake(load_rules(CONNECTION + changed, file="rules.yaml", settings={}))
     (outcome,) = close(later, delivering)
     assert (outcome.kind, stub.runs) == (OutcomeKind.REJECTED, {})
     (letter,) = delivering.letters.kept.values()
@@ -339,7 +314,7 @@ def test_what_is_held_keeps_its_age(delivering: Delivering, stub: AirflowStub) -
     text = RULES + "  when_paused: hold\n  max_age: 1h\n"
     text += f"- {{name: each, when: {{types: ['*']}}, start: {{dag: {DAG}}}, "
     text += "when_paused: hold, max_age: 1h}\n"
-    intake = intake_with(delivering, load_rules(text, file="rules.yaml", settings={}))
+    intake = delivering.intake(load_rules(text, file="rules.yaml", settings={}))
     stub.paused.add(DAG)
     assert arrive(intake, opened(1)) == [OutcomeKind.COALESCED, OutcomeKind.PARKED]
     rounds = 0
