@@ -68,7 +68,15 @@ def test_a_verdict_holds_only_where_all_of_it_does(broken: dict[str, object]) ->
     """One broken promise breaks the verdict; a figure of zero is no promise."""
     assert GOOD.holds
     known = {name: getattr(GOOD, name) for name in Verdict.__dataclass_fields__}
-    assert not Verdict(**(known | broken)).holds
+    verdict = Verdict(**(known | broken))
+    assert (verdict.kept, verdict.holds) == (False, False)
+
+
+def test_a_speed_that_is_too_low_breaks_no_promise() -> None:
+    """It breaks the verdict of `make faults`, and not that of a test."""
+    slow = replace(GOOD, more={"fast_enough": False})
+    assert (slow.kept, slow.holds) == (True, False)
+    assert GOOD.kept
 
 
 def test_figures_are_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

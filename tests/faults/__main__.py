@@ -3,14 +3,14 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from local.processes import Interrupted, interruptible
-from tests.faults.faults import ON_A_REAL_AIRFLOW, ON_MANY_PROCESSES, ON_THE_STUB, RealFault
+from tests.faults.faults import ON_A_REAL_AIRFLOW, ON_THE_STUB
 from tests.faults.ground import Ground
-from tests.faults.real import RealAirflow
+from tests.faults.real import RealAirflows
 from tests.faults.verdict import FIGURES, Verdict, keep, write_table
 
 
@@ -44,25 +44,16 @@ def main() -> int:
 
     report = Report()
     with tempfile.TemporaryDirectory(prefix="updraft-faults-") as folder, Ground(Path(folder)) as ground:
-        for fault in (*ON_THE_STUB, *ON_MANY_PROCESSES):
+        for fault in ON_THE_STUB:
             if chosen(fault.name):
                 report.take(fault.name, partial(fault.run, ground, fault.long))
-        real = [fault for fault in ON_A_REAL_AIRFLOW if chosen(fault.name)]
-        for database in dict.fromkeys(fault.database for fault in real):
-            airflow = RealAirflow(ground, database)
-            try:
-                airflow.up()
-                on_real(report, ground, airflow, [fault for fault in real if fault.database == database])
-            finally:
-                airflow.stop()
+        with RealAirflows(ground) as airflows:
+            for real in ON_A_REAL_AIRFLOW:
+                if chosen(real.name):
+                    airflow = airflows.on(real.database)
+                    report.take(real.name, partial(real.run, ground, airflow, real.long))
     say(f"{report.held} of {report.held + report.broken} hold; the figures are in {FIGURES.name}")
     return 1 if report.broken else 0
-
-
-def on_real(report: Report, ground: Ground, airflow: RealAirflow, faults: Sequence[RealFault]) -> None:
-    """Run the faults of one real Airflow."""
-    for fault in faults:
-        report.take(fault.name, partial(fault.run, ground, airflow, fault.long))
 
 
 def say(line: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from tests.faults import (
     of_airflow,
@@ -18,7 +18,7 @@ from tests.faults.ground import Ground
 from tests.faults.verdict import Verdict
 
 if TYPE_CHECKING:
-    from tests.faults.real import RealAirflow
+    from tests.faults.real import Database, RealAirflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +56,27 @@ ON_THE_STUB: Final = (
     Fault("12 hostile bodies in the queues", of_host.hostile_messages, 20, 200),
     Fault("13 DAG late, paused, refusing", of_dags.late_paused_refusing, 30, 300),
     Fault("14 10,000 events at once, stub", of_load.flood, 200, 10_000),
+    Fault("14d 1,000 events through 40 processes, stub", of_scale.many_processes, 100, 1_000),
     Fault("15 clocks an hour apart", of_load.skewed_clocks, 20, 300),
 )
 
 
-ON_MANY_PROCESSES: Final = (
-    Fault("14d 1,000 events through 40 processes, stub", of_scale.forty_processes, 0, 1_000),
-)
-"""Too slow for pytest."""
-
-
 @dataclass(frozen=True, slots=True)
 class RealFault:
-    """One fault on a real Airflow; `make faults` alone has the time for them.
+    """One fault on a real Airflow.
 
     Attributes:
         name: Its number and what it is.
         database: Which Airflow.
         run: Puts a stream of so many events under it.
-        long: How many events there are.
+        short: How many events pytest gives it.
+        long: How many events `make faults` gives it.
     """
 
     name: str
-    database: Literal["postgres", "sqlite"]
+    database: "Database"
     run: "Callable[[Ground, RealAirflow, int], Verdict]"
+    short: int
     long: int
 
 
@@ -96,14 +93,15 @@ def _flood_sqlite(ground: Ground, airflow: "RealAirflow", events: int) -> Verdic
 
 
 ON_A_REAL_AIRFLOW: Final = (
-    RealFault("1 the API server killed mid-burst", "postgres", of_real_airflow.api_killed, 200),
-    RealFault("2 Airflow down from the start", "postgres", of_real_airflow.down_from_the_start, 100),
-    RealFault("14b 1,000 events at once, Postgres", "postgres", _flood_postgres, 1_000),
+    RealFault("1 the API server killed mid-burst", "postgres", of_real_airflow.api_killed, 30, 200),
+    RealFault("2 Airflow down from the start", "postgres", of_real_airflow.down_from_the_start, 20, 100),
+    RealFault("14b 1,000 events at once, Postgres", "postgres", _flood_postgres, 40, 1_000),
     RealFault(
         "14e 1,000 events through 40 processes, Postgres",
         "postgres",
-        of_scale.forty_processes_on_airflow,
+        of_scale.many_processes_on_airflow,
+        100,
         1_000,
     ),
-    RealFault("14c 1,000 events at once, SQLite, in_flight 1", "sqlite", _flood_sqlite, 1_000),
+    RealFault("14c 1,000 events at once, SQLite, in_flight 1", "sqlite", _flood_sqlite, 40, 1_000),
 )

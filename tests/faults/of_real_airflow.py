@@ -19,7 +19,7 @@ from tests.faults.ground import Ground
 from tests.faults.real import OfThisTrial, RealAirflow
 from tests.faults.stream import REFUND, Stream, stream
 from tests.faults.trial import Trial, write_rules
-from tests.faults.verdict import Verdict
+from tests.faults.verdict import FAST_ENOUGH, Verdict
 
 SWEEP: Final = (1, 2, 4, 8, 12)
 """The fixed concurrencies that the app is compared with."""
@@ -121,7 +121,7 @@ def flood(
             "runs/s": round(rate, 1),
             f"best fixed (c={best})": round(fixed, 1),
             "ratio": round(rate / fixed, 2),
-            "fast_enough": rate >= LEAST_RATIO * fixed,
+            FAST_ENOUGH: rate >= LEAST_RATIO * fixed,
             "parked": trial.counted("parked"),
             "peak": wire.peak,
             "budget_held": wire.peak <= in_flight,

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from local.airflow_auth import ADMIN, USER
 from local.airflow_process import Airflow
@@ -13,6 +13,7 @@ from tests.faults.ground import Ground
 from tests.faults.stream import Run
 from tests.faults.trial import identity
 
+Database = Literal["postgres", "sqlite"]
 DAGS: Final = ("orders", "audit")
 _FILE: Final = """
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -32,7 +33,7 @@ _RUNS_TAKE: Final = 180.0
 class RealAirflow(Airflow):
     """Airflow with the two DAGs; its login for the app goes into the ground's vault."""
 
-    def __init__(self, ground: Ground, database: Literal["postgres", "sqlite"]) -> None:
+    def __init__(self, ground: Ground, database: Database) -> None:
         dags = ground.folder / "dags"
         dags.mkdir(exist_ok=True)
         (dags / "orders_and_audit.py").write_text(_FILE)
@@ -104,6 +105,37 @@ class RealAirflow(Airflow):
             return bool(self.call("GET", "/api/v2/version"))
         except OSError:
             return False
+
+
+class RealAirflows:
+    """The real Airflows of a run of faults, one at a time; a context manager.
+
+    Args:
+        ground: The stand-ins.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._current: tuple[Database, RealAirflow] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def on(self, database: Database) -> RealAirflow:
+        """Return the Airflow on this database; it is started where it does not run, and the other stopped."""
+        if self._current is None or self._current[0] != database:
+            self._stop()
+            self._current = (database, RealAirflow(self._ground, database))
+            self._current[1].up()
+        return self._current[1]
+
+    def _stop(self) -> None:
+        if self._current is not None:
+            self._current[1].stop()
+            self._current = None
 
 
 class OfThisTrial:
