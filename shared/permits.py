@@ -69,7 +69,7 @@ class _Held:
         index: Which.
         lease: Under which lease.
         since: From when the lease's time counts.
-        uses: How many there are left in its turn, after which somebody else may have it.
+        uses: How many there are left in its turn as an only one, after which somebody else may have it.
         judged: Before this, what to do at the end of a turn is not asked again.
         leaving: No further request may begin under it.
     """
@@ -87,7 +87,8 @@ class Permits:
 
     How they are shared: a first permit is taken wherever one is free; further ones leave an eighth free for
     instances that have none. Who finds none stands in line. A permit whose turn is over is kept while nobody
-    stands there, and given back otherwise; and so is one of many, where the others together have fewer.
+    stands there, and given back otherwise; and so is one of many, where the others together have fewer. An
+    only permit has a turn of several uses, one of several of a single use.
 
     Args:
         places: How many permits there are, from 1.
@@ -202,7 +203,7 @@ class Permits:
         if not staying or now < max(staying[0].since + self._use, staying[0].judged):
             return None
         oldest = staying[0]
-        if oldest.uses <= 1:
+        if oldest.uses <= 1 or len(staying) > 1:
             if now - self._looked > _FRESH:
                 return Step(StepKind.LOOK)
             others = self._places - len(self._view.free) - len(self._held)

@@ -180,6 +180,19 @@ def test_who_waits_gets_a_permit_within_a_turn() -> None:
     assert StepKind.RELEASE in two.steps
 
 
+def test_one_of_several_is_handed_over_after_one_use() -> None:
+    """Who waits does so for no longer than a lease is used, while somebody has more than one permit."""
+    store = KeptLeases()
+    many, one, none = (Instance(store, name, seed=seed) for seed, name in enumerate(("many", "one", "none")))
+    many.settle(wanted=8)
+    one.settle(wanted=1)
+    none.settle(wanted=1)
+    assert (many.permits.held, one.permits.held, none.permits.held) == (7, 1, 0)
+    pass_by(store, USABLE + 8, (many, 8), (one, 1), (none, 1))
+    assert none.permits.held == 1
+    assert StepKind.RELEASE not in one.steps, "an only permit is not"
+
+
 def test_nobody_jumps_the_line() -> None:
     """A permit that becomes free is left to those who stood in line before."""
     store = KeptLeases(places=1)

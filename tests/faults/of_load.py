@@ -1,5 +1,6 @@
 """Faults 14 and 15 on the stub: very many events at once, and instances whose clocks disagree."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.faults.ground import Ground
@@ -20,10 +21,12 @@ def flood(ground: Ground, events: int) -> Verdict:
         stub.latency = 0.005
         trial.feed()
         verdict = trial.audit()
-        more = {"peak": stub.peak, "budget_held": stub.peak <= _PLACES * _CONNECTIONS}
-        return Verdict(
-            **{name: getattr(verdict, name) for name in Verdict.__dataclass_fields__} | {"more": more}
-        )
+        more = {
+            "parked": trial.counted("parked"),
+            "peak": stub.peak,
+            "budget_held": stub.peak <= _PLACES * _CONNECTIONS,
+        }
+        return replace(verdict, more=more)
 
 
 def skewed_clocks(ground: Ground, events: int) -> Verdict:
