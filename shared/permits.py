@@ -86,9 +86,9 @@ class Permits:
     """The permits of one Airflow, as one process sees them. The caller keeps threads apart.
 
     How they are shared: a first permit is taken wherever one is free; further ones leave an eighth free for
-    instances that have none. Who finds none stands in line. A permit whose turn is over is kept while nobody
-    stands there, and given back otherwise; and so is one of many, where the others together have fewer. An
-    only permit has a turn of several uses, one of several of a single use.
+    instances that have none, and never are of the last eighth. Who finds none stands in line. A permit whose
+    turn is over is kept while nobody stands there, and given back otherwise; and so is one of many, where the
+    others together have fewer. An only permit has a turn of several uses, one of several of a single use.
 
     Args:
         places: How many permits there are, from 1.
@@ -100,7 +100,7 @@ class Permits:
         self, places: int, *, longest_request: float = 29.0, draw: Callable[[], float] = OWN_RANDOM
     ) -> None:
         self._places = places
-        self._reserve = places // _SHARE_KEPT_FREE
+        self._common = places - places // _SHARE_KEPT_FREE  # the others are for those who have none
         self._idle = max(places // _SHARE_IDLE, 1)
         self._usable_for = max(LEASE_SECONDS - _MARGIN - longest_request, SHORTEST_USE)
         self._use = self._usable_for - min(_RENEW_BEFORE, self._usable_for / 3)
@@ -230,15 +230,18 @@ class Permits:
         if len(self._held) >= min(wanted, self._places) or now < self._try_at:
             return None
         if not self._held and self._blindly:
-            return Step(StepKind.ACQUIRE, int(self._draw() * self._places))
+            return Step(StepKind.ACQUIRE, int(self._draw() * self._common))
         if now - self._looked > _FRESH:
             return Step(StepKind.LOOK)
-        mine = {permit.index for permit in self._held}
-        free = sorted(self._view.free - mine)
-        kept = self._reserve + self._view.waiting if mine else min(self._view.ahead, self._idle)
-        if len(free) > kept:
-            return Step(StepKind.ACQUIRE, free[int(self._draw() * len(free))])
-        if not mine:
+        free = sorted(self._view.free - {permit.index for permit in self._held})
+        if self._held:
+            kept = self._places - self._common + self._view.waiting
+            choice = [index for index in free if index < self._common]
+        else:
+            kept, choice = min(self._view.ahead, self._idle), free
+        if choice and len(free) > kept:
+            return Step(StepKind.ACQUIRE, choice[int(self._draw() * len(choice))])
+        if not self._held:
             return self._wait_in_line(now, passed_over=bool(free))
         self._try_at = now + self._extra_wait * (0.5 + self._draw())
         self._extra_wait = min(2 * self._extra_wait, _EXTRA_LONGEST)

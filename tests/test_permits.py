@@ -84,6 +84,25 @@ def test_an_eighth_is_left_for_others() -> None:
     assert two.permits.held == 1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_two_that_look_at_one_moment_leave_it_as_well(seed: int) -> None:
+    """What is left for others is no number but a permit, so that no two can take it between them."""
+    store = KeptLeases()
+    one, two, three = (Instance(store, f"{number}", seed=3 * seed + number) for number in range(3))
+    for each in (one, two):
+        each.settle(wanted=3)
+    store.now += 1.5
+    for _ in range(2):  # both look, then both take what they have seen
+        for each, step in [
+            (each, each.permits.next(store.now, wanted=8, in_flight=0)) for each in (one, two)
+        ]:
+            assert isinstance(step, Step)
+            each.permits.done(step, step.on(each.view), sent=store.now, now=store.now)
+    assert one.permits.held + two.permits.held == 7
+    three.settle(wanted=1)
+    assert three.permits.held == 1
+
+
 def test_an_unused_permit_is_given_back() -> None:
     """What is not wanted any more is given back at once."""
     store = KeptLeases()
