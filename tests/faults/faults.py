@@ -103,5 +103,12 @@ ON_A_REAL_AIRFLOW: Final = (
         100,
         1_000,
     ),
+    RealFault(
+        "13b DAG late, paused, refusing, Postgres",
+        "postgres",
+        of_dags.late_paused_refusing_on_airflow,
+        30,
+        300,
+    ),
     RealFault("14c 1,000 events at once, SQLite, in_flight 1", "sqlite", _flood_sqlite, 40, 1_000),
 )

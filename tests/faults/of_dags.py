@@ -5,21 +5,33 @@ from typing import Final
 
 from local.loopback_server import Request
 from tests.faults.ground import Ground
-from tests.faults.stream import stream
-from tests.faults.trial import stubbed
+from tests.faults.real import OfThisTrial, RealAirflow
+from tests.faults.stream import Run, Stream, stream
+from tests.faults.trial import Trial, stubbed
 from tests.faults.verdict import Verdict
 
 _ORDERS: Final = "/api/v2/dags/orders/"
+_LATE: Final = """
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param
+
+number = Param(1, type="integer", **{"not": {"multipleOf": 5}})
+with DAG("late", schedule=None, catchup=False, params={"n": number}):
+    EmptyOperator(task_id="nothing")
+"""
+_PAUSED: Final = """
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+with DAG("paused", schedule=None, catchup=False):
+    EmptyOperator(task_id="nothing")
+"""
 
 
 def late_paused_refusing(ground: Ground, events: int) -> Verdict:
     """One DAG is deployed after its events and refuses every fifth conf; another is paused all the time."""
-    given = stream(events, name="dags")
-    refused = {(rule, event_id) for rule, event_id in given.expected if rule == "orders" and _fifth(event_id)}
-    with stubbed(ground, type(given)(given.events, given.deliveries, given.expected - refused)) as (
-        trial,
-        stub,
-    ):
+    given, refused = _of_which_some_are_refused(events, name="dags")
+    with stubbed(ground, given) as (trial, stub):
         trial.letters_expected = len(refused)
         stub.paused.add("audit")
         deployed = Signal()
@@ -38,6 +50,27 @@ def late_paused_refusing(ground: Ground, events: int) -> Verdict:
         )
         trial.feed((0.6, deployed.set))
         return trial.audit(dead_letters=len(refused))
+
+
+def late_paused_refusing_on_airflow(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
+    """The same by Airflow's own word: a file that comes late, its params, and a DAG that is paused."""
+    ground.clear()
+    airflow.deploy("paused.py", _PAUSED)
+    airflow.wait_for_dags("paused", seconds=60)
+    airflow.pause("paused")
+    given, refused = _of_which_some_are_refused(events, name="real-dags")
+    seen = OfThisTrial(airflow, "real-dags")
+    with Trial(ground, seen, given, identity_works=False, read_timeout=10, dags=("late", "paused")) as trial:
+        trial.letters_expected = len(refused)
+        trial.feed((0.6, lambda: airflow.deploy("late.py", _LATE)))
+        return trial.audit(dead_letters=len(refused), parked=trial.counted("parked"))
+
+
+def _of_which_some_are_refused(events: int, *, name: str) -> tuple[Stream, set[Run]]:
+    """Return a stream, and the runs of it that `orders` refuses, which have to end as dead letters."""
+    given = stream(events, name=name)
+    refused = {(rule, event_id) for rule, event_id in given.expected if rule == "orders" and _fifth(event_id)}
+    return Stream(given.events, given.deliveries, given.expected - refused), refused
 
 
 def _refuses(request: Request) -> bool:

@@ -11,10 +11,9 @@ from local.airflow_auth import ADMIN, USER
 from local.airflow_process import Airflow
 from tests.faults.ground import Ground
 from tests.faults.stream import Run
-from tests.faults.trial import identity
+from tests.faults.trial import DAGS, identity
 
 Database = Literal["postgres", "sqlite"]
-DAGS: Final = ("orders", "audit")
 _FILE: Final = """
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
@@ -24,6 +23,8 @@ for name in ("orders", "audit"):
         EmptyOperator(task_id="nothing")
 """
 # Tasks that the scheduler itself does: here only the runs matter.
+_SOON: Final = {"AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2"}
+"""Seconds between two looks into the folder of the DAG files; five minutes by default."""
 _PAGE: Final = 100
 _PATIENCE: Final = 60.0
 _RUNS_TAKE: Final = 180.0
@@ -37,8 +38,11 @@ class RealAirflow(Airflow):
         dags = ground.folder / "dags"
         dags.mkdir(exist_ok=True)
         (dags / "orders_and_audit.py").write_text(_FILE)
-        super().__init__(ground.processes, ground.folder / database, dags=dags, database=database)
+        super().__init__(
+            ground.processes, ground.folder / database, dags=dags, database=database, settings=_SOON
+        )
         self._ground = ground
+        self._files = dags
 
     def up(self) -> None:
         """Start it, and return when it knows the DAGs."""
@@ -65,17 +69,24 @@ class RealAirflow(Airflow):
         """Wait until the API answers."""
         self._processes.wait_until(self._answers, self._running[:1], seconds=120)
 
+    def deploy(self, name: str, file: str) -> None:
+        """Put a DAG file beside the others, without waiting for Airflow to read it."""
+        (self._files / name).write_text(file)
+
+    def pause(self, dag: str) -> None:
+        """Pause a DAG."""
+        self.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": True}, token=self.token(ADMIN))
+
     def found(self) -> Counter[Run]:
         """Return the runs; see `AnAirflow`."""
         token = self.token(ADMIN)
         runs: Counter[Run] = Counter()
-        for dag in DAGS:
-            offset, total = 0, 1
-            while offset < total:
-                path = f"/api/v2/dags/{dag}/dagRuns?limit={_PAGE}&offset={offset}&order_by=id"
-                page = self.call("GET", path, token=token)
-                runs.update(identity(run["conf"]) for run in page["dag_runs"])
-                offset, total = offset + _PAGE, page["total_entries"]
+        offset, total = 0, 1
+        while offset < total:
+            path = f"/api/v2/dags/~/dagRuns?limit={_PAGE}&offset={offset}&order_by=id"
+            page = self.call("GET", path, token=token)
+            runs.update(identity(run["conf"]) for run in page["dag_runs"])
+            offset, total = offset + _PAGE, page["total_entries"]
         return runs
 
     def wait_until_idle(self) -> None:

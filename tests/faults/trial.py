@@ -32,6 +32,8 @@ QUICK: Final = Policy(
     breaker_rest=1.0,
 )
 """The product's policy with short waits; a message's own wait is never under a second."""
+DAGS: Final = ("orders", "audit")
+"""The DAGs of the two rules of the same names."""
 PATIENCE: Final = 240.0
 """Seconds after which what is still parked counts as lost."""
 RULES: Final = """
@@ -50,9 +52,9 @@ connections:
     in_flight: {in_flight}
 rules:
   - {{name: orders, when: {{types: [Contoso.Order]}},
-      start: {{connection: {first}, dag: orders, conf: {conf}}}}}
+      start: {{connection: {first}, dag: {orders}, conf: {conf}}}}}
   - {{name: audit, when: {{types: [Contoso.Order, Contoso.Refund]}},
-      start: {{connection: with-password, dag: audit, conf: {conf}}}}}
+      start: {{connection: with-password, dag: {audit}, conf: {conf}}}}}
 """
 
 
@@ -72,7 +74,7 @@ class StubbedAirflow(AirflowStub):
     """The loopback stub, which knows its own runs."""
 
     def __init__(self) -> None:
-        super().__init__(("orders", "audit"))
+        super().__init__(DAGS)
 
     def found(self) -> Counter[Run]:
         """Return the runs; see `AnAirflow`."""
@@ -97,6 +99,7 @@ def write_rules(
     read_timeout: float = 1.5,
     in_flight: int = 8,
     identity_works: bool = True,
+    dags: tuple[str, str] = DAGS,
 ) -> Path:
     """Write the rules that the stream is for, and return their file; see `Trial`."""
     text = RULES.format(
@@ -104,6 +107,8 @@ def write_rules(
         read_timeout=read_timeout,
         in_flight=in_flight,
         first="as-identity" if identity_works else "with-password",
+        orders=dags[0],
+        audit=dags[1],
         conf='{n: "{{ data.n }}"}',
     )
     if not identity_works:
@@ -136,6 +141,7 @@ class Trial:
         identity_works: Whether the Airflow takes the managed identity's token; else both rules use the
             password.
         url: The Airflow's address, where something stands in front of it.
+        dags: The DAGs of the rules `orders` and `audit`.
     """
 
     def __init__(
@@ -151,6 +157,7 @@ class Trial:
         in_flight: int = 8,
         identity_works: bool = True,
         url: str = "",
+        dags: tuple[str, str] = DAGS,
     ) -> None:
         self.ground = ground
         self.airflow = airflow
@@ -168,6 +175,7 @@ class Trial:
             read_timeout=read_timeout,
             in_flight=in_flight,
             identity_works=identity_works,
+            dags=dags,
         )
         settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
         skews = skews or (timedelta(),) * instances
