@@ -22,7 +22,7 @@ from tests.faults.pump import HOST_LEASE, Pump
 from tests.faults.stream import REFUND, Stream, stream
 from tests.faults.verdict import ROOT
 
-_NICE = 10
+_NICE = 19
 """Forty instances have machines of their own: here they may not starve Storage and Airflow."""
 
 
