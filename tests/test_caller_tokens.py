@@ -1,5 +1,7 @@
 """The verifier of callers' tokens, beyond what the attack suite sends."""
 
+import time
+
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -39,8 +41,6 @@ class TestVerifier:
 
     def test_clocks_may_be_a_minute_apart(self, authority: Authority, verifier: TokenVerifier) -> None:
         """A token that has expired, or begins, within the leeway is good."""
-        import time  # noqa: PLC0415 - the wall clock, for this test alone
-
         now = int(time.time())
         assert verifier.verify(authority.issue(AUDIENCE, exp=now - 30))
         assert verifier.verify(authority.issue(AUDIENCE, nbf=now + 30, iat=now + 30))

@@ -1,6 +1,7 @@
 """The keys of an authority: fetched when they are needed, kept, and never replaced by worse ones."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -134,10 +135,10 @@ class TestSigningKeys:
         ],
     )
     def test_whatever_the_authority_answers_is_bounded(
-        self, authority: Authority, keys: SigningKeys, answer: dict[str, object]
+        self, authority: Authority, keys: SigningKeys, answer: dict[str, Any]
     ) -> None:
         """Redirects, pages, endless answers and closed connections mean that there are no keys."""
-        authority.inject(**answer)  # type: ignore[arg-type] # the cases name the method's own arguments
+        authority.inject(**answer)
         with pytest.raises(KeysUnavailable):
             keys.key(authority.key_id)
 

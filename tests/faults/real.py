@@ -14,15 +14,15 @@ from tests.faults.stream import Run
 from tests.faults.trial import DAGS, identity
 
 Database = Literal["postgres", "sqlite"]
-_FILE: Final = """
+_FILE: Final = f"""
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
-for name in ("orders", "audit"):
+for name in {DAGS}:
     with DAG(name, schedule=None, catchup=False, max_active_runs=64):
         EmptyOperator(task_id="nothing")
 """
-# Tasks that the scheduler itself does: here only the runs matter.
+"""The DAGs' tasks are done by the scheduler itself: here only the runs matter."""
 _SOON: Final = {"AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2"}
 """Seconds between two looks into the folder of the DAG files; five minutes by default."""
 _PAGE: Final = 100
