@@ -12,11 +12,11 @@ from local.identity_endpoint import Audience, IdentityEndpoint
 from local.key_vault import LocalKeyVault
 from tests.calling_parts import AUDIENCE, CLIENT_ID, GITHUB_KEY, KEY, RULES, Caller
 from tests.functions_host_parts import running_host
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.stand_ins import Watch
 
-ROOT = Path(__file__).parent.parent
 QUEUE_FUNCTIONS = ("event_queue", "event_queue_poison", "parked_queue", "parked_queue_poison")
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from local.functions_host.host import Host
 
-APPS = Path(__file__).parent / "apps"
-
 
 def forget_runtime() -> None:
     """Make the next import of the runtime a fresh one: it keeps its one app in its modules."""

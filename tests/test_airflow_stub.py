@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import jwt
@@ -12,6 +11,7 @@ import pytest
 
 from local.airflow_stub import AirflowStub
 from shared.json_types import JsonObject
+from tests.support.paths import ROOT
 
 RUNS = "/api/v2/dags/smoke_tests/dagRuns"
 
@@ -103,7 +103,7 @@ def test_it_runs_as_a_process_of_its_own() -> None:
     """Started as a program it prints its address, and has every DAG."""
     with subprocess.Popen(
         [sys.executable, "-m", "local.airflow_stub"],
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import astuple
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from shared.app_facts import AppFacts, app_facts
 from shared.event import Event, read_events
 from shared.json_types import Json
+from tests.support.paths import EVENTS
 
-EVENTS: Final = Path(__file__).parent / "events"
 SITE: Final = "/subscriptions/5f0e/resourceGroups/shop/providers/Microsoft.Web/sites/shop"
 
 

@@ -9,8 +9,9 @@ import pytest
 from shared.decide import decide
 from shared.event import Event, read_events
 from shared.rules import load_rules
+from tests.support.paths import ROOT
 
-SAMPLES = Path(os.environ.get("UPDRAFT_EVENT_SAMPLES", Path(__file__).parents[2] / "shared" / "events"))
+SAMPLES = Path(os.environ.get("UPDRAFT_EVENT_SAMPLES", ROOT.parent / "shared" / "events"))
 APP_SERVICE = sorted((SAMPLES / "appservice").glob("*/*.json"))
 
 RULES = """

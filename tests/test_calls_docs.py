@@ -1,9 +1,9 @@
 """docs/calls.md: every refusal that the code can give is on it."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 PAGE = (ROOT / "docs/calls.md").read_text(encoding="utf-8")
 SOURCES = (*(ROOT / "shared").glob("*.py"), *(ROOT / "shared/callers").glob("*.py"))
 RAISED = re.compile(r'(?:CallRefused\(\s*(\d+)|unauthorized\()[,\s]*"(\w+)"')

@@ -9,8 +9,8 @@ import pytest
 
 from cli.main import main
 from cli.subscription import to_bicep
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 RULES = """
 connections: {main: {url: "%AIRFLOW%", auth: {kind: entra, scope: s}}}
 rules:

@@ -15,10 +15,10 @@ from cli.main import main
 from shared.decide import explain
 from shared.event import Event, read_events
 from shared.rules import load_rules
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
 EVENT = {
     "id": "e1",
     "topic": "/subscriptions/1/resourceGroups/web/providers/Microsoft.Web/sites/shop",

@@ -14,6 +14,7 @@ from local.loopback_server import Reply
 from shared.errors import UpdraftError
 from shared.json_types import JsonObject
 from shared.rules import load_rules
+from tests.support.paths import ROOT
 
 RULES = """
 connections:
@@ -238,14 +239,13 @@ def test_a_setting_that_is_missing_is_a_mistake(rules: Path, capsys: pytest.Capt
 @pytest.mark.usefixtures("stack_environment")
 def test_a_real_airflow_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The repository's own rules are right; a conf that its DAG refuses and a mistyped DAG are told."""
-    root = Path(__file__).parent.parent
-    arguments = ["validate", "--live", "--samples", str(root / "examples/events"), "--rules"]
-    assert main([*arguments, str(root / "rules.yaml")]) == 0
+    arguments = ["validate", "--live", "--samples", str(ROOT / "examples/events"), "--rules"]
+    assert main([*arguments, str(ROOT / "rules.yaml")]) == 0
     out = capsys.readouterr().out
     assert "DAG `smoke_tests` is ready" in out
     assert "DAG `load_orders` is ready, and the conf of 1 of the samples satisfies its params" in out
     wrong = tmp_path / "rules.yaml"
-    text = (root / "rules.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "rules.yaml").read_text(encoding="utf-8")
     text = text.replace('"{{ data.contentLength }}"', '"{{ data.contentLength }} bytes"')
     wrong.write_text(text.replace("dag: smoke_tests", "dag: smoke_test"), encoding="utf-8")
     assert main([*arguments, str(wrong)]) == 1

@@ -9,10 +9,9 @@ import pytest
 from shared.decide import decide, decide_for
 from shared.event import Event, read_cloud_event, read_events
 from shared.rules import load_rules
+from tests.support.paths import ROOT
 
-SAMPLES: Final = Path(
-    os.environ.get("UPDRAFT_EVENT_SAMPLES", Path(__file__).parents[2] / "shared" / "events")
-)
+SAMPLES: Final = Path(os.environ.get("UPDRAFT_EVENT_SAMPLES", ROOT.parent / "shared" / "events"))
 RULES: Final = load_rules(
     """
 connections: {main: {url: "https://airflow.example", auth: {kind: entra, scope: s}}}

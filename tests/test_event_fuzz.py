@@ -1,7 +1,6 @@
 """Whatever a body holds, reading it gives events and Unreadables, and never an exception."""
 
 import json
-from pathlib import Path
 from typing import Final
 
 from hypothesis import HealthCheck, given, settings
@@ -10,11 +9,12 @@ from hypothesis import strategies as st
 from shared.app_facts import app_facts
 from shared.event import KINDS, Event, Unreadable, read_cloud_event, read_events
 from shared.json_types import Json
+from tests.support.paths import EVENTS
 
 PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure."""
 
-BODIES: Final = [path.read_text() for path in sorted((Path(__file__).parent / "events").glob("*.json"))]
+BODIES: Final = [path.read_text() for path in sorted((EVENTS).glob("*.json"))]
 NAMES: Final = st.sampled_from(
     [
         *("id", "source", "topic", "type", "eventType", "specversion"),

@@ -1,7 +1,6 @@
 """Reading bodies: schemas, batches, and everything that can be wrong with them."""
 
 import json
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -12,8 +11,8 @@ from shared.event.json_text import MAX_DEPTH, parse, split_array
 from shared.event.members import MAX_LENGTH
 from shared.event.reading import MAX_MEMBERS
 from shared.json_types import Json, JsonObject
+from tests.support.paths import EVENTS
 
-EVENTS: Final = Path(__file__).parent / "events"
 GRID: Final[JsonObject] = {
     "id": "1",
     "topic": "/subscriptions/5f0e",

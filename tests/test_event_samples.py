@@ -12,10 +12,9 @@ import yaml
 from shared.app_facts import app_facts
 from shared.event import Event, Unreadable, read_cloud_event, read_events
 from shared.filters import FilterError, compile_filter
+from tests.support.paths import ROOT
 
-SAMPLES: Final = Path(
-    os.environ.get("UPDRAFT_EVENT_SAMPLES", Path(__file__).parents[2] / "shared" / "events")
-)
+SAMPLES: Final = Path(os.environ.get("UPDRAFT_EVENT_SAMPLES", ROOT.parent / "shared" / "events"))
 KINDS: Final = {"kudu": "kudu", "github": "github", "ado": "azure-devops", "acr": "acr"}
 NOT_EVENTS: Final = {
     "alerts/azure_classic_alert_1.json": "a classic alert has no envelope",

@@ -1,16 +1,13 @@
 """Bodies without an envelope: what they become, and that a redelivery has the same identity."""
 
 import json
-from pathlib import Path
-from typing import Final
 
 import pytest
 
 from shared.event import Event, Unreadable, read_events
 from shared.event.webhook_bodies import app_service_label, slot_in_label
 from shared.json_types import Json, JsonObject
-
-EVENTS: Final = Path(__file__).parent / "events"
+from tests.support.paths import EVENTS
 
 
 def load(name: str) -> JsonObject:

@@ -1,5 +1,4 @@
 import re
-from pathlib import Path
 
 import pytest
 
@@ -9,10 +8,11 @@ from shared.answer import Answer, why_unsendable
 from shared.failures import FAILURE_TABLE, AnswerClass, classify, explain, is_stale_token
 from tests.delivery_parts import DAG, Airflow, Tokens, run_request
 from tests.failure_cases import CASES, Case
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "delivery.md"
+DOCUMENT = ROOT / "docs" / "delivery.md"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,7 +1,6 @@
 """Keys, decisions on what is not documented, failures in words, and mistakes in filters."""
 
 import json
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -11,8 +10,7 @@ from shared.event import Event, ExactFloat, read_cloud_event, read_events
 from shared.filters import MISSING, OPERATORS, Fields, FilterError, compile_filter, parse_key, path_text
 from shared.filters.operators import as_number
 from shared.json_types import Json, JsonObject
-
-EVENTS: Final = Path(__file__).parent / "events"
+from tests.support.paths import EVENTS
 
 
 def fields_of(name: str) -> Fields:

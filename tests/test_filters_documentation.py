@@ -1,18 +1,17 @@
 """What docs/filters.md and docs/events.md say is so."""
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import yaml
 
 from shared.event import KINDS, Event
 from shared.filters import APP_MEMBERS, OPERATORS, Fields, compile_filter
+from tests.support.paths import DOCS
 
 if TYPE_CHECKING:
     from shared.json_types import Json
 
-DOCS: Final = Path(__file__).parents[1] / "docs"
 SITE: Final = "/subscriptions/5f0e/resourceGroups/shop/providers/Microsoft.Web/sites/"
 
 

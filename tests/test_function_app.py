@@ -14,8 +14,7 @@ from local.airflow_stub import AirflowStub
 from local.functions_host.host import Host
 from shared.version import VERSION
 from tests.functions_host_parts import running_host
-
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
 
 QUEUE_FUNCTIONS = ("event_queue", "event_queue_poison", "parked_queue", "parked_queue_poison")
 RULES = """

@@ -17,7 +17,8 @@ from local.event_grid_topic import EventGridTopic, Schema, Subscription, Webhook
 from local.functions_host.host import Host
 from local.functions_host.settings import HostSettingsError
 from local.functions_host.worker import AppNotIndexed, Worker, event_grid_data, queue_data
-from tests.functions_host_parts import APPS, forget_runtime, running_host
+from tests.functions_host_parts import forget_runtime, running_host
+from tests.support.paths import APPS
 
 pytestmark = pytest.mark.slow
 

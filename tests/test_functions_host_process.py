@@ -14,7 +14,7 @@ from typing import IO
 import pytest
 import requests
 
-from tests.functions_host_parts import APPS
+from tests.support.paths import APPS
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,8 @@ from local.certificates import Certificates
 from local.functions_host.storage_connections import queue_service
 from local.identity_endpoint import IdentityEndpoint
 from local.ports import free_port
-from tests.functions_host_parts import APPS, running_host
+from tests.functions_host_parts import running_host
+from tests.support.paths import APPS
 
 pytestmark = pytest.mark.stack
 ACCOUNT = "devstoreaccount1"

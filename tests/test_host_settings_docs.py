@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 from cli.subscription import DEAD_LETTER_CONTAINER, RETRY_POLICY
@@ -12,8 +11,8 @@ from shared.permits import longest_request
 from shared.relay import Policy
 from shared.rules import Connection
 from shared.storage import CONNECTIONS, DEAD_LETTERS_CONTAINER
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 STORAGE_SECONDS = 60.0
 """What the page says is left for Storage."""

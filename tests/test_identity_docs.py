@@ -1,14 +1,14 @@
 """docs/identity.md: every kind has its section, its diagram and an example that loads."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from shared.rules import load_rules
 from shared.rules.auth import KINDS
+from tests.support.paths import ROOT
 
-PAGE = (Path(__file__).parent.parent / "docs" / "identity.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 

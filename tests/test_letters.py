@@ -1,6 +1,5 @@
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,9 @@ from shared.event.json_text import parse
 from shared.json_types import JsonObject
 from shared.letters import Letter, read_letters
 from tests.delivery_parts import SEEN, event
+from tests.support.paths import EVENTS
 
-PUBLISHED = Path(__file__).parent / "events" / "dead_letters"
+PUBLISHED = EVENTS / "dead_letters"
 IN_EVENT_GRIDS_SCHEMA: JsonObject = {
     "id": "93902694-901e-008f-6f95-7153a806873c",
     "eventTime": "2020-08-13T17:18:13.1647262Z",

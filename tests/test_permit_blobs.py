@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,8 @@ from shared.errors import StorageUnavailable
 from shared.permit_blobs import LONGEST_WAIT, PermitBlobs, permits_of
 from shared.permit_store import View
 from shared.storage import Storage
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PLACES = 4
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from local import guard
 from local.processes import Interrupted, Processes, StackError, interruptible, shown
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parent.parent
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 
 SLEEPER = "import time; time.sleep(600)"

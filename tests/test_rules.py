@@ -1,15 +1,13 @@
 """rules.yaml: every mistake at once, each with its place, what was found and what was meant."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import RulesError
 from shared.rules import AirflowAuth, Connection, EntraAuth, Rules, load_rules
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 CONNECTION = "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
 
 

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,9 @@ from shared.rules import load_rules
 from shared.rules.schema import rules_schema
 from shared.templates import compile_template, event_scope
 from shared.templates.filters import FILTERS
+from tests.support.paths import ROOT
 
-PAGE = (Path(__file__).parent.parent / "docs/rules.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+) ([\w-]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 CONNECTION = (
     "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\nrules:\n- "

@@ -4,7 +4,6 @@ import copy
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -13,8 +12,8 @@ from jsonschema import Draft202012Validator
 from shared.errors import RulesError
 from shared.rules import load_rules
 from shared.rules.document import read_yaml
+from tests.support.paths import ROOT
 
-ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = json.loads((ROOT / "docs/rules.schema.json").read_text(encoding="utf-8"))
 VALIDATOR: Final = Draft202012Validator(SCHEMA)
 OWN: Final = (ROOT / "rules.yaml").read_text(encoding="utf-8")

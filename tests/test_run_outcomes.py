@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,8 +17,9 @@ from shared.run_name import RunName
 from shared.run_outcomes import BlobRunOutcomes, RunOutcome, report_outcome
 from shared.storage import Storage
 from tests.calling_parts import AGENT, AIRFLOW, Caller
+from tests.support.paths import ROOT
 
-SENDER = Path(__file__).parent.parent / "for_airflow/src/updraft_airflow"
+SENDER = ROOT / "for_airflow/src/updraft_airflow"
 OUTCOME = RunOutcome(
     run=RunName("analytics", "smoke_tests", "smoke__1__0a"),
     state="success",

@@ -4,8 +4,7 @@ import pytest
 
 from shared.errors import SettingsError
 from shared.settings import Settings
-
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
 
 
 def test_the_rules_lie_beside_the_app_by_default() -> None:

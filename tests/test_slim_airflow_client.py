@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from shared.slim_airflow_client import postpone
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parent.parent
 LOADED = """
 import json, sys
 from shared.slim_airflow_client import slim_client

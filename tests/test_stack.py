@@ -21,9 +21,9 @@ from local.processes import StackError
 from local.stack import Stack
 from local.timeline import outcomes
 from local.up import show
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.stack
-ROOT = Path(__file__).parent.parent
 MARK = "UPDRAFT_TEST_MARK"
 
 

@@ -18,8 +18,9 @@ from local.ports import LOOPBACK, free_port, is_taken
 from local.timeline import last_error, outcomes
 from shared.errors import EventError, SettingsError, UpdraftError
 from shared.json_types import JsonObject
+from tests.support.paths import ROOT
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "events" / "slot_swap_completed.json"
+EXAMPLE = ROOT / "examples" / "events" / "slot_swap_completed.json"
 CLOUD_EVENT: JsonObject = {
     "specversion": "1.0",
     "id": "1",

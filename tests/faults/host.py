@@ -5,13 +5,11 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from local.ports import LOOPBACK, free_port
 from local.processes import Process, Processes
-
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
+from tests.support.paths import ROOT
 
 
 class Host:

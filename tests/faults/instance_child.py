@@ -20,7 +20,7 @@ from shared.queues import EVENT_QUEUE, PARKED_QUEUE
 from shared.storage import Storage
 from tests.faults.pump import HOST_LEASE, Pump
 from tests.faults.stream import REFUND, Stream, stream
-from tests.faults.verdict import ROOT
+from tests.support.paths import ROOT
 
 _NICE = 19
 """Forty instances have machines of their own: here they may not starve Storage and Airflow."""

@@ -18,7 +18,8 @@ from tests.faults.of_host import empty, send, wait
 from tests.faults.real import OfThisTrial, RealAirflow
 from tests.faults.stream import REFUND, Run, Stream, stream
 from tests.faults.trial import AnAirflow, StubbedAirflow, write_rules
-from tests.faults.verdict import FAST_ENOUGH, ROOT, Verdict, compare
+from tests.faults.verdict import FAST_ENOUGH, Verdict, compare
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

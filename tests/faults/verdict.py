@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.faults.stream import Run
+from tests.support.paths import ROOT
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 FIGURES: Final = ROOT / "bench" / "out" / "faults.json"
 PAGE: Final = ROOT / "docs" / "delivery.md"
 _BEGIN: Final = "<!-- faults: written by make faults -->"

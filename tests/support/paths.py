@@ -1,0 +1,17 @@
+"""Folders of the checkout. Every test takes them from here, so that a test file can move to any depth."""
+
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = next(
+    folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").is_file()
+)
+"""The checkout."""
+
+DOCS: Final = ROOT / "docs"
+TESTS: Final = ROOT / "tests"
+APPS: Final = TESTS / "apps"
+"""Tiny Functions apps, one behaviour each."""
+
+EVENTS: Final = TESTS / "events"
+"""Bodies as services send them; the values are the project's own."""
