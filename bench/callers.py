@@ -9,10 +9,10 @@ from time import process_time
 from typing import Final
 
 from bench.results import Figure
-from local.identity_endpoint import IdentityEndpoint
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.callbacks.tokens import ReverseTokens
 from shared.callers import SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
-from shared.reverse_tokens import ReverseTokens
-from shared.run_name import RunName
+from shared.runs.ref import RunName
 
 TOKENS: Final = 200
 REPEATS: Final = 7

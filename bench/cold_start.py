@@ -14,11 +14,12 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from bench.results import ROOT, Figure
-from local.airflow_stub import AirflowStub
-from local.certificates import make_certificates
-from local.identity_endpoint import IdentityEndpoint
-from local.lease_stub import LeaseStub
+from bench.results import Figure
+from local.paths import ROOT
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.certificates import make_certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.lease_stub import LeaseStub
 
 HALF: Final = 0.5
 A_THIRD: Final = 1 / 3

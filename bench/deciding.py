@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.child import swap_event
 from bench.results import Figure, show
-from shared.decide import decide
+from shared.deciding.decide import decide
 from shared.event import Event, read_events
 from shared.rules import Rules, load_rules
 

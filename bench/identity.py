@@ -8,8 +8,8 @@ from typing import Final
 from azure.core.credentials import AccessToken
 
 from bench.results import Figure
+from shared.airflow.auth.source import token_source
 from shared.rules import Connection
-from shared.tokens import token_source
 
 BAR_MICROSECONDS: Final = 20.0
 CALLS: Final = 2_000

@@ -3,7 +3,8 @@
 import json
 from typing import Any, Final
 
-from bench.results import OUT, ROOT
+from bench.results import OUT
+from local.paths import ROOT
 
 BEGIN: Final = "<!-- bench: begin -->"
 END: Final = "<!-- bench: end -->"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+from local.paths import ROOT
+
 OUT: Final = ROOT / "bench" / "out"
 
 

@@ -1,6 +1,6 @@
 """The operator's command, `updraft`: one module a command, in the order of `COMMANDS`.
 
-A command is a module of this package with two functions, imported when the command line is read:
+A command is a module of `cli.commands` with two functions, imported when the command line is read:
 
     add_parser(subparsers) -> None    registers a parser under the module's own name
     run(args) -> int                  carries the command out and returns the exit status
@@ -10,7 +10,6 @@ A module may cost nothing at import but definitions; what only its work needs is
 
 import argparse
 import importlib
-import importlib.util
 import io
 import os
 import sys
@@ -54,12 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _modules() -> dict[str, ModuleType]:
-    """Return the commands that this installation has, by name."""
-    return {
-        name: importlib.import_module(f"cli.{name}")
-        for name in COMMANDS
-        if importlib.util.find_spec(f"cli.{name}") is not None
-    }
+    """Return the commands, by name."""
+    return {name: importlib.import_module(f"cli.commands.{name}") for name in COMMANDS}
 
 
 def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:

@@ -13,20 +13,20 @@ from datetime import UTC, datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Final
 
-from cli.letter_store import AT_ONCE
+from cli.dead_letter_container import AT_ONCE
 from cli.rules_file import plural
+from shared.azure.storage_account import WINDOWS_CONTAINER, made_when_missing, storage_errors
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event
-from shared.letters import Letter
-from shared.parking import MESSAGE_LIMIT, Parked, QueueParking
-from shared.queues import EVENT_QUEUE, PARKED_QUEUE
-from shared.storage import WINDOWS_CONTAINER, made_when_missing, storage_errors
-from shared.window_store import WindowBlobs
-from shared.windows import Closing
+from shared.stores.dead_letter_reader import Letter
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.parking import MESSAGE_LIMIT, Parked, QueueParking
+from shared.stores.window_blobs import WindowBlobs
+from shared.stores.windows import Closing
 
 if TYPE_CHECKING:
-    from cli.letter_store import Kept, LetterStore
-    from shared.storage import Storage
+    from cli.dead_letter_container import Kept, LetterStore
+    from shared.azure.storage_account import Storage
 
 _FOREVER: Final = -1
 _TOGETHER: Final = 64

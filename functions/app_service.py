@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions.web import answer
+from functions.http_types import answer
 from shared.app import app
 
 blueprint = func.Blueprint()

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from shared.app import app
-from shared.queues import EVENT_QUEUE, PARKED_QUEUE, poison_queue
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
 
 blueprint = func.Blueprint()
 

@@ -6,7 +6,7 @@ Anonymous to the platform: a function key would be a password. Every call carrie
 
 import azure.functions as func
 
-from functions.web import answer
+from functions.http_types import answer
 from shared.app import app
 
 blueprint = func.Blueprint()

@@ -13,9 +13,9 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
-from cli.publish import publish, read, renewed
-from local.functions_process import ROOT
-from local.processes import StackError, shown
+from cli.commands.publish import publish, read, renewed
+from local.paths import ROOT
+from local.processes.processes import StackError, shown
 from local.stack import STATE, Stack
 from local.stage import perform
 from local.timeline import Told, last_error, moment, outcomes
@@ -167,7 +167,7 @@ def prepare_publisher(stack: Stack) -> None:
     os.environ.update(stack.environment)
     import azure.eventgrid  # noqa: F401, PLC0415 - loading it is the point
 
-    from shared.credential import azure_credential  # noqa: PLC0415 - as above
+    from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
 
     azure_credential().get_token(_EVENT_GRID)
 

@@ -16,16 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from local.airflow_auth import ADMIN, entra
-from local.airflow_process import Airflow
-from local.azurite import Azurite
-from local.certificates import make_certificates
-from local.event_grid_topic import EventGridTopic, StorageQueue, Subscription, Webhook
-from local.functions_process import ROOT, FunctionsApp, HostKind
-from local.identity_endpoint import Identity, IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from local.processes import Processes, StackError, shown
-from shared.queues import EVENT_QUEUE
+from local.paths import ROOT
+from local.processes.processes import Processes, StackError, shown
+from local.servers.airflow_auth import ADMIN, entra
+from local.servers.airflow_process import Airflow
+from local.servers.azurite import Azurite
+from local.servers.functions_process import FunctionsApp, HostKind
+from local.stand_ins.certificates import make_certificates
+from local.stand_ins.event_grid_topic import EventGridTopic, StorageQueue, Subscription, Webhook
+from local.stand_ins.identity_endpoint import Identity, IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.stores.names import EVENT_QUEUE
 
 STATE: Final = ROOT / ".updraft"
 """Where the stack keeps its state, logs and sockets; `make clean` removes it."""

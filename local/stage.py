@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from local.functions_process import HostKind
-from local.processes import Interrupted, StackError, interruptible, shown
+from local.processes.processes import Interrupted, StackError, interruptible, shown
+from local.servers.functions_process import HostKind
 from local.stack import Stack
 from shared.errors import UpdraftError
 

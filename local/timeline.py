@@ -15,7 +15,7 @@ _KEPT: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One outcome, as the app's own log line tells it (`shared/telemetry.py`).
+    """One outcome, as the app's own log line tells it (`shared/log.py`).
 
     Attributes:
         function: The function that got the event.

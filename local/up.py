@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from local.airflow_auth import ADMIN
-from local.processes import shown
+from local.processes.processes import shown
+from local.servers.airflow_auth import ADMIN
 from local.stack import AIRFLOW_PORT, FUNCTIONS_PORT, STATE, Stack
 from local.stage import INTERRUPTED, perform
 

@@ -11,31 +11,31 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from shared.airflow import AirflowClient
-from shared.attempts import Target
-from shared.breaker import Breaker
-from shared.callbacks import CallbackAirflow
-from shared.credential import azure_credential
-from shared.dead_letters import BlobDeadLetters
+from shared.admission.breaker import Breaker
+from shared.admission.limiter import SharedLimiter
+from shared.admission.permit_blobs import PermitBlobs, permits_of
+from shared.admission.permits import Permits, longest_request
+from shared.airflow.auth.source import token_source
+from shared.airflow.client import AirflowClient
+from shared.azure.credential import azure_credential
+from shared.azure.storage_account import Storage
+from shared.callbacks.attach import CallbackAirflow
+from shared.delivery.attempts import Target
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import Ledger
+from shared.delivery.relay import Policy, Relay
 from shared.errors import ConfigurationError, RulesError
-from shared.intake import Intake
-from shared.limiter import SharedLimiter
-from shared.outcomes import Ledger
-from shared.parking import QueueParking
-from shared.permit_blobs import PermitBlobs, permits_of
-from shared.permits import Permits, longest_request
-from shared.relay import Policy, Relay
+from shared.log import LOGGER
 from shared.rules import Connection, Rules, load_rules
 from shared.settings import Settings
-from shared.storage import Storage
-from shared.telemetry import LOGGER
-from shared.tokens import token_source
+from shared.stores.dead_letters import BlobDeadLetters
+from shared.stores.parking import QueueParking
+from shared.stores.window_blobs import WindowBlobs
 from shared.vaults import Vaults
 from shared.version import VERSION
-from shared.window_store import WindowBlobs
 
 if TYPE_CHECKING:
-    from shared.front_door import FrontDoor
+    from shared.http_api.api import FrontDoor
 
 
 class App:
@@ -87,7 +87,7 @@ class App:
     @property
     def front_door(self) -> "FrontDoor":
         """What answers calls over HTTP, and gives runs the tokens that they report with."""
-        from shared.front_door import FrontDoor  # noqa: PLC0415 - a cold start for an event does without
+        from shared.http_api.api import FrontDoor  # noqa: PLC0415 - a cold start for an event does without
 
         with self._lock:
             if self._front_door is None:

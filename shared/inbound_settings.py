@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.errors import SettingsError
-from shared.rules.addresses import check_address
+from shared.values.urls import check_address
 
 TENANT_ID: Final = "UPDRAFT_TENANT_ID"
 AUDIENCE: Final = "UPDRAFT_AUDIENCE"

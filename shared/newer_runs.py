@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.attempts import Attempts, Ending, EndingKind
+from shared.airflow.failure_table import AnswerClass, explain
+from shared.delivery.attempts import Attempts, Ending, EndingKind
 from shared.errors import TemplateError
-from shared.failures import AnswerClass, explain
 from shared.json_types import Json, JsonObject
-from shared.run_identity import RESERVED
-from shared.templates import parse_time, time_text
+from shared.rules.templates import parse_time, time_text
+from shared.runs.provenance import RESERVED
 
 if TYPE_CHECKING:
-    from shared.run_request import RunRequest
+    from shared.runs.request import RunRequest
 
 _SUPERSEDED: Final = "Superseded"
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from shared.keyvault import KeyVault, Secrets
+from shared.azure.key_vault import KeyVault, Secrets
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
-from shared.event.json_text import parse
-from shared.gate import Gate
 from shared.json_types import Json, JsonObject
-from shared.telemetry import LOGGER
+from shared.log import LOGGER
+from shared.throttle import Gate
+from shared.values.json_text import parse
 
 PROBLEM: Final = "application/problem+json"
 JSON_TYPES: Final = frozenset({"application/json"})

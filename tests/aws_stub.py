@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import jwt
 
-from local.airflow_stub import AirflowStub
-from local.loopback_server import LoopbackServer, Reply, Request
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 from shared.json_types import Json, JsonObject
 
 if TYPE_CHECKING:

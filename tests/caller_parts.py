@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from local.identity_endpoint import IdentityEndpoint
-from local.loopback_server import Reply, Request
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.loopback_server import Reply, Request
 from shared.json_types import Json, JsonObject
-from shared.rules.callers import CallerSpec
+from shared.rules.model.callers import CallerSpec
 from shared.web import CallRefused
 
 AUDIENCE = "api://updraft"

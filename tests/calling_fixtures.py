@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import shared.app
-from local.airflow_stub import AirflowStub
-from local.identity_endpoint import Audience, IdentityEndpoint
-from local.key_vault import LocalKeyVault
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
 from tests.calling_parts import AUDIENCE, CLIENT_ID, GITHUB_KEY, KEY, RULES, Caller
 from tests.functions_host_parts import running_host
 from tests.support.paths import ROOT

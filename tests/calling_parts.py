@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import requests
 
-from local.airflow_stub import AirflowStub
 from local.functions_host.host import Host
-from local.identity_endpoint import Identity, IdentityEndpoint
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.identity_endpoint import Identity, IdentityEndpoint
 from shared.json_types import Json
 
 if TYPE_CHECKING:

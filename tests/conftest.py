@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from local.airflow_auth import SIMPLE, fab
-from local.airflow_process import Airflow
-from local.azurite import Azurite
-from local.certificates import Certificates, make_certificates
-from local.functions_process import ROOT
-from local.identity_endpoint import IdentityEndpoint
-from local.processes import Processes
+from local.paths import ROOT
+from local.processes.processes import Processes
+from local.servers.airflow_auth import SIMPLE, fab
+from local.servers.airflow_process import Airflow
+from local.servers.azurite import Azurite
 from local.stack import AIRFLOW_CLIENT_ID, DAGS, STATE, Stack
+from local.stand_ins.certificates import Certificates, make_certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
 
 # All of them here: wherever `pytest_plugins` stands, pytest gives the fixtures to every test of the run, so
 # each has to have a name of its own (tests/test_fixtures.py).
@@ -105,7 +105,8 @@ def airflow_with_passwords(request: pytest.FixtureRequest) -> Iterator[Airflow]:
     """A real Airflow with each of the auth managers that know passwords: its API server alone, on SQLite.
 
     It withstands one request at a time, and the runs that it is asked for stay queued. `passwords` holds
-    those of the logins `local.airflow_auth.USER`, which may start runs of the examples' DAGs, and `ADMIN`.
+    those of the logins `local.servers.airflow_auth.USER`, which may start runs of the examples'
+    DAGs, and `ADMIN`.
     """
     kind = str(request.param)
     folder = STATE_OF_TESTS / kind

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.airflow_stub import AirflowStub
+from local.stand_ins.airflow_stub import AirflowStub
 from tests.delivery_parts import DAG, Delivering
 
 

@@ -8,22 +8,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from local.airflow_stub import AirflowStub
-from shared.airflow import AirflowClient
-from shared.attempts import Target
-from shared.breaker import Breaker
-from shared.dead_letters import DeadLetter
-from shared.decide import Decision
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.admission.breaker import Breaker
+from shared.airflow.client import AirflowClient
+from shared.deciding.decide import Decision
+from shared.delivery.attempts import Target
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import Ledger
+from shared.delivery.relay import Relay
 from shared.errors import StorageUnavailable
 from shared.event import Event
-from shared.intake import Intake
 from shared.json_types import JsonObject
-from shared.outcomes import Ledger
-from shared.parking import Parked
-from shared.relay import Relay
 from shared.rules import Rules
-from shared.run_request import RunRequest
-from shared.windows import Closing, Gathering, Joined, in_order
+from shared.runs.request import RunRequest
+from shared.stores.dead_letters import DeadLetter
+from shared.stores.parking import Parked
+from shared.stores.windows import Closing, Gathering, Joined, in_order
 
 DAG = "smoke_tests"
 RUN_ID = "smoke__2026__0123456789abcdef"

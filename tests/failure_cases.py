@@ -7,11 +7,11 @@ real one as well as to the stub; a case with a fault is for the stub alone.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from local.airflow_stub import AirflowStub
-from local.loopback_server import Request
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.loopback_server import Request
+from shared.delivery.outcomes import OutcomeKind
 from shared.json_types import JsonObject
-from shared.outcomes import OutcomeKind
-from shared.run_request import RunRequest
+from shared.runs.request import RunRequest
 from tests.delivery_parts import DAG, RUN_ID, conf, run_request
 
 

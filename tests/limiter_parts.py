@@ -2,9 +2,9 @@
 
 import random
 
-from shared.limiter import SharedLimiter
-from shared.permit_store import Step
-from shared.permits import Permits
+from shared.admission.limiter import SharedLimiter
+from shared.admission.permit_store import Step
+from shared.admission.permits import Permits
 from tests.permit_parts import KeptLeases
 
 

@@ -12,13 +12,13 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.airflow import AirflowClient
-from shared.credential import azure_credential
-from shared.limiter import SharedLimiter
-from shared.permit_blobs import PermitBlobs, permits_of
-from shared.permits import Permits
-from shared.run_request import RunRequest
-from shared.storage import Storage
+from shared.admission.limiter import SharedLimiter
+from shared.admission.permit_blobs import PermitBlobs, permits_of
+from shared.admission.permits import Permits
+from shared.airflow.client import AirflowClient
+from shared.azure.credential import azure_credential
+from shared.azure.storage_account import Storage
+from shared.runs.request import RunRequest
 from tests.delivery_parts import Airflow, Tokens
 
 THREADS = 8

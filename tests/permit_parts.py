@@ -2,7 +2,7 @@
 
 import itertools
 
-from shared.permit_store import LEASE_SECONDS, View
+from shared.admission.permit_store import LEASE_SECONDS, View
 
 
 class KeptLeases:

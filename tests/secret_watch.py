@@ -20,17 +20,17 @@ from typing import Any
 
 import pytest
 
-from local.airflow_process import Airflow
-from local.azurite import Azurite, _Signed
-from local.identity_endpoint import IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from local.processes import Processes
+from local.processes.processes import Processes
+from local.servers.airflow_process import Airflow
+from local.servers.azurite import Azurite, _Signed
 from local.stack import STATE, Stack
-from shared.dead_letters import BlobDeadLetters
-from shared.parking import QueueParking
-from shared.queues import PARKED_QUEUE
-from shared.reverse_tokens import ReverseTokens
-from shared.storage import CLAIMS_CONTAINER, DEAD_LETTERS_CONTAINER
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.azure.storage_account import CLAIMS_CONTAINER, DEAD_LETTERS_CONTAINER
+from shared.callbacks.tokens import ReverseTokens
+from shared.stores.dead_letters import BlobDeadLetters
+from shared.stores.names import PARKED_QUEUE
+from shared.stores.parking import QueueParking
 from tests.delivery_parts import KeptLetters, KeptParking
 from tests.leaks import Secrets, Told, leaks
 

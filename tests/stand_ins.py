@@ -15,14 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 import jwt
 import pytest
 
-from local.certificates import Certificates
-from local.identity_endpoint import Identity, IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from local.lease_stub import LeaseStub
-from local.loopback_server import LoopbackServer, Reply, Request
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import Identity, IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from local.stand_ins.lease_stub import LeaseStub
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
+from shared.azure.key_vault import KeyVault
 from shared.errors import CredentialError
 from shared.json_types import Json
-from shared.keyvault import KeyVault
 from shared.rules import Connection
 from tests.secret_watch import SecretWatch
 
@@ -188,7 +188,7 @@ def leases(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Itera
 @pytest.fixture
 def key_vault(vault: LocalKeyVault, clock: Clock) -> KeyVault:
     """The product's Key Vault, on the stand-in."""
-    from shared.credential import azure_credential  # noqa: PLC0415 - after the environment is set
+    from shared.azure.credential import azure_credential  # noqa: PLC0415 - after the environment is set
 
     return KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.5)
 

@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
-from local.azurite import Azurite
-from local.certificates import Certificates
-from local.identity_endpoint import IdentityEndpoint
-from shared.credential import azure_credential
-from shared.storage import Storage
+from local.servers.azurite import Azurite
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.azure.credential import azure_credential
+from shared.azure.storage_account import Storage
 
 
 @pytest.fixture

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.airflow2_process import ENVIRONMENT, USER, Airflow2
-from local.key_vault import LocalKeyVault
-from local.processes import Processes
-from shared.airflow import AirflowClient
-from shared.attempts import Attempts, Budget, EndingKind, Target
-from shared.breaker import Breaker
-from shared.credential import azure_credential
-from shared.failures import AnswerClass, classify
-from shared.keyvault import KeyVault
+from local.processes.processes import Processes
+from local.servers.airflow2_process import ENVIRONMENT, USER, Airflow2
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.admission.breaker import Breaker
+from shared.airflow.auth.source import token_source
+from shared.airflow.client import AirflowClient
+from shared.airflow.failure_table import AnswerClass, classify
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import KeyVault
+from shared.delivery.attempts import Attempts, Budget, EndingKind, Target
 from shared.rules import Connection
-from shared.tokens import token_source
 from tests.conftest import STATE_OF_TESTS
 from tests.delivery_parts import DAG, Places, conf, run_request
 

@@ -7,11 +7,11 @@ from typing import Self
 
 import pytest
 
-from local.airflow_stub import AirflowStub
-from local.certificates import make_certificates
-from local.loopback_server import LoopbackServer, Reply, Request
-from shared.airflow import BODY_LIMIT, AirflowClient
-from shared.answer import Answer
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.certificates import make_certificates
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
+from shared.airflow.client import BODY_LIMIT, AirflowClient
+from shared.airflow.response import Answer
 from shared.errors import TokenUnavailable
 from shared.version import VERSION
 from tests.delivery_parts import DAG, RUN_ID, Airflow, Tokens, run_request

@@ -6,29 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.identity_endpoint import IdentityEndpoint
-from local.loopback_server import Reply
-from shared.airflow import AirflowClient
-from shared.airflow_mwaa import PAGE, PAGES, PATH_LIMIT
-from shared.answer import Answer
-from shared.attempts import Attempts, Budget, EndingKind, Target
-from shared.breaker import Breaker
-from shared.credential import azure_credential
-from shared.failures import AnswerClass, classify
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.loopback_server import Reply
+from shared.admission.breaker import Breaker
+from shared.admission.permit_blobs import permits_of
+from shared.airflow.auth.source import TokenSource, token_source
+from shared.airflow.client import AirflowClient
+from shared.airflow.failure_table import AnswerClass, classify
+from shared.airflow.mwaa import PAGE, PAGES, PATH_LIMIT
+from shared.airflow.response import Answer
+from shared.azure.credential import azure_credential
+from shared.delivery.attempts import Attempts, Budget, EndingKind, Target
+from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.http_api.runs import _run
 from shared.json_types import JsonObject
-from shared.outcomes import Outcome, OutcomeKind
-from shared.permit_blobs import permits_of
 from shared.rules import Connection, load_rules
-from shared.run_calls import _run
-from shared.run_request import RunRequest
-from shared.tokens import TokenSource, token_source
+from shared.runs.request import RunRequest
 from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts, error, failure, wrapped
 from tests.delivery_parts import Places
 
 pytestmark = pytest.mark.slow
 
 if TYPE_CHECKING:
-    from shared.keyvault import Secrets
+    from shared.azure.key_vault import Secrets
     from tests.stand_ins import Clock, Watch
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.airflow_auth import ADMIN, USER
-from local.airflow_process import Airflow
+from local.servers.airflow_auth import ADMIN, USER
+from local.servers.airflow_process import Airflow
 
 if TYPE_CHECKING:
     from shared.json_types import JsonObject

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 
-from local.airflow_stub import AirflowStub
+from local.stand_ins.airflow_stub import AirflowStub
 from shared.json_types import JsonObject
 from tests.support.paths import ROOT
 
@@ -102,7 +102,7 @@ def test_the_peak_is_counted(stub: AirflowStub) -> None:
 def test_it_runs_as_a_process_of_its_own() -> None:
     """Started as a program it prints its address, and has every DAG."""
     with subprocess.Popen(
-        [sys.executable, "-m", "local.airflow_stub"],
+        [sys.executable, "-m", "local.stand_ins.airflow_stub"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.airflow_stub import AirflowStub
-from local.loopback_server import LoopbackServer, Reply, Request
-from shared.airflow import AirflowClient
-from shared.failures import AnswerClass, classify
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
+from shared.airflow.client import AirflowClient
+from shared.airflow.failure_table import AnswerClass, classify
 from tests.delivery_parts import DAG, RUN_ID, Airflow, Tokens, run_request
 
 ID_TAKEN = {"detail": f"DAGRun with DAG ID: '{DAG}' and DAGRun ID: '{RUN_ID}' already exists"}

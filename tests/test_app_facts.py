@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from shared.app_facts import AppFacts, app_facts
 from shared.event import Event, read_events
+from shared.event.app_facts import AppFacts, app_facts
 from shared.json_types import Json
 from tests.support.paths import EVENTS
 

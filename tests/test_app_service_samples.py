@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.decide import decide
+from shared.deciding.decide import decide
 from shared.event import Event, read_events
 from shared.rules import load_rules
 from tests.support.paths import ROOT

@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.reverse_tokens import SCOPE, TYPE
+from shared.callbacks.tokens import SCOPE, TYPE
 from tests.calling_parts import (
     AGENT,
     AIRFLOW,

@@ -1,6 +1,6 @@
 import threading
 
-from shared.breaker import Breaker, BreakerState, Passage
+from shared.admission.breaker import Breaker, BreakerState, Passage
 from tests.delivery_parts import Clock
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cached import LONG_PAUSE, PAUSE, Cached, Lease
+from shared.azure.refreshing import LONG_PAUSE, PAUSE, Cached, Lease
 from shared.errors import TokenUnavailable
 
 

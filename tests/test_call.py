@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from shared.call import RUN_REQUESTED, Call
-from shared.caller_stamp import ATTRIBUTE, caller_of, stamped, unstamped
-from shared.decide import decide, decide_for
+from shared.deciding.decide import decide, decide_for
+from shared.deciding.direct_runs import RUN_REQUESTED, Call
 from shared.event import Event, read_events
-from shared.parking import Parked
+from shared.event.caller_stamp import ATTRIBUTE, caller_of, stamped, unstamped
 from shared.rules import Rules, load_rules
-from shared.rules.model import CALL
+from shared.rules.model.rule import CALL
+from shared.stores.parking import Parked
 from tests.delivery_parts import SEEN, event
 
 RULES = """

@@ -4,19 +4,19 @@ from typing import Any
 
 import pytest
 
-from local.airflow_stub import AirflowStub
-from shared.airflow import AirflowClient
-from shared.answer import Answer
-from shared.attempts import Target
-from shared.callbacks import HIDDEN, CallbackAirflow, without
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.airflow.client import AirflowClient
+from shared.airflow.response import Answer
+from shared.callbacks.attach import HIDDEN, CallbackAirflow, without
+from shared.callbacks.tokens import ReverseTokens
+from shared.delivery.attempts import Target
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import OutcomeKind
+from shared.delivery.relay import Relay
 from shared.errors import SettingsError, TokenUnavailable
-from shared.intake import Intake
-from shared.outcomes import OutcomeKind
-from shared.relay import Relay
-from shared.reverse_tokens import ReverseTokens
-from shared.run_identity import is_ours
-from shared.run_name import RunName
-from shared.run_request import CallbackTerms
+from shared.runs.provenance import is_ours
+from shared.runs.ref import RunName
+from shared.runs.request import CallbackTerms
 from tests.delivery_parts import DAG, Airflow, Delivering, Tokens, run_request
 from tests.test_call import CALLED, rules
 from tests.test_reverse_tokens import NEW, URL, Vault

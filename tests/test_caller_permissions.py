@@ -5,8 +5,8 @@ import pytest
 from shared.callers import Rates, fits
 from shared.callers.permissions import MOST_BUCKETS, check_conf, start_entry
 from shared.callers.verifier import Identity as Caller
-from shared.gate import Gate
-from shared.rules.callers import CallerSpec
+from shared.rules.model.callers import CallerSpec
+from shared.throttle import Gate
 from tests.caller_parts import GUID, OTHER, refusal, spec
 from tests.stand_ins import Clock
 

@@ -6,7 +6,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from local.identity_endpoint import Identity
+from local.stand_ins.identity_endpoint import Identity
 from shared.callers import TokenVerifier, tenant_issuers
 from shared.callers.verifier import LONGEST_TOKEN
 from shared.callers.verifier import Identity as Caller

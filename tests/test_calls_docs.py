@@ -5,7 +5,7 @@ import re
 from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs/calls.md").read_text(encoding="utf-8")
-SOURCES = (*(ROOT / "shared").glob("*.py"), *(ROOT / "shared/callers").glob("*.py"))
+SOURCES = (ROOT / "shared").rglob("*.py")
 RAISED = re.compile(r'(?:CallRefused\(\s*(\d+)|unauthorized\()[,\s]*"(\w+)"')
 INTERNAL = {"internal"}  # a mistake of this app, which nobody can do anything about
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands.subscription import to_bicep
 from cli.main import main
-from cli.subscription import to_bicep
 from tests.support.paths import ROOT
 
 RULES = """

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.doctor import Claims, identity_in_words
+from cli.commands.doctor import Claims, identity_in_words
 from cli.main import main
-from local.airflow_process import Airflow
-from local.airflow_stub import AirflowStub
-from local.identity_endpoint import Audience, IdentityEndpoint
-from local.key_vault import LocalKeyVault
+from local.servers.airflow_process import Airflow
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
 from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
-from shared.decide import explain
+from shared.deciding.decide import explain
 from shared.event import Event, read_events
 from shared.rules import load_rules
 from tests.support.paths import ROOT

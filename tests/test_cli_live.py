@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.live import DagState, RuleCheck, live_checks
+from cli.live_checks import DagState, RuleCheck, live_checks
 from cli.main import main
-from local.airflow_stub import AirflowStub
-from local.identity_endpoint import IdentityEndpoint
-from local.loopback_server import Reply
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.loopback_server import Reply
 from shared.errors import UpdraftError
 from shared.json_types import JsonObject
 from shared.rules import load_rules

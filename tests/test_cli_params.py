@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from cli.params import params_problems
+from cli.dag_params import params_problems
 from shared.errors import UpdraftError
-from shared.event.json_text import parse
 from shared.json_types import Json, JsonObject
+from shared.values.json_text import parse
 
 
 def param(value: Json = None, **schema: Json) -> JsonObject:

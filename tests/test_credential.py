@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-from local.identity_endpoint import IdentityEndpoint
-from shared.credential import azure_credential, fetch_token, make_credential
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.azure.credential import azure_credential, fetch_token, make_credential
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:

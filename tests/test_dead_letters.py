@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.dead_letters import RAW_LIMIT, BlobDeadLetters, DeadLetter
+from shared.azure.storage_account import Storage
 from shared.event import Unreadable
-from shared.storage import Storage
+from shared.stores.dead_letters import RAW_LIMIT, BlobDeadLetters, DeadLetter
 from tests.delivery_parts import SEEN, event, run_request
 
 

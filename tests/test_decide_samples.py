@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from shared.decide import decide, decide_for
+from shared.deciding.decide import decide, decide_for
 from shared.event import Event, read_cloud_event, read_events
 from shared.rules import load_rules
 from tests.support.paths import ROOT

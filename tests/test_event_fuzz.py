@@ -6,8 +6,8 @@ from typing import Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.app_facts import app_facts
 from shared.event import KINDS, Event, Unreadable, read_cloud_event, read_events
+from shared.event.app_facts import app_facts
 from shared.json_types import Json
 from tests.support.paths import EVENTS
 

@@ -13,8 +13,8 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, EventGridPublisherClient
 
-from local.certificates import Certificates
-from local.event_grid_topic import (
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.event_grid_topic import (
     DeadLetter,
     EventGridTopic,
     HandshakeFailed,
@@ -24,8 +24,8 @@ from local.event_grid_topic import (
     Subscription,
     Webhook,
 )
-from local.identity_endpoint import IdentityEndpoint
-from local.loopback_server import LoopbackServer, Reply, Request
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 import yaml
 
-from shared.app_facts import app_facts
 from shared.event import Event, Unreadable, read_cloud_event, read_events
-from shared.filters import FilterError, compile_filter
+from shared.event.app_facts import app_facts
+from shared.rules.filters import FilterError, compile_filter
 from tests.support.paths import ROOT
 
 SAMPLES: Final = Path(os.environ.get("UPDRAFT_EVENT_SAMPLES", ROOT.parent / "shared" / "events"))

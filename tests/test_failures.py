@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from local.airflow_stub import AirflowStub
-from shared.airflow import AirflowClient
-from shared.answer import Answer, why_unsendable
-from shared.failures import FAILURE_TABLE, AnswerClass, classify, explain, is_stale_token
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.airflow.client import AirflowClient
+from shared.airflow.failure_table import FAILURE_TABLE, AnswerClass, classify, explain, is_stale_token
+from shared.airflow.response import Answer, why_unsendable
 from tests.delivery_parts import DAG, Airflow, Tokens, run_request
 from tests.failure_cases import CASES, Case
 from tests.support.paths import ROOT

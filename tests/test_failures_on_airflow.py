@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.airflow_process import Airflow
-from shared.airflow import AirflowClient
-from shared.failures import classify
+from local.servers.airflow_process import Airflow
+from shared.airflow.client import AirflowClient
+from shared.airflow.failure_table import classify
 from tests.delivery_parts import DAG, Delivering, Tokens, decision, event
 from tests.delivery_parts import Airflow as Connection
 from tests.failure_cases import CASES, Case

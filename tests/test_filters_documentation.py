@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from shared.event import KINDS, Event
-from shared.filters import APP_MEMBERS, OPERATORS, Fields, compile_filter
+from shared.rules.filters import APP_MEMBERS, OPERATORS, Fields, compile_filter
 from tests.support.paths import DOCS
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 import shared.app
-from local.airflow_stub import AirflowStub
 from local.functions_host.host import Host
+from local.stand_ins.airflow_stub import AirflowStub
 from shared.version import VERSION
 from tests.functions_host_parts import running_host
 from tests.support.paths import ROOT

@@ -13,10 +13,10 @@ import requests
 from azure.core.credentials import AzureKeyCredential
 from azure.eventgrid import EventGridEvent, EventGridPublisherClient
 
-from local.event_grid_topic import EventGridTopic, Schema, Subscription, Webhook
 from local.functions_host.host import Host
 from local.functions_host.settings import HostSettingsError
 from local.functions_host.worker import AppNotIndexed, Worker, event_grid_data, queue_data
+from local.stand_ins.event_grid_topic import EventGridTopic, Schema, Subscription, Webhook
 from tests.functions_host_parts import forget_runtime, running_host
 from tests.support.paths import APPS
 

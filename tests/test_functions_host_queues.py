@@ -11,11 +11,11 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from local.azurite import Azurite
-from local.certificates import Certificates
 from local.functions_host.storage_connections import queue_service
-from local.identity_endpoint import IdentityEndpoint
-from local.ports import free_port
+from local.processes.ports import free_port
+from local.servers.azurite import Azurite
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
 from tests.functions_host_parts import running_host
 from tests.support.paths import APPS
 

@@ -3,10 +3,10 @@
 import threading
 import time
 
-from local.airflow_stub import AirflowStub
-from shared.limiter import SharedLimiter
-from shared.outcomes import Outcome, OutcomeKind
-from shared.waiting_line import WaitingLine
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.admission.fair_queue import WaitingLine
+from shared.admission.limiter import SharedLimiter
+from shared.delivery.outcomes import Outcome, OutcomeKind
 from tests.delivery_parts import DAG, Delivering, decision, event
 from tests.limiter_parts import Kept
 from tests.permit_parts import KeptLeases

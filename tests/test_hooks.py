@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from local.airflow_stub import AirflowStub
+from local.stand_ins.airflow_stub import AirflowStub
 from shared.errors import SecretUnavailable, SettingsError
-from shared.hooks import Hooks
+from shared.http_api.webhooks import Hooks
 from shared.rules import load_rules
 from shared.web import CallRefused, Request
 from tests.delivery_parts import DAG, Delivering

@@ -5,12 +5,12 @@ import math
 import re
 from typing import Any
 
-from cli.subscription import DEAD_LETTER_CONTAINER, RETRY_POLICY
+from cli.commands.subscription import DEAD_LETTER_CONTAINER, RETRY_POLICY
 from local.functions_host.settings import HostSettings, read_host_settings
-from shared.permits import longest_request
-from shared.relay import Policy
+from shared.admission.permits import longest_request
+from shared.azure.storage_account import CONNECTIONS, DEAD_LETTERS_CONTAINER
+from shared.delivery.relay import Policy
 from shared.rules import Connection
-from shared.storage import CONNECTIONS, DEAD_LETTERS_CONTAINER
 from tests.support.paths import ROOT
 
 THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"

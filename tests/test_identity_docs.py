@@ -5,7 +5,7 @@ import re
 import pytest
 
 from shared.rules import load_rules
-from shared.rules.auth import KINDS
+from shared.rules.model.auth import KINDS
 from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import pytest
 import requests
 from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
 
-from local.identity_endpoint import Audience, IdentityEndpoint
+from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 
 STORAGE = "https://storage.azure.com"
 AIRFLOW = "api://airflow"

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.airflow_auth import AIRFLOW_RESOURCE, USER
-from local.airflow_process import Airflow
-from local.key_vault import LocalKeyVault
-from shared.airflow import AirflowClient
-from shared.attempts import Attempts, Budget, EndingKind, Target
-from shared.breaker import Breaker
-from shared.credential import azure_credential
+from local.servers.airflow_auth import AIRFLOW_RESOURCE, USER
+from local.servers.airflow_process import Airflow
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.admission.breaker import Breaker
+from shared.airflow.auth.source import TokenSource, token_source
+from shared.airflow.client import AirflowClient
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import KeyVault
+from shared.delivery.attempts import Attempts, Budget, EndingKind, Target
 from shared.errors import TokenUnavailable
-from shared.keyvault import KeyVault
 from shared.rules import Connection
 from shared.settings import Settings
-from shared.tokens import TokenSource, token_source
 from shared.vaults import Vaults
 from tests.delivery_parts import DAG, Places, run_request
 

@@ -7,14 +7,14 @@ import pytest
 from azure.functions import QueueMessage
 
 from functions.event_queue import event_queue, parked_queue
-from local.airflow_stub import AirflowStub
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import OutcomeKind
 from shared.errors import ConfigurationError, SettingsError, StorageUnavailable
 from shared.event import Event, read_events
-from shared.intake import Intake
-from shared.outcomes import OutcomeKind
-from shared.parking import ClaimGone, Parked
-from shared.queues import EVENT_QUEUE, PARKED_QUEUE
 from shared.rules import Rules, load_rules
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.parking import ClaimGone, Parked
 from tests.delivery_parts import DAG, SEEN, Delivering, KeptParking
 
 RULES = f"""

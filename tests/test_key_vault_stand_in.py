@@ -8,9 +8,9 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
-from local.certificates import Certificates
-from local.identity_endpoint import IdentityEndpoint
-from local.key_vault import LocalKeyVault
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.identity_endpoint import IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from shared.credential import azure_credential
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import AN_HOUR, TEN_MINUTES, KeyVault
 from shared.errors import SecretUnavailable, SettingsError
-from shared.keyvault import AN_HOUR, TEN_MINUTES, KeyVault
 
 pytestmark = pytest.mark.slow
 

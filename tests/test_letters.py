@@ -3,12 +3,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.dead_letters import DeadLetter
 from shared.errors import EventError
 from shared.event import Event, Unreadable
-from shared.event.json_text import parse
 from shared.json_types import JsonObject
-from shared.letters import Letter, read_letters
+from shared.stores.dead_letter_reader import Letter, read_letters
+from shared.stores.dead_letters import DeadLetter
+from shared.values.json_text import parse
 from tests.delivery_parts import SEEN, event
 from tests.support.paths import EVENTS
 

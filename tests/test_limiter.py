@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from shared.adaptive_limit import AdaptiveLimit
-from shared.backlog import LONGEST, Backlog
-from shared.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_REST, SharedLimiter
-from shared.permit_store import LEASE_SECONDS, View
-from shared.permits import Permits
-from shared.waiting_line import WaitingLine
+from shared.admission.adaptive_limit import AdaptiveLimit
+from shared.admission.backlog import LONGEST, Backlog
+from shared.admission.fair_queue import WaitingLine
+from shared.admission.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_REST, SharedLimiter
+from shared.admission.permit_store import LEASE_SECONDS, View
+from shared.admission.permits import Permits
 from tests.limiter_parts import Kept
 
 pytestmark = pytest.mark.slow

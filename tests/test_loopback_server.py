@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from local.certificates import Certificates, make_certificates
-from local.loopback_server import LoopbackServer, Reply, Request
+from local.stand_ins.certificates import Certificates, make_certificates
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 
 
 class Echo(LoopbackServer):

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.airflow_stub import AirflowStub
-from local.loopback_server import Request
-from shared.airflow import AirflowClient
-from shared.decide import Decision, decide
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.loopback_server import Request
+from shared.airflow.client import AirflowClient
+from shared.deciding.decide import Decision, decide
+from shared.delivery.outcomes import OutcomeKind
 from shared.event import Event
-from shared.outcomes import OutcomeKind
 from shared.rules import Rules, load_rules
-from shared.run_ids import MAX_RUN_ID, keyed, run_id_for_event, run_id_prefix
+from shared.runs.ids import MAX_RUN_ID, keyed, run_id_for_event, run_id_prefix
 from tests.delivery_parts import DAG, Airflow, Delivering, Tokens, event
 
 RULES = (

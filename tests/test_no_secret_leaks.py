@@ -8,14 +8,14 @@ from pathlib import Path
 import jwt
 import pytest
 
-from local.azurite import Azurite
-from local.identity_endpoint import IdentityEndpoint
-from shared.dead_letters import BlobDeadLetters, DeadLetter
+from local.servers.azurite import Azurite
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.azure.storage_account import Storage
+from shared.callbacks.tokens import ReverseTokens
 from shared.event import Unreadable
-from shared.parking import Parked, QueueParking
-from shared.reverse_tokens import ReverseTokens
-from shared.run_name import RunName
-from shared.storage import Storage
+from shared.runs.ref import RunName
+from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
+from shared.stores.parking import Parked, QueueParking
 from tests.delivery_parts import KeptLetters, KeptParking, event
 from tests.leaks import SHORTEST, Secrets, Told, leaks
 from tests.secret_watch import SecretWatch, stored_in

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.outcomes import NO_RULE, Ledger, Outcome, OutcomeKind
+from shared.delivery.outcomes import NO_RULE, Ledger, Outcome, OutcomeKind
 
 
 def test_an_empty_ledger_balances() -> None:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.identity_endpoint import IdentityEndpoint
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.azure.storage_account import CONNECTIONS, Storage
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event
-from shared.event.json_text import MAX_DEPTH, parse
-from shared.filters import Fields, compile_filter
-from shared.parking import LONGEST_DELAY, MESSAGE_LIMIT, ClaimGone, Parked, QueueParking
-from shared.storage import CONNECTIONS, Storage
+from shared.rules.filters import Fields, compile_filter
+from shared.stores.parking import LONGEST_DELAY, MESSAGE_LIMIT, ClaimGone, Parked, QueueParking
+from shared.values.json_text import MAX_DEPTH, parse
 from tests.delivery_parts import SEEN, event
 
 

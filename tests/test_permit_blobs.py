@@ -8,17 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.airflow_stub import AirflowStub
-from local.azurite import Azurite
-from local.certificates import Certificates
-from local.identity_endpoint import IdentityEndpoint
-from local.lease_stub import LeaseStub
-from local.loopback_server import Reply, Request
-from shared.credential import azure_credential
+from local.servers.azurite import Azurite
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.lease_stub import LeaseStub
+from local.stand_ins.loopback_server import Reply, Request
+from shared.admission.permit_blobs import LONGEST_WAIT, PermitBlobs, permits_of
+from shared.admission.permit_store import View
+from shared.azure.credential import azure_credential
+from shared.azure.storage_account import Storage
 from shared.errors import StorageUnavailable
-from shared.permit_blobs import LONGEST_WAIT, PermitBlobs, permits_of
-from shared.permit_store import View
-from shared.storage import Storage
 from tests.support.paths import ROOT
 
 PLACES = 4

@@ -1,4 +1,4 @@
-"""The rules of holding, sharing and giving back, in virtual time; `bench/simulation.py` drives many."""
+"""The rules of holding, sharing and giving back, in virtual time; `bench/permits` drives many."""
 
 import math
 import random
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.permit_store import LEASE_SECONDS, PermitStore, Step, StepKind, View
-from shared.permits import SHORTEST_USE, Permits, longest_request
+from shared.admission.permit_store import LEASE_SECONDS, PermitStore, Step, StepKind, View
+from shared.admission.permits import SHORTEST_USE, Permits, longest_request
 from tests.permit_parts import KeptLeases
 
 LONGEST = 29.0

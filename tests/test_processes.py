@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from local import guard
-from local.processes import Interrupted, Processes, StackError, interruptible, shown
+from local.processes import guard
+from local.processes.processes import Interrupted, Processes, StackError, interruptible, shown
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -91,7 +91,7 @@ def test_no_process_outlives_its_stack_whatever_ended_it(number: signal.Signals,
     program = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path
-        from local.processes import Interrupted, Processes, interruptible
+        from local.processes.processes import Interrupted, Processes, interruptible
         try:
             with interruptible(), Processes(Path({str(tmp_path)!r})) as processes:
                 processes.start("three", [sys.executable, "-c", {FAMILY_OF_THREE!r}])

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from local.airflow_stub import AirflowStub
-from shared.breaker import BreakerState
-from shared.decide import Decision
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.admission.breaker import BreakerState
+from shared.deciding.decide import Decision
+from shared.delivery.outcomes import OutcomeKind
+from shared.delivery.relay import Policy
 from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.json_types import Json
-from shared.outcomes import OutcomeKind
-from shared.relay import Policy
-from shared.run_identity import is_ours
+from shared.runs.provenance import is_ours
 from tests.delivery_parts import (
     DAG,
     RUN_ID,

@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from cli.letter_store import LetterStore
+from cli.dead_letter_container import LetterStore
 from cli.main import main
 from cli.resend import Resender, resend
-from local.azurite import Azurite
-from shared.dead_letters import BlobDeadLetters, DeadLetter
+from local.servers.azurite import Azurite
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, Storage
 from shared.event import Unreadable, read_events
-from shared.parking import Parked, QueueParking
-from shared.queues import EVENT_QUEUE, PARKED_QUEUE
-from shared.storage import DEAD_LETTERS_CONTAINER, Storage
+from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.parking import Parked, QueueParking
 from tests.delivery_parts import event
 from tests.test_letters import IN_EVENT_GRIDS_SCHEMA
 

@@ -9,26 +9,26 @@ from typing import Any
 
 import pytest
 
-from cli.letter_store import LetterStore
+from cli.dead_letter_container import LetterStore
 from cli.resend import Report, Resender, resend
-from local.airflow_stub import AirflowStub
-from shared.airflow import AirflowClient
-from shared.attempts import Target
-from shared.breaker import Breaker
-from shared.call import Call
-from shared.dead_letters import BlobDeadLetters
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.admission.breaker import Breaker
+from shared.airflow.client import AirflowClient
+from shared.azure.storage_account import Storage
+from shared.deciding.direct_runs import Call
+from shared.delivery.attempts import Target
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
+from shared.delivery.relay import Relay
 from shared.event import Event
-from shared.event.json_text import MAX_DEPTH
-from shared.intake import Intake
 from shared.json_types import JsonObject
-from shared.outcomes import Ledger, Outcome, OutcomeKind
-from shared.parking import Parked, QueueParking
-from shared.queues import PARKED_QUEUE
-from shared.relay import Relay
 from shared.rules import load_rules
-from shared.storage import Storage
-from shared.window_store import WindowBlobs
-from shared.windows import Closing
+from shared.stores.dead_letters import BlobDeadLetters
+from shared.stores.names import PARKED_QUEUE
+from shared.stores.parking import Parked, QueueParking
+from shared.stores.window_blobs import WindowBlobs
+from shared.stores.windows import Closing
+from shared.values.json_text import MAX_DEPTH
 from tests.delivery_parts import DAG, Airflow, Places, Tokens, event
 
 pytestmark = pytest.mark.stack

@@ -2,9 +2,9 @@ import time
 
 import pytest
 
+from shared.callbacks.tokens import ReverseTokens
 from shared.errors import SecretUnavailable, SettingsError
-from shared.reverse_tokens import ReverseTokens
-from shared.run_name import RunName
+from shared.runs.ref import RunName
 from shared.web import CallRefused
 
 RUN = RunName("analytics", "smoke_tests", "smoke__2026-01-01T00:00:00+00:00__0a")

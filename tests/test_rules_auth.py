@@ -4,7 +4,7 @@ import pytest
 
 from shared.errors import RulesError
 from shared.rules import Rules, load_rules
-from shared.rules.auth import KINDS
+from shared.rules.model.auth import KINDS
 
 ENTRA = "{kind: entra, scope: s}"
 PROXY = "{kind: entra, scope: s, header: X-Proxy}"

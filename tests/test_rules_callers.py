@@ -2,7 +2,7 @@ import pytest
 
 from shared.errors import RulesError
 from shared.rules import Rules, load_rules
-from shared.rules.patterns import allows
+from shared.rules.wildcards import allows
 
 HEAD = """
 connections:

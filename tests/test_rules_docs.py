@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from shared.decide import Decision, decide
+from shared.deciding.decide import Decision, decide
 from shared.event import Event, read_events
 from shared.rules import load_rules
-from shared.rules.schema import rules_schema
-from shared.templates import compile_template, event_scope
-from shared.templates.filters import FILTERS
+from shared.rules.json_schema import rules_schema
+from shared.rules.templates import compile_template, event_scope
+from shared.rules.templates.filters import FILTERS
 from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs/rules.md").read_text(encoding="utf-8")

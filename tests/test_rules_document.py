@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.json_types import Json
-from shared.rules.document import MAX_CHARACTERS, MAX_DEPTH, read_yaml
+from shared.rules.yaml_document import MAX_CHARACTERS, MAX_DEPTH, read_yaml
 
 
 def value_of(text: str) -> Json:

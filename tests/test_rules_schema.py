@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from shared.errors import RulesError
 from shared.rules import load_rules
-from shared.rules.document import read_yaml
+from shared.rules.yaml_document import read_yaml
 from tests.support.paths import ROOT
 
 SCHEMA: Final = json.loads((ROOT / "docs/rules.schema.json").read_text(encoding="utf-8"))

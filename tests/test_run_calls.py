@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from shared.outcomes import Outcome, OutcomeKind
+from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.http_api.runs import _run
 from shared.rules import load_rules
-from shared.run_calls import _run
 from tests.calling_parts import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULES, STRANGER, Caller
 
 pytestmark = pytest.mark.slow

@@ -2,9 +2,9 @@
 
 import pytest
 
-from local.azurite import Azurite
-from local.loopback_server import Request
-from shared.storage import Storage
+from local.servers.azurite import Azurite
+from local.stand_ins.loopback_server import Request
+from shared.azure.storage_account import Storage
 from tests.calling_parts import AGENT, Caller
 
 pytestmark = pytest.mark.stack

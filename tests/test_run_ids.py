@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.run_ids import MAX_RUN_ID, RESERVED_RULE_NAMES, run_id_for_event, run_id_for_key
+from shared.runs.ids import MAX_RUN_ID, RESERVED_RULE_NAMES, run_id_for_event, run_id_for_key
 
 AIRFLOW_PATTERN = re.compile(r"[A-Za-z0-9_.~:+-]+")
 RESERVED_PREFIXES = (

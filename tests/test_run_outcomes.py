@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from local.azurite import Azurite
-from local.identity_endpoint import IdentityEndpoint
+from local.servers.azurite import Azurite
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.azure.storage_account import Storage
+from shared.callbacks.report_store import BlobRunOutcomes, RunOutcome, report_outcome
 from shared.errors import StorageUnavailable
-from shared.run_name import RunName
-from shared.run_outcomes import BlobRunOutcomes, RunOutcome, report_outcome
-from shared.storage import Storage
+from shared.runs.ref import RunName
 from tests.calling_parts import AGENT, AIRFLOW, Caller
 from tests.support.paths import ROOT
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.slim_airflow_client import postpone
+from shared.airflow.official_client import postpone
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 LOADED = """
 import json, sys
-from shared.slim_airflow_client import slim_client
+from shared.airflow.official_client import slim_client
 client = slim_client()
 print(json.dumps(sorted(name for name in sys.modules if name.startswith("airflow_client"))))
 """
@@ -50,7 +50,8 @@ def test_only_what_a_run_needs_is_loaded() -> None:
 def test_our_modules_load_no_client() -> None:
     """Importing the modules that act loads neither the official client nor urllib3 nor Azure's."""
     code = (
-        "import sys, shared.airflow, shared.relay, shared.parking, shared.dead_letters, shared.storage;"
+        "import sys, shared.airflow.client, shared.delivery.relay, shared.stores.parking;"
+        "import shared.stores.dead_letters, shared.azure.storage_account;"
         "print([n for n in sys.modules if n in ('urllib3', 'azure', 'airflow_client', 'pydantic')])"
     )
     assert fresh(code).strip() == "[]"
@@ -100,7 +101,7 @@ def test_many_threads_may_come_first() -> None:
     fresh(
         """
 import threading
-from shared.slim_airflow_client import slim_client
+from shared.airflow.official_client import slim_client
 gate, found = threading.Barrier(8), []
 def come():
     gate.wait()
@@ -140,7 +141,7 @@ def test_a_missing_client_is_named() -> None:
     fresh(
         """
 import sys
-from shared.slim_airflow_client import slim_client
+from shared.airflow.official_client import slim_client
 sys.modules["airflow_client"] = type(sys)("airflow_client")
 sys.modules["airflow_client"].__path__ = []
 try:
@@ -155,7 +156,7 @@ else:
 
 def test_the_signatures_are_as_expected() -> None:
     """The calls that are made have the parameters that they are made with, and the same defaults."""
-    from shared.slim_airflow_client import slim_client  # noqa: PLC0415 - the product loads it late, too
+    from shared.airflow.official_client import slim_client  # noqa: PLC0415 - the product loads it late, too
 
     slim = slim_client()
     serialize = inspect.signature(slim.ApiClient.param_serialize).parameters
@@ -171,7 +172,7 @@ def test_the_signatures_are_as_expected() -> None:
 
 def test_the_body_keeps_what_it_is_given() -> None:
     """A null logical date stays in the body as a key, and nulls stay in the conf."""
-    from shared.slim_airflow_client import slim_client  # noqa: PLC0415 - as above
+    from shared.airflow.official_client import slim_client  # noqa: PLC0415 - as above
 
     body = slim_client().TriggerDAGRunPostBody(
         dag_run_id="r", conf={"a": None, "b": [None]}, note=None, logical_date=None, run_after=None

@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from cli.main import main as updraft
-from local.airflow_auth import ADMIN, AIRFLOW_RESOURCE
-from local.airflow_process import Airflow
 from local.demo import Demo
-from local.processes import StackError
+from local.processes.processes import StackError
+from local.servers.airflow_auth import ADMIN, AIRFLOW_RESOURCE
+from local.servers.airflow_process import Airflow
 from local.stack import Stack
 from local.timeline import outcomes
 from local.up import show

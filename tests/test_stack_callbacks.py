@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.publish import publish
-from local.airflow_auth import AIRFLOW_RESOURCE
+from cli.commands.publish import publish
 from local.demo import fresh
+from local.servers.airflow_auth import AIRFLOW_RESOURCE
 from local.stack import Stack
 from local.timeline import outcomes
-from shared.credential import azure_credential
+from shared.azure.credential import azure_credential
+from shared.azure.storage_account import Storage
+from shared.callbacks.report_store import OUTCOMES_CONTAINER
 from shared.json_types import JsonObject
-from shared.run_outcomes import OUTCOMES_CONTAINER
-from shared.storage import Storage
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack_environment")]
 

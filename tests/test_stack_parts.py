@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands.publish import endpoint, publish, read, renewed
 from cli.main import main as updraft
-from cli.publish import endpoint, publish, read, renewed
-from local.certificates import Certificates
-from local.event_grid_topic import EventGridTopic
-from local.identity_endpoint import IdentityEndpoint
-from local.node import find_node
-from local.ports import LOOPBACK, free_port, is_taken
+from local.processes.node import find_node
+from local.processes.ports import LOOPBACK, free_port, is_taken
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.event_grid_topic import EventGridTopic
+from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.timeline import last_error, outcomes
 from shared.errors import EventError, SettingsError, UpdraftError
 from shared.json_types import JsonObject

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from local.airflow_stub import AirflowStub
-from local.loopback_server import Request
-from shared.dag_states import FAILURE_KEPT, KEPT, DagStates
-from shared.decide import Decision, decide
-from shared.outcomes import OutcomeKind
-from shared.parking import Parked
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.loopback_server import Request
+from shared.deciding.decide import Decision, decide
+from shared.delivery.outcomes import OutcomeKind
+from shared.delivery.paused_dags import FAILURE_KEPT, KEPT, DagStates
 from shared.rules import load_rules
-from shared.run_request import Terms
+from shared.runs.request import Terms
+from shared.stores.parking import Parked
 from tests.delivery_parts import DAG, SEEN, Clock, Delivering, decision, event
 
 DAG_PATH = f"/api/v2/dags/{DAG}"

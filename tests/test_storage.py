@@ -3,10 +3,10 @@ from collections.abc import Callable
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from local.identity_endpoint import IdentityEndpoint
-from shared.credential import azure_credential
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.azure.credential import azure_credential
+from shared.azure.storage_account import Storage, made_when_missing, storage_errors
 from shared.errors import SettingsError, StorageUnavailable
-from shared.storage import Storage, made_when_missing, storage_errors
 
 
 def storage_at(**settings: str) -> Storage:

@@ -3,8 +3,8 @@ import logging
 
 import pytest
 
-from shared.outcomes import Outcome, OutcomeKind
-from shared.telemetry import fields, report, words
+from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.log import fields, report, words
 
 PARKED = Outcome(
     kind=OutcomeKind.PARKED,

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.app_facts import AppFacts
 from shared.errors import TemplateError
 from shared.event import Event
+from shared.event.app_facts import AppFacts
 from shared.json_types import Json
-from shared.templates import check_size, compile_json, compile_template, event_scope
-from shared.templates.compile import MAX_CONF_BYTES, _paths_alone
-from shared.templates.filters import FILTERS
-from shared.templates.sandbox import compile_with_jinja
-from shared.templates.values import MAX_DEPTH, MAX_TEXT, to_json
+from shared.rules.templates import check_size, compile_json, compile_template, event_scope
+from shared.rules.templates.compile import MAX_CONF_BYTES, _paths_alone
+from shared.rules.templates.filters import FILTERS
+from shared.rules.templates.sandbox import compile_with_jinja
+from shared.values.storable import MAX_DEPTH, MAX_TEXT, to_json
 
 DATA: dict[str, Any] = {
     "count": 3,
@@ -352,7 +352,7 @@ def test_a_conf_that_is_too_large_is_refused_with_its_size() -> None:
 def test_plain_paths_do_not_import_jinja() -> None:
     """A rules file of plain paths pays nothing for Jinja's import."""
     script = (
-        "import sys; from shared.templates import compile_template as c;"
+        "import sys; from shared.rules.templates import compile_template as c;"
         "c('{{ data.url }}'); c('a {{ app.site }} b'); c('text');"
         "assert 'jinja2' not in sys.modules; c('{{ 1 + 1 }}'); assert 'jinja2' in sys.modules"
     )

@@ -4,10 +4,10 @@ import uuid
 
 import pytest
 
-from local.airflow_process import Airflow
-from shared.decide import decide
+from local.servers.airflow_process import Airflow
+from shared.deciding.decide import decide
+from shared.delivery.outcomes import Outcome
 from shared.event import Event
-from shared.outcomes import Outcome
 from shared.rules import load_rules
 from tests.delivery_parts import DAG, Delivering, Tokens
 

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.identity_endpoint import IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from local.loopback_server import LoopbackServer
-from shared import credential
-from shared.airflow import AirflowClient
-from shared.credential import azure_credential
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from local.stand_ins.loopback_server import LoopbackServer
+from shared.airflow.auth.source import TokenSource, token_source
+from shared.airflow.client import AirflowClient
+from shared.azure import credential
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import KeyVault
 from shared.errors import CredentialError
-from shared.keyvault import KeyVault
 from shared.rules import Connection
-from shared.tokens import TokenSource, token_source
 from tests.aws_stub import Mwaa, Sts
 from tests.token_kinds import KINDS, GuardedAirflow, Issuer, Kind, World
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.identity_endpoint import IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from shared.credential import azure_credential
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.airflow.auth.cached_token import CachedTokens
+from shared.airflow.auth.source import header_source
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import KeyVault
 from shared.errors import SecretUnavailable, SettingsError, TokenUnavailable
-from shared.keyvault import KeyVault
 from shared.rules import Connection
-from shared.tokens import header_source
-from shared.tokens.kept import CachedTokens
 
 pytestmark = pytest.mark.slow
 

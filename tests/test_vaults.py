@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.certificates import Certificates
-from local.identity_endpoint import IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from shared.credential import azure_credential
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.azure.credential import azure_credential
 from shared.errors import SettingsError
 from shared.settings import KEY_VAULT_URI, Settings
 from shared.vaults import Vaults

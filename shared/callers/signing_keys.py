@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from shared.errors import UpdraftError
-from shared.gate import ONCE_A_MINUTE, Gate
-from shared.telemetry import LOGGER
+from shared.log import LOGGER
+from shared.throttle import ONCE_A_MINUTE, Gate
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from shared.callers.jws_header import read_header
 from shared.callers.signing_keys import KeysUnavailable, UnknownKey
-from shared.jws_header import read_header
-from shared.telemetry import LOGGER
+from shared.log import LOGGER
 from shared.web import CallRefused, unauthorized
 
 if TYPE_CHECKING:

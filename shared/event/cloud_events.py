@@ -12,7 +12,6 @@ from typing import Final
 from urllib.parse import unquote
 
 from shared.errors import EventError
-from shared.event.json_text import parse
 from shared.event.members import (
     is_extension_name,
     is_extension_value,
@@ -24,6 +23,7 @@ from shared.event.members import (
 )
 from shared.event.model import Event
 from shared.json_types import Json, JsonObject
+from shared.values.json_text import parse
 
 _ATTRIBUTES: Final = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}

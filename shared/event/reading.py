@@ -7,12 +7,12 @@ from typing import Final
 from shared.errors import EventError
 from shared.event.cloud_events import is_binary_mode, is_cloud_event, read_binary_mode, read_cloud_event
 from shared.event.event_grid import is_event_grid, read_event_grid
-from shared.event.json_text import parse, split_array
 from shared.event.members import kind as kind_of
 from shared.event.members import lower_names
 from shared.event.model import Event, Unreadable
 from shared.event.webhook_bodies import KINDS, likely_kind, read_webhook_body
 from shared.json_types import Json, JsonObject
+from shared.values.json_text import parse, split_array
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 _IDENTITY: Final = {"id": ("id", "eventid"), "type": ("type", "eventtype"), "source": ("source", "topic")}

@@ -1,6 +1,8 @@
 """rules.yaml: its model, how it is loaded, and the rules that deciding works with."""
 
-from shared.rules.auth import (
+from shared.rules.compiled import Rule, Rules
+from shared.rules.load import load_rules
+from shared.rules.model.auth import (
     AirflowAuth,
     AwsAuth,
     BasicAuth,
@@ -10,9 +12,7 @@ from shared.rules.auth import (
     GoogleAuth,
     OidcAuth,
 )
-from shared.rules.load import load_rules
-from shared.rules.model import Connection, RuleSpec
-from shared.rules.rule import Rule, Rules
+from shared.rules.model.rule import Connection, RuleSpec
 
 __all__ = [
     "AirflowAuth",

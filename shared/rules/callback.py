@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
-from shared.rules.part import Part
+from shared.rules.model.base import Part
 
 LONGEST: Final = 720 * 3_600
 """Seconds that a run's token may live: 30 days."""

@@ -6,18 +6,18 @@ from typing import Final
 from pydantic import ValidationError
 
 from shared.errors import Problem, RulesError, TemplateError
-from shared.filters import Condition, FilterError, compile_filter
 from shared.json_types import Json, JsonObject
-from shared.rules.addresses import SETTING
-from shared.rules.callers import CallerSpec
-from shared.rules.document import Document, Path, read_yaml
-from shared.rules.impossible import never_matches
-from shared.rules.mistakes import Mistakes
-from shared.rules.model import Connection, RulesFile, RuleSpec
+from shared.rules.compiled import Rule, Rules
+from shared.rules.filters import Condition, FilterError, compile_filter
+from shared.rules.model.callers import CallerSpec
+from shared.rules.model.rule import Connection, RulesFile, RuleSpec
+from shared.rules.never_matches import never_matches
 from shared.rules.not_yet import not_yet_available
-from shared.rules.rule import Rule, Rules
-from shared.suggest import did_you_mean
-from shared.templates import BURST_NAMES, NAMES, JsonTemplate, Template, compile_json, compile_template
+from shared.rules.problems import Mistakes
+from shared.rules.templates import BURST_NAMES, NAMES, JsonTemplate, Template, compile_json, compile_template
+from shared.rules.yaml_document import Document, Path, read_yaml
+from shared.values.urls import SETTING
+from shared.values.wording import did_you_mean
 
 _RULE_TEMPLATES: Final = ("dedupe_by", "latest_by")
 _START_TEMPLATES: Final = ("note", "logical_date", "run_after")

@@ -4,7 +4,7 @@ A rule that uses one is refused, rather than having it ignored in silence. When 
 is taken out; the model, the schema and the checks know it already.
 """
 
-from shared.rules.model import RuleSpec
+from shared.rules.model.rule import RuleSpec
 
 
 def not_yet_available(rule: RuleSpec) -> list[str]:

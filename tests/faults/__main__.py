@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from local.processes import Interrupted, interruptible
+from local.processes.processes import Interrupted, interruptible
 from tests.faults.faults import ON_A_REAL_AIRFLOW, ON_THE_STUB
 from tests.faults.ground import Ground
 from tests.faults.real import RealAirflows

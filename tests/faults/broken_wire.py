@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, Self
 
-from local.loopback_server import LOOPBACK
+from local.stand_ins.loopback_server import LOOPBACK
 
 _RESET: Final = struct.pack("ii", 1, 0)
 _HEAD_END: Final = b"\r\n\r\n"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from local.azurite import Azurite
-from local.certificates import make_certificates
-from local.identity_endpoint import IdentityEndpoint
-from local.key_vault import LocalKeyVault
-from local.processes import Processes
-from shared.credential import azure_credential
-from shared.queues import EVENT_QUEUE, PARKED_QUEUE, poison_queue
-from shared.storage import DEAD_LETTERS_CONTAINER, Storage
+from local.processes.processes import Processes
+from local.servers.azurite import Azurite
+from local.stand_ins.certificates import make_certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.azure.credential import azure_credential
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, Storage
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
 
 PASSWORD = "made-up-password"
 """The password of the Airflow stub's login `updraft`."""

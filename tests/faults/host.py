@@ -7,8 +7,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from local.ports import LOOPBACK, free_port
-from local.processes import Process, Processes
+from local.processes.ports import LOOPBACK, free_port
+from local.processes.processes import Process, Processes
 from tests.support.paths import ROOT
 
 

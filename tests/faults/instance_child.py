@@ -15,9 +15,9 @@ from pathlib import Path
 
 from local.functions_host.settings import read_host_settings
 from shared.app import App
-from shared.credential import azure_credential
-from shared.queues import EVENT_QUEUE, PARKED_QUEUE
-from shared.storage import Storage
+from shared.azure.credential import azure_credential
+from shared.azure.storage_account import Storage
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from tests.faults.pump import HOST_LEASE, Pump
 from tests.faults.stream import REFUND, Stream, stream
 from tests.support.paths import ROOT

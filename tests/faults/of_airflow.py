@@ -1,6 +1,6 @@
 """Faults 3 to 7: Airflow's answers are errors, late, cut off, or never come."""
 
-from local.loopback_server import Request
+from local.stand_ins.loopback_server import Request
 from tests.faults.broken_wire import BrokenWire, Cut
 from tests.faults.ground import Ground
 from tests.faults.stream import stream

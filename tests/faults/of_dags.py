@@ -3,7 +3,7 @@
 from threading import Event as Signal
 from typing import Final
 
-from local.loopback_server import Request
+from local.stand_ins.loopback_server import Request
 from tests.faults.ground import Ground
 from tests.faults.real import OfThisTrial, RealAirflow
 from tests.faults.stream import Run, Stream, stream

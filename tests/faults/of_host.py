@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.queues import EVENT_QUEUE, PARKED_QUEUE, poison_queue
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
 from tests.faults.ground import Ground
 from tests.faults.host import Host
 from tests.faults.stream import Delivery, stream
@@ -135,7 +135,7 @@ def send(ground: Ground, queue: str, body: str | None, *, hidden: int = 0) -> No
         body: The message; None for none.
         hidden: Seconds after which it can be seen.
     """
-    from shared.storage import made_when_missing  # noqa: PLC0415 - as the product imports it
+    from shared.azure.storage_account import made_when_missing  # noqa: PLC0415 - as the product imports it
 
     client = ground.storage.queue(queue)
     made_when_missing(

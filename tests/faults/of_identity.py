@@ -2,7 +2,7 @@
 
 import threading
 
-from local.loopback_server import Request
+from local.stand_ins.loopback_server import Request
 from tests.faults.ground import Ground
 from tests.faults.stream import stream
 from tests.faults.trial import StubbedAirflow, stubbed

@@ -8,12 +8,12 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
-from local.airflow_auth import USER
-from shared.airflow import AirflowClient
-from shared.decide import decide
+from local.servers.airflow_auth import USER
+from shared.airflow.client import AirflowClient
+from shared.deciding.decide import decide
 from shared.event import Event, read_events
 from shared.rules import load_rules
-from shared.run_request import RunRequest
+from shared.runs.request import RunRequest
 from tests.faults.broken_wire import BrokenWire
 from tests.faults.ground import Ground
 from tests.faults.real import OfThisTrial, RealAirflow

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shared.queues import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from tests.faults.broken_wire import BrokenWire
 from tests.faults.ground import Ground
 from tests.faults.instance_child import warm_up
@@ -24,7 +24,7 @@ from tests.support.paths import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.processes import Process
+    from local.processes.processes import Process
 
 EVENTS_EACH = 25
 """There is a process for so many events: forty for a thousand."""

@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from typing import Final, Literal, Self
 
-from local.airflow_auth import ADMIN, USER
-from local.airflow_process import Airflow
+from local.servers.airflow_auth import ADMIN, USER
+from local.servers.airflow_process import Airflow
 from tests.faults.ground import Ground
 from tests.faults.stream import Run
 from tests.faults.trial import DAGS, identity

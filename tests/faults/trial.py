@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
-from local.airflow_stub import AirflowStub
+from local.stand_ins.airflow_stub import AirflowStub
 from shared.app import App
 from shared.backoff import Backoff
-from shared.outcomes import OutcomeKind
-from shared.queues import PARKED_QUEUE
-from shared.relay import Policy
+from shared.delivery.outcomes import OutcomeKind
+from shared.delivery.relay import Policy
+from shared.stores.names import PARKED_QUEUE
 from tests.faults.ground import Ground
 from tests.faults.pump import Pump
 from tests.faults.stream import Delivery, Run, Stream

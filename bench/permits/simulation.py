@@ -1,0 +1,219 @@
+"""Many instances on one Airflow, in virtual time, with the real limiter and the real permits.
+
+Each instance is one process with more events than it can send, the hardest case for sharing. Only the clock,
+Storage and Airflow are models: Storage keeps leases as Azure does, 20 ms a call (`storage_model.py`),
+and Airflow is as fast as it was measured (`airflow_model.py`).
+"""
+
+import heapq
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Final
+
+from bench.permits.airflow_model import ONE_WORKER, Capacity, ModelAirflow
+from bench.permits.storage_model import ModelStorage, SeenStorage
+from shared.admission.limiter import SharedLimiter
+from shared.admission.permit_store import Step
+from shared.admission.permits import Permits
+from shared.errors import StorageUnavailable
+
+PLACES: Final = 8
+_WARM_UP: Final = 60.0
+_CALL_SECONDS: Final = 0.02
+_TICK: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is simulated.
+
+    Attributes:
+        instances: How many instances.
+        seconds: For how long.
+        capacity: Which Airflow.
+        places: How many permits.
+        dies_every: Seconds between deaths of a random instance in the midst of its requests; another
+            takes its place.
+        outage: From when to when Storage is down.
+        seed: Of all chance.
+    """
+
+    instances: int
+    seconds: float
+    capacity: Capacity = ONE_WORKER
+    places: int = PLACES
+    dies_every: float = math.inf
+    outage: tuple[float, float] = (math.inf, math.inf)
+    seed: int = 1
+
+
+@dataclass(slots=True)
+class Measured:
+    """What came of it, after the first minute.
+
+    Attributes:
+        peak: The most requests that Airflow had at once.
+        most_held: The most leases held at once.
+        per_second: Runs a second.
+        of_best: That as a share of the best fixed number of requests in flight.
+        least_share: The share of the instance with the fewest runs, as a multiple of the fair one.
+        most_share: The same for the one with the most.
+        calls_per_event: Calls to Storage for each run.
+    """
+
+    peak: int
+    most_held: int
+    per_second: float
+    of_best: float
+    least_share: float
+    most_share: float
+    calls_per_event: float
+
+
+@dataclass(slots=True)
+class _Instance:
+    number: int
+    limiter: SharedLimiter
+    store: SeenStorage
+    alive: bool = True
+    keeping: bool = False
+
+
+@dataclass(slots=True)
+class Simulation:
+    """One run of a scenario."""
+
+    scenario: Scenario
+    now: float = 0.0
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _order: Iterator[int] = field(default_factory=itertools.count)
+    _instances: list[_Instance] = field(default_factory=list)
+    _ended: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    _random: Random = field(default_factory=Random)
+    _storage: ModelStorage = field(init=False)
+    _airflow: ModelAirflow = field(init=False)
+
+    def run(self) -> Measured:
+        """Simulate, and return what came of it."""
+        scenario = self.scenario
+        self._random.seed(scenario.seed)
+        self._storage = ModelStorage(scenario.places, lambda: self.now)
+        self._airflow = ModelAirflow(scenario.capacity, self._random)
+        self._instances = [self._born(number) for number in range(scenario.instances)]
+        if scenario.dies_every < math.inf:
+            self._at(scenario.dies_every, self._kill_one)
+        for moment, down in zip(scenario.outage, (True, False), strict=True):
+            if moment < math.inf:
+                self._at(moment, partial(setattr, self._storage, "down", down))
+        self._until(_WARM_UP)
+        self._ended.clear()
+        calls = self._storage.calls
+        self._until(_WARM_UP + scenario.seconds)
+        return self._measured(self._storage.calls - calls)
+
+    def _measured(self, calls: int) -> Measured:
+        scenario = self.scenario
+        runs = sum(self._ended.values())
+        shares = [self._ended[number] * scenario.instances / runs for number in range(scenario.instances)]
+        per_second = runs / scenario.seconds
+        return Measured(
+            peak=self._airflow.peak,
+            most_held=self._storage.most_held,
+            per_second=per_second,
+            of_best=per_second / scenario.capacity.best(scenario.places),
+            least_share=min(shares),
+            most_share=max(shares),
+            calls_per_event=calls / runs,
+        )
+
+    def _until(self, end: float) -> None:
+        while True:
+            next_event = self._events[0][0] if self._events else math.inf
+            next_end = self._airflow.next_end()
+            if min(next_event, next_end) > end:
+                self.now = end
+                return
+            if next_end <= next_event:
+                self.now = next_end
+                self._airflow.end_one(next_end)
+            else:
+                self.now, _, act = heapq.heappop(self._events)
+                act()
+
+    def _at(self, moment: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (moment, next(self._order), act))
+
+    def _born(self, number: int) -> _Instance:
+        store = SeenStorage(self._storage, next(self._order))
+        permits = Permits(self.scenario.places, draw=self._random.random)
+        limiter = SharedLimiter(
+            f"instance-{number}",
+            permits,
+            store,
+            most=self.scenario.places,
+            clock=lambda: self.now,
+            draw=self._random.random,
+            keeps=False,
+        )
+        instance = _Instance(number, limiter, store)
+        self._at(self.now + self._random.random(), lambda: self._tick(instance))
+        return instance
+
+    def _tick(self, instance: _Instance) -> None:
+        if instance.alive:
+            self._send(instance)
+            self._at(self.now + _TICK, lambda: self._tick(instance))
+
+    def _send(self, instance: _Instance) -> None:
+        """Send as many of the instance's events as there are places."""
+        limiter = instance.limiter
+        while instance.alive and limiter.enter("rule", wait=0):
+            self._airflow.start(self.now, partial(self._answered, instance, self.now))
+        if not instance.keeping:
+            instance.keeping = True
+            self._keep(instance)
+
+    def _answered(self, instance: _Instance, began: float, now: float) -> None:
+        if instance.alive:
+            self._ended[instance.number] += 1
+            instance.limiter.leave("rule", seconds=now - began, healthy=True)
+            self._send(instance)
+
+    def _keep(self, instance: _Instance) -> None:
+        """What the keeper thread does, with a call to Storage that takes its time."""
+        if not instance.alive:
+            return
+        planned = instance.limiter.plan()
+        if isinstance(planned, Step):
+            sent = self.now
+            self._at(self.now + _CALL_SECONDS / 2, lambda: self._call(instance, planned, sent))
+        elif math.isinf(planned):
+            instance.keeping = False
+        else:
+            self._at(self.now + planned, lambda: self._keep(instance))
+
+    def _call(self, instance: _Instance, step: Step, sent: float) -> None:
+        try:
+            settle = partial(instance.limiter.settle, step, step.on(instance.store), sent=sent)
+        except StorageUnavailable:
+            settle = partial(instance.limiter.give_up, step)
+
+        def ended() -> None:
+            if instance.alive:
+                settle()
+                self._send(instance)
+                self._keep(instance)
+
+        self._at(self.now + _CALL_SECONDS / 2, ended)
+
+    def _kill_one(self) -> None:
+        """End an instance in the midst of what it does; Airflow goes on with what it was asked."""
+        victim = self._random.choice(self._instances)
+        victim.alive = False
+        self._instances[victim.number] = self._born(victim.number)
+        self._at(self.now + self.scenario.dies_every, self._kill_one)

@@ -1,0 +1,258 @@
+"""`updraft doctor`: which identity is used, what each connection's token says, and which role is missing."""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cli.rules_file import Subparsers, add_rules_option, plural, printable
+from shared.errors import CredentialError, Problem, RulesError, SettingsError
+
+if TYPE_CHECKING:
+    from shared.airflow.auth.source import TokenSource
+    from shared.airflow.response import Answer
+    from shared.rules import Connection, Rules
+    from shared.rules.model.auth import Auth
+    from shared.vaults import Vaults
+
+SHOWN: Final = ("iss", "aud", "tid", "oid", "appid", "azp", "sub", "idtyp", "roles", "scp")
+"""The claims that are shown: who, for whom, and which roles. They identify, and open nothing."""
+
+_ALLOWED: Final = {400, 422}
+_SECONDS: Final = 20.0
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="find out why this app is not let in",
+        description="Check, from where it runs and with the application settings of its environment, that "
+        "each connection of rules.yaml is let in: as which identity, with which token, and whether it may "
+        "start each rule's DAG. Tokens are decoded, never printed, and no run is started.",
+        epilog="Exit status: 0 where every connection is let in, 1 otherwise.",
+    )
+    add_rules_option(parser)
+    parser.add_argument(
+        "--identity", action="store_true", help="check identities, tokens and roles (as yet the only check)"
+    )
+    parser.add_argument("--connection", metavar="NAME", help="check this connection alone")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the connections.
+
+    Returns:
+        0 where every one is let in, 1 otherwise.
+
+    Raises:
+        RulesError: The rules cannot be read, or there is no such connection.
+    """
+    rules = _load(args.rules, os.environ)
+    names = [args.connection] if args.connection else [*rules.connections]
+    if args.connection and args.connection not in rules.connections:
+        known = ", ".join(rules.connections)
+        raise RulesError(
+            [Problem(f"there is no connection `{args.connection}`; there are {known}", args.rules)]
+        )
+    print(printable(f"identity: {identity_in_words(os.environ)}"))
+    problems = 0
+    for name in names:
+        examined = Examination(rules, name)
+        print(printable(f"\nconnection {name}: {rules.connections[name].url}"))
+        for line in examined.lines():
+            print(printable(f"  {line}"))
+        problems += len(examined.problems)
+    print(f"\n{plural(problems, 'problem')} found" if problems else "\nnothing wrong")
+    return 1 if problems else 0
+
+
+def _load(file: str, environment: Mapping[str, str]) -> "Rules":
+    from shared.rules import load_rules  # noqa: PLC0415 - imports pydantic and PyYAML
+
+    try:
+        text = Path(file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError([Problem(f"the file cannot be read: {error}", file)]) from error
+    return load_rules(text, file=file, settings=environment)
+
+
+def identity_in_words(environment: Mapping[str, str], client_id: str | None = None) -> str:
+    """Return as whom Azure's token endpoints are asked.
+
+    Args:
+        environment: The application settings.
+        client_id: A connection's own identity.
+    """
+    from shared.azure.credential import CLIENT_ID, CREDENTIAL  # noqa: PLC0415 - only this command asks
+
+    if environment.get(CREDENTIAL) == "default":
+        return f"a developer's login ({CREDENTIAL} is default)"
+    client_id = client_id or environment.get(CLIENT_ID)
+    if client_id:
+        return f"the user-assigned managed identity with client id {client_id}"
+    return "the app's system-assigned managed identity"
+
+
+@dataclass
+class Examination:
+    """What one connection's doctor has found.
+
+    Attributes:
+        rules: The rules.
+        name: The connection's name.
+        problems: What is wrong, in words.
+    """
+
+    rules: "Rules"
+    name: str
+    problems: list[str] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report's lines as they are found out."""
+        from shared.azure.credential import azure_credential  # noqa: PLC0415 - imports Azure's SDK
+        from shared.settings import Settings  # noqa: PLC0415 - only this command's work needs it
+        from shared.vaults import Vaults  # noqa: PLC0415 - imports Azure's SDK
+
+        connection = self.rules.connections[self.name]
+        vaults = Vaults(Settings.of(os.environ), azure_credential)
+        before = len(self.problems)
+        without_roles = False
+        for auth in connection.auths:
+            own = _own_identity(auth)
+            if own:
+                yield f"as {identity_in_words(os.environ, own)}"
+            claims = self._claims(connection, vaults, auth)
+            if isinstance(claims, str):
+                yield self._problem(f"{auth.kind}: {claims}")
+                continue
+            if auth.kind == "aws":
+                yield f"aws: credentials of {auth.role_arn}, for the managed identity's token"
+            else:
+                yield f"{auth.kind}: a token for the header {auth.header}"
+            yield from (f"  {claim}" for claim in claims.lines(time.time()))
+            without_roles |= auth.kind == "entra" and "roles" not in claims.claims
+        if len(self.problems) == before:
+            source = self._source(connection, vaults)
+            yield from self._ask(connection, source, without_roles=without_roles)
+
+    def _claims(self, connection: "Connection", vaults: "Vaults", auth: "Auth") -> "Claims | str":
+        from shared.airflow.auth.aws import AwsRole  # noqa: PLC0415 - as above
+        from shared.airflow.auth.source import header_source  # noqa: PLC0415 - as above
+        from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
+
+        try:
+            secrets = vaults.named(connection.vault, self.rules.vaults)
+            source = header_source(connection, auth, secrets=secrets, credential=azure_credential)
+            value = source.value()
+            if isinstance(source, AwsRole):  # its value signs; what tells who we are is the token before it
+                value = f"Bearer {source.identity_token()}"
+            return Claims.of(value)
+        except (CredentialError, SettingsError) as error:
+            return str(error)
+
+    def _source(self, connection: "Connection", vaults: "Vaults") -> "TokenSource":
+        from shared.airflow.auth.source import token_source  # noqa: PLC0415 - as above
+        from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
+
+        secrets = vaults.named(connection.vault, self.rules.vaults)
+        return token_source(connection, secrets=secrets, credential=azure_credential)
+
+    def _ask(self, connection: "Connection", source: "TokenSource", *, without_roles: bool) -> Iterator[str]:
+        """Ask the Airflow whether runs of each DAG may be started."""
+        from shared.airflow.client import AirflowClient  # noqa: PLC0415 - as above
+
+        client = AirflowClient(connection, source)
+        dags = {
+            rule.spec.start.dag: None
+            for rule in self.rules.rules
+            if rule.enabled and rule.connection == self.name
+        }
+        for dag in dags:
+            try:
+                answer = client.try_start(dag, within=_SECONDS)
+            except CredentialError as error:
+                yield self._problem(str(error))
+                return
+            if answer.sent and answer.status in _ALLOWED:
+                yield f"Airflow: runs of DAG {dag} may be started"
+            else:
+                yield self._problem(refusal_in_words(answer, dag, without_roles=without_roles))
+
+    def _problem(self, text: str) -> str:
+        self.problems.append(text)
+        return f"PROBLEM {text}"
+
+
+def _own_identity(auth: "Auth") -> str | None:
+    if auth.kind == "oidc":
+        return auth.identity_client_id
+    return auth.client_id if auth.kind in {"entra", "entra_exchange", "google", "aws"} else None
+
+
+def refusal_in_words(answer: "Answer", dag: str, *, without_roles: bool) -> str:
+    """Return why runs of a DAG cannot be started, and which role is missing.
+
+    Args:
+        answer: What Airflow said.
+        dag: The DAG.
+        without_roles: Whether the connection's Entra token names no app role.
+    """
+    from shared.airflow.failure_table import AnswerClass, classify, explain  # noqa: PLC0415 - only this command's work
+
+    row = classify(answer)
+    text = f"Airflow: DAG {dag}: {explain(row, answer)}"
+    if without_roles and row.answer_class in {AnswerClass.STALE_TOKEN, AnswerClass.DENIED}:
+        text += (
+            "; the token names no app role: assign the identity the one that this Airflow asks for "
+            "(docs/identity.md), and note that a managed identity's token is kept for up to 24 hours"
+        )
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a header's value says of itself, unverified.
+
+    Attributes:
+        scheme: `Bearer` or `Basic`.
+        claims: The token's claims; empty where it tells none.
+    """
+
+    scheme: str
+    claims: Mapping[str, object]
+
+    @classmethod
+    def of(cls, value: str) -> "Claims":
+        """Decode a header's value."""
+        import jwt  # noqa: PLC0415 - only this command's work needs it
+
+        scheme, _, token = value.partition(" ")
+        try:
+            claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": False})
+        except jwt.InvalidTokenError:
+            claims = {}
+        return cls(scheme, claims)
+
+    def lines(self, now: float) -> Iterator[str]:
+        """Yield the claims that tell who, for whom and until when.
+
+        Args:
+            now: Unix seconds.
+        """
+        if self.scheme == "Basic":
+            yield "a user name and a password"
+            return
+        if not self.claims:
+            yield "opaque: it tells nothing of itself"
+            return
+        for name in SHOWN:
+            if name in self.claims:
+                value = self.claims[name]
+                yield f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        expiry = self.claims.get("exp")
+        if isinstance(expiry, (int, float)):
+            yield f"expires in {(expiry - now) / 60:.0f} min"

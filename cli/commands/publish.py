@@ -1,0 +1,173 @@
+"""`updraft publish EVENT.json`: send events to an Event Grid topic, as this process's managed identity."""
+
+import argparse
+import json
+import os
+import sys
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from cli.rules_file import Subparsers
+from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
+from shared.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+TOPIC_ENDPOINT: Final = "UPDRAFT_TOPIC_ENDPOINT"
+"""The setting that names the topic, as in `https://<topic>.<region>-1.eventgrid.azure.net/api/events`."""
+
+
+def publish(
+    events: Sequence[JsonObject],
+    topic: str,
+    *,
+    credential: "TokenCredential | None" = None,
+    timeout: float = 30,
+) -> None:
+    """Send events of one schema in one request; which of the two it is is seen by their members.
+
+    Args:
+        events: As `read` returns them.
+        topic: The topic's endpoint; without a path, Event Grid's own (`/api/events`) is added, because the
+            client adds none.
+        credential: Whom to publish as; by default the process's one (`shared/azure/credential.py`), which
+            needs the role EventGrid Data Sender on the topic.
+        timeout: Seconds to wait for the topic.
+
+    Raises:
+        SettingsError: The topic's address is missing or unusable.
+        CredentialError: There is no token, or the topic refuses the identity.
+        UpdraftError: The topic cannot be reached or refuses the events.
+    """
+    from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError  # noqa: PLC0415 - seen only here
+    from azure.core.messaging import CloudEvent  # noqa: PLC0415 - only publishing needs it
+    from azure.eventgrid import EventGridPublisherClient  # noqa: PLC0415 - 50 ms that only publishing needs
+
+    from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
+
+    body: list[Any] = [CloudEvent.from_dict(event) if "specversion" in event else event for event in events]
+    try:
+        with EventGridPublisherClient(
+            endpoint(topic),
+            credential or azure_credential(),
+            connection_timeout=timeout,
+            read_timeout=timeout,
+        ) as client:
+            client.send(body)
+    except ClientAuthenticationError as error:
+        raise CredentialError(
+            f"{topic} refused this identity: it needs the role EventGrid Data Sender there", permanent=True
+        ) from error
+    except HttpResponseError as error:
+        raise UpdraftError(f"{topic} answered {error.status_code}: {error.reason}") from error
+    except AzureError as error:
+        raise UpdraftError(f"{topic} cannot be reached: {error.message}") from error
+
+
+def endpoint(topic: str) -> str:
+    """Return the address to post to for a topic's endpoint.
+
+    Raises:
+        SettingsError: It is not an https address: the identity's token travels there.
+    """
+    parts = urlsplit(topic)
+    if parts.scheme != "https" or not parts.netloc:
+        raise SettingsError(
+            f"the topic is {topic!r}; it has to be an https address (--topic, or {TOPIC_ENDPOINT})"
+        )
+    return topic if parts.path.strip("/") else f"https://{parts.netloc}/api/events"
+
+
+def read(document: object) -> list[JsonObject]:
+    """Check what is to be published, before anything is sent.
+
+    An Event Grid event's `topic` is left out: it is Event Grid's to write, and it refuses events that have
+    another (https://learn.microsoft.com/azure/event-grid/event-schema). So an event that was delivered once,
+    or a sample, can be published as it is.
+
+    Args:
+        document: A decoded JSON object, or an array of objects of one schema.
+
+    Raises:
+        EventError: It holds nothing that Event Grid would take, with the reason.
+    """
+    events = document if isinstance(document, list) else [document]
+    if not events:
+        raise EventError("there is no event in an empty array")
+    read: list[JsonObject] = []
+    for number, event in enumerate(events):
+        where = f"event {number + 1} of {len(events)}" if len(events) > 1 else "the document"
+        if not isinstance(event, dict):
+            raise EventError(f"{where} is a {type(event).__name__}, not a JSON object")
+        needed = (
+            ("id", "source", "type")
+            if "specversion" in event
+            else ("id", "subject", "eventType", "eventTime")
+        )
+        missing = [name for name in needed if not event.get(name)]
+        if missing:
+            raise EventError(f"{where} lacks {', '.join(missing)}; Event Grid would refuse it")
+        read.append(event if "specversion" in event else without_topic(event))
+    if len({"specversion" in event for event in read}) > 1:
+        raise EventError(
+            "the array mixes CloudEvents and Event Grid events; a topic takes one schema at a time"
+        )
+    return read
+
+
+def without_topic(event: JsonObject) -> JsonObject:
+    """Return an Event Grid event as its publisher has it."""
+    return {name: value for name, value in event.items() if name != "topic"}
+
+
+def renewed(event: JsonObject) -> JsonObject:
+    """Return the event as if it happened now: with an id of its own and the present time."""
+    time = "time" if "specversion" in event else "eventTime"
+    return {**event, "id": str(uuid.uuid4()), time: datetime.now(UTC).isoformat()}
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "publish",
+        help="send events to an Event Grid topic",
+        description="Send one event, or an array of events, to an Event Grid topic as this process's managed "
+        "identity. The schema, Event Grid's or CloudEvents, is seen by the events' own members.",
+        epilog="Exit status: 0; 1 where the topic or the identity refuses; 2 where the file holds no event.",
+    )
+    parser.add_argument("file", metavar="EVENT.json", help="the file; - for standard input")
+    parser.add_argument("--topic", metavar="URL", help=f"the topic's endpoint (default: ${TOPIC_ENDPOINT})")
+    parser.add_argument(
+        "--new", action="store_true", help="give each event a new id and the present time: no duplicate, then"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish the events of the file.
+
+    Returns:
+        0; 2 where the file cannot be read or holds no event.
+
+    Raises:
+        UpdraftError: The topic or the identity refuses.
+    """
+    try:
+        document = json.loads(sys.stdin.read() if args.file == "-" else Path(args.file).read_text("utf-8"))
+        events = read(document)
+    except OSError as error:
+        print(f"{args.file}: {error.strerror}", file=sys.stderr)
+        return 2
+    except (ValueError, EventError) as error:
+        print(f"{args.file}: {error}", file=sys.stderr)
+        return 2
+    if args.new:
+        events = [renewed(event) for event in events]
+    publish(events, args.topic or os.environ.get(TOPIC_ENDPOINT, ""))
+    for event in events:
+        print(f"published {event['id']}")
+    return 0

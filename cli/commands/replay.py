@@ -1,0 +1,231 @@
+"""`updraft replay`: count dead letters, show one, and send them again."""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from cli.output import with_progress
+from cli.rules_file import Subparsers, plural, printable
+from shared.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cli.dead_letter_container import Kept, LetterStore
+    from shared.azure.storage_account import Storage
+    from shared.stores.dead_letter_reader import Letter
+
+DEAD_LETTERS: Final = "updraft-dead-letters"
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+ANY_RULE: Final = "(any rule)"
+"""What stands for the rule of an event that was given up before any rule had it."""
+_REASON_SHOWN: Final = 200
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="count dead letters, show one, and send them again",
+        description="Count and list dead letters, show one, or send them again: into the app's own queues, "
+        "from which the app delivers them like anything else. What was sent is moved to replayed/ in its "
+        "container, so that running this twice is harmless. It also reads the containers into which Event "
+        "Grid writes its own dead letters (--container). Needs the roles Storage Blob Data Contributor and "
+        "Storage Queue Data Message Sender; log in as yourself with UPDRAFT_CREDENTIAL=default.",
+        epilog="Exit status: 0; 1 where a letter was not sent or Storage cannot be reached; 2 for a wrong "
+        "call.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="count them by rule, reason and day, and list them")
+    showing = actions.add_parser("show", help="print one with its event")
+    sending = actions.add_parser("send", help="send them again")
+    showing.add_argument("name", help="the blob's name, as `list` prints it")
+    for action in (listing, sending):
+        action.add_argument("--rule", default="", help="only those of this rule")
+        action.add_argument("--reason", default="", help="only those given up for this reason, as in Refused")
+        action.add_argument(
+            "--since",
+            type=_since,
+            metavar="TIME",
+            help="only those given up since: 2026-11-01T12:00Z, or 90m, 6h, 3d",
+        )
+    sending.add_argument("names", nargs="*", metavar="NAME", help="these blobs")
+    sending.add_argument("--all", action="store_true", help="all that are there")
+    sending.add_argument("--dry-run", action="store_true", help="only say what would be sent")
+    for action in (listing, showing, sending):
+        action.add_argument(
+            "--container",
+            default=DEAD_LETTERS,
+            metavar="NAME|URL",
+            help="where they lie: a container of the app's account, or the https address of one of Event "
+            "Grid's (default: %(default)s)",
+        )
+        action.add_argument(
+            "--account",
+            metavar="NAME",
+            help="the app's Storage account (default: the settings AzureWebJobsStorage__*)",
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the action out.
+
+    Returns:
+        0; 1 where a letter was not sent or is not there; 2 where nothing was selected.
+
+    Raises:
+        UpdraftError: Storage cannot be reached, or is not named.
+    """
+    if args.action == "send" and not (args.all or args.names or args.rule or args.reason or args.since):
+        print("say what to send: names, --rule, --reason, --since, or --all", file=sys.stderr)
+        return 2
+    storage, store = _places(args)
+    if args.action == "show":
+        return _show(store, args.name)
+    wanted: list[str] = getattr(args, "names", [])
+    names = wanted or store.names(rule=args.rule, since=args.since)
+    doing = "Reading" if args.action == "list" or args.dry_run else "Sending"
+    seen: set[str] = set()
+    blobs = _selected(with_progress(store.read_all(names), doing, len(names)), args, seen)
+    if args.action == "send":
+        lines, status = _send(storage, store, blobs, dry_run=args.dry_run)
+    else:
+        lines, status = list(overview(blobs, store.name)), 0
+    missing = [f"there is no {name} in {store.name}" for name in wanted if name not in seen]
+    for line in (*lines, *missing):
+        print(printable(line))
+    return 1 if missing else status
+
+
+def overview(blobs: Iterable["Kept"], container: str) -> Iterator[str]:
+    """Yield the counts of the letters, and what tells each of them from the others."""
+    rows: list[tuple[str, str, str, str, str, str]] = []
+    problems: list[str] = []
+    for kept in blobs:
+        if kept.problem:
+            problems.append(f"{kept.name}: cannot be read: {kept.problem}")
+        rows += [
+            (
+                _moment(letter.at),
+                letter.rule or ANY_RULE,
+                letter.code,
+                letter.subject.id or "-",
+                kept.name,
+                letter.reason,
+            )
+            for letter in kept.letters
+        ]
+    yield f"{plural(len(rows), 'dead letter')} in {container}"
+    for title, keys in (
+        ("rule", [row[1] for row in rows]),
+        ("reason", [row[2] for row in rows]),
+        ("day", [row[0][:10] for row in rows]),
+    ):
+        if keys:
+            counted = ", ".join(f"{key} {count}" for key, count in sorted(Counter(keys).items()))
+            yield f"  by {title}: {counted}"
+    for *told, reason in sorted(rows):
+        yield "  ".join(told)
+        if reason:
+            yield f"    {reason[:_REASON_SHOWN]}"
+    yield from problems
+
+
+def _places(args: argparse.Namespace) -> tuple["Storage", "LetterStore"]:
+    """Return the app's own account, and the container with the letters."""
+    from cli.dead_letter_container import LetterStore  # noqa: PLC0415 - reads events, which `--help` does not
+    from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
+    from shared.azure.storage_account import CONNECTION, Storage  # noqa: PLC0415 - as above
+
+    settings = {f"{CONNECTION}__accountName": args.account} if args.account else os.environ
+    storage = Storage(settings, azure_credential)
+    address = urlsplit(args.container)
+    if not address.scheme:
+        ours = args.container == DEAD_LETTERS
+        return storage, LetterStore(storage.container(args.container), ours=ours)
+    account, _, name = args.container.rstrip("/").rpartition("/")
+    named = Storage({f"{CONNECTION}__blobServiceUri": account}, azure_credential)
+    ours = name == DEAD_LETTERS and _is_account(storage, account)
+    return storage, LetterStore(named.container(name), ours=ours)
+
+
+def _is_account(storage: "Storage", address: str) -> bool:
+    """Tell whether an address is that of the app's own account, which need not be named to read another."""
+    with suppress(SettingsError):
+        return storage.address("blob").rstrip("/").lower() == address.rstrip("/").lower()
+    return False
+
+
+def _show(store: "LetterStore", name: str) -> int:
+    kept = store.read(name)
+    if kept is None:
+        print(f"there is no {printable(name)} in {store.name}", file=sys.stderr)
+        return 1
+    for letter in kept.letters:
+        print(f"rule      {printable(letter.rule or ANY_RULE)}")
+        print(f"reason    {printable(letter.code)}: {printable(letter.reason)}")
+        times = f"first seen {_moment(letter.first_seen)}, given up {_moment(letter.at)}"
+        print(f"attempts  {letter.attempts or '-'}, {times}")
+        print(json.dumps(json.loads(kept.content), indent=2) if len(kept.letters) == 1 else letter.body())
+    if kept.problem:
+        print(f"cannot be read: {printable(kept.problem)}", file=sys.stderr)
+        print(printable(kept.content.decode(errors="replace")))
+    return 1 if kept.problem else 0
+
+
+def _send(
+    storage: "Storage", store: "LetterStore", blobs: Iterable["Kept"], *, dry_run: bool
+) -> tuple[list[str], int]:
+    """Send the letters again, and return the report and the exit status."""
+    from cli.resend import Resender, resend  # noqa: PLC0415 - as in `_places`
+
+    if not dry_run:
+        report = resend(store, Resender(storage), blobs)
+        return list(report.lines()), 1 if report.failed else 0
+    lines = [
+        f"would be sent: {letter.rule or ANY_RULE}  {letter.code}  {kept.name}"
+        for kept in blobs
+        for letter in kept.letters
+    ]
+    return [*lines, f"{plural(len(lines), 'dead letter')} would be sent again"], 0
+
+
+def _selected(blobs: Iterable["Kept"], args: argparse.Namespace, seen: set[str]) -> Iterator["Kept"]:
+    """Yield the blobs of which a letter is wanted, as a blob is sent as a whole; note all names in `seen`."""
+    for kept in blobs:
+        seen.add(kept.name)
+        if (kept.problem and not (args.rule or args.reason)) or any(
+            _wanted(letter, args) for letter in kept.letters
+        ):
+            yield kept
+
+
+def _wanted(letter: "Letter", args: argparse.Namespace) -> bool:
+    return (
+        (not args.rule or letter.rule == args.rule)
+        and (not args.reason or letter.code.lower() == args.reason.lower())
+        and (args.since is None or letter.at is None or letter.at >= args.since)
+    )
+
+
+def _since(text: str) -> datetime:
+    """Read `--since`: a time, in UTC unless it says otherwise, or how long ago."""
+    if ago := re.fullmatch(r"(\d{1,6})([mhdw])", text):
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a time such as 2026-11-01T12:00Z nor a span such as 90m, 6h or 3d"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _moment(time: datetime | None) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if time else "undated"

@@ -1,0 +1,157 @@
+"""`updraft validate`: every mistake of rules.yaml at once, and what the rules make of samples."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.commands.explain import Explained, explain_body, read_body
+from cli.rules_file import (
+    Subparsers,
+    add_kind_option,
+    add_rules_option,
+    listed,
+    load,
+    plural,
+    print_problems,
+    printable,
+)
+from shared.errors import RulesError
+
+if TYPE_CHECKING:
+    from shared.json_types import JsonObject
+    from shared.rules import Rules
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "validate",
+        help="check rules.yaml before it ships",
+        description="Report every mistake of a rules file at once, each with file, line and column, what was "
+        "found and what was meant. With samples, also which rules each of them hits, the rules that none "
+        "hits, and the runs that could not be asked for. With --live, the Airflows are asked, too; nothing "
+        "is started or changed in them.",
+        epilog="Exit status: 0 where nothing is wrong, 1 otherwise.",
+    )
+    add_rules_option(parser)
+    parser.add_argument(
+        "--samples", metavar="DIR", type=Path, help="a folder of events, one JSON file each or an array"
+    )
+    add_kind_option(parser)
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="ask each Airflow whether the DAGs exist, can be imported, are not paused, and would take the "
+        "conf that the samples give; application settings are read from the environment",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the rules, and the samples where there are any.
+
+    Returns:
+        0 where nothing is wrong, 1 otherwise.
+    """
+    try:
+        rules = load(args.rules, os.environ if args.live else None)
+    except RulesError as error:
+        print_problems(error)
+        if args.live:
+            print("with --live, application settings are read from the environment", file=sys.stderr)
+        return 1
+    problems: list[str] = []
+    samples: list[Sample] = []
+    if args.samples is not None:
+        samples = read_samples(args.samples, rules, args.kind)
+        for sample in samples:
+            print(printable(sample.line()))
+        problems = list(sample_problems(rules, samples, str(args.samples)))
+    if args.live:
+        problems += _live_problems(rules, samples)
+    sys.stdout.flush()  # before the problems, where both go to one file
+    for problem in problems:
+        print(printable(problem), file=sys.stderr)
+    if problems:
+        print(f"{plural(len(problems), 'problem')} found", file=sys.stderr)
+        return 1
+    print(f"{args.rules}: {plural(len(rules.rules), 'rule')}, nothing wrong")
+    return 0
+
+
+def _live_problems(rules: "Rules", samples: "Sequence[Sample]") -> list[str]:
+    """Print what the Airflows have nothing against, and return what they have."""
+    from cli.live_checks import LiveAirflows, live_checks  # noqa: PLC0415 - only `--live` needs it
+
+    confs: dict[str, list[tuple[str, JsonObject]]] = {}
+    for sample in samples:
+        for decision in sample.explained.decisions:
+            if decision.request is not None:
+                confs.setdefault(decision.rule, []).append((sample.file, decision.request.conf))
+    problems: list[str] = []
+    for check in live_checks(rules, LiveAirflows(rules, os.environ), confs):
+        if not check.problems:
+            print(printable(check.line()))
+        problems += check.problems
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One event of the samples.
+
+    Attributes:
+        file: The file that it came from.
+        explained: What every rule says of it.
+    """
+
+    file: str
+    explained: Explained
+
+    def hits(self) -> list[str]:
+        """Return the rules that the sample hits."""
+        return [decision.rule for decision in self.explained.decisions if decision.matched]
+
+    def line(self) -> str:
+        """Return the sample's line in the report."""
+        if self.explained.error is not None:
+            return f"{self.file}: not an event: {self.explained.error}"
+        return f"{self.file}: {self.explained.type} {self.explained.id}: hits {listed(self.hits())}"
+
+
+def read_samples(folder: Path, rules: "Rules", kind: str | None) -> list[Sample]:
+    """Explain every event of the JSON files in a folder and the folders in it, ordered by name."""
+    return [
+        Sample(str(file), explained)
+        for file in sorted(folder.rglob("*.json"))
+        for explained in explain_body(read_body(str(file)), rules, kind)
+    ]
+
+
+def sample_problems(rules: "Rules", samples: Sequence[Sample], folder: str) -> Iterator[str]:
+    """Yield what is wrong between rules and samples.
+
+    Args:
+        rules: The rules.
+        samples: What they were tried on.
+        folder: Where the samples are, for the messages.
+    """
+    if not samples:
+        found = "there is no sample (*.json) in it" if Path(folder).is_dir() else "there is no such folder"
+        yield f"{folder}: {found}"
+        return
+    hit: set[str] = set()
+    for sample in samples:
+        hit.update(sample.hits())
+        if sample.explained.error is not None:
+            yield f"{sample.file}: not an event: {sample.explained.error}"
+        for decision in sample.explained.decisions:
+            if decision.matched and decision.request is None:
+                why = f"matches, but cannot be rendered: {decision.reason}"
+                yield f"{sample.file}: rule `{decision.rule}` {why}"
+    for rule in rules.rules:
+        if rule.enabled and rule.name not in hit:
+            yield f"rule `{rule.name}`: none of the {plural(len(samples), 'sample')} hits it"

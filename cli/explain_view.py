@@ -1,0 +1,132 @@
+"""What `updraft explain` shows a person: plain lines, or a tree in colour where there is a terminal."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cli.rules_file import plural, printable
+
+if TYPE_CHECKING:
+    from cli.commands.explain import Explained
+    from shared.deciding.decide import Decision
+    from shared.runs.request import RunRequest
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How events are shown.
+
+    Attributes:
+        descriptions: The rules' descriptions, by their names.
+        files: Whether to say which file an event comes from, because there are several.
+    """
+
+    descriptions: Mapping[str, str]
+    files: bool
+
+    def lines(self, each: "Explained") -> Iterator[str]:
+        """Yield an event, and what every rule says of it, as plain lines."""
+        yield printable(_headline(each))
+        if self._names_file(each):
+            yield printable(f"  file: {each.file}")
+        if each.source is not None:
+            yield printable(f"  source: {each.source}")
+        if each.error is not None:
+            yield printable(f"  error: {each.error}")
+        for decision in each.decisions:
+            yield printable(f"  {decision.rule}: {_verdict(decision)}")
+            if decision.matched and self.descriptions.get(decision.rule):
+                yield printable(f"    description: {self.descriptions[decision.rule]}")
+            if decision.request is not None:
+                for name, value in _facts(decision.request):
+                    yield printable(f"    {name}: {value}")
+                yield "    conf:"
+                for line in json.dumps(decision.request.conf, indent=2).splitlines():
+                    yield f"      {line}"
+
+    def tree(self, each: "Explained") -> Any:  # noqa: ANN401 - rich's own, imported below
+        """Return an event, and what every rule says of it, as a rich tree."""
+        from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
+        from rich.tree import Tree  # noqa: PLC0415 - as above
+
+        tree = Tree(Text(printable(_headline(each)), style="bold"), guide_style="dim")
+        if self._names_file(each):
+            tree.add(Text(printable(str(each.file)), style="dim"))
+        if each.source is not None:
+            tree.add(Text(printable(each.source), style="dim", overflow="fold"))
+        if each.error is not None:
+            tree.add(Text(printable(each.error), style="red"))
+        elif len(each.decisions) > 1:
+            hits = sum(decision.matched for decision in each.decisions)
+            told = f"matches {hits or 'none'} of {plural(len(each.decisions), 'rule')}"
+            tree.add(Text(told, style="cyan" if hits else "dim"))
+        for decision in each.decisions:
+            self._add(tree, decision)
+        return tree
+
+    def _add(self, tree: Any, decision: "Decision") -> None:  # noqa: ANN401 - as `tree`
+        from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
+
+        if not decision.matched:
+            tree.add(Text(printable(f"{decision.rule}: {_verdict(decision)}"), style="dim"))
+            return
+        line = Text(printable(decision.rule), style="bold")
+        line.append(": ", style="not bold")
+        line.append(
+            printable(_verdict(decision)), style="not bold green" if decision.request else "not bold red"
+        )
+        branch = tree.add(line)
+        if self.descriptions.get(decision.rule):
+            branch.add(Text(printable(self.descriptions[decision.rule]), style="italic"))
+        if decision.request is not None:
+            branch.add(_request(decision.request))
+
+    def _names_file(self, each: "Explained") -> bool:
+        return each.file is not None and (self.files or each.error is not None)
+
+
+def _request(request: "RunRequest") -> Any:  # noqa: ANN401 - rich's Table, imported below
+    """Return a request as two columns, so that a long value keeps to its own."""
+    from rich.json import JSON  # noqa: PLC0415 - only a terminal needs it
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _facts(request):
+        table.add_row(name, Text(printable(value)))
+    conf = JSON(json.dumps(request.conf), ensure_ascii=True).text
+    conf.no_wrap, conf.overflow = False, "fold"  # JSON would be cut at the terminal's width
+    table.add_row("conf", conf)
+    return table
+
+
+def _headline(each: "Explained") -> str:
+    if each.error is not None and each.id is None and each.type is None:
+        return "not an event"
+    return f"{each.type or 'unknown type'}  {each.id or 'no id'}"
+
+
+def _facts(request: "RunRequest") -> Iterator[tuple[str, str]]:
+    """Yield what is asked for beside the conf, by name."""
+    yield "connection", request.connection
+    yield "dag", request.dag_id
+    yield "run id", request.dag_run_id
+    for name, value in (("logical date", request.logical_date), ("run after", request.run_after)):
+        if value is not None:
+            yield name, value
+    yield "note", request.note or ""
+
+
+def _verdict(decision: "Decision") -> str:
+    if not decision.matched:
+        return f"no match: {decision.reason}"
+    if decision.request is None:
+        return f"match, but the run cannot be asked for: {decision.reason}"
+    if decision.gathering is None:
+        return "match"
+    burst = decision.gathering
+    collected = f"collected for {burst.seconds} s with others of the key `{burst.key}`"
+    return f"match, {collected}; alone, it starts this run"

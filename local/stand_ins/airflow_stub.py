@@ -1,0 +1,307 @@
+"""A stub of Airflow's REST API v2 on a loopback port, with the answers of a live Airflow 3.3.
+
+It remembers runs, refuses a second one with the same id or logical date, and counts how many requests it had
+in flight at once. Faults are injected as in every stand-in (`local/stand_ins/loopback_server.py`);
+`python -m local.stand_ins.airflow_stub --port N` runs it as a process of its own.
+"""
+
+import argparse
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import unquote
+
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
+from shared.json_types import Json, JsonObject
+
+VERSION: Final = "3.3.2"
+RUN_ID: Final = re.compile(r"^[A-Za-z0-9_.~:+-]+$")
+RESERVED_RUN_IDS: Final = (
+    "scheduled__",
+    "backfill__",
+    "asset_triggered__",
+    "operator_triggered__",
+    "asset_materialization__",
+)
+_BODY_KEYS: Final = frozenset(
+    {
+        "dag_run_id",
+        "data_interval_start",
+        "data_interval_end",
+        "logical_date",
+        "run_after",
+        "conf",
+        "note",
+        "partition_key",
+    }
+)
+_RUN: Final = re.compile(r"/api/v2/dags/([^/]+)/dagRuns/([^/]+)")
+_RUNS: Final = re.compile(r"/api/v2/dags/([^/]+)/dagRuns")
+_DAG: Final = re.compile(r"/api/v2/dags/([^/]+)")
+_DETAILS: Final = re.compile(r"/api/v2/dags/([^/]+)/details")
+
+
+class AirflowStub(LoopbackServer):
+    """The stub; a context manager.
+
+    Args:
+        dags: The DAGs that exist.
+        any_dag: Whether every DAG exists.
+        port: The port to listen on; 0 takes a free one.
+
+    Attributes:
+        runs: What was started: the runs by DAG id and run id.
+        tokens: Tokens that are accepted; None accepts any.
+        expired: Tokens that are answered as expired.
+        forbidden: DAGs that the caller may not touch.
+        paused: DAGs that are paused.
+        stale: DAGs whose file is gone.
+        broken: DAGs whose file cannot be imported, each with its trace.
+        run_types: The run types that a DAG allows, where it does not allow all.
+        params: The params of DAGs, by name, each with its default (`value`) and its JSON Schema (`schema`).
+        users: Names and passwords for `/auth/token`.
+        peak: The most requests that were in flight at once.
+        latency: Seconds that each request under `/api/v2/dags` takes.
+    """
+
+    def __init__(
+        self, dags: tuple[str, ...] = ("smoke_tests",), *, any_dag: bool = False, port: int = 0
+    ) -> None:
+        super().__init__(port=port)
+        self.dags = set(dags)
+        self.any_dag = any_dag
+        self.runs: dict[tuple[str, str], JsonObject] = {}
+        self.tokens: set[str] | None = None
+        self.expired: set[str] = set()
+        self.forbidden: set[str] = set()
+        self.paused: set[str] = set()
+        self.stale: set[str] = set()
+        self.broken: dict[str, str] = {}
+        self.run_types: dict[str, list[Json]] = {}
+        self.params: dict[str, JsonObject] = {}
+        self.users = {"updraft": "made-up-password"}
+        self.latency = 0.0
+        self.peak = 0
+        self._in_flight = 0
+        self._state = threading.Lock()
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one request as Airflow 3.3 does."""
+        with self._counted():
+            if request.path == "/auth/token" and request.method == "POST":
+                return self._token(request)
+            if request.path == "/api/v2/version":
+                return Reply(200, {"version": VERSION, "git_version": None})
+            if request.path == "/api/v2/monitor/health":
+                return Reply(200, {"metadatabase": {"status": "healthy"}, "scheduler": {"status": "healthy"}})
+            time.sleep(self.latency)
+            return self._refused_token(request) or self._dags(request)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._state:
+            self._in_flight += 1
+            self.peak = max(self.peak, self._in_flight)
+        try:
+            yield
+        finally:
+            with self._state:
+                self._in_flight -= 1
+
+    def _token(self, request: Request) -> Reply:
+        try:
+            asked = request.json()
+        except ValueError:
+            asked = None
+        if not isinstance(asked, dict):
+            return Reply(
+                422, {"detail": [{"type": "json_invalid", "loc": ["body"], "msg": "JSON decode error"}]}
+            )
+        name = str(asked.get("username"))
+        if self.users.get(name) != asked.get("password"):
+            return Reply(401, {"detail": "Invalid credentials"})
+        now = int(time.time())
+        claims = {"sub": name, "aud": "apache-airflow", "iat": now, "nbf": now, "exp": now + 86_400}
+        parts = ({"alg": "HS512", "typ": "JWT"}, claims)
+        token = ".".join(
+            [*(_base64url(json.dumps(part).encode()) for part in parts), _base64url(b"unsigned")]
+        )
+        return Reply(201, {"access_token": token})
+
+    def _refused_token(self, request: Request) -> Reply | None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return Reply(401, {"detail": "Not authenticated"})
+        if token in self.expired:
+            return Reply(401, {"detail": "Token Expired"})
+        if self.tokens is not None and token not in self.tokens:
+            return Reply(403, {"detail": "Invalid JWT token"})
+        return None
+
+    def _dags(self, request: Request) -> Reply:
+        if request.method == "GET" and request.path == "/api/v2/dags":
+            dags: list[Json] = [{"dag_id": dag_id} for dag_id in sorted(self.dags)]
+            return Reply(200, {"dags": dags, "total_entries": len(dags)})
+        if request.method == "GET" and request.path == "/api/v2/importErrors":
+            errors: list[Json] = [
+                {"filename": f"{dag_id}.py", "stack_trace": trace} for dag_id, trace in self.broken.items()
+            ]
+            return Reply(200, {"import_errors": errors, "total_entries": len(errors)})
+        for pattern, method, answer in (
+            (_RUNS, "POST", self._start),
+            (_RUNS, "GET", self._list),
+            (_RUN, "GET", self._run),
+            (_DAG, "GET", self._dag),
+            (_DETAILS, "GET", self._dag),
+        ):
+            if (found := pattern.fullmatch(request.path)) and request.method == method:
+                names = [unquote(name) for name in found.groups()]
+                if names[0] in self.forbidden:
+                    return Reply(403, {"detail": "Forbidden"})
+                return answer(request, *names)
+        return Reply(405, {"detail": "Method Not Allowed"})
+
+    def _dag(self, request: Request, dag_id: str) -> Reply:
+        if not self._has(dag_id):
+            return Reply(404, {"detail": f"Dag with id {dag_id} was not found"})
+        dag: JsonObject = {
+            "dag_id": dag_id,
+            "is_paused": dag_id in self.paused,
+            "is_stale": dag_id in self.stale,
+            "has_import_errors": dag_id in self.broken,
+            "relative_fileloc": f"{dag_id}.py",
+            "allowed_run_types": self.run_types.get(dag_id),
+        }
+        if request.path.endswith("/details"):
+            dag["params"] = self.params.get(dag_id, {})
+        return Reply(200, dag)
+
+    def _run(self, _request: Request, dag_id: str, run_id: str) -> Reply:
+        with self._state:
+            run = self.runs.get((dag_id, run_id))
+        if run is None:
+            text = f"The DagRun with dag_id: `{dag_id}` and run_id: `{run_id}` was not found"
+            return Reply(404, {"detail": text})
+        return Reply(200, run)
+
+    def _list(self, request: Request, dag_id: str) -> Reply:
+        if not self._has(dag_id):
+            return Reply(404, {"detail": f"The Dag with ID: `{dag_id}` was not found"})
+        prefix = request.query.get("run_id_prefix_pattern", "")
+        with self._state:
+            found = [
+                run
+                for (known, run_id), run in self.runs.items()
+                if known == dag_id and run_id.startswith(prefix)
+            ]
+        if request.query.get("order_by") == "-id":
+            found.reverse()
+        limited: list[Json] = [*found[: int(request.query.get("limit", "50"))]]
+        return Reply(200, {"dag_runs": limited, "total_entries": len(found)})
+
+    def _start(self, request: Request, dag_id: str) -> Reply:
+        try:
+            body = request.json()
+        except ValueError:
+            return Reply(
+                422, {"detail": [{"type": "json_invalid", "loc": ["body", 0], "msg": "JSON decode error"}]}
+            )
+        if problems := _problems(body):
+            return Reply(422, {"detail": problems})
+        assert isinstance(body, dict)
+        if not self._has(dag_id):
+            return Reply(404, {"detail": f"Dag with dag_id: '{dag_id}' not found"})
+        run_id = str(body.get("dag_run_id") or f"manual__{datetime.now(UTC).isoformat()}")
+        if not RUN_ID.match(run_id) or ".." in run_id or run_id.startswith(RESERVED_RUN_IDS):
+            text = f"The run_id provided '{run_id}' does not match regex pattern '{RUN_ID.pattern}'"
+            return Reply(400, {"detail": text})
+        return self._create(dag_id, run_id, body)
+
+    def _create(self, dag_id: str, run_id: str, body: JsonObject) -> Reply:
+        date = body["logical_date"]
+        with self._state:
+            same_date = date is not None and any(
+                known == dag_id and run["logical_date"] == date for (known, _), run in self.runs.items()
+            )
+            if (dag_id, run_id) in self.runs or same_date:
+                return Reply(409, _UNIQUE)
+            run: JsonObject = {
+                "dag_run_id": run_id,
+                "dag_id": dag_id,
+                "dag_display_name": dag_id,
+                "dag_versions": [],
+                "logical_date": date,
+                "queued_at": datetime.now(UTC).isoformat(),
+                "run_after": body.get("run_after") or datetime.now(UTC).isoformat(),
+                "run_type": "manual",
+                "state": "queued",
+                "triggered_by": "rest_api",
+                "conf": body.get("conf") or {},
+                "note": body.get("note"),
+            }
+            self.runs[dag_id, run_id] = run
+        return Reply(200, run)
+
+    def _has(self, dag_id: str) -> bool:
+        return self.any_dag or dag_id in self.dags
+
+
+_UNIQUE: Final[JsonObject] = {
+    "detail": {
+        "reason": "Unique constraint violation",
+        "statement": "hidden",
+        "orig_error": "hidden",
+        "message": "Serious error when handling your request. Check logs for more details - you will find it "
+        "in api server when you look for ID made-up",
+    }
+}
+
+
+def _problems(body: Json) -> list[Json]:
+    """Return what Airflow's strict body model says about a body."""
+    if not isinstance(body, dict):
+        return [
+            {"type": "model_attributes_type", "loc": ["body"], "msg": "Input should be a valid dictionary"}
+        ]
+    problems: list[Json] = [
+        {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}
+        for name in body.keys() - _BODY_KEYS
+    ]
+    if "logical_date" not in body:
+        problems.append({"type": "missing", "loc": ["body", "logical_date"], "msg": "Field required"})
+    if not isinstance(body.get("conf"), dict | None):
+        text = "Input should be a valid dictionary"
+        problems.append({"type": "dict_type", "loc": ["body", "conf"], "msg": text})
+    return problems
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def main() -> None:
+    """Run the stub until it is interrupted, and print its address first."""
+    parser = argparse.ArgumentParser(description="A stub of Airflow's REST API v2 on a loopback port.")
+    parser.add_argument("--port", type=int, default=0, help="the port; 0 (the default) takes a free one")
+    parser.add_argument(
+        "--dag", action="append", default=[], help="a DAG that exists; without any, every DAG does"
+    )
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that each request takes")
+    options = parser.parse_args()
+    with AirflowStub(tuple(options.dag), any_dag=not options.dag, port=options.port) as stub:
+        stub.latency = options.latency
+        print(stub.url, flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""`kind: aws`: credentials of an AWS role, got with the managed identity's token.
+
+One hop: STS gives an Entra token's bearer temporary credentials of a role that trusts it
+(https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html). Requests are signed
+with them (`shared/airflow/mwaa.py`); they never travel themselves, except for the session token. No
+profile, environment variable or instance-metadata service of AWS's is ever asked for others.
+"""
+
+import importlib.util
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.airflow.auth.token_endpoint import TRANSIENT, GrantedTokens, ProofRefused
+from shared.azure.credential import credential_of, fetch_token
+from shared.azure.refreshing import Lease
+from shared.errors import TokenUnavailable
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from requests import Response
+
+    from shared.rules import AwsAuth, Connection
+
+SESSION_TOKEN: Final = "X-Amz-Security-Token"  # noqa: S105 - a header's name
+_LIFE: Final = 3600
+"""Seconds of a session; a role's default, and the most where roles are chained."""
+_SESSION_NAME: Final = "updraft"
+_PASSING: Final = {"IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
+_UNTRUSTED: Final = {
+    "AccessDenied",
+    "ExpiredTokenException",
+    "IDPRejectedClaim",
+    "InvalidIdentityToken",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AwsCredentials:
+    """What signs a request; shown nowhere.
+
+    Attributes:
+        access_key: The id of the key.
+        secret_key: The key.
+        token: The session token.
+    """
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+class AwsProof(dict[str, str]):
+    """The one header that does not depend on the request, with the credentials that make the others.
+
+    Args:
+        kept: The credentials, as `AwsRole` keeps them.
+    """
+
+    def __init__(self, kept: str) -> None:
+        self.kept = kept
+        self.credentials = AwsCredentials(*json.loads(kept))
+        super().__init__({SESSION_TOKEN: self.credentials.token})
+
+
+class AwsRole(GrantedTokens):
+    """Credentials of one connection's role, each a JSON array of key id, key and session token.
+
+    Args:
+        connection: The MWAA environment, with its time-outs in seconds.
+        auth: The role, and the Entra token's scope.
+        credential: Gives the process's credential.
+        clock: Returns Unix seconds.
+    """
+
+    form = True
+    accept = "text/xml"
+
+    def __init__(
+        self,
+        connection: "Connection",
+        auth: "AwsAuth",
+        *,
+        credential: Callable[[], "TokenCredential"],
+        clock: Callable[[], float],
+    ) -> None:
+        domain = "amazonaws.com.cn" if auth.region.startswith("cn-") else "amazonaws.com"
+        super().__init__(
+            connection,
+            auth.sts_url or f"https://sts.{auth.region}.{domain}",
+            needs="see that it is AWS's token service, and that the region is enabled in the account",
+            clock=clock,
+        )
+        self._auth = auth
+        self._credential = credential_of(auth.client_id, credential)
+
+    def fetch(self, refused: str | None) -> Lease[str]:
+        """Assume the role; see `GrantedTokens`."""
+        if importlib.util.find_spec("botocore") is None:
+            raise TokenUnavailable(
+                "no AWS credentials: botocore is not installed; add the extra `aws` (updraft[aws]), or "
+                "botocore to requirements.txt",
+                permanent=True,
+            )
+        return super().fetch(refused)
+
+    def proof(self, *, fresh: bool) -> dict[str, str]:
+        """Return the call with an Entra token; see `GrantedTokens`."""
+        return {
+            "Action": "AssumeRoleWithWebIdentity",
+            "Version": "2011-06-15",
+            "RoleArn": self._auth.role_arn,
+            "RoleSessionName": _SESSION_NAME,
+            "DurationSeconds": str(_LIFE),
+            "WebIdentityToken": self.identity_token(fresh=fresh),
+        }
+
+    def identity_token(self, *, fresh: bool = False) -> str:
+        """Return the managed identity's token, which the role has to trust.
+
+        Raises:
+            CredentialError: It cannot be had.
+        """
+        return fetch_token(self._credential(), self._auth.scope, fresh=fresh).token
+
+    def refusal(self) -> str:
+        """Name the role and what it has to trust; see `GrantedTokens`."""
+        return (
+            f"it refuses role {self._auth.role_arn} to the managed identity's token for {self._auth.scope}; "
+            "see that the account's OIDC provider has the token's issuer and audience, and that the role's "
+            "trust policy names the provider, that audience and the identity as subject"
+        )
+
+    def judge(self, response: "Response") -> Lease[str]:
+        """Return the credentials that an answer holds; see `GrantedTokens`."""
+        status, answer = response.status_code, _texts(response.content)
+        if status == 200:  # noqa: PLR2004 - HTTP's own number
+            try:
+                kept = json.dumps(
+                    [answer[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
+                )
+                expiry = datetime.fromisoformat(answer["Expiration"]).timestamp()
+            except (KeyError, ValueError):
+                reason = "the answer holds no credentials: a login page or a proxy may be in the way"
+                raise self.unavailable(reason, permanent=True) from None
+            return self.lease(kept, min(expiry, self.clock() + _LIFE))
+        code = answer.get("Code", "")
+        told = f"{status}, {code}" if code.isalnum() else str(status)
+        if status in TRANSIENT or status >= 500 or code in _PASSING:  # noqa: PLR2004 - as above
+            raise self.unavailable(f"it answered {told}")
+        if code in _UNTRUSTED:
+            raise ProofRefused(told)
+        raise self.unavailable(f"it answered {told}; {self.needs}", permanent=True)
+
+
+class AwsSigner:
+    """The token source of a connection with `kind: aws`: each of its proofs signs requests.
+
+    Args:
+        role: Gives the credentials.
+        auth: The environment that they are for.
+
+    Attributes:
+        environment: The MWAA environment's name.
+        region: Its AWS region.
+    """
+
+    def __init__(self, role: AwsRole, auth: "AwsAuth") -> None:
+        self._role = role
+        self.environment = auth.environment
+        self.region = auth.region
+
+    def headers(self) -> AwsProof:
+        """Return a proof; see `TokenSource`."""
+        return AwsProof(self._role.value())
+
+    def renew(self, refused: Mapping[str, str]) -> AwsProof:
+        """Return another proof than `refused`; see `TokenSource`."""
+        assert isinstance(refused, AwsProof)
+        return AwsProof(self._role.renew(refused.kept))
+
+
+def _texts(body: bytes) -> dict[str, str]:
+    """Return the texts of an XML answer by their elements' names, whatever the namespace."""
+    from xml.etree import ElementTree as ET  # noqa: PLC0415 - only this kind needs it
+
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - expat bounds entities, and only AWS is asked
+    except ET.ParseError:
+        return {}
+    return {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}

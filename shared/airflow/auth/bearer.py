@@ -1,0 +1,36 @@
+"""`kind: bearer`: a token that somebody else issued, from Key Vault."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from shared.airflow.auth.cached_token import CachedTokens
+from shared.airflow.auth.token_endpoint import OPAQUE_LIFE
+from shared.azure.refreshing import Lease
+
+if TYPE_CHECKING:
+    from shared.azure.key_vault import Secrets
+    from shared.rules import BearerAuth, Connection
+
+
+class SecretBearer(CachedTokens):
+    """The token of one connection, as it stands in the vault.
+
+    Args:
+        connection: The Airflow.
+        auth: The secret's name.
+        secrets: Where it is read.
+        clock: Returns Unix seconds.
+    """
+
+    def __init__(
+        self, connection: "Connection", auth: "BearerAuth", *, secrets: "Secrets", clock: Callable[[], float]
+    ) -> None:
+        super().__init__(connection.name, clock=clock)
+        self._name_of_secret = auth.token_secret
+        self._secrets = secrets
+
+    def fetch(self, refused: str | None) -> Lease[str]:
+        """Read the token; past what is held where it was refused. The vault's own cache bounds its age."""
+        read = self._secrets.get if refused is None else self._secrets.refresh
+        # A secret that was pasted with its line's end would be no header.
+        return self.lease(f"Bearer {read(self._name_of_secret).strip()}", self.clock() + OPAQUE_LIFE)

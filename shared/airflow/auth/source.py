@@ -1,0 +1,156 @@
+"""How this app proves to an Airflow who it is: one token source for each connection.
+
+A kind of authentication is one small class with one method, `fetch`; what all kinds share (kept until shortly
+before expiry, one request however many threads ask, one renewal for one refusal) is `CachedTokens`, and what
+those share that ask a token endpoint is `GrantedTokens`.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from shared.airflow.auth.bearer import SecretBearer
+from shared.airflow.auth.entra import EntraTokens
+from shared.airflow.auth.exchange import EntraExchange, OidcExchange
+from shared.airflow.auth.oidc import OidcTokens
+from shared.airflow.auth.passwords import AirflowLogin, BasicLogin
+from shared.rules.model.auth import (
+    AUTHORIZATION,
+    AirflowAuth,
+    Auth,
+    AwsAuth,
+    BasicAuth,
+    BearerAuth,
+    EntraAuth,
+    EntraExchangeAuth,
+    GoogleAuth,
+    OidcAuth,
+)
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from shared.airflow.auth.cached_token import CachedTokens
+    from shared.azure.key_vault import Secrets
+    from shared.rules import Connection
+
+__all__ = ["TokenSource", "header_source", "token_source"]
+
+
+class TokenSource(Protocol):
+    """The headers that prove to one connection's Airflow who we are; safe to use from any thread."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers, fetching a token only when there is none or it is about to expire.
+
+        Raises:
+            CredentialError: There is no usable token, with the hop that failed and the remedy.
+        """
+
+    def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
+        """Return new headers because Airflow refused `refused`, or those that another thread got since.
+
+        The result may equal `refused`, where there is no other proof to be had: send it no third time.
+
+        Raises:
+            CredentialError: None could be had.
+        """
+
+
+class _OneHeader:
+    """The usual case: one kind of authentication."""
+
+    def __init__(self, header: str, source: "CachedTokens") -> None:
+        self._header = header
+        self._source = source
+
+    def headers(self) -> Mapping[str, str]:
+        return {self._header: self._source.value()}
+
+    def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
+        return {self._header: self._source.renew(refused[self._header])}
+
+
+class _TwoHeaders:
+    """A proxy's proof and Airflow's own.
+
+    When Airflow calls a token stale it means the one in `Authorization`, the only header that it reads; so
+    that one is renewed, and the proxy's is not: it is renewed in time, by its expiry. Where neither stands
+    there, because the proxy moves the header, the second one is taken for Airflow's own.
+    """
+
+    def __init__(self, proxys: _OneHeader, own: _OneHeader) -> None:
+        self._proxys = proxys
+        self._own = own
+
+    def headers(self) -> Mapping[str, str]:
+        return {**self._proxys.headers(), **self._own.headers()}
+
+    def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
+        return {**refused, **self._own.renew(refused)}
+
+
+def token_source(
+    connection: "Connection",
+    *,
+    secrets: "Secrets",
+    credential: Callable[[], "TokenCredential"],
+    clock: Callable[[], float] = time.time,
+) -> TokenSource:
+    """Make the token source that a connection's `auth` asks for. Nothing is requested yet.
+
+    Args:
+        connection: One connection of rules.yaml.
+        secrets: Where the secrets that it names are read.
+        credential: Gives the process's credential (`shared/azure/credential.py`).
+        clock: Returns Unix seconds.
+    """
+    auths = connection.auths
+    if isinstance(auths[0], AwsAuth):  # which stands alone
+        from shared.airflow.auth.aws import AwsRole, AwsSigner  # noqa: PLC0415 - only this kind needs it
+
+        role = AwsRole(connection, auths[0], credential=credential, clock=clock)
+        return AwsSigner(role, auths[0])
+    sources = [
+        _OneHeader(
+            auth.header, header_source(connection, auth, secrets=secrets, credential=credential, clock=clock)
+        )
+        for auth in auths
+    ]
+    if len(sources) == 1:
+        return sources[0]
+    own = 0 if auths[0].header.lower() == AUTHORIZATION.lower() else 1
+    return _TwoHeaders(sources[1 - own], sources[own])
+
+
+def header_source(  # noqa: PLR0911 - one line for each kind
+    connection: "Connection",
+    auth: Auth,
+    *,
+    secrets: "Secrets",
+    credential: Callable[[], "TokenCredential"],
+    clock: Callable[[], float] = time.time,
+) -> "CachedTokens":
+    """Make the source of one header's value, or of what signs requests; arguments as `token_source`."""
+    match auth:
+        case EntraAuth():
+            return EntraTokens(connection, auth, credential=credential, clock=clock)
+        case EntraExchangeAuth():
+            return EntraExchange(connection, auth, credential=credential, clock=clock)
+        case AirflowAuth():
+            return AirflowLogin(connection, auth, secrets=secrets, clock=clock)
+        case OidcAuth():
+            tokens = OidcTokens(connection, auth, secrets=secrets, credential=credential, clock=clock)
+            return OidcExchange(connection, tokens, clock=clock) if auth.exchange else tokens
+        case BearerAuth():
+            return SecretBearer(connection, auth, secrets=secrets, clock=clock)
+        case BasicAuth():
+            return BasicLogin(connection, auth, secrets=secrets, clock=clock)
+        case GoogleAuth():
+            from shared.airflow.auth.google import GoogleTokens  # noqa: PLC0415 - an optional extra
+
+            return GoogleTokens(connection, auth, credential=credential, clock=clock)
+        case AwsAuth():
+            from shared.airflow.auth.aws import AwsRole  # noqa: PLC0415 - only this kind needs it
+
+            return AwsRole(connection, auth, credential=credential, clock=clock)

@@ -1,0 +1,271 @@
+"""How requests reach an Airflow, whichever version of its REST API they are for.
+
+The official client is used for what it knows (addresses, bodies, connections) and kept from what hurts: it
+has no time-out by itself, follows redirects with a second POST, and raises validation errors for answers of
+newer servers after the run exists. So every call has time-outs, redirects are answers, and the body is read
+here, leniently and bounded. Whatever goes wrong on the way becomes an `Answer`, in one place.
+"""
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from urllib.parse import quote, urlsplit
+
+from shared.airflow.failure_table import is_stale_token
+from shared.airflow.response import Answer
+from shared.backoff import retry_after_seconds
+from shared.version import VERSION
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+
+    from shared.airflow.auth.source import TokenSource
+    from shared.json_types import JsonObject
+
+BODY_LIMIT: Final = 1_048_576
+"""Bytes of an answer that are read; a run echoes its conf, which is far smaller."""
+NEWEST: Final = 16
+"""Runs that are asked for at once: with 48 KB of conf each they stay under `BODY_LIMIT`."""
+NO_RUN: Final = {"updraft_doctor": True}
+"""A body that no version of the API makes a run of."""
+_CHUNK: Final = 65_536
+TEXT_KEPT: Final = 600
+"""Characters that are kept of an answer that is not JSON."""
+_CODE_KEPT: Final = 80
+_SHORTEST_TIMEOUT: Final = 0.05
+_KEEP_ALIVE_SECONDS: Final = 60
+
+
+class AirflowConnection(Protocol):
+    """What the client needs to know of a connection in rules.yaml."""
+
+    @property
+    def name(self) -> str:
+        """The connection's name."""
+
+    @property
+    def url(self) -> str:
+        """Where Airflow's web server answers, without `/api/v2`."""
+
+    @property
+    def api(self) -> Literal["auto", "v1", "v2"]:
+        """The version of the REST API that it speaks, or that it is to be asked."""
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds to wait for a connection."""
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds to wait for an answer."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests may be in flight at once: the size of the connection pool."""
+
+
+class Transport:
+    """Sends requests to one Airflow; safe to use from any thread, and made for the life of the process.
+
+    Args:
+        connection: Where Airflow is, and how long to wait for it.
+        tokens: Gives the headers that prove who we are.
+    """
+
+    def __init__(self, connection: AirflowConnection, tokens: "TokenSource") -> None:
+        self.connection = connection
+        self._tokens = tokens
+        self._lock = threading.Lock()
+        self._api: Any = None
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        dag_run_id: str | None = None,
+        within: float | None = None,
+    ) -> Answer:
+        """Send with a token; where Airflow calls it stale, once more with a new one.
+
+        Args:
+            method: GET or POST.
+            path: From the connection's address on, its segments quoted (`segment`).
+            body: What is sent as JSON, made of plain values; None sends nothing.
+            dag_run_id: The run that a good answer has to name.
+            within: Seconds that the request may take at most, where that is less than the connection's own.
+
+        Raises:
+            CredentialError: There is no token to ask with; nothing was sent.
+        """
+        started = time.monotonic()
+        proof = self._tokens.headers()
+        token_seconds = time.monotonic() - started
+        answer = self.send(method, path, body, proof, within)
+        if is_stale_token(answer):
+            renewal = time.monotonic()
+            renewed = self._tokens.renew(proof)
+            token_seconds += time.monotonic() - renewal
+            if renewed != proof:
+                left = None if within is None else within - (time.monotonic() - started)
+                first = answer.seconds
+                answer = self.send(method, path, body, renewed, left)
+                answer = replace(answer, seconds=answer.seconds + first)
+        answered = answer.body if answer.status is not None and answer.status < 300 else None  # noqa: PLR2004
+        other_run = (
+            dag_run_id is not None and answered is not None and answered.get("dag_run_id") != dag_run_id
+        )
+        return replace(answer, token_seconds=token_seconds, other_run=other_run)
+
+    def send(
+        self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
+    ) -> Answer:
+        """Send one request and read its answer: the one place where the libraries' errors become answers.
+
+        Args:
+            method: As for `ask`.
+            path: As for `ask`.
+            body: As for `ask`.
+            proof: The headers that prove who we are.
+            within: As for `ask`.
+        """
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - costly, and only acting needs it
+
+        from shared.airflow.official_client import slim_client  # noqa: PLC0415 - as above
+
+        api = self.client()
+        headers = {"Accept": "application/json", **proof}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        most = max(within if within is not None else float("inf"), _SHORTEST_TIMEOUT)
+        timeouts = (min(self.connection.connect_timeout, most), min(self.connection.read_timeout, most))
+        started = time.monotonic()
+        answer = Answer()
+        try:
+            # The body is plain JSON by now; the client would walk through it once more, which costs time.
+            method, url, headers, *_ = api.param_serialize(method, path, header_params=headers)
+            response = api.call_api(method, url, headers, body, _request_timeout=timeouts).response
+            answer = _head(response)
+            answer = _with_body(answer, response, until=started + min(sum(timeouts), most))
+        except (HTTPError, slim_client().ApiException) as exc:
+            answer = replace(
+                answer, sent=answer.status is not None or _may_be_sent(exc), error=_in_words(exc)
+            )
+        except ValueError:  # http.client refuses a header with a line break, and would show it: a token
+            answer = Answer(sent=False, error="the token cannot be put into a header")
+        return replace(answer, seconds=time.monotonic() - started)
+
+    def client(self) -> Any:  # noqa: ANN401 - the official client, loaded late, has no static type here
+        """Return the official client for this Airflow, made on first use."""
+        with self._lock:
+            if self._api is None:
+                from urllib3.util import Retry  # noqa: PLC0415 - costly, and only acting needs it
+
+                from shared.airflow.official_client import slim_client  # noqa: PLC0415 - as above
+
+                slim = slim_client()
+                self._api = slim.ApiClient(
+                    slim.Configuration(
+                        host=self.connection.url.rstrip("/"),
+                        retries=Retry(total=False, redirect=False, raise_on_status=False),
+                        connection_pool_maxsize=self.connection.in_flight,
+                        socket_options=_socket_options(),
+                    )
+                )
+                self._api.user_agent = f"updraft/{VERSION}"
+            return self._api
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    """Keep idle connections alive: Azure's load balancers drop them silently after 4 minutes.
+
+    See https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-idle-timeout. A request on a
+    connection that was dropped would wait for its time-out, and then be in doubt.
+    """
+    from urllib3.connection import HTTPConnection  # noqa: PLC0415 - costly, and only acting needs it
+
+    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    if hasattr(socket, "TCP_KEEPIDLE"):  # macOS and old Windows have another name for it, or none
+        options.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_SECONDS))
+    return options
+
+
+def segment(name: str) -> str:
+    """Quote one segment of a path, dots included where they alone would climb it (RFC 3986 section 5.2.4)."""
+    return quote(name, safe="") if name.strip(".") else "%2E" * len(name)
+
+
+def _head(response: "BaseHTTPResponse") -> Answer:
+    location = urlsplit(response.headers.get("Location", ""))
+    return Answer(
+        status=response.status,
+        retry_after=retry_after_seconds(response.headers.get("Retry-After"), lambda: datetime.now(UTC)),
+        code=re.split("[:#]", response.headers.get("x-amzn-ErrorType", ""))[0][:_CODE_KEPT],
+        location=f"{location.scheme}://{location.hostname}" if location.hostname else "",
+    )
+
+
+def _with_body(answer: Answer, response: "BaseHTTPResponse", *, until: float) -> Answer:
+    """Read the body within its bounds, and give the connection back to the pool or close it."""
+    chunks: list[bytes] = []
+    size = 0
+    whole = False
+    try:
+        while chunk := response.read1(_CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                return replace(answer, error=f"the answer is larger than {BODY_LIMIT} bytes")
+            if time.monotonic() > until:
+                return replace(answer, error="the answer did not end in time")
+        whole = True
+    finally:
+        if whole:
+            response.release_conn()
+        else:
+            response.close()
+    raw = b"".join(chunks)
+    body = _json_object(raw)
+    text = "" if body is not None else " ".join(raw[: 4 * TEXT_KEPT].decode(errors="replace").split())
+    return replace(answer, body=body, text=text[:TEXT_KEPT])
+
+
+def _json_object(raw: bytes) -> "JsonObject | None":
+    try:
+        decoded = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _may_be_sent(exc: Exception) -> bool:
+    """Tell whether a request that failed like this may have reached Airflow; yes where it is not certain."""
+    import ssl  # noqa: PLC0415 - loaded with urllib3 by now
+
+    from urllib3 import exceptions  # noqa: PLC0415 - as above
+
+    certainly_not = (
+        exceptions.ConnectTimeoutError,
+        exceptions.NewConnectionError,  # refused, unreachable; a name that does not resolve is one too
+        exceptions.ProxyError,
+        exceptions.LocationValueError,
+    )
+    if isinstance(exc, certainly_not):
+        return False
+    if isinstance(exc, exceptions.HTTPError):
+        return True
+    cause = exc.__context__  # the official client wraps urllib3's SSLError in an exception of its own
+    inner = cause.args[0] if cause is not None and cause.args else None
+    return not isinstance(inner, ssl.SSLCertVerificationError)
+
+
+def _in_words(exc: Exception) -> str:
+    words = " ".join(str(getattr(exc, "reason", None) or exc).split())
+    return f"{type(exc).__name__}: {words}"[:TEXT_KEPT]

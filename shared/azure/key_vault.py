@@ -1,0 +1,212 @@
+"""Secrets by name, read from Key Vault as the app's identity, and kept for a while.
+
+A value is held for about ten minutes, jittered so that instances do not all ask at once; while the vault is
+away an old one is used for a bounded time more, with a warning; what the vault refuses for good (disabled,
+deleted, expired, no role) ends at once. A value is never logged and never part of an error.
+"""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from shared.azure.credential import fetch_token, impatient
+from shared.azure.refreshing import Cached, Lease
+from shared.errors import SecretUnavailable, SettingsError, TokenUnavailable
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
+    from azure.core.exceptions import HttpResponseError
+    from azure.keyvault.secrets import KeyVaultSecret, SecretClient
+
+TEN_MINUTES: Final = 600.0
+AN_HOUR: Final = 3600.0
+
+_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}(/[0-9A-Za-z]{1,64})?")
+_TRANSIENT: Final = {408, 429}
+_NO_VAULT: Final = "the answer was not one of Key Vault; see that the address is a vault's"
+_FORBIDDEN: Final = {
+    "ForbiddenByRbac": "the identity has no Key Vault Secrets User role on the vault: assign it",
+    "AccessDenied": "the vault's access policy gives the identity no Get on secrets: add it, or use roles",
+    "ForbiddenByFirewall": "the vault's firewall does not let this app through: allow its subnet or its "
+    "outbound addresses, or give the vault a private endpoint in the app's network",
+    "SecretDisabled": "this version is disabled: enable it, or set a new one",
+}
+
+
+class Secrets(Protocol):
+    """Where secrets are had by name; `str()` of it names the place in errors."""
+
+    def get(self, name: str) -> str:
+        """Return a secret's value, which may be some minutes old; raises `SecretUnavailable`."""
+
+    def refresh(self, name: str) -> str:
+        """Return a secret's value as it is now, because the last was refused; raises `SecretUnavailable`."""
+
+
+class KeyVault:
+    """The secrets of one vault; safe to use from any thread, and nothing is asked before the first `get`.
+
+    Args:
+        url: The vault's address, as in `https://contoso.vault.azure.net`.
+        credential: Gives the process's credential; called at the first read.
+        ttl: Seconds for which a value is held, give or take a tenth.
+        stale_for: Seconds for which an old value is used on while the vault cannot be reached.
+        clock: Returns Unix seconds.
+        jitter: Returns a number from 0 to 1.
+
+    Raises:
+        SettingsError: The address is not https, without which the SDK refuses only after its retries.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credential: Callable[[], "TokenCredential"],
+        *,
+        ttl: float = TEN_MINUTES,
+        stale_for: float = AN_HOUR,
+        clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise SettingsError(
+                f"the Key Vault address {url!r} has to begin with https://, as in "
+                "https://<vault>.vault.azure.net, because secrets and tokens travel there"
+            )
+        self._url = url.rstrip("/")
+        self._credential = credential
+        self._ttl = ttl
+        self._stale_for = stale_for
+        self._clock = clock
+        self._jitter = jitter
+        self._lock = threading.Lock()
+        self._client: SecretClient | None = None
+        self._secrets: dict[str, Cached[str]] = {}
+
+    @property
+    def url(self) -> str:
+        """The vault's address."""
+        return self._url
+
+    def __str__(self) -> str:
+        return self._url
+
+    def get(self, name: str) -> str:
+        """Return a secret's value.
+
+        Args:
+            name: The secret's name, or `name/version` to pin a version.
+
+        Raises:
+            SecretUnavailable: With the hop that failed and the remedy; permanent where waiting is no use.
+        """
+        return self._secret(name).get()
+
+    def refresh(self, name: str) -> str:
+        """Read a secret anew, whatever is held, because its value was refused; raises as `get`."""
+        return self._secret(name).renew()
+
+    def _secret(self, name: str) -> Cached[str]:
+        secret = self._secrets.get(name)
+        if secret is None:
+            if not _NAME.fullmatch(name):
+                raise SecretUnavailable(
+                    f"{name!r} is no name of a Key Vault secret: letters, digits and hyphens, and after a "
+                    "slash a version if one is meant",
+                    permanent=True,
+                )
+            with self._lock:
+                secret = self._secrets.setdefault(
+                    name,
+                    Cached(
+                        lambda _: self._read(name),
+                        what=f"secret {name!r} of {self._url}",
+                        drop_when_denied=True,
+                        clock=self._clock,
+                    ),
+                )
+        return secret
+
+    def _read(self, name: str) -> Lease[str]:
+        from azure.core.exceptions import (  # noqa: PLC0415 - paid on first use
+            AzureError,
+            HttpResponseError,
+            ServiceRequestError,
+        )
+
+        secret, _, version = name.partition("/")
+        try:
+            found = self._secret_client().get_secret(secret, version or None)
+        except (TokenUnavailable, SettingsError) as exc:
+            permanent = not isinstance(exc, TokenUnavailable) or exc.permanent
+            raise self._unavailable(name, str(exc), permanent=permanent) from exc
+        except HttpResponseError as exc:
+            raise self._answered(name, exc) from exc
+        except ServiceRequestError as exc:
+            reason = "the vault could not be reached; see that its name and the app's network are right"
+            raise self._unavailable(name, reason) from exc
+        except AzureError as exc:
+            raise self._unavailable(name, f"the vault did not answer ({type(exc).__name__})") from exc
+        except ValueError as exc:
+            raise self._unavailable(name, _NO_VAULT, permanent=True) from exc
+        return self._lease(name, found)
+
+    def _lease(self, name: str, found: "KeyVaultSecret") -> Lease[str]:
+        now = self._clock()
+        expires_on = found.properties.expires_on
+        # The vault still gives out an expired secret: the attribute is for its readers to heed.
+        expiry = expires_on.timestamp() if expires_on else float("inf")
+        if expiry <= now:
+            reason = f"it expired on {expires_on:%Y-%m-%d %H:%M} UTC; set a new version"
+            raise self._unavailable(name, reason, permanent=True)
+        if not found.value:
+            raise self._unavailable(name, "it is empty; set a value", permanent=True)
+        renew_at = now + self._ttl * (0.9 + 0.2 * self._jitter())
+        return Lease(found.value, min(renew_at, expiry), min(renew_at + self._stale_for, expiry))
+
+    def _answered(self, name: str, exc: "HttpResponseError") -> SecretUnavailable:
+        """Tell what an error status means (https://learn.microsoft.com/rest/api/keyvault#errors)."""
+        status = exc.status_code or 0
+        if status == 404:  # noqa: PLR2004 - HTTP's own number
+            reason = "the vault has no such secret or version; set it, or mend the name in rules.yaml"
+            return self._unavailable(name, reason, permanent=True)
+        if status == 403:  # noqa: PLR2004 - as above
+            inner = getattr(getattr(exc, "error", None), "innererror", None) or {}
+            code = str(inner.get("code", ""))
+            reason = _FORBIDDEN.get(code, f"the vault refuses the identity ({code or 'no reason given'})")
+            return self._unavailable(name, reason, permanent=True)
+        if status == 401:  # noqa: PLR2004 - as above
+            reason = "the vault does not accept the identity's token; see that both are of one tenant"
+            return self._unavailable(name, reason, permanent=True)
+        if 0 < status < 400:  # noqa: PLR2004 - as above
+            return self._unavailable(name, _NO_VAULT, permanent=True)
+        reason = "the vault is throttling this app" if status == 429 else f"the vault answered {status}"  # noqa: PLR2004 - as above
+        transient = status in _TRANSIENT or status >= 500 or not status  # noqa: PLR2004 - as above
+        return self._unavailable(name, reason, permanent=not transient)
+
+    def _unavailable(self, name: str, reason: str, *, permanent: bool = False) -> SecretUnavailable:
+        return SecretUnavailable(f"no secret {name!r} from {self._url}: {reason}", permanent=permanent)
+
+    def _secret_client(self) -> "SecretClient":
+        with self._lock:
+            if self._client is None:
+                from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - paid on first use
+
+                self._client = SecretClient(self._url, _NamedHop(self._credential), **impatient())
+            return self._client
+
+
+class _NamedHop:
+    """The credential as the SDK sees it, whose failures name the identity endpoint and not the vault."""
+
+    def __init__(self, credential: Callable[[], "TokenCredential"]) -> None:
+        self._credential = credential
+
+    def get_token(self, *scopes: str, claims: str | None = None, **_: Any) -> "AccessToken":  # noqa: ANN401 - the SDK's protocol
+        (scope,) = scopes
+        return fetch_token(self._credential(), scope, fresh=bool(claims))

@@ -1,0 +1,150 @@
+"""How runs ended: one terminal outcome for each, kept for good in a blob that is written once.
+
+The blob is created on the condition that there is none (https://learn.microsoft.com/rest/api/storageservices/put-blob,
+`If-None-Match: *`), so that of two reports at the same moment, on whichever instances, one is the first.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from shared.azure.storage_account import made_when_missing, storage_errors
+from shared.errors import StorageUnavailable
+from shared.json_types import JsonObject
+from shared.log import LOGGER
+from shared.runs.ref import RunName
+
+if TYPE_CHECKING:
+    from shared.azure.storage_account import Storage
+
+OUTCOMES_CONTAINER: Final = "updraft-outcomes"
+
+type State = Literal["success", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        run: The run.
+        state: As Airflow decides it.
+        reported_by: `run` for its own token, else the caller's object id.
+        reported_at: When we heard of it, RFC 3339.
+        started_at: RFC 3339; None if the run never started.
+        ended_at: RFC 3339.
+        detail: A few words for people.
+    """
+
+    run: RunName
+    state: State
+    reported_by: str
+    reported_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    detail: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The blob's name: the DAG as a folder, and a hash of the whole identity."""
+        folder = re.sub(r"[^A-Za-z0-9._-]", "-", self.run.dag_id).strip(".") or "-"
+        return f"{folder}/{hashlib.sha256(str(self.run).encode()).hexdigest()[:32]}.json"
+
+    def to_document(self) -> JsonObject:
+        """Return the outcome as a JSON object."""
+        return {
+            "connection": self.run.connection,
+            "dag_id": self.run.dag_id,
+            "dag_run_id": self.run.dag_run_id,
+            "state": self.state,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            "detail": self.detail,
+            "reported_by": self.reported_by,
+            "reported_at": self.reported_at,
+        }
+
+
+class RunOutcomes(Protocol):
+    """Where outcomes are kept."""
+
+    def record(self, outcome: RunOutcome) -> JsonObject:
+        """Keep an outcome if it is the run's first.
+
+        Returns:
+            The document that is kept: this outcome's, or that of the first.
+
+        Raises:
+            StorageUnavailable: It is not kept; the report must come again.
+        """
+
+
+class BlobRunOutcomes:
+    """Keeps outcomes in a blob container.
+
+    Args:
+        storage: The app's own Storage account.
+        container: The container's name.
+    """
+
+    def __init__(self, storage: "Storage", *, container: str = OUTCOMES_CONTAINER) -> None:
+        self._storage = storage
+        self._container = container
+
+    def record(self, outcome: RunOutcome) -> JsonObject:
+        """Keep an outcome if it is the run's first; see `RunOutcomes`."""
+        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - costly; only outcomes need it
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - as above
+
+        document = outcome.to_document()
+        container = self._storage.container(self._container)
+        with storage_errors(f"an outcome cannot be kept in the container {self._container}"):
+            try:
+                made_when_missing(
+                    container.create_container,
+                    lambda: container.upload_blob(
+                        outcome.name,
+                        json.dumps(document, indent=1).encode(),
+                        overwrite=False,
+                        content_settings=ContentSettings(content_type="application/json"),
+                    ),
+                )
+            except ResourceExistsError:
+                first = json.loads(container.download_blob(outcome.name).readall())
+                if not isinstance(first, dict):
+                    raise StorageUnavailable(f"the blob {outcome.name} does not hold an outcome") from None
+                return first
+        return document
+
+
+def report_outcome(outcome: RunOutcome) -> None:
+    """Log how a run ended: words for a person, then one JSON object for a query, as for every outcome."""
+    run = outcome.run
+    rule = run.dag_run_id.partition("__")[0]
+    fields = {
+        "rule": rule,
+        "outcome": "ended",
+        "connection": run.connection,
+        "dag": run.dag_id,
+        "run": run.dag_run_id,
+        "state": outcome.state,
+        "started_at": outcome.started_at,
+        "ended_at": outcome.ended_at,
+        "reported_by": outcome.reported_by,
+    }
+    LOGGER.info(
+        "ended: run %s of DAG %s on %s with %s %s",
+        run.dag_run_id,
+        run.dag_id,
+        run.connection,
+        outcome.state,
+        json.dumps({name: value for name, value in fields.items() if value is not None}),
+    )
+
+
+def now_text() -> str:
+    """Return the time of day as RFC 3339 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

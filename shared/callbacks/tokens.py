@@ -1,0 +1,176 @@
+"""Reverse tokens: what a run is given to report how it ended, and nothing else.
+
+A compact JWT (RFC 7519), signed with HS256 under a key of Key Vault that never leaves this app. It names one
+run of one DAG on one connection, this app as its audience, and one scope. Whoever can read the run's conf in
+Airflow can read the token; all they can do with it is to report that run's outcome, once.
+
+The secret holds one key, or two with a space between them: the first signs, both are good. So a key is
+rotated by setting the secret to `<new> <old>`, and to `<new>` once the runs with the old one have ended.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.callers.jws_header import read_header
+from shared.errors import ConfigurationError, CredentialError, SecretUnavailable
+from shared.log import LOGGER
+from shared.runs.ref import RunName
+from shared.throttle import Gate
+from shared.web import CallRefused, unauthorized
+
+if TYPE_CHECKING:
+    from shared.azure.key_vault import Secrets
+
+ALGORITHM: Final = "HS256"
+TYPE: Final = "updraft-outcome+jwt"
+"""The header's `typ`: a token of another purpose is never taken for one of these (RFC 8725 section 3.11)."""
+SCOPE: Final = "outcome:write"
+LONGEST_TOKEN: Final = 2_048
+"""Characters; ours have about 700 at most."""
+
+_SHORTEST_KEY: Final = 43
+"""Characters: 32 random bytes in Base64 (RFC 7518 section 3.2 wants at least as many bits as the hash)."""
+_MOST_KEYS: Final = 2
+_LEEWAY: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    id: str
+    value: str
+
+
+class ReverseTokens:
+    """Issues and verifies reverse tokens; safe to use from any thread.
+
+    Args:
+        secrets: Where the key is read.
+        secret: The name of the Key Vault secret that holds it.
+        audience: This app's own name: the address that the outcomes are sent to.
+        clock: Unix seconds.
+        monotonic: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        secrets: "Secrets",
+        *,
+        secret: str,
+        audience: str,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._secrets = secrets
+        self._secret = secret
+        self._audience = audience
+        self._clock = clock
+        self._reread = Gate(clock=monotonic)
+
+    def issue(self, run: RunName, *, lifetime: float) -> str:
+        """Return a token for a run.
+
+        Args:
+            run: The run.
+            lifetime: Seconds for which it is good.
+
+        Raises:
+            SecretUnavailable: The key cannot be had, or is none.
+        """
+        import jwt  # noqa: PLC0415 - costly, and only callbacks need it
+
+        key = self._keys(self._secrets.get(self._secret))[0]
+        now = int(self._clock())
+        claims = {
+            "iss": self._audience,
+            "aud": self._audience,
+            "sub": str(run),
+            "scope": SCOPE,
+            "iat": now,
+            "exp": now + int(lifetime),
+        }
+        return jwt.encode(claims, key.value, algorithm=ALGORITHM, headers={"kid": key.id, "typ": TYPE})
+
+    def verify(self, token: str) -> RunName:
+        """Return the run that a token is for.
+
+        Raises:
+            CallRefused: 401 where it is not accepted, 503 where that cannot be told now.
+        """
+        import jwt  # noqa: PLC0415 - as `issue`
+
+        header = read_header(token, longest=LONGEST_TOKEN)
+        if header is None:
+            raise _not_accepted()
+        try:
+            claims = self._claims(token, header)
+        except (CallRefused, ConfigurationError):
+            raise
+        except jwt.ExpiredSignatureError:
+            raise unauthorized("token_expired", "the run's token has expired") from None
+        except CredentialError as error:
+            LOGGER.error("outcomes cannot be taken: %s", error)
+            raise CallRefused(
+                503,
+                "keys_unavailable",
+                "tokens cannot be verified just now; try again",
+                headers={"Retry-After": "10"},
+            ) from None
+        except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
+            raise _not_accepted(type(error).__name__) from None
+        parts = str(claims["sub"]).split("/")
+        if claims.get("scope") != SCOPE or len(parts) != 3:  # noqa: PLR2004 - connection, DAG, run
+            raise _not_accepted()
+        return RunName(*parts)
+
+    def _claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
+        import jwt  # noqa: PLC0415 - as `issue`
+
+        if (
+            header.get("alg") != ALGORITHM
+            or header.get("typ") != TYPE
+            or header.keys() - {"alg", "typ", "kid"}
+        ):
+            raise _not_accepted()
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            self._key(header.get("kid")).value,
+            algorithms=[ALGORITHM],
+            audience=self._audience,
+            issuer=self._audience,
+            leeway=_LEEWAY,
+            options={"require": ["exp", "iat", "aud", "iss", "sub"]},
+        )
+        return claims
+
+    def _key(self, key_id: object) -> _Key:
+        """Return the key of that id; an unknown one may be new, so the secret is read again, rarely."""
+        found = self._found(key_id, self._secrets.get(self._secret))
+        if found is None and self._reread.enter():
+            found = self._found(key_id, self._secrets.refresh(self._secret))
+        if found is None:
+            raise _not_accepted()
+        return found
+
+    def _found(self, key_id: object, text: str) -> _Key | None:
+        return next((key for key in self._keys(text) if key.id == key_id), None)
+
+    def _keys(self, text: str) -> list[_Key]:
+        values = text.split()
+        if not 1 <= len(values) <= _MOST_KEYS or any(len(value) < _SHORTEST_KEY for value in values):
+            raise SecretUnavailable(
+                f"the secret {self._secret!r} of {self._secrets} is no signing key: it has to hold one "
+                f"or two keys of at least {_SHORTEST_KEY} characters (32 random bytes in Base64), with a "
+                "space between",
+                permanent=True,
+            )
+        return [
+            _Key(hashlib.sha256(b"updraft-key:" + value.encode()).hexdigest()[:16], value) for value in values
+        ]
+
+
+def _not_accepted(inside: str = "") -> CallRefused:
+    told = "the token is not accepted: it is none that this app gave a run"
+    return unauthorized("token_not_accepted", told, inside=inside)

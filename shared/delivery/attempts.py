@@ -1,0 +1,341 @@
+"""The tries that one delivery makes at Airflow within its budget, until the answer is definite.
+
+A request that may have reached Airflow without an answer is not simply repeated: the run is looked up by its
+id and compared by the identity in its conf, so that the end is always one of: ours, somebody else's, absent.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+
+from shared.airflow.failure_table import AnswerClass, Row, classify, explain
+from shared.airflow.response import Answer
+from shared.backoff import Backoff
+from shared.delivery.paused_dags import DagStates
+from shared.errors import CredentialError
+from shared.runs.provenance import is_ours
+
+if TYPE_CHECKING:
+    from shared.admission.breaker import Breaker, Passage
+    from shared.admission.limiter import Limiter
+    from shared.runs.request import RunRequest
+
+NO_PLACE: Final = "NoPlace"
+"""The code of an ending where too many requests are in flight."""
+_LEAST_SECONDS: Final = 0.5
+"""With less of the budget left than this, no request is begun."""
+_UNHEALTHY: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
+
+
+class Airflow(Protocol):
+    """The requests that a delivery makes (`shared/airflow/client.py`)."""
+
+    def start_run(self, request: "RunRequest", *, within: float | None = None) -> Answer:
+        """Ask for a run."""
+
+    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
+        """Look a run up."""
+
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
+        """Look a DAG up."""
+
+    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> Answer:
+        """Ask for a DAG's newest runs, among them those whose ids begin with `prefix`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One Airflow, with what protects it; made once a process for each connection.
+
+    Attributes:
+        airflow: Its client.
+        breaker: Leaves it alone while it is down.
+        limiter: Bounds the requests in flight.
+        dags: Remembers which of its DAGs are paused.
+    """
+
+    airflow: Airflow
+    breaker: "Breaker"
+    limiter: "Limiter"
+    dags: DagStates = field(default_factory=DagStates)
+
+
+class EndingKind(Enum):
+    """How the tries can end."""
+
+    STARTED = auto()
+    """The run exists, and this delivery made it."""
+    DUPLICATE = auto()
+    """The run exists, made by an earlier delivery."""
+    NO_PLACE = auto()
+    """Nothing was asked, because too many requests are in flight already: come again when it is its turn."""
+    LATER = auto()
+    """Nothing definite within the budget: try again soon."""
+    ALARM = auto()
+    """A person has to act first: try again much later."""
+    MISSING_DAG = auto()
+    """There is no such DAG: try again slowly, for a while."""
+    REJECTED = auto()
+    """It will never work."""
+    SUPERSEDED = auto()
+    """A newer event of the same key has started: nothing is left to do."""
+    PAUSED = auto()
+    """The DAG is paused, and the rule waits for it: ask again now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the tries ended.
+
+    Attributes:
+        kind: What to do.
+        code: One word for the reason: the failure table's row, or one of ours.
+        reason: The reason for a person.
+        at_least: Seconds that the next try must wait at least.
+        counts: Whether this was an attempt, after which the next wait is longer.
+    """
+
+    kind: EndingKind
+    code: str
+    reason: str = ""
+    at_least: float = 0.0
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one delivery may spend at Airflow.
+
+    Attributes:
+        deadline: When the tries have to be over, on `clock`.
+        tries: How many requests at most.
+        pauses: How long between them.
+        place_wait: Seconds to wait for a place among the requests in flight; nobody begins to wait who has to
+            expect more than half of them.
+        clock: Monotonic seconds.
+        sleep: Waits for seconds.
+    """
+
+    deadline: float
+    tries: int = 6
+    pauses: Backoff = field(default_factory=lambda: Backoff(first=0.25, longest=4.0))
+    place_wait: float = 4.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return self.deadline - self.clock()
+
+
+class Attempts:
+    """The tries of one delivery.
+
+    Args:
+        target: The Airflow.
+        request: The run that is asked for.
+        budget: What may be spent.
+
+    Attributes:
+        status: Airflow's last HTTP status.
+        token_seconds: Spent on tokens.
+        airflow_seconds: Spent waiting for Airflow.
+    """
+
+    def __init__(self, target: Target, request: "RunRequest", budget: Budget) -> None:
+        self._target = target
+        self._request = request
+        self._budget = budget
+        self._in_doubt = False
+        self._conflict = False
+        self._passage: Passage
+        self.status: int | None = None
+        self.token_seconds = 0.0
+        self.airflow_seconds = 0.0
+
+    def run(self) -> Ending:
+        """Try until the end is definite or the budget is spent."""
+        step = _Next(
+            look_up=False, otherwise=Ending(EndingKind.LATER, "NoTime", "no time was left to ask Airflow")
+        )
+        for attempt in range(1, self._budget.tries + 1):
+            if not self._pause(step.pause):
+                break
+            refusal = self._enter()
+            if refusal is not None:
+                first = attempt == 1
+                return refusal if first else replace(step.otherwise, at_least=refusal.at_least)
+            judged = self._ask(attempt, look_up=step.look_up)
+            if isinstance(judged, Ending):
+                return judged
+            step = judged
+        return step.otherwise
+
+    def question(
+        self, ask: "Callable[[Airflow, float], Answer]", *, wait: float | None = None
+    ) -> tuple[Answer, Row] | Ending:
+        """Ask Airflow something beside the run, once, within the same bounds.
+
+        Args:
+            ask: Sends the request; is given Airflow, and the seconds that are left.
+            wait: Seconds to wait for a place among the requests in flight, if less than usual.
+
+        Returns:
+            A definite answer, with its row of the failure table; else the ending where there is none.
+        """
+        if not self._pause(0.0):
+            return Ending(EndingKind.LATER, "NoTime", "no time was left to ask Airflow")
+        refusal = self._enter(wait)
+        if refusal is not None:
+            return refusal
+        try:
+            answer, row = self._guarded(lambda: ask(self._target.airflow, self._budget.left))
+        except CredentialError as exc:
+            return _no_token(exc)
+        return _later(row, answer) if row.answer_class in _UNHEALTHY else (answer, row)
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait, and tell whether there is time for another request after that."""
+        if self._budget.left < seconds + _LEAST_SECONDS:
+            return False
+        if seconds > 0:
+            self._budget.sleep(seconds)
+        return True
+
+    def _enter(self, wait: float | None = None) -> Ending | None:
+        """Take a passage and a place for one request; an ending where there is none."""
+        breaker = self._target.breaker
+        passage = breaker.enter()
+        if passage is None:
+            return Ending(
+                EndingKind.LATER,
+                "BreakerOpen",
+                "Airflow failed repeatedly and is left alone for a while",
+                at_least=breaker.retry_in,
+            )
+        wait = min(self._budget.place_wait if wait is None else wait, self._budget.left)
+        if not self._target.limiter.enter(self._request.rule, wait=wait):
+            passage.end(healthy=None)
+            return Ending(
+                EndingKind.NO_PLACE,
+                NO_PLACE,
+                "as many requests as allowed are in flight to Airflow",
+                at_least=self._target.limiter.turned_away(),
+                counts=False,
+            )
+        self._passage = passage
+        return None
+
+    def _ask(self, attempt: int, *, look_up: bool) -> "Ending | _Next":
+        """Send one request, and judge the answer."""
+        try:
+            answer, row = self._guarded(lambda: self._send(look_up=look_up))
+        except CredentialError as exc:
+            ending = _no_token(exc)
+            if ending.kind is EndingKind.ALARM:
+                return ending
+            return _Next(look_up, ending, self._budget.pauses.delay(attempt))
+        self.status = answer.status if answer.status is not None else self.status
+        if row.answer_class in _UNHEALTHY:
+            self._in_doubt |= row.answer_class is AnswerClass.AMBIGUOUS
+            pause = self._budget.pauses.delay(attempt, at_least=answer.retry_after)
+            return _Next(self._in_doubt, _later(row, answer), pause)
+        return self._judge_look_up(row, answer) if look_up else self._judge_start(row, answer)
+
+    def _guarded(self, send: Callable[[], Answer]) -> tuple[Answer, Row]:
+        """Send one request, and give passage and place back; raises what `send` raises."""
+        healthy: bool | None = None
+        seconds = 0.0
+        began = self._budget.clock()
+        try:
+            answer = send()
+            seconds = answer.seconds
+            row = classify(answer)
+            if not answer.unsendable:
+                healthy = row.answer_class not in _UNHEALTHY
+        except CredentialError:
+            self.token_seconds += self._budget.clock() - began
+            raise
+        finally:
+            self._passage.end(healthy=healthy)
+            self._target.limiter.leave(self._request.rule, seconds=seconds, healthy=healthy is not False)
+        self.token_seconds += answer.token_seconds
+        self.airflow_seconds += answer.seconds
+        return answer, row
+
+    def _send(self, *, look_up: bool) -> Answer:
+        request, airflow, within = self._request, self._target.airflow, self._budget.left
+        if look_up:
+            return airflow.get_run(request.dag_id, request.dag_run_id, within=within)
+        return airflow.start_run(request, within=within)
+
+    def _judge_start(self, row: Row, answer: Answer) -> "Ending | _Next":
+        """Judge a definite answer to the request for the run."""
+        if row.answer_class is AnswerClass.CONFLICT:
+            if self._request.logical_date is None and not self._in_doubt:
+                return Ending(EndingKind.DUPLICATE, row.name)
+            self._conflict = True
+            return _Next(look_up=True, otherwise=_later(row, answer))
+        return Ending(_ENDINGS[row.answer_class], row.name, _reason(row, answer))
+
+    def _judge_look_up(self, row: Row, answer: Answer) -> "Ending | _Next":
+        """Judge a definite answer to the question for the run."""
+        if row.answer_class is AnswerClass.MISSING_DAG:  # here it is the run that is missing
+            if self._conflict and self._request.logical_date is not None:
+                return Ending(
+                    EndingKind.REJECTED,
+                    "OtherRunHasTheDate",
+                    f"another run of the DAG holds the logical date {self._request.logical_date}, "
+                    "and Airflow allows one run a date",
+                )
+            self._conflict = False
+            return _Next(look_up=False, otherwise=_later(row, answer))
+        if row.answer_class is not AnswerClass.STARTED:
+            return Ending(EndingKind.ALARM, row.name, f"the run cannot be looked up: {explain(row, answer)}")
+        conf = (answer.body or {}).get("conf")
+        if not is_ours(conf, self._request):
+            return Ending(
+                EndingKind.REJECTED,
+                "SomebodyElsesRun",
+                f"Airflow has a run {self._request.dag_run_id} that this event did not start",
+            )
+        return Ending(EndingKind.STARTED if self._in_doubt else EndingKind.DUPLICATE, "Found")
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """The next try.
+
+    Attributes:
+        look_up: Whether to ask for the run rather than to start it.
+        otherwise: The ending where there is no time for it.
+        pause: Seconds to wait before it.
+    """
+
+    look_up: bool
+    otherwise: Ending
+    pause: float = 0.0
+
+
+_ENDINGS: Final = {
+    AnswerClass.STARTED: EndingKind.STARTED,
+    AnswerClass.STALE_TOKEN: EndingKind.ALARM,
+    AnswerClass.DENIED: EndingKind.ALARM,
+    AnswerClass.MISSING_DAG: EndingKind.MISSING_DAG,
+    AnswerClass.REJECTED: EndingKind.REJECTED,
+}
+
+
+def _reason(row: Row, answer: Answer) -> str:
+    return "" if row.answer_class is AnswerClass.STARTED else explain(row, answer)
+
+
+def _no_token(error: CredentialError) -> Ending:
+    return Ending(EndingKind.ALARM if error.permanent else EndingKind.LATER, "NoToken", str(error))
+
+
+def _later(row: Row, answer: Answer) -> Ending:
+    return Ending(EndingKind.LATER, row.name, explain(row, answer), at_least=answer.retry_after or 0.0)

@@ -1,0 +1,321 @@
+"""The relay: the only part that acts. Admit, get a token, ask Airflow, judge the answer, act on it.
+
+What an answer means is the failure table's matter (`shared/airflow/failure_table.py`), and the tries at
+Airflow are those of `attempts.py`; here their ending becomes an `Outcome`: counted, logged,
+and parked or dead-lettered where the run was not started. A delivery that can be neither delivered nor kept
+raises, so that it comes again.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.backoff import Backoff
+from shared.delivery.attempts import NO_PLACE, Attempts, Budget, Ending, EndingKind, Target
+from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
+from shared.delivery.preconditions import start_on_terms
+from shared.errors import EventError
+from shared.log import report
+from shared.runs.ids import run_id_for_window
+from shared.runs.request import MAX_AGE
+from shared.stores.dead_letters import DeadLetter, DeadLetters
+from shared.stores.parking import Parked, Parking
+
+if TYPE_CHECKING:
+    from shared.deciding.decide import Decision
+    from shared.event.model import Event
+    from shared.runs.request import RunRequest
+    from shared.stores.windows import Gathering, Windows
+
+_RULE_CHANGED: Final = "RuleChanged"
+_TEMPLATE_ERROR: Final = "TemplateError"
+_UNREADABLE: Final = "Unreadable"
+_TOO_OLD: Final = "TimeToLiveExceeded"
+_AS_THE_LIMITER_SAYS: Final = Backoff(first=0.0, longest=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long things are tried; all times in seconds.
+
+    Attributes:
+        budget: For the tries at Airflow within one delivery. Event Grid waits 30 s for an answer, and a token
+            that has to be fetched anew may come on top.
+        hold_back: How long a queue's listener is kept from fetching more events at most, where one of them
+            found no place. It has to fit into the host's `functionTimeout`, with the budget.
+        later: Waits in the queue after failures that pass by themselves.
+        alarm: Waits in the queue while a person has to act.
+        missing_dag: Waits in the queue for a DAG that is not there.
+        grace: How long after it was first seen an event waits for its DAG.
+        grace_attempts: And how many deliveries of it find no DAG, at least.
+        paused: Waits in the queue for a paused DAG; they do not grow.
+        max_age: The most that a rule's own `max_age` may be.
+        breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
+    """
+
+    budget: float = 18.0
+    hold_back: float = 60.0
+    later: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=900.0, least=1.0))
+    alarm: Backoff = field(default_factory=lambda: Backoff(first=1800.0, longest=1800.0, least=900.0))
+    missing_dag: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
+    grace: float = 3600.0
+    grace_attempts: int = 12
+    paused: Backoff = field(default_factory=lambda: Backoff(first=120.0, longest=120.0, least=60.0))
+    max_age: float = math.inf
+    breaker_rest: float = 30.0
+
+    def waits(self, kind: EndingKind) -> Backoff:
+        """Return the waits in the queue after an ending of this kind, which is one that parks."""
+        return {
+            EndingKind.NO_PLACE: _AS_THE_LIMITER_SAYS,
+            EndingKind.LATER: self.later,
+            EndingKind.ALARM: self.alarm,
+            EndingKind.MISSING_DAG: self.missing_dag,
+            EndingKind.PAUSED: self.paused,
+        }[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """One delivery of one event to one rule.
+
+    Attributes:
+        event: The event.
+        decision: What the rule wants.
+        attempt: Counted from 1.
+        waits: How often it was parked without that being an attempt.
+        first_seen: When the event first arrived.
+        began: When this delivery did, on the monotonic clock.
+        decide_seconds: How long deciding took before that.
+        attempts: The tries at Airflow, where it came to that.
+    """
+
+    event: "Event"
+    decision: "Decision"
+    attempt: int
+    waits: int
+    first_seen: datetime
+    began: float
+    decide_seconds: float
+    attempts: Attempts | None = None
+
+
+class Relay:
+    """Delivers what was decided; safe to use from any thread.
+
+    Args:
+        targets: Gives the Airflow of a connection, by its name; raises what configuration raises.
+        parking: Where deliveries wait.
+        dead_letters: Where those end that cannot be delivered.
+        ledger: Counts every delivery, when it ends.
+        windows: Where bursts are collected.
+        policy: How long things are tried.
+        clock: Monotonic seconds.
+        sleep: Waits for seconds.
+        now: The time of day, with a time zone.
+
+    Attributes:
+        windows: Where bursts are collected.
+    """
+
+    def __init__(
+        self,
+        targets: Callable[[str], Target],
+        *,
+        parking: Parking,
+        dead_letters: DeadLetters,
+        ledger: Ledger,
+        windows: "Windows",
+        policy: Policy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._targets = targets
+        self._parking = parking
+        self._dead_letters = dead_letters
+        self._ledger = ledger
+        self.windows = windows
+        self._policy = policy or Policy()
+        self._clock = clock
+        self._sleep = sleep
+        self._now = now
+
+    def deadline(self) -> float:
+        """Return when tries that begin now have to be over; several rules of one event share one."""
+        return self._clock() + self._policy.budget
+
+    def deliver(
+        self,
+        event: "Event",
+        decision: "Decision",
+        *,
+        attempt: int = 1,
+        waits: int = 0,
+        first_seen: datetime | None = None,
+        decide_seconds: float = 0.0,
+        deadline: float | None = None,
+    ) -> Outcome:
+        """Deliver an event to one rule, and return how that ended; counted and logged by then.
+
+        Args:
+            event: The event.
+            decision: What the rule wants. One without a request ends as a dead letter, and so does one that
+                no longer matches: a parked delivery was promised a run before its rule was edited.
+            attempt: The number of this delivery, counted from 1.
+            waits: How often it was parked without that being an attempt.
+            first_seen: When the event first arrived, with a time zone; None for now.
+            decide_seconds: How long deciding took, for the log.
+            deadline: From `deadline()`, where several deliveries share a budget.
+
+        Raises:
+            StorageUnavailable: The event could be neither delivered nor kept; it must not be acknowledged.
+            ConfigurationError: The connection, or the Storage account, is not configured.
+        """
+        delivery = _Delivery(
+            event=event,
+            decision=decision,
+            attempt=attempt,
+            waits=waits,
+            first_seen=first_seen or self._now(),
+            began=self._clock(),
+            decide_seconds=decide_seconds,
+        )
+        if not decision.matched:
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _RULE_CHANGED, decision.reason or ""))
+        if decision.request is None:
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _TEMPLATE_ERROR, decision.reason or ""))
+        if decision.gathering is not None:
+            return self._collect(delivery, decision.gathering, decision.request)
+        budget = Budget(
+            deadline=deadline if deadline is not None else self.deadline(),
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+        target = self._targets(decision.request.connection)
+        attempts = Attempts(target, decision.request, budget)
+        ending = start_on_terms(attempts, decision.request, target.dags)
+        return self._act(replace(delivery, attempts=attempts), ending)
+
+    def hold_back(self, outcomes: Iterable[Outcome]) -> None:
+        """Wait until there is room for more events, where one of these found no place.
+
+        For a delivery by a queue, once all of it is safe: the listener fetches more as soon as this one is
+        done, which would only be parked as well, where another instance may have a place for it.
+
+        Args:
+            outcomes: What became of the delivery.
+        """
+        until = self._clock() + self._policy.hold_back
+        for connection in dict.fromkeys(each.connection for each in outcomes if each.code == NO_PLACE):
+            self._targets(connection).limiter.hold_back(longest=max(until - self._clock(), 0.0))
+
+    def _collect(self, delivery: _Delivery, gathering: "Gathering", request: "RunRequest") -> Outcome:
+        """Put the event into its window; the run of that will have it."""
+        rule = delivery.decision.rule
+        try:
+            joined = self.windows.collect(rule, gathering, delivery.event)
+        except EventError as error:
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _UNREADABLE, str(error)))
+        named = replace(request, dag_run_id=run_id_for_window(rule, gathering.key, joined.window))
+        delivery = replace(delivery, decision=replace(delivery.decision, request=named))
+        if joined.again:
+            return self._end(delivery, OutcomeKind.DUPLICATE, reason="it is in a window that has closed")
+        return self._end(delivery, OutcomeKind.COALESCED)
+
+    def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
+        match ending.kind:
+            case EndingKind.STARTED | EndingKind.DUPLICATE | EndingKind.SUPERSEDED:
+                return self._end(delivery, OutcomeKind(ending.kind.name.lower()), ending.code, ending.reason)
+            case EndingKind.REJECTED:
+                return self._reject(delivery, ending)
+            case EndingKind.MISSING_DAG if self._waited_long(delivery):
+                return self._reject(delivery, ending)
+            case waiting:
+                alarm = waiting is EndingKind.ALARM
+                return self._park(delivery, ending, self._policy.waits(waiting), alarm=alarm)
+
+    def _waited_long(self, delivery: _Delivery) -> bool:
+        """Tell whether an event has waited for its DAG long enough.
+
+        Its age alone does not tell: an instance whose clock is wrong may have noted when it was first seen.
+        """
+        policy = self._policy
+        return self._age(delivery) >= policy.grace and delivery.attempt >= policy.grace_attempts
+
+    def _park(self, delivery: _Delivery, ending: Ending, waits: Backoff, *, alarm: bool = False) -> Outcome:
+        parkings = delivery.attempt if ending.counts else delivery.waits + 1
+        delay = waits.delay(parkings, at_least=ending.at_least)
+        request = delivery.decision.request
+        max_age = min(request.terms.max_age if request else MAX_AGE, self._policy.max_age)
+        if self._age(delivery) + delay >= max_age:
+            given_up = f"given up after {max_age / 3600:.3g} h: {ending.reason}"
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _TOO_OLD, given_up))
+        parked = Parked(
+            event=delivery.event,
+            rule=delivery.decision.rule,
+            attempt=delivery.attempt - (not ending.counts),
+            waits=delivery.waits + (not ending.counts),
+            first_seen=delivery.first_seen,
+            reason=ending.reason,
+        )
+        self._parking.park(parked, delay)
+        return self._end(
+            delivery, OutcomeKind.PARKED, ending.code, ending.reason, retry_in=delay, alarm=alarm
+        )
+
+    def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
+        self._dead_letters.write(
+            DeadLetter(
+                subject=delivery.event,
+                code=ending.code,
+                reason=ending.reason,
+                at=self._now(),
+                first_seen=delivery.first_seen,
+                rule=delivery.decision.rule,
+                request=delivery.decision.request,
+                status=delivery.attempts.status if delivery.attempts else None,
+                attempts=delivery.attempt,
+            )
+        )
+        return self._end(delivery, OutcomeKind.REJECTED, ending.code, ending.reason)
+
+    def _end(
+        self,
+        delivery: _Delivery,
+        kind: OutcomeKind,
+        code: str = "",
+        reason: str = "",
+        *,
+        retry_in: float | None = None,
+        alarm: bool = False,
+    ) -> Outcome:
+        request, attempts = delivery.decision.request, delivery.attempts
+        total = delivery.decide_seconds + self._clock() - delivery.began
+        hops = {"decide": delivery.decide_seconds, "total": total}
+        if attempts is not None:
+            hops |= {"token": attempts.token_seconds, "airflow": attempts.airflow_seconds}
+        outcome = Outcome(
+            kind=kind,
+            rule=delivery.decision.rule,
+            event_id=delivery.event.id,
+            code=code,
+            reason=reason,
+            connection=request.connection if request else "",
+            dag_id=request.dag_id if request else "",
+            dag_run_id=request.dag_run_id if request else "",
+            status=attempts.status if attempts else None,
+            attempt=delivery.attempt,
+            retry_in=retry_in,
+            milliseconds={hop: seconds * 1000 for hop, seconds in hops.items()},
+        )
+        self._ledger.receive(outcome.rule)
+        self._ledger.end(outcome)
+        report(outcome, alarm=alarm)
+        return outcome
+
+    def _age(self, delivery: _Delivery) -> float:
+        return (self._now() - delivery.first_seen).total_seconds()

@@ -1,0 +1,96 @@
+"""Everything that answers calls over HTTP, wired together; each part is made when it is first needed."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from shared.callbacks.report_store import BlobRunOutcomes
+from shared.callbacks.tokens import ReverseTokens
+from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
+from shared.http_api.outcomes import OutcomeReports
+from shared.http_api.runs import RunCalls
+from shared.http_api.webhooks import Hooks
+from shared.inbound_settings import InboundSettings
+
+if TYPE_CHECKING:
+    from shared.azure.key_vault import Secrets
+    from shared.azure.storage_account import Storage
+    from shared.delivery.intake import Intake
+    from shared.rules import Rules
+
+
+class FrontDoor:
+    """The parts of one process that answer calls; safe to use from any thread.
+
+    Args:
+        environment: The application settings.
+        rules: Gives the rules in force.
+        intake: Where events are handled.
+        secrets: The app's own vault.
+        storage: The app's own Storage account.
+
+    Attributes:
+        runs: Carries out what callers ask for.
+        hooks: Takes deployment hooks in.
+        outcomes: Takes reports of how runs ended.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        rules: "Callable[[], Rules]",
+        intake: "Intake",
+        secrets: "Secrets",
+        storage: "Storage",
+    ) -> None:
+        self._settings = InboundSettings(environment)
+        self._secrets = secrets
+        self._lock = threading.Lock()
+        self._verifier: TokenVerifier | None = None
+        self._tokens: ReverseTokens | None = None
+        rates = Rates()
+        self.runs = RunCalls(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
+        self.hooks = Hooks(intake=intake, secrets=secrets, github_secret=self._settings.github_secret)
+        self.outcomes = OutcomeReports(
+            rules=rules,
+            verifier=self.verifier,
+            tokens=self.tokens,
+            outcomes=BlobRunOutcomes(storage),
+            rates=rates,
+        )
+
+    def verifier(self) -> TokenVerifier:
+        """Return what callers' tokens are verified with.
+
+        Raises:
+            SettingsError: Tenant or audience are not set.
+        """
+        with self._lock:
+            if self._verifier is None:
+                tenant, authority = self._settings.tenant_id(), self._settings.authority()
+                issuers = tenant_issuers(authority, tenant)
+                self._verifier = TokenVerifier(
+                    TokenPolicy(tenant, issuers, self._settings.audiences()),
+                    SigningKeys(authority, tenant, issuers=issuers),
+                )
+            return self._verifier
+
+    def tokens(self) -> ReverseTokens:
+        """Return what runs' own tokens are signed and verified with.
+
+        Raises:
+            SettingsError: The address of this app is not known.
+        """
+        with self._lock:
+            if self._tokens is None:
+                self._tokens = ReverseTokens(
+                    self._secrets,
+                    secret=self._settings.callback_key_secret(),
+                    audience=self._settings.outcomes_url(),
+                )
+            return self._tokens
+
+    def outcomes_url(self) -> str:
+        """Return the address that runs report to; raises as `tokens`."""
+        return self._settings.outcomes_url()

@@ -1,0 +1,150 @@
+"""Reports of how runs ended: who may make them, what they say, and that the first one counts.
+
+The format is that of `for_airflow/` (`updraft_airflow.callback`): `run` with `dag_id` and `dag_run_id`,
+`state`, `started_at`, `ended_at` and `detail`.
+"""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from shared.callbacks.report_store import RunOutcome, State, now_text, report_outcome
+from shared.callbacks.tokens import LONGEST_TOKEN, TYPE
+from shared.callers import Rates, outcome_entry
+from shared.callers.jws_header import read_header
+from shared.errors import TemplateError
+from shared.json_types import JsonObject
+from shared.rules.model.rule import DAG_ID
+from shared.rules.templates import clean_text, parse_time, time_text
+from shared.runs.ref import RunName
+from shared.web import CallRefused, Reply, Request, bearer, read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.callbacks.report_store import RunOutcomes
+    from shared.callbacks.tokens import ReverseTokens
+    from shared.callers import TokenVerifier
+    from shared.rules import Rules
+
+REPORT_LIMIT: Final = 16_384
+"""Bytes of a report."""
+
+_STATES: Final[dict[str, State]] = {"success": "success", "failed": "failed"}
+_DAG_ID: Final = re.compile(DAG_ID)
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
+_DETAIL_KEPT: Final = 1_000
+
+
+class OutcomeReports:
+    """Takes reports; safe to use from any thread.
+
+    Args:
+        rules: Gives the rules in force.
+        verifier: Gives what Entra tokens are verified with; raises `SettingsError` without a tenant.
+        tokens: Gives what runs' own tokens are verified with.
+        outcomes: Where outcomes are kept.
+        rates: What each caller has used of its rate.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: "Callable[[], Rules]",
+        verifier: "Callable[[], TokenVerifier]",
+        tokens: "Callable[[], ReverseTokens]",
+        outcomes: "RunOutcomes",
+        rates: Rates,
+    ) -> None:
+        self._rules = rules
+        self._verifier = verifier
+        self._tokens = tokens
+        self._outcomes = outcomes
+        self._rates = rates
+
+    def report(self, request: Request) -> Reply:
+        """Keep a run's outcome; answers 201, or 200 where the same was reported before.
+
+        Raises:
+            CallRefused: 409 where another outcome was reported before; 400, 401, 403, 413, 415 or 429 as for
+                every call.
+            ConfigurationError: Callers, or the address of this app, are not set up.
+            StorageUnavailable: It is not kept; the report must come again.
+        """
+        token = bearer(request)
+        of_run = self._tokens().verify(token) if _is_reverse(token) else None
+        identity = None if of_run is not None else self._verifier().verify(token)
+        said = read_object(request, limit=REPORT_LIMIT)
+        dag_id, run_id = _named(said)
+        if of_run is not None:
+            run, reporter = of_run, "run"
+            if (run.dag_id, run.dag_run_id) != (dag_id, run_id):
+                raise CallRefused(
+                    403, "other_run", "the token is for another run than the one that is reported"
+                )
+        else:
+            assert identity is not None
+            entry = outcome_entry(self._rules().callers, identity, dag_id=dag_id)
+            self._rates.take(entry, identity)
+            run, reporter = RunName(entry.connection or "", dag_id, run_id), identity.object_id
+        return self._keep(_outcome(said, run, reporter))
+
+    def _keep(self, outcome: RunOutcome) -> Reply:
+        kept = self._outcomes.record(outcome)
+        if kept.get("state") != outcome.state:
+            raise CallRefused(
+                409,
+                "other_outcome",
+                f"the run's outcome was reported before, as {str(kept.get('state'))[:40]}",
+            )
+        first = kept == outcome.to_document()
+        if first:
+            report_outcome(outcome)
+        run: JsonObject = {"dag_id": outcome.run.dag_id, "dag_run_id": outcome.run.dag_run_id}
+        return Reply(
+            201 if first else 200,
+            {"run": run, "state": outcome.state, "reported_at": str(kept.get("reported_at"))},
+        )
+
+
+def _is_reverse(token: str) -> bool:
+    """Tell which of the two kinds a token says that it is; nothing is believed by this, each is verified."""
+    header = read_header(token, longest=LONGEST_TOKEN)
+    return header is not None and header.get("typ") == TYPE
+
+
+def _named(said: JsonObject) -> tuple[str, str]:
+    run = said.get("run")
+    dag_id, run_id = (run.get("dag_id"), run.get("dag_run_id")) if isinstance(run, dict) else (None, None)
+    if not isinstance(dag_id, str) or not _DAG_ID.fullmatch(dag_id):
+        raise CallRefused(400, "bad_body", "run.dag_id has to be a DAG's id")
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise CallRefused(400, "bad_body", "run.dag_run_id has to be a run's id")
+    return dag_id, run_id
+
+
+def _outcome(said: JsonObject, run: RunName, reporter: str) -> RunOutcome:
+    state = _STATES.get(str(said.get("state")))
+    if state is None:
+        raise CallRefused(400, "bad_body", "state has to be success or failed")
+    detail = said.get("detail")
+    if not isinstance(detail, str | None):
+        raise CallRefused(400, "bad_body", "detail has to be a string")
+    return RunOutcome(
+        run=run,
+        state=state,
+        reported_by=reporter,
+        reported_at=now_text(),
+        started_at=_time(said, "started_at"),
+        ended_at=_time(said, "ended_at"),
+        detail=clean_text(detail)[:_DETAIL_KEPT] if detail else None,
+    )
+
+
+def _time(said: JsonObject, name: str) -> str | None:
+    value = said.get(name)
+    if value is None:
+        return None
+    try:
+        return time_text(parse_time(value if isinstance(value, str) else ""))
+    except TemplateError as error:
+        raise CallRefused(400, "bad_body", f"{name}: {error}") from None

@@ -1,0 +1,193 @@
+"""One comparison of a filter, as it stands in an Event Grid subscription, to a condition."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from shared.event.members import kind, shown
+from shared.json_types import Json, JsonObject
+from shared.rules.filters.conditions import Comparison
+from shared.rules.filters.fields import Key, parse_key
+from shared.rules.filters.operators import (
+    BY_LOWER_NAME,
+    OPERATORS,
+    Compares,
+    Number,
+    Operator,
+    Wanted,
+    as_boolean,
+    as_number,
+    as_string,
+)
+from shared.values.wording import did_you_mean
+
+type Path = tuple[str | int, ...]
+
+_PAIR: Final = 2
+_MEMBERS: Final = {
+    "operatortype": "operator",
+    "operator": "operator",
+    "key": "key",
+    "value": "value",
+    "values": "values",
+}
+_KNOWN: Final = ("operatorType", "key", "value", "values", "all", "any", "not")
+
+
+class Mistake(Exception):  # noqa: N818 - it is caught and listed with the others, never seen outside
+    """One mistake in a filter: where it stands and what it is."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path, self.message = path, message
+
+
+class Problems:
+    """The mistakes found so far, so that all of them can be shown at once."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[Path, str]] = []
+
+    def add(self, path: Path, message: str) -> None:
+        """Note a mistake and go on."""
+        self.found.append((path, message))
+
+    def attempt[**P, T](self, part: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Return what a part yields, or note its mistake and return None."""
+        try:
+            return part(*args, **kwargs)
+        except Mistake as mistake:
+            self.add(mistake.path, mistake.message)
+            return None
+
+
+def compile_comparison(
+    spec: JsonObject, path: Path, problems: Problems, *, arrays: bool
+) -> Comparison | None:
+    """Return the comparison that an object describes, or None after noting what is wrong with it.
+
+    Args:
+        spec: The object, with `operatorType`, `key` and `value` or `values`, in any letter case.
+        path: Where it stands in the filter.
+        problems: Takes the mistakes.
+        arrays: Whether the comparison looks into arrays.
+    """
+    members = _members(spec, path, problems)
+    operator = problems.attempt(_operator, spec, members, path)
+    key = problems.attempt(_key, spec, members, path)
+    if operator is None:
+        return None
+    given = problems.attempt(_given, spec, members, path, operator)
+    if given is None:
+        return None
+    operands = [problems.attempt(_wanted, value, place, operator) for place, value in given]
+    wanted = tuple(operand for operand in operands if operand is not None)
+    if key is None or len(wanted) < len(given):
+        return None
+    return Comparison(key, operator, tuple(value for _, value in given), wanted, arrays)
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Return what to say of a member that nobody knows."""
+    return f"unknown key `{name}`{did_you_mean(name, known) or f'; there are {", ".join(known)}'}"
+
+
+def _members(spec: JsonObject, path: Path, problems: Problems) -> dict[str, str]:
+    """Return what each member means, and how it is spelt here."""
+    members: dict[str, str] = {}
+    for name in map(str, spec):
+        meaning = _MEMBERS.get(name.lower())
+        if meaning is None:
+            problems.add((*path, name), unknown(name, _KNOWN))
+        elif meaning in members:
+            problems.add((*path, name), f"{name} and {members[meaning]} say the same: leave one out")
+        else:
+            members[meaning] = name
+    return members
+
+
+def _operator(spec: JsonObject, members: dict[str, str], path: Path) -> Operator:
+    if "operator" not in members:
+        raise Mistake(path, f"operatorType is missing: it is one of {', '.join(OPERATORS)}")
+    name = members["operator"]
+    value = spec[name]
+    if not isinstance(value, str):
+        raise Mistake((*path, name), f"{name} is {kind(value)}, not the name of an operator")
+    operator = BY_LOWER_NAME.get(value.lower())
+    if operator is None:
+        meant = did_you_mean(value, OPERATORS) or f"; it is one of {', '.join(OPERATORS)}"
+        raise Mistake((*path, name), f"{shown(value)} is none of Event Grid's operators{meant}")
+    return operator
+
+
+def _key(spec: JsonObject, members: dict[str, str], path: Path) -> Key:
+    if "key" not in members:
+        raise Mistake(path, "key is missing: it names what to compare, as in data.targetSlot")
+    name = members["key"]
+    value = spec[name]
+    if not isinstance(value, str):
+        raise Mistake((*path, name), f"{name} is {kind(value)}, not a string such as data.targetSlot")
+    try:
+        return parse_key(value)
+    except ValueError as error:
+        raise Mistake((*path, name), str(error)) from None
+
+
+def _given(
+    spec: JsonObject, members: dict[str, str], path: Path, operator: Operator
+) -> list[tuple[Path, Json]]:
+    """Return the values that the comparison gives, each with its place."""
+    names = [name for name in ("values", "value") if name in members]
+    if operator.compares is Compares.NOTHING:
+        for name in names:
+            if spec[members[name]] not in (None, []):
+                raise Mistake((*path, members[name]), f"{operator.name} takes no value: leave {name} out")
+        return []
+    expected = "values" if operator.many else "value"
+    if not names:
+        raise Mistake(path, f"{expected} is missing: {operator.name} compares with {operator.compares.value}")
+    if len(names) > 1:
+        raise Mistake(path, f"value and values are both there: {operator.name} takes {expected}")
+    here = (*path, members[names[0]])
+    value = spec[members[names[0]]]
+    if not isinstance(value, list):
+        return [(here, value)]
+    if not value:
+        raise Mistake(here, f"{names[0]} is empty: give {operator.name} something to compare with")
+    if len(value) > 1 and not operator.many:
+        raise Mistake(here, f"{operator.name} compares with one value, and here are {len(value)}")
+    return [((*here, index), each) for index, each in enumerate(value)]
+
+
+def _wanted(value: Json, path: Path, operator: Operator) -> Wanted:
+    """Return a wanted value in the form that it is compared in."""
+    found: Wanted | None
+    match operator.compares:
+        case Compares.RANGES:
+            return _range(value, path, operator)
+        case Compares.NUMBERS:
+            found, remedy = as_number(value), "write a number, without quotes"
+        case Compares.BOOLEANS:
+            found, remedy = as_boolean(value), "write true or false, without quotes"
+        case _:
+            found, remedy = as_string(value), "put text in quotes"
+    if found is None:
+        raise Mistake(
+            path,
+            f"{operator.name} compares with {operator.compares.value}, and {shown(value)} is {kind(value)}:"
+            f" {remedy}",
+        )
+    return found
+
+
+def _range(value: Json, path: Path, operator: Operator) -> tuple[Number, Number]:
+    ends = [as_number(end) for end in value] if isinstance(value, list) else []
+    low, high = ends if len(ends) == _PAIR else (None, None)
+    if low is None or high is None:
+        raise Mistake(
+            path,
+            f"{operator.name} compares with pairs of numbers, as in values: [[1, 5], [10, 20]], and this is"
+            f" {shown(value)}",
+        )
+    if low > high:
+        raise Mistake(path, f"no number is in the range {shown(value)}: write the lower end first")
+    return low, high

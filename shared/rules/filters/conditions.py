@@ -1,0 +1,203 @@
+"""Conditions on an event: Event Grid's comparisons, and `all`, `any` and `not` over them."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from shared.event.members import shown
+from shared.json_types import Json
+from shared.rules.filters.fields import MISSING, Fields, Found, Key, nearby_name
+from shared.rules.filters.operators import (
+    Compares,
+    Operand,
+    Operator,
+    Wanted,
+    as_boolean,
+    as_number,
+    as_string,
+)
+
+_VALUES_SHOWN: Final = 5
+_PLAIN: Final = re.compile(r"[A-Za-z_/][\w./:@-]{0,59}")
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
+
+_READ: Final[Mapping[Compares, Callable[[Json], Operand | None]]] = {
+    Compares.NUMBERS: as_number,
+    Compares.RANGES: as_number,
+    Compares.BOOLEANS: as_boolean,
+    Compares.STRINGS: as_string,
+    Compares.NOTHING: lambda _: None,
+}
+
+
+class Condition(Protocol):
+    """Something that holds for an event or does not, and can say why not."""
+
+    def holds(self, fields: Fields) -> bool:
+        """Tell whether the condition holds."""
+        ...
+
+    def failure(self, fields: Fields) -> str | None:
+        """Return None where it holds, else the first condition that failed and the value it saw."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One of Event Grid's advanced filters.
+
+    Attributes:
+        key: What it looks at.
+        operator: How it compares.
+        values: The wanted values as they were written.
+        wanted: The same in the form that they are compared in.
+        arrays: Whether it looks into arrays (`enableAdvancedFilteringOnArrays`); else an array fails.
+    """
+
+    key: Key
+    operator: Operator
+    values: tuple[Json, ...]
+    wanted: tuple[Wanted, ...]
+    arrays: bool = True
+
+    def holds(self, fields: Fields) -> bool:
+        """Tell whether the condition holds."""
+        return self._judge(fields.get(self.key))
+
+    def failure(self, fields: Fields) -> str | None:
+        """Return None where it holds, else the condition and the value it saw."""
+        found = fields.get(self.key)
+        if self._judge(found):
+            return None
+        if found is not MISSING:
+            return f"{self}: saw {shown(found)}"
+        near = nearby_name(self.key, fields.event)
+        hint = "" if near is None else f" (there is {shown(near)}: letter case matters inside data)"
+        return f"{self}: {self.key.text} is missing{hint}"
+
+    def __str__(self) -> str:
+        words = [_word(value) for value in self.values[:_VALUES_SHOWN]]
+        if len(self.values) > _VALUES_SHOWN:
+            words.append(f"… {len(self.values)} in all")
+        listed = f" [{', '.join(words)}]" if self.operator.many else "".join(f" {word}" for word in words)
+        return f"{self.key.text} {self.operator.name}{listed}"
+
+    def _judge(self, found: Found) -> bool:
+        operator = self.operator
+        if found is MISSING or found is None:
+            return operator.missing
+        if isinstance(found, list):
+            if not self.arrays and operator.compares is not Compares.NOTHING:
+                return False
+            hit = any(self._hits(member) for member in _flat(found))
+        else:
+            hit = self._hits(found)
+        return hit is not operator.negative
+
+    def _hits(self, value: Json) -> bool:
+        compares = self.operator.compares
+        if self.key.room == "extension":
+            value = _extension_as(compares, value)
+        operand = _READ[compares](value)
+        return operand is not None and self.operator.hits(operand, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Holds where every condition does; so does one without any."""
+
+    conditions: tuple[Condition, ...]
+
+    def holds(self, fields: Fields) -> bool:
+        """Tell whether every condition holds."""
+        return all(condition.holds(fields) for condition in self.conditions)
+
+    def failure(self, fields: Fields) -> str | None:
+        """Return the failure of the first condition that fails."""
+        failures = (condition.failure(fields) for condition in self.conditions)
+        return next((failure for failure in failures if failure is not None), None)
+
+    def __str__(self) -> str:
+        return f"all of ({'; '.join(str(condition) for condition in self.conditions)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """Holds where at least one condition does."""
+
+    conditions: tuple[Condition, ...]
+
+    def holds(self, fields: Fields) -> bool:
+        """Tell whether a condition holds."""
+        return any(condition.holds(fields) for condition in self.conditions)
+
+    def failure(self, fields: Fields) -> str | None:
+        """Return every condition's failure, where all of them fail."""
+        failures: list[str] = []
+        for condition in self.conditions:
+            failure = condition.failure(fields)
+            if failure is None:
+                return None
+            failures.append(failure)
+        return f"none of {len(failures)} holds: {'; '.join(failures)}"
+
+    def __str__(self) -> str:
+        return f"any of ({'; '.join(str(condition) for condition in self.conditions)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds where its condition does not."""
+
+    condition: Condition
+
+    def holds(self, fields: Fields) -> bool:
+        """Tell whether the condition does not hold."""
+        return not self.condition.holds(fields)
+
+    def failure(self, fields: Fields) -> str | None:
+        """Return the condition that holds, with the value it saw."""
+        if not self.condition.holds(fields):
+            return None
+        seen = ""
+        if isinstance(self.condition, Comparison):
+            found = fields.get(self.condition.key)
+            seen = ": it is missing" if found is MISSING else f": saw {shown(found)}"
+        return f"not ({self.condition}){seen}"
+
+    def __str__(self) -> str:
+        return f"not ({self.condition})"
+
+
+def _word(value: Json) -> str:
+    """Return a wanted value as it may stand in YAML: quoted only where it would not be text otherwise."""
+    plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value not in {"true", "false", "null"}
+    return str(value) if plain else shown(value)
+
+
+def _flat(members: list[Json]) -> Iterator[Json]:
+    """Yield the scalars of an array and of the arrays in it; objects are no values for a filter."""
+    stack: list[Json] = [members]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack.extend(value)
+        elif not isinstance(value, dict):
+            yield value
+
+
+def _extension_as(compares: Compares, value: Json) -> Json:
+    """Return an extension attribute in the type that is asked for.
+
+    In HTTP headers every attribute is text, in its type's canonical form (CloudEvents, Type System), so
+    that `5` and `"5"` are one value of one event, and a filter must not tell them apart.
+    """
+    if compares is Compares.STRINGS:
+        return str(value).lower() if isinstance(value, int) else value
+    if isinstance(value, str):
+        if compares is Compares.BOOLEANS:
+            return {"true": True, "false": False}.get(value, value)
+        if _INTEGER.fullmatch(value) is not None:
+            return int(value)
+    return value

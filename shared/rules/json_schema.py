@@ -1,0 +1,87 @@
+"""The JSON Schema of rules.yaml, for editors: the model's own, with the filter language written out."""
+
+from typing import Any, Final
+
+from shared.json_types import Json, JsonObject
+from shared.rules.filters import OPERATORS, Compares, Operator
+from shared.rules.model.rule import RulesFile
+
+_MANY: Final[dict[Compares, JsonObject]] = {
+    Compares.NUMBERS: {"type": "number"},
+    Compares.RANGES: {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+    Compares.BOOLEANS: {"type": "boolean"},
+    Compares.STRINGS: {"type": "string"},
+}
+"""The schema of one value that an operator compares with."""
+
+
+def rules_schema() -> JsonObject:
+    """Return the JSON Schema (draft 2020-12) of rules.yaml."""
+    schema: dict[str, Any] = RulesFile.model_json_schema()
+    definitions = schema["$defs"]
+    connection = definitions["Connection"]
+    del connection["properties"]["name"]  # a connection's name is its key
+    connection["required"].remove("name")
+    condition = definitions["When"]["properties"]["filter"]
+    definitions["When"]["properties"]["filter"] = {
+        "description": condition["description"],
+        "examples": condition["examples"],
+        "$ref": "#/$defs/Filter",
+    }
+    definitions["Filter"] = _filter()
+    definitions["Operator"] = _operator()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "rules.yaml of Updraft",
+    }
+
+
+def _filter() -> JsonObject:
+    every: JsonObject = {"type": "array", "items": {"$ref": "#/$defs/Filter"}}
+    some: JsonObject = {**every, "minItems": 1}
+
+    def group(name: str, inner: JsonObject, description: str) -> JsonObject:
+        return {
+            "type": "object",
+            "properties": {name: {**inner, "description": description}},
+            "required": [name],
+            "additionalProperties": False,
+        }
+
+    return {
+        "description": "One of Event Grid's advanced filters; a list of filters, of which all have to hold; "
+        "or all, any, not.",
+        "anyOf": [
+            {"$ref": "#/$defs/Operator"},
+            every,
+            group("all", some, "Every one of these has to hold."),
+            group("any", some, "At least one of these has to hold."),
+            group("not", {"$ref": "#/$defs/Filter"}, "This must not hold."),
+        ],
+    }
+
+
+def _operator() -> JsonObject:
+    return {
+        "description": "An advanced filter, as it stands in an Event Grid subscription.",
+        "anyOf": [_one_operator(operator) for operator in OPERATORS.values()],
+    }
+
+
+def _one_operator(operator: Operator) -> JsonObject:
+    properties: JsonObject = {
+        "operatorType": {"const": operator.name, "description": "How the key's value is compared."},
+        "key": {
+            "type": "string",
+            "description": "What is compared: `data.…`, `app.…`, or an attribute of the event.",
+            "examples": ["data.targetSlot", "app.site", "subject"],
+        },
+    }
+    required: list[Json] = ["operatorType", "key"]
+    if operator.compares is not Compares.NOTHING:
+        name = "values" if operator.many else "value"
+        one = _MANY[operator.compares]
+        properties[name] = {"type": "array", "items": one, "minItems": 1} if operator.many else one
+        required.append(name)
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

@@ -1,0 +1,114 @@
+"""The part `callers` of rules.yaml: who may call this app over HTTP, and what each may ask for."""
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from shared.rules.model.base import Part, Text
+from shared.values.urls import SETTING
+
+RATE: Final = r"^[1-9][0-9]{0,5}/(s|m|h)$"
+NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_WHO: Final = ("app_id", "object_id", "group", "role")
+_MOST_STARS: Final = 4
+
+type Patterns = Annotated[list[Text], Field(min_length=1)]
+
+
+class CallerSpec(Part):
+    """One entry of `callers`: an identity, and what it may do. What is not written it may not do."""
+
+    name: str = Field(
+        pattern=NAME,
+        description="The entry's name, for logs and notes: lower-case letters, digits and `-`, at most 63.",
+        examples=["release-pipeline"],
+    )
+    app_id: Text | None = Field(
+        default=None,
+        description="The client id of an application or managed identity that calls for itself.",
+        examples=["%PIPELINE_CLIENT_ID%"],
+    )
+    object_id: Text | None = Field(
+        default=None, description="The object id of a user, service principal or managed identity."
+    )
+    group: Text | None = Field(
+        default=None, description="The object id of a group; its members' tokens have to list groups."
+    )
+    role: Text | None = Field(
+        default=None,
+        description="An app role of this app's registration, as assigned to the caller.",
+        examples=["Runs.Start"],
+    )
+    connection: Text | None = Field(
+        default=None,
+        description="The connection that `dags` and `outcomes` are about; may be left out where there is "
+        "only one.",
+    )
+    dags: Patterns | None = Field(
+        default=None,
+        description="The DAGs that may be started; `*` stands for any characters.",
+        examples=[["smoke_tests", "load_*"]],
+    )
+    conf: Patterns | None = Field(
+        default=None,
+        description="The keys that a started run's conf may have; `*` stands for any characters. Without it "
+        "conf has to be empty.",
+        examples=[["site", "version"], ["*"]],
+    )
+    events: Patterns | None = Field(
+        default=None,
+        description="The types of events that may be sent, letter case aside; `*` stands for any characters.",
+        examples=[["Contoso.Orders.*"]],
+    )
+    sources: Patterns | None = Field(
+        default=None,
+        description="The sources that sent events may have, letter case aside; without it any.",
+        examples=[["/contoso/orders/*"]],
+    )
+    outcomes: Patterns | None = Field(
+        default=None,
+        description="The DAGs whose runs' outcomes may be reported; `*` stands for any characters.",
+        examples=[["*"]],
+    )
+    rate: str = Field(
+        default="60/m",
+        pattern=RATE,
+        description="How many runs, events and outcomes each identity may send in a second, minute or hour, "
+        "to each instance of this app.",
+        examples=["60/m"],
+    )
+    track: Literal["callback", "none"] = Field(
+        default="none", description="Whether the started runs are given a token to report their outcome with."
+    )
+
+    @field_validator("app_id", "object_id", "group")
+    @classmethod
+    def _guid(cls, value: str | None) -> str | None:
+        if value is None or SETTING.search(value):
+            return value
+        if not _GUID.fullmatch(value):
+            raise ValueError("must be a GUID, as in 00000000-0000-0000-0000-000000000000")
+        return value.lower()
+
+    @field_validator("dags", "conf", "events", "sources", "outcomes")
+    @classmethod
+    def _bounded(cls, patterns: list[str] | None) -> list[str] | None:
+        for pattern in patterns or ():
+            if pattern.count("*") > _MOST_STARS:
+                raise ValueError(f"`{pattern}` has more than {_MOST_STARS} `*`")
+        return patterns
+
+    @model_validator(mode="after")
+    def _possible(self) -> "CallerSpec":
+        if sum(getattr(self, who) is not None for who in _WHO) != 1:
+            raise ValueError("write exactly one of `app_id`, `object_id`, `group` and `role`")
+        if self.dags is None and self.events is None and self.outcomes is None:
+            raise ValueError("write what it may do: `dags`, `events` or `outcomes`")
+        if self.dags is None and (self.conf is not None or self.track != "none"):
+            raise ValueError("`conf` and `track` are about started runs, and there are no `dags`")
+        if self.events is None and self.sources is not None:
+            raise ValueError("`sources` is about sent events, and there are no `events`")
+        return self

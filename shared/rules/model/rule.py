@@ -1,0 +1,305 @@
+"""The model of rules.yaml: what may stand in it, and what each part means.
+
+The same classes check a file (`load.py`) and yield the JSON Schema that an editor completes with
+(`schema.py`), so the descriptions here are what the author of a rule reads.
+"""
+
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from shared.rules.callback import CallbackSpec, seconds
+from shared.rules.model.auth import Auth, Auths, AwsAuth, check_auths, needs_vault
+from shared.rules.model.base import Part, Text
+from shared.rules.model.callers import CallerSpec
+from shared.runs.ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
+from shared.values.urls import SETTING, check_address
+
+RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
+DAG_ID: Final = r"^[A-Za-z0-9_.~-]{1,250}$"
+DURATION: Final = r"^[1-9][0-9]{0,5}(s|m|h)$"
+LONGEST_AGE: Final = 168 * 3_600
+"""Seconds of the greatest `max_age`: a week."""
+LONGEST_WINDOW: Final = 24 * 3_600
+"""Seconds of the longest window."""
+CALL: Final = "call"
+"""The name, in place of a rule's, of runs that a caller asks for by the DAG's name."""
+
+
+class Connection(Part):
+    """One Airflow, and how this app reaches it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="The connection's name.")
+    allow_http: bool = Field(
+        default=False,
+        description="Allow an `http://` address that is not of this machine: tokens then travel unprotected.",
+    )
+    url: Text = Field(
+        description="The address of the Airflow's web server; with `kind: aws`, of MWAA's API. `%NAME%` "
+        "stands for an application setting.",
+        examples=["https://airflow.contoso.example", "%UPDRAFT_AIRFLOW_URL%"],
+    )
+    api: Literal["auto", "v1", "v2"] = Field(
+        default="auto",
+        description="The version of Airflow's REST API: v2 for Airflow 3, v1 for Airflow 2; `auto` asks once "
+        "and remembers.",
+    )
+    auth: Auths = Field(description="How this app proves to Airflow who it is.")
+    vault: Text | None = Field(
+        default=None,
+        description="The Key Vault that holds this connection's secrets, by its name in `vaults`; without it "
+        "the one that the setting UPDRAFT_KEY_VAULT_URI names.",
+    )
+    connect_timeout: float = Field(
+        default=3.0, gt=0, le=25, description="Seconds to wait for a connection.", examples=[3]
+    )
+    read_timeout: float = Field(
+        default=10.0, gt=0, le=25, description="Seconds to wait for an answer.", examples=[10]
+    )
+    in_flight: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Requests that may wait for this Airflow at one time.",
+        examples=[8],
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str, info: ValidationInfo) -> str:
+        check_address(
+            url,
+            name="url",
+            example="https://airflow.contoso.example",
+            allow_http=bool(info.data.get("allow_http")),
+        )
+        return url
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Connection":
+        check_auths(self.auths, api=self.api, url=self.url)
+        if self.vault is not None and not any(map(needs_vault, self.auths)):
+            raise ValueError("`vault` is of no use: this `auth` needs no secret")
+        return self
+
+    @property
+    def address(self) -> str:
+        """What tells the Airflow from all others: its url, and in MWAA, which many share, its environment."""
+        aws = self.auths[0]
+        return f"{self.url.rstrip('/')}/{aws.environment}" if isinstance(aws, AwsAuth) else self.url
+
+    @property
+    def auths(self) -> tuple[Auth, ...]:
+        """What stands under `auth`: one kind, or two."""
+        return tuple(self.auth) if isinstance(self.auth, list) else (self.auth,)
+
+
+class SubjectMatch(Part):
+    """What the event's subject has to look like, as in an Event Grid subscription."""
+
+    begins_with: Text | None = Field(
+        default=None,
+        description="How the subject begins.",
+        examples=["/blobServices/default/containers/orders/"],
+    )
+    ends_with: Text | None = Field(default=None, description="How the subject ends.", examples=[".csv"])
+    case_sensitive: bool = Field(default=False, description="Whether letter case counts.")
+
+    @model_validator(mode="after")
+    def _something(self) -> "SubjectMatch":
+        if self.begins_with is None and self.ends_with is None:
+            raise ValueError("write `begins_with`, `ends_with` or both")
+        return self
+
+
+class When(Part):
+    """Which events start a run: every part that is given has to hold."""
+
+    types: list[Text] | None = Field(
+        default=None,
+        min_length=1,
+        description="Event types, letter case aside; a `*` at the end takes a whole family.",
+        examples=[["Microsoft.Web.SlotSwapCompleted"], ["Microsoft.Storage.*"]],
+    )
+    sources: list[Text] | None = Field(
+        default=None,
+        min_length=1,
+        description="How the event's source (Event Grid's topic) begins, letter case aside.",
+        examples=[["/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/web"]],
+    )
+    subject: SubjectMatch | None = Field(
+        default=None, description="What the event's subject has to look like."
+    )
+    filter: Any = Field(
+        default=None,
+        description="Event Grid's advanced filters, and `all`, `any`, `not` round them; a list means all.",
+        examples=[[{"operatorType": "StringIn", "key": "data.targetSlot", "values": ["production"]}]],
+    )
+
+    @field_validator("types")
+    @classmethod
+    def _stars(cls, types: list[str] | None) -> list[str] | None:
+        for name in types or ():
+            if "*" in name[:-1]:
+                raise ValueError(f"`{name}`: a `*` stands at the end only")
+        return types
+
+    @model_validator(mode="after")
+    def _something(self) -> "When":
+        if self.types is None and self.sources is None and self.subject is None and self.filter is None:
+            raise ValueError("without a condition every event would start a run; if so, write `types: ['*']`")
+        return self
+
+
+class Start(Part):
+    """What is started."""
+
+    connection: Text | None = Field(
+        default=None, description="The name of a connection; may be left out where there is only one."
+    )
+    dag: str = Field(pattern=DAG_ID, description="The DAG to run.", examples=["smoke_tests"])
+    conf: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The run's conf. Texts are Jinja templates; one that is a single {{ expression }} keeps "
+        "its type.",
+        examples=[{"site": "{{ app.site }}"}],
+    )
+    note: Text | None = Field(
+        default=None, description="A template for the run's note; without it a sentence about the event."
+    )
+    logical_date: Text | None = Field(
+        default=None,
+        description="A template for the run's logical date, RFC 3339; without it the run has none.",
+        examples=["{{ time }}"],
+    )
+    run_after: Text | None = Field(
+        default=None, description="A template for the earliest start of the run, RFC 3339."
+    )
+
+    @field_validator("conf")
+    @classmethod
+    def _reserved(cls, conf: dict[str, Any]) -> dict[str, Any]:
+        if "_updraft" in conf:
+            raise ValueError("the key `_updraft` is reserved: this app writes the event's identity there")
+        return conf
+
+
+class Coalesce(Part):
+    """How a burst of events becomes one run."""
+
+    window: str = Field(pattern=DURATION, description="How long events are collected.", examples=["5m"])
+    by: Text = Field(
+        description="A template; events with the same value are collected together.",
+        examples=["{{ app.site }}"],
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _bounded(cls, window: str) -> str:
+        if seconds(window) > LONGEST_WINDOW:
+            raise ValueError(f"`window` is {window}, and 24h is the most")
+        return window
+
+
+class RuleSpec(Part):
+    """One rule: which events start which DAG."""
+
+    name: str = Field(
+        pattern=RULE_NAME,
+        description=f"The rule's name, the beginning of its runs' ids: lower-case letters, digits and `-`, "
+        f"at most {MAX_RULE_NAME}.",
+        examples=["smoke-test-after-swap"],
+    )
+    description: str = Field(
+        default="", max_length=500, description="What the rule is for; shown wherever the rule is."
+    )
+    enabled: bool = Field(default=True, description="Whether the rule is in force.")
+    when: When = Field(description="Which events start a run: every part that is given has to hold.")
+    start: Start = Field(description="What is started.")
+    dedupe_by: Text | None = Field(
+        default=None,
+        description="A template; events with the same value have one run together. Without it every event, "
+        "known by its source and id, has one.",
+        examples=["{{ data.correlationRequestId }}"],
+    )
+    latest_by: Text | None = Field(
+        default=None,
+        description="A template; among events with the same value an older one never overtakes a newer one.",
+        examples=["{{ app.site }}"],
+    )
+    coalesce: Coalesce | None = Field(default=None, description="How a burst of events becomes one run.")
+    when_paused: Literal["start", "hold", "reject"] = Field(
+        default="start",
+        description="While the DAG is paused: `start` a run that waits in Airflow, `hold` the event until it "
+        "is not, or `reject` it.",
+    )
+    max_age: str = Field(
+        default="24h",
+        pattern=DURATION,
+        description="How long after it first arrived an event that still waits is given up; at most 168h.",
+        examples=["24h"],
+    )
+    track: Literal["callback", "poll", "none"] = Field(
+        default="none", description="How the app learns how the run ended."
+    )
+    callback: CallbackSpec | None = Field(
+        default=None, description="How the run reports back; for `track: callback`."
+    )
+
+    @field_validator("max_age")
+    @classmethod
+    def _bounded(cls, max_age: str) -> str:
+        if seconds(max_age) > LONGEST_AGE:
+            raise ValueError(f"`max_age` is {max_age}, and 168h is the most")
+        return max_age
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name in RESERVED_RULE_NAMES:
+            raise ValueError(
+                f"Airflow keeps run ids that begin with `{name}__` for itself; choose another name"
+            )
+        if name == CALL:
+            raise ValueError(f"the name `{CALL}` is taken: runs that callers ask for by name have it")
+        return name
+
+    @model_validator(mode="after")
+    def _possible(self) -> "RuleSpec":
+        if self.coalesce is not None and self.dedupe_by is not None:
+            raise ValueError(
+                "`coalesce` and `dedupe_by` exclude each other: a burst has its window's identity"
+            )
+        if self.coalesce is not None and self.latest_by is not None:
+            raise ValueError(
+                "`coalesce` and `latest_by` exclude each other: a burst's run has all its events"
+            )
+        if self.callback is not None and self.track != "callback":
+            raise ValueError("`callback` is of no use without `track: callback`")
+        return self
+
+
+class RulesFile(Part):
+    """The rules of Updraft: which events start which DAG runs."""
+
+    connections: dict[str, Connection] = Field(
+        min_length=1, description="The Airflows that runs are started in, by name."
+    )
+    rules: list[RuleSpec] = Field(description="Which events start which DAGs; every rule decides on its own.")
+    callers: list[CallerSpec] = Field(
+        default_factory=list, description="Who may call this app over HTTP, and what each may ask for."
+    )
+    vaults: dict[str, Text] = Field(
+        default_factory=dict,
+        description="Key Vaults beside the app's own, by name: their addresses. `%NAME%` stands for an "
+        "application setting.",
+        examples=[{"partner": "https://partner.vault.azure.net"}],
+    )
+
+    @field_validator("vaults")
+    @classmethod
+    def _vault_addresses(cls, vaults: dict[str, str]) -> dict[str, str]:
+        for name, url in vaults.items():
+            if not SETTING.search(url) and not url.startswith("https://"):
+                raise ValueError(f"`{name}` must begin with https://, as in https://<vault>.vault.azure.net")
+        return vaults

@@ -1,0 +1,234 @@
+"""Compiling the templates of rules.yaml: once, when the rules are loaded; an event only evaluates.
+
+Most templates are a path, such as `{{ data.url }}`, alone or within text. Those are compiled here into
+a few dictionary look-ups; everything else goes to Jinja2 (`sandbox.py`), which is imported only then. Both
+ways give the same values (a property test compares them), this one without Jinja's share of a cold start.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from shared.errors import TemplateError
+from shared.json_types import Json
+from shared.rules.templates.scope import (
+    MISSING,
+    NAMES,
+    absent_name,
+    fixed_member_problem,
+    member,
+    missing_message,
+)
+from shared.values.storable import MAX_TEXT, clean_text, to_json, to_text
+
+MAX_SOURCE: Final = 4_096
+"""Characters of one template's source."""
+
+MAX_CONF_BYTES: Final = 49_152
+"""Bytes of a run's conf as JSON; Airflow copies it into its audit log, and MySQL refuses 64 KB."""
+
+_PATH = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*\}\}")
+
+type Scope = Mapping[str, Any]
+type Evaluate = Callable[[Scope], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One compiled text of rules.yaml.
+
+    Attributes:
+        source: As it stands in rules.yaml.
+        constant: Whether it is plain text, the same for every event.
+        evaluate: From the scope to the value, not yet made storable.
+    """
+
+    source: str
+    constant: bool
+    evaluate: Evaluate
+
+    def render(self, scope: Scope) -> Json:
+        """Return the template's value for one event, as JSON that Airflow can store.
+
+        Raises:
+            TemplateError: The event lacks something, or a bound is exceeded; names the template.
+        """
+        try:
+            return to_json(self.evaluate(scope))
+        except TemplateError as error:
+            raise TemplateError(f"`{_short(self.source)}`: {error}") from error.__cause__
+
+    def render_text(self, scope: Scope) -> str:
+        """Return the template's value as text; what is no text as JSON writes it.
+
+        Raises:
+            TemplateError: As `render`.
+        """
+        return to_text(self.render(scope))
+
+
+def compile_template(source: str, *, names: frozenset[str] = NAMES) -> Template:
+    """Compile one text of rules.yaml.
+
+    Args:
+        source: Text with or without Jinja2 in it.
+        names: What it may name.
+
+    Raises:
+        TemplateError: The template is wrong in itself; says how, and what was meant.
+    """
+    if "{{" not in source and "{%" not in source and "{#" not in source:
+        text = clean_text(source)
+        return Template(source, constant=True, evaluate=lambda _: text)
+    if len(source) > MAX_SOURCE:
+        raise TemplateError(f"the template is {len(source):,} characters long, more than {MAX_SOURCE:,}")
+    return Template(source, constant=False, evaluate=_paths_alone(source, names) or _jinja(source, names))
+
+
+@lru_cache(maxsize=1_024)
+def _jinja(source: str, names: frozenset[str]) -> Evaluate:
+    """Compile with Jinja2, which costs about 1 ms; a template that stands in many rules is compiled once."""
+    from shared.rules.templates.sandbox import compile_with_jinja  # noqa: PLC0415 - imports jinja2: see above
+
+    return compile_with_jinja(source, names)
+
+
+def _paths_alone(source: str, names: frozenset[str] = NAMES) -> Evaluate | None:
+    """Compile a template that is nothing but text and paths; None where it is more than that."""
+    stripped = source.strip()
+    only = _PATH.fullmatch(stripped)
+    if only:
+        return _path(only[1], names)
+    pieces: list[str | Evaluate] = []
+    for index, piece in enumerate(_PATH.split(source)):
+        if index % 2 == 0:
+            if "{" in piece or "}}" in piece or "\n" in piece or "\r" in piece:
+                return None  # the finer points of Jinja's text are Jinja's
+            pieces.append(piece)
+        else:
+            path = _path(piece, names)
+            if path is None:
+                return None
+            pieces.append(path)
+    return _text_of(pieces)
+
+
+def _path(dotted: str, names: frozenset[str]) -> Evaluate | None:
+    """Compile `a.b.c`; None for a first name that Jinja must judge (a keyword, or unknown)."""
+    first, *rest = dotted.split(".")
+    if first not in names:
+        return None
+    problem = fixed_member_problem(first, rest[0]) if rest else None
+    if problem:
+        raise TemplateError(problem)
+
+    def evaluate(scope: Scope) -> object:
+        value: object = scope.get(first, MISSING)
+        if value is MISSING:
+            raise TemplateError(absent_name(first, names))
+        for position, name in enumerate(rest):
+            inner = member(value, name)
+            if inner is MISSING:
+                raise TemplateError(missing_message(value, name, of=".".join([first, *rest[:position]])))
+            value = inner
+        return value
+
+    return evaluate
+
+
+def _text_of(pieces: Sequence[str | Evaluate]) -> Evaluate:
+    def evaluate(scope: Scope) -> object:
+        texts: list[str] = []
+        size = 0
+        for piece in pieces:
+            texts.append(piece if isinstance(piece, str) else to_text(piece(scope)))
+            size += len(texts[-1])
+            if size > MAX_TEXT:
+                raise TemplateError(f"writes more than {MAX_TEXT:,} characters")
+        return "".join(texts)
+
+    return evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class JsonTemplate:
+    """A JSON value whose texts are templates, as `start.conf`."""
+
+    evaluate: Callable[[Scope], Json]
+
+    def render(self, scope: Scope) -> Json:
+        """Return the value for one event.
+
+        Raises:
+            TemplateError: One of its templates cannot be rendered; names the place and the template.
+        """
+        return self.evaluate(scope)
+
+
+def compile_json(
+    value: Json,
+    report: Callable[[tuple[str | int, ...], str], None],
+    path: tuple[str | int, ...] = (),
+    *,
+    names: frozenset[str] = NAMES,
+) -> JsonTemplate:
+    """Compile every text within a JSON value.
+
+    Args:
+        value: As it stands in rules.yaml.
+        report: Is told each mistake: its path within the value, and what is wrong.
+        path: Where `value` stands, put before the paths that are reported.
+        names: What the templates may name.
+    """
+    if isinstance(value, dict):
+        members = {
+            clean_text(name): compile_json(item, report, (*path, name), names=names)
+            for name, item in value.items()
+        }
+        return JsonTemplate(lambda scope: {name: item.evaluate(scope) for name, item in members.items()})
+    if isinstance(value, list):
+        items = [compile_json(item, report, (*path, index), names=names) for index, item in enumerate(value)]
+        return JsonTemplate(lambda scope: [item.evaluate(scope) for item in items])
+    if isinstance(value, str):
+        try:
+            template = compile_template(value, names=names)
+        except TemplateError as error:
+            report(path, str(error))
+            return JsonTemplate(lambda _: None)
+        place = ".".join(str(part) for part in path)
+        return JsonTemplate(lambda scope: _at(place, template, scope))
+    return JsonTemplate(lambda _: value)
+
+
+def _at(place: str, template: Template, scope: Scope) -> Json:
+    try:
+        return template.render(scope)
+    except TemplateError as error:
+        raise TemplateError(f"{place}: {error}") from error.__cause__
+
+
+def size_of(conf: Json) -> int:
+    """Return the bytes of a value as JSON."""
+    return len(json.dumps(conf, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def check_size(conf: Json) -> None:
+    """Refuse a conf that is larger than Airflow should be given.
+
+    Raises:
+        TemplateError: It is larger; says how large.
+    """
+    size = size_of(conf)
+    if size > MAX_CONF_BYTES:
+        raise TemplateError(
+            f"conf is {size:,} bytes as JSON, more than {MAX_CONF_BYTES:,}; pass what is large by reference, "
+            "as in its URL"
+        )
+
+
+def _short(source: str) -> str:
+    flat = " ".join(source.split())
+    return flat if len(flat) <= 80 else flat[:79] + "…"  # noqa: PLR2004 - a line's worth

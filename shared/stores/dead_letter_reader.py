@@ -1,0 +1,184 @@
+"""Reads dead letters: this app's own, and the three forms in which Event Grid writes them.
+
+* Event Grid schema: an array of events, each with `deadLetterReason`, `deliveryAttempts`,
+  `lastDeliveryOutcome`, `publishTime` and `lastDeliveryAttemptTime` beside its own members.
+* CloudEvents: one event with the same as extension attributes in lower case; our own letters add `updraft`.
+* Namespaces: `deadletterProperties` beside the event's attributes, or beside an `event` that holds them (also
+  where it was published in binary mode).
+
+Sources: https://learn.microsoft.com/azure/event-grid/manage-event-delivery and
+https://learn.microsoft.com/azure/event-grid/dead-letter-event-subscriptions-namespace-topics.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from shared.errors import EventError
+from shared.event import Event, Unreadable, read_cloud_event
+from shared.event.cloud_events import is_cloud_event
+from shared.event.event_grid import is_event_grid, read_event_grid
+from shared.event.members import lower_names
+from shared.json_types import Json, JsonObject
+from shared.values.json_text import exact_text, parse, parse_kept
+
+_OURS: Final = "updraft"
+_PROPERTIES: Final = "deadletterproperties"
+_ADDED: Final = frozenset(
+    {
+        "deadletterreason",
+        "deliveryattempts",
+        "lastdeliveryoutcome",
+        "lasthttpstatuscode",
+        "publishtime",
+        "lastdeliveryattempttime",
+        "customdeliveryproperties",
+        _PROPERTIES,
+        _OURS,
+    }
+)
+"""What a dead letter has beside the event's own members, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One event that was given up, as its letter tells it.
+
+    Attributes:
+        subject: The event as it was, without what the letter adds; or the body that could not be read as one.
+        code: One word for the reason, as in `Refused` or `MaxDeliveryAttemptsExceeded`.
+        reason: The reason for a person; empty where the letter has none.
+        rule: The rule at which it was given up; empty where none had been chosen yet.
+        attempts: How many deliveries there were, where the letter says so.
+        first_seen: When the event was published, or first seen by this app.
+        at: When it was given up.
+    """
+
+    subject: Event | Unreadable
+    code: str
+    reason: str = ""
+    rule: str = ""
+    attempts: int | None = None
+    first_seen: datetime | None = None
+    at: datetime | None = None
+
+    def body(self) -> str:
+        """Return what a delivery of it to the event queue would hold."""
+        if isinstance(self.subject, Unreadable):
+            return self.subject.raw
+        return exact_text(self.subject.to_cloud_event(), ascii_only=True)
+
+
+def read_letters(text: str | bytes, *, ours: bool) -> list[Letter]:
+    """Return the letters that one blob holds.
+
+    Args:
+        text: The blob's content.
+        ours: Whether this app wrote it. Only then is its member `updraft` believed: in Event Grid's container
+            everything beside the dead-letter properties is what a publisher chose to write.
+
+    Raises:
+        EventError: It is not a dead letter, or the event in it cannot be read; says which, and why.
+    """
+    document = _document(
+        text if isinstance(text, str) else text.decode("utf-8-sig", errors="replace"), ours=ours
+    )
+    documents = document if isinstance(document, list) else [document]
+    return [_letter(each, ours=ours) for each in documents]
+
+
+def _document(text: str, *, ours: bool) -> Json:
+    """Return a letter's JSON.
+
+    One of ours may hold what no event from outside may: a call's conf lies a level deeper than it arrived,
+    and Airflow's own words may have half a surrogate pair.
+    """
+    if ours:
+        with suppress(ValueError, RecursionError):  # `parse` says what is wrong with it
+            return parse_kept(text)
+    return parse(text)
+
+
+def _letter(document: Json, *, ours: bool) -> Letter:
+    if not isinstance(document, dict):
+        raise EventError("a dead letter is a JSON object, or an array of them")
+    members = lower_names(document)
+    properties = members.get(_PROPERTIES)
+    if isinstance(properties, dict):
+        told = lower_names(properties)
+        inner = document.get("event")
+        event = _event(inner) if isinstance(inner, dict) else _event(_without_additions(document))
+        return _told(Letter(event, ""), told, outcome="deliveryresult", tried="deliveryattemptutc")
+    if "deadletterreason" not in members:
+        raise EventError("this is no dead letter: it has neither a deadletterreason nor deadletterProperties")
+    own = members.get(_OURS) if ours else None
+    if not isinstance(own, dict):
+        return _told(Letter(_event(_without_additions(document)), ""), members)
+    schema = own.get("schema")
+    if schema is None:
+        letter = Letter(_unreadable(document, own), "")
+    else:
+        event = _event(_without_additions(document))
+        letter = Letter(replace(event, schema=str(schema)), "", rule=str(own.get("rule") or ""))
+    return _told(letter, members)
+
+
+def _told(
+    letter: Letter,
+    told: Mapping[str, Json],
+    *,
+    outcome: str = "lastdeliveryoutcome",
+    tried: str = "lastdeliveryattempttime",
+) -> Letter:
+    attempts = told.get("deliveryattempts")
+    return replace(
+        letter,
+        code=str(told.get("deadletterreason") or "-"),
+        reason=str(told.get(outcome) or ""),
+        attempts=attempts if isinstance(attempts, int) else None,
+        first_seen=_time(told.get("publishtime") or told.get("publishutc")),
+        at=_time(told.get(tried)),
+    )
+
+
+def _without_additions(document: JsonObject) -> JsonObject:
+    return {name: value for name, value in document.items() if name.lower() not in _ADDED}
+
+
+def _event(document: JsonObject) -> Event:
+    if is_cloud_event(document):
+        return read_cloud_event(document)
+    if is_event_grid(document):
+        return read_event_grid(document)
+    raise EventError("the event in this dead letter is in neither Event Grid's schema nor CloudEvents")
+
+
+def _unreadable(document: JsonObject, own: JsonObject) -> Unreadable:
+    """Return the body that one of our letters keeps as the payload of an event of its own."""
+    kept = document.get("data")
+    if kept is None:
+        try:
+            kept = base64.b64decode(str(document.get("data_base64", "")), validate=True).decode(
+                errors="surrogatepass"
+            )
+        except (binascii.Error, UnicodeDecodeError) as exc:
+            raise EventError(f"the body in this dead letter cannot be decoded: {exc}") from exc
+    return Unreadable(
+        error=str(own.get("reason") or ""),
+        raw=str(kept),
+        id=str(document.get("id")),
+        type=str(document.get("type")),
+        source=str(document.get("source")),
+    )
+
+
+def _time(value: Json) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

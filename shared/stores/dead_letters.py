@@ -1,0 +1,167 @@
+"""Dead letters: what cannot be delivered is kept, one JSON blob each, with the reason.
+
+The form is Event Grid's own for CloudEvents (https://learn.microsoft.com/azure/event-grid/manage-event-delivery,
+"Dead-letter schema"): the event, and five attributes about its delivery. So one reader serves Event Grid's
+container and ours. A member `updraft` says what Event Grid cannot know.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol
+
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, made_when_missing, storage_errors
+from shared.event.model import Event, Unreadable
+from shared.json_types import JsonObject
+from shared.runs.request import RunRequest
+
+if TYPE_CHECKING:
+    from shared.azure.storage_account import Storage
+
+UNREADABLE: Final = "unreadable"
+"""The folder, in place of a rule's name, of bodies that are not events."""
+RAW_LIMIT: Final = 4 * 1_048_576
+"""Characters of an unreadable body that are kept; Event Grid's largest delivery is 1 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Something that cannot be delivered, and why.
+
+    Attributes:
+        subject: The event, or the body that could not be read as one.
+        code: One word for the reason, as in `Refused` or `TimeToLiveExceeded`.
+        reason: The reason for a person, with Airflow's own words.
+        at: When it was given up, with a time zone.
+        first_seen: When the event first arrived.
+        rule: The rule; empty for a body that could not be read.
+        request: The run that was asked for, where it came to that.
+        status: Airflow's last HTTP status.
+        attempts: How many deliveries there were.
+    """
+
+    subject: Event | Unreadable
+    code: str
+    reason: str
+    at: datetime
+    first_seen: datetime
+    rule: str = ""
+    request: RunRequest | None = None
+    status: int | None = None
+    attempts: int = 1
+
+    @property
+    def name(self) -> str:
+        """The blob's name, from the rule and the event's identity alone: writing it twice is harmless.
+
+        The date in it is the event's own, as the day on which it was given up differs from try to try.
+        """
+        if isinstance(self.subject, Unreadable):
+            return f"{UNREADABLE}/{_hash(self.subject.raw)}.json"
+        identity = json.dumps((self.rule, self.subject.source, self.subject.id))
+        return f"{folder_of(self.rule)}/{_day(self.subject.time)}/{_hash(identity)}.json"
+
+    def to_document(self) -> JsonObject:
+        """Return the letter as a JSON object."""
+        return _event(self.subject) | {
+            "deadletterreason": self.code,
+            "deliveryattempts": self.attempts,
+            "lastdeliveryoutcome": self.reason,
+            "publishtime": _timestamp(self.first_seen),
+            "lastdeliveryattempttime": _timestamp(self.at),
+            "updraft": {
+                "rule": self.rule,
+                "connection": self.request.connection if self.request else None,
+                "dag": self.request.dag_id if self.request else None,
+                "dag_run_id": self.request.dag_run_id if self.request else None,
+                "code": self.code,
+                "status": self.status,
+                "reason": self.reason,
+                "attempts": self.attempts,
+                "first_seen": _timestamp(self.first_seen),
+                "schema": self.subject.schema if isinstance(self.subject, Event) else None,
+            },
+        }
+
+
+class DeadLetters(Protocol):
+    """Where dead letters are kept."""
+
+    def write(self, letter: DeadLetter) -> None:
+        """Keep a letter; a second one under the same name takes the first one's place.
+
+        Raises:
+            StorageUnavailable: It is not kept; the event must not be acknowledged.
+        """
+
+
+class BlobDeadLetters:
+    """Keeps dead letters in a blob container.
+
+    Args:
+        storage: The app's own Storage account.
+        container: The container's name.
+    """
+
+    def __init__(self, storage: "Storage", *, container: str = DEAD_LETTERS_CONTAINER) -> None:
+        self._storage = storage
+        self._container = container
+
+    def write(self, letter: DeadLetter) -> None:
+        """Keep a letter; see `DeadLetters`."""
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - costly; only failures need it
+
+        content = json.dumps(letter.to_document(), ensure_ascii=True, indent=1).encode()
+        with storage_errors(f"a dead letter cannot be written to the container {self._container}"):
+            container = self._storage.container(self._container)
+            made_when_missing(
+                container.create_container,
+                lambda: container.upload_blob(
+                    letter.name,
+                    content,
+                    overwrite=True,
+                    content_settings=ContentSettings(content_type="application/json"),
+                ),
+            )
+
+
+def folder_of(rule: str) -> str:
+    """Return the folder that a rule's letters lie in."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", rule).strip(".") or "-"
+
+
+def _event(subject: Event | Unreadable) -> JsonObject:
+    """Return the event as a CloudEvent; a body that is none becomes the payload of one that says so."""
+    if isinstance(subject, Event):
+        return subject.to_cloud_event()
+    envelope: JsonObject = {
+        "specversion": "1.0",
+        "id": subject.id or _hash(subject.raw),
+        "source": subject.source or "updraft:unreadable",
+        "type": subject.type or "Updraft.Unreadable",
+    }
+    kept = subject.raw[:RAW_LIMIT]
+    try:
+        kept.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON readers refuse
+        return envelope | {"data_base64": base64.b64encode(kept.encode(errors="surrogatepass")).decode()}
+    return envelope | {"datacontenttype": "text/plain", "data": kept}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _day(time: str | None) -> str:
+    try:
+        day = datetime.fromisoformat(time or "")
+        return (day.astimezone(UTC) if day.tzinfo else day).strftime("%Y/%m/%d")
+    except (ValueError, OverflowError):
+        return "undated"
+
+
+def _timestamp(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

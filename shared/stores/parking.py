@@ -1,0 +1,258 @@
+"""Parking: a delivery that has to wait lies in a Storage queue, invisible until its next try.
+
+A queue message holds 64 KiB. An event that does not fit goes into a blob, and the message holds the blob's
+name: a claim check (https://learn.microsoft.com/azure/architecture/patterns/claim-check).
+"""
+
+import base64
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Protocol
+
+from shared.azure.storage_account import CLAIMS_CONTAINER, made_when_missing, storage_errors
+from shared.errors import EventError
+from shared.event.model import Event
+from shared.json_types import JsonObject
+from shared.stores.names import PARKED_QUEUE
+from shared.values.json_text import exact_text, parse_kept
+
+if TYPE_CHECKING:
+    from shared.azure.storage_account import Storage
+
+MESSAGE_LIMIT: Final = 65_536
+"""Bytes of a queue message, counted after base64 (Storage's limit)."""
+LONGEST_DELAY: Final = 7 * 24 * 3600
+"""Seconds that a message can stay invisible (Storage's limit)."""
+_FOREVER: Final = -1
+_FORMAT: Final = 1
+_REASON_KEPT: Final = 1_000
+_CLAIM: Final = re.compile(r"[0-9a-f]{64}\.json")  # a name from elsewhere may climb out of the container
+
+
+class ClaimGone(EventError):  # noqa: N818 - it names a state
+    """The event of a parked message is no longer kept: another copy of this message came to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A delivery that waits.
+
+    Attributes:
+        event: The event, whole.
+        rule: The rule that it is parked for.
+        attempt: How many deliveries there were so far that count.
+        first_seen: When the event first arrived, with a time zone.
+        reason: Why it waits, in words.
+        claim: The blob that keeps the event, where the message was too small for it.
+        waits: How often it was parked without that being an attempt.
+    """
+
+    event: Event
+    rule: str
+    attempt: int
+    first_seen: datetime
+    reason: str = ""
+    claim: str | None = None
+    waits: int = 0
+
+    def to_message(self) -> str:
+        """Return the message with the event in it, as JSON text."""
+        return _encode(self._around({"event": self.event.to_cloud_event(), "schema": self.event.schema}))
+
+    def to_claim(self) -> str:
+        """Return the message with only the name of the blob that keeps the event."""
+        return _encode(self._around({"claim": self.claim_name()}))
+
+    def claim_name(self) -> str:
+        """Return the name of the blob: the same for the same parking, however often it is tried."""
+        identity = (
+            self.rule,
+            self.event.source,
+            self.event.id,
+            self.first_seen.isoformat(),
+            str(self.attempt),
+            *([str(self.waits)] if self.waits else []),
+        )
+        return f"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json"
+
+    def _around(self, kept: JsonObject) -> JsonObject:
+        return {
+            "updraft": _FORMAT,
+            "rule": self.rule,
+            "attempt": self.attempt,
+            "first_seen": self.first_seen.isoformat(),
+            "reason": self.reason[:_REASON_KEPT],
+            **({"waits": self.waits} if self.waits else {}),
+            **kept,
+        }
+
+    @staticmethod
+    def from_message(text: str | bytes) -> "Parked":
+        """Read a message that has its event with it.
+
+        Raises:
+            EventError: It is not such a message; says what is wrong with it.
+        """
+        return _parked(_document(text))
+
+
+class Parking(Protocol):
+    """Where deliveries wait."""
+
+    def park(self, parked: Parked, delay_seconds: float) -> None:
+        """Keep a delivery until its next try.
+
+        Raises:
+            StorageUnavailable: It is not kept; the event must not be acknowledged.
+        """
+
+    def unpark(self, body: str | bytes) -> Parked:
+        """Read a message back, with its event from wherever that was kept.
+
+        Raises:
+            EventError: The message is not one of ours.
+            ClaimGone: Another copy of the message was delivered in the meantime.
+            StorageUnavailable: The event cannot be fetched now.
+        """
+
+    def forget(self, parked: Parked) -> None:
+        """Delete what was kept beside the message; harmless where there is nothing."""
+
+
+class QueueParking:
+    """Parks in a queue, and in a container what is too large for it.
+
+    Args:
+        storage: The app's own Storage account.
+        queue: The queue's name, the one that the trigger of parked deliveries listens to.
+        claims: The container's name.
+    """
+
+    def __init__(
+        self, storage: "Storage", *, queue: str = PARKED_QUEUE, claims: str = CLAIMS_CONTAINER
+    ) -> None:
+        self._storage = storage
+        self._queue = queue
+        self._claims = claims
+
+    def park(self, parked: Parked, delay_seconds: float) -> None:
+        """Keep a delivery; see `Parking`. The blob is written before the message that names it."""
+        message = parked.to_message()
+        with storage_errors(f"the delivery cannot be parked in the queue {self._queue}"):
+            if _size(message) > MESSAGE_LIMIT:
+                self._check_in(parked, message)
+                message = parked.to_claim()
+            queue = self._storage.queue(self._queue)
+            delay = min(max(math.ceil(delay_seconds), 0), LONGEST_DELAY)
+            made_when_missing(
+                queue.create_queue,
+                lambda: queue.send_message(message, visibility_timeout=delay, time_to_live=_FOREVER),
+            )
+
+    def unpark(self, body: str | bytes) -> Parked:
+        """Read a message back; see `Parking`."""
+        document = _document(body)
+        claim = document.get("claim")
+        if claim is None:
+            return _parked(document)
+        if not isinstance(claim, str) or not _CLAIM.fullmatch(claim):
+            raise EventError(
+                f"a parked message's claim is {str(claim)[:80]!r}, not the name of one of our blobs"
+            )
+        kept = _document(self._check_out(claim))
+        return replace(_parked(kept), claim=claim)
+
+    def forget(self, parked: Parked) -> None:
+        """Delete the claimed blob; see `Parking`. A blob that stays behind does no harm but its cost."""
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - costly; only claims need it
+
+        if parked.claim is None:
+            return
+        with storage_errors(f"a delivered event cannot be deleted from the container {self._claims}"):
+            try:
+                self._storage.container(self._claims).delete_blob(parked.claim)
+            except ResourceNotFoundError:
+                return  # deleted by an earlier try
+
+    def _check_in(self, parked: Parked, message: str) -> None:
+        container = self._storage.container(self._claims)
+        made_when_missing(
+            container.create_container,
+            lambda: container.upload_blob(parked.claim_name(), message.encode(), overwrite=True),
+        )
+
+    def _check_out(self, claim: str) -> bytes:
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+
+        with storage_errors(f"a parked event cannot be read from the container {self._claims}"):
+            try:
+                content: bytes = self._storage.container(self._claims).download_blob(claim).readall()
+            except ResourceNotFoundError as exc:
+                raise ClaimGone(
+                    f"the event kept as {claim[:80]} is gone: another copy of this message was delivered"
+                ) from exc
+        return content
+
+
+def _encode(document: JsonObject) -> str:
+    """Return JSON text that UTF-8 can hold: half a surrogate pair, which it cannot, stays escaped."""
+    text = exact_text(document)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return exact_text(document, ascii_only=True)
+    return text
+
+
+def _size(message: str) -> int:
+    return len(base64.b64encode(message.encode()))
+
+
+def _document(text: str | bytes) -> JsonObject:
+    try:
+        document = parse_kept(text if isinstance(text, str) else text.decode())
+    except (ValueError, RecursionError) as exc:
+        raise EventError(f"a parked message is not JSON: {type(exc).__name__}") from exc
+    if not isinstance(document, dict) or document.get("updraft") != _FORMAT:
+        raise EventError(f'a parked message is a JSON object with "updraft": {_FORMAT}; this one is not')
+    return document
+
+
+def _parked(document: JsonObject) -> Parked:
+    from shared.event import read_cloud_event  # noqa: PLC0415 - reading is not needed to park
+
+    rule, attempt, event = (document.get(name) for name in ("rule", "attempt", "event"))
+    if not isinstance(rule, str) or not rule:
+        raise EventError("a parked message has no rule")
+    waits = document.get("waits", 0)
+    for name, count in (("attempt", attempt), ("waits", waits)):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise EventError(f"a parked message's {name} is {str(count)[:40]!r}, not a count")
+    assert isinstance(attempt, int)
+    assert isinstance(waits, int)
+    if not isinstance(event, dict):
+        raise EventError("a parked message has no event")
+    read = read_cloud_event(event)
+    schema = document.get("schema")
+    return Parked(
+        event=replace(read, schema=schema) if isinstance(schema, str) else read,
+        rule=rule,
+        attempt=attempt,
+        first_seen=_time(document.get("first_seen")),
+        reason=str(document.get("reason", "")),
+        waits=waits,
+    )
+
+
+def _time(value: object) -> datetime:
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError as exc:
+        raise EventError(f"a parked message's first_seen is {str(value)[:40]!r}, not a time") from exc
+    if time.tzinfo is None:
+        raise EventError(f"a parked message's first_seen is {value!r}, without a time zone")
+    return time

@@ -1,0 +1,292 @@
+"""Windows kept in blobs of the app's own Storage account: durable, and without a database.
+
+For each rule the container has these blobs:
+
+    windows/<id>   an append blob: one line an event; sealed when the window closes
+    heads/<hash>   the id of the window that is open for a key
+    seen/<hash>    the id of the window that an event is in
+
+What makes this safe, on any number of instances and whatever crashes between two steps:
+
+* A window is made in the order blob, close message, head. Nobody knows a window before its close is queued,
+  so whatever is in a window will be read.
+* The close seals the blob before it reads it
+  (https://learn.microsoft.com/rest/api/storageservices/append-blob-seal). Storage orders the two: an append
+  is either in what is read, or refused. A refused event opens the next window.
+* An event is written under `seen` before it is appended. A redelivery finds it there and goes to the same
+  window; where that is closed and does not have it, the event moves to the open one, by a write that only
+  one of several can win.
+
+A repeated step changes nothing: an event that is appended twice is read once, a window that is closed twice
+starts the run of one id.
+"""
+
+import hashlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.azure.storage_account import WINDOWS_CONTAINER, made_when_missing, storage_errors
+from shared.errors import StorageUnavailable
+from shared.event import Event
+from shared.json_types import JsonObject
+from shared.stores.parking import Parked, Parking
+from shared.stores.windows import Closing, Gathering, Joined, from_lines, in_order, to_line
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient
+
+    from shared.azure.storage_account import Storage
+
+LARGEST: Final = 64 * 1_048_576
+"""Bytes of one window's blob; what comes then opens the next window."""
+OVERDUE: Final = 120.0
+"""Seconds after its end at which a window that still takes events is given a second close message."""
+
+_CLOSED: Final = frozenset({"BlobIsSealed", "BlobNotFound", "ContainerNotFound"})
+_FULL: Final = frozenset({"BlockCountExceedsLimit", "MaxBlobSizeConditionNotMet"})
+_ROUNDS: Final = 8
+_REMEMBERED: Final = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    """The content of a small blob, with the version that it was read in."""
+
+    window: str
+    etag: str
+
+
+class WindowBlobs:
+    """Windows in a container; safe to use from any thread, and by any number of processes.
+
+    Args:
+        storage: The app's own Storage account.
+        parking: Where close messages wait.
+        container: The container's name.
+        clock: Monotonic seconds.
+        now: The time of day, with a time zone; nothing depends on its being right.
+    """
+
+    def __init__(
+        self,
+        storage: "Storage",
+        parking: Parking,
+        *,
+        container: str = WINDOWS_CONTAINER,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._storage = storage
+        self._parking = parking
+        self._container = container
+        self._clock = clock
+        self._now = now
+        self._lock = threading.Lock()
+        self._heads: dict[str, tuple[str, float]] = {}
+
+    def collect(self, rule: str, gathering: Gathering, event: Event) -> Joined:
+        """Put an event into the open window of its key; see `Windows`."""
+        line = to_line(event)
+        with storage_errors(f"the event cannot be put into its window in the container {self._container}"):
+            mark = self._marked(rule, event, self._open_window(rule, gathering))
+            for _ in range(_ROUNDS):
+                if self._append(rule, mark.window, line):
+                    return Joined(mark.window, again=False)
+                if _identity(event) in map(_identity, self._events(rule, mark.window)):
+                    return Joined(mark.window, again=True)
+                following = self._after(rule, gathering, mark.window)
+                mark = self._moved(rule, event, mark, following)
+        raise StorageUnavailable(
+            f"the windows of rule {rule} close faster than an event can be put into one; it has to come again"
+        )
+
+    def close(self, rule: str, window: str) -> tuple[Event, ...]:
+        """Seal a window and return its events; see `Windows`."""
+        with storage_errors(f"a window cannot be closed in the container {self._container}"):
+            _refused(self._blob(rule, "windows", window).seal_append_blob, _CLOSED)
+            return in_order(self._events(rule, window))
+
+    def is_kept(self, rule: str, window: str) -> bool:
+        """Tell whether a window's events are still there; they may be deleted some time after its close.
+
+        Raises:
+            StorageUnavailable: It cannot be told now.
+        """
+        with storage_errors(f"a window cannot be looked for in the container {self._container}"):
+            return self._blob(rule, "windows", window).exists()
+
+    def keep_conf(self, rule: str, window: str, conf: JsonObject) -> None:
+        """Keep a conf; see `Windows`."""
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - costly; only windows need it
+
+        with storage_errors(f"a conf cannot be kept in the container {self._container}"):
+            self._blob(rule, "confs", f"{window}.json").upload_blob(
+                json.dumps(conf).encode(),
+                overwrite=True,
+                content_settings=ContentSettings(content_type="application/json"),
+            )
+
+    def conf_url(self, rule: str, window: str) -> str:
+        """Return where a conf is kept; see `Windows`."""
+        return f"{self._storage.address('blob').rstrip('/')}/{self._container}/{rule}/confs/{window}.json"
+
+    # --- the open window of a key -------------------------------------------------------------------------
+
+    def _open_window(self, rule: str, gathering: Gathering) -> str:
+        """Return the window that is taken to be open: from memory, the head, or made now."""
+        name = _hashed(gathering.key)
+        with self._lock:
+            known, since = self._heads.get(f"{rule}/{name}", ("", 0.0))
+        overdue = self._clock() - since > gathering.seconds + OVERDUE
+        if known and not overdue:
+            return known
+        head = self._read(rule, "heads", name)
+        if head is None:
+            return self._opened(rule, gathering, None)
+        if head.window == known:  # it should have closed long ago: its message may be lost
+            self._queue_close(rule, gathering, head.window, delay=0)
+        return self._remember(rule, name, head.window)
+
+    def _after(self, rule: str, gathering: Gathering, closed: str) -> str:
+        """Return the window that is open now that another is closed."""
+        name = _hashed(gathering.key)
+        head = self._read(rule, "heads", name)
+        if head is not None and head.window != closed:
+            return self._remember(rule, name, head.window)
+        return self._opened(rule, gathering, head)
+
+    def _opened(self, rule: str, gathering: Gathering, head: _Pointer | None) -> str:
+        """Open a window; where another instance was quicker, that one's is returned and ours stays empty."""
+        name, window = _hashed(gathering.key), uuid.uuid4().hex
+        container = self._storage.container(self._container)
+        made_when_missing(container.create_container, self._blob(rule, "windows", window).create_append_blob)
+        self._queue_close(rule, gathering, window, delay=gathering.seconds)
+        if not self._write(rule, "heads", name, window, over=head):
+            quicker = self._read(rule, "heads", name)
+            window = quicker.window if quicker else window
+        return self._remember(rule, name, window)
+
+    def _queue_close(self, rule: str, gathering: Gathering, window: str, *, delay: int) -> None:
+        closing = Parked(
+            event=Closing(window, gathering.key).to_event(),
+            rule=rule,
+            attempt=0,
+            first_seen=self._now(),
+            reason="the window is open",
+        )
+        self._parking.park(closing, delay)
+
+    def _remember(self, rule: str, name: str, window: str) -> str:
+        with self._lock:
+            if len(self._heads) >= _REMEMBERED:
+                self._heads.clear()
+            self._heads[f"{rule}/{name}"] = (window, self._clock())
+        return window
+
+    # --- the window of an event ---------------------------------------------------------------------------
+
+    def _marked(self, rule: str, event: Event, window: str) -> _Pointer:
+        """Return the window that an event is in; the one given, where it was in none."""
+        name = _hashed(*_identity(event))
+        while True:
+            if self._write(rule, "seen", name, window, over=None):
+                return _Pointer(window, "")
+            if mark := self._read(rule, "seen", name):
+                return mark
+
+    def _moved(self, rule: str, event: Event, mark: _Pointer, window: str) -> _Pointer:
+        """Move an event to another window; whoever else moves it, all of them get the same one."""
+        name = _hashed(*_identity(event))
+        there = self._read(rule, "seen", name)
+        if there is None or there.window != mark.window:
+            return there or self._marked(rule, event, window)
+        if self._write(rule, "seen", name, window, over=there):
+            return _Pointer(window, "")
+        return self._marked(rule, event, window)
+
+    # --- blobs --------------------------------------------------------------------------------------------
+
+    def _append(self, rule: str, window: str, line: bytes) -> bool:
+        """Append to a window; False where it takes nothing more, now and for ever."""
+        blob = self._blob(rule, "windows", window)
+        code = _refused(lambda: blob.append_block(line, maxsize_condition=LARGEST), _CLOSED | _FULL)
+        if code in _FULL:  # a shorter line may still fit: it must not, or an event could be in two windows
+            _refused(blob.seal_append_blob, _CLOSED)
+        return not code
+
+    def _events(self, rule: str, window: str) -> list[Event]:
+        """Return what is in a window, in the order of arrival; nothing where it is no longer kept."""
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - costly; only windows need it
+
+        try:
+            content: bytes = self._blob(rule, "windows", window).download_blob().readall()
+        except ResourceNotFoundError:
+            return []
+        return from_lines(content)
+
+    def _read(self, rule: str, folder: str, name: str) -> _Pointer | None:
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+
+        try:
+            download = self._blob(rule, folder, name).download_blob()
+            return _Pointer(download.readall().decode(), download.properties.etag)
+        except ResourceNotFoundError:
+            return None
+
+    def _write(self, rule: str, folder: str, name: str, window: str, *, over: _Pointer | None) -> bool:
+        """Write a pointer over the version that was read (None: where there was none), or not at all."""
+        from azure.core import MatchConditions  # noqa: PLC0415 - as above
+        from azure.core.exceptions import (  # noqa: PLC0415 - as above
+            ResourceExistsError,
+            ResourceModifiedError,
+            ResourceNotFoundError,
+        )
+
+        only: dict[str, Any] = {"overwrite": False}
+        if over is not None:
+            only = {
+                "overwrite": True,
+                "etag": over.etag,
+                "match_condition": MatchConditions.IfNotModified,
+            }
+        try:
+            self._blob(rule, folder, name).upload_blob(window.encode(), **only)
+        except (ResourceExistsError, ResourceModifiedError):
+            return False
+        except ResourceNotFoundError:  # deleted since it was read
+            if over is None:
+                raise
+            return False
+        return True
+
+    def _blob(self, rule: str, folder: str, name: str) -> "BlobClient":
+        return self._storage.container(self._container).get_blob_client(f"{rule}/{folder}/{name}")
+
+
+def _refused(act: Callable[[], object], codes: frozenset[str]) -> str:
+    """Do something; return with which of these error codes Storage refused it, empty where it did not."""
+    from azure.core.exceptions import HttpResponseError  # noqa: PLC0415 - as above
+
+    try:
+        act()
+    except HttpResponseError as exc:
+        known = getattr(exc, "error_code", None)
+        code = str(getattr(known, "value", known))  # the library has some codes as an enum, others as text
+        if code not in codes:
+            raise
+        return code
+    return ""
+
+
+def _identity(event: Event) -> tuple[str, str]:
+    return event.source, event.id
+
+
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,180 @@
+"""Windows: what a burst of events is collected in, and the run that has all of them. Pure, no I/O.
+
+A window has no place on any clock. It is opened by the first event of its key that finds none open, under an
+id of its own, and closed by a message that becomes visible one window's length later; the queue's service
+alone counts that time. So instances whose clocks disagree agree on windows all the same.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from shared.errors import EventError, TemplateError
+from shared.event import Event, read_cloud_event
+from shared.json_types import JsonObject
+from shared.rules.templates import parse_time
+
+WINDOW_CLOSED: Final = "Updraft.WindowClosed"
+"""The type of the event that closes a window; it counts only where it comes out of the app's own queue."""
+SOURCE: Final = "updraft:windows"
+
+_WINDOW: Final = re.compile(r"[0-9a-f]{32}")
+_UNDATED: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """What a rule says about the burst that an event belongs to.
+
+    Attributes:
+        key: The rendered `by`.
+        seconds: The window's length.
+    """
+
+    key: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What a window has collected.
+
+    Attributes:
+        window: The window's id; empty for one that is only imagined.
+        key: The value that its events have in common.
+        events: At least one, as `in_order` gives them.
+        conf_url: Where the whole conf will lie if it is too large for Airflow.
+    """
+
+    window: str
+    key: str
+    events: tuple[Event, ...]
+    conf_url: str = ""
+
+    @property
+    def newest(self) -> Event:
+        """The event whose attributes the rule's templates see beside `events`."""
+        return self.events[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """That a window is to be closed, as it travels through the queue of parked deliveries.
+
+    Attributes:
+        window: The window's id.
+        key: The value that its events have in common.
+    """
+
+    window: str
+    key: str
+
+    def to_event(self) -> Event:
+        """Return the event that is parked until the window's end, and whenever its run has to wait."""
+        data: JsonObject = {"window": self.window, "key": self.key}
+        return Event(id=self.window, source=SOURCE, type=WINDOW_CLOSED, data=data)
+
+    @staticmethod
+    def of(event: Event) -> "Closing | None":
+        """Return what a parked event closes; None where it is an event like any other.
+
+        Raises:
+            EventError: It claims to close a window, and does not say which.
+        """
+        if not is_closing(event):
+            return None
+        data = event.data if isinstance(event.data, dict) else {}
+        window, key = data.get("window"), data.get("key")
+        if not isinstance(window, str) or not _WINDOW.fullmatch(window) or not isinstance(key, str):
+            raise EventError("an event closes a window and does not name one: it is not ours")
+        return Closing(window, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The window that an event is in.
+
+    Attributes:
+        window: The window's id.
+        again: Whether it was in there already when the window closed: this was a redelivery.
+    """
+
+    window: str
+    again: bool
+
+
+class Windows(Protocol):
+    """Where bursts are collected."""
+
+    def collect(self, rule: str, gathering: Gathering, event: Event) -> Joined:
+        """Put an event into the open window of its rule and key; one that is in a window stays there.
+
+        Raises:
+            EventError: It cannot be kept, and never will.
+            StorageUnavailable: It is in none; the event must not be acknowledged.
+        """
+
+    def close(self, rule: str, window: str) -> tuple[Event, ...]:
+        """Let nothing more into a window, and return its events as `in_order` does; harmless when repeated.
+
+        Raises:
+            StorageUnavailable: It cannot be closed, or not be read, now.
+        """
+
+    def keep_conf(self, rule: str, window: str, conf: JsonObject) -> None:
+        """Keep the conf of a window's run where `conf_url` says.
+
+        Raises:
+            StorageUnavailable: It is not kept.
+        """
+
+    def conf_url(self, rule: str, window: str) -> str:
+        """Return the address at which `keep_conf` keeps a conf."""
+
+
+def is_closing(event: Event) -> bool:
+    """Tell whether an event claims to close a window: from outside it is not believed."""
+    return (event.type, event.source) == (WINDOW_CLOSED, SOURCE)
+
+
+def to_line(event: Event) -> bytes:
+    """Return an event as one line of a window's blob.
+
+    Raises:
+        EventError: It could not be read back, and would stand in the way of the whole window.
+    """
+    document = event.to_cloud_event()
+    try:
+        line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        line = json.dumps(document, separators=(",", ":")).encode()
+    read_cloud_event(json.loads(line))
+    return line + b"\n"
+
+
+def from_lines(content: bytes) -> list[Event]:
+    """Return the events of a window's blob, in the order of their arrival."""
+    return [read_cloud_event(json.loads(line)) for line in content.splitlines() if line]
+
+
+def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Return each event once, the oldest first.
+
+    Args:
+        events: In the order of their arrival, which decides between those of the same time. Events without a
+            time that can be read come first.
+    """
+    once: dict[tuple[str, str], Event] = {}
+    for event in events:
+        once.setdefault((event.source, event.id), event)
+    return tuple(sorted(once.values(), key=_time))
+
+
+def _time(event: Event) -> datetime:
+    try:
+        return parse_time(event.time or "")
+    except TemplateError:
+        return _UNDATED
