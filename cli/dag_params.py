@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from shared.errors import UpdraftError
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 _SHOWN: Final = 200
 _CASTS: Final = {"integer": "int", "number": "float"}

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cli.rules_file import plural, printable
+from cli.output import plural, printable
 
 if TYPE_CHECKING:
-    from cli.commands.explain import Explained
+    from cli.explained import Explained
     from shared.deciding.decide import Decision
     from shared.runs.request import RunRequest
 

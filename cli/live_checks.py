@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from cli.dag_params import params_problems
 from shared.errors import UpdraftError
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -212,8 +212,8 @@ class LiveAirflows:
             from shared.airflow.auth.source import token_source  # noqa: PLC0415 - as above
             from shared.airflow.client import AirflowClient  # noqa: PLC0415 - only the live half needs it
             from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
+            from shared.azure.key_vault import Vaults  # noqa: PLC0415 - as above
             from shared.settings import Settings  # noqa: PLC0415 - as above
-            from shared.vaults import Vaults  # noqa: PLC0415 - as above
 
             connection = self._rules.connections[name]
             vaults = Vaults(Settings.of(self._environment), azure_credential)

@@ -1,6 +1,10 @@
 """A progress bar for commands that work through many things."""
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from shared.errors import RulesError
 
 
 def with_progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
@@ -21,3 +25,43 @@ def with_progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
         for item in items:
             yield item
             bar.advance(task)
+
+
+def print_problems(error: RulesError) -> None:
+    """Write every mistake of a rules file to standard error, one a line."""
+    for problem in error.problems:
+        print(printable(str(problem)), file=sys.stderr)
+    count = len(error.problems)
+    print(f"{count} mistake{'s' if count != 1 else ''} found", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters and lone surrogates written out: an event may hold any.
+
+    A terminal obeys escape sequences, so what comes from an event must not reach it as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def tree_printer() -> Callable[[Any], None] | None:
+    """Return a function that prints a rich tree, where standard output is a terminal; else None."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+    return Console(highlight=False).print
+
+
+def plural(count: int, thing: str) -> str:
+    """Return `1 rule`, `2 rules`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names one after another, or `none`."""
+    return ", ".join(names) or "none"

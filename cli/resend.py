@@ -14,7 +14,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Final
 
 from cli.dead_letter_container import AT_ONCE
-from cli.rules_file import plural
+from cli.output import plural
 from shared.azure.storage_account import WINDOWS_CONTAINER, made_when_missing, storage_errors
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event

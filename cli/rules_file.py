@@ -1,10 +1,9 @@
 """What every command that reads rules.yaml and events shares."""
 
 import argparse
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from shared.errors import Problem, RulesError
 
@@ -54,43 +53,3 @@ def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         raise RulesError([Problem(f"the file cannot be read: {why}", file)]) from error
     return load_rules(text, file=file, settings=settings)
-
-
-def print_problems(error: RulesError) -> None:
-    """Write every mistake of a rules file to standard error, one a line."""
-    for problem in error.problems:
-        print(printable(str(problem)), file=sys.stderr)
-    count = len(error.problems)
-    print(f"{count} mistake{'s' if count != 1 else ''} found", file=sys.stderr)
-
-
-def printable(text: str) -> str:
-    """Return `text` with control characters and lone surrogates written out: an event may hold any.
-
-    A terminal obeys escape sequences, so what comes from an event must not reach it as it is.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
-def tree_printer() -> Callable[[Any], None] | None:
-    """Return a function that prints a rich tree, where standard output is a terminal; else None."""
-    if not sys.stdout.isatty():
-        return None
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-
-    return Console(highlight=False).print
-
-
-def plural(count: int, thing: str) -> str:
-    """Return `1 rule`, `2 rules`."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return names one after another, or `none`."""
-    return ", ".join(names) or "none"

@@ -19,7 +19,7 @@ from local.processes.processes import StackError, shown
 from local.stack import STATE, Stack
 from local.stage import perform
 from local.timeline import Told, last_error, moment, outcomes
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 
 EVENTS: Final = ROOT / "examples" / "events"
 _EVENT_GRID: Final = "https://eventgrid.azure.net/.default"

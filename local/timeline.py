@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 
 _KEPT: Final = 1.0
 """Milliseconds below which a token was not fetched but kept."""

@@ -18,12 +18,14 @@ from shared.admission.permits import Permits, longest_request
 from shared.airflow.auth.source import token_source
 from shared.airflow.client import AirflowClient
 from shared.azure.credential import azure_credential
+from shared.azure.key_vault import Vaults
 from shared.azure.storage_account import Storage
 from shared.callbacks.attach import CallbackAirflow
-from shared.delivery.attempts import Target
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger
-from shared.delivery.relay import Policy, Relay
+from shared.delivery.policy import Policy
+from shared.delivery.relay import Relay
+from shared.delivery.target import Target
 from shared.errors import ConfigurationError, RulesError
 from shared.log import LOGGER
 from shared.rules import Connection, Rules, load_rules
@@ -31,7 +33,6 @@ from shared.settings import Settings
 from shared.stores.dead_letters import BlobDeadLetters
 from shared.stores.parking import QueueParking
 from shared.stores.window_blobs import WindowBlobs
-from shared.vaults import Vaults
 from shared.version import VERSION
 
 if TYPE_CHECKING:

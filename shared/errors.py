@@ -5,7 +5,8 @@
   x ConfigurationError    the operator has something to mend
     + SettingsError       an application setting is missing or unusable
     + RulesError          rules.yaml has mistakes, all of them listed
-  + TemplateError         a rule's template cannot be rendered for this event
+  + UnusableValue         a value that Airflow or this app cannot hold: a time, a text, a size
+    + TemplateError       a rule's template cannot be rendered for this event
   x CredentialError       no usable token or secret, with the hop that failed
     + TokenUnavailable    the identity endpoint or a token endpoint gave no token
     + SecretUnavailable   Key Vault gave no secret
@@ -67,7 +68,11 @@ class RulesError(ConfigurationError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-class TemplateError(UpdraftError):
+class UnusableValue(UpdraftError):  # noqa: N818 - it names a state
+    """A value that Airflow or this app cannot hold: says which, and why."""
+
+
+class TemplateError(UnusableValue):
     """A template that cannot be rendered for an event; a permanent matter for that event."""
 
 

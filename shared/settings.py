@@ -3,12 +3,14 @@
 Settings hold addresses and names only; what is secret lies in Key Vault and is read as the app's identity.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from shared.errors import SettingsError
+from shared.values.urls import check_address
 
 RULES_FILE: Final = "UPDRAFT_RULES"
 KEY_VAULT_URI: Final = "UPDRAFT_KEY_VAULT_URI"
@@ -71,3 +73,125 @@ class Settings:
                 f"the rules file {self.rules_file.name} cannot be read ({error.__class__.__name__}); it has "
                 f"to lie beside function_app.py, or the application setting {RULES_FILE} names another path"
             ) from error
+
+
+TENANT_ID: Final = "UPDRAFT_TENANT_ID"
+
+
+AUDIENCE: Final = "UPDRAFT_AUDIENCE"
+
+
+AUTHORITY: Final = "UPDRAFT_AUTHORITY"
+
+
+PUBLIC_URL: Final = "UPDRAFT_URL"
+
+
+CALLBACK_KEY_SECRET: Final = "UPDRAFT_CALLBACK_KEY_SECRET"  # noqa: S105 - the name of a setting, which holds a name
+
+
+GITHUB_SECRET: Final = "UPDRAFT_GITHUB_SECRET"  # noqa: S105 - as above
+
+
+OUTCOMES_PATH: Final = "/api/outcomes"
+
+
+_HOST_NAME: Final = "WEBSITE_HOSTNAME"  # App Service sets it
+
+
+_PUBLIC_CLOUD: Final = "https://login.microsoftonline.com"
+
+
+_DEFAULT_KEY_SECRET: Final = "updraft-callback-key"  # noqa: S105 - a name
+
+
+_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class InboundSettings:
+    """What the settings say about callers; each is looked for when it is first needed.
+
+    Attributes:
+        environment: All application settings.
+    """
+
+    environment: Mapping[str, str]
+
+    def tenant_id(self) -> str:
+        """Return the GUID of the one tenant whose tokens are taken, in lower case.
+
+        Raises:
+            SettingsError: It is missing or no GUID.
+        """
+        value = self._needed(
+            TENANT_ID, "callers are known by Entra tokens; set it to the tenant's GUID"
+        ).lower()
+        if not _GUID.fullmatch(value):
+            raise SettingsError(f"the application setting {TENANT_ID} is {value[:60]!r}, which is no GUID")
+        return value
+
+    def audiences(self) -> frozenset[str]:
+        """Return this app's names in tokens: client id, Application ID URI, or both with a space between.
+
+        Raises:
+            SettingsError: There is none.
+        """
+        remedy = "set it to the client id and the Application ID URI of this app's registration"
+        return frozenset(self._needed(AUDIENCE, remedy).replace(",", " ").split())
+
+    def authority(self) -> str:
+        """Return the address of Entra, by default the public cloud's.
+
+        Raises:
+            SettingsError: It is not https, or http to this machine.
+        """
+        return _address(AUTHORITY, self._value(AUTHORITY) or _PUBLIC_CLOUD)
+
+    def outcomes_url(self) -> str:
+        """Return the address that runs report to, by which reverse tokens name this app too.
+
+        Raises:
+            SettingsError: Neither the setting nor the platform says where this app is reached.
+        """
+        url = self._value(PUBLIC_URL)
+        if not url:
+            host = self._value(_HOST_NAME)
+            if not host:
+                raise SettingsError(
+                    f"the application setting {PUBLIC_URL} is missing, and {_HOST_NAME}, which App Service "
+                    "sets, is too; set it to the https address of this app"
+                )
+            url = f"https://{host}"
+        return _address(PUBLIC_URL, url) + OUTCOMES_PATH
+
+    def callback_key_secret(self) -> str:
+        """Return the name of the Key Vault secret that reverse tokens are signed with."""
+        return self._value(CALLBACK_KEY_SECRET) or _DEFAULT_KEY_SECRET
+
+    def github_secret(self) -> str:
+        """Return the name of the Key Vault secret that GitHub signs its deliveries with.
+
+        Raises:
+            SettingsError: It is missing.
+        """
+        return self._needed(
+            GITHUB_SECRET, "GitHub's deliveries are signed; set it to the secret's name in Key Vault"
+        )
+
+    def _value(self, name: str) -> str:
+        return self.environment.get(name, "").strip()
+
+    def _needed(self, name: str, remedy: str) -> str:
+        value = self._value(name)
+        if not value:
+            raise SettingsError(f"the application setting {name} is missing: {remedy}")
+        return value
+
+
+def _address(name: str, url: str) -> str:
+    try:
+        check_address(url, name=name, example="https://contoso.azurewebsites.net")
+    except ValueError as error:
+        raise SettingsError(f"the application setting {error}") from None
+    return url.rstrip("/")

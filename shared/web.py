@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
-from shared.json_types import Json, JsonObject
 from shared.log import LOGGER
 from shared.throttle import Gate
-from shared.values.json_text import parse
+from shared.values.json_text import Json, JsonObject, parse
 
 PROBLEM: Final = "application/problem+json"
 JSON_TYPES: Final = frozenset({"application/json"})

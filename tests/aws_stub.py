@@ -17,7 +17,7 @@ import jwt
 
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
     from tests.stand_ins import Watch

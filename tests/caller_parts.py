@@ -6,8 +6,8 @@ import pytest
 
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import Reply, Request
-from shared.json_types import Json, JsonObject
 from shared.rules.model.callers import CallerSpec
+from shared.values.json_text import Json, JsonObject
 from shared.web import CallRefused
 
 AUDIENCE = "api://updraft"

@@ -11,7 +11,7 @@ import requests
 from local.functions_host.host import Host
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Identity, IdentityEndpoint
-from shared.json_types import Json
+from shared.values.json_text import Json
 
 if TYPE_CHECKING:
     from tests.stand_ins import Watch

@@ -12,18 +12,19 @@ from local.stand_ins.airflow_stub import AirflowStub
 from shared.admission.breaker import Breaker
 from shared.airflow.client import AirflowClient
 from shared.deciding.decide import Decision
-from shared.delivery.attempts import Target
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger
 from shared.delivery.relay import Relay
+from shared.delivery.target import Target
 from shared.errors import StorageUnavailable
 from shared.event import Event
-from shared.json_types import JsonObject
+from shared.event.bursts import Gathering, in_order
 from shared.rules import Rules
 from shared.runs.request import RunRequest
 from shared.stores.dead_letters import DeadLetter
 from shared.stores.parking import Parked
-from shared.stores.windows import Closing, Gathering, Joined, in_order
+from shared.stores.windows import Closing, Joined
+from shared.values.json_text import JsonObject
 
 DAG = "smoke_tests"
 RUN_ID = "smoke__2026__0123456789abcdef"

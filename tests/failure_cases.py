@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.loopback_server import Request
 from shared.delivery.outcomes import OutcomeKind
-from shared.json_types import JsonObject
 from shared.runs.request import RunRequest
+from shared.values.json_text import JsonObject
 from tests.delivery_parts import DAG, RUN_ID, conf, run_request
 
 

@@ -22,8 +22,8 @@ from local.stand_ins.lease_stub import LeaseStub
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 from shared.azure.key_vault import KeyVault
 from shared.errors import CredentialError
-from shared.json_types import Json
 from shared.rules import Connection
+from shared.values.json_text import Json
 from tests.secret_watch import SecretWatch
 
 JWT_KEY = (

@@ -16,7 +16,10 @@ from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import AnswerClass, classify
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault
-from shared.delivery.attempts import Attempts, Budget, EndingKind, Target
+from shared.delivery.attempts import Attempts
+from shared.delivery.outcomes import EndingKind
+from shared.delivery.policy import Budget
+from shared.delivery.target import Target
 from shared.rules import Connection
 from tests.conftest import STATE_OF_TESTS
 from tests.delivery_parts import DAG, Places, conf, run_request

@@ -16,12 +16,14 @@ from shared.airflow.failure_table import AnswerClass, classify
 from shared.airflow.mwaa import PAGE, PAGES, PATH_LIMIT
 from shared.airflow.response import Answer
 from shared.azure.credential import azure_credential
-from shared.delivery.attempts import Attempts, Budget, EndingKind, Target
-from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.delivery.attempts import Attempts
+from shared.delivery.outcomes import EndingKind, Outcome, OutcomeKind
+from shared.delivery.policy import Budget
+from shared.delivery.target import Target
 from shared.http_api.runs import _run
-from shared.json_types import JsonObject
 from shared.rules import Connection, load_rules
 from shared.runs.request import RunRequest
+from shared.values.json_text import JsonObject
 from tests.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts, error, failure, wrapped
 from tests.delivery_parts import Places
 

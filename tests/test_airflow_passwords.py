@@ -10,7 +10,7 @@ from local.servers.airflow_auth import ADMIN, USER
 from local.servers.airflow_process import Airflow
 
 if TYPE_CHECKING:
-    from shared.json_types import JsonObject
+    from shared.values.json_text import JsonObject
 
 pytestmark = pytest.mark.stack
 

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 from tests.support.paths import ROOT
 
 RUNS = "/api/v2/dags/smoke_tests/dagRuns"

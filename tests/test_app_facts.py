@@ -8,7 +8,7 @@ import pytest
 
 from shared.event import Event, read_events
 from shared.event.app_facts import AppFacts, app_facts
-from shared.json_types import Json
+from shared.values.json_text import Json
 from tests.support.paths import EVENTS
 
 SITE: Final = "/subscriptions/5f0e/resourceGroups/shop/providers/Microsoft.Web/sites/shop"

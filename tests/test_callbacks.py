@@ -9,10 +9,10 @@ from shared.airflow.client import AirflowClient
 from shared.airflow.response import Answer
 from shared.callbacks.attach import HIDDEN, CallbackAirflow, without
 from shared.callbacks.tokens import ReverseTokens
-from shared.delivery.attempts import Target
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.relay import Relay
+from shared.delivery.target import Target
 from shared.errors import SettingsError, TokenUnavailable
 from shared.runs.provenance import is_ours
 from shared.runs.ref import RunName

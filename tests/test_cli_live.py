@@ -12,8 +12,8 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import Reply
 from shared.errors import UpdraftError
-from shared.json_types import JsonObject
 from shared.rules import load_rules
+from shared.values.json_text import JsonObject
 from tests.support.paths import ROOT
 
 RULES = """

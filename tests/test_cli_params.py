@@ -6,8 +6,7 @@ import pytest
 
 from cli.dag_params import params_problems
 from shared.errors import UpdraftError
-from shared.json_types import Json, JsonObject
-from shared.values.json_text import parse
+from shared.values.json_text import Json, JsonObject, parse
 
 
 def param(value: Json = None, **schema: Json) -> JsonObject:

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.deciding.decide import MAX_NOTE, Decision, decide, decide_for, explain
+from shared.deciding.decide import Decision, decide, decide_for, explain
+from shared.deciding.rendering import MAX_NOTE
 from shared.event import Event, Unreadable, read_cloud_event, read_events
-from shared.json_types import Json
 from shared.rules import Rules, load_rules
 from shared.runs.ids import run_id_for_event, run_id_for_key
+from shared.values.json_text import Json
 
 CONNECTIONS = "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
 SWAP = Event(

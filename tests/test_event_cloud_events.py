@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import EventError
 from shared.event import Event, Unreadable, read_cloud_event, read_events
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 CLOUD: Final[JsonObject] = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 HEADERS: Final = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}

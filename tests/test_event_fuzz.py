@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.event import KINDS, Event, Unreadable, read_cloud_event, read_events
 from shared.event.app_facts import app_facts
-from shared.json_types import Json
+from shared.values.json_text import Json
 from tests.support.paths import EVENTS
 
 PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,8 +9,7 @@ from shared.errors import EventError
 from shared.event import Event, ExactFloat, Unreadable, read_cloud_event, read_events
 from shared.event.members import MAX_LENGTH
 from shared.event.reading import MAX_MEMBERS
-from shared.json_types import Json, JsonObject
-from shared.values.json_text import MAX_DEPTH, parse, split_array
+from shared.values.json_text import MAX_DEPTH, Json, JsonObject, parse, split_array
 from tests.support.paths import EVENTS
 
 GRID: Final[JsonObject] = {

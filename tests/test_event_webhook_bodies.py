@@ -6,7 +6,7 @@ import pytest
 
 from shared.event import Event, Unreadable, read_events
 from shared.event.webhook_bodies import app_service_label, slot_in_label
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 from tests.support.paths import EVENTS
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from shared.errors import ConfigurationError
 from shared.event import Event, ExactFloat, read_cloud_event, read_events
-from shared.json_types import Json, JsonObject
 from shared.rules.filters import MISSING, OPERATORS, Fields, FilterError, compile_filter, parse_key, path_text
 from shared.rules.filters.operators import as_number
+from shared.values.json_text import Json, JsonObject
 from tests.support.paths import EVENTS
 
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.event import Event
-from shared.json_types import Json, JsonObject
 from shared.rules.filters import Fields, compile_filter, contradiction
+from shared.values.json_text import Json, JsonObject
 
 PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure."""

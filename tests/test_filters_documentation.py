@@ -10,7 +10,7 @@ from shared.rules.filters import APP_MEMBERS, OPERATORS, Fields, compile_filter
 from tests.support.paths import DOCS
 
 if TYPE_CHECKING:
-    from shared.json_types import Json
+    from shared.values.json_text import Json
 
 SITE: Final = "/subscriptions/5f0e/resourceGroups/shop/providers/Microsoft.Web/sites/"
 

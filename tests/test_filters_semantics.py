@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared.event import Event, read_events
-from shared.json_types import Json
 from shared.rules.filters import OPERATORS, Fields, compile_filter
+from shared.values.json_text import Json
 
 PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure."""

@@ -9,7 +9,7 @@ from cli.commands.subscription import DEAD_LETTER_CONTAINER, RETRY_POLICY
 from local.functions_host.settings import HostSettings, read_host_settings
 from shared.admission.permits import longest_request
 from shared.azure.storage_account import CONNECTIONS, DEAD_LETTERS_CONTAINER
-from shared.delivery.relay import Policy
+from shared.delivery.policy import Policy
 from shared.rules import Connection
 from tests.support.paths import ROOT
 

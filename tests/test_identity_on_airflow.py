@@ -13,12 +13,14 @@ from shared.admission.breaker import Breaker
 from shared.airflow.auth.source import TokenSource, token_source
 from shared.airflow.client import AirflowClient
 from shared.azure.credential import azure_credential
-from shared.azure.key_vault import KeyVault
-from shared.delivery.attempts import Attempts, Budget, EndingKind, Target
+from shared.azure.key_vault import KeyVault, Vaults
+from shared.delivery.attempts import Attempts
+from shared.delivery.outcomes import EndingKind
+from shared.delivery.policy import Budget
+from shared.delivery.target import Target
 from shared.errors import TokenUnavailable
 from shared.rules import Connection
 from shared.settings import Settings
-from shared.vaults import Vaults
 from tests.delivery_parts import DAG, Places, run_request
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 import pytest
 
 from shared.errors import SettingsError
-from shared.inbound_settings import InboundSettings
+from shared.settings import InboundSettings
 
 GUID = "00000000-0000-4000-8000-00000000000A"
 

@@ -5,10 +5,9 @@ import pytest
 
 from shared.errors import EventError
 from shared.event import Event, Unreadable
-from shared.json_types import JsonObject
 from shared.stores.dead_letter_reader import Letter, read_letters
 from shared.stores.dead_letters import DeadLetter
-from shared.values.json_text import parse
+from shared.values.json_text import JsonObject, parse
 from tests.delivery_parts import SEEN, event
 from tests.support.paths import EVENTS
 

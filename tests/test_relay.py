@@ -9,10 +9,10 @@ from local.stand_ins.airflow_stub import AirflowStub
 from shared.admission.breaker import BreakerState
 from shared.deciding.decide import Decision
 from shared.delivery.outcomes import OutcomeKind
-from shared.delivery.relay import Policy
+from shared.delivery.policy import Policy
 from shared.errors import StorageUnavailable, TokenUnavailable
-from shared.json_types import Json
 from shared.runs.provenance import is_ours
+from shared.values.json_text import Json
 from tests.delivery_parts import (
     DAG,
     RUN_ID,

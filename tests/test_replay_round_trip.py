@@ -16,19 +16,18 @@ from shared.admission.breaker import Breaker
 from shared.airflow.client import AirflowClient
 from shared.azure.storage_account import Storage
 from shared.deciding.direct_runs import Call
-from shared.delivery.attempts import Target
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
 from shared.delivery.relay import Relay
+from shared.delivery.target import Target
 from shared.event import Event
-from shared.json_types import JsonObject
 from shared.rules import load_rules
 from shared.stores.dead_letters import BlobDeadLetters
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import Parked, QueueParking
 from shared.stores.window_blobs import WindowBlobs
 from shared.stores.windows import Closing
-from shared.values.json_text import MAX_DEPTH
+from shared.values.json_text import MAX_DEPTH, JsonObject
 from tests.delivery_parts import DAG, Airflow, Places, Tokens, event
 
 pytestmark = pytest.mark.stack

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.json_types import Json
 from shared.rules.yaml_document import MAX_CHARACTERS, MAX_DEPTH, read_yaml
+from shared.values.json_text import Json
 
 
 def value_of(text: str) -> Json:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from shared.deciding.decide import decide
 from shared.event import Event
-from shared.json_types import Json, JsonObject
 from shared.rules import Rules, load_rules
 from shared.rules.event_grid_subscription import MAX_CHARACTERS, MAX_FILTERS, MAX_VALUES, subscription_filter
 from shared.rules.filters import Fields, compile_filter
+from shared.values.json_text import Json, JsonObject
 
 TYPES = ["A.One", "A.Two", "B.Three"]
 NAMES = ["x", "y", "a.b"]

@@ -7,7 +7,7 @@ import pytest
 
 from shared.callers import SigningKeys
 from shared.callers.signing_keys import A_DAY, AN_HOUR, KeysUnavailable, UnknownKey
-from shared.json_types import Json
+from shared.values.json_text import Json
 from tests.caller_parts import Authority
 from tests.stand_ins import Clock
 

@@ -16,7 +16,7 @@ from local.timeline import outcomes
 from shared.azure.credential import azure_credential
 from shared.azure.storage_account import Storage
 from shared.callbacks.report_store import OUTCOMES_CONTAINER
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack_environment")]
 

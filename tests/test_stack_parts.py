@@ -17,7 +17,7 @@ from local.stand_ins.event_grid_topic import EventGridTopic
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.timeline import last_error, outcomes
 from shared.errors import EventError, SettingsError, UpdraftError
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 from tests.support.paths import ROOT
 
 EXAMPLE = ROOT / "examples" / "events" / "slot_swap_completed.json"

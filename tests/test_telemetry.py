@@ -3,8 +3,8 @@ import logging
 
 import pytest
 
+from shared.delivery.outcome_log import fields, report, words
 from shared.delivery.outcomes import Outcome, OutcomeKind
-from shared.log import fields, report, words
 
 PARKED = Outcome(
     kind=OutcomeKind.PARKED,

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import TemplateError
+from shared.errors import TemplateError, UnusableValue
 from shared.event import Event
 from shared.event.app_facts import AppFacts
-from shared.json_types import Json
-from shared.rules.templates import check_size, compile_json, compile_template, event_scope
-from shared.rules.templates.compile import MAX_CONF_BYTES, _paths_alone
+from shared.rules.templates import compile_json, compile_template, event_scope
+from shared.rules.templates.compile import _paths_alone
 from shared.rules.templates.filters import FILTERS
 from shared.rules.templates.sandbox import compile_with_jinja
-from shared.values.storable import MAX_DEPTH, MAX_TEXT, to_json
+from shared.values.json_text import Json
+from shared.values.storable import MAX_CONF_BYTES, MAX_DEPTH, MAX_TEXT, check_size, to_json
 
 DATA: dict[str, Any] = {
     "count": 3,
@@ -345,7 +345,7 @@ def test_a_json_value_is_rendered_member_by_member() -> None:
 def test_a_conf_that_is_too_large_is_refused_with_its_size() -> None:
     """48 KB is what a run's conf may have."""
     check_size({"a": "x" * (MAX_CONF_BYTES - 8)})
-    with pytest.raises(TemplateError, match="49,153 bytes as JSON, more than 49,152"):
+    with pytest.raises(UnusableValue, match="49,153 bytes as JSON, more than 49,152"):
         check_size({"a": "x" * (MAX_CONF_BYTES - 7)})
 
 

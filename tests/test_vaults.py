@@ -8,9 +8,9 @@ from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
 from shared.azure.credential import azure_credential
+from shared.azure.key_vault import Vaults
 from shared.errors import SettingsError
 from shared.settings import KEY_VAULT_URI, Settings
-from shared.vaults import Vaults
 
 if TYPE_CHECKING:
     from tests.stand_ins import Watch

@@ -14,9 +14,10 @@ import shared.stores.window_blobs
 from shared.azure.storage_account import Storage
 from shared.errors import StorageUnavailable
 from shared.event import Event
+from shared.event.bursts import Gathering
 from shared.stores.parking import Parked
 from shared.stores.window_blobs import OVERDUE, WindowBlobs
-from shared.stores.windows import Closing, Gathering, Joined
+from shared.stores.windows import Closing, Joined
 from tests.delivery_parts import Clock, KeptParking, event
 
 pytestmark = pytest.mark.stack

@@ -15,12 +15,13 @@ from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import EventError
 from shared.event import Event
+from shared.event.bursts import Burst, in_order
 from shared.rules import Rules, load_rules
-from shared.rules.templates import MAX_CONF_BYTES, size_of
 from shared.runs.claim_check import handed_over
 from shared.runs.ids import run_id_for_window
 from shared.stores.parking import Parked
-from shared.stores.windows import SOURCE, WINDOW_CLOSED, Burst, Closing, from_lines, in_order, to_line
+from shared.stores.windows import SOURCE, WINDOW_CLOSED, Closing, from_lines, to_line
+from shared.values.storable import MAX_CONF_BYTES, size_of
 from tests.delivery_parts import DAG, Delivering, event
 
 CONNECTION = "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cli.rules_file import Subparsers, add_rules_option, plural, printable
+from cli.output import plural, printable
+from cli.rules_file import Subparsers, add_rules_option
 from shared.errors import CredentialError, Problem, RulesError, SettingsError
 
 if TYPE_CHECKING:
     from shared.airflow.auth.source import TokenSource
     from shared.airflow.response import Answer
+    from shared.azure.key_vault import Vaults
     from shared.rules import Connection, Rules
     from shared.rules.model.auth import Auth
-    from shared.vaults import Vaults
 
 SHOWN: Final = ("iss", "aud", "tid", "oid", "appid", "azp", "sub", "idtyp", "roles", "scp")
 """The claims that are shown: who, for whom, and which roles. They identify, and open nothing."""
@@ -114,8 +115,8 @@ class Examination:
     def lines(self) -> Iterator[str]:
         """Yield the report's lines as they are found out."""
         from shared.azure.credential import azure_credential  # noqa: PLC0415 - imports Azure's SDK
+        from shared.azure.key_vault import Vaults  # noqa: PLC0415 - imports Azure's SDK
         from shared.settings import Settings  # noqa: PLC0415 - only this command's work needs it
-        from shared.vaults import Vaults  # noqa: PLC0415 - imports Azure's SDK
 
         connection = self.rules.connections[self.name]
         vaults = Vaults(Settings.of(os.environ), azure_credential)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from cli.rules_file import Subparsers
 from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

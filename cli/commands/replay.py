@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from cli.output import with_progress
-from cli.rules_file import Subparsers, plural, printable
+from cli.output import plural, printable, with_progress
+from cli.rules_file import Subparsers
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:

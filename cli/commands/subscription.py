@@ -9,9 +9,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Final
 
-from cli.rules_file import Subparsers, add_rules_option, listed, load, print_problems
+from cli.output import listed, print_problems
+from cli.rules_file import Subparsers, add_rules_option, load
 from shared.errors import RulesError
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:

@@ -8,22 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.commands.explain import Explained, explain_body, read_body
-from cli.rules_file import (
-    Subparsers,
-    add_kind_option,
-    add_rules_option,
-    listed,
-    load,
-    plural,
-    print_problems,
-    printable,
-)
+from cli.explained import Explained, explain_body, read_body
+from cli.output import listed, plural, print_problems, printable
+from cli.rules_file import Subparsers, add_kind_option, add_rules_option, load
 from shared.errors import RulesError
 
 if TYPE_CHECKING:
-    from shared.json_types import JsonObject
     from shared.rules import Rules
+    from shared.values.json_text import JsonObject
 
 
 def add_parser(subparsers: Subparsers) -> None:

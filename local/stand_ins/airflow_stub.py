@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 VERSION: Final = "3.3.2"
 RUN_ID: Final = re.compile(r"^[A-Za-z0-9_.~:+-]+$")

@@ -21,7 +21,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 TOKEN_PATH: Final = "/msi/token/"  # noqa: S105 - a path, as App Service's own
 API_VERSION: Final = "2019-08-01"

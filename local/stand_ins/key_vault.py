@@ -19,7 +19,7 @@ import jwt
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 
 _SECRET_SEGMENTS: Final = range(2, 4)
 _MESSAGES: Final = {

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 LOOPBACK: Final = "127.0.0.1"
 HTTP_BROKEN: Final = 500

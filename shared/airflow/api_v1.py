@@ -15,8 +15,8 @@ from shared.airflow.response import Answer, why_unsendable
 from shared.airflow.transport import NEWEST, NO_RUN, Transport, segment
 
 if TYPE_CHECKING:
-    from shared.json_types import JsonObject
     from shared.runs.request import RunRequest
+    from shared.values.json_text import JsonObject
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
 """`[scheduler] allowed_run_id_pattern` as it is by default, and the column's width."""

@@ -18,7 +18,7 @@ from shared.airflow.response import Answer
 from shared.airflow.transport import TEXT_KEPT, AirflowConnection, Transport, segment
 
 if TYPE_CHECKING:
-    from shared.json_types import Json, JsonObject
+    from shared.values.json_text import Json, JsonObject
 
 PATH_LIMIT: Final = 64
 """Characters of a path that `InvokeRestApi` takes (botocore's model of it, `RestApiPath`)."""

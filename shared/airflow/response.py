@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 WORDS_SHOWN = 600
 """Characters of Airflow's own words that reach outcomes, logs and dead letters."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
     from shared.airflow.auth.source import TokenSource
-    from shared.json_types import JsonObject
+    from shared.values.json_text import JsonObject
 
 BODY_LIMIT: Final = 1_048_576
 """Bytes of an answer that are read; a run echoes its conf, which is far smaller."""

@@ -9,7 +9,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
     from azure.core.exceptions import HttpResponseError
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient
+
+    from shared.settings import Settings
 
 TEN_MINUTES: Final = 600.0
 AN_HOUR: Final = 3600.0
@@ -210,3 +212,56 @@ class _NamedHop:
     def get_token(self, *scopes: str, claims: str | None = None, **_: Any) -> "AccessToken":  # noqa: ANN401 - the SDK's protocol
         (scope,) = scopes
         return fetch_token(self._credential(), scope, fresh=bool(claims))
+
+
+class Vaults:
+    """Vaults by name, each made once; safe to use from any thread, and nothing is asked here.
+
+    Args:
+        settings: Where the address of the app's own vault stands; an app that needs no secret has none.
+        credential: Gives the process's credential.
+
+    Attributes:
+        own: The app's own vault, whose address is looked for when it is asked for its first secret.
+    """
+
+    def __init__(self, settings: "Settings", credential: Callable[[], "TokenCredential"]) -> None:
+        self._credential = credential
+        self._lock = threading.Lock()
+        self._made: dict[str, KeyVault] = {}
+        self.own: Secrets = _OwnVault(settings, self._at)
+
+    def named(self, name: str | None, vaults: Mapping[str, str]) -> Secrets:
+        """Return a vault; None means the app's own.
+
+        Args:
+            name: As a connection names it.
+            vaults: The addresses by name, as in rules.yaml.
+
+        Raises:
+            SettingsError: The address is not https.
+        """
+        return self.own if name is None else self._at(vaults[name])
+
+    def _at(self, url: str) -> KeyVault:
+        with self._lock:
+            if url not in self._made:
+                self._made[url] = KeyVault(url, self._credential)
+            return self._made[url]
+
+
+class _OwnVault:
+    """The vault that the settings name."""
+
+    def __init__(self, settings: "Settings", at: Callable[[str], KeyVault]) -> None:
+        self._settings = settings
+        self._at = at
+
+    def get(self, name: str) -> str:
+        return self._at(self._settings.key_vault_uri()).get(name)
+
+    def refresh(self, name: str) -> str:
+        return self._at(self._settings.key_vault_uri()).refresh(name)
+
+    def __str__(self) -> str:
+        return self._settings.key_vault_uri()

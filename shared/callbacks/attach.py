@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.errors import SettingsError, TokenUnavailable
-from shared.json_types import Json, JsonObject
 from shared.runs.provenance import RESERVED
 from shared.runs.ref import RunName
+from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
     from shared.airflow.response import Answer
     from shared.callbacks.tokens import ReverseTokens
-    from shared.delivery.attempts import Airflow
+    from shared.delivery.target import Airflow
     from shared.runs.request import RunRequest
 
 HIDDEN: Final = "[token]"

@@ -8,14 +8,13 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from shared.azure.storage_account import made_when_missing, storage_errors
 from shared.errors import StorageUnavailable
-from shared.json_types import JsonObject
 from shared.log import LOGGER
 from shared.runs.ref import RunName
+from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
@@ -143,8 +142,3 @@ def report_outcome(outcome: RunOutcome) -> None:
         outcome.state,
         json.dumps({name: value for name, value in fields.items() if value is not None}),
     )
-
-
-def now_text() -> str:
-    """Return the time of day as RFC 3339 in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,14 +12,14 @@ from typing import Final
 
 from shared.event.caller_stamp import caller_of, stamped
 from shared.event.model import Event
-from shared.json_types import Json, JsonObject
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
-from shared.rules.templates import clean_text
 from shared.rules.wildcards import allows
 from shared.runs.ids import run_id_for_event
 from shared.runs.provenance import run_identity
 from shared.runs.request import CallbackTerms, RunRequest
+from shared.values.json_text import Json, JsonObject
+from shared.values.storable import clean_text
 
 RUN_REQUESTED: Final = "Updraft.RunRequested"
 """The type of the event that a call becomes."""

@@ -4,131 +4,25 @@ A request that may have reached Airflow without an answer is not simply repeated
 id and compared by the identity in its conf, so that the end is always one of: ours, somebody else's, absent.
 """
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from shared.airflow.failure_table import AnswerClass, Row, classify, explain
 from shared.airflow.response import Answer
-from shared.backoff import Backoff
-from shared.delivery.paused_dags import DagStates
+from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind
+from shared.delivery.policy import Budget
+from shared.delivery.target import Airflow, Target
 from shared.errors import CredentialError
 from shared.runs.provenance import is_ours
 
 if TYPE_CHECKING:
-    from shared.admission.breaker import Breaker, Passage
-    from shared.admission.limiter import Limiter
+    from shared.admission.breaker import Passage
     from shared.runs.request import RunRequest
 
-NO_PLACE: Final = "NoPlace"
-"""The code of an ending where too many requests are in flight."""
 _LEAST_SECONDS: Final = 0.5
 """With less of the budget left than this, no request is begun."""
 _UNHEALTHY: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
-
-
-class Airflow(Protocol):
-    """The requests that a delivery makes (`shared/airflow/client.py`)."""
-
-    def start_run(self, request: "RunRequest", *, within: float | None = None) -> Answer:
-        """Ask for a run."""
-
-    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
-        """Look a run up."""
-
-    def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
-        """Look a DAG up."""
-
-    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> Answer:
-        """Ask for a DAG's newest runs, among them those whose ids begin with `prefix`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One Airflow, with what protects it; made once a process for each connection.
-
-    Attributes:
-        airflow: Its client.
-        breaker: Leaves it alone while it is down.
-        limiter: Bounds the requests in flight.
-        dags: Remembers which of its DAGs are paused.
-    """
-
-    airflow: Airflow
-    breaker: "Breaker"
-    limiter: "Limiter"
-    dags: DagStates = field(default_factory=DagStates)
-
-
-class EndingKind(Enum):
-    """How the tries can end."""
-
-    STARTED = auto()
-    """The run exists, and this delivery made it."""
-    DUPLICATE = auto()
-    """The run exists, made by an earlier delivery."""
-    NO_PLACE = auto()
-    """Nothing was asked, because too many requests are in flight already: come again when it is its turn."""
-    LATER = auto()
-    """Nothing definite within the budget: try again soon."""
-    ALARM = auto()
-    """A person has to act first: try again much later."""
-    MISSING_DAG = auto()
-    """There is no such DAG: try again slowly, for a while."""
-    REJECTED = auto()
-    """It will never work."""
-    SUPERSEDED = auto()
-    """A newer event of the same key has started: nothing is left to do."""
-    PAUSED = auto()
-    """The DAG is paused, and the rule waits for it: ask again now and then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How the tries ended.
-
-    Attributes:
-        kind: What to do.
-        code: One word for the reason: the failure table's row, or one of ours.
-        reason: The reason for a person.
-        at_least: Seconds that the next try must wait at least.
-        counts: Whether this was an attempt, after which the next wait is longer.
-    """
-
-    kind: EndingKind
-    code: str
-    reason: str = ""
-    at_least: float = 0.0
-    counts: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What one delivery may spend at Airflow.
-
-    Attributes:
-        deadline: When the tries have to be over, on `clock`.
-        tries: How many requests at most.
-        pauses: How long between them.
-        place_wait: Seconds to wait for a place among the requests in flight; nobody begins to wait who has to
-            expect more than half of them.
-        clock: Monotonic seconds.
-        sleep: Waits for seconds.
-    """
-
-    deadline: float
-    tries: int = 6
-    pauses: Backoff = field(default_factory=lambda: Backoff(first=0.25, longest=4.0))
-    place_wait: float = 4.0
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-    @property
-    def left(self) -> float:
-        """Seconds until the deadline."""
-        return self.deadline - self.clock()
 
 
 class Attempts:

@@ -6,18 +6,19 @@ from time import perf_counter
 from typing import Final
 
 from shared.deciding.decide import Decision, decide, decide_burst, decide_for
+from shared.delivery.outcome_log import report
 from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
 from shared.delivery.relay import Relay
 from shared.errors import EventError
 from shared.event import Event, Unreadable, read_events
+from shared.event.bursts import Burst
 from shared.event.caller_stamp import unstamped
-from shared.log import report
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
 from shared.stores.dead_letters import DeadLetter, DeadLetters
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import ClaimGone, Parked, Parking
-from shared.stores.windows import Burst, Closing, is_closing
+from shared.stores.windows import Closing, is_closing
 
 _UNREADABLE: Final = "Unreadable"
 _EMPTY: Final = "the window has no events: another instance's was quicker, or it is no longer kept"

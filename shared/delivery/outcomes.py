@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Final
 
 
@@ -101,3 +101,49 @@ class Ledger:
             count["received"] == sum(n for word, n in count.items() if word != "received")
             for count in self.counts().values()
         )
+
+
+NO_PLACE: Final = "NoPlace"
+"""The code of an ending where too many requests are in flight."""
+
+
+class EndingKind(Enum):
+    """How the tries can end."""
+
+    STARTED = auto()
+    """The run exists, and this delivery made it."""
+    DUPLICATE = auto()
+    """The run exists, made by an earlier delivery."""
+    NO_PLACE = auto()
+    """Nothing was asked, because too many requests are in flight already: come again when it is its turn."""
+    LATER = auto()
+    """Nothing definite within the budget: try again soon."""
+    ALARM = auto()
+    """A person has to act first: try again much later."""
+    MISSING_DAG = auto()
+    """There is no such DAG: try again slowly, for a while."""
+    REJECTED = auto()
+    """It will never work."""
+    SUPERSEDED = auto()
+    """A newer event of the same key has started: nothing is left to do."""
+    PAUSED = auto()
+    """The DAG is paused, and the rule waits for it: ask again now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the tries ended.
+
+    Attributes:
+        kind: What to do.
+        code: One word for the reason: the failure table's row, or one of ours.
+        reason: The reason for a person.
+        at_least: Seconds that the next try must wait at least.
+        counts: Whether this was an attempt, after which the next wait is longer.
+    """
+
+    kind: EndingKind
+    code: str
+    reason: str = ""
+    at_least: float = 0.0
+    counts: bool = True

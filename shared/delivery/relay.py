@@ -6,19 +6,20 @@ and parked or dead-lettered where the run was not started. A delivery that can b
 raises, so that it comes again.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from shared.backoff import Backoff
-from shared.delivery.attempts import NO_PLACE, Attempts, Budget, Ending, EndingKind, Target
-from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
+from shared.delivery.attempts import Attempts
+from shared.delivery.outcome_log import report
+from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind, Ledger, Outcome, OutcomeKind
+from shared.delivery.policy import Budget, Policy
 from shared.delivery.preconditions import start_on_terms
+from shared.delivery.target import Target
 from shared.errors import EventError
-from shared.log import report
 from shared.runs.ids import run_id_for_window
 from shared.runs.request import MAX_AGE
 from shared.stores.dead_letters import DeadLetter, DeadLetters
@@ -26,56 +27,15 @@ from shared.stores.parking import Parked, Parking
 
 if TYPE_CHECKING:
     from shared.deciding.decide import Decision
+    from shared.event.bursts import Gathering
     from shared.event.model import Event
     from shared.runs.request import RunRequest
-    from shared.stores.windows import Gathering, Windows
+    from shared.stores.windows import Windows
 
 _RULE_CHANGED: Final = "RuleChanged"
 _TEMPLATE_ERROR: Final = "TemplateError"
 _UNREADABLE: Final = "Unreadable"
 _TOO_OLD: Final = "TimeToLiveExceeded"
-_AS_THE_LIMITER_SAYS: Final = Backoff(first=0.0, longest=0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How long things are tried; all times in seconds.
-
-    Attributes:
-        budget: For the tries at Airflow within one delivery. Event Grid waits 30 s for an answer, and a token
-            that has to be fetched anew may come on top.
-        hold_back: How long a queue's listener is kept from fetching more events at most, where one of them
-            found no place. It has to fit into the host's `functionTimeout`, with the budget.
-        later: Waits in the queue after failures that pass by themselves.
-        alarm: Waits in the queue while a person has to act.
-        missing_dag: Waits in the queue for a DAG that is not there.
-        grace: How long after it was first seen an event waits for its DAG.
-        grace_attempts: And how many deliveries of it find no DAG, at least.
-        paused: Waits in the queue for a paused DAG; they do not grow.
-        max_age: The most that a rule's own `max_age` may be.
-        breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
-    """
-
-    budget: float = 18.0
-    hold_back: float = 60.0
-    later: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=900.0, least=1.0))
-    alarm: Backoff = field(default_factory=lambda: Backoff(first=1800.0, longest=1800.0, least=900.0))
-    missing_dag: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
-    grace: float = 3600.0
-    grace_attempts: int = 12
-    paused: Backoff = field(default_factory=lambda: Backoff(first=120.0, longest=120.0, least=60.0))
-    max_age: float = math.inf
-    breaker_rest: float = 30.0
-
-    def waits(self, kind: EndingKind) -> Backoff:
-        """Return the waits in the queue after an ending of this kind, which is one that parks."""
-        return {
-            EndingKind.NO_PLACE: _AS_THE_LIMITER_SAYS,
-            EndingKind.LATER: self.later,
-            EndingKind.ALARM: self.alarm,
-            EndingKind.MISSING_DAG: self.missing_dag,
-            EndingKind.PAUSED: self.paused,
-        }[kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from shared.event import Event
 from shared.event.members import text_at
 from shared.event.webhook_bodies import app_service_label, kudu_site_and_slot, slot_in_label
-from shared.json_types import Json
+from shared.values.json_text import Json
 
 _PRODUCTION: Final = "production"
 _SITE: Final = re.compile(

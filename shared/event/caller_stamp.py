@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from shared.event.model import Event
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 ATTRIBUTE: Final = "updraftcaller"
 

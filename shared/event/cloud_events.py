@@ -22,8 +22,7 @@ from shared.event.members import (
     timestamp,
 )
 from shared.event.model import Event
-from shared.json_types import Json, JsonObject
-from shared.values.json_text import parse
+from shared.values.json_text import Json, JsonObject, parse
 
 _ATTRIBUTES: Final = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}

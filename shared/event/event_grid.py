@@ -11,7 +11,7 @@ from shared.event.members import (
     timestamp,
 )
 from shared.event.model import Event
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 
 _KNOWN: Final = frozenset(
     {"id", "topic", "subject", "eventtype", "eventtime", "data", "dataversion", "metadataversion"}

@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from shared.errors import EventError
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 MAX_LENGTH: Final = 8192
 """Characters in one attribute; an ARM id has at most some 2,000, a blob's path 1,024."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from shared.event.members import kind as kind_of
 from shared.event.members import lower_names
 from shared.event.model import Event, Unreadable
 from shared.event.webhook_bodies import KINDS, likely_kind, read_webhook_body
-from shared.json_types import Json, JsonObject
-from shared.values.json_text import parse, split_array
+from shared.values.json_text import Json, JsonObject, parse, split_array
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 _IDENTITY: Final = {"id": ("id", "eventid"), "type": ("type", "eventtype"), "source": ("source", "topic")}

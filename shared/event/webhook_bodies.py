@@ -13,7 +13,7 @@ from typing import Final
 from shared.errors import EventError
 from shared.event.members import at, optional_text, required_text, text_at, timestamp
 from shared.event.model import Event
-from shared.json_types import Json, JsonObject
+from shared.values.json_text import Json, JsonObject
 
 _APP_SERVICE_HOST: Final = re.compile(
     r"(?P<label>[^.]+)\.(?:scm\.)?(?:(?P<region>[^.]+)\.)?(?:azurewebsites|chinacloudsites)\.\w+(?:\.\w+)?",

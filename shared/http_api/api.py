@@ -10,7 +10,7 @@ from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, tenan
 from shared.http_api.outcomes import OutcomeReports
 from shared.http_api.runs import RunCalls
 from shared.http_api.webhooks import Hooks
-from shared.inbound_settings import InboundSettings
+from shared.settings import InboundSettings
 
 if TYPE_CHECKING:
     from shared.azure.key_vault import Secrets

@@ -7,15 +7,16 @@ The format is that of `for_airflow/` (`updraft_airflow.callback`): `run` with `d
 import re
 from typing import TYPE_CHECKING, Final
 
-from shared.callbacks.report_store import RunOutcome, State, now_text, report_outcome
+from shared.callbacks.report_store import RunOutcome, State, report_outcome
 from shared.callbacks.tokens import LONGEST_TOKEN, TYPE
 from shared.callers import Rates, outcome_entry
 from shared.callers.jws_header import read_header
-from shared.errors import TemplateError
-from shared.json_types import JsonObject
+from shared.errors import UnusableValue
 from shared.rules.model.rule import DAG_ID
-from shared.rules.templates import clean_text, parse_time, time_text
 from shared.runs.ref import RunName
+from shared.values.json_text import JsonObject
+from shared.values.storable import clean_text
+from shared.values.times import now_text, parse_time, time_text
 from shared.web import CallRefused, Reply, Request, bearer, read_object
 
 if TYPE_CHECKING:
@@ -146,5 +147,5 @@ def _time(said: JsonObject, name: str) -> str | None:
         return None
     try:
         return time_text(parse_time(value if isinstance(value, str) else ""))
-    except TemplateError as error:
+    except UnusableValue as error:
         raise CallRefused(400, "bad_body", f"{name}: {error}") from None

@@ -13,16 +13,16 @@ from urllib.parse import quote
 from shared.callers import Identity, Rates, check_conf, event_entry, start_entry
 from shared.deciding.direct_runs import Call
 from shared.delivery.outcomes import Outcome, OutcomeKind
-from shared.errors import TemplateError
+from shared.errors import UnusableValue
 from shared.event import Event, Unreadable, read_events
 from shared.event.caller_stamp import stamped
 from shared.event.cloud_events import is_binary_mode
-from shared.json_types import Json, JsonObject
 from shared.rules import AwsAuth, Connection, Rules
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.rule import DAG_ID
-from shared.rules.templates import MAX_CONF_BYTES, check_size, clean_text, parse_time, time_text
-from shared.values.storable import to_json
+from shared.values.json_text import Json, JsonObject
+from shared.values.storable import MAX_CONF_BYTES, check_size, clean_text, to_json
+from shared.values.times import parse_time, time_text
 from shared.web import CallRefused, Reply, Request, bearer, read_body, read_object
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _conf(conf: Json) -> JsonObject:
     try:
         clean: Any = to_json(conf)
         check_size(clean)
-    except TemplateError as error:
+    except UnusableValue as error:
         raise CallRefused(413, "too_large", str(error)) from None
     known: JsonObject = clean
     return known
@@ -214,7 +214,7 @@ def _time(asked: JsonObject, name: str) -> str | None:
         return None
     try:
         return time_text(parse_time(text))
-    except TemplateError as error:
+    except UnusableValue as error:
         raise CallRefused(400, "bad_body", f"{name}: {error}") from None
 
 

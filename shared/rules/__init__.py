@@ -12,7 +12,8 @@ from shared.rules.model.auth import (
     GoogleAuth,
     OidcAuth,
 )
-from shared.rules.model.rule import Connection, RuleSpec
+from shared.rules.model.connection import Connection
+from shared.rules.model.rule import RuleSpec
 
 __all__ = [
     "AirflowAuth",

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from shared.rules.filters import Condition
 from shared.rules.model.callers import CallerSpec
-from shared.rules.model.rule import Connection, RuleSpec
+from shared.rules.model.connection import Connection
+from shared.rules.model.rule import RuleSpec
 from shared.rules.templates import JsonTemplate, Template
 
 

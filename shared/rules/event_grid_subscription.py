@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
 
-from shared.json_types import Json, JsonObject
 from shared.rules.compiled import Rule
 from shared.rules.filters import Compares, Comparison, Condition
 from shared.rules.never_matches import certain_comparisons
+from shared.values.json_text import Json, JsonObject
 
 MAX_FILTERS: Final = 25
 MAX_VALUES: Final = 25

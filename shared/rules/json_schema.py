@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from shared.json_types import Json, JsonObject
 from shared.rules.filters import OPERATORS, Compares, Operator
-from shared.rules.model.rule import RulesFile
+from shared.rules.model.file import RulesFile
+from shared.values.json_text import Json, JsonObject
 
 _MANY: Final[dict[Compares, JsonObject]] = {
     Compares.NUMBERS: {"type": "number"},

@@ -6,16 +6,17 @@ from typing import Final
 from pydantic import ValidationError
 
 from shared.errors import Problem, RulesError, TemplateError
-from shared.json_types import Json, JsonObject
 from shared.rules.compiled import Rule, Rules
 from shared.rules.filters import Condition, FilterError, compile_filter
 from shared.rules.model.callers import CallerSpec
-from shared.rules.model.rule import Connection, RulesFile, RuleSpec
+from shared.rules.model.connection import Connection
+from shared.rules.model.file import RulesFile
+from shared.rules.model.rule import RuleSpec
 from shared.rules.never_matches import never_matches
-from shared.rules.not_yet import not_yet_available
 from shared.rules.problems import Mistakes
 from shared.rules.templates import BURST_NAMES, NAMES, JsonTemplate, Template, compile_json, compile_template
 from shared.rules.yaml_document import Document, Path, read_yaml
+from shared.values.json_text import Json, JsonObject
 from shared.values.urls import SETTING
 from shared.values.wording import did_you_mean
 
@@ -288,3 +289,9 @@ class _Compiler:
             value = part.get(key)
             if isinstance(value, str):
                 self._template(value, (*path, key), names)
+
+
+def not_yet_available(rule: RuleSpec) -> list[str]:
+    """Return the keys that the rule uses and this version does not carry out."""
+    used = {"track": rule.track == "poll"}
+    return [key for key, is_used in used.items() if is_used]

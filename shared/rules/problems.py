@@ -6,10 +6,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import Problem
-from shared.rules.callback import CallbackSpec
 from shared.rules.model.auth import KINDS
 from shared.rules.model.callers import CallerSpec
-from shared.rules.model.rule import Coalesce, Connection, RulesFile, RuleSpec, Start, SubjectMatch, When
+from shared.rules.model.connection import Connection
+from shared.rules.model.file import RulesFile
+from shared.rules.model.rule import CallbackSpec, Coalesce, RuleSpec, Start, SubjectMatch, When
 from shared.rules.yaml_document import Document, Path
 from shared.values.wording import did_you_mean
 

@@ -15,7 +15,7 @@ import yaml
 
 from shared.errors import Problem
 from shared.event import ExactFloat
-from shared.json_types import Json
+from shared.values.json_text import Json
 
 MAX_CHARACTERS: Final = 2_000_000
 """Characters of a rules file: several thousand rules."""

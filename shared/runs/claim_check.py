@@ -5,9 +5,9 @@ names of what was left out (a claim check, https://learn.microsoft.com/azure/arc
 `examples/dags/collect_events.py` shows how a DAG reads it.
 """
 
-from shared.json_types import Json, JsonObject
-from shared.rules.templates import MAX_CONF_BYTES, size_of
 from shared.runs.provenance import RESERVED
+from shared.values.json_text import Json, JsonObject
+from shared.values.storable import MAX_CONF_BYTES, size_of
 
 
 def handed_over(conf: JsonObject, url: str) -> tuple[JsonObject, JsonObject | None]:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 from shared.event.caller_stamp import caller_of
 from shared.event.model import Event
-from shared.json_types import Json, JsonObject
-from shared.rules.templates import clean_text
+from shared.values.json_text import Json, JsonObject
+from shared.values.storable import clean_text
 
 if TYPE_CHECKING:
     from shared.runs.request import RunRequest

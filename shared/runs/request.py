@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from shared.json_types import JsonObject
+from shared.values.json_text import JsonObject
 
 MAX_AGE: Final = 86_400.0
 """Seconds after which a delivery that still waits is given up, where its rule says nothing else."""

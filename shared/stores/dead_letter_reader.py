@@ -23,8 +23,7 @@ from shared.event import Event, Unreadable, read_cloud_event
 from shared.event.cloud_events import is_cloud_event
 from shared.event.event_grid import is_event_grid, read_event_grid
 from shared.event.members import lower_names
-from shared.json_types import Json, JsonObject
-from shared.values.json_text import exact_text, parse, parse_kept
+from shared.values.json_text import Json, JsonObject, exact_text, parse, parse_kept
 
 _OURS: Final = "updraft"
 _PROPERTIES: Final = "deadletterproperties"

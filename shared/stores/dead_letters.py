@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, made_when_missing, storage_errors
 from shared.event.model import Event, Unreadable
-from shared.json_types import JsonObject
 from shared.runs.request import RunRequest
+from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from shared.azure.storage_account import CLAIMS_CONTAINER, made_when_missing, storage_errors
 from shared.errors import EventError
 from shared.event.model import Event
-from shared.json_types import JsonObject
 from shared.stores.names import PARKED_QUEUE
-from shared.values.json_text import exact_text, parse_kept
+from shared.values.json_text import JsonObject, exact_text, parse_kept
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage

@@ -34,9 +34,10 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.azure.storage_account import WINDOWS_CONTAINER, made_when_missing, storage_errors
 from shared.errors import StorageUnavailable
 from shared.event import Event
-from shared.json_types import JsonObject
+from shared.event.bursts import Gathering, in_order
 from shared.stores.parking import Parked, Parking
-from shared.stores.windows import Closing, Gathering, Joined, from_lines, in_order, to_line
+from shared.stores.windows import Closing, Joined, from_lines, to_line
+from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient

@@ -7,57 +7,19 @@ alone counts that time. So instances whose clocks disagree agree on windows all 
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from shared.errors import EventError, TemplateError
+from shared.errors import EventError
 from shared.event import Event, read_cloud_event
-from shared.json_types import JsonObject
-from shared.rules.templates import parse_time
+from shared.event.bursts import Gathering
+from shared.values.json_text import JsonObject
 
 WINDOW_CLOSED: Final = "Updraft.WindowClosed"
 """The type of the event that closes a window; it counts only where it comes out of the app's own queue."""
 SOURCE: Final = "updraft:windows"
 
 _WINDOW: Final = re.compile(r"[0-9a-f]{32}")
-_UNDATED: Final = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Gathering:
-    """What a rule says about the burst that an event belongs to.
-
-    Attributes:
-        key: The rendered `by`.
-        seconds: The window's length.
-    """
-
-    key: str
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """What a window has collected.
-
-    Attributes:
-        window: The window's id; empty for one that is only imagined.
-        key: The value that its events have in common.
-        events: At least one, as `in_order` gives them.
-        conf_url: Where the whole conf will lie if it is too large for Airflow.
-    """
-
-    window: str
-    key: str
-    events: tuple[Event, ...]
-    conf_url: str = ""
-
-    @property
-    def newest(self) -> Event:
-        """The event whose attributes the rule's templates see beside `events`."""
-        return self.events[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,23 +120,3 @@ def to_line(event: Event) -> bytes:
 def from_lines(content: bytes) -> list[Event]:
     """Return the events of a window's blob, in the order of their arrival."""
     return [read_cloud_event(json.loads(line)) for line in content.splitlines() if line]
-
-
-def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Return each event once, the oldest first.
-
-    Args:
-        events: In the order of their arrival, which decides between those of the same time. Events without a
-            time that can be read come first.
-    """
-    once: dict[tuple[str, str], Event] = {}
-    for event in events:
-        once.setdefault((event.source, event.id), event)
-    return tuple(sorted(once.values(), key=_time))
-
-
-def _time(event: Event) -> datetime:
-    try:
-        return parse_time(event.time or "")
-    except TemplateError:
-        return _UNDATED

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from typing import Final, Self
 
 from shared.errors import EventError
-from shared.json_types import Json, JsonObject
+
+type Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+type JsonObject = dict[str, Json]
 
 MAX_DEPTH: Final = 100
 """Levels of nesting: far above any published event, far below what Python's own recursion allows."""

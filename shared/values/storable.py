@@ -1,4 +1,4 @@
-"""What a template may hand to Airflow: JSON values that its database keeps, within bounds.
+"""Makes a value one that Airflow's database accepts: its text, depth and size.
 
 Airflow 3.3 refuses NUL characters, lone surrogates and NaN ("Value rejected by database"), and fails on
 deep nesting; so they are dealt with here, before anything is sent.
@@ -8,17 +8,21 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
-from shared.errors import TemplateError
-from shared.json_types import Json
+from shared.errors import UnusableValue
+from shared.values.json_text import Json
+from shared.values.times import time_text
 
 MAX_DEPTH: Final = 100
 """Levels of lists and objects in a value; Airflow's serialiser fails at about 255."""
 
 MAX_TEXT: Final = 65_536
 """Characters that one template may write."""
+
+MAX_CONF_BYTES: Final = 49_152
+"""Bytes of a run's conf as JSON; Airflow copies it into its audit log, and MySQL refuses 64 KB."""
 
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands where a NUL or a lone surrogate stood."""
@@ -39,7 +43,7 @@ def to_json(value: object, *, depth: int = MAX_DEPTH) -> Json:
         depth: Levels of nesting that are still allowed.
 
     Raises:
-        TemplateError: It is not a JSON value (NaN, infinity, a key that is not text), or nested too deeply.
+        UnusableValue: It is not a JSON value (NaN, infinity, a key that is not text), or nested too deeply.
     """
     if value is None or isinstance(value, (bool, int)):
         return value
@@ -47,24 +51,24 @@ def to_json(value: object, *, depth: int = MAX_DEPTH) -> Json:
         return clean_text(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise TemplateError(f"gives {value}, which JSON and Airflow cannot hold; use `default` or a test")
+            raise UnusableValue(f"gives {value}, which JSON and Airflow cannot hold; use `default` or a test")
         return value
     if isinstance(value, datetime):
         return time_text(value)
     if depth <= 0:
-        raise TemplateError(
+        raise UnusableValue(
             f"gives a value nested more than {MAX_DEPTH} levels deep, which Airflow cannot hold"
         )
     if isinstance(value, Mapping):
         return {_key(name): to_json(member, depth=depth - 1) for name, member in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(member, depth=depth - 1) for member in value]
-    raise TemplateError(f"gives a {type(value).__name__}, which is not a JSON value")
+    raise UnusableValue(f"gives a {type(value).__name__}, which is not a JSON value")
 
 
 def _key(name: object) -> str:
     if not isinstance(name, str):
-        raise TemplateError(f"gives an object with the key {name!r}; JSON's keys are text")
+        raise UnusableValue(f"gives an object with the key {name!r}; JSON's keys are text")
     return clean_text(name)
 
 
@@ -72,7 +76,7 @@ def to_text(value: object) -> str:
     """Return `value` as it stands within text: text as it is, everything else as JSON writes it.
 
     Raises:
-        TemplateError: It is not a JSON value.
+        UnusableValue: It is not a JSON value.
     """
     if isinstance(value, str):
         return value
@@ -81,24 +85,20 @@ def to_text(value: object) -> str:
     return json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":"))
 
 
-def time_text(moment: datetime) -> str:
-    """Return a time as RFC 3339 in UTC, as in `2026-03-01T12:30:00.5Z`'s `2026-03-01T12:30:00.500000Z`."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def size_of(conf: Json) -> int:
+    """Return the bytes of a value as JSON."""
+    return len(json.dumps(conf, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-def parse_time(text: str) -> datetime:
-    """Read an RFC 3339 time; fractions beyond microseconds are cut off.
-
-    Args:
-        text: A date and time with an offset, as in `2026-03-01T12:30:00.1234567Z`.
+def check_size(conf: Json) -> None:
+    """Refuse a conf that is larger than Airflow should be given.
 
     Raises:
-        TemplateError: It is no such time, or has no offset.
+        UnusableValue: It is larger; says how large.
     """
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise TemplateError(f"`{text[:60]}` is not an RFC 3339 time with an offset, as in 2026-03-01T12:30:00Z")
+    size = size_of(conf)
+    if size > MAX_CONF_BYTES:
+        raise UnusableValue(
+            f"conf is {size:,} bytes as JSON, more than {MAX_CONF_BYTES:,}; pass what is large by reference, "
+            "as in its URL"
+        )

@@ -1,7 +1,13 @@
-"""Did you mean: the nearest of the words that would have been right."""
+"""Words for messages: "did you mean", and long values cut short."""
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
+
+MAX_SHOWN: Final = 200
+"""Characters of a value of the event that a reason or a note shows."""
+
+_LISTED: Final = 5
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -12,3 +18,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f" (did you mean `{by_lower[near[0]]}`?)" if near else ""
+
+
+def clipped(text: str, length: int) -> str:
+    """Return a text of at most `length` characters; `…` stands for what was cut off."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def shown(value: str) -> str:
+    """Return a value of the event in backquotes, clipped to `MAX_SHOWN` characters."""
+    return f"`{clipped(value, MAX_SHOWN)}`"
+
+
+def one_of(values: list[str]) -> str:
+    """Return the first values in backquotes with `or` between them, and how many more there are."""
+    first = " or ".join(f"`{value}`" for value in values[:_LISTED])
+    return first if len(values) <= _LISTED else f"{first} or {len(values) - _LISTED} more"

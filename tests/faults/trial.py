@@ -16,7 +16,7 @@ from local.stand_ins.airflow_stub import AirflowStub
 from shared.app import App
 from shared.backoff import Backoff
 from shared.delivery.outcomes import OutcomeKind
-from shared.delivery.relay import Policy
+from shared.delivery.policy import Policy
 from shared.stores.names import PARKED_QUEUE
 from tests.faults.ground import Ground
 from tests.faults.pump import Pump

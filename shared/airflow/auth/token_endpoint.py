@@ -19,8 +19,8 @@ from shared.errors import TokenUnavailable
 if TYPE_CHECKING:
     from requests import Response
 
-    from shared.json_types import JsonObject
     from shared.rules import Connection
+    from shared.values.json_text import JsonObject
 
 OPAQUE_LIFE: Final = 300.0
 """Seconds for which a token is kept that does not say how long it lives."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from shared.event.members import kind, shown
-from shared.json_types import Json, JsonObject
 from shared.rules.filters.conditions import Comparison
 from shared.rules.filters.fields import Key, parse_key
 from shared.rules.filters.operators import (
@@ -18,6 +17,7 @@ from shared.rules.filters.operators import (
     as_number,
     as_string,
 )
+from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
 
 type Path = tuple[str | int, ...]

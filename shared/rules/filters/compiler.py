@@ -5,9 +5,9 @@ from typing import Final
 
 from shared.errors import ConfigurationError
 from shared.event.members import kind, shown
-from shared.json_types import Json, JsonObject
 from shared.rules.filters.comparisons import Mistake, Path, Problems, compile_comparison, unknown
 from shared.rules.filters.conditions import All, Any, Condition, Not
+from shared.values.json_text import Json, JsonObject
 
 MAX_DEPTH: Final = 50
 """Levels of lists and of `all`, `any` and `not` in each other."""

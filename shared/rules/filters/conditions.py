@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from shared.event.members import shown
-from shared.json_types import Json
 from shared.rules.filters.fields import MISSING, Fields, Found, Key, nearby_name
 from shared.rules.filters.operators import (
     Compares,
@@ -17,6 +16,7 @@ from shared.rules.filters.operators import (
     as_number,
     as_string,
 )
+from shared.values.json_text import Json
 
 _VALUES_SHOWN: Final = 5
 _PLAIN: Final = re.compile(r"[A-Za-z_/][\w./:@-]{0,59}")

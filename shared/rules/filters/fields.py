@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.event import Event
 from shared.event.app_facts import AppFacts, app_facts
-from shared.json_types import Json
+from shared.values.json_text import Json
 from shared.values.wording import did_you_mean
 
 

@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Final
 
 from shared.event import ExactFloat
-from shared.json_types import Json
+from shared.values.json_text import Json
 
 type Number = int | Decimal
 type Operand = str | bool | Number

@@ -6,14 +6,10 @@ The same classes check a file (`load.py`) and yield the JSON Schema that an edit
 
 from typing import Any, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from shared.rules.callback import CallbackSpec, seconds
-from shared.rules.model.auth import Auth, Auths, AwsAuth, check_auths, needs_vault
 from shared.rules.model.base import Part, Text
-from shared.rules.model.callers import CallerSpec
 from shared.runs.ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
-from shared.values.urls import SETTING, check_address
 
 RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
 DAG_ID: Final = r"^[A-Za-z0-9_.~-]{1,250}$"
@@ -25,73 +21,9 @@ LONGEST_WINDOW: Final = 24 * 3_600
 CALL: Final = "call"
 """The name, in place of a rule's, of runs that a caller asks for by the DAG's name."""
 
-
-class Connection(Part):
-    """One Airflow, and how this app reaches it."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="The connection's name.")
-    allow_http: bool = Field(
-        default=False,
-        description="Allow an `http://` address that is not of this machine: tokens then travel unprotected.",
-    )
-    url: Text = Field(
-        description="The address of the Airflow's web server; with `kind: aws`, of MWAA's API. `%NAME%` "
-        "stands for an application setting.",
-        examples=["https://airflow.contoso.example", "%UPDRAFT_AIRFLOW_URL%"],
-    )
-    api: Literal["auto", "v1", "v2"] = Field(
-        default="auto",
-        description="The version of Airflow's REST API: v2 for Airflow 3, v1 for Airflow 2; `auto` asks once "
-        "and remembers.",
-    )
-    auth: Auths = Field(description="How this app proves to Airflow who it is.")
-    vault: Text | None = Field(
-        default=None,
-        description="The Key Vault that holds this connection's secrets, by its name in `vaults`; without it "
-        "the one that the setting UPDRAFT_KEY_VAULT_URI names.",
-    )
-    connect_timeout: float = Field(
-        default=3.0, gt=0, le=25, description="Seconds to wait for a connection.", examples=[3]
-    )
-    read_timeout: float = Field(
-        default=10.0, gt=0, le=25, description="Seconds to wait for an answer.", examples=[10]
-    )
-    in_flight: int = Field(
-        default=8,
-        ge=1,
-        le=64,
-        description="Requests that may wait for this Airflow at one time.",
-        examples=[8],
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str, info: ValidationInfo) -> str:
-        check_address(
-            url,
-            name="url",
-            example="https://airflow.contoso.example",
-            allow_http=bool(info.data.get("allow_http")),
-        )
-        return url
-
-    @model_validator(mode="after")
-    def _possible(self) -> "Connection":
-        check_auths(self.auths, api=self.api, url=self.url)
-        if self.vault is not None and not any(map(needs_vault, self.auths)):
-            raise ValueError("`vault` is of no use: this `auth` needs no secret")
-        return self
-
-    @property
-    def address(self) -> str:
-        """What tells the Airflow from all others: its url, and in MWAA, which many share, its environment."""
-        aws = self.auths[0]
-        return f"{self.url.rstrip('/')}/{aws.environment}" if isinstance(aws, AwsAuth) else self.url
-
-    @property
-    def auths(self) -> tuple[Auth, ...]:
-        """What stands under `auth`: one kind, or two."""
-        return tuple(self.auth) if isinstance(self.auth, list) else (self.auth,)
+LONGEST_CALLBACK: Final = 720 * 3_600
+"""Seconds that a run's token may live: 30 days."""
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
 
 
 class SubjectMatch(Part):
@@ -201,6 +133,34 @@ class Coalesce(Part):
         return window
 
 
+class CallbackSpec(Part):
+    """How the runs of a rule with `track: callback` report back."""
+
+    token: Literal["reverse", "none"] = Field(
+        default="reverse",
+        description="`reverse` gives each run a token of its own, which can do nothing but report that run's "
+        "outcome; `none` is for an Airflow that reports with its own identity.",
+    )
+    lifetime: str = Field(
+        default="24h",
+        pattern=r"^[1-9][0-9]{0,5}(s|m|h)$",
+        description="How long the token is good, from the run's start on; at most 720h.",
+        examples=["24h"],
+    )
+
+    @field_validator("lifetime")
+    @classmethod
+    def _bounded(cls, lifetime: str) -> str:
+        if seconds(lifetime) > LONGEST_CALLBACK:
+            raise ValueError(f"`lifetime` is {lifetime}, and 720h is the most")
+        return lifetime
+
+
+def seconds(duration: str) -> int:
+    """Return the seconds of a duration such as `90s`, `15m` or `24h`."""
+    return int(duration[:-1]) * _SECONDS[duration[-1]]
+
+
 class RuleSpec(Part):
     """One rule: which events start which DAG."""
 
@@ -277,29 +237,3 @@ class RuleSpec(Part):
         if self.callback is not None and self.track != "callback":
             raise ValueError("`callback` is of no use without `track: callback`")
         return self
-
-
-class RulesFile(Part):
-    """The rules of Updraft: which events start which DAG runs."""
-
-    connections: dict[str, Connection] = Field(
-        min_length=1, description="The Airflows that runs are started in, by name."
-    )
-    rules: list[RuleSpec] = Field(description="Which events start which DAGs; every rule decides on its own.")
-    callers: list[CallerSpec] = Field(
-        default_factory=list, description="Who may call this app over HTTP, and what each may ask for."
-    )
-    vaults: dict[str, Text] = Field(
-        default_factory=dict,
-        description="Key Vaults beside the app's own, by name: their addresses. `%NAME%` stands for an "
-        "application setting.",
-        examples=[{"partner": "https://partner.vault.azure.net"}],
-    )
-
-    @field_validator("vaults")
-    @classmethod
-    def _vault_addresses(cls, vaults: dict[str, str]) -> dict[str, str]:
-        for name, url in vaults.items():
-            if not SETTING.search(url) and not url.startswith("https://"):
-                raise ValueError(f"`{name}` must begin with https://, as in https://<vault>.vault.azure.net")
-        return vaults

@@ -5,15 +5,13 @@ a few dictionary look-ups; everything else goes to Jinja2 (`sandbox.py`), which 
 ways give the same values (a property test compares them), this one without Jinja's share of a cold start.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from shared.errors import TemplateError
-from shared.json_types import Json
+from shared.errors import TemplateError, UnusableValue
 from shared.rules.templates.scope import (
     MISSING,
     NAMES,
@@ -22,13 +20,12 @@ from shared.rules.templates.scope import (
     member,
     missing_message,
 )
+from shared.values.json_text import Json
 from shared.values.storable import MAX_TEXT, clean_text, to_json, to_text
 
 MAX_SOURCE: Final = 4_096
 """Characters of one template's source."""
 
-MAX_CONF_BYTES: Final = 49_152
-"""Bytes of a run's conf as JSON; Airflow copies it into its audit log, and MySQL refuses 64 KB."""
 
 _PATH = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*\}\}")
 
@@ -58,7 +55,7 @@ class Template:
         """
         try:
             return to_json(self.evaluate(scope))
-        except TemplateError as error:
+        except UnusableValue as error:
             raise TemplateError(f"`{_short(self.source)}`: {error}") from error.__cause__
 
     def render_text(self, scope: Scope) -> str:
@@ -208,25 +205,6 @@ def _at(place: str, template: Template, scope: Scope) -> Json:
         return template.render(scope)
     except TemplateError as error:
         raise TemplateError(f"{place}: {error}") from error.__cause__
-
-
-def size_of(conf: Json) -> int:
-    """Return the bytes of a value as JSON."""
-    return len(json.dumps(conf, separators=(",", ":"), ensure_ascii=False).encode())
-
-
-def check_size(conf: Json) -> None:
-    """Refuse a conf that is larger than Airflow should be given.
-
-    Raises:
-        TemplateError: It is larger; says how large.
-    """
-    size = size_of(conf)
-    if size > MAX_CONF_BYTES:
-        raise TemplateError(
-            f"conf is {size:,} bytes as JSON, more than {MAX_CONF_BYTES:,}; pass what is large by reference, "
-            "as in its URL"
-        )
 
 
 def _short(source: str) -> str:

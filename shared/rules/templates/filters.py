@@ -13,9 +13,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shared.errors import TemplateError
-from shared.json_types import Json
 from shared.rules.templates.scope import MISSING, member, missing_message
-from shared.values.storable import MAX_TEXT, parse_time, to_text
+from shared.values.json_text import Json
+from shared.values.storable import MAX_TEXT, to_text
+from shared.values.times import parse_time
 
 MAX_SLUG: Final = 63
 MAX_NUMBER_TEXT: Final = 400

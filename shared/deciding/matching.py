@@ -1,0 +1,74 @@
+"""Whether one event matches one rule, and which condition failed on which value."""
+
+from typing import Final
+
+from shared.event import Event
+from shared.rules import Rule
+from shared.rules.filters import Fields
+from shared.values.wording import one_of, shown
+
+NOT_ENABLED: Final = "the rule is not enabled"
+
+
+class Matching:
+    """One event as the conditions of rules look at it; what several rules need of it is made once.
+
+    Attributes:
+        event: The event.
+        fields: Its fields, as filters name them.
+    """
+
+    __slots__ = ("_source", "_type", "event", "fields")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.fields = Fields(event)
+        self._type = event.type.lower()
+        self._source = event.source.lower()
+
+    def failure(self, rule: Rule) -> str | None:
+        """Return the first condition of a rule that fails, with the value it saw; None where all hold."""
+        return (
+            self._enabled_failure(rule)
+            or self._type_failure(rule)
+            or self._origin_failure(rule)
+            or (rule.condition.failure(self.fields) if rule.condition is not None else None)
+        )
+
+    def holds_after_types(self, rule: Rule) -> bool:
+        """Tell whether everything but `types` holds, which the index of the rules has seen to."""
+        return (
+            rule.enabled
+            and self._origin_failure(rule) is None
+            and (rule.condition is None or rule.condition.holds(self.fields))
+        )
+
+    def _enabled_failure(self, rule: Rule) -> str | None:
+        return None if rule.enabled else NOT_ENABLED
+
+    def _type_failure(self, rule: Rule) -> str | None:
+        if rule.any_type or self._type in rule.exact_types or self._type.startswith(rule.type_families):
+            return None
+        return f"type is {shown(self.event.type)}, not {one_of(rule.spec.when.types or [])}"
+
+    def _origin_failure(self, rule: Rule) -> str | None:
+        """Return the first of `sources` and `subject` that fails, in words; None where both hold."""
+        if rule.sources and not self._source.startswith(rule.sources):
+            wanted = one_of(rule.spec.when.sources or [])
+            return f"source is {shown(self.event.source)}, which does not begin with {wanted}"
+        return self._subject_failure(rule) if rule.spec.when.subject is not None else None
+
+    def _subject_failure(self, rule: Rule) -> str | None:
+        wanted = rule.spec.when.subject
+        assert wanted is not None
+        subject = self.event.subject
+        if subject is None:
+            return "the event has no subject"
+        seen = subject if wanted.case_sensitive else subject.lower()
+        for part, holds, words in (
+            (wanted.begins_with, seen.startswith, "does not begin with"),
+            (wanted.ends_with, seen.endswith, "does not end with"),
+        ):
+            if part is not None and not holds(part if wanted.case_sensitive else part.lower()):
+                return f"subject is {shown(subject)}, which {words} `{part}`"
+        return None

@@ -1,0 +1,143 @@
+"""From a matching rule to the run that Airflow is asked for."""
+
+from typing import Final
+
+from shared.errors import TemplateError, UnusableValue
+from shared.event import Event
+from shared.event.app_facts import AppFacts
+from shared.event.bursts import Burst
+from shared.rules import Rule, RuleSpec
+from shared.rules.model.rule import CallbackSpec, seconds
+from shared.rules.templates import Template, event_scope
+from shared.runs.claim_check import handed_over
+from shared.runs.ids import keyed, run_id_for_event, run_id_for_key, run_id_for_window, run_id_prefix
+from shared.runs.provenance import run_identity
+from shared.runs.request import CallbackTerms, Latest, RunRequest, Terms
+from shared.values.storable import check_size, clean_text
+from shared.values.times import parse_time, time_text
+from shared.values.wording import MAX_SHOWN, clipped
+
+MAX_NOTE: Final = 1_000
+"""Characters of a note; Airflow refuses more."""
+
+
+class Rendering:
+    """One event as the templates of rules see it.
+
+    Args:
+        event: The event.
+        app: What it says about a web app.
+    """
+
+    __slots__ = ("app", "event")
+
+    def __init__(self, event: Event, app: AppFacts | None) -> None:
+        self.event = event
+        self.app = app
+
+    def burst_key(self, rule: Rule) -> str:
+        """Return the key that the event's burst has in common, as `coalesce.by` gives it.
+
+        Raises:
+            TemplateError: It cannot be rendered, or is empty for this event.
+        """
+        assert rule.coalesce_by is not None
+        scope = event_scope(self.event, self.app, rule=rule.name, description=rule.description)
+        return _key(rule.coalesce_by, scope, "coalesce.by")
+
+    def request(self, rule: Rule, burst: Burst | None) -> RunRequest:
+        """Return what Airflow is asked for.
+
+        Args:
+            rule: A rule that the event matched.
+            burst: The burst that the run is for, where the rule collects bursts; `event` is its newest.
+
+        Raises:
+            UnusableValue: A template cannot be rendered for this event, or the conf is too large.
+        """
+        event = self.event
+        events = burst.events if burst else None
+        scope = event_scope(event, self.app, rule=rule.name, description=rule.description, events=events)
+        key = _key(rule.dedupe_by, scope, "dedupe_by") if rule.dedupe_by and not burst else None
+        conf = rule.conf.render(scope)
+        assert isinstance(conf, dict)
+        conf["_updraft"] = identity = run_identity(rule.name, event, burst.window if burst else key)
+        whole = None
+        if burst is not None:
+            identity["window"] = {
+                "by": clean_text(clipped(burst.key, MAX_SHOWN)),
+                "events": len(burst.events),
+            }
+            run_id = run_id_for_window(rule.name, burst.key, burst.window)
+            conf, whole = handed_over(conf, burst.conf_url)
+        elif key is None:
+            run_id = run_id_for_event(rule.name, event.source, event.id)
+        else:
+            run_id = run_id_for_key(rule.name, key)
+        latest = None
+        if rule.latest_by is not None and not burst:
+            latest_key = _key(rule.latest_by, scope, "latest_by")
+            run_id = keyed(run_id, rule.name, latest_key)
+            latest = Latest(run_id_prefix(rule.name, latest_key), _event_time(event))
+        check_size(conf)
+        note = rule.note.render_text(scope) if rule.note else _default_note(rule, event, burst)
+        return RunRequest(
+            rule=rule.name,
+            connection=rule.connection,
+            dag_id=rule.spec.start.dag,
+            dag_run_id=run_id,
+            conf=conf,
+            note=clipped(note, MAX_NOTE),
+            logical_date=_time(rule.logical_date, scope, "logical_date"),
+            run_after=_time(rule.run_after, scope, "run_after"),
+            callback=_callback(rule.spec),
+            terms=Terms(max_age=seconds(rule.spec.max_age), when_paused=rule.spec.when_paused, latest=latest),
+            whole_conf=whole,
+        )
+
+
+def _key(template: Template, scope: dict[str, object], name: str) -> str:
+    try:
+        key = template.render(scope)
+        text = template.render_text(scope)
+    except TemplateError as error:
+        raise TemplateError(f"{name}: {error}") from error
+    if key is None or not text.strip():
+        raise TemplateError(f"{name}: `{template.source}` is empty for this event, so it has no identity")
+    return text
+
+
+def _event_time(event: Event) -> str | None:
+    try:
+        return time_text(parse_time(event.time or ""))
+    except UnusableValue:
+        return None
+
+
+def _time(template: Template | None, scope: dict[str, object], name: str) -> str | None:
+    if template is None:
+        return None
+    try:
+        return time_text(parse_time(template.render_text(scope)))
+    except UnusableValue as error:
+        raise TemplateError(f"{name}: {error}") from error
+
+
+def _callback(spec: RuleSpec) -> CallbackTerms | None:
+    if spec.track != "callback":
+        return None
+    wanted = spec.callback or CallbackSpec()
+    return CallbackTerms(seconds(wanted.lifetime), token=wanted.token == "reverse")  # noqa: S105 - a kind, no token
+
+
+def _default_note(rule: Rule, event: Event, burst: Burst | None) -> str:
+    """Say why the run exists, for whoever finds it in Airflow's UI."""
+    about = event.subject or event.source
+    when = f" at {event.time}" if event.time else ""
+    why = f" ({rule.description})" if rule.description else ""
+    of = f"{len(burst.events)} events of `{clipped(burst.key, MAX_SHOWN)}`, the newest is " if burst else ""
+    note = (
+        f"Started by the Updraft rule `{rule.name}`{why}: {of}event `{event.type}` about "
+        f"{clipped(about, MAX_SHOWN)}{when}, id {clipped(event.id, MAX_SHOWN)}."
+    )
+    return clean_text(note)

@@ -1,0 +1,67 @@
+"""Bursts: several events of one key, in order, each once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from shared.errors import UnusableValue
+from shared.event import Event
+from shared.values.times import parse_time
+
+_UNDATED: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """What a rule says about the burst that an event belongs to.
+
+    Attributes:
+        key: The rendered `by`.
+        seconds: The window's length.
+    """
+
+    key: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What a window has collected.
+
+    Attributes:
+        window: The window's id; empty for one that is only imagined.
+        key: The value that its events have in common.
+        events: At least one, as `in_order` gives them.
+        conf_url: Where the whole conf will lie if it is too large for Airflow.
+    """
+
+    window: str
+    key: str
+    events: tuple[Event, ...]
+    conf_url: str = ""
+
+    @property
+    def newest(self) -> Event:
+        """The event whose attributes the rule's templates see beside `events`."""
+        return self.events[-1]
+
+
+def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Return each event once, the oldest first.
+
+    Args:
+        events: In the order of their arrival, which decides between those of the same time. Events without a
+            time that can be read come first.
+    """
+    once: dict[tuple[str, str], Event] = {}
+    for event in events:
+        once.setdefault((event.source, event.id), event)
+    return tuple(sorted(once.values(), key=_time))
+
+
+def _time(event: Event) -> datetime:
+    try:
+        return parse_time(event.time or "")
+    except UnusableValue:
+        return _UNDATED
