@@ -12,7 +12,7 @@ from bench.results import Figure
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.callbacks.tokens import ReverseTokens
 from shared.callers import SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
-from shared.runs.ref import RunName
+from shared.runs.ref import RunRef
 
 TOKENS: Final = 200
 REPEATS: Final = 7
@@ -46,7 +46,7 @@ def measure() -> list[Figure]:
         callers = _milliseconds(tokens, verifier.verify)
     reverse = ReverseTokens(_OneKey(), secret="bench", audience=_OUTCOMES)  # noqa: S106 - a secret's name
     own = [
-        reverse.issue(RunName("analytics", "smoke_tests", f"r{number}"), lifetime=60)
+        reverse.issue(RunRef("analytics", "smoke_tests", f"r{number}"), lifetime=60)
         for number in range(TOKENS)
     ]
     return [

@@ -41,7 +41,7 @@ class Kept:
     problem: str = ""
 
 
-class LetterStore:
+class DeadLetterContainer:
     """A container with dead letters; safe to use from any thread.
 
     Args:

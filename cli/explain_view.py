@@ -125,8 +125,8 @@ def _verdict(decision: "Decision") -> str:
         return f"no match: {decision.reason}"
     if decision.request is None:
         return f"match, but the run cannot be asked for: {decision.reason}"
-    if decision.gathering is None:
+    if decision.burst_key is None:
         return "match"
-    burst = decision.gathering
+    burst = decision.burst_key
     collected = f"collected for {burst.seconds} s with others of the key `{burst.key}`"
     return f"match, {collected}; alone, it starts this run"

@@ -11,7 +11,7 @@ from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
     from shared.airflow.client import AirflowClient
-    from shared.airflow.response import Answer
+    from shared.airflow.response import AirflowResponse
     from shared.rules import Rules
 
 _OK: Final = 200
@@ -209,26 +209,23 @@ class LiveAirflows:
 
     def _client(self, name: str) -> "AirflowClient":
         if name not in self._clients:
-            from shared.airflow.auth.source import token_source  # noqa: PLC0415 - as above
-            from shared.airflow.client import AirflowClient  # noqa: PLC0415 - only the live half needs it
+            from shared.airflow.connect import connect  # noqa: PLC0415 - only the live half needs it
             from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
             from shared.azure.key_vault import Vaults  # noqa: PLC0415 - as above
             from shared.settings import Settings  # noqa: PLC0415 - as above
 
             connection = self._rules.connections[name]
             vaults = Vaults(Settings.of(self._environment), azure_credential)
-            secrets = vaults.named(connection.vault, self._rules.vaults)
-            tokens = token_source(connection, secrets=secrets, credential=azure_credential)
-            self._clients[name] = AirflowClient(connection, tokens)
+            self._clients[name] = connect(connection, vaults, self._rules.vaults)
         return self._clients[name]
 
-    def _body(self, connection: str, answer: "Answer") -> JsonObject:
+    def _body(self, connection: str, answer: "AirflowResponse") -> JsonObject:
         from shared.airflow.failure_table import classify, explain  # noqa: PLC0415 - only the live half needs it
 
         if answer.status == _OK and answer.body is not None:
             return answer.body
         if answer.status == _NOT_FOUND:
-            why = answer.words or "no Airflow answers there: check the connection's url"
+            why = answer.message or "no Airflow answers there: check the connection's url"
         else:
             why = explain(classify(answer), answer)
         raise UpdraftError(f"{self._rules.connections[connection].url} cannot be asked: {why}")
@@ -244,11 +241,11 @@ def _import_error(client: "AirflowClient", dag: JsonObject) -> str:
     return f"{dag.get('relative_fileloc') or dag.get('fileloc') or 'its file'}"
 
 
-def _names(answer: "Answer", listed: str, name: str) -> list[str]:
+def _names(answer: "AirflowResponse", listed: str, name: str) -> list[str]:
     return [str(member[name]) for member in _members(answer, listed) if name in member]
 
 
-def _members(answer: "Answer", listed: str) -> list[JsonObject]:
+def _members(answer: "AirflowResponse", listed: str) -> list[JsonObject]:
     """Return the objects of a listing; none where it may not be seen."""
     members = answer.body.get(listed) if answer.status == _OK and answer.body is not None else None
     return [each for each in members if isinstance(each, dict)] if isinstance(members, list) else []

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Final
 
 from cli.dead_letter_container import AT_ONCE
 from cli.output import plural
-from shared.azure.storage_account import WINDOWS_CONTAINER, made_when_missing, storage_errors
+from shared.azure.storage_account import WINDOWS_CONTAINER, create_if_missing, storage_errors
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event
 from shared.stores.dead_letter_reader import Letter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from shared.stores.parking import MESSAGE_LIMIT, Parked, QueueParking
 from shared.stores.window_blobs import WindowBlobs
-from shared.stores.windows import Closing
+from shared.stores.windows import WindowClose
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import Kept, LetterStore
+    from cli.dead_letter_container import DeadLetterContainer, Kept
     from shared.azure.storage_account import Storage
 
 _FOREVER: Final = -1
@@ -90,12 +90,12 @@ class Resender:
             )
         queue = self._storage.queue(self._events)
         with storage_errors(f"the event cannot be sent to the queue {self._events}"):
-            made_when_missing(queue.create_queue, lambda: queue.send_message(body, time_to_live=_FOREVER))
+            create_if_missing(queue.create_queue, lambda: queue.send_message(body, time_to_live=_FOREVER))
         return self._events
 
     def _check_window(self, rule: str, event: Event) -> None:
         """Refuse to close a window without its events: the app would take it for one that never had any."""
-        closing = Closing.of(event)
+        closing = WindowClose.of(event)
         if closing is not None and not self._windows.is_kept(rule, closing.window):
             raise EventError(
                 f"the window {closing.window} of rule {rule} is no longer kept, so there are no events to "
@@ -131,7 +131,7 @@ class Report:
 
 
 def resend(
-    store: "LetterStore",
+    store: "DeadLetterContainer",
     sender: Resender,
     blobs: Iterable["Kept"],
     *,

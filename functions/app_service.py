@@ -23,5 +23,5 @@ def app_service(event: str) -> None:
 def deployment_hook(request: func.HttpRequest) -> func.HttpResponse:
     """Handle what Kudu, GitHub, Azure DevOps or a registry posts; they can send a key, and no token."""
     return answer(
-        request, lambda call: app().front_door.hooks.receive(call, request.route_params.get("kind", ""))
+        request, lambda call: app().http_api.webhooks.receive(call, request.route_params.get("kind", ""))
     )

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from shared.web import Reply, Request, carry_out
+from shared.web import Reply, Request, respond
 
 
 def answer(request: func.HttpRequest, handle: Callable[[Request], Reply]) -> func.HttpResponse:
     """Answer a request with what `handle` makes of it, or with a problem document."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    reply = carry_out(Request(headers, request.get_body()), handle)
+    reply = respond(Request(headers, request.get_body()), handle)
     return func.HttpResponse(
         json.dumps(reply.body),
         status_code=reply.status,

@@ -13,4 +13,4 @@ blueprint = func.Blueprint()
 )
 def outcomes(request: func.HttpRequest) -> func.HttpResponse:
     """Keep a run's outcome, once."""
-    return answer(request, app().front_door.outcomes.report)
+    return answer(request, app().http_api.outcomes.report)

@@ -21,7 +21,7 @@ blueprint = func.Blueprint()
 def runs(request: func.HttpRequest) -> func.HttpResponse:
     """Start a run of the DAG that the path names."""
     return answer(
-        request, lambda call: app().front_door.runs.start(call, request.route_params.get("dag_id", ""))
+        request, lambda call: app().http_api.runs.start(call, request.route_params.get("dag_id", ""))
     )
 
 
@@ -33,5 +33,5 @@ def runs(request: func.HttpRequest) -> func.HttpResponse:
 )
 def events(request: func.HttpRequest) -> func.HttpResponse:
     """Take CloudEvents in; OPTIONS is Event Grid's question before it delivers here with an Entra token."""
-    calls = app().front_door.runs
-    return answer(request, calls.handshake if request.method == "OPTIONS" else calls.publish)
+    endpoint = app().http_api.events
+    return answer(request, endpoint.handshake if request.method == "OPTIONS" else endpoint.publish)

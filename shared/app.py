@@ -15,8 +15,7 @@ from shared.admission.breaker import Breaker
 from shared.admission.limiter import SharedLimiter
 from shared.admission.permit_blobs import PermitBlobs, permits_of
 from shared.admission.permits import Permits, longest_request
-from shared.airflow.auth.source import token_source
-from shared.airflow.client import AirflowClient
+from shared.airflow.connect import connect
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import Vaults
 from shared.azure.storage_account import Storage
@@ -36,7 +35,7 @@ from shared.stores.window_blobs import WindowBlobs
 from shared.version import VERSION
 
 if TYPE_CHECKING:
-    from shared.http_api.api import FrontDoor
+    from shared.http_api.api import HttpApi
 
 
 class App:
@@ -83,23 +82,23 @@ class App:
             dead_letters=dead_letters,
             ledger=self.ledger,
         )
-        self._front_door: FrontDoor | None = None
+        self._http_api: HttpApi | None = None
 
     @property
-    def front_door(self) -> "FrontDoor":
+    def http_api(self) -> "HttpApi":
         """What answers calls over HTTP, and gives runs the tokens that they report with."""
-        from shared.http_api.api import FrontDoor  # noqa: PLC0415 - a cold start for an event does without
+        from shared.http_api.api import HttpApi  # noqa: PLC0415 - a cold start for an event does without
 
         with self._lock:
-            if self._front_door is None:
-                self._front_door = FrontDoor(
+            if self._http_api is None:
+                self._http_api = HttpApi(
                     self._settings.environment,
                     rules=self.rules,
                     intake=self.intake,
                     secrets=self._vaults.own,
                     storage=self._storage,
                 )
-            return self._front_door
+            return self._http_api
 
     def rules(self) -> Rules:
         """Return the rules, read and compiled once.
@@ -150,9 +149,8 @@ class App:
             if name not in self._targets:
                 rules = self.rules()
                 connection = rules.connections[name]
-                secrets = self._vaults.named(connection.vault, rules.vaults)
-                tokens = token_source(connection, secrets=secrets, credential=azure_credential)
-                airflow = CallbackAirflow(AirflowClient(connection, tokens), lambda: self.front_door)
+                client = connect(connection, self._vaults, rules.vaults)
+                airflow = CallbackAirflow(client, lambda: self.http_api)
                 self._targets[name] = Target(
                     airflow, Breaker(rest=self._policy.breaker_rest), self._limiter(connection)
                 )

@@ -8,7 +8,7 @@ from typing import Final
 ONCE_A_MINUTE: Final = 60.0
 
 
-class Gate:
+class Throttle:
     """Lets one caller through, and the next one only after a pause; safe to use from any thread.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
 from shared.log import LOGGER
-from shared.throttle import Gate
+from shared.throttle import Throttle
 from shared.values.json_text import Json, JsonObject, parse
 
 PROBLEM: Final = "application/problem+json"
@@ -30,7 +30,7 @@ _TITLES: Final[Mapping[int, str]] = {
 }
 _DETAIL_KEPT: Final = 1_000
 _UNAUTHORIZED: Final = 401
-_strangers = Gate(1.0)
+_strangers = Throttle(1.0)
 """Anybody can send what is no token; so that nobody can fill the log, one a second is written there."""
 
 
@@ -176,7 +176,7 @@ def unauthorized(code: str, detail: str, *, error: str = "invalid_token", inside
     return CallRefused(401, code, detail, headers={"WWW-Authenticate": challenge}, inside=inside)
 
 
-def carry_out(request: Request, handle: Callable[[Request], Reply]) -> Reply:
+def respond(request: Request, handle: Callable[[Request], Reply]) -> Reply:
     """Return the answer to a call: nothing is raised, and no answer tells what went wrong inside.
 
     Args:

@@ -18,12 +18,12 @@ from shared.delivery.relay import Relay
 from shared.delivery.target import Target
 from shared.errors import StorageUnavailable
 from shared.event import Event
-from shared.event.bursts import Gathering, in_order
+from shared.event.bursts import BurstKey, in_order
 from shared.rules import Rules
 from shared.runs.request import RunRequest
 from shared.stores.dead_letters import DeadLetter
 from shared.stores.parking import Parked
-from shared.stores.windows import Closing, Joined
+from shared.stores.windows import Joined, WindowClose
 from shared.values.json_text import JsonObject
 
 DAG = "smoke_tests"
@@ -130,19 +130,19 @@ class KeptWindows:
         self.closed: set[str] = set()
         self._parking = parking
 
-    def collect(self, rule: str, gathering: Gathering, event: Event) -> Joined:
+    def collect(self, rule: str, burst_key: BurstKey, event: Event) -> Joined:
         """Put an event into the first window of its key that has it or is open."""
         for number in itertools.count():
-            window = uuid.uuid5(uuid.NAMESPACE_OID, f"{rule} {gathering.key} {number}").hex
+            window = uuid.uuid5(uuid.NAMESPACE_OID, f"{rule} {burst_key.key} {number}").hex
             if window not in self.kept:
-                closing = Closing(window, gathering.key).to_event()
-                self._parking.park(Parked(closing, rule, 0, SEEN), gathering.seconds)
+                closing = WindowClose(window, burst_key.key).to_event()
+                self._parking.park(Parked(closing, rule, 0, SEEN), burst_key.seconds)
             events = self.kept.setdefault(window, [])
             if window not in self.closed:
                 events.append(event)
-                return Joined(window, again=False)
+                return Joined(window, was_collected=False)
             if event in events:
-                return Joined(window, again=True)
+                return Joined(window, was_collected=True)
         raise AssertionError
 
     def close(self, rule: str, window: str) -> tuple[Event, ...]:
@@ -217,7 +217,7 @@ class Places:
         """Give the place back."""
         self._places.release()
 
-    def turned_away(self) -> float:
+    def delay_for_rejected(self) -> float:
         """Nothing is known about the backlog."""
         return 0.0
 

@@ -96,8 +96,8 @@ def test_the_two_conflicts_are_told_apart(start: Start) -> None:
 
 def test_what_can_never_work_is_not_sent(client: AirflowClient) -> None:
     """A run id that Airflow 2 answers with 500, and a start time, are told without a request."""
-    assert "run id" in client.start_run(run_request(dag_run_id="a b")).unsendable
-    assert "run_after" in client.start_run(run_request(run_after="2026-11-01T00:00:00Z")).unsendable
+    assert "run id" in client.start_run(run_request(dag_run_id="a b")).invalid
+    assert "run_after" in client.start_run(run_request(run_after="2026-11-01T00:00:00Z")).invalid
 
 
 def test_an_unknown_dag_is_told(client: AirflowClient) -> None:
@@ -121,4 +121,4 @@ def test_the_doctor_starts_nothing(client: AirflowClient) -> None:
     """Airflow 2 checks who may start runs before it refuses the doctor's request for none."""
     answer = client.try_start(DAG)
     assert answer.status == 400
-    assert "updraft_doctor" in answer.words
+    assert "updraft_doctor" in answer.message

@@ -11,7 +11,7 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.certificates import make_certificates
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 from shared.airflow.client import BODY_LIMIT, AirflowClient
-from shared.airflow.response import Answer
+from shared.airflow.response import AirflowResponse
 from shared.errors import TokenUnavailable
 from shared.version import VERSION
 from tests.delivery_parts import DAG, RUN_ID, Airflow, Tokens, run_request
@@ -95,8 +95,8 @@ class TestRequests:
         airflow = client(stub)
         date = airflow.start_run(run_request(logical_date="next tuesday"))
         ratio = airflow.start_run(run_request(conf={"a": [float("nan")]}))
-        assert "logical_date" in date.unsendable
-        assert "conf.a[0]" in ratio.unsendable
+        assert "logical_date" in date.invalid
+        assert "conf.a[0]" in ratio.invalid
         assert (date.sent, ratio.sent, stub.requests) == (False, False, [])
 
     def test_connections_are_used_again(self, stub: Recorder) -> None:
@@ -234,7 +234,7 @@ class Raw:
                 length -= len(stream.read(length) or b" " * length)
 
 
-def ask(url: str, *, timeout: float = 0.5, within: float | None = None) -> Answer:
+def ask(url: str, *, timeout: float = 0.5, within: float | None = None) -> AirflowResponse:
     """Ask for a run, with short time-outs where a test waits for one."""
     airflow = AirflowClient(Airflow(url, connect_timeout=timeout, read_timeout=timeout), Tokens())
     return airflow.start_run(run_request(), within=within)

@@ -14,13 +14,13 @@ from shared.airflow.auth.source import TokenSource, token_source
 from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import AnswerClass, classify
 from shared.airflow.mwaa import PAGE, PAGES, PATH_LIMIT
-from shared.airflow.response import Answer
+from shared.airflow.response import AirflowResponse
 from shared.azure.credential import azure_credential
 from shared.delivery.attempts import Attempts
 from shared.delivery.outcomes import EndingKind, Outcome, OutcomeKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
-from shared.http_api.runs import _run
+from shared.http_api.run_reply import run_reply
 from shared.rules import Connection, load_rules
 from shared.runs.request import RunRequest
 from shared.values.json_text import JsonObject
@@ -58,7 +58,9 @@ class Scene:
         )
         self.client = AirflowClient(self.connection, self.source)
 
-    def start(self, run_id: str = RUN, *, dag_id: str = DAG, conf: JsonObject | None = None) -> Answer:
+    def start(
+        self, run_id: str = RUN, *, dag_id: str = DAG, conf: JsonObject | None = None
+    ) -> AirflowResponse:
         """Ask for a run."""
         return self.client.start_run(request(run_id, dag_id=dag_id, conf=conf))
 
@@ -123,7 +125,9 @@ def test_no_link_leads_to_mwaas_api() -> None:
     url = f"https://env.airflow.{REGION}.amazonaws.com"
     text = f"connections: {{one: {{url: '{url}', auth: {{{auth}}}}}}}\nrules: []\n"
     rules = load_rules(text, file="rules.yaml", settings={})
-    run = _run(Outcome(OutcomeKind.STARTED, rule="r", connection="one", dag_id="d", dag_run_id="i"), rules)
+    run = run_reply(
+        Outcome(OutcomeKind.STARTED, rule="r", connection="one", dag_id="d", dag_run_id="i"), rules
+    )
     assert (run["dag_run_id"], run["links"]) == ("i", {})
 
 
@@ -137,7 +141,7 @@ def test_a_missing_extra_is_named(scene: Scene, watch: "Watch", monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("reply", "permanent", "words"),
+    ("reply", "permanent", "message"),
     [
         (failure(400, "InvalidIdentityToken", "no"), True, "trust policy names the provider"),
         (failure(403, "AccessDenied", "Not authorized"), True, f"it refuses role {ROLE}"),
@@ -151,12 +155,14 @@ def test_a_missing_extra_is_named(scene: Scene, watch: "Watch", monkeypatch: pyt
         (Reply(200, "<a><AccessKeyId>x</AccessKeyId></a>"), True, "holds no credentials"),
     ],
 )
-def test_what_sts_answers(scene: Scene, watch: "Watch", reply: Reply, words: str, *, permanent: bool) -> None:
+def test_what_sts_answers(
+    scene: Scene, watch: "Watch", reply: Reply, message: str, *, permanent: bool
+) -> None:
     """Each refusal names the remedy, each outage passes, and MWAA is not asked without credentials."""
     scene.sts.inject(reply.status, reply.body, times=9)
     found = watch.refusal(scene.start)
     assert found.permanent is permanent
-    assert words in str(found)
+    assert message in str(found)
     assert scene.mwaa.count() == 0
     assert scene.sts.count() <= 2
 
@@ -169,7 +175,7 @@ def test_a_role_that_does_not_trust_the_identity_is_asked_twice_at_most(scene: S
 
 
 @pytest.mark.parametrize(
-    ("reply", "answer_class", "words"),
+    ("reply", "answer_class", "message"),
     [
         (wrapped(Reply(400, {"detail": "no manual runs"})), AnswerClass.REJECTED, "no manual runs"),
         (wrapped(Reply(403, {"detail": "Forbidden"})), AnswerClass.DENIED, "Forbidden"),
@@ -199,12 +205,12 @@ def test_a_role_that_does_not_trust_the_identity_is_asked_twice_at_most(scene: S
         (Reply(502, "<html>"), AnswerClass.AMBIGUOUS, "<html>"),
     ],
 )
-def test_each_answer_has_its_row(scene: Scene, reply: Reply, answer_class: AnswerClass, words: str) -> None:
+def test_each_answer_has_its_row(scene: Scene, reply: Reply, answer_class: AnswerClass, message: str) -> None:
     """Airflow's real status decides; an error of AWS's own never passes for one of Airflow's DAGs."""
     scene.mwaa.inject(reply.status, reply.body, headers=reply.headers, times=9)
     answer = scene.start()
     assert classify(answer).answer_class is answer_class
-    assert words in answer.words
+    assert message in answer.message
 
 
 def test_a_broken_connection_is_in_doubt_and_a_refused_one_is_not(scene: Scene) -> None:
@@ -244,7 +250,7 @@ def test_a_dag_whose_path_is_too_long_is_told_as_such(scene: Scene) -> None:
     assert scene.start(dag_id=longest).status == 404
     answer = scene.start(dag_id=longest + "d")
     assert classify(answer).answer_class is AnswerClass.REJECTED
-    assert "64 characters" in answer.unsendable
+    assert "64 characters" in answer.invalid
     assert len(scene.mwaa.calls) == 1
 
 

@@ -112,7 +112,7 @@ def test_what_airflow_2_can_never_start_is_not_sent(
 ) -> None:
     """What would be answered 500 for ever, or dropped in silence, is rejected without a request."""
     answer = client(old).start_run(run_request(**changes))
-    assert reason in answer.unsendable
+    assert reason in answer.invalid
     assert classify(answer).answer_class is AnswerClass.REJECTED
     assert old.bodies == []
 
@@ -160,7 +160,7 @@ class TestAuto:
             airflow, statuses = self.ask(nobody, 2)
             answer = airflow.get_dag(DAG)
         assert statuses == [404, 404]
-        assert "check the connection's url" in answer.words
+        assert "check the connection's url" in answer.message
         assert nobody.count() == 6
 
     @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import threading
 
-from shared.admission.breaker import Breaker, BreakerState, Passage
+from shared.admission.breaker import Breaker, BreakerState, Permission
 from tests.delivery_parts import Clock
 
 
@@ -39,7 +39,7 @@ def test_half_open_lets_exactly_one_of_many_through() -> None:
     clock.sleep(30)
     assert state(breaker) is BreakerState.HALF_OPEN
     gate = threading.Barrier(20)
-    passages: list[Passage | None] = []
+    passages: list[Permission | None] = []
 
     def come() -> None:
         gate.wait()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure.refreshing import LONG_PAUSE, PAUSE, Cached, Lease
+from shared.azure.refreshing import LONG_PAUSE, PAUSE, Fetched, RefreshingValue
 from shared.errors import TokenUnavailable
 
 
@@ -23,18 +23,20 @@ class Source:
         self.gate.set()
         self.entered = threading.Event()
 
-    def fetch(self, refused: str | None) -> Lease[str]:
+    def fetch(self, refused: str | None) -> Fetched[str]:
         """Bring `v1`, `v2`, … good for 100 s, to be renewed after 80 s."""
         self.asked.append(refused)
         self.entered.set()
         self.gate.wait(10)
         if self.error is not None:
             raise self.error
-        return Lease(self.same or f"v{len(self.asked)}", self.now + 80, self.now + 100)
+        return Fetched(self.same or f"v{len(self.asked)}", self.now + 80, self.now + 100)
 
-    def cached(self, *, drop_when_denied: bool = False) -> Cached[str]:
+    def cached(self, *, drop_when_denied: bool = False) -> RefreshingValue[str]:
         """Return a cache on this source and its clock."""
-        return Cached(self.fetch, what="the thing", drop_when_denied=drop_when_denied, clock=lambda: self.now)
+        return RefreshingValue(
+            self.fetch, what="the thing", drop_when_denied=drop_when_denied, clock=lambda: self.now
+        )
 
 
 @pytest.fixture
@@ -229,12 +231,12 @@ def test_no_value_is_given_out_after_it_expired(steps: list[tuple[str, float]]) 
     source = Source()
     expires: dict[str, float] = {}
 
-    def fetch(refused: str | None) -> Lease[str]:
+    def fetch(refused: str | None) -> Fetched[str]:
         lease = source.fetch(refused)
         expires[lease.value] = lease.expires_at
         return lease
 
-    cached = Cached(fetch, what="the thing", clock=lambda: source.now)
+    cached = RefreshingValue(fetch, what="the thing", clock=lambda: source.now)
     last = ""
     for step, seconds in steps:
         source.now += seconds
@@ -250,4 +252,4 @@ def test_no_value_is_given_out_after_it_expired(steps: list[tuple[str, float]]) 
 
 def test_a_lease_does_not_show_its_value() -> None:
     """Neither a lease's text nor its repr holds what was leased."""
-    assert "hush" not in f"{Lease('hush', 1, 2)!r} {Lease('hush', 1, 2)}"
+    assert "hush" not in f"{Fetched('hush', 1, 2)!r} {Fetched('hush', 1, 2)}"

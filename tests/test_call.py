@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 from shared.deciding.decide import decide, decide_for
-from shared.deciding.direct_runs import RUN_REQUESTED, Call
+from shared.deciding.direct_runs import RUN_REQUESTED, DirectRun
 from shared.event import Event, read_events
-from shared.event.caller_stamp import ATTRIBUTE, caller_of, stamped, unstamped
+from shared.event.caller_stamp import ATTRIBUTE, caller_of, stamped, strip_caller
 from shared.rules import Rules, load_rules
 from shared.rules.model.rule import CALL
 from shared.stores.parking import Parked
@@ -25,7 +25,7 @@ callers:
   - {name: pipeline, object_id: 00000000-0000-4000-8000-00000000000a, dags: [smoke_*], track: callback}
   - {name: agent, object_id: 00000000-0000-4000-8000-00000000000b, dags: [smoke_tests]}
 """
-CALLED = Call(
+CALLED = DirectRun(
     entry="pipeline",
     caller={"kind": "user", "object_id": "o", "app_id": "a"},
     dag_id="smoke_tests",
@@ -77,7 +77,7 @@ def test_a_parked_call_comes_back_as_it_was() -> None:
 def test_run_ids_differ_where_calls_do(changes: dict[str, object]) -> None:
     """Another caller, DAG or key, or none, is another run; conf and note are not its identity."""
 
-    def run_id(call: Call) -> str:
+    def run_id(call: DirectRun) -> str:
         request = decide_for(call.to_event(), rules(), CALL).request
         assert request is not None
         return request.dag_run_id
@@ -138,12 +138,12 @@ class TestStamp:
         (read,) = read_events(json.dumps(known.to_cloud_event()))
         assert isinstance(read, Event)
         assert caller_of(read) == {"object_id": "o"}
-        assert caller_of(unstamped(read)) is None
+        assert caller_of(strip_caller(read)) is None
 
     def test_an_event_without_one_is_left_alone(self) -> None:
         """Most events have no caller."""
         known = event()
-        assert unstamped(known) is known
+        assert strip_caller(known) is known
         assert caller_of(known) is None
 
     @pytest.mark.parametrize("value", ["not JSON", 7, True, "[" * 100_000])

@@ -6,7 +6,7 @@ import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.airflow.client import AirflowClient
-from shared.airflow.response import Answer
+from shared.airflow.response import AirflowResponse
 from shared.callbacks.attach import HIDDEN, CallbackAirflow, without
 from shared.callbacks.tokens import ReverseTokens
 from shared.delivery.intake import Intake
@@ -15,7 +15,7 @@ from shared.delivery.relay import Relay
 from shared.delivery.target import Target
 from shared.errors import SettingsError, TokenUnavailable
 from shared.runs.provenance import is_ours
-from shared.runs.ref import RunName
+from shared.runs.ref import RunRef
 from shared.runs.request import CallbackTerms
 from tests.delivery_parts import DAG, Airflow, Delivering, Tokens, run_request
 from tests.test_call import CALLED, rules
@@ -99,9 +99,9 @@ def test_without_an_address_the_run_waits(stub: AirflowStub) -> None:
 @pytest.mark.parametrize("cut", [0, 1, 40])
 def test_what_airflow_quotes_is_taken_out(cut: int) -> None:
     """Wherever an answer repeats the token, whole or cut off, a mark stands in its place."""
-    token = TOKENS.issue(RunName("analytics", DAG, "r"), lifetime=60)
+    token = TOKENS.issue(RunRef("analytics", DAG, "r"), lifetime=60)
     quoted = token[: len(token) - cut]
-    answer = Answer(
+    answer = AirflowResponse(
         status=422,
         body={"detail": [{"msg": f"bad {quoted}", "input": {"token": quoted, "n": 1}}], "n": None},
         text=f"<p>{quoted}</p> and {quoted}",

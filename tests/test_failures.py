@@ -5,7 +5,7 @@ import pytest
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import FAILURE_TABLE, AnswerClass, classify, explain, is_stale_token
-from shared.airflow.response import Answer, why_unsendable
+from shared.airflow.response import AirflowResponse, why_unsendable
 from tests.delivery_parts import DAG, Airflow, Tokens, run_request
 from tests.failure_cases import CASES, Case
 from tests.support.paths import ROOT
@@ -41,7 +41,7 @@ def test_names_are_unique() -> None:
 def test_every_status_has_a_row() -> None:
     """There is no status, with or without JSON, that the table does not know what to do about."""
     for status in range(100, 1000):
-        for answer in (Answer(status=status), Answer(status=status, body={})):
+        for answer in (AirflowResponse(status=status), AirflowResponse(status=status, body={})):
             row = classify(answer)
             assert (row.name == "Unknown") == (status < 200)
             assert (row.answer_class is AnswerClass.STARTED) == (200 <= status < 300 and answer.body == {})
@@ -50,7 +50,7 @@ def test_every_status_has_a_row() -> None:
 def test_half_an_answer_is_none() -> None:
     """A status whose body broke off is ambiguous, whatever the status."""
     for status in (200, 400, 401, 404, 409, 500):
-        assert classify(Answer(status=status, error="reset")).name == "BrokenOff"
+        assert classify(AirflowResponse(status=status, error="reset")).name == "BrokenOff"
 
 
 @pytest.mark.parametrize(
@@ -67,21 +67,21 @@ def test_half_an_answer_is_none() -> None:
 )
 def test_stale_tokens_are_told_from_missing_roles(status: int, detail: str, *, stale: bool) -> None:
     """401, and 403 that speaks of the token, ask for a new one; 403 otherwise is a role that is missing."""
-    assert is_stale_token(Answer(status=status, body={"detail": detail})) is stale
+    assert is_stale_token(AirflowResponse(status=status, body={"detail": detail})) is stale
 
 
 def test_a_person_is_told_the_facts() -> None:
     """The reason has the row's sentence, the status and Airflow's own words, and of a redirect the host."""
-    refused = Answer(status=400, body={"detail": "Invalid input for param n"})
+    refused = AirflowResponse(status=400, body={"detail": "Invalid input for param n"})
     assert (
         explain(classify(refused), refused) == "Airflow refuses the run (HTTP 400): Invalid input for param n"
     )
-    moved = Answer(status=302, location="https://login.example")
+    moved = AirflowResponse(status=302, location="https://login.example")
     assert explain(classify(moved), moved).endswith("(HTTP 302 to https://login.example)")
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ({"detail": "one\n two"}, "one two"),
         ({"detail": [{"loc": ["body", "n"], "msg": "too small", "input": "secret"}]}, "body.n: too small"),
@@ -95,14 +95,14 @@ def test_a_person_is_told_the_facts() -> None:
         (None, "plain"),
     ],
 )
-def test_airflows_words_are_read_from_all_its_shapes(body: dict[str, object] | None, words: str) -> None:
+def test_airflows_words_are_read_from_all_its_shapes(body: dict[str, object] | None, message: str) -> None:
     """A detail is a text, a list of validation errors without their input, or an object with a reason."""
-    assert Answer(status=422, body=body, text="plain").words == words  # type: ignore[arg-type] # plain JSON
+    assert AirflowResponse(status=422, body=body, text="plain").message == message  # type: ignore[arg-type] # plain JSON
 
 
 def test_the_words_are_bounded() -> None:
     """However much Airflow says, a reason stays a sentence."""
-    assert len(Answer(status=400, body={"detail": "x" * 99_999}).words) <= 600
+    assert len(AirflowResponse(status=400, body={"detail": "x" * 99_999}).message) <= 600
 
 
 def test_a_conf_that_would_poison_airflow_is_not_sent() -> None:

@@ -4,7 +4,7 @@ import threading
 import time
 
 from local.stand_ins.airflow_stub import AirflowStub
-from shared.admission.fair_queue import WaitingLine
+from shared.admission.fair_queue import FairQueue
 from shared.admission.limiter import SharedLimiter
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from tests.delivery_parts import DAG, Delivering, decision, event
@@ -89,11 +89,11 @@ def test_what_others_have_places_for_comes_back_at_once() -> None:
     assert one.enter()
     assert not one.enter()
     assert not two.enter()
-    assert [two.limiter.turned_away() for _ in range(100)] == [0.0] * 100
-    assert [one.limiter.turned_away() for _ in range(2)] == [0.05, 0.1]
+    assert [two.limiter.delay_for_rejected() for _ in range(100)] == [0.0] * 100
+    assert [one.limiter.delay_for_rejected() for _ in range(2)] == [0.05, 0.1]
     store.down = True
     two.keep(60)
-    assert two.limiter.turned_away() > 0, "nobody else can be asked then"
+    assert two.limiter.delay_for_rejected() > 0, "nobody else can be asked then"
 
 
 def test_nobody_waits_while_storage_is_away() -> None:
@@ -106,7 +106,7 @@ def test_nobody_waits_while_storage_is_away() -> None:
 
 def test_the_line_knows_who_comes_before() -> None:
     """Ahead of a rule's event are those of its own rule, and as many of each other one."""
-    line = WaitingLine()
+    line = FairQueue()
     for rule in ("many", "many", "many", "few"):
         line.join(rule)
     assert [line.ahead(rule) for rule in ("many", "few", "new")] == [4, 3, 2]

@@ -6,7 +6,7 @@ import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.errors import SecretUnavailable, SettingsError
-from shared.http_api.webhooks import Hooks
+from shared.http_api.webhooks import WebhooksEndpoint
 from shared.rules import load_rules
 from shared.web import CallRefused, Request
 from tests.delivery_parts import DAG, Delivering
@@ -41,10 +41,10 @@ def vault() -> Vault:
 
 
 @pytest.fixture
-def hooks(delivering: Delivering, vault: Vault) -> Hooks:
+def hooks(delivering: Delivering, vault: Vault) -> WebhooksEndpoint:
     """Hooks that lead to the stub."""
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
-    return Hooks(intake=intake, secrets=vault, github_secret=lambda: "github")
+    return WebhooksEndpoint(intake=intake, secrets=vault, github_secret=lambda: "github")
 
 
 def posted(body: object, secret: str = "", **headers: str) -> Request:
@@ -56,14 +56,14 @@ def posted(body: object, secret: str = "", **headers: str) -> Request:
     return Request(known, raw)
 
 
-def test_a_hook_is_an_event_like_any_other(hooks: Hooks, stub: AirflowStub) -> None:
+def test_a_hook_is_an_event_like_any_other(hooks: WebhooksEndpoint, stub: AirflowStub) -> None:
     """A deployment starts its run once, however often Kudu posts it."""
     assert hooks.receive(posted(KUDU), "kudu").body == {"outcomes": {"started": 1}}
     assert hooks.receive(posted(KUDU), "kudu").body == {"outcomes": {"duplicate": 1}}
     assert len(stub.runs) == 1
 
 
-def test_github_is_taken_with_its_signature_alone(hooks: Hooks, stub: AirflowStub) -> None:
+def test_github_is_taken_with_its_signature_alone(hooks: WebhooksEndpoint, stub: AirflowStub) -> None:
     """The header says which event it is, the signature that it is GitHub's."""
     good = posted(GITHUB, "made-up-secret", x_github_event="workflow_run")
     assert hooks.receive(good, "github").body == {"outcomes": {"started": 1}}
@@ -72,7 +72,7 @@ def test_github_is_taken_with_its_signature_alone(hooks: Hooks, stub: AirflowStu
     assert caught.value.status == 403
 
 
-def test_a_new_secret_is_found(hooks: Hooks, vault: Vault) -> None:
+def test_a_new_secret_is_found(hooks: WebhooksEndpoint, vault: Vault) -> None:
     """A signature under a secret that was set just now is good; wrong ones cause one read a minute."""
     vault.value = "a newer secret"
     request = posted(GITHUB, "a newer secret", x_github_event="workflow_run")
@@ -83,7 +83,7 @@ def test_a_new_secret_is_found(hooks: Hooks, vault: Vault) -> None:
     assert vault.reads == 1
 
 
-def test_without_the_secret_it_cannot_be_told(hooks: Hooks, vault: Vault) -> None:
+def test_without_the_secret_it_cannot_be_told(hooks: WebhooksEndpoint, vault: Vault) -> None:
     """While the vault is away GitHub hears 503 and may send again by hand."""
     vault.error = SecretUnavailable("the vault is away")
     with pytest.raises(CallRefused) as caught:
@@ -99,10 +99,12 @@ def test_without_a_secrets_name_github_is_not_let_in(delivering: Delivering, vau
 
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
     with pytest.raises(SettingsError):
-        Hooks(intake=intake, secrets=vault, github_secret=missing).receive(posted(GITHUB), "github")
+        WebhooksEndpoint(intake=intake, secrets=vault, github_secret=missing).receive(
+            posted(GITHUB), "github"
+        )
 
 
-def test_what_cannot_be_read_is_kept(hooks: Hooks, delivering: Delivering) -> None:
+def test_what_cannot_be_read_is_kept(hooks: WebhooksEndpoint, delivering: Delivering) -> None:
     """Nobody reads the answer to a hook, so a body without sense becomes a dead letter."""
     assert hooks.receive(posted({"what": "ever"}), "kudu").body == {"outcomes": {"rejected": 1}}
     assert len(delivering.letters.kept) == 1

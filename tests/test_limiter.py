@@ -7,7 +7,7 @@ import pytest
 
 from shared.admission.adaptive_limit import AdaptiveLimit
 from shared.admission.backlog import LONGEST, Backlog
-from shared.admission.fair_queue import WaitingLine
+from shared.admission.fair_queue import FairQueue
 from shared.admission.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_REST, SharedLimiter
 from shared.admission.permit_store import LEASE_SECONDS, View
 from shared.admission.permits import Permits
@@ -175,7 +175,7 @@ def test_an_outage_is_survived_on_the_permits_that_are_held() -> None:
 
 def test_rules_are_served_in_turn() -> None:
     """A rule with one event waits for one place, not for all the events of another rule."""
-    line = WaitingLine()
+    line = FairQueue()
     many = [line.join("many") for _ in range(5)]
     few = line.join("few")
     line.serve()
@@ -192,17 +192,17 @@ def test_those_turned_away_come_back_one_by_one() -> None:
     backlog = Backlog()
     for number in range(400):
         backlog.served(number / 20, seconds=0.05)
-    times = [backlog.turned_away(20.0, places=1) for _ in range(1000)]
+    times = [backlog.delay_for_rejected(20.0, places=1) for _ in range(1000)]
     assert times == sorted(times)
     assert 0.9 * 1000 / 20 < times[-1] < 1.3 * 1000 / 20
-    assert backlog.turned_away(80.0, places=1) < 2, "by then they have had their turn"
+    assert backlog.delay_for_rejected(80.0, places=1) < 2, "by then they have had their turn"
 
 
 def test_a_burst_does_not_begin_slowly() -> None:
     """Before anything has ended, the places held say how soon to come back; without one there is no hurry."""
     holding, empty = Backlog(), Backlog()
-    assert max(holding.turned_away(0.0, places=6) for _ in range(100)) < 1
-    assert max(empty.turned_away(0.0, places=0) for _ in range(100)) == 100
+    assert max(holding.delay_for_rejected(0.0, places=6) for _ in range(100)) < 1
+    assert max(empty.delay_for_rejected(0.0, places=0) for _ in range(100)) == 100
 
 
 def test_slow_answers_slow_the_return() -> None:
@@ -210,13 +210,13 @@ def test_slow_answers_slow_the_return() -> None:
     slow = Backlog()
     for number in range(50):
         slow.served(number * 5.0, seconds=10.0)
-    assert max(slow.turned_away(250.0, places=6) for _ in range(30)) == 30
+    assert max(slow.delay_for_rejected(250.0, places=6) for _ in range(30)) == 30
 
 
 def test_nobody_is_sent_away_for_too_long() -> None:
     """Even behind a huge backlog the wait is bounded."""
     backlog = Backlog()
-    assert max(backlog.turned_away(0.0, places=0) for _ in range(5000)) == LONGEST
+    assert max(backlog.delay_for_rejected(0.0, places=0) for _ in range(5000)) == LONGEST
 
 
 class Wire:

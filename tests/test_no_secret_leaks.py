@@ -13,7 +13,7 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.azure.storage_account import Storage
 from shared.callbacks.tokens import ReverseTokens
 from shared.event import Unreadable
-from shared.runs.ref import RunName
+from shared.runs.ref import RunRef
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
 from shared.stores.parking import Parked, QueueParking
 from tests.delivery_parts import KeptLetters, KeptParking, event
@@ -123,7 +123,7 @@ def test_the_watch_sees_what_the_stand_ins_hand_out(secret_watch: SecretWatch) -
     with IdentityEndpoint() as endpoint:
         token = endpoint.issue("https://example.org")
     tokens = ReverseTokens(_Keys(), secret="key", audience="https://app.example")
-    reverse = tokens.issue(RunName("analytics", "smoke_tests", "run"), lifetime=60)
+    reverse = tokens.issue(RunRef("analytics", "smoke_tests", "run"), lifetime=60)
     assert secret_watch.secrets.kinds_in(f"header {endpoint.header}") == {"an identity header"}
     assert secret_watch.secrets.kinds_in(f"Bearer {token}") == {"a token of the identity endpoint"}
     assert secret_watch.secrets.kinds_in(reverse.rpartition(".")[2]) == {"a reverse token"}

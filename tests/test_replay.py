@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from cli.dead_letter_container import LetterStore
+from cli.dead_letter_container import DeadLetterContainer
 from cli.main import main
 from cli.resend import Resender, resend
 from local.servers.azurite import Azurite
@@ -39,9 +39,9 @@ def letter(number: int = 1, **changes: object) -> DeadLetter:
 
 
 @pytest.fixture
-def store(storage: Storage, prefix: str) -> LetterStore:
+def store(storage: Storage, prefix: str) -> DeadLetterContainer:
     """An empty container for dead letters."""
-    return LetterStore(storage.container(prefix), ours=True)
+    return DeadLetterContainer(storage.container(prefix), ours=True)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def sender(storage: Storage, prefix: str) -> Resender:
     return Resender(storage, parked=f"{prefix}-parked", events=f"{prefix}-events")
 
 
-def blobs(store: LetterStore) -> list[str]:
+def blobs(store: DeadLetterContainer) -> list[str]:
     """Return the names of all blobs, those that were sent again included."""
     return sorted(blob.name for blob in store._container.list_blobs())
 
@@ -73,7 +73,7 @@ def bodies(storage: Storage, queue: str) -> list[str]:
 
 
 def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
-    storage: Storage, store: LetterStore, letters: BlobDeadLetters, sender: Resender, prefix: str
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
     """The event is parked for its rule alone, with all its tries and all its time before it."""
     letters.write(letter(attempts=9, first_seen=NOW - timedelta(days=2)))
@@ -91,7 +91,7 @@ def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
 
 
 def test_a_large_event_goes_by_claim(
-    storage: Storage, store: LetterStore, letters: BlobDeadLetters, sender: Resender, prefix: str
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
     """An event that no queue message can hold is sent again all the same."""
     large = event(data={"text": "x" * 100_000})
@@ -105,7 +105,7 @@ def test_a_large_event_goes_by_claim(
 
 
 def test_what_no_rule_had_is_an_event_for_all_of_them(
-    storage: Storage, store: LetterStore, letters: BlobDeadLetters, sender: Resender, prefix: str
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
     """A body that could not be read, and an event that was given up before, go into the event queue."""
     letters.write(letter(subject=Unreadable("no JSON", "{ what"), rule="", code="Unreadable"))
@@ -119,7 +119,7 @@ def test_what_no_rule_had_is_an_event_for_all_of_them(
 
 
 def test_a_letter_that_came_back_stays(
-    storage: Storage, store: LetterStore, letters: BlobDeadLetters, sender: Resender
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
     """The app may give the event up again before the old letter is moved: the new one is not deleted."""
     letters.write(letter())
@@ -132,7 +132,7 @@ def test_a_letter_that_came_back_stays(
 
 
 def test_two_replays_at_once_lose_nothing(
-    store: LetterStore, letters: BlobDeadLetters, sender: Resender
+    store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
     """Of two that read the same letter one moves it, and the other finds that done."""
     letters.write(letter())
@@ -144,7 +144,7 @@ def test_two_replays_at_once_lose_nothing(
 
 
 def test_what_cannot_be_sent_stays_and_is_named(
-    store: LetterStore, letters: BlobDeadLetters, sender: Resender
+    store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
     """A blob that is no letter, and an event too large for its queue, are named and stay where they are."""
     letters.write(letter(rule="", subject=event(data="x" * 100_000)))

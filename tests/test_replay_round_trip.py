@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from cli.dead_letter_container import LetterStore
+from cli.dead_letter_container import DeadLetterContainer
 from cli.resend import Report, Resender, resend
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.admission.breaker import Breaker
 from shared.airflow.client import AirflowClient
 from shared.azure.storage_account import Storage
-from shared.deciding.direct_runs import Call
+from shared.deciding.direct_runs import DirectRun
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
 from shared.delivery.relay import Relay
@@ -26,7 +26,7 @@ from shared.stores.dead_letters import BlobDeadLetters
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import Parked, QueueParking
 from shared.stores.window_blobs import WindowBlobs
-from shared.stores.windows import Closing
+from shared.stores.windows import WindowClose
 from shared.values.json_text import MAX_DEPTH, JsonObject
 from tests.delivery_parts import DAG, Airflow, Places, Tokens, event
 
@@ -69,7 +69,7 @@ class Instance:
     intake: Intake
     ledger: Ledger
     stub: AirflowStub
-    letters: LetterStore
+    letters: DeadLetterContainer
     sender: Resender
     storage: Storage
     name: str
@@ -97,7 +97,7 @@ class Instance:
 
     def close(self, window: str, *, rule: str = "burst") -> Outcome:
         """Deliver the message that closes a window; it is in the queue, invisible for five minutes."""
-        closing = Closing(window, "north").to_event()
+        closing = WindowClose(window, "north").to_event()
         return self.intake.receive_parked(Parked(closing, rule, 0, NOW).to_message())
 
     def confs(self) -> list[Any]:
@@ -130,7 +130,7 @@ def instance_with(storage: Storage, prefix: str, stub: AirflowStub, rules: str =
         Intake(rules=lambda: loaded, relay=relay, parking=parking, dead_letters=letters, ledger=ledger),
         ledger,
         stub,
-        LetterStore(storage.container(prefix), ours=True),
+        DeadLetterContainer(storage.container(prefix), ours=True),
         Resender(storage, parked=f"{prefix}-parked", events=f"{prefix}-events", windows=f"{prefix}-windows"),
         storage,
         prefix,
@@ -140,7 +140,7 @@ def instance_with(storage: Storage, prefix: str, stub: AirflowStub, rules: str =
 def call(**conf: Any) -> Event:  # noqa: ANN401 - any JSON
     """Return what a verified caller's request for a run becomes."""
     caller: JsonObject = {"kind": "application", "object_id": "o-1", "app_id": "a-1"}
-    return Call("pipeline", caller, DAG, "analytics", key="k-1", conf=conf, note="a release").to_event()
+    return DirectRun("pipeline", caller, DAG, "analytics", key="k-1", conf=conf, note="a release").to_event()
 
 
 def opened(number: int) -> Event:
@@ -220,7 +220,7 @@ def test_a_window_whose_run_was_refused_gets_it(instance: Instance) -> None:
 def test_a_window_that_the_host_gave_up_gets_its_run(instance: Instance) -> None:
     """A close that lies in the poison queue becomes a letter, and that letter the window's run."""
     window = collect(instance, 1)
-    closing = Parked(Closing(window, "north").to_event(), "burst", 0, NOW)
+    closing = Parked(WindowClose(window, "north").to_event(), "burst", 0, NOW)
     instance.intake.bury(closing.to_message(), queue=PARKED_QUEUE)
     instance.replay()
     (outcome,) = instance.deliver_parked()

@@ -4,10 +4,10 @@ import pytest
 
 from shared.callbacks.tokens import ReverseTokens
 from shared.errors import SecretUnavailable, SettingsError
-from shared.runs.ref import RunName
+from shared.runs.ref import RunRef
 from shared.web import CallRefused
 
-RUN = RunName("analytics", "smoke_tests", "smoke__2026-01-01T00:00:00+00:00__0a")
+RUN = RunRef("analytics", "smoke_tests", "smoke__2026-01-01T00:00:00+00:00__0a")
 URL = "https://updraft.example/api/outcomes"
 OLD, NEW = "old-" + "k" * 43, "new-" + "k" * 43
 

@@ -2,7 +2,7 @@ import pytest
 
 from shared.errors import RulesError
 from shared.rules import Rules, load_rules
-from shared.rules.wildcards import allows
+from shared.rules.wildcards import matches_any
 
 HEAD = """
 connections:
@@ -121,5 +121,5 @@ def test_the_name_call_is_taken() -> None:
 )
 def test_a_star_stands_for_any_characters(patterns: list[str] | None, name: str, *, fits: bool) -> None:
     """Nothing else in a pattern has a meaning of its own."""
-    assert allows(patterns, name) is fits
-    assert allows(["A*"], "abc", case=False)
+    assert matches_any(patterns, name) is fits
+    assert matches_any(["A*"], "abc", case=False)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from shared.delivery.outcomes import Outcome, OutcomeKind
-from shared.http_api.runs import _run
+from shared.http_api.run_reply import run_reply
 from shared.rules import load_rules
 from tests.calling_parts import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULES, STRANGER, Caller
 
@@ -260,7 +260,7 @@ def test_an_outcome_without_a_run_is_told_by_its_word(
 ) -> None:
     """Where there is no run to link to, the answer says so, and why."""
     rules = load_rules(RULES, file="rules.yaml", settings={"UPDRAFT_AIRFLOW_URL": "https://a.example"})
-    assert _run(Outcome(kind, rule="r", reason="why", connection=connection), rules) == expected
+    assert run_reply(Outcome(kind, rule="r", reason="why", connection=connection), rules) == expected
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ rules: []
 """
     rules = load_rules(text, file="rules.yaml", settings={})
     run = Outcome(OutcomeKind.STARTED, rule="r", connection="one", dag_id="d", dag_run_id="r:1")
-    assert _run(run, rules)["links"] == {
+    assert run_reply(run, rules)["links"] == {
         "airflow": f"https://a.example{links[0]}",
         "api": f"https://a.example{links[1]}",
     }

@@ -15,13 +15,13 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.azure.storage_account import Storage
 from shared.callbacks.report_store import BlobRunOutcomes, RunOutcome, report_outcome
 from shared.errors import StorageUnavailable
-from shared.runs.ref import RunName
+from shared.runs.ref import RunRef
 from tests.calling_parts import AGENT, AIRFLOW, Caller
 from tests.support.paths import ROOT
 
 SENDER = ROOT / "for_airflow/src/updraft_airflow"
 OUTCOME = RunOutcome(
-    run=RunName("analytics", "smoke_tests", "smoke__1__0a"),
+    run=RunRef("analytics", "smoke_tests", "smoke__1__0a"),
     state="success",
     reported_by="run",
     reported_at="2026-01-01T00:05:00.000Z",
@@ -34,9 +34,9 @@ OUTCOME = RunOutcome(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"run": RunName("other", "smoke_tests", "smoke__1__0a")},
-        {"run": RunName("analytics", "other", "smoke__1__0a")},
-        {"run": RunName("analytics", "smoke_tests", "other")},
+        {"run": RunRef("other", "smoke_tests", "smoke__1__0a")},
+        {"run": RunRef("analytics", "other", "smoke__1__0a")},
+        {"run": RunRef("analytics", "smoke_tests", "other")},
     ],
 )
 def test_a_blob_is_the_runs_own(changes: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ def test_a_blob_is_the_runs_own(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("dag_id", ["..", "a/../b", "ü"])
 def test_no_name_climbs_out_of_the_container(dag_id: str) -> None:
     """Whatever a DAG is called, the blob lies in one folder of the container."""
-    folder, *rest = replace(OUTCOME, run=RunName("c", dag_id, "r")).name.split("/")
+    folder, *rest = replace(OUTCOME, run=RunRef("c", dag_id, "r")).name.split("/")
     assert folder.strip(".")
     assert len(rest) == 1
 

@@ -10,7 +10,7 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.loopback_server import Request
 from shared.deciding.decide import Decision, decide
 from shared.delivery.outcomes import OutcomeKind
-from shared.delivery.paused_dags import FAILURE_KEPT, KEPT, DagStates
+from shared.delivery.paused_dags import FAILURE_KEPT, KEPT, PausedDags
 from shared.rules import load_rules
 from shared.runs.request import Terms
 from shared.stores.parking import Parked
@@ -159,7 +159,7 @@ def test_the_question_is_asked_once_a_minute(stub: AirflowStub, delivering: Deli
 def test_answers_are_kept_for_a_minute_and_failures_less() -> None:
     """An answer is believed for a minute; what was none is asked for again soon, and each DAG is its own."""
     clock, asked = Clock(), []
-    states = DagStates(clock)
+    states = PausedDags(clock)
 
     def answering(answer: bool | str) -> bool | str:  # noqa: FBT001 - the answer is the value
         asked.append(answer)

@@ -5,7 +5,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.azure.credential import azure_credential
-from shared.azure.storage_account import Storage, made_when_missing, storage_errors
+from shared.azure.storage_account import Storage, create_if_missing, storage_errors
 from shared.errors import SettingsError, StorageUnavailable
 
 
@@ -88,19 +88,19 @@ def steps(*results: Exception | None) -> Callable[[], None]:
 
 def test_what_exists_costs_no_extra_call() -> None:
     """Nothing is made where it is there already."""
-    made_when_missing(steps(), steps(None))
+    create_if_missing(steps(), steps(None))
 
 
 def test_what_is_missing_is_made_and_tried_again() -> None:
     """What is missing is made, also where another instance was quicker."""
-    made_when_missing(steps(None), steps(ResourceNotFoundError(), None))
-    made_when_missing(steps(ResourceExistsError()), steps(ResourceNotFoundError(), None))
+    create_if_missing(steps(None), steps(ResourceNotFoundError(), None))
+    create_if_missing(steps(ResourceExistsError()), steps(ResourceNotFoundError(), None))
 
 
 def test_what_stays_missing_is_told() -> None:
     """There is one second try."""
     with pytest.raises(ResourceNotFoundError):
-        made_when_missing(steps(None), steps(ResourceNotFoundError(), ResourceNotFoundError()))
+        create_if_missing(steps(None), steps(ResourceNotFoundError(), ResourceNotFoundError()))
 
 
 def test_an_account_that_is_down_is_told_in_time(

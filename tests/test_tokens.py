@@ -9,7 +9,7 @@ import pytest
 
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
-from shared.airflow.auth.cached_token import CachedTokens
+from shared.airflow.auth.cached_token import CachedHeader
 from shared.airflow.auth.source import header_source
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault
@@ -38,7 +38,7 @@ def source(
     key_vault: KeyVault,
     clock: "Clock",
     connect: Connect,
-) -> CachedTokens:
+) -> CachedHeader:
     """A source of the kind that the test is parametrised with; `airflow` has its user and secret."""
     airflow.users["updraft"] = PASSWORD
     vault.set("airflow-password", PASSWORD)
@@ -65,7 +65,7 @@ login = pytest.mark.parametrize("source", ["airflow"], indirect=True)
 
 
 @both
-def test_the_header_is_a_bearer_that_is_kept(source: CachedTokens, requests_made: Callable[[], int]) -> None:
+def test_the_header_is_a_bearer_that_is_kept(source: CachedHeader, requests_made: Callable[[], int]) -> None:
     """The first call fetches a token, and the following ones give the same."""
     header = source.value()
     assert header.startswith("Bearer ey")
@@ -75,7 +75,7 @@ def test_the_header_is_a_bearer_that_is_kept(source: CachedTokens, requests_made
 
 @both
 def test_many_cold_threads_make_one_request(
-    source: CachedTokens, requests_made: Callable[[], int], together: Together
+    source: CachedHeader, requests_made: Callable[[], int], together: Together
 ) -> None:
     """Thirty-two threads that need a first token at one moment cost one request."""
     assert len(set(together(32, source.value))) == 1
@@ -84,7 +84,7 @@ def test_many_cold_threads_make_one_request(
 
 @both
 def test_many_threads_that_were_refused_make_one_request(
-    source: CachedTokens, requests_made: Callable[[], int], together: Together
+    source: CachedHeader, requests_made: Callable[[], int], together: Together
 ) -> None:
     """Sixteen threads refused with the same token get one new token between them."""
     refused = source.value()
@@ -97,7 +97,7 @@ def test_many_threads_that_were_refused_make_one_request(
 
 @both
 def test_a_token_is_renewed_before_it_expires(
-    source: CachedTokens,
+    source: CachedHeader,
     requests_made: Callable[[], int],
     identity: IdentityEndpoint,
     airflow: "TokenEndpoint",
@@ -115,7 +115,7 @@ def test_a_token_is_renewed_before_it_expires(
 
 @both
 def test_an_outage_near_expiry_is_bridged_by_the_old_token(
-    source: CachedTokens, identity: IdentityEndpoint, airflow: "TokenEndpoint", clock: "Clock", watch: "Watch"
+    source: CachedHeader, identity: IdentityEndpoint, airflow: "TokenEndpoint", clock: "Clock", watch: "Watch"
 ) -> None:
     """A renewal that fails costs nothing until the old token is really about to expire; then it is told."""
     identity.lifetime = airflow.lifetime = 200
@@ -132,7 +132,7 @@ def test_an_outage_near_expiry_is_bridged_by_the_old_token(
 
 @both
 def test_an_outage_is_one_error_for_all_who_wait(
-    source: CachedTokens, identity: IdentityEndpoint, airflow: "TokenEndpoint", together: Together
+    source: CachedHeader, identity: IdentityEndpoint, airflow: "TokenEndpoint", together: Together
 ) -> None:
     """Threads that wait for a fetch that fails share its error; nobody hammers the endpoint."""
     for endpoint in (identity, airflow):
@@ -146,14 +146,14 @@ def test_an_outage_is_one_error_for_all_who_wait(
 
 @both
 def test_nothing_is_requested_before_the_first_use(
-    source: CachedTokens, identity: IdentityEndpoint, airflow: "TokenEndpoint", vault: LocalKeyVault
+    source: CachedHeader, identity: IdentityEndpoint, airflow: "TokenEndpoint", vault: LocalKeyVault
 ) -> None:
     """Making a source asks nobody for anything."""
     assert identity.seen == airflow.seen == vault.seen == ()
 
 
 @both
-def test_the_hot_path_is_short(source: CachedTokens) -> None:
+def test_the_hot_path_is_short(source: CachedHeader) -> None:
     """With a token at hand, a call costs a small part of what asking azure-identity costs."""
     source.value()
     credential = azure_credential()
@@ -173,7 +173,7 @@ def test_the_hot_path_is_short(source: CachedTokens) -> None:
 
 @entra
 def test_entra_tokens_are_for_the_connections_scope_alone(
-    source: CachedTokens, identity: IdentityEndpoint
+    source: CachedHeader, identity: IdentityEndpoint
 ) -> None:
     """The one resource asked for is the connection's, as the app's own identity."""
     claims = identity.claims(source.value().removeprefix("Bearer "))
@@ -195,7 +195,7 @@ def test_a_connection_may_have_an_identity_of_its_own(
 
 @entra
 def test_an_app_without_an_identity_is_told_so(
-    source: CachedTokens, watch: "Watch", monkeypatch: pytest.MonkeyPatch
+    source: CachedHeader, watch: "Watch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A missing identity is a permanent lack of a token, not an error of another family."""
     monkeypatch.delenv("IDENTITY_ENDPOINT")
@@ -225,7 +225,7 @@ def test_an_app_without_a_vault_is_told_so(
 
 @login
 def test_a_rotated_password_heals_within_one_event(
-    source: CachedTokens, vault: LocalKeyVault, airflow: "TokenEndpoint"
+    source: CachedHeader, vault: LocalKeyVault, airflow: "TokenEndpoint"
 ) -> None:
     """The held password is refused, so the vault is read again at once, and the new one logs in."""
     refused = source.value()
@@ -238,7 +238,7 @@ def test_a_rotated_password_heals_within_one_event(
 
 @login
 def test_a_password_that_stays_wrong_is_permanent(
-    source: CachedTokens, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
+    source: CachedHeader, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
     """The error names the user, the secret and the vault; the same password is not sent twice."""
     airflow.users["updraft"] = "password-two-of-it"
@@ -253,7 +253,7 @@ def test_a_password_that_stays_wrong_is_permanent(
 
 @login
 def test_a_new_password_that_is_wrong_too_is_permanent(
-    source: CachedTokens, key_vault: KeyVault, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
+    source: CachedHeader, key_vault: KeyVault, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
     """The login is tried once with the old and once with the new password, never more."""
     key_vault.get("airflow-password")
@@ -296,7 +296,7 @@ def test_the_user_name_may_be_a_secret_too(
     ],
 )
 def test_what_airflow_answers_to_a_login_is_classed(
-    source: CachedTokens,
+    source: CachedHeader,
     airflow: "TokenEndpoint",
     watch: "Watch",
     status: int,
@@ -315,7 +315,7 @@ def test_what_airflow_answers_to_a_login_is_classed(
 
 @login
 def test_an_airflow_that_is_away_is_transient(
-    source: CachedTokens, airflow: "TokenEndpoint", watch: "Watch"
+    source: CachedHeader, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
     """A refused connection may pass."""
     airflow.stop()
@@ -361,7 +361,7 @@ def test_an_untrusted_certificate_is_permanent(
 
 @login
 def test_a_missing_secret_is_told_as_such(
-    source: CachedTokens, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
+    source: CachedHeader, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
     """When the vault has no password, that is the error, and Airflow is not asked."""
     vault.delete("airflow-password")
@@ -371,7 +371,7 @@ def test_a_missing_secret_is_told_as_such(
 
 @login
 def test_a_life_is_counted_by_this_machines_clock(
-    source: CachedTokens, airflow: "TokenEndpoint", clock: "Clock"
+    source: CachedHeader, airflow: "TokenEndpoint", clock: "Clock"
 ) -> None:
     """A token of an Airflow whose clock is an hour behind is kept for its whole life all the same."""
     airflow.lifetime, airflow.skew = 1_000, -3_600
@@ -384,7 +384,7 @@ def test_a_life_is_counted_by_this_machines_clock(
 
 @login
 def test_a_token_that_tells_no_expiry_is_kept_for_minutes(
-    source: CachedTokens, airflow: "TokenEndpoint", clock: "Clock"
+    source: CachedHeader, airflow: "TokenEndpoint", clock: "Clock"
 ) -> None:
     """A token without exp, or one that is no JWT, is used for a short while."""
     airflow.lifetime = None

@@ -3,8 +3,8 @@ import logging
 import pytest
 
 from shared.errors import SettingsError, StorageUnavailable
-from shared.throttle import Gate
-from shared.web import CallRefused, Reply, Request, bearer, carry_out, read_object, unauthorized
+from shared.throttle import Throttle
+from shared.web import CallRefused, Reply, Request, bearer, read_object, respond, unauthorized
 
 REQUEST = Request({})
 
@@ -28,7 +28,7 @@ def test_every_error_has_an_answer(
         raise error
 
     with caplog.at_level(logging.WARNING):
-        reply = carry_out(REQUEST, fail)
+        reply = respond(REQUEST, fail)
     assert (reply.status, reply.body["code"]) == (status, code)
     assert reply.media_type == "application/problem+json"
     assert str(error) in caplog.text
@@ -38,7 +38,7 @@ def test_every_error_has_an_answer(
 def test_an_answer_is_passed_on() -> None:
     """What was carried out has its own answer."""
     reply = Reply(202, {"a": 1})
-    assert carry_out(REQUEST, lambda _: reply) is reply
+    assert respond(REQUEST, lambda _: reply) is reply
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "bearer", "Token abc"])
@@ -61,7 +61,7 @@ def test_a_refusal_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> N
         raise CallRefused(400, "bad", "a\r\nFORGED line\ud800" + "x" * 5_000)
 
     with caplog.at_level(logging.WARNING):
-        reply = carry_out(REQUEST, refuse)
+        reply = respond(REQUEST, refuse)
     (record,) = caplog.records
     assert "\n" not in record.getMessage()
     assert len(record.getMessage()) < 1_200
@@ -84,15 +84,15 @@ def test_strangers_cannot_fill_the_log(
 ) -> None:
     """Of the calls without a good token one a second is logged, with what only the log may know."""
     now = [0.0]
-    monkeypatch.setattr("shared.web._strangers", Gate(1.0, lambda: now[0]))
+    monkeypatch.setattr("shared.web._strangers", Throttle(1.0, lambda: now[0]))
 
     def refuse(_: Request) -> Reply:
         raise unauthorized("no", "go away", inside="(wrong issuer)")
 
     with caplog.at_level(logging.WARNING):
-        replies = [carry_out(REQUEST, refuse) for _ in range(50)]
+        replies = [respond(REQUEST, refuse) for _ in range(50)]
         now[0] = 2.0
-        carry_out(REQUEST, refuse)
+        respond(REQUEST, refuse)
     assert len(caplog.records) == 2
     assert "wrong issuer" in caplog.text
     assert "wrong issuer" not in str(replies)

@@ -14,16 +14,16 @@ import shared.stores.window_blobs
 from shared.azure.storage_account import Storage
 from shared.errors import StorageUnavailable
 from shared.event import Event
-from shared.event.bursts import Gathering
+from shared.event.bursts import BurstKey
 from shared.stores.parking import Parked
 from shared.stores.window_blobs import OVERDUE, WindowBlobs
-from shared.stores.windows import Closing, Joined
+from shared.stores.windows import Joined, WindowClose
 from tests.delivery_parts import Clock, KeptParking, event
 
 pytestmark = pytest.mark.stack
 
 RULE = "burst"
-SHOP = Gathering("shop", 300)
+SHOP = BurstKey("shop", 300)
 
 
 class CrashedError(Exception):
@@ -120,7 +120,7 @@ class Cloud:
     def runs(self, instance: WindowBlobs | None = None) -> dict[str, list[str]]:
         """Deliver every close message that is in the queue; the ids of the events by window."""
         closer = instance or self.instance()
-        closings = [Closing.of(parked.event) for parked, _ in self.queue]
+        closings = [WindowClose.of(parked.event) for parked, _ in self.queue]
         self.queue.clear()
         closed = {each.window: closer.close(RULE, each.window) for each in closings if each}
         return {window: [one.id for one in events] for window, events in closed.items() if events}
@@ -141,7 +141,7 @@ def test_a_burst_is_one_window_with_all_its_events_in_order(cloud: Cloud) -> Non
     """Events of one key are collected by all instances together, and read in order of their time, once."""
     instances = [cloud.instance() for _ in range(3)]
     for number in (4, 2, 9, 2, 0, 4):
-        assert not instances[number % 3].collect(RULE, SHOP, numbered(number)).again
+        assert not instances[number % 3].collect(RULE, SHOP, numbered(number)).was_collected
     assert [delay for _, delay in cloud.queue] == [300]
     assert list(cloud.runs().values()) == [["e-0", "e-2", "e-4", "e-9"]]
 
@@ -150,7 +150,7 @@ def test_keys_and_rules_have_windows_of_their_own(cloud: Cloud) -> None:
     """What differs in key or rule is not collected together."""
     instance = cloud.instance()
     windows = {
-        instance.collect(rule, Gathering(key, 60), numbered(number)).window
+        instance.collect(rule, BurstKey(key, 60), numbered(number)).window
         for rule, key, number in ((RULE, "shop", 1), (RULE, "till", 2), ("other", "shop", 1))
     }
     assert len(windows) == 3
@@ -163,7 +163,7 @@ def test_a_closed_window_takes_nothing_more(cloud: Cloud) -> None:
     late.collect(RULE, SHOP, numbered(2))
     assert list(cloud.runs().values()) == [["e-1", "e-2"]]
     for instance, number in ((early, 3), (late, 4), (cloud.instance(), 5)):
-        assert not instance.collect(RULE, SHOP, numbered(number)).again
+        assert not instance.collect(RULE, SHOP, numbered(number)).was_collected
     assert list(cloud.runs().values()) == [["e-3", "e-4", "e-5"]]
 
 
@@ -181,7 +181,7 @@ def test_a_redelivery_after_the_close_is_told(cloud: Cloud) -> None:
     window = cloud.instance().collect(RULE, SHOP, numbered(1)).window
     cloud.runs()
     cloud.instance().collect(RULE, SHOP, numbered(2))
-    assert cloud.instance().collect(RULE, SHOP, numbered(1)) == Joined(window, again=True)
+    assert cloud.instance().collect(RULE, SHOP, numbered(1)) == Joined(window, was_collected=True)
     assert list(cloud.runs().values()) == [["e-2"]]
 
 
@@ -274,7 +274,7 @@ def test_many_instances_and_threads_at_once_lose_nothing(cloud: Cloud) -> None:
     again.wait()
     while any(each.is_alive() for each in writers):
         for parked, _ in list(cloud.queue):
-            closing = Closing.of(parked.event)
+            closing = WindowClose.of(parked.event)
             assert closing
             runs[closing.window] = [one.id for one in instances[0].close(RULE, closing.window)]
     for each in writers:

@@ -17,10 +17,10 @@ from shared.errors import EventError
 from shared.event import Event
 from shared.event.bursts import Burst, in_order
 from shared.rules import Rules, load_rules
-from shared.runs.claim_check import handed_over
+from shared.runs.claim_check import claim_check
 from shared.runs.ids import run_id_for_window
 from shared.stores.parking import Parked
-from shared.stores.windows import SOURCE, WINDOW_CLOSED, Closing, from_lines, to_line
+from shared.stores.windows import SOURCE, WINDOW_CLOSED, WindowClose, from_lines, to_line
 from shared.values.storable import MAX_CONF_BYTES, size_of
 from tests.delivery_parts import DAG, Delivering, event
 
@@ -147,7 +147,7 @@ def test_a_close_that_meets_an_outage_waits(
 def test_a_window_without_events_starts_nothing(intake: Intake, stub: AirflowStub) -> None:
     """The close of a window that nobody used is no run and no loss."""
     outcome = intake.receive_parked(
-        Parked(Closing(WINDOW, "north").to_event(), "burst", 0, datetime.now(UTC)).to_message()
+        Parked(WindowClose(WINDOW, "north").to_event(), "burst", 0, datetime.now(UTC)).to_message()
     )
     assert (outcome.kind, stub.runs) == (OutcomeKind.DUPLICATE, {})
 
@@ -168,7 +168,7 @@ def test_a_window_whose_rule_is_gone_is_kept(
     (letter,) = delivering.letters.kept.values()
     assert letter.code == "RuleChanged"
     assert isinstance(letter.subject, Event)
-    assert Closing.of(letter.subject) is not None
+    assert WindowClose.of(letter.subject) is not None
 
 
 def test_a_window_whose_close_is_given_up_takes_nothing_more(intake: Intake, delivering: Delivering) -> None:
@@ -222,7 +222,7 @@ def test_a_conf_that_is_too_large_goes_by_reference(
 def test_what_is_handed_over_is_whole(conf: dict[str, Any]) -> None:
     """What stands in the conf and what is named as left out are the whole, within the bound."""
     conf = conf | {"_updraft": {"rule": "r"}}
-    sent, whole = handed_over(conf, "https://account.example/conf")
+    sent, whole = claim_check(conf, "https://account.example/conf")
     assert size_of(sent) <= MAX_CONF_BYTES
     if whole is None:
         assert sent is conf
@@ -286,8 +286,8 @@ def test_an_event_that_no_window_takes_is_a_dead_letter(
 def test_what_is_explained_is_the_run_of_a_single_event(rules: Rules) -> None:
     """Before the fact a rule shows what it would start if the event stayed alone."""
     (decision,) = explain(opened(1), rules)
-    assert decision.gathering is not None
-    assert (decision.gathering.key, decision.gathering.seconds) == ("north", 300)
+    assert decision.burst_key is not None
+    assert (decision.burst_key.key, decision.burst_key.seconds) == ("north", 300)
     assert decision.request is not None
     assert decision.request.conf["ids"] == ["e-1"]
 

@@ -13,8 +13,8 @@ from cli.rules_file import Subparsers, add_rules_option
 from shared.errors import CredentialError, Problem, RulesError, SettingsError
 
 if TYPE_CHECKING:
-    from shared.airflow.auth.source import TokenSource
-    from shared.airflow.response import Answer
+    from shared.airflow.client import AirflowClient
+    from shared.airflow.response import AirflowResponse
     from shared.azure.key_vault import Vaults
     from shared.rules import Connection, Rules
     from shared.rules.model.auth import Auth
@@ -114,6 +114,7 @@ class Examination:
 
     def lines(self) -> Iterator[str]:
         """Yield the report's lines as they are found out."""
+        from shared.airflow.connect import connect  # noqa: PLC0415 - imports the client's auth kinds
         from shared.azure.credential import azure_credential  # noqa: PLC0415 - imports Azure's SDK
         from shared.azure.key_vault import Vaults  # noqa: PLC0415 - imports Azure's SDK
         from shared.settings import Settings  # noqa: PLC0415 - only this command's work needs it
@@ -137,8 +138,8 @@ class Examination:
             yield from (f"  {claim}" for claim in claims.lines(time.time()))
             without_roles |= auth.kind == "entra" and "roles" not in claims.claims
         if len(self.problems) == before:
-            source = self._source(connection, vaults)
-            yield from self._ask(connection, source, without_roles=without_roles)
+            client = connect(connection, vaults, self.rules.vaults)
+            yield from self._ask(client, without_roles=without_roles)
 
     def _claims(self, connection: "Connection", vaults: "Vaults", auth: "Auth") -> "Claims | str":
         from shared.airflow.auth.aws import AwsRole  # noqa: PLC0415 - as above
@@ -155,18 +156,8 @@ class Examination:
         except (CredentialError, SettingsError) as error:
             return str(error)
 
-    def _source(self, connection: "Connection", vaults: "Vaults") -> "TokenSource":
-        from shared.airflow.auth.source import token_source  # noqa: PLC0415 - as above
-        from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
-
-        secrets = vaults.named(connection.vault, self.rules.vaults)
-        return token_source(connection, secrets=secrets, credential=azure_credential)
-
-    def _ask(self, connection: "Connection", source: "TokenSource", *, without_roles: bool) -> Iterator[str]:
+    def _ask(self, client: "AirflowClient", *, without_roles: bool) -> Iterator[str]:
         """Ask the Airflow whether runs of each DAG may be started."""
-        from shared.airflow.client import AirflowClient  # noqa: PLC0415 - as above
-
-        client = AirflowClient(connection, source)
         dags = {
             rule.spec.start.dag: None
             for rule in self.rules.rules
@@ -194,7 +185,7 @@ def _own_identity(auth: "Auth") -> str | None:
     return auth.client_id if auth.kind in {"entra", "entra_exchange", "google", "aws"} else None
 
 
-def refusal_in_words(answer: "Answer", dag: str, *, without_roles: bool) -> str:
+def refusal_in_words(answer: "AirflowResponse", dag: str, *, without_roles: bool) -> str:
     """Return why runs of a DAG cannot be started, and which role is missing.
 
     Args:

@@ -17,7 +17,7 @@ from cli.rules_file import Subparsers
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import Kept, LetterStore
+    from cli.dead_letter_container import DeadLetterContainer, Kept
     from shared.azure.storage_account import Storage
     from shared.stores.dead_letter_reader import Letter
 
@@ -137,9 +137,9 @@ def overview(blobs: Iterable["Kept"], container: str) -> Iterator[str]:
     yield from problems
 
 
-def _places(args: argparse.Namespace) -> tuple["Storage", "LetterStore"]:
+def _places(args: argparse.Namespace) -> tuple["Storage", "DeadLetterContainer"]:
     """Return the app's own account, and the container with the letters."""
-    from cli.dead_letter_container import LetterStore  # noqa: PLC0415 - reads events, which `--help` does not
+    from cli.dead_letter_container import DeadLetterContainer  # noqa: PLC0415 - reads events, which `--help` does not
     from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
     from shared.azure.storage_account import CONNECTION, Storage  # noqa: PLC0415 - as above
 
@@ -148,11 +148,11 @@ def _places(args: argparse.Namespace) -> tuple["Storage", "LetterStore"]:
     address = urlsplit(args.container)
     if not address.scheme:
         ours = args.container == DEAD_LETTERS
-        return storage, LetterStore(storage.container(args.container), ours=ours)
+        return storage, DeadLetterContainer(storage.container(args.container), ours=ours)
     account, _, name = args.container.rstrip("/").rpartition("/")
     named = Storage({f"{CONNECTION}__blobServiceUri": account}, azure_credential)
     ours = name == DEAD_LETTERS and _is_account(storage, account)
-    return storage, LetterStore(named.container(name), ours=ours)
+    return storage, DeadLetterContainer(named.container(name), ours=ours)
 
 
 def _is_account(storage: "Storage", address: str) -> bool:
@@ -162,7 +162,7 @@ def _is_account(storage: "Storage", address: str) -> bool:
     return False
 
 
-def _show(store: "LetterStore", name: str) -> int:
+def _show(store: "DeadLetterContainer", name: str) -> int:
     kept = store.read(name)
     if kept is None:
         print(f"there is no {printable(name)} in {store.name}", file=sys.stderr)
@@ -180,7 +180,7 @@ def _show(store: "LetterStore", name: str) -> int:
 
 
 def _send(
-    storage: "Storage", store: "LetterStore", blobs: Iterable["Kept"], *, dry_run: bool
+    storage: "Storage", store: "DeadLetterContainer", blobs: Iterable["Kept"], *, dry_run: bool
 ) -> tuple[list[str], int]:
     """Send the letters again, and return the report and the exit status."""
     from cli.resend import Resender, resend  # noqa: PLC0415 - as in `_places`

@@ -41,7 +41,7 @@ class Backlog:
         self._rate = self._rate_at(now) + 1 / _MEMORY
         self._rated_at = now
 
-    def turned_away(self, now: float, *, places: int) -> float:
+    def delay_for_rejected(self, now: float, *, places: int) -> float:
         """Count an event that is turned away, and return the seconds until its turn.
 
         Args:

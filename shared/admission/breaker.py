@@ -50,11 +50,11 @@ class Breaker:
         self._probe: float | None = None
         self._period = 0
 
-    def enter(self) -> "Passage | None":
+    def enter(self) -> "Permission | None":
         """Return a passage for one request, to be reported on exactly once; None where it may not go."""
         with self._lock:
             if self._opened is None:
-                return Passage(self, self._period)
+                return Permission(self, self._period)
             now = self._clock()
             if now < self._opened + self._rest:
                 return None
@@ -62,7 +62,7 @@ class Breaker:
                 return None
             self._probe = now
             self._period += 1
-            return Passage(self, self._period)
+            return Permission(self, self._period)
 
     @property
     def state(self) -> BreakerState:
@@ -99,7 +99,7 @@ class Breaker:
                     self._period += 1
 
 
-class Passage:
+class Permission:
     """Leave to send one request; tell the breaker how it ended, once."""
 
     def __init__(self, breaker: Breaker, period: int) -> None:

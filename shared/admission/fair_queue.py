@@ -4,7 +4,7 @@ from collections import deque
 from threading import Event as Signal
 
 
-class Turn(Signal):
+class Waiter(Signal):
     """The signal that somebody waits for.
 
     Attributes:
@@ -16,11 +16,11 @@ class Turn(Signal):
         self.served = False
 
 
-class WaitingLine:
+class FairQueue:
     """One line a rule, whose heads are served in turn. The caller keeps threads apart."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, deque[Turn]] = {}
+        self._lines: dict[str, deque[Waiter]] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -31,14 +31,14 @@ class WaitingLine:
         own = len(self._lines.get(rule, ()))
         return own + sum(min(len(line), own + 1) for name, line in self._lines.items() if name != rule)
 
-    def join(self, rule: str) -> Turn:
+    def join(self, rule: str) -> Waiter:
         """Return a signal that is set when it is this caller's turn, or when nobody's turn will come soon."""
-        turn = Turn()
+        turn = Waiter()
         self._lines.setdefault(rule, deque()).append(turn)
         self._count += 1
         return turn
 
-    def leave(self, rule: str, turn: Turn) -> None:
+    def leave(self, rule: str, turn: Waiter) -> None:
         """Go without having been served."""
         line = self._lines[rule]
         line.remove(turn)

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from shared.admission.adaptive_limit import AdaptiveLimit
 from shared.admission.backlog import Backlog
-from shared.admission.fair_queue import WaitingLine
+from shared.admission.fair_queue import FairQueue
 from shared.admission.permit_store import PermitStore, Result, Step
 from shared.admission.permits import OWN_RANDOM, Permits
 from shared.log import LOGGER
@@ -67,7 +67,7 @@ class Limiter(Protocol):
             healthy: False where the answer was an error, a time-out or 429, True for a definite answer.
         """
 
-    def turned_away(self) -> float:
+    def delay_for_rejected(self) -> float:
         """Count an event that found no place and will come back; returns the seconds until its turn.
 
         0 where other instances have the places: one of them may have the next turn.
@@ -122,7 +122,7 @@ class SharedLimiter:
         self._work = threading.Condition(self._lock)
         self._keeper: threading.Thread | None = None
         self._limit = AdaptiveLimit(most)
-        self._line = WaitingLine()
+        self._line = FairQueue()
         self._backlog = Backlog()
         self._held_back: list[Signal] = []
         self._in_flight = 0
@@ -170,14 +170,14 @@ class SharedLimiter:
         if handed_over:
             time.sleep(0)  # who has the place now goes first; this thread would keep the interpreter
 
-    def turned_away(self) -> float:
+    def delay_for_rejected(self) -> float:
         """Count an event that found no place; see `Limiter`."""
         with self._lock:
             now = self._clock()
             usable = self._permits.usable(now)
             if not usable and not self._permits.unreachable:
                 return 0.0  # whoever holds permits takes it up; our own listeners are held back meanwhile
-            return self._backlog.turned_away(now, places=usable)
+            return self._backlog.delay_for_rejected(now, places=usable)
 
     def hold_back(self, *, longest: float) -> None:
         """Wait until there is room for more events; see `Limiter`."""

@@ -217,10 +217,10 @@ class PermitBlobs:
                 from azure.core import PipelineClient  # noqa: PLC0415 - as above
                 from azure.core.pipeline.policies import BearerTokenCredentialPolicy  # noqa: PLC0415 - as above
 
-                from shared.azure.credential import impatient  # noqa: PLC0415 - as above
+                from shared.azure.credential import short_timeouts  # noqa: PLC0415 - as above
 
                 policies = [BearerTokenCredentialPolicy(self._credential(), _SCOPE)]
-                transport = impatient()["transport"]
+                transport = short_timeouts()["transport"]
                 self._pipeline = PipelineClient(self._address(), policies=policies, transport=transport)
             return self._pipeline
 

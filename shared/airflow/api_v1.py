@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow.response import Answer, why_unsendable
+from shared.airflow.response import AirflowResponse, why_unsendable
 from shared.airflow.transport import NEWEST, NO_RUN, Transport, segment
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class AirflowV1:
         self._transport = transport
         self._clock = clock
 
-    def start_run(self, request: "RunRequest", *, within: float | None = None) -> Answer:
+    def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
         """Ask for a DAG run; `logical_date` is left out of the body where the run has none.
 
         Two runs that take the same moment as their date are rare and not the same run: the request is sent
@@ -50,7 +50,7 @@ class AirflowV1:
             CredentialError: There is no token to ask with; nothing was sent.
         """
         if reason := _why_no_run(request):
-            return Answer(sent=False, unsendable=reason)
+            return AirflowResponse(sent=False, invalid=reason)
         body: JsonObject = {"dag_run_id": request.dag_run_id, "conf": request.conf}
         if request.note is not None:
             body["note"] = request.note
@@ -63,11 +63,11 @@ class AirflowV1:
             answer = self._transport.ask("POST", path, body, dag_run_id=request.dag_run_id, within=left)
             if request.logical_date is not None or not _means_the_date(answer):
                 return answer
-        return Answer(
+        return AirflowResponse(
             sent=False, error="other runs of the DAG took the same moment as their logical date, repeatedly"
         )
 
-    def try_start(self, dag_id: str, *, within: float | None = None) -> Answer:
+    def try_start(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Ask for a run in a way that is always refused; arguments and errors as `start_run`.
 
         Who may start runs of the DAG is checked before the body: 403 for who may not, and
@@ -76,12 +76,12 @@ class AirflowV1:
         path = f"/api/v1/dags/{segment(dag_id)}/dagRuns"
         return self._transport.ask("POST", path, NO_RUN, within=within)
 
-    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
+    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a run up by its id; arguments and errors as `start_run`."""
         path = f"/api/v1/dags/{segment(dag_id)}/dagRuns/{segment(dag_run_id)}"
         return self._transport.ask("GET", path, dag_run_id=dag_run_id, within=within)
 
-    def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
         return self._transport.ask("GET", f"/api/v1/dags/{segment(dag_id)}", within=within)
 
@@ -91,7 +91,7 @@ class AirflowV1:
         prefix: str,  # noqa: ARG002 - as v2 has it
         *,
         within: float | None = None,
-    ) -> Answer:
+    ) -> AirflowResponse:
         """Return a DAG's newest runs, newest first, of any id: Airflow 2 cannot be asked for some of them.
 
         Arguments and errors are those of `start_run`.
@@ -99,7 +99,7 @@ class AirflowV1:
         query = f"order_by=-id&limit={NEWEST}"
         return self._transport.ask("GET", f"/api/v1/dags/{segment(dag_id)}/dagRuns?{query}", within=within)
 
-    def get(self, path: str, *, within: float | None = None) -> Answer:
+    def get(self, path: str, *, within: float | None = None) -> AirflowResponse:
         """Ask for what is at a path below `/api/v1`, already quoted; errors as `start_run`."""
         return self._transport.ask("GET", f"/api/v1{path}", within=within)
 
@@ -124,6 +124,6 @@ def _is_moment(text: str) -> bool:
         return False
 
 
-def _means_the_date(answer: Answer) -> bool:
+def _means_the_date(answer: AirflowResponse) -> bool:
     """Tell a 409 for the logical date from one for the run id."""
-    return answer.status == _CONFLICT and "DAGRun logical date:" in answer.words
+    return answer.status == _CONFLICT and "DAGRun logical date:" in answer.message

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from shared.airflow.response import Answer, why_unsendable
+from shared.airflow.response import AirflowResponse, why_unsendable
 from shared.airflow.transport import NEWEST, NO_RUN, Transport, segment
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class AirflowV2:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def start_run(self, request: "RunRequest", *, within: float | None = None) -> Answer:
+    def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
         """Ask for a DAG run. `logical_date` is always in the body: API v2 demands the key, null or not.
 
         Args:
@@ -41,15 +41,15 @@ class AirflowV2:
             "run_after": request.run_after,
         }
         if reason := why_unsendable({"conf": request.conf}):
-            return Answer(sent=False, unsendable=reason)
+            return AirflowResponse(sent=False, invalid=reason)
         try:
             body = to_jsonable_python(slim_client().TriggerDAGRunPostBody(**fields).to_dict())
         except ValueError as exc:  # pydantic's ValidationError is one
-            return Answer(sent=False, unsendable=f"not a DAG run: {exc}")
+            return AirflowResponse(sent=False, invalid=f"not a DAG run: {exc}")
         path = f"/api/v2/dags/{segment(request.dag_id)}/dagRuns"
         return self._transport.ask("POST", path, body, dag_run_id=request.dag_run_id, within=within)
 
-    def try_start(self, dag_id: str, *, within: float | None = None) -> Answer:
+    def try_start(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Ask for a run in a way that is always refused; arguments and errors as `start_run`.
 
         Who may start runs of the DAG is checked before the body: 403 for who may not, and
@@ -58,16 +58,16 @@ class AirflowV2:
         path = f"/api/v2/dags/{segment(dag_id)}/dagRuns"
         return self._transport.ask("POST", path, NO_RUN, within=within)
 
-    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
+    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a run up by its id; arguments and errors as `start_run`."""
         path = f"/api/v2/dags/{segment(dag_id)}/dagRuns/{segment(dag_run_id)}"
         return self._transport.ask("GET", path, dag_run_id=dag_run_id, within=within)
 
-    def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
         return self._transport.ask("GET", f"/api/v2/dags/{segment(dag_id)}", within=within)
 
-    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> Answer:
+    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> AirflowResponse:
         """Return a DAG's newest runs whose ids begin so, newest first; arguments and errors as `start_run`.
 
         Airflow before 3.3 knows the slower pattern alone, which finds more: whoever asks looks at the ids.
@@ -75,6 +75,6 @@ class AirflowV2:
         query = f"run_id_prefix_pattern={prefix}&run_id_pattern={prefix}&order_by=-id&limit={NEWEST}"
         return self._transport.ask("GET", f"/api/v2/dags/{segment(dag_id)}/dagRuns?{query}", within=within)
 
-    def get(self, path: str, *, within: float | None = None) -> Answer:
+    def get(self, path: str, *, within: float | None = None) -> AirflowResponse:
         """Ask for what is at a path below `/api/v2`, already quoted; errors as `start_run`."""
         return self._transport.ask("GET", f"/api/v2{path}", within=within)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.airflow.api_v1 import AirflowV1
 from shared.airflow.api_v2 import AirflowV2
-from shared.airflow.response import Answer
+from shared.airflow.response import AirflowResponse
 from shared.airflow.transport import BODY_LIMIT, AirflowConnection, Transport
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class AirflowClient:
         if connection.api != "auto":
             self._version = (AirflowV1 if connection.api == "v1" else AirflowV2)(self._transport)
 
-    def start_run(self, request: "RunRequest", *, within: float | None = None) -> Answer:
+    def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
         """Ask for a DAG run.
 
         Args:
@@ -52,23 +52,23 @@ class AirflowClient:
         """
         return self._ask(lambda version, left: version.start_run(request, within=left), within)
 
-    def try_start(self, dag_id: str, *, within: float | None = None) -> Answer:
+    def try_start(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Ask whether we may start runs of a DAG, without starting one: 400 or 422 means yes."""
         return self._ask(lambda version, left: version.try_start(dag_id, within=left), within)
 
-    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
+    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a run up by its id; arguments and errors as `start_run`."""
         return self._ask(lambda version, left: version.get_run(dag_id, dag_run_id, within=left), within)
 
-    def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
         return self._ask(lambda version, left: version.get_dag(dag_id, within=left), within)
 
-    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> Answer:
+    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> AirflowResponse:
         """Return a DAG's newest runs, newest first, among them those whose ids begin with `prefix`."""
         return self._ask(lambda version, left: version.newest_runs(dag_id, prefix, within=left), within)
 
-    def get(self, path: str, *, within: float | None = None) -> Answer:
+    def get(self, path: str, *, within: float | None = None) -> AirflowResponse:
         """Ask for what is at a path of the API, as in `/importErrors`; errors as `start_run`.
 
         Args:
@@ -77,19 +77,23 @@ class AirflowClient:
         """
         return self._ask(lambda version, left: version.get(path, within=left), within)
 
-    def _ask(self, call: Callable[[_Version, float | None], Answer], within: float | None) -> Answer:
+    def _ask(
+        self, call: Callable[[_Version, float | None], AirflowResponse], within: float | None
+    ) -> AirflowResponse:
         version = self._version  # read once; it is only ever set from None
         if version is not None:
             return call(version, within)
         started = time.monotonic()
         patience = threading.TIMEOUT_MAX if within is None else min(max(within, 0.0), threading.TIMEOUT_MAX)
         if not self._lock.acquire(timeout=patience):
-            return Answer(sent=False, error="this Airflow is still being asked for its API's version")
+            return AirflowResponse(
+                sent=False, error="this Airflow is still being asked for its API's version"
+            )
         token_seconds = 0.0
         try:
             if self._version is None:
                 found = self._find(_left(within, started))
-                if isinstance(found, Answer):
+                if isinstance(found, AirflowResponse):
                     return found
                 self._version, token_seconds = found
             version = self._version
@@ -98,7 +102,7 @@ class AirflowClient:
         answer = call(version, _left(within, started))
         return replace(answer, token_seconds=answer.token_seconds + token_seconds)
 
-    def _find(self, within: float | None) -> tuple[_Version, float] | Answer:
+    def _find(self, within: float | None) -> tuple[_Version, float] | AirflowResponse:
         """Ask which version is spoken; the answer that stood in the way where neither tells.
 
         With the version come the seconds that the token took, which the first to ask has waited for.
@@ -118,7 +122,7 @@ class AirflowClient:
             return _before_the_request(second)
         if first.status in _NOT_HERE and second.status in _NOT_HERE:
             text = "neither /api/v2/version nor /api/v1/version is there: check the connection's url"
-            return Answer(status=404, text=text, seconds=first.seconds + second.seconds)
+            return AirflowResponse(status=404, text=text, seconds=first.seconds + second.seconds)
         return second if first.status in _NOT_HERE else first
 
 
@@ -137,17 +141,17 @@ def _left(within: float | None, started: float) -> float | None:
     return None if within is None else within - (time.monotonic() - started)
 
 
-def _tells_version(answer: Answer) -> bool:
+def _tells_version(answer: AirflowResponse) -> bool:
     return answer.status == 200 and answer.body is not None and "version" in answer.body  # noqa: PLR2004 - HTTP's own number
 
 
-def _is_elsewhere(answer: Answer) -> bool:
+def _is_elsewhere(answer: AirflowResponse) -> bool:
     """Tell whether an answer is of somebody who is there, but does not speak this version."""
     status = answer.status
     return status is not None and not answer.error and (status < 400 or status in _NOT_HERE)  # noqa: PLR2004 - as above
 
 
-def _before_the_request(answer: Answer) -> Answer:
+def _before_the_request(answer: AirflowResponse) -> AirflowResponse:
     """Return what an answer to the question for the version means for the request that has to wait for it.
 
     Nothing was asked for yet: an outage that would leave a run in doubt leaves none here.

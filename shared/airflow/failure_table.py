@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from shared.airflow.response import Answer
+from shared.airflow.response import AirflowResponse
 
 _INVALID_TOKEN: Final = re.compile(
     r"(invalid|expired)\b.*\btoken|token\b.*\b(invalid|expired)", re.IGNORECASE
@@ -39,7 +39,7 @@ class AnswerClass(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row of the table.
 
     Attributes:
@@ -56,25 +56,25 @@ class Row:
     answer_class: AnswerClass
     happens: str
     sentence: str
-    applies: Callable[[Answer], bool]
+    applies: Callable[[AirflowResponse], bool]
 
 
-def _ok(answer: Answer) -> bool:
+def _ok(answer: AirflowResponse) -> bool:
     return answer.status is not None and 200 <= answer.status < 300  # noqa: PLR2004 - RFC 9110 section 15.3
 
 
-def _is(*statuses: int) -> Callable[[Answer], bool]:
+def _is(*statuses: int) -> Callable[[AirflowResponse], bool]:
     return lambda answer: answer.status in statuses
 
 
-def is_stale_token(answer: Answer) -> bool:
+def is_stale_token(answer: AirflowResponse) -> bool:
     """Tell whether Airflow refused the token itself, so that a new one may do.
 
     Airflow 3 answers 401 to a missing or an expired token, 403 `Invalid JWT token` to any other that it
     cannot use, and 403 `Forbidden` to a good one that may not.
     """
     return answer.status == 401 or (  # noqa: PLR2004
-        answer.status == 403 and _INVALID_TOKEN.search(answer.words) is not None  # noqa: PLR2004
+        answer.status == 403 and _INVALID_TOKEN.search(answer.message) is not None  # noqa: PLR2004
     )
 
 
@@ -83,16 +83,16 @@ _LOOKED_UP: Final = (
     "looked up by its id: ours is started, somebody else's rejected; absent, it is tried again, then parked"
 )
 
-FAILURE_TABLE: Final[tuple[Row, ...]] = (
-    Row(
+FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
+    TableRow(
         "Unsendable",
         "nothing: the request cannot be put into JSON",
         AnswerClass.REJECTED,
         "dead letter at once",
         "the run cannot be asked for",
-        lambda answer: bool(answer.unsendable),
+        lambda answer: bool(answer.invalid),
     ),
-    Row(
+    TableRow(
         "NoConnection",
         "nothing: no connection, DNS, TLS or connect time-out",
         AnswerClass.TRANSIENT,
@@ -100,7 +100,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "Airflow cannot be reached",
         lambda answer: not answer.sent,
     ),
-    Row(
+    TableRow(
         "BrokenOff",
         "a read time-out, a reset or half an answer",
         AnswerClass.AMBIGUOUS,
@@ -108,7 +108,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "the connection broke before the whole answer came",
         lambda answer: bool(answer.error) or answer.status is None,
     ),
-    Row(
+    TableRow(
         "OtherRun",
         "2xx with JSON that does not name our run",
         AnswerClass.DENIED,
@@ -116,7 +116,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "something that is not the Airflow we know answered for another run: check the connection's url",
         lambda answer: _ok(answer) and answer.body is not None and answer.other_run,
     ),
-    Row(
+    TableRow(
         "Started",
         "2xx with JSON",
         AnswerClass.STARTED,
@@ -124,7 +124,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "Airflow has a new run",
         lambda answer: _ok(answer) and answer.body is not None,
     ),
-    Row(
+    TableRow(
         "NotJson",
         "2xx that is not JSON",
         AnswerClass.DENIED,
@@ -132,7 +132,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "a login page or a proxy answered instead of Airflow: check the connection's url and auth",
         _ok,
     ),
-    Row(
+    TableRow(
         "Redirect",
         "3xx",
         AnswerClass.DENIED,
@@ -140,7 +140,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "a login page or a proxy stands in the way: check the connection's url and auth",
         lambda answer: answer.status is not None and 300 <= answer.status < 400,  # noqa: PLR2004
     ),
-    Row(
+    TableRow(
         "Conflict",
         "409",
         AnswerClass.CONFLICT,
@@ -149,7 +149,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "Airflow has such a run already",
         _is(409),
     ),
-    Row(
+    TableRow(
         "StaleToken",
         "401, or 403 that calls the token invalid",
         AnswerClass.STALE_TOKEN,
@@ -157,7 +157,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "Airflow refuses our token, and a new one as well: check the connection's auth",
         is_stale_token,
     ),
-    Row(
+    TableRow(
         "Forbidden",
         "403 otherwise, 407",
         AnswerClass.DENIED,
@@ -166,7 +166,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "the DAG",
         _is(403, 407),
     ),
-    Row(
+    TableRow(
         "MissingDag",
         "404",
         AnswerClass.MISSING_DAG,
@@ -175,7 +175,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "Airflow has no such DAG",
         _is(404),
     ),
-    Row(
+    TableRow(
         "Busy",
         "408, 425, 429 or 5xx",
         AnswerClass.AMBIGUOUS,
@@ -183,7 +183,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "Airflow, or a proxy before it, is out of order or overloaded",
         lambda answer: answer.status in {408, 425, 429} or (answer.status or 0) >= 500,  # noqa: PLR2004
     ),
-    Row(
+    TableRow(
         "Refused",
         "400, 405, 413, 422 and every other 4xx",
         AnswerClass.REJECTED,
@@ -191,7 +191,7 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
         "Airflow refuses the run",
         lambda answer: answer.status is not None and 400 <= answer.status < 500,  # noqa: PLR2004
     ),
-    Row(
+    TableRow(
         "Unknown",
         "anything else",
         AnswerClass.AMBIGUOUS,
@@ -202,15 +202,15 @@ FAILURE_TABLE: Final[tuple[Row, ...]] = (
 )
 
 
-def classify(answer: Answer) -> Row:
+def classify(answer: AirflowResponse) -> TableRow:
     """Return the row that an answer belongs to."""
     return next(row for row in FAILURE_TABLE if row.applies(answer))
 
 
-def explain(row: Row, answer: Answer) -> str:
+def explain(row: TableRow, answer: AirflowResponse) -> str:
     """Return why, for a person: the row's sentence, the status, and Airflow's own words."""
     status = f"HTTP {answer.status}" if answer.status is not None else ""
     place = f"to {answer.location}" if answer.location else ""
     facts = " ".join(part for part in (status, place) if part)
-    words = answer.unsendable or answer.error or answer.words
-    return row.sentence + (f" ({facts})" if facts else "") + (f": {words}" if words else "")
+    message = answer.invalid or answer.error or answer.message
+    return row.sentence + (f" ({facts})" if facts else "") + (f": {message}" if message else "")

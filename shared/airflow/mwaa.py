@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from shared.airflow.auth.aws import AwsProof, AwsSigner
-from shared.airflow.response import Answer
+from shared.airflow.response import AirflowResponse
 from shared.airflow.transport import TEXT_KEPT, AirflowConnection, Transport, segment
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class MwaaTransport(Transport):
         *,
         dag_run_id: str | None = None,
         within: float | None = None,
-    ) -> Answer:
+    ) -> AirflowResponse:
         """Send a signed request; see `Transport`. A path that is too long is an answer too."""
         inner = path.split("?", maxsplit=1)[0].split("/", 3)[-1]
         fits = len(inner) < PATH_LIMIT  # the slash before it counts as well
@@ -71,13 +71,13 @@ class MwaaTransport(Transport):
             return self._find_run(path.rpartition("/")[0], dag_run_id, within)
         if not fits:
             reason = f"Amazon MWAA takes paths of {PATH_LIMIT} characters, and /{inner} has {len(inner) + 1}"
-            return Answer(sent=False, unsendable=reason)
+            return AirflowResponse(sent=False, invalid=reason)
         answer = super().ask(method, path, body, dag_run_id=dag_run_id, within=within)
         return _of_the_version_asked(answer, path) if inner == "version" else answer
 
     def send(
         self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
-    ) -> Answer:
+    ) -> AirflowResponse:
         """Wrap one request, sign it, and unwrap the answer; see `Transport`."""
         assert isinstance(proof, AwsProof)
         inner, _, query = path.partition("?")
@@ -101,7 +101,7 @@ class MwaaTransport(Transport):
         SigV4Auth(proof.credentials, _SERVICE, self._region).add_auth(request)
         return {name: value for name, value in request.headers.items() if name != "Content-Type"}
 
-    def _unwrapped(self, answer: Answer) -> Answer:
+    def _unwrapped(self, answer: AirflowResponse) -> AirflowResponse:
         """Return what Airflow answered; an error of AWS's own as the status that stands for it."""
         body, status = answer.body or {}, answer.status
         if status is None or answer.error:
@@ -126,7 +126,7 @@ class MwaaTransport(Transport):
             told += "; allow the role airflow:InvokeRestApi on the environment and its Airflow role"
         return replace(answer, status=_STATUSES.get(answer.code, status), body={"detail": told})
 
-    def _find_run(self, runs: str, dag_run_id: str, within: float | None) -> Answer:
+    def _find_run(self, runs: str, dag_run_id: str, within: float | None) -> AirflowResponse:
         """Look for a run among a DAG's, newest first, by its exact id.
 
         Airflow 3 may search for the id, and then one page is all; one that does not know how, and Airflow 2,
@@ -157,7 +157,7 @@ class MwaaTransport(Transport):
         return replace(answer, status=None, body=None, error=doubt)
 
 
-def _airflows(answer: Answer, status: int, response: "Json") -> Answer:
+def _airflows(answer: AirflowResponse, status: int, response: "Json") -> AirflowResponse:
     """Return an answer with what Airflow said in place of MWAA's wrapping."""
     body: JsonObject | None = response if isinstance(response, dict) else None
     text = ""
@@ -171,7 +171,7 @@ def _airflows(answer: Answer, status: int, response: "Json") -> Answer:
     return replace(answer, status=status, body=body, text=text)
 
 
-def _of_the_version_asked(answer: Answer, path: str) -> Answer:
+def _of_the_version_asked(answer: AirflowResponse, path: str) -> AirflowResponse:
     """Return 404 where the environment speaks the other version: MWAA's paths do not tell them apart."""
     version = str((answer.body or {}).get("version", ""))
     if answer.status != 200 or not version:  # noqa: PLR2004 - HTTP's own number

@@ -10,7 +10,7 @@ WORDS_SHOWN = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AirflowResponse:
     """The end of one request to Airflow.
 
     Attributes:
@@ -35,14 +35,14 @@ class Answer:
     code: str = ""
     location: str = ""
     sent: bool = True
-    unsendable: str = ""
+    invalid: str = ""
     other_run: bool = False
     error: str = ""
     seconds: float = 0.0
     token_seconds: float = 0.0
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """Airflow's own words on one line, without the input that a validation error echoes."""
         if self.body is None:
             return self.text[:WORDS_SHOWN]

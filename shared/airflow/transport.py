@@ -3,7 +3,7 @@
 The official client is used for what it knows (addresses, bodies, connections) and kept from what hurts: it
 has no time-out by itself, follows redirects with a second POST, and raises validation errors for answers of
 newer servers after the run exists. So every call has time-outs, redirects are answers, and the body is read
-here, leniently and bounded. Whatever goes wrong on the way becomes an `Answer`, in one place.
+here, leniently and bounded. Whatever goes wrong on the way becomes an `AirflowResponse`, in one place.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 from shared.airflow.failure_table import is_stale_token
-from shared.airflow.response import Answer
+from shared.airflow.response import AirflowResponse
 from shared.backoff import retry_after_seconds
 from shared.version import VERSION
 
@@ -92,7 +92,7 @@ class Transport:
         *,
         dag_run_id: str | None = None,
         within: float | None = None,
-    ) -> Answer:
+    ) -> AirflowResponse:
         """Send with a token; where Airflow calls it stale, once more with a new one.
 
         Args:
@@ -126,7 +126,7 @@ class Transport:
 
     def send(
         self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
-    ) -> Answer:
+    ) -> AirflowResponse:
         """Send one request and read its answer: the one place where the libraries' errors become answers.
 
         Args:
@@ -147,7 +147,7 @@ class Transport:
         most = max(within if within is not None else float("inf"), _SHORTEST_TIMEOUT)
         timeouts = (min(self.connection.connect_timeout, most), min(self.connection.read_timeout, most))
         started = time.monotonic()
-        answer = Answer()
+        answer = AirflowResponse()
         try:
             # The body is plain JSON by now; the client would walk through it once more, which costs time.
             method, url, headers, *_ = api.param_serialize(method, path, header_params=headers)
@@ -159,7 +159,7 @@ class Transport:
                 answer, sent=answer.status is not None or _may_be_sent(exc), error=_in_words(exc)
             )
         except ValueError:  # http.client refuses a header with a line break, and would show it: a token
-            answer = Answer(sent=False, error="the token cannot be put into a header")
+            answer = AirflowResponse(sent=False, error="the token cannot be put into a header")
         return replace(answer, seconds=time.monotonic() - started)
 
     def client(self) -> Any:  # noqa: ANN401 - the official client, loaded late, has no static type here
@@ -202,9 +202,9 @@ def segment(name: str) -> str:
     return quote(name, safe="") if name.strip(".") else "%2E" * len(name)
 
 
-def _head(response: "BaseHTTPResponse") -> Answer:
+def _head(response: "BaseHTTPResponse") -> AirflowResponse:
     location = urlsplit(response.headers.get("Location", ""))
-    return Answer(
+    return AirflowResponse(
         status=response.status,
         retry_after=retry_after_seconds(response.headers.get("Retry-After"), lambda: datetime.now(UTC)),
         code=re.split("[:#]", response.headers.get("x-amzn-ErrorType", ""))[0][:_CODE_KEPT],
@@ -212,7 +212,7 @@ def _head(response: "BaseHTTPResponse") -> Answer:
     )
 
 
-def _with_body(answer: Answer, response: "BaseHTTPResponse", *, until: float) -> Answer:
+def _with_body(answer: AirflowResponse, response: "BaseHTTPResponse", *, until: float) -> AirflowResponse:
     """Read the body within its bounds, and give the connection back to the pool or close it."""
     chunks: list[bytes] = []
     size = 0
@@ -267,5 +267,5 @@ def _may_be_sent(exc: Exception) -> bool:
 
 
 def _in_words(exc: Exception) -> str:
-    words = " ".join(str(getattr(exc, "reason", None) or exc).split())
-    return f"{type(exc).__name__}: {words}"[:TEXT_KEPT]
+    message = " ".join(str(getattr(exc, "reason", None) or exc).split())
+    return f"{type(exc).__name__}: {message}"[:TEXT_KEPT]

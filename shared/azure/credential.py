@@ -99,10 +99,10 @@ def _managed_identity(settings: Mapping[str, str], client_id: str | None) -> "To
         )
     from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - 150 ms that are paid on first use
 
-    return ManagedIdentityCredential(client_id=client_id, **impatient())
+    return ManagedIdentityCredential(client_id=client_id, **short_timeouts())
 
 
-def impatient() -> dict[str, Any]:
+def short_timeouts() -> dict[str, Any]:
     """Return the options that keep an Azure client within an event's budget of about 20 seconds.
 
     By default azure-core retries three times over 4.8 s, and waits as long as a Retry-After says. Here a
@@ -114,12 +114,12 @@ def impatient() -> dict[str, Any]:
     """
     from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415 - as the credentials above
 
-    class Impatient(RequestsTransport):  # type: ignore[misc] # azure-core loads it by name, without a type
+    class ShortTimeouts(RequestsTransport):  # type: ignore[misc] # azure-core loads it by name, without a type
         def sleep(self, duration: float) -> None:
             super().sleep(min(duration, _LONGEST_WAIT))
 
     return {
-        "transport": Impatient(connection_timeout=2, read_timeout=5),
+        "transport": ShortTimeouts(connection_timeout=2, read_timeout=5),
         "retry_total": 1,
         "retry_connect": 1,
         "retry_read": 0,

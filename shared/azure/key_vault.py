@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from shared.azure.credential import fetch_token, impatient
-from shared.azure.refreshing import Cached, Lease
+from shared.azure.credential import fetch_token, short_timeouts
+from shared.azure.refreshing import Fetched, RefreshingValue
 from shared.errors import SecretUnavailable, SettingsError, TokenUnavailable
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class KeyVault:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._client: SecretClient | None = None
-        self._secrets: dict[str, Cached[str]] = {}
+        self._secrets: dict[str, RefreshingValue[str]] = {}
 
     @property
     def url(self) -> str:
@@ -113,7 +113,7 @@ class KeyVault:
         """Read a secret anew, whatever is held, because its value was refused; raises as `get`."""
         return self._secret(name).renew()
 
-    def _secret(self, name: str) -> Cached[str]:
+    def _secret(self, name: str) -> RefreshingValue[str]:
         secret = self._secrets.get(name)
         if secret is None:
             if not _NAME.fullmatch(name):
@@ -125,7 +125,7 @@ class KeyVault:
             with self._lock:
                 secret = self._secrets.setdefault(
                     name,
-                    Cached(
+                    RefreshingValue(
                         lambda _: self._read(name),
                         what=f"secret {name!r} of {self._url}",
                         drop_when_denied=True,
@@ -134,7 +134,7 @@ class KeyVault:
                 )
         return secret
 
-    def _read(self, name: str) -> Lease[str]:
+    def _read(self, name: str) -> Fetched[str]:
         from azure.core.exceptions import (  # noqa: PLC0415 - paid on first use
             AzureError,
             HttpResponseError,
@@ -158,7 +158,7 @@ class KeyVault:
             raise self._unavailable(name, _NO_VAULT, permanent=True) from exc
         return self._lease(name, found)
 
-    def _lease(self, name: str, found: "KeyVaultSecret") -> Lease[str]:
+    def _lease(self, name: str, found: "KeyVaultSecret") -> Fetched[str]:
         now = self._clock()
         expires_on = found.properties.expires_on
         # The vault still gives out an expired secret: the attribute is for its readers to heed.
@@ -169,7 +169,7 @@ class KeyVault:
         if not found.value:
             raise self._unavailable(name, "it is empty; set a value", permanent=True)
         renew_at = now + self._ttl * (0.9 + 0.2 * self._jitter())
-        return Lease(found.value, min(renew_at, expiry), min(renew_at + self._stale_for, expiry))
+        return Fetched(found.value, min(renew_at, expiry), min(renew_at + self._stale_for, expiry))
 
     def _answered(self, name: str, exc: "HttpResponseError") -> SecretUnavailable:
         """Tell what an error status means (https://learn.microsoft.com/rest/api/keyvault#errors)."""
@@ -199,7 +199,7 @@ class KeyVault:
             if self._client is None:
                 from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - paid on first use
 
-                self._client = SecretClient(self._url, _NamedHop(self._credential), **impatient())
+                self._client = SecretClient(self._url, _NamedHop(self._credential), **short_timeouts())
             return self._client
 
 

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Lease[T]:
+class Fetched[T]:
     """A fetched value and how long it may be used.
 
     Attributes:
@@ -46,10 +46,10 @@ class _Flight[T]:
 
     def __init__(self) -> None:
         self._landed = threading.Event()
-        self._lease: Lease[T] | None = None
+        self._lease: Fetched[T] | None = None
         self._error: BaseException | None = None
 
-    def bring(self, lease: Lease[T] | None, error: BaseException | None) -> None:
+    def bring(self, lease: Fetched[T] | None, error: BaseException | None) -> None:
         self._lease, self._error = lease, error
         self._landed.set()
 
@@ -67,7 +67,7 @@ class _Failure:
     until: float
 
 
-class Cached[T]:
+class RefreshingValue[T]:
     """A value with single flight, used on while it is renewed; safe to use from any thread.
 
     Args:
@@ -81,7 +81,7 @@ class Cached[T]:
 
     def __init__(
         self,
-        fetch: Callable[[T | None], Lease[T]],
+        fetch: Callable[[T | None], Fetched[T]],
         *,
         what: str,
         drop_when_denied: bool = False,
@@ -92,7 +92,7 @@ class Cached[T]:
         self._drop_when_denied = drop_when_denied
         self._clock = clock
         self._lock = threading.Lock()
-        self._lease: Lease[T] | None = None
+        self._lease: Fetched[T] | None = None
         self._flight: _Flight[T] | None = None
         self._failure: _Failure | None = None
         self._same_until = 0.0
@@ -180,8 +180,8 @@ class Cached[T]:
     def _paused(self, now: float) -> bool:
         return self._failure is not None and now < self._failure.until
 
-    def _fly(self, flight: _Flight[T], refused: T | None) -> Lease[T]:
-        lease: Lease[T] | None = None
+    def _fly(self, flight: _Flight[T], refused: T | None) -> Fetched[T]:
+        lease: Fetched[T] | None = None
         failure: BaseException | None = None
         try:
             lease = self._fetch(refused)

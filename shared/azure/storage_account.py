@@ -143,7 +143,7 @@ def storage_errors(doing: str) -> Iterator[None]:
         ) from exc
 
 
-def made_when_missing(create: Callable[[], object], act: Callable[[], object]) -> None:
+def create_if_missing(create: Callable[[], object], act: Callable[[], object]) -> None:
     """Do something in a queue or container, and make that first where it turns out to be missing.
 
     The usual case costs no extra call. Two that make it at once do not get in each other's way.

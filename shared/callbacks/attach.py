@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.errors import SettingsError, TokenUnavailable
 from shared.runs.provenance import RESERVED
-from shared.runs.ref import RunName
+from shared.runs.ref import RunRef
 from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
-    from shared.airflow.response import Answer
+    from shared.airflow.client import AirflowClient
+    from shared.airflow.response import AirflowResponse
     from shared.callbacks.tokens import ReverseTokens
-    from shared.delivery.target import Airflow
     from shared.runs.request import RunRequest
 
 HIDDEN: Final = "[token]"
@@ -41,11 +41,11 @@ class CallbackAirflow:
         desk: Gives what is reported to, when the first run wants to report.
     """
 
-    def __init__(self, airflow: "Airflow", desk: "Callable[[], ReportDesk]") -> None:
+    def __init__(self, airflow: "AirflowClient", desk: "Callable[[], ReportDesk]") -> None:
         self._airflow = airflow
         self._desk = desk
 
-    def start_run(self, request: "RunRequest", *, within: float | None = None) -> "Answer":
+    def start_run(self, request: "RunRequest", *, within: float | None = None) -> "AirflowResponse":
         """Ask for a run, with its callback in the conf where its rule wants one.
 
         Raises:
@@ -57,7 +57,7 @@ class CallbackAirflow:
             desk = self._desk()
             callback: JsonObject = {"url": desk.outcomes_url()}
             if request.callback.token:
-                run = RunName(request.connection, request.dag_id, request.dag_run_id)
+                run = RunRef(request.connection, request.dag_id, request.dag_run_id)
                 callback["token"] = desk.tokens().issue(run, lifetime=request.callback.lifetime)
         except SettingsError as error:
             raise TokenUnavailable(
@@ -69,20 +69,20 @@ class CallbackAirflow:
         answer = self._airflow.start_run(replace(request, conf=conf), within=within)
         return without(answer, str(callback.get("token", "")))
 
-    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> "Answer":
+    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> "AirflowResponse":
         """Look a run up."""
         return self._airflow.get_run(dag_id, dag_run_id, within=within)
 
-    def get_dag(self, dag_id: str, *, within: float | None = None) -> "Answer":
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> "AirflowResponse":
         """Look a DAG up."""
         return self._airflow.get_dag(dag_id, within=within)
 
-    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> "Answer":
+    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> "AirflowResponse":
         """Ask for a DAG's newest runs."""
         return self._airflow.newest_runs(dag_id, prefix, within=within)
 
 
-def without(answer: "Answer", token: str) -> "Answer":
+def without(answer: "AirflowResponse", token: str) -> "AirflowResponse":
     """Return an answer without the token: Airflow's refusals quote what they refuse, and may cut it off."""
     if not token:
         return answer
@@ -101,7 +101,7 @@ def without(answer: "Answer", token: str) -> "Answer":
         body=body,
         text=hide(answer.text),
         error=hide(answer.error),
-        unsendable=hide(answer.unsendable),
+        invalid=hide(answer.invalid),
     )
 
 

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from shared.azure.storage_account import made_when_missing, storage_errors
+from shared.azure.storage_account import create_if_missing, storage_errors
 from shared.errors import StorageUnavailable
 from shared.log import LOGGER
-from shared.runs.ref import RunName
+from shared.runs.ref import RunRef
 from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RunOutcome:
         detail: A few words for people.
     """
 
-    run: RunName
+    run: RunRef
     state: State
     reported_by: str
     reported_at: str
@@ -102,7 +102,7 @@ class BlobRunOutcomes:
         container = self._storage.container(self._container)
         with storage_errors(f"an outcome cannot be kept in the container {self._container}"):
             try:
-                made_when_missing(
+                create_if_missing(
                     container.create_container,
                     lambda: container.upload_blob(
                         outcome.name,

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.callers.jws_header import read_header
 from shared.errors import ConfigurationError, CredentialError, SecretUnavailable
 from shared.log import LOGGER
-from shared.runs.ref import RunName
-from shared.throttle import Gate
+from shared.runs.ref import RunRef
+from shared.throttle import Throttle
 from shared.web import CallRefused, unauthorized
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class ReverseTokens:
         self._secret = secret
         self._audience = audience
         self._clock = clock
-        self._reread = Gate(clock=monotonic)
+        self._reread = Throttle(clock=monotonic)
 
-    def issue(self, run: RunName, *, lifetime: float) -> str:
+    def issue(self, run: RunRef, *, lifetime: float) -> str:
         """Return a token for a run.
 
         Args:
@@ -93,7 +93,7 @@ class ReverseTokens:
         }
         return jwt.encode(claims, key.value, algorithm=ALGORITHM, headers={"kid": key.id, "typ": TYPE})
 
-    def verify(self, token: str) -> RunName:
+    def verify(self, token: str) -> RunRef:
         """Return the run that a token is for.
 
         Raises:
@@ -123,7 +123,7 @@ class ReverseTokens:
         parts = str(claims["sub"]).split("/")
         if claims.get("scope") != SCOPE or len(parts) != 3:  # noqa: PLR2004 - connection, DAG, run
             raise _not_accepted()
-        return RunName(*parts)
+        return RunRef(*parts)
 
     def _claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
         import jwt  # noqa: PLC0415 - as `issue`

@@ -3,8 +3,8 @@
 from shared.callers.permissions import (
     Rates,
     check_conf,
+    entry_applies,
     event_entry,
-    fits,
     outcome_entry,
     start_entry,
 )
@@ -18,8 +18,8 @@ __all__ = [
     "TokenPolicy",
     "TokenVerifier",
     "check_conf",
+    "entry_applies",
     "event_entry",
-    "fits",
     "outcome_entry",
     "start_entry",
     "tenant_issuers",

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.callers.verifier import Identity
 from shared.rules.model.callers import CallerSpec
-from shared.rules.wildcards import allows
+from shared.rules.wildcards import matches_any
 from shared.web import CallRefused
 
 MOST_BUCKETS: Final = 10_000
@@ -18,7 +18,7 @@ MOST_BUCKETS: Final = 10_000
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
-def fits(spec: CallerSpec, identity: Identity) -> bool:
+def entry_applies(spec: CallerSpec, identity: Identity) -> bool:
     """Tell whether an entry is about an identity.
 
     A client id means the application itself: a token of a user who came by way of that application (as by
@@ -49,8 +49,8 @@ def start_entry(
     """
     for spec in callers:
         if (
-            fits(spec, identity)
-            and allows(spec.dags, dag_id)
+            entry_applies(spec, identity)
+            and matches_any(spec.dags, dag_id)
             and (connection is None or connection == spec.connection)
         ):
             return spec
@@ -67,9 +67,9 @@ def event_entry(
     """
     for spec in callers:
         if (
-            fits(spec, identity)
-            and allows(spec.events, event_type, case=False)
-            and (spec.sources is None or allows(spec.sources, source, case=False))
+            entry_applies(spec, identity)
+            and matches_any(spec.events, event_type, case=False)
+            and (spec.sources is None or matches_any(spec.sources, source, case=False))
         ):
             return spec
     raise denied(identity, f"send events of type {event_type[:200]!r} about {source[:200]!r}")
@@ -82,7 +82,7 @@ def outcome_entry(callers: Iterable[CallerSpec], identity: Identity, *, dag_id: 
         CallRefused: 403.
     """
     for spec in callers:
-        if fits(spec, identity) and allows(spec.outcomes, dag_id):
+        if entry_applies(spec, identity) and matches_any(spec.outcomes, dag_id):
             return spec
     raise denied(identity, f"report outcomes of the DAG {dag_id}")
 
@@ -93,7 +93,7 @@ def check_conf(spec: CallerSpec, keys: Iterable[str]) -> None:
     Raises:
         CallRefused: 403, with the keys that are not allowed.
     """
-    extra = sorted(key for key in keys if not allows(spec.conf, key))
+    extra = sorted(key for key in keys if not matches_any(spec.conf, key))
     if extra:
         shown = ", ".join(repr(key[:60]) for key in extra[:5]) + (" and more" if len(extra) > 5 else "")  # noqa: PLR2004 - a line's worth
         raise CallRefused(403, "conf_denied", f"this caller may not set the conf keys {shown}")
@@ -120,7 +120,7 @@ class Rates:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
-    def take(self, spec: CallerSpec, identity: Identity, count: int = 1) -> None:
+    def spend(self, spec: CallerSpec, identity: Identity, count: int = 1) -> None:
         """Take from the identity's bucket, which holds what the rate allows in its unit of time.
 
         Args:

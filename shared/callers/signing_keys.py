@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from shared.errors import UpdraftError
 from shared.log import LOGGER
-from shared.throttle import ONCE_A_MINUTE, Gate
+from shared.throttle import ONCE_A_MINUTE, Throttle
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -62,7 +62,7 @@ class SigningKeys:
         self._issuers = frozenset(issuers)
         self._clock = clock
         self._fetching = threading.Lock()
-        self._cold, self._unknown = Gate(_COLD_PAUSE, clock), Gate(ONCE_A_MINUTE, clock)
+        self._cold, self._unknown = Throttle(_COLD_PAUSE, clock), Throttle(ONCE_A_MINUTE, clock)
         self._keys: Mapping[str, RSAPublicKey] = {}
         self._fetched_at = float("-inf")
 

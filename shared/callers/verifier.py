@@ -14,6 +14,7 @@ from uuid import UUID
 from shared.callers.jws_header import read_header
 from shared.callers.signing_keys import KeysUnavailable, UnknownKey
 from shared.log import LOGGER
+from shared.values.json_text import JsonObject
 from shared.web import CallRefused, unauthorized
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ class Identity:
     is_app: bool
     groups: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+
+    def members(self) -> JsonObject:
+        """Return who this is as JSON, for an event's stamp and a run's conf."""
+        return {
+            "kind": "application" if self.is_app else "user",
+            "object_id": self.object_id,
+            "app_id": self.app_id,
+        }
 
     def __str__(self) -> str:
         who = "application" if self.is_app else "user"

@@ -10,12 +10,12 @@ matched. `explain` asks every rule. `decide_for` asks one, for a parked delivery
 
 from dataclasses import dataclass
 
-from shared.deciding.direct_runs import CallWithdrawn, request_of
+from shared.deciding.direct_runs import DirectRunWithdrawn, request_of
 from shared.deciding.matching import NOT_ENABLED, Matching
 from shared.deciding.rendering import Rendering
 from shared.errors import UnusableValue
 from shared.event import Event
-from shared.event.bursts import Burst, Gathering
+from shared.event.bursts import Burst, BurstKey
 from shared.rules import Rule, Rules
 from shared.rules.model.rule import CALL, seconds
 from shared.runs.request import RunRequest
@@ -32,7 +32,7 @@ class Decision:
         reason: Where it did not match, the first condition that failed with the value it saw; where it
             matched without a request, why the request cannot be rendered.
         request: What Airflow would be asked; None where there is a reason.
-        gathering: Where the rule collects bursts, that of this event; the request is then what Airflow
+        burst_key: Where the rule collects bursts, that of this event; the request is then what Airflow
             would be asked if the event stayed alone.
     """
 
@@ -40,7 +40,7 @@ class Decision:
     matched: bool
     reason: str | None
     request: RunRequest | None
-    gathering: Gathering | None = None
+    burst_key: BurstKey | None = None
 
 
 def decide(event: Event, rules: Rules) -> list[Decision]:
@@ -100,7 +100,7 @@ def _no_rule(rule_name: str, rules: Rules) -> Decision:
 def _decide_call(event: Event, rules: Rules) -> Decision:
     try:
         return Decision(CALL, matched=True, reason=None, request=request_of(event, rules))
-    except CallWithdrawn as withdrawn:
+    except DirectRunWithdrawn as withdrawn:
         return Decision(CALL, matched=False, reason=str(withdrawn), request=None)
 
 
@@ -115,12 +115,12 @@ def _decision(matching: Matching, rule: Rule) -> Decision:
 def _run_of(matching: Matching, rule: Rule, burst: Burst | None = None) -> Decision:
     """Render what a rule that matched asks of Airflow."""
     rendering = Rendering(matching.event, matching.fields.app)
-    gathering = None
+    burst_key = None
     try:
         if burst is None and rule.spec.coalesce is not None:
-            gathering = Gathering(rendering.burst_key(rule), seconds(rule.spec.coalesce.window))
-            burst = Burst("", gathering.key, (matching.event,))
+            burst_key = BurstKey(rendering.burst_key(rule), seconds(rule.spec.coalesce.window))
+            burst = Burst("", burst_key.key, (matching.event,))
         request = rendering.request(rule, burst)
-        return Decision(rule.name, matched=True, reason=None, request=request, gathering=gathering)
+        return Decision(rule.name, matched=True, reason=None, request=request, burst_key=burst_key)
     except UnusableValue as error:
         return Decision(rule.name, matched=True, reason=str(error), request=None)

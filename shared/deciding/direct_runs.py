@@ -14,9 +14,9 @@ from shared.event.caller_stamp import caller_of, stamped
 from shared.event.model import Event
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
-from shared.rules.wildcards import allows
+from shared.rules.wildcards import matches_any
 from shared.runs.ids import run_id_for_event
-from shared.runs.provenance import run_identity
+from shared.runs.provenance import provenance
 from shared.runs.request import CallbackTerms, RunRequest
 from shared.values.json_text import Json, JsonObject
 from shared.values.storable import clean_text
@@ -29,12 +29,12 @@ DEFAULT_LIFETIME: Final = 86_400
 _NOTE_KEPT: Final = 1_000
 
 
-class CallWithdrawn(Exception):  # noqa: N818 - it names a state
+class DirectRunWithdrawn(Exception):  # noqa: N818 - it names a state
     """What allowed the call is no longer in rules.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class DirectRun:
     """What a caller asks for.
 
     Attributes:
@@ -86,22 +86,22 @@ def request_of(event: Event, rules: Rules) -> RunRequest:
     """Return what a call's event asks of Airflow, as rules.yaml allows it now.
 
     Raises:
-        CallWithdrawn: rules.yaml no longer allows it, or the event is no call.
+        DirectRunWithdrawn: rules.yaml no longer allows it, or the event is no call.
     """
     data = event.data if isinstance(event.data, dict) else {}
     name, dag_id, connection = _text(data, "entry"), _text(data, "dag"), _text(data, "connection")
     entry = next((each for each in rules.callers if each.name == name), None)
     if entry is None:
-        raise CallWithdrawn(f"there is no entry `{name}` under `callers`, which allowed this call")
-    if connection != entry.connection or not allows(entry.dags, dag_id):
-        raise CallWithdrawn(f"the entry `{name}` of `callers` no longer allows the DAG {dag_id}")
+        raise DirectRunWithdrawn(f"there is no entry `{name}` under `callers`, which allowed this call")
+    if connection != entry.connection or not matches_any(entry.dags, dag_id):
+        raise DirectRunWithdrawn(f"the entry `{name}` of `callers` no longer allows the DAG {dag_id}")
     conf = data.get("conf")
     return RunRequest(
         rule=CALL,
         connection=connection,
         dag_id=dag_id,
         dag_run_id=run_id_for_event(CALL, event.source, event.id),
-        conf={**(conf if isinstance(conf, dict) else {}), "_updraft": run_identity(CALL, event, None)},
+        conf={**(conf if isinstance(conf, dict) else {}), "_updraft": provenance(CALL, event, None)},
         note=_note(event, name, data.get("note")),
         logical_date=_text(data, "logical_date") or None,
         run_after=_text(data, "run_after") or None,

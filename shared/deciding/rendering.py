@@ -9,9 +9,9 @@ from shared.event.bursts import Burst
 from shared.rules import Rule, RuleSpec
 from shared.rules.model.rule import CallbackSpec, seconds
 from shared.rules.templates import Template, event_scope
-from shared.runs.claim_check import handed_over
+from shared.runs.claim_check import claim_check
 from shared.runs.ids import keyed, run_id_for_event, run_id_for_key, run_id_for_window, run_id_prefix
-from shared.runs.provenance import run_identity
+from shared.runs.provenance import provenance
 from shared.runs.request import CallbackTerms, Latest, RunRequest, Terms
 from shared.values.storable import check_size, clean_text
 from shared.values.times import parse_time, time_text
@@ -61,7 +61,7 @@ class Rendering:
         key = _key(rule.dedupe_by, scope, "dedupe_by") if rule.dedupe_by and not burst else None
         conf = rule.conf.render(scope)
         assert isinstance(conf, dict)
-        conf["_updraft"] = identity = run_identity(rule.name, event, burst.window if burst else key)
+        conf["_updraft"] = identity = provenance(rule.name, event, burst.window if burst else key)
         whole = None
         if burst is not None:
             identity["window"] = {
@@ -69,7 +69,7 @@ class Rendering:
                 "events": len(burst.events),
             }
             run_id = run_id_for_window(rule.name, burst.key, burst.window)
-            conf, whole = handed_over(conf, burst.conf_url)
+            conf, whole = claim_check(conf, burst.conf_url)
         elif key is None:
             run_id = run_id_for_event(rule.name, event.source, event.id)
         else:

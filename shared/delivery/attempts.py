@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow.failure_table import AnswerClass, Row, classify, explain
-from shared.airflow.response import Answer
+from shared.airflow.failure_table import AnswerClass, TableRow, classify, explain
+from shared.airflow.response import AirflowResponse
 from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Airflow, Target
@@ -17,7 +17,7 @@ from shared.errors import CredentialError
 from shared.runs.provenance import is_ours
 
 if TYPE_CHECKING:
-    from shared.admission.breaker import Passage
+    from shared.admission.breaker import Permission
     from shared.runs.request import RunRequest
 
 _LEAST_SECONDS: Final = 0.5
@@ -45,7 +45,7 @@ class Attempts:
         self._budget = budget
         self._in_doubt = False
         self._conflict = False
-        self._passage: Passage
+        self._passage: Permission
         self.status: int | None = None
         self.token_seconds = 0.0
         self.airflow_seconds = 0.0
@@ -69,8 +69,8 @@ class Attempts:
         return step.otherwise
 
     def question(
-        self, ask: "Callable[[Airflow, float], Answer]", *, wait: float | None = None
-    ) -> tuple[Answer, Row] | Ending:
+        self, ask: "Callable[[Airflow, float], AirflowResponse]", *, wait: float | None = None
+    ) -> tuple[AirflowResponse, TableRow] | Ending:
         """Ask Airflow something beside the run, once, within the same bounds.
 
         Args:
@@ -117,7 +117,7 @@ class Attempts:
                 EndingKind.NO_PLACE,
                 NO_PLACE,
                 "as many requests as allowed are in flight to Airflow",
-                at_least=self._target.limiter.turned_away(),
+                at_least=self._target.limiter.delay_for_rejected(),
                 counts=False,
             )
         self._passage = passage
@@ -139,7 +139,7 @@ class Attempts:
             return _Next(self._in_doubt, _later(row, answer), pause)
         return self._judge_look_up(row, answer) if look_up else self._judge_start(row, answer)
 
-    def _guarded(self, send: Callable[[], Answer]) -> tuple[Answer, Row]:
+    def _guarded(self, send: Callable[[], AirflowResponse]) -> tuple[AirflowResponse, TableRow]:
         """Send one request, and give passage and place back; raises what `send` raises."""
         healthy: bool | None = None
         seconds = 0.0
@@ -148,7 +148,7 @@ class Attempts:
             answer = send()
             seconds = answer.seconds
             row = classify(answer)
-            if not answer.unsendable:
+            if not answer.invalid:
                 healthy = row.answer_class not in _UNHEALTHY
         except CredentialError:
             self.token_seconds += self._budget.clock() - began
@@ -160,13 +160,13 @@ class Attempts:
         self.airflow_seconds += answer.seconds
         return answer, row
 
-    def _send(self, *, look_up: bool) -> Answer:
+    def _send(self, *, look_up: bool) -> AirflowResponse:
         request, airflow, within = self._request, self._target.airflow, self._budget.left
         if look_up:
             return airflow.get_run(request.dag_id, request.dag_run_id, within=within)
         return airflow.start_run(request, within=within)
 
-    def _judge_start(self, row: Row, answer: Answer) -> "Ending | _Next":
+    def _judge_start(self, row: TableRow, answer: AirflowResponse) -> "Ending | _Next":
         """Judge a definite answer to the request for the run."""
         if row.answer_class is AnswerClass.CONFLICT:
             if self._request.logical_date is None and not self._in_doubt:
@@ -175,7 +175,7 @@ class Attempts:
             return _Next(look_up=True, otherwise=_later(row, answer))
         return Ending(_ENDINGS[row.answer_class], row.name, _reason(row, answer))
 
-    def _judge_look_up(self, row: Row, answer: Answer) -> "Ending | _Next":
+    def _judge_look_up(self, row: TableRow, answer: AirflowResponse) -> "Ending | _Next":
         """Judge a definite answer to the question for the run."""
         if row.answer_class is AnswerClass.MISSING_DAG:  # here it is the run that is missing
             if self._conflict and self._request.logical_date is not None:
@@ -223,7 +223,7 @@ _ENDINGS: Final = {
 }
 
 
-def _reason(row: Row, answer: Answer) -> str:
+def _reason(row: TableRow, answer: AirflowResponse) -> str:
     return "" if row.answer_class is AnswerClass.STARTED else explain(row, answer)
 
 
@@ -231,5 +231,5 @@ def _no_token(error: CredentialError) -> Ending:
     return Ending(EndingKind.ALARM if error.permanent else EndingKind.LATER, "NoToken", str(error))
 
 
-def _later(row: Row, answer: Answer) -> Ending:
+def _later(row: TableRow, answer: AirflowResponse) -> Ending:
     return Ending(EndingKind.LATER, row.name, explain(row, answer), at_least=answer.retry_after or 0.0)

@@ -12,13 +12,13 @@ from shared.delivery.relay import Relay
 from shared.errors import EventError
 from shared.event import Event, Unreadable, read_events
 from shared.event.bursts import Burst
-from shared.event.caller_stamp import unstamped
+from shared.event.caller_stamp import strip_caller
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
 from shared.stores.dead_letters import DeadLetter, DeadLetters
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import ClaimGone, Parked, Parking
-from shared.stores.windows import Closing, is_closing
+from shared.stores.windows import WindowClose, is_closing
 
 _UNREADABLE: Final = "Unreadable"
 _EMPTY: Final = "the window has no events: another instance's was quicker, or it is no longer kept"
@@ -70,7 +70,7 @@ class Intake:
             headers: The request's headers, where there was a request.
         """
         members = [
-            member if isinstance(member, Unreadable) else unstamped(member)
+            member if isinstance(member, Unreadable) else strip_caller(member)
             for member in read_events(body, kind=kind, headers=headers)
         ]
         return [outcome for outcomes in self._receive(members) for outcome in outcomes]
@@ -93,7 +93,7 @@ class Intake:
         rules = self._rules()
         try:
             parked = self._parking.unpark(body)
-            closing = Closing.of(parked.event)
+            closing = WindowClose.of(parked.event)
         except ClaimGone as error:
             return self._end(Outcome(OutcomeKind.DUPLICATE, reason=str(error)))
         except EventError as error:
@@ -129,7 +129,7 @@ class Intake:
             return [self._keep(member, _GIVEN_UP, reason) for member in read_events(body)]
         try:
             parked = self._parking.unpark(body)
-            closing = Closing.of(parked.event)
+            closing = WindowClose.of(parked.event)
         except EventError as error:
             return [self._keep(Unreadable(error=str(error), raw=_text(body)), _GIVEN_UP, reason)]
         if closing is not None:  # nothing may go into a window that has lost its close
@@ -145,7 +145,7 @@ class Intake:
         self._parking.forget(parked)
         return [outcome]
 
-    def _close(self, parked: Parked, closing: Closing, rules: Rules) -> Decision | None:
+    def _close(self, parked: Parked, closing: WindowClose, rules: Rules) -> Decision | None:
         """Close a window and decide about what is in it; None where nothing is."""
         windows, rule = self._relay.windows, parked.rule
         events = windows.close(rule, closing.window)

@@ -21,7 +21,7 @@ class _State:
     until: float = float("-inf")
 
 
-class DagStates:
+class PausedDags:
     """Remembers which DAGs are paused; safe to use from any thread.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from shared.airflow.failure_table import AnswerClass, explain
 from shared.delivery.attempts import Attempts
 from shared.delivery.outcomes import Ending, EndingKind
-from shared.delivery.paused_dags import DagStates
+from shared.delivery.paused_dags import PausedDags
 from shared.errors import UnusableValue
 from shared.runs.provenance import RESERVED
 from shared.values.json_text import Json, JsonObject
@@ -25,7 +25,7 @@ _HURRY: Final = 2.0
 """Seconds to wait for an answer that changes nothing but words."""
 
 
-def start_on_terms(attempts: Attempts, request: "RunRequest", dags: DagStates) -> Ending:
+def start_on_terms(attempts: Attempts, request: "RunRequest", dags: PausedDags) -> Ending:
     """Start a run as its rule's terms say.
 
     Args:
@@ -55,7 +55,7 @@ def _while_paused(request: "RunRequest") -> Ending:
 
 
 def _paused(
-    attempts: Attempts, request: "RunRequest", dags: DagStates, *, hurried: bool = False
+    attempts: Attempts, request: "RunRequest", dags: PausedDags, *, hurried: bool = False
 ) -> bool | Ending:
     return dags.paused(request.dag_id, lambda: _ask(attempts, request, hurried=hurried))
 

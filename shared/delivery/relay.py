@@ -27,7 +27,7 @@ from shared.stores.parking import Parked, Parking
 
 if TYPE_CHECKING:
     from shared.deciding.decide import Decision
-    from shared.event.bursts import Gathering
+    from shared.event.bursts import BurstKey
     from shared.event.model import Event
     from shared.runs.request import RunRequest
     from shared.stores.windows import Windows
@@ -148,8 +148,8 @@ class Relay:
             return self._reject(delivery, Ending(EndingKind.REJECTED, _RULE_CHANGED, decision.reason or ""))
         if decision.request is None:
             return self._reject(delivery, Ending(EndingKind.REJECTED, _TEMPLATE_ERROR, decision.reason or ""))
-        if decision.gathering is not None:
-            return self._collect(delivery, decision.gathering, decision.request)
+        if decision.burst_key is not None:
+            return self._collect(delivery, decision.burst_key, decision.request)
         budget = Budget(
             deadline=deadline if deadline is not None else self.deadline(),
             clock=self._clock,
@@ -173,16 +173,16 @@ class Relay:
         for connection in dict.fromkeys(each.connection for each in outcomes if each.code == NO_PLACE):
             self._targets(connection).limiter.hold_back(longest=max(until - self._clock(), 0.0))
 
-    def _collect(self, delivery: _Delivery, gathering: "Gathering", request: "RunRequest") -> Outcome:
+    def _collect(self, delivery: _Delivery, burst_key: "BurstKey", request: "RunRequest") -> Outcome:
         """Put the event into its window; the run of that will have it."""
         rule = delivery.decision.rule
         try:
-            joined = self.windows.collect(rule, gathering, delivery.event)
+            joined = self.windows.collect(rule, burst_key, delivery.event)
         except EventError as error:
             return self._reject(delivery, Ending(EndingKind.REJECTED, _UNREADABLE, str(error)))
-        named = replace(request, dag_run_id=run_id_for_window(rule, gathering.key, joined.window))
+        named = replace(request, dag_run_id=run_id_for_window(rule, burst_key.key, joined.window))
         delivery = replace(delivery, decision=replace(delivery.decision, request=named))
-        if joined.again:
+        if joined.was_collected:
             return self._end(delivery, OutcomeKind.DUPLICATE, reason="it is in a window that has closed")
         return self._end(delivery, OutcomeKind.COALESCED)
 

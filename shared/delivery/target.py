@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from shared.airflow.response import Answer
-from shared.delivery.paused_dags import DagStates
+from shared.airflow.response import AirflowResponse
+from shared.delivery.paused_dags import PausedDags
 
 if TYPE_CHECKING:
     from shared.admission.breaker import Breaker
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 class Airflow(Protocol):
     """The requests that a delivery makes (`shared/airflow/client.py`)."""
 
-    def start_run(self, request: "RunRequest", *, within: float | None = None) -> Answer:
+    def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
         """Ask for a run."""
 
-    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> Answer:
+    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a run up."""
 
-    def get_dag(self, dag_id: str, *, within: float | None = None) -> Answer:
+    def get_dag(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a DAG up."""
 
-    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> Answer:
+    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> AirflowResponse:
         """Ask for a DAG's newest runs, among them those whose ids begin with `prefix`."""
 
 
@@ -42,4 +42,4 @@ class Target:
     airflow: Airflow
     breaker: "Breaker"
     limiter: "Limiter"
-    dags: DagStates = field(default_factory=DagStates)
+    dags: PausedDags = field(default_factory=PausedDags)

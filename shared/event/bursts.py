@@ -13,7 +13,7 @@ _UNDATED: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class BurstKey:
     """What a rule says about the burst that an event belongs to.
 
     Attributes:

@@ -25,7 +25,7 @@ def stamped(event: Event, caller: JsonObject) -> Event:
     return replace(event, extensions={**event.extensions, ATTRIBUTE: text})
 
 
-def unstamped(event: Event) -> Event:
+def strip_caller(event: Event) -> Event:
     """Return the event without a caller's identity: whoever sent it could have written one."""
     if ATTRIBUTE not in event.extensions:
         return event

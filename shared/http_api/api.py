@@ -1,4 +1,4 @@
-"""Everything that answers calls over HTTP, wired together; each part is made when it is first needed."""
+"""The endpoints that answer HTTP, wired together; each part is made when it is first needed."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from shared.callbacks.report_store import BlobRunOutcomes
 from shared.callbacks.tokens import ReverseTokens
 from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
-from shared.http_api.outcomes import OutcomeReports
-from shared.http_api.runs import RunCalls
-from shared.http_api.webhooks import Hooks
+from shared.http_api.events import EventsEndpoint
+from shared.http_api.outcomes import OutcomesEndpoint
+from shared.http_api.runs import RunsEndpoint
+from shared.http_api.webhooks import WebhooksEndpoint
 from shared.settings import InboundSettings
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from shared.rules import Rules
 
 
-class FrontDoor:
+class HttpApi:
     """The parts of one process that answer calls; safe to use from any thread.
 
     Args:
@@ -30,8 +31,9 @@ class FrontDoor:
         storage: The app's own Storage account.
 
     Attributes:
-        runs: Carries out what callers ask for.
-        hooks: Takes deployment hooks in.
+        runs: Starts the runs that callers ask for.
+        events: Takes events of callers in.
+        webhooks: Takes deployment webhooks in.
         outcomes: Takes reports of how runs ended.
     """
 
@@ -50,9 +52,12 @@ class FrontDoor:
         self._verifier: TokenVerifier | None = None
         self._tokens: ReverseTokens | None = None
         rates = Rates()
-        self.runs = RunCalls(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
-        self.hooks = Hooks(intake=intake, secrets=secrets, github_secret=self._settings.github_secret)
-        self.outcomes = OutcomeReports(
+        self.runs = RunsEndpoint(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
+        self.events = EventsEndpoint(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
+        self.webhooks = WebhooksEndpoint(
+            intake=intake, secrets=secrets, github_secret=self._settings.github_secret
+        )
+        self.outcomes = OutcomesEndpoint(
             rules=rules,
             verifier=self.verifier,
             tokens=self.tokens,

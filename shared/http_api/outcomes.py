@@ -13,7 +13,7 @@ from shared.callers import Rates, outcome_entry
 from shared.callers.jws_header import read_header
 from shared.errors import UnusableValue
 from shared.rules.model.rule import DAG_ID
-from shared.runs.ref import RunName
+from shared.runs.ref import RunRef
 from shared.values.json_text import JsonObject
 from shared.values.storable import clean_text
 from shared.values.times import now_text, parse_time, time_text
@@ -36,7 +36,7 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
 _DETAIL_KEPT: Final = 1_000
 
 
-class OutcomeReports:
+class OutcomesEndpoint:
     """Takes reports; safe to use from any thread.
 
     Args:
@@ -85,8 +85,8 @@ class OutcomeReports:
         else:
             assert identity is not None
             entry = outcome_entry(self._rules().callers, identity, dag_id=dag_id)
-            self._rates.take(entry, identity)
-            run, reporter = RunName(entry.connection or "", dag_id, run_id), identity.object_id
+            self._rates.spend(entry, identity)
+            run, reporter = RunRef(entry.connection or "", dag_id, run_id), identity.object_id
         return self._keep(_outcome(said, run, reporter))
 
     def _keep(self, outcome: RunOutcome) -> Reply:
@@ -123,7 +123,7 @@ def _named(said: JsonObject) -> tuple[str, str]:
     return dag_id, run_id
 
 
-def _outcome(said: JsonObject, run: RunName, reporter: str) -> RunOutcome:
+def _outcome(said: JsonObject, run: RunRef, reporter: str) -> RunOutcome:
     state = _STATES.get(str(said.get("state")))
     if state is None:
         raise CallRefused(400, "bad_body", "state has to be success or failed")

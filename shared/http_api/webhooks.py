@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from shared.errors import CredentialError
 from shared.event import KINDS
 from shared.log import LOGGER
-from shared.throttle import Gate
+from shared.throttle import Throttle
 from shared.web import JSON_TYPES, CallRefused, Reply, Request, read_body
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HOOK_LIMIT: Final = 1_048_576
 """Bytes; the largest deployment payloads have some ten thousand."""
 
 
-class Hooks:
+class WebhooksEndpoint:
     """Takes deployment hooks in; safe to use from any thread.
 
     Args:
@@ -37,7 +37,7 @@ class Hooks:
         self._intake = intake
         self._secrets = secrets
         self._github_secret = github_secret
-        self._reread = Gate()
+        self._reread = Throttle()
 
     def receive(self, request: Request, kind: str) -> Reply:
         """Handle one hook; what cannot be read is kept as a dead letter, as nobody reads the answer.

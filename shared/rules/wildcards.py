@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 
-def allows(patterns: Iterable[str] | None, name: str, *, case: bool = True) -> bool:
+def matches_any(patterns: Iterable[str] | None, name: str, *, case: bool = True) -> bool:
     """Tell whether a name fits one of the patterns; None has none, so that nothing fits.
 
     Args:

@@ -10,7 +10,7 @@ from shared.values.json_text import Json, JsonObject
 from shared.values.storable import MAX_CONF_BYTES, size_of
 
 
-def handed_over(conf: JsonObject, url: str) -> tuple[JsonObject, JsonObject | None]:
+def claim_check(conf: JsonObject, url: str) -> tuple[JsonObject, JsonObject | None]:
     """Return the conf to send, and the whole one where that is too large to be sent.
 
     Args:

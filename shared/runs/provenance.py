@@ -14,7 +14,7 @@ RESERVED: Final = "_updraft"
 """The key of a run's conf under which the event's identity is kept."""
 
 
-def run_identity(rule: str, event: Event, key: str | None) -> JsonObject:
+def provenance(rule: str, event: Event, key: str | None) -> JsonObject:
     """Return the identity of the run that a rule starts for an event.
 
     Args:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class RunName:
+class RunRef:
     """One run.
 
     Attributes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
-from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, made_when_missing, storage_errors
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, create_if_missing, storage_errors
 from shared.event.model import Event, Unreadable
 from shared.runs.request import RunRequest
 from shared.values.json_text import JsonObject
@@ -117,7 +117,7 @@ class BlobDeadLetters:
         content = json.dumps(letter.to_document(), ensure_ascii=True, indent=1).encode()
         with storage_errors(f"a dead letter cannot be written to the container {self._container}"):
             container = self._storage.container(self._container)
-            made_when_missing(
+            create_if_missing(
                 container.create_container,
                 lambda: container.upload_blob(
                     letter.name,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
-from shared.azure.storage_account import CLAIMS_CONTAINER, made_when_missing, storage_errors
+from shared.azure.storage_account import CLAIMS_CONTAINER, create_if_missing, storage_errors
 from shared.errors import EventError
 from shared.event.model import Event
 from shared.stores.names import PARKED_QUEUE
@@ -147,7 +147,7 @@ class QueueParking:
                 message = parked.to_claim()
             queue = self._storage.queue(self._queue)
             delay = min(max(math.ceil(delay_seconds), 0), LONGEST_DELAY)
-            made_when_missing(
+            create_if_missing(
                 queue.create_queue,
                 lambda: queue.send_message(message, visibility_timeout=delay, time_to_live=_FOREVER),
             )
@@ -179,7 +179,7 @@ class QueueParking:
 
     def _check_in(self, parked: Parked, message: str) -> None:
         container = self._storage.container(self._claims)
-        made_when_missing(
+        create_if_missing(
             container.create_container,
             lambda: container.upload_blob(parked.claim_name(), message.encode(), overwrite=True),
         )

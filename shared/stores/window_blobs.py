@@ -31,12 +31,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.azure.storage_account import WINDOWS_CONTAINER, made_when_missing, storage_errors
+from shared.azure.storage_account import WINDOWS_CONTAINER, create_if_missing, storage_errors
 from shared.errors import StorageUnavailable
 from shared.event import Event
-from shared.event.bursts import Gathering, in_order
+from shared.event.bursts import BurstKey, in_order
 from shared.stores.parking import Parked, Parking
-from shared.stores.windows import Closing, Joined, from_lines, to_line
+from shared.stores.windows import Joined, WindowClose, from_lines, to_line
 from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
@@ -91,17 +91,17 @@ class WindowBlobs:
         self._lock = threading.Lock()
         self._heads: dict[str, tuple[str, float]] = {}
 
-    def collect(self, rule: str, gathering: Gathering, event: Event) -> Joined:
+    def collect(self, rule: str, burst_key: BurstKey, event: Event) -> Joined:
         """Put an event into the open window of its key; see `Windows`."""
         line = to_line(event)
         with storage_errors(f"the event cannot be put into its window in the container {self._container}"):
-            mark = self._marked(rule, event, self._open_window(rule, gathering))
+            mark = self._marked(rule, event, self._open_window(rule, burst_key))
             for _ in range(_ROUNDS):
                 if self._append(rule, mark.window, line):
-                    return Joined(mark.window, again=False)
+                    return Joined(mark.window, was_collected=False)
                 if _identity(event) in map(_identity, self._events(rule, mark.window)):
-                    return Joined(mark.window, again=True)
-                following = self._after(rule, gathering, mark.window)
+                    return Joined(mark.window, was_collected=True)
+                following = self._after(rule, burst_key, mark.window)
                 mark = self._moved(rule, event, mark, following)
         raise StorageUnavailable(
             f"the windows of rule {rule} close faster than an event can be put into one; it has to come again"
@@ -139,43 +139,43 @@ class WindowBlobs:
 
     # --- the open window of a key -------------------------------------------------------------------------
 
-    def _open_window(self, rule: str, gathering: Gathering) -> str:
+    def _open_window(self, rule: str, burst_key: BurstKey) -> str:
         """Return the window that is taken to be open: from memory, the head, or made now."""
-        name = _hashed(gathering.key)
+        name = _hashed(burst_key.key)
         with self._lock:
             known, since = self._heads.get(f"{rule}/{name}", ("", 0.0))
-        overdue = self._clock() - since > gathering.seconds + OVERDUE
+        overdue = self._clock() - since > burst_key.seconds + OVERDUE
         if known and not overdue:
             return known
         head = self._read(rule, "heads", name)
         if head is None:
-            return self._opened(rule, gathering, None)
+            return self._opened(rule, burst_key, None)
         if head.window == known:  # it should have closed long ago: its message may be lost
-            self._queue_close(rule, gathering, head.window, delay=0)
+            self._queue_close(rule, burst_key, head.window, delay=0)
         return self._remember(rule, name, head.window)
 
-    def _after(self, rule: str, gathering: Gathering, closed: str) -> str:
+    def _after(self, rule: str, burst_key: BurstKey, closed: str) -> str:
         """Return the window that is open now that another is closed."""
-        name = _hashed(gathering.key)
+        name = _hashed(burst_key.key)
         head = self._read(rule, "heads", name)
         if head is not None and head.window != closed:
             return self._remember(rule, name, head.window)
-        return self._opened(rule, gathering, head)
+        return self._opened(rule, burst_key, head)
 
-    def _opened(self, rule: str, gathering: Gathering, head: _Pointer | None) -> str:
+    def _opened(self, rule: str, burst_key: BurstKey, head: _Pointer | None) -> str:
         """Open a window; where another instance was quicker, that one's is returned and ours stays empty."""
-        name, window = _hashed(gathering.key), uuid.uuid4().hex
+        name, window = _hashed(burst_key.key), uuid.uuid4().hex
         container = self._storage.container(self._container)
-        made_when_missing(container.create_container, self._blob(rule, "windows", window).create_append_blob)
-        self._queue_close(rule, gathering, window, delay=gathering.seconds)
+        create_if_missing(container.create_container, self._blob(rule, "windows", window).create_append_blob)
+        self._queue_close(rule, burst_key, window, delay=burst_key.seconds)
         if not self._write(rule, "heads", name, window, over=head):
             quicker = self._read(rule, "heads", name)
             window = quicker.window if quicker else window
         return self._remember(rule, name, window)
 
-    def _queue_close(self, rule: str, gathering: Gathering, window: str, *, delay: int) -> None:
+    def _queue_close(self, rule: str, burst_key: BurstKey, window: str, *, delay: int) -> None:
         closing = Parked(
-            event=Closing(window, gathering.key).to_event(),
+            event=WindowClose(window, burst_key.key).to_event(),
             rule=rule,
             attempt=0,
             first_seen=self._now(),

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from shared.errors import EventError
 from shared.event import Event, read_cloud_event
-from shared.event.bursts import Gathering
+from shared.event.bursts import BurstKey
 from shared.values.json_text import JsonObject
 
 WINDOW_CLOSED: Final = "Updraft.WindowClosed"
@@ -23,7 +23,7 @@ _WINDOW: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class WindowClose:
     """That a window is to be closed, as it travels through the queue of parked deliveries.
 
     Attributes:
@@ -40,7 +40,7 @@ class Closing:
         return Event(id=self.window, source=SOURCE, type=WINDOW_CLOSED, data=data)
 
     @staticmethod
-    def of(event: Event) -> "Closing | None":
+    def of(event: Event) -> "WindowClose | None":
         """Return what a parked event closes; None where it is an event like any other.
 
         Raises:
@@ -52,7 +52,7 @@ class Closing:
         window, key = data.get("window"), data.get("key")
         if not isinstance(window, str) or not _WINDOW.fullmatch(window) or not isinstance(key, str):
             raise EventError("an event closes a window and does not name one: it is not ours")
-        return Closing(window, key)
+        return WindowClose(window, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ class Joined:
     """
 
     window: str
-    again: bool
+    was_collected: bool
 
 
 class Windows(Protocol):
     """Where bursts are collected."""
 
-    def collect(self, rule: str, gathering: Gathering, event: Event) -> Joined:
+    def collect(self, rule: str, burst_key: BurstKey, event: Event) -> Joined:
         """Put an event into the open window of its rule and key; one that is in a window stays there.
 
         Raises:

@@ -135,10 +135,10 @@ def send(ground: Ground, queue: str, body: str | None, *, hidden: int = 0) -> No
         body: The message; None for none.
         hidden: Seconds after which it can be seen.
     """
-    from shared.azure.storage_account import made_when_missing  # noqa: PLC0415 - as the product imports it
+    from shared.azure.storage_account import create_if_missing  # noqa: PLC0415 - as the product imports it
 
     client = ground.storage.queue(queue)
-    made_when_missing(
+    create_if_missing(
         client.create_queue,
         lambda: (
             client.get_queue_properties()

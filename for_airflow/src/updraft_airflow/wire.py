@@ -22,7 +22,7 @@ class WireError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AirflowResponse:
     """What a server said.
 
     Attributes:
@@ -98,7 +98,7 @@ def send(
     timeout: float,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
-) -> Answer:
+) -> AirflowResponse:
     """Send one request and give back whatever status comes.
 
     Args:
@@ -130,7 +130,7 @@ def send(
             if len(content) > LONGEST_ANSWER:
                 raise WireError(f"{where} answered with more than {LONGEST_ANSWER} bytes")
             status = int(response.status or 0)
-            return Answer(status, content, _seconds(response.headers.get("Retry-After")))
+            return AirflowResponse(status, content, _seconds(response.headers.get("Retry-After")))
     except (OSError, http.client.HTTPException, ValueError) as exc:
         _raise_without_details(where, exc)
 

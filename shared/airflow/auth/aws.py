@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow.auth.token_endpoint import TRANSIENT, GrantedTokens, ProofRefused
+from shared.airflow.auth.token_endpoint import TRANSIENT, ProofRefused, TokenEndpointHeader
 from shared.azure.credential import credential_of, fetch_token
-from shared.azure.refreshing import Lease
+from shared.azure.refreshing import Fetched
 from shared.errors import TokenUnavailable
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class AwsProof(dict[str, str]):
         super().__init__({SESSION_TOKEN: self.credentials.token})
 
 
-class AwsRole(GrantedTokens):
+class AwsRole(TokenEndpointHeader):
     """Credentials of one connection's role, each a JSON array of key id, key and session token.
 
     Args:
@@ -96,8 +96,8 @@ class AwsRole(GrantedTokens):
         self._auth = auth
         self._credential = credential_of(auth.client_id, credential)
 
-    def fetch(self, refused: str | None) -> Lease[str]:
-        """Assume the role; see `GrantedTokens`."""
+    def fetch(self, refused: str | None) -> Fetched[str]:
+        """Assume the role; see `TokenEndpointHeader`."""
         if importlib.util.find_spec("botocore") is None:
             raise TokenUnavailable(
                 "no AWS credentials: botocore is not installed; add the extra `aws` (updraft[aws]), or "
@@ -107,7 +107,7 @@ class AwsRole(GrantedTokens):
         return super().fetch(refused)
 
     def proof(self, *, fresh: bool) -> dict[str, str]:
-        """Return the call with an Entra token; see `GrantedTokens`."""
+        """Return the call with an Entra token; see `TokenEndpointHeader`."""
         return {
             "Action": "AssumeRoleWithWebIdentity",
             "Version": "2011-06-15",
@@ -126,15 +126,15 @@ class AwsRole(GrantedTokens):
         return fetch_token(self._credential(), self._auth.scope, fresh=fresh).token
 
     def refusal(self) -> str:
-        """Name the role and what it has to trust; see `GrantedTokens`."""
+        """Name the role and what it has to trust; see `TokenEndpointHeader`."""
         return (
             f"it refuses role {self._auth.role_arn} to the managed identity's token for {self._auth.scope}; "
             "see that the account's OIDC provider has the token's issuer and audience, and that the role's "
             "trust policy names the provider, that audience and the identity as subject"
         )
 
-    def judge(self, response: "Response") -> Lease[str]:
-        """Return the credentials that an answer holds; see `GrantedTokens`."""
+    def judge(self, response: "Response") -> Fetched[str]:
+        """Return the credentials that an answer holds; see `TokenEndpointHeader`."""
         status, answer = response.status_code, _texts(response.content)
         if status == 200:  # noqa: PLR2004 - HTTP's own number
             try:

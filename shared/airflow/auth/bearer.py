@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shared.airflow.auth.cached_token import CachedTokens
+from shared.airflow.auth.cached_token import CachedHeader
 from shared.airflow.auth.token_endpoint import OPAQUE_LIFE
-from shared.azure.refreshing import Lease
+from shared.azure.refreshing import Fetched
 
 if TYPE_CHECKING:
     from shared.azure.key_vault import Secrets
     from shared.rules import BearerAuth, Connection
 
 
-class SecretBearer(CachedTokens):
+class SecretBearer(CachedHeader):
     """The token of one connection, as it stands in the vault.
 
     Args:
@@ -29,7 +29,7 @@ class SecretBearer(CachedTokens):
         self._name_of_secret = auth.token_secret
         self._secrets = secrets
 
-    def fetch(self, refused: str | None) -> Lease[str]:
+    def fetch(self, refused: str | None) -> Fetched[str]:
         """Read the token; past what is held where it was refused. The vault's own cache bounds its age."""
         read = self._secrets.get if refused is None else self._secrets.refresh
         # A secret that was pasted with its line's end would be no header.

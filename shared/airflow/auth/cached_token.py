@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
-from shared.azure.refreshing import Cached, Lease
+from shared.azure.refreshing import Fetched, RefreshingValue
 from shared.errors import SettingsError, TokenUnavailable
 
 RENEW_BEFORE: Final = 240.0
@@ -16,7 +16,7 @@ Below the 300 s from which msal no longer gives out a token of its own cache, so
 _LAST_SECONDS: Final = 10.0
 
 
-class CachedTokens(ABC):
+class CachedHeader(ABC):
     """A token source that keeps its token; a kind of authentication says how one is fetched.
 
     Args:
@@ -27,10 +27,10 @@ class CachedTokens(ABC):
     def __init__(self, name: str, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._name = name
-        self._kept = Cached(self._fetch, what=f"the token of connection {name!r}", clock=clock)
+        self._kept = RefreshingValue(self._fetch, what=f"the token of connection {name!r}", clock=clock)
 
     @abstractmethod
-    def fetch(self, refused: str | None) -> Lease[str]:
+    def fetch(self, refused: str | None) -> Fetched[str]:
         """Fetch a token and return the header's value for it.
 
         Args:
@@ -41,7 +41,7 @@ class CachedTokens(ABC):
             SettingsError: A setting that it needs is missing or unusable.
         """
 
-    def _fetch(self, refused: str | None) -> Lease[str]:
+    def _fetch(self, refused: str | None) -> Fetched[str]:
         try:
             return self.fetch(refused)
         except SettingsError as exc:
@@ -66,7 +66,7 @@ class CachedTokens(ABC):
         """
         return self._kept.renew(refused)
 
-    def lease(self, value: str, expires_at: float) -> Lease[str]:
+    def lease(self, value: str, expires_at: float) -> Fetched[str]:
         """Return a lease on the header's value that ends shortly before the token does.
 
         Args:
@@ -74,7 +74,7 @@ class CachedTokens(ABC):
             expires_at: When the token expires, in Unix seconds of this machine's clock.
         """
         life = max(0.0, expires_at - self.clock())
-        return Lease(
+        return Fetched(
             value,
             renew_at=expires_at - min(RENEW_BEFORE, life / 5),
             expires_at=expires_at - min(_LAST_SECONDS, life / 20),

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shared.airflow.auth.cached_token import CachedTokens
+from shared.airflow.auth.cached_token import CachedHeader
 from shared.azure.credential import credential_of, fetch_token
-from shared.azure.refreshing import Lease
+from shared.azure.refreshing import Fetched
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shared.rules import Connection, EntraAuth
 
 
-class EntraTokens(CachedTokens):
+class EntraTokens(CachedHeader):
     """Entra tokens for one connection.
 
     Args:
@@ -35,7 +35,7 @@ class EntraTokens(CachedTokens):
         self._scope = auth.scope
         self._credential = credential_of(auth.client_id, credential)
 
-    def fetch(self, refused: str | None) -> Lease[str]:
+    def fetch(self, refused: str | None) -> Fetched[str]:
         """Ask the identity endpoint; past azure-identity's own cache where a token was refused."""
         token = fetch_token(self._credential(), self._scope, fresh=refused is not None)
         return self.lease(f"Bearer {token.token}", token.expires_on)

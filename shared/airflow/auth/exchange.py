@@ -8,7 +8,7 @@ The grant of RFC 7523 section 2.1. The Entra auth manager of `for_airflow/` take
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow.auth.token_endpoint import GrantedTokens
+from shared.airflow.auth.token_endpoint import TokenEndpointHeader
 from shared.azure.credential import credential_of, fetch_token
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-class _Exchange(GrantedTokens):
+class _Exchange(TokenEndpointHeader):
     """Airflow tokens for one connection."""
 
     def __init__(self, connection: "Connection", *, clock: Callable[[], float]) -> None:
@@ -55,12 +55,12 @@ class EntraExchange(_Exchange):
         self._credential = credential_of(auth.client_id, credential)
 
     def proof(self, *, fresh: bool) -> dict[str, str]:
-        """Return the grant with an Entra token; see `GrantedTokens`."""
+        """Return the grant with an Entra token; see `TokenEndpointHeader`."""
         token = fetch_token(self._credential(), self._scope, fresh=fresh)
         return {"grant_type": JWT_BEARER, "assertion": token.token}
 
     def refusal(self) -> str:
-        """Name the identity's missing role; see `GrantedTokens`."""
+        """Name the identity's missing role; see `TokenEndpointHeader`."""
         return (
             f"it refuses the managed identity's token for {self._scope}; see that the identity has the app "
             "role that this Airflow asks for, and that its tenant and audience are the ones that it takes"
@@ -81,14 +81,14 @@ class OidcExchange(_Exchange):
         self._tokens = tokens
 
     def proof(self, *, fresh: bool) -> dict[str, str]:
-        """Return the grant with the server's token; see `GrantedTokens`."""
+        """Return the grant with the server's token; see `TokenEndpointHeader`."""
         value = self._tokens.value()
         if fresh:
             value = self._tokens.renew(value)
         return {"grant_type": JWT_BEARER, "assertion": value.removeprefix("Bearer ")}
 
     def refusal(self) -> str:
-        """Name the server's client; see `GrantedTokens`."""
+        """Name the server's client; see `TokenEndpointHeader`."""
         return (
             f"it refuses the token of client {self._tokens.client_id!r}; see that this Airflow trusts that "
             "client (Keycloak: [keycloak_auth_manager] jwt_federated_client_ids)"

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.airflow.auth.cached_token import CachedTokens
+from shared.airflow.auth.cached_token import CachedHeader
 from shared.azure.credential import credential_of, fetch_token
-from shared.azure.refreshing import Lease
+from shared.azure.refreshing import Fetched
 from shared.errors import TokenUnavailable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 _TRANSIENT: Final = {408, 425, 429}
 
 
-class GoogleTokens(CachedTokens):
+class GoogleTokens(CachedHeader):
     """Google tokens for one connection.
 
     Args:
@@ -48,7 +48,7 @@ class GoogleTokens(CachedTokens):
         self._timeout = (connection.connect_timeout, connection.read_timeout)
         self._credential = credential_of(auth.client_id, credential)
 
-    def fetch(self, refused: str | None) -> Lease[str]:  # noqa: ARG002 - each grant gives another token
+    def fetch(self, refused: str | None) -> Fetched[str]:  # noqa: ARG002 - each grant gives another token
         """Make the two hops with an Entra token."""
         if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.auth") is None:
             raise TokenUnavailable(

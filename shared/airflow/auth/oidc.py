@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow.auth.token_endpoint import GrantedTokens
+from shared.airflow.auth.token_endpoint import TokenEndpointHeader
 from shared.azure.credential import credential_of, fetch_token
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ ASSERTION_SCOPE: Final = "api://AzureADTokenExchange/.default"
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-class OidcTokens(GrantedTokens):
+class OidcTokens(TokenEndpointHeader):
     """Tokens by client credentials: the managed identity's token is the client's proof, or a secret is.
 
     Args:
@@ -56,7 +56,7 @@ class OidcTokens(GrantedTokens):
         return self._auth.client_id
 
     def proof(self, *, fresh: bool) -> dict[str, str]:
-        """Return the grant; see `GrantedTokens`."""
+        """Return the grant; see `TokenEndpointHeader`."""
         auth = self._auth
         grant = {"grant_type": "client_credentials", "client_id": auth.client_id}
         if auth.scope:
@@ -68,7 +68,7 @@ class OidcTokens(GrantedTokens):
         return {**grant, "client_assertion_type": _ASSERTION_TYPE, "client_assertion": token.token}
 
     def refusal(self) -> str:
-        """Name the client and its proof; see `GrantedTokens`."""
+        """Name the client and its proof; see `TokenEndpointHeader`."""
         auth = self._auth
         if auth.client_secret_secret:
             return (

@@ -4,16 +4,16 @@ import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shared.airflow.auth.cached_token import CachedTokens
-from shared.airflow.auth.token_endpoint import OPAQUE_LIFE, GrantedTokens
-from shared.azure.refreshing import Lease
+from shared.airflow.auth.cached_token import CachedHeader
+from shared.airflow.auth.token_endpoint import OPAQUE_LIFE, TokenEndpointHeader
+from shared.azure.refreshing import Fetched
 
 if TYPE_CHECKING:
     from shared.azure.key_vault import Secrets
     from shared.rules import AirflowAuth, BasicAuth, Connection
 
 
-class AirflowLogin(GrantedTokens):
+class AirflowLogin(TokenEndpointHeader):
     """`kind: airflow`: a user name and a password, exchanged at Airflow's own `/auth/token`.
 
     The Simple and the FAB auth manager answer 201 with a JWT that lives 24 hours by default
@@ -45,12 +45,12 @@ class AirflowLogin(GrantedTokens):
         self._secrets = secrets
 
     def proof(self, *, fresh: bool) -> dict[str, str]:
-        """Return the login; see `GrantedTokens`."""
+        """Return the login; see `TokenEndpointHeader`."""
         username, password = _login(self._auth, self._secrets, fresh=fresh)
         return {"username": username, "password": password}
 
     def refusal(self) -> str:
-        """Name the user and the secret; see `GrantedTokens`."""
+        """Name the user and the secret; see `TokenEndpointHeader`."""
         auth = self._auth
         user = f"user {auth.username!r}" if auth.username else f"the user of secret {auth.username_secret!r}"
         return (
@@ -59,7 +59,7 @@ class AirflowLogin(GrantedTokens):
         )
 
 
-class BasicLogin(CachedTokens):
+class BasicLogin(CachedHeader):
     """`kind: basic`: user name and password with every request (RFC 7617).
 
     Args:
@@ -76,7 +76,7 @@ class BasicLogin(CachedTokens):
         self._auth = auth
         self._secrets = secrets
 
-    def fetch(self, refused: str | None) -> Lease[str]:
+    def fetch(self, refused: str | None) -> Fetched[str]:
         """Read the login; past what is held where it was refused."""
         username, password = _login(self._auth, self._secrets, fresh=refused is not None)
         encoded = base64.b64encode(f"{username}:{password}".encode()).decode()

@@ -1,8 +1,8 @@
 """How this app proves to an Airflow who it is: one token source for each connection.
 
 A kind of authentication is one small class with one method, `fetch`; what all kinds share (kept until shortly
-before expiry, one request however many threads ask, one renewal for one refusal) is `CachedTokens`, and what
-those share that ask a token endpoint is `GrantedTokens`.
+before expiry, one request however many threads ask, one renewal for one refusal) is `CachedHeader`, and what
+those share that ask a token endpoint is `TokenEndpointHeader`.
 """
 
 import time
@@ -30,7 +30,7 @@ from shared.rules.model.auth import (
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-    from shared.airflow.auth.cached_token import CachedTokens
+    from shared.airflow.auth.cached_token import CachedHeader
     from shared.azure.key_vault import Secrets
     from shared.rules import Connection
 
@@ -60,7 +60,7 @@ class TokenSource(Protocol):
 class _OneHeader:
     """The usual case: one kind of authentication."""
 
-    def __init__(self, header: str, source: "CachedTokens") -> None:
+    def __init__(self, header: str, source: "CachedHeader") -> None:
         self._header = header
         self._source = source
 
@@ -130,7 +130,7 @@ def header_source(  # noqa: PLR0911 - one line for each kind
     secrets: "Secrets",
     credential: Callable[[], "TokenCredential"],
     clock: Callable[[], float] = time.time,
-) -> "CachedTokens":
+) -> "CachedHeader":
     """Make the source of one header's value, or of what signs requests; arguments as `token_source`."""
     match auth:
         case EntraAuth():

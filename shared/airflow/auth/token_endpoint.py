@@ -12,8 +12,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow.auth.cached_token import CachedTokens
-from shared.azure.refreshing import Lease
+from shared.airflow.auth.cached_token import CachedHeader
+from shared.azure.refreshing import Fetched
 from shared.errors import TokenUnavailable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ProofRefused(Exception):  # noqa: N818 - never leaves this package
     """The endpoint does not accept the proof; says how it put that."""
 
 
-class GrantedTokens(CachedTokens):
+class TokenEndpointHeader(CachedHeader):
     """Tokens that an endpoint grants for a proof.
 
     Args:
@@ -74,7 +74,7 @@ class GrantedTokens(CachedTokens):
     def refusal(self) -> str:
         """Return, for a person, what was refused and the remedy."""
 
-    def fetch(self, refused: str | None) -> Lease[str]:  # noqa: ARG002 - each grant gives another token
+    def fetch(self, refused: str | None) -> Fetched[str]:  # noqa: ARG002 - each grant gives another token
         """Ask with the proof at hand; where it is refused, read it again and ask with the new one, once."""
         proof = self.proof(fresh=False)
         try:
@@ -90,7 +90,7 @@ class GrantedTokens(CachedTokens):
                 words = str(exc)
         raise self.unavailable(f"{self.refusal()} ({words})", permanent=True)
 
-    def _ask(self, proof: dict[str, str]) -> Lease[str]:
+    def _ask(self, proof: dict[str, str]) -> Fetched[str]:
         import requests  # noqa: PLC0415 - the Azure SDK has loaded it by now, to make the proof
 
         try:
@@ -111,7 +111,7 @@ class GrantedTokens(CachedTokens):
             raise self.unavailable(f"it could not be reached ({type(exc).__name__})") from exc
         return self.judge(response)
 
-    def judge(self, response: "Response") -> Lease[str]:
+    def judge(self, response: "Response") -> Fetched[str]:
         """Return the token that an answer holds.
 
         Raises:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from shared.rules.model.base import Part, Text
+from shared.rules.model.base import StrictModel, Text
 from shared.values.urls import SETTING, check_address
 
 AUTHORIZATION: Final = "Authorization"
@@ -27,7 +27,7 @@ _MWAA_WEB_SERVER: Final = re.compile(
 type Header = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
 
 
-class _Auth(Part):
+class _Auth(StrictModel):
     """What every kind has: the header that its proof travels in."""
 
     header: Header = Field(

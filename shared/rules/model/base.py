@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 type Text = Annotated[str, Field(min_length=1)]
 
 
-class Part(BaseModel):
+class StrictModel(BaseModel):
     """A part of rules.yaml: unknown keys are mistakes, values are not converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)

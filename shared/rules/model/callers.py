@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shared.rules.model.base import Part, Text
+from shared.rules.model.base import StrictModel, Text
 from shared.values.urls import SETTING
 
 RATE: Final = r"^[1-9][0-9]{0,5}/(s|m|h)$"
@@ -18,7 +18,7 @@ _MOST_STARS: Final = 4
 type Patterns = Annotated[list[Text], Field(min_length=1)]
 
 
-class CallerSpec(Part):
+class CallerSpec(StrictModel):
     """One entry of `callers`: an identity, and what it may do. What is not written it may not do."""
 
     name: str = Field(

@@ -5,11 +5,11 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.rules.model.auth import Auth, Auths, AwsAuth, check_auths, needs_vault
-from shared.rules.model.base import Part, Text
+from shared.rules.model.base import StrictModel, Text
 from shared.values.urls import check_address
 
 
-class Connection(Part):
+class Connection(StrictModel):
     """One Airflow, and how this app reaches it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="The connection's name.")

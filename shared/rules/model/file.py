@@ -2,14 +2,14 @@
 
 from pydantic import Field, field_validator
 
-from shared.rules.model.base import Part, Text
+from shared.rules.model.base import StrictModel, Text
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.connection import Connection
 from shared.rules.model.rule import RuleSpec
 from shared.values.urls import SETTING
 
 
-class RulesFile(Part):
+class RulesFile(StrictModel):
     """The rules of Updraft: which events start which DAG runs."""
 
     connections: dict[str, Connection] = Field(

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shared.rules.model.base import Part, Text
+from shared.rules.model.base import StrictModel, Text
 from shared.runs.ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
 
 RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
@@ -26,7 +26,7 @@ LONGEST_CALLBACK: Final = 720 * 3_600
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
 
 
-class SubjectMatch(Part):
+class SubjectMatch(StrictModel):
     """What the event's subject has to look like, as in an Event Grid subscription."""
 
     begins_with: Text | None = Field(
@@ -44,7 +44,7 @@ class SubjectMatch(Part):
         return self
 
 
-class When(Part):
+class When(StrictModel):
     """Which events start a run: every part that is given has to hold."""
 
     types: list[Text] | None = Field(
@@ -83,7 +83,7 @@ class When(Part):
         return self
 
 
-class Start(Part):
+class Start(StrictModel):
     """What is started."""
 
     connection: Text | None = Field(
@@ -116,7 +116,7 @@ class Start(Part):
         return conf
 
 
-class Coalesce(Part):
+class Coalesce(StrictModel):
     """How a burst of events becomes one run."""
 
     window: str = Field(pattern=DURATION, description="How long events are collected.", examples=["5m"])
@@ -133,7 +133,7 @@ class Coalesce(Part):
         return window
 
 
-class CallbackSpec(Part):
+class CallbackSpec(StrictModel):
     """How the runs of a rule with `track: callback` report back."""
 
     token: Literal["reverse", "none"] = Field(
@@ -161,7 +161,7 @@ def seconds(duration: str) -> int:
     return int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
-class RuleSpec(Part):
+class RuleSpec(StrictModel):
     """One rule: which events start which DAG."""
 
     name: str = Field(

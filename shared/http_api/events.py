@@ -1,0 +1,117 @@
+"""`POST events`: a verified caller sends CloudEvents, and Event Grid asks whether it may deliver here.
+
+The order is fixed: token -> form -> right -> rate -> events. All events of a request are taken in, or none.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from shared.callers import Rates, event_entry
+from shared.event import Event, Unreadable, read_events
+from shared.event.caller_stamp import stamped
+from shared.event.cloud_events import is_binary_mode
+from shared.http_api.run_reply import run_reply
+from shared.rules import Rules
+from shared.web import CallRefused, Reply, Request, bearer, read_body
+
+if TYPE_CHECKING:
+    from shared.callers import TokenVerifier
+    from shared.delivery.intake import Intake
+    from shared.values.json_text import Json
+
+EVENTS_LIMIT: Final = 1_048_576
+"""Bytes of sent events: as Event Grid takes them."""
+MOST_EVENTS: Final = 100
+EVENT_TYPES: Final = frozenset(
+    {"application/cloudevents+json", "application/cloudevents-batch+json", "application/json"}
+)
+
+_UNREADABLE_SHOWN: Final = 5
+_EVENT_GRID: Final = frozenset({"eventgrid.azure.net", "eventgrid.azure.us", "eventgrid.azure.cn"})
+
+
+class EventsEndpoint:
+    """Takes events of verified callers in; safe to use from any thread.
+
+    Args:
+        rules: Gives the rules in force.
+        intake: Where events are handled.
+        verifier: Gives what tokens are verified with; raises `SettingsError` where callers are not set up.
+        rates: What each caller has used of its rate.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: Callable[[], Rules],
+        intake: "Intake",
+        verifier: "Callable[[], TokenVerifier]",
+        rates: Rates,
+    ) -> None:
+        self._rules = rules
+        self._intake = intake
+        self._verifier = verifier
+        self._rates = rates
+
+    def publish(self, request: Request) -> Reply:
+        """Take CloudEvents in, in structured, batch or binary mode: all of them, or none.
+
+        Raises:
+            CallRefused: None is taken in.
+            ConfigurationError: Callers, or the rules, are not set up.
+            StorageUnavailable: At least one could be neither delivered nor parked; send them again.
+        """
+        identity = self._verifier().verify(bearer(request))
+        binary = is_binary_mode(request.headers)
+        types = frozenset({request.media_type}) if binary else EVENT_TYPES
+        body = read_body(request, limit=EVENTS_LIMIT, media_types=types)
+        events = _readable(read_events(body, headers=request.headers))
+        rules = self._rules()
+        entries = [
+            event_entry(rules.callers, identity, event_type=event.type, source=event.source)
+            for event in events
+        ]
+        names = {entry.name: entry for entry in entries}
+        for name, count in Counter(entry.name for entry in entries).items():
+            self._rates.spend(names[name], identity, count)
+        results = self._intake.receive_events(
+            [
+                stamped(event, {"entry": entry.name, **identity.members()})
+                for event, entry in zip(events, entries, strict=True)
+            ]
+        )
+        taken: list[Json] = [
+            {
+                "id": event.id,
+                "source": event.source,
+                "runs": [run_reply(each, rules) for each in outcomes if each.rule],
+            }
+            for event, outcomes in zip(events, results, strict=True)
+        ]
+        return Reply(202, {"events": taken})
+
+    def handshake(self, request: Request) -> Reply:
+        """Answer Event Grid's question whether it may deliver here (CloudEvents webhook 1.0 section 4).
+
+        It says nothing about who may: every delivery has to carry a token of an identity in `callers`.
+        """
+        origin = request.headers.get("webhook-request-origin", "").strip().lower()
+        if origin not in _EVENT_GRID:
+            raise CallRefused(403, "unknown_origin", "only Event Grid may ask for deliveries here")
+        allowed = next(known for known in _EVENT_GRID if known == origin)
+        return Reply(200, {}, {"WebHook-Allowed-Origin": allowed, "WebHook-Allowed-Rate": "*"})
+
+
+def _readable(members: Sequence[Event | Unreadable]) -> list[Event]:
+    if not members:
+        raise CallRefused(400, "bad_body", "the body holds no event")
+    if len(members) > MOST_EVENTS:
+        raise CallRefused(413, "too_many_events", f"send at most {MOST_EVENTS} events at once")
+    bad = [member.error for member in members if isinstance(member, Unreadable)]
+    if bad:
+        raise CallRefused(400, "bad_event", "; ".join(bad[:_UNREADABLE_SHOWN]))
+    events = [member for member in members if isinstance(member, Event)]
+    if any(event.schema != "cloudevents" for event in events):
+        raise CallRefused(400, "bad_event", "send CloudEvents 1.0; other schemas come by way of Event Grid")
+    return events
