@@ -20,6 +20,7 @@ from shared.azure.credential import azure_credential
 from shared.azure.key_vault import Vaults
 from shared.azure.storage_account import Storage
 from shared.callbacks.attach import CallbackAirflow
+from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger
 from shared.delivery.policy import Policy
@@ -65,22 +66,21 @@ class App:
         self._targets: dict[str, Target] = {}
         self._vaults = Vaults(self._settings, azure_credential)
         self._storage = storage = Storage(self._settings.environment, azure_credential)
-        parking, dead_letters = QueueParking(storage), BlobDeadLetters(storage)
+        parking = QueueParking(storage)
         self.ledger = Ledger()
+        closing = Closing(BlobDeadLetters(storage), self.ledger)
         self.intake = Intake(
             rules=self.rules,
             relay=Relay(
                 self._target,
                 parking=parking,
-                dead_letters=dead_letters,
-                ledger=self.ledger,
+                closing=closing,
                 windows=WindowBlobs(storage, parking),
                 policy=self._policy,
                 now=now,
             ),
             parking=parking,
-            dead_letters=dead_letters,
-            ledger=self.ledger,
+            closing=closing,
         )
         self._http_api: HttpApi | None = None
 

@@ -12,6 +12,7 @@ from local.stand_ins.airflow_stub import AirflowStub
 from shared.admission.breaker import Breaker
 from shared.airflow.client import AirflowClient
 from shared.deciding.decide import Decision
+from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger
 from shared.delivery.relay import Relay
@@ -245,8 +246,7 @@ class Delivering:
         self.relay = Relay(
             {"analytics": target}.__getitem__,
             parking=self.parking,
-            dead_letters=self.letters,
-            ledger=self.ledger,
+            closing=Closing(self.letters, self.ledger),
             windows=self.windows,
             clock=self.clock,
             sleep=self.clock.sleep,
@@ -259,8 +259,7 @@ class Delivering:
             rules=lambda: rules,
             relay=self.relay,
             parking=self.parking,
-            dead_letters=self.letters,
-            ledger=self.ledger,
+            closing=Closing(self.letters, self.ledger),
         )
 
 

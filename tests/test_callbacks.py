@@ -9,6 +9,7 @@ from shared.airflow.client import AirflowClient
 from shared.airflow.response import AirflowResponse
 from shared.callbacks.attach import HIDDEN, CallbackAirflow, without
 from shared.callbacks.tokens import ReverseTokens
+from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.relay import Relay
@@ -122,8 +123,7 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
     relay = Relay(
         {"main": target}.__getitem__,
         parking=delivering.parking,
-        dead_letters=delivering.letters,
-        ledger=delivering.ledger,
+        closing=Closing(delivering.letters, delivering.ledger),
         windows=delivering.windows,
         clock=delivering.clock,
         sleep=delivering.clock.sleep,
@@ -133,8 +133,7 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
         rules=rules,
         relay=relay,
         parking=delivering.parking,
-        dead_letters=delivering.letters,
-        ledger=delivering.ledger,
+        closing=Closing(delivering.letters, delivering.ledger),
     )
     stub.inject(403, {"detail": "Forbidden"}, when=lambda request: request.method == "POST")
     parked = intake.receive_call(CALLED.to_event())

@@ -8,6 +8,7 @@ from azure.functions import QueueMessage
 
 from functions.event_queue import event_queue, parked_queue
 from local.stand_ins.airflow_stub import AirflowStub
+from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import OutcomeKind
 from shared.errors import ConfigurationError, SettingsError, StorageUnavailable
@@ -158,8 +159,7 @@ def test_unusable_rules_leave_the_delivery_unacknowledged(delivering: Delivering
         rules=broken,
         relay=delivering.relay,
         parking=delivering.parking,
-        dead_letters=delivering.letters,
-        ledger=delivering.ledger,
+        closing=Closing(delivering.letters, delivering.ledger),
     )
     for call in (intake.receive, intake.receive_parked):
         with pytest.raises(ConfigurationError):

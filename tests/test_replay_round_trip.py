@@ -16,6 +16,7 @@ from shared.admission.breaker import Breaker
 from shared.airflow.client import AirflowClient
 from shared.azure.storage_account import Storage
 from shared.deciding.direct_runs import DirectRun
+from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
 from shared.delivery.relay import Relay
@@ -121,13 +122,12 @@ def instance_with(storage: Storage, prefix: str, stub: AirflowStub, rules: str =
     relay = Relay(
         {"analytics": target}.__getitem__,
         parking=parking,
-        dead_letters=letters,
-        ledger=ledger,
+        closing=Closing(letters, ledger),
         windows=WindowBlobs(storage, parking, container=f"{prefix}-windows"),
     )
     loaded = load_rules(rules, file="rules.yaml", settings={})
     return Instance(
-        Intake(rules=lambda: loaded, relay=relay, parking=parking, dead_letters=letters, ledger=ledger),
+        Intake(rules=lambda: loaded, relay=relay, parking=parking, closing=Closing(letters, ledger)),
         ledger,
         stub,
         DeadLetterContainer(storage.container(prefix), ours=True),

@@ -6,8 +6,8 @@ from time import perf_counter
 from typing import Final
 
 from shared.deciding.decide import Decision, decide, decide_burst, decide_for
-from shared.delivery.outcome_log import report
-from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
+from shared.delivery.closing import Closing
+from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.relay import Relay
 from shared.errors import EventError
 from shared.event import Event, Unreadable, read_events
@@ -15,7 +15,7 @@ from shared.event.bursts import Burst
 from shared.event.caller_stamp import strip_caller
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
-from shared.stores.dead_letters import DeadLetter, DeadLetters
+from shared.stores.dead_letters import DeadLetter
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import ClaimGone, Parked, Parking
 from shared.stores.windows import WindowClose, is_closing
@@ -37,8 +37,7 @@ class Intake:
         rules: Gives the rules in force.
         relay: The only part that acts.
         parking: Where parked deliveries keep what is too large for a queue message.
-        dead_letters: Where bodies are kept that cannot be read, or that the host gave up on.
-        ledger: Counts everything received and what became of it.
+        closing: Ends deliveries, with a dead letter where a body cannot be read or the host gave it up.
     """
 
     def __init__(
@@ -47,14 +46,12 @@ class Intake:
         rules: Callable[[], Rules],
         relay: Relay,
         parking: Parking,
-        dead_letters: DeadLetters,
-        ledger: Ledger,
+        closing: Closing,
     ) -> None:
         self._rules = rules
         self._relay = relay
         self._parking = parking
-        self._dead_letters = dead_letters
-        self._ledger = ledger
+        self._closing = closing
 
     def receive(
         self, body: str | bytes, *, kind: str | None = None, headers: Mapping[str, str] | None = None
@@ -95,7 +92,7 @@ class Intake:
             parked = self._parking.unpark(body)
             closing = WindowClose.of(parked.event)
         except ClaimGone as error:
-            return self._end(Outcome(OutcomeKind.DUPLICATE, reason=str(error)))
+            return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error)))
         except EventError as error:
             return self._keep(Unreadable(error=str(error), raw=_text(body)), _UNREADABLE, str(error))
         started = perf_counter()
@@ -105,7 +102,7 @@ class Intake:
         else:
             decision = decide_for(parked.event, rules, parked.rule)
         if decision is None:
-            outcome = self._end(Outcome(OutcomeKind.DUPLICATE, rule=parked.rule, reason=_EMPTY))
+            outcome = self._closing.end(Outcome(OutcomeKind.DUPLICATE, rule=parked.rule, reason=_EMPTY))
         else:
             outcome = self._relay.deliver(
                 parked.event,
@@ -187,7 +184,7 @@ class Intake:
         if not decisions:
             hops = {"decide": seconds * 1000, "total": seconds * 1000}
             return [
-                self._end(Outcome(OutcomeKind.UNMATCHED, event_id=member.id, milliseconds=hops)),
+                self._closing.end(Outcome(OutcomeKind.UNMATCHED, event_id=member.id, milliseconds=hops)),
             ]
         until = self._relay.deadline() if deadline is None else deadline
         return [
@@ -215,23 +212,15 @@ class Intake:
             rule=rule,
             attempts=attempts,
         )
-        self._dead_letters.write(letter)
-        return self._end(
-            Outcome(
-                OutcomeKind.REJECTED,
-                rule=rule,
-                event_id=subject.id or "",
-                code=code,
-                reason=reason,
-                attempt=attempts,
-            )
+        outcome = Outcome(
+            OutcomeKind.REJECTED,
+            rule=rule,
+            event_id=subject.id or "",
+            code=code,
+            reason=reason,
+            attempt=attempts,
         )
-
-    def _end(self, outcome: Outcome) -> Outcome:
-        self._ledger.receive(outcome.rule)
-        self._ledger.end(outcome)
-        report(outcome)
-        return outcome
+        return self._closing.reject(letter, outcome)
 
 
 def _text(body: str | bytes) -> str:

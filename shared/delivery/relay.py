@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 from shared.backoff import Backoff
 from shared.delivery.attempts import Attempts
-from shared.delivery.outcome_log import report
-from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind, Ledger, Outcome, OutcomeKind
+from shared.delivery.closing import Closing
+from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind, Outcome, OutcomeKind
 from shared.delivery.policy import Budget, Policy
 from shared.delivery.preconditions import start_on_terms
 from shared.delivery.target import Target
 from shared.errors import EventError
 from shared.runs.ids import run_id_for_window
 from shared.runs.request import MAX_AGE
-from shared.stores.dead_letters import DeadLetter, DeadLetters
+from shared.stores.dead_letters import DeadLetter
 from shared.stores.parking import Parked, Parking
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class Relay:
     Args:
         targets: Gives the Airflow of a connection, by its name; raises what configuration raises.
         parking: Where deliveries wait.
-        dead_letters: Where those end that cannot be delivered.
-        ledger: Counts every delivery, when it ends.
+        closing: Ends deliveries.
         windows: Where bursts are collected.
         policy: How long things are tried.
         clock: Monotonic seconds.
@@ -86,8 +85,7 @@ class Relay:
         targets: Callable[[str], Target],
         *,
         parking: Parking,
-        dead_letters: DeadLetters,
-        ledger: Ledger,
+        closing: Closing,
         windows: "Windows",
         policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -96,8 +94,7 @@ class Relay:
     ) -> None:
         self._targets = targets
         self._parking = parking
-        self._dead_letters = dead_letters
-        self._ledger = ledger
+        self._closing = closing
         self.windows = windows
         self._policy = policy or Policy()
         self._clock = clock
@@ -228,20 +225,19 @@ class Relay:
         )
 
     def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
-        self._dead_letters.write(
-            DeadLetter(
-                subject=delivery.event,
-                code=ending.code,
-                reason=ending.reason,
-                at=self._now(),
-                first_seen=delivery.first_seen,
-                rule=delivery.decision.rule,
-                request=delivery.decision.request,
-                status=delivery.attempts.status if delivery.attempts else None,
-                attempts=delivery.attempt,
-            )
+        letter = DeadLetter(
+            subject=delivery.event,
+            code=ending.code,
+            reason=ending.reason,
+            at=self._now(),
+            first_seen=delivery.first_seen,
+            rule=delivery.decision.rule,
+            request=delivery.decision.request,
+            status=delivery.attempts.status if delivery.attempts else None,
+            attempts=delivery.attempt,
         )
-        return self._end(delivery, OutcomeKind.REJECTED, ending.code, ending.reason)
+        outcome = self._outcome(delivery, OutcomeKind.REJECTED, ending.code, ending.reason)
+        return self._closing.reject(letter, outcome)
 
     def _end(
         self,
@@ -253,12 +249,24 @@ class Relay:
         retry_in: float | None = None,
         alarm: bool = False,
     ) -> Outcome:
+        outcome = self._outcome(delivery, kind, code, reason, retry_in=retry_in)
+        return self._closing.end(outcome, alarm=alarm)
+
+    def _outcome(
+        self,
+        delivery: _Delivery,
+        kind: OutcomeKind,
+        code: str,
+        reason: str,
+        *,
+        retry_in: float | None = None,
+    ) -> Outcome:
         request, attempts = delivery.decision.request, delivery.attempts
         total = delivery.decide_seconds + self._clock() - delivery.began
         hops = {"decide": delivery.decide_seconds, "total": total}
         if attempts is not None:
             hops |= {"token": attempts.token_seconds, "airflow": attempts.airflow_seconds}
-        outcome = Outcome(
+        return Outcome(
             kind=kind,
             rule=delivery.decision.rule,
             event_id=delivery.event.id,
@@ -272,10 +280,6 @@ class Relay:
             retry_in=retry_in,
             milliseconds={hop: seconds * 1000 for hop, seconds in hops.items()},
         )
-        self._ledger.receive(outcome.rule)
-        self._ledger.end(outcome)
-        report(outcome, alarm=alarm)
-        return outcome
 
     def _age(self, delivery: _Delivery) -> float:
         return (self._now() - delivery.first_seen).total_seconds()
