@@ -20,12 +20,12 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 # All of them here: wherever `pytest_plugins` stands, pytest gives the fixtures to every test of the run, so
 # each has to have a name of its own (tests/test_fixtures.py).
 pytest_plugins = [
-    "tests.secret_watch",
-    "tests.stand_ins",
-    "tests.storage_parts",
-    "tests.delivery_fixtures",
-    "tests.calling_fixtures",
-    "tests.caller_fixtures",
+    "tests.support.secret_watch",
+    "tests.support.endpoints",
+    "tests.support.storage",
+    "tests.support.delivery_fixtures",
+    "tests.support.calling_fixtures",
+    "tests.support.caller_fixtures",
 ]
 
 STATE_OF_TESTS = STATE / "tests"

@@ -1,4 +1,4 @@
-"""No secret that the run used is in what it told; moved to the end of the run by `tests/secret_watch.py`."""
+"""No secret that the run used is in what it told; moved to the end of the run by `tests/support/secret_watch.py`."""
 
 import logging
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from shared.event import Unreadable
 from shared.runs.ref import RunRef
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
 from shared.stores.parking import Parked, QueueParking
-from tests.delivery_parts import KeptLetters, KeptParking, event
-from tests.leaks import SHORTEST, Secrets, Told, leaks
-from tests.secret_watch import SecretWatch, stored_in
+from tests.support.delivery import KeptLetters, KeptParking, event
+from tests.support.leaks import SHORTEST, Secrets, Told, leaks
+from tests.support.secret_watch import SecretWatch, stored_in
 
 SECRET = 'made-up "secret" of this test/7'
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ that send a request need none of it. So the two packages on the way to them are 
 their `__init__` postponed until somebody asks them for a name. Whoever imports the whole client later, or
 imported it before, finds it as ever.
 
-What this relies on, and what an upgrade may move, is checked by `tests/test_slim_airflow_client.py`. The
+What this relies on, and what an upgrade may move, is checked by `tests/airflow/test_official_client.py`. The
 figures are in `docs/decisions/0002-airflow-client.md`.
 """
 

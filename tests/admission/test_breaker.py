@@ -1,0 +1,127 @@
+import threading
+
+from shared.admission.breaker import Breaker, BreakerState, Permission
+from tests.support.delivery import Clock
+
+
+def state(breaker: Breaker) -> BreakerState:
+    """Return the state as it is now (a property narrows for the type checker as if it could not change)."""
+    return breaker.state
+
+
+def fail(breaker: Breaker, times: int) -> None:
+    """Let requests fail one after the other."""
+    for _ in range(times):
+        passage = breaker.enter()
+        assert passage is not None
+        passage.end(healthy=False)
+
+
+def test_consecutive_failures_open_it() -> None:
+    """Failures in a row open it; a definite answer in between starts the count anew."""
+    breaker = Breaker(failures=3, clock=Clock())
+    fail(breaker, 2)
+    passage = breaker.enter()
+    assert passage is not None
+    passage.end(healthy=True)
+    fail(breaker, 2)
+    assert (breaker.state, breaker.retry_in) == (BreakerState.CLOSED, 0)
+    fail(breaker, 1)
+    assert (breaker.state, breaker.retry_in) == (BreakerState.OPEN, 30)
+    assert breaker.enter() is None
+
+
+def test_half_open_lets_exactly_one_of_many_through() -> None:
+    """Of twenty callers that come at the moment the rest is over, one goes."""
+    clock = Clock()
+    breaker = Breaker(failures=1, rest=30, clock=clock)
+    fail(breaker, 1)
+    clock.sleep(30)
+    assert state(breaker) is BreakerState.HALF_OPEN
+    gate = threading.Barrier(20)
+    passages: list[Permission | None] = []
+
+    def come() -> None:
+        gate.wait()
+        passages.append(breaker.enter())
+
+    threads = [threading.Thread(target=come) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(passage is not None for passage in passages) == 1
+
+
+def test_a_good_probe_closes_it_and_a_bad_one_does_not() -> None:
+    """One definite answer to a probe closes it; one failure makes it rest again, whole."""
+    clock = Clock()
+    breaker = Breaker(failures=2, rest=30, clock=clock)
+    fail(breaker, 2)
+    clock.sleep(30)
+    fail(breaker, 1)
+    assert (breaker.state, breaker.retry_in) == (BreakerState.OPEN, 30)
+    clock.sleep(30)
+    probe = breaker.enter()
+    assert probe is not None
+    probe.end(healthy=True)
+    assert state(breaker) is BreakerState.CLOSED
+    fail(breaker, 1)
+    assert state(breaker) is BreakerState.CLOSED
+
+
+def test_a_probe_that_learnt_nothing_makes_room_for_another() -> None:
+    """A probe that got no place or no token says nothing about Airflow; the next one may go at once."""
+    clock = Clock()
+    breaker = Breaker(failures=1, rest=30, clock=clock)
+    fail(breaker, 1)
+    clock.sleep(30)
+    probe = breaker.enter()
+    assert probe is not None
+    probe.end(healthy=None)
+    assert breaker.enter() is not None
+
+
+def test_a_probe_that_never_comes_back_is_given_up() -> None:
+    """A probe whose thread was killed does not keep the breaker open for ever."""
+    clock = Clock()
+    breaker = Breaker(failures=1, rest=30, probe_lasts=60, clock=clock)
+    fail(breaker, 1)
+    clock.sleep(30)
+    lost = breaker.enter()
+    assert lost is not None
+    clock.sleep(59)
+    assert breaker.enter() is None
+    clock.sleep(1)
+    probe = breaker.enter()
+    assert probe is not None
+    lost.end(healthy=True)
+    assert state(breaker) is BreakerState.HALF_OPEN
+    probe.end(healthy=True)
+    assert state(breaker) is BreakerState.CLOSED
+
+
+def test_late_answers_change_nothing() -> None:
+    """A request that began before the breaker opened neither closes it nor makes it rest longer."""
+    clock = Clock()
+    breaker = Breaker(failures=1, rest=30, clock=clock)
+    slow, slower = breaker.enter(), breaker.enter()
+    assert slow is not None
+    assert slower is not None
+    fail(breaker, 1)
+    clock.sleep(10)
+    slow.end(healthy=True)
+    slower.end(healthy=False)
+    assert (breaker.state, breaker.retry_in) == (BreakerState.OPEN, 20)
+
+
+def test_nothing_learnt_while_closed_does_not_count() -> None:
+    """Without an answer from Airflow the count of failures stays as it is."""
+    breaker = Breaker(failures=2, clock=Clock())
+    fail(breaker, 1)
+    passage = breaker.enter()
+    assert passage is not None
+    passage.end(healthy=None)
+    assert state(breaker) is BreakerState.CLOSED
+    fail(breaker, 1)
+    assert state(breaker) is BreakerState.OPEN

@@ -1,0 +1,349 @@
+"""The matrix: each kind of `auth`, from its issuer to an Airflow, in good times and in bad ones."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from local.stand_ins.loopback_server import LoopbackServer
+from shared.airflow.auth.source import TokenSource, token_source
+from shared.airflow.client import AirflowClient
+from shared.azure import credential
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import KeyVault
+from shared.errors import CredentialError
+from shared.rules import Connection
+from tests.support.aws_stub import Mwaa, Sts
+from tests.support.token_kinds import KINDS, GuardedAirflow, Issuer, Kind, World
+
+pytestmark = pytest.mark.slow
+
+if TYPE_CHECKING:
+    from tests.support.endpoints import Clock, Watch
+
+
+every = pytest.mark.parametrize("kind", KINDS, ids=str)
+minted = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.minted], ids=str)
+fixed = pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.minted], ids=str)
+
+
+class Scene:
+    """One kind at work: its source, its client, and the Airflow that it is for."""
+
+    def __init__(self, kind: Kind, world: World, airflow: GuardedAirflow | Mwaa, source: TokenSource) -> None:
+        self.kind = kind
+        self.world = world
+        self.airflow = airflow
+        self.source = source
+        self.client = AirflowClient(self.connection, source)
+
+    connection: Connection
+
+    def ask(self) -> int | None:
+        """Ask for a DAG, and return the status."""
+        return self.client.get_dag("smoke_tests").status
+
+    def hop(self) -> LoopbackServer:
+        """Return whom the kind depends on."""
+        hop: LoopbackServer = getattr(self.world, self.kind.hop)
+        return hop
+
+
+@pytest.fixture
+def world(
+    identity: IdentityEndpoint, vault: LocalKeyVault, watch: "Watch", clock: "Clock"
+) -> Iterator[World]:
+    """Issuers with secrets in the vault."""
+    with Issuer(watch, clock) as issuer, Sts(watch, clock) as sts:
+        world = World(identity, vault, issuer, sts, watch)
+        world.prepare()
+        yield world
+
+
+@pytest.fixture
+def scene(kind: Kind, world: World, key_vault: KeyVault, clock: "Clock") -> Iterator[Scene]:
+    """The kind that the test is parametrised with; Airflow's own token endpoint is the issuer's."""
+    guard: GuardedAirflow | Mwaa = GuardedAirflow(lambda value: kind.good(world, value))
+    if kind.name == "aws":
+        guard.stop()
+        guard = Mwaa(world.sts, lambda value: kind.good(world, value))
+    with guard as airflow:
+        asks_airflow = kind.name in {"entra_exchange", "airflow", "oidc-exchange"}
+        login = Connection.model_validate(
+            {"name": "analytics", "url": world.issuer.url, "api": "v2", "auth": kind.auth(world)}
+        )
+        direct = login.model_copy(update={"url": airflow.url})
+        source = token_source(
+            login if asks_airflow else direct, secrets=key_vault, credential=azure_credential, clock=clock
+        )
+        Scene.connection = direct
+        yield Scene(kind, world, airflow, source)
+
+
+@every
+def test_the_happy_path(scene: Scene) -> None:
+    """A request is let in with the kind's proof, which is kept: ten requests cost one token."""
+    assert [scene.ask() for _ in range(10)] == [200] * 10
+    assert len(set(scene.airflow.proofs)) == 1
+    assert scene.world.issuer.count("POST") <= (2 if scene.kind.name in {"google", "oidc-exchange"} else 1)
+
+
+@every
+def test_expiry_in_mid_stream(scene: Scene, clock: "Clock") -> None:
+    """A token is renewed before it expires, so that no request is refused for it."""
+    scene.world.live(200)
+    statuses = []
+    for _ in range(12):
+        statuses.append(scene.ask())
+        clock.pass_by(50)
+    assert statuses == [200] * 12
+    proofs = len(set(scene.airflow.proofs))
+    assert (2 <= proofs <= 5) if scene.kind.minted else (proofs == 1), proofs
+
+
+@minted
+def test_a_refused_token_is_renewed_once(scene: Scene) -> None:
+    """Where Airflow calls the token stale, one new one is fetched, and the request is sent again."""
+    scene.ask()
+    scene.airflow.refused.add(scene.airflow.proofs[0])
+    assert scene.ask() == 200
+    assert len(scene.airflow.proofs) == 3
+    assert len(set(scene.airflow.proofs)) == 2
+
+
+@every
+def test_refused_for_good(scene: Scene) -> None:
+    """An Airflow that refuses whatever it gets is asked once more with another proof, and never in a loop."""
+    scene.airflow.good = lambda _: False
+    assert [scene.ask(), scene.ask()] == [403, 403]
+    assert len(scene.airflow.proofs) <= 4
+    sent_twice = {proof for proof in scene.airflow.proofs if scene.airflow.proofs.count(proof) > 2}
+    assert not sent_twice
+
+
+@every
+def test_throttled(scene: Scene, watch: "Watch", clock: "Clock") -> None:
+    """429 where the proof comes from is told as passing, asked once a while, and heals by itself."""
+    signed = scene.kind.hop == "vault"  # a vault asks who is there first
+    scene.hop().inject(
+        429,
+        {"error": "slow down"},
+        times=2,
+        when=lambda asked: not signed or "authorization" in asked.headers,
+    )
+    error = watch.refusal(scene.source.headers)
+    assert not error.permanent
+    asked = scene.hop().count()
+    watch.refusal(scene.source.headers)
+    assert scene.hop().count() == asked
+    scene.hop().heal()
+    clock.pass_by(30)
+    if scene.kind.hop == "identity":
+        forget_credentials()
+    assert scene.ask() == 200
+
+
+def forget_credentials() -> None:
+    """Forget the error that azure-identity keeps for some seconds of real time."""
+    credential._credentials.clear()
+
+
+@every
+def test_the_endpoint_is_down(scene: Scene, watch: "Watch") -> None:
+    """An endpoint that is gone is a passing lack of a token, which names the hop; Airflow is not asked."""
+    scene.hop().stop()
+    error = watch.refusal(lambda: scene.client.get_dag("smoke_tests"))
+    assert not error.permanent
+    assert named(scene) in str(error)
+    assert scene.airflow.proofs == []
+
+
+def named(scene: Scene) -> str:
+    """Return how the hop is named in an error."""
+    return "managed-identity endpoint" if scene.kind.hop == "identity" else scene.hop().url
+
+
+@every
+def test_a_running_token_outlives_an_outage(scene: Scene, clock: "Clock") -> None:
+    """While the endpoint is down the old token is used until it really expires."""
+    scene.world.live(200)
+    scene.ask()
+    scene.hop().stop()
+    clock.pass_by(170)
+    assert scene.ask() == 200
+
+
+@every
+def test_a_rotated_secret_heals_within_one_request(scene: Scene) -> None:
+    """The old proof is refused, the new one is read or fetched at once, and the request is let in."""
+    assert scene.ask() == 200
+    scene.airflow.refused.add(scene.airflow.proofs[0])
+    has_secret = any(key.endswith("_secret") for key in scene.kind.auth(scene.world))
+    scene.world.rotate(key=not has_secret)
+    assert scene.ask() == 200
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name in {"airflow", "oidc-secret"}], ids=str)
+def test_a_secret_that_stays_wrong_is_named(scene: Scene, watch: "Watch") -> None:
+    """The issuer refuses the secret also when it has been read anew: the error names it, never its value."""
+    scene.world.issuer.password = scene.world.issuer.client_secret = "another-made-up-secret"
+    error = watch.refusal(scene.source.headers)
+    assert error.permanent
+    assert "secret '" in str(error)
+    assert scene.world.issuer.count("POST") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        (kind, remedy)
+        for kind in KINDS
+        for name, remedy in (
+            ("entra_exchange", "has the app role"),
+            ("oidc-federated", "federated credential"),
+            ("oidc-exchange", "federated credential"),
+            ("google", "takes that issuer, audience and subject"),
+        )
+        if kind.name == name
+    ],
+    ids=str,
+)
+def test_an_identity_that_is_not_trusted_is_told_the_remedy(
+    scene: Scene, watch: "Watch", remedy: str
+) -> None:
+    """Where the issuer refuses the managed identity, a person is told what to grant; nothing loops."""
+    scene.world.issuer.trusts = False
+    error = watch.refusal(scene.source.headers)
+    assert error.permanent
+    assert remedy in str(error)
+    assert scene.world.issuer.count("POST") <= 2
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name == "google"], ids=str)
+@pytest.mark.parametrize(
+    ("status", "permanent", "words"),
+    [
+        (403, True, "roles/iam.workloadIdentityUser"),
+        (503, False, "answered 503"),
+        (0, False, "reached"),
+        (200, True, "not one of Google's"),
+    ],
+)
+def test_googles_second_hop(
+    scene: Scene, watch: "Watch", status: int, words: str, *, permanent: bool
+) -> None:
+    """A refusal of the impersonation is told apart from one of the exchange, and an outage from both."""
+    scene.world.issuer.inject(status, {}, when=lambda request: request.path != "/sts", times=9)
+    error = watch.refusal(scene.source.headers)
+    assert error.permanent is permanent
+    assert words in str(error)
+
+
+@fixed
+def test_a_missing_secret_is_named(scene: Scene, watch: "Watch") -> None:
+    """A vault without the secret is a permanent matter, and names it."""
+    for name in ("password", "token"):
+        scene.world.vault.delete(name)
+    error = watch.refusal(scene.source.headers)
+    assert error.permanent
+    assert "no secret" in str(error)
+
+
+def test_two_proofs_travel_in_two_headers(world: World, key_vault: KeyVault, clock: "Clock") -> None:
+    """The proxy's proof goes in its own header; when Airflow refuses its own, only that one is renewed."""
+    with GuardedAirflow(lambda value: value.startswith("Bearer ey")) as airflow:
+        auth = [
+            {"kind": "entra", "scope": "api://proxy/.default", "header": "X-Proxy-Authorization"},
+            {"kind": "entra", "scope": "api://airflow/.default"},
+        ]
+        connection = Connection.model_validate(
+            {"name": "analytics", "url": airflow.url, "api": "v2", "auth": auth}
+        )
+        source = token_source(connection, secrets=key_vault, credential=azure_credential, clock=clock)
+        before = source.headers()
+        assert set(before) == {"Authorization", "X-Proxy-Authorization"}
+        airflow.refused.add(before["Authorization"])
+        assert AirflowClient(connection, source).get_dag("smoke_tests").status == 200
+        after = source.headers()
+        assert after["X-Proxy-Authorization"] == before["X-Proxy-Authorization"]
+        assert after["Authorization"] != before["Authorization"]
+
+
+def test_of_two_other_headers_the_second_is_airflows(world: World, key_vault: KeyVault) -> None:
+    """Where a proxy moves the header, the second proof is taken for Airflow's own and renewed."""
+    auth = [
+        {"kind": "entra", "scope": "api://proxy/.default", "header": "X-One"},
+        {"kind": "entra", "scope": "api://airflow/.default", "header": "X-Two"},
+    ]
+    connection = Connection.model_validate({"name": "a", "url": "https://airflow.example", "auth": auth})
+    source = token_source(connection, secrets=key_vault, credential=azure_credential)
+    before = source.headers()
+    after = source.renew(before)
+    assert (after["X-One"], after["X-Two"]) != (before["X-One"], before["X-Two"])
+    assert after["X-One"] == before["X-One"]
+
+
+def test_a_missing_extra_is_named(
+    world: World, key_vault: KeyVault, watch: "Watch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without google-auth the error says which extra to add."""
+    google = next(kind for kind in KINDS if kind.name == "google")
+    connection = Connection.model_validate(
+        {"name": "a", "url": "https://composer.example", "auth": google.auth(world)}
+    )
+    source = token_source(connection, secrets=key_vault, credential=azure_credential)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    error = watch.refusal(source.headers)
+    assert error.permanent
+    assert "updraft[google]" in str(error)
+
+
+def test_googles_first_hop_may_be_a_login_page(world: World, key_vault: KeyVault, watch: "Watch") -> None:
+    """An answer of somebody else's is told as such."""
+    google = next(kind for kind in KINDS if kind.name == "google")
+    connection = Connection.model_validate(
+        {"name": "a", "url": "https://composer.example", "auth": google.auth(world)}
+    )
+    world.issuer.inject(200, "<html>Sign in</html>")
+    source = token_source(connection, secrets=key_vault, credential=azure_credential)
+    assert "a proxy may be in the way" in str(watch.refusal(source.headers))
+
+
+def test_a_token_with_a_lines_end_is_trimmed(world: World, key_vault: KeyVault, vault: LocalKeyVault) -> None:
+    """A token that was pasted into the vault with a newline is a good header all the same."""
+    vault.set("pasted", "made-up-token\n")
+    auth = {"kind": "bearer", "token_secret": "pasted"}
+    connection = Connection.model_validate({"name": "a", "url": "https://airflow.example", "auth": auth})
+    source = token_source(connection, secrets=key_vault, credential=azure_credential)
+    assert source.headers() == {"Authorization": "Bearer made-up-token"}
+
+
+def test_many_cold_threads_cost_one_token(
+    world: World, key_vault: KeyVault, together: Callable[[int, Callable[[], object]], list[object]]
+) -> None:
+    """Thirty-two threads that need a first token at one moment cost one request, through `headers` too."""
+    auth = {"kind": "entra_exchange", "scope": "api://airflow/.default"}
+    connection = Connection.model_validate({"name": "a", "url": world.issuer.url, "auth": auth})
+    source = token_source(connection, secrets=key_vault, credential=azure_credential)
+    results = together(32, lambda: source.headers()["Authorization"])
+    assert not any(isinstance(result, CredentialError) for result in results)
+    assert len(set(results)) == 1
+    assert world.issuer.count("POST") == 1
+
+
+def test_an_airflow_that_does_not_trust_the_client_is_told(
+    world: World, key_vault: KeyVault, watch: "Watch"
+) -> None:
+    """The server's token is fetched anew once; refused again, the client is named."""
+    exchange = next(kind for kind in KINDS if kind.name == "oidc-exchange")
+    connection = Connection.model_validate(
+        {"name": "a", "url": world.issuer.url, "auth": exchange.auth(world)}
+    )
+    world.issuer.inject(403, {}, when=lambda request: request.path == "/auth/token", times=9)
+    source = token_source(connection, secrets=key_vault, credential=azure_credential)
+    error = watch.refusal(source.headers)
+    assert error.permanent
+    assert "jwt_federated_client_ids" in str(error)
+    assert world.issuer.count("POST", "/auth/token") == 2

@@ -1,0 +1,121 @@
+import re
+
+import pytest
+
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.airflow.client import AirflowClient
+from shared.airflow.failure_table import FAILURE_TABLE, AnswerClass, classify, explain, is_stale_token
+from shared.airflow.response import AirflowResponse, why_unsendable
+from tests.support.delivery import DAG, Airflow, Tokens, run_request
+from tests.support.failure_cases import CASES, Case
+from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+DOCUMENT = ROOT / "docs" / "delivery.md"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_case_meets_its_row(case: Case) -> None:
+    """The first answer to each case is classified by the row that the case names."""
+    with AirflowStub((DAG,)) as stub:
+        client = AirflowClient(Airflow(stub.url, read_timeout=1.0), Tokens())
+        for changes in case.before:
+            assert client.start_run(run_request(**changes)).status == 200
+        if case.fault is not None:
+            case.fault(stub)
+        assert classify(client.start_run(case.request())).name == case.row
+
+
+def test_every_row_has_a_case() -> None:
+    """No row of the table is without a case, but the one that no HTTP server can produce."""
+    assert {row.name for row in FAILURE_TABLE} - {case.row for case in CASES} == {"Unknown"}
+
+
+def test_names_are_unique() -> None:
+    """A row's name, which dead letters carry, stands for one row."""
+    names = [row.name for row in FAILURE_TABLE]
+    assert len(set(names)) == len(names)
+
+
+def test_every_status_has_a_row() -> None:
+    """There is no status, with or without JSON, that the table does not know what to do about."""
+    for status in range(100, 1000):
+        for answer in (AirflowResponse(status=status), AirflowResponse(status=status, body={})):
+            row = classify(answer)
+            assert (row.name == "Unknown") == (status < 200)
+            assert (row.answer_class is AnswerClass.STARTED) == (200 <= status < 300 and answer.body == {})
+
+
+def test_half_an_answer_is_none() -> None:
+    """A status whose body broke off is ambiguous, whatever the status."""
+    for status in (200, 400, 401, 404, 409, 500):
+        assert classify(AirflowResponse(status=status, error="reset")).name == "BrokenOff"
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "stale"),
+    [
+        (401, "Not authenticated", True),
+        (401, "Token Expired", True),
+        (403, "Invalid JWT token", True),
+        (403, "The access token is expired", True),
+        (403, "Forbidden", False),
+        (403, "", False),
+        (200, "Invalid JWT token", False),
+    ],
+)
+def test_stale_tokens_are_told_from_missing_roles(status: int, detail: str, *, stale: bool) -> None:
+    """401, and 403 that speaks of the token, ask for a new one; 403 otherwise is a role that is missing."""
+    assert is_stale_token(AirflowResponse(status=status, body={"detail": detail})) is stale
+
+
+def test_a_person_is_told_the_facts() -> None:
+    """The reason has the row's sentence, the status and Airflow's own words, and of a redirect the host."""
+    refused = AirflowResponse(status=400, body={"detail": "Invalid input for param n"})
+    assert (
+        explain(classify(refused), refused) == "Airflow refuses the run (HTTP 400): Invalid input for param n"
+    )
+    moved = AirflowResponse(status=302, location="https://login.example")
+    assert explain(classify(moved), moved).endswith("(HTTP 302 to https://login.example)")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"detail": "one\n two"}, "one two"),
+        ({"detail": [{"loc": ["body", "n"], "msg": "too small", "input": "secret"}]}, "body.n: too small"),
+        (
+            {"detail": {"reason": "Unique constraint violation", "orig_error": "(sql)"}},
+            "Unique constraint violation",
+        ),
+        ({"detail": ["a", "b"]}, "a; b"),
+        ({"title": "Not Found"}, "Not Found"),
+        ({}, ""),
+        (None, "plain"),
+    ],
+)
+def test_airflows_words_are_read_from_all_its_shapes(body: dict[str, object] | None, message: str) -> None:
+    """A detail is a text, a list of validation errors without their input, or an object with a reason."""
+    assert AirflowResponse(status=422, body=body, text="plain").message == message  # type: ignore[arg-type] # plain JSON
+
+
+def test_the_words_are_bounded() -> None:
+    """However much Airflow says, a reason stays a sentence."""
+    assert len(AirflowResponse(status=400, body={"detail": "x" * 99_999}).message) <= 600
+
+
+def test_a_conf_that_would_poison_airflow_is_not_sent() -> None:
+    """Values that JSON does not know, and nesting that Airflow answers 500 to for ever, are found."""
+    assert why_unsendable({"conf": {"list": [{"x": float("inf")}]}}).startswith("conf.list[0].x is inf")
+    deep: dict[str, object] = {}
+    for _ in range(250):
+        deep = {"d": deep}
+    assert "nested deeper than 200" in why_unsendable({"conf": deep})  # type: ignore[dict-item] # plain JSON
+    assert why_unsendable({"conf": {"a": [1, 2.5, None, "x", {}]}}) == ""
+
+
+def test_the_document_shows_the_table() -> None:
+    """docs/delivery.md has exactly the table's rows, in its order."""
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", DOCUMENT.read_text(), re.MULTILINE)
+    assert rows == [(row.name, row.when, row.answer_class.value, row.happens) for row in FAILURE_TABLE]

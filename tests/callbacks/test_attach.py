@@ -1,0 +1,152 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.airflow.client import AirflowClient
+from shared.airflow.response import AirflowResponse
+from shared.callbacks.attach import HIDDEN, CallbackAirflow, without
+from shared.callbacks.tokens import ReverseTokens
+from shared.delivery.closing import Closing
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import OutcomeKind
+from shared.delivery.relay import Relay
+from shared.delivery.target import Target
+from shared.errors import SettingsError, TokenUnavailable
+from shared.runs.provenance import is_ours
+from shared.runs.ref import RunRef
+from shared.runs.request import CallbackTerms
+from tests.callbacks.test_tokens import NEW, URL, Vault
+from tests.deciding.test_direct_runs import CALLED, rules
+from tests.support.delivery import DAG, Airflow, Delivering, Tokens, run_request
+
+TOKENS = ReverseTokens(Vault(NEW), secret="key", audience=URL)
+
+
+class Desk:
+    """Where the runs of these tests report."""
+
+    def outcomes_url(self) -> str:
+        """Return the address."""
+        return URL
+
+    def tokens(self) -> ReverseTokens:
+        """Return the source of tokens."""
+        return TOKENS
+
+
+@pytest.fixture
+def airflow(stub: AirflowStub) -> CallbackAirflow:
+    """The stub's client, which gives runs their callback."""
+    return CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Desk)
+
+
+def conf_of(stub: AirflowStub) -> dict[str, Any]:
+    """Return the conf of the one run."""
+    ((run),) = stub.runs.values()
+    conf: Any = run["conf"]
+    return dict(conf)
+
+
+def test_a_run_gets_its_callback_while_it_is_sent(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+    """Airflow has the address and a token for this very run; the request and the answer have none."""
+    request = run_request(callback=CallbackTerms(60))
+    answer = airflow.start_run(request)
+    callback = conf_of(stub)["_updraft"]["callback"]
+    assert callback["url"] == URL
+    run = TOKENS.verify(callback["token"])
+    assert (run.connection, run.dag_id, run.dag_run_id) == ("analytics", DAG, request.dag_run_id)
+    assert callback["token"] not in f"{request}{answer}"
+    assert callback["token"].rpartition(".")[2] not in f"{request}{answer}"
+
+
+def test_the_run_stays_ours(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+    """With its callback a run is still known as the one that the event started."""
+    request = run_request(callback=CallbackTerms(60))
+    airflow.start_run(request)
+    found = airflow.get_run(DAG, request.dag_run_id).body
+    assert found is not None
+    assert is_ours(found["conf"], request)
+
+
+def test_a_run_may_get_the_address_alone(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+    """For an Airflow with an identity of its own there is no token."""
+    airflow.start_run(run_request(callback=CallbackTerms(60, token=False)))
+    assert conf_of(stub)["_updraft"]["callback"] == {"url": URL}
+
+
+def test_other_runs_have_none(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+    """A rule without `track: callback` sends its conf as it is."""
+    airflow.start_run(run_request())
+    assert "callback" not in conf_of(stub)["_updraft"]
+
+
+def test_without_an_address_the_run_waits(stub: AirflowStub) -> None:
+    """Nothing is started that could not report: a person has to set the address first."""
+
+    class Unknown(Desk):
+        def outcomes_url(self) -> str:
+            raise SettingsError("UPDRAFT_URL is missing")
+
+    airflow = CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Unknown)
+    with pytest.raises(TokenUnavailable, match="UPDRAFT_URL") as caught:
+        airflow.start_run(run_request(callback=CallbackTerms(60)))
+    assert caught.value.permanent
+    assert not stub.runs
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40])
+def test_what_airflow_quotes_is_taken_out(cut: int) -> None:
+    """Wherever an answer repeats the token, whole or cut off, a mark stands in its place."""
+    token = TOKENS.issue(RunRef("analytics", DAG, "r"), lifetime=60)
+    quoted = token[: len(token) - cut]
+    answer = AirflowResponse(
+        status=422,
+        body={"detail": [{"msg": f"bad {quoted}", "input": {"token": quoted, "n": 1}}], "n": None},
+        text=f"<p>{quoted}</p> and {quoted}",
+        error=f"x {quoted}",
+    )
+    clean = without(answer, token)
+    assert token.partition(".")[0] not in f"{clean}"
+    assert clean.text == f"<p>{HIDDEN}</p> and {HIDDEN}"
+    assert json.dumps(clean.body).count(HIDDEN) == 2
+    assert without(replace(answer), "") == answer
+
+
+def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) -> None:
+    """A called run that has to wait is parked without its token, and starts with one when it comes back."""
+    delivering = Delivering(stub.url)
+    airflow = CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Desk)
+    target = Target(airflow, delivering.breaker, delivering.limiter)
+    relay = Relay(
+        {"main": target}.__getitem__,
+        parking=delivering.parking,
+        closing=Closing(delivering.letters, delivering.ledger),
+        windows=delivering.windows,
+        clock=delivering.clock,
+        sleep=delivering.clock.sleep,
+        now=delivering.clock.now,
+    )
+    intake = Intake(
+        rules=rules,
+        relay=relay,
+        parking=delivering.parking,
+        closing=Closing(delivering.letters, delivering.ledger),
+    )
+    stub.inject(403, {"detail": "Forbidden"}, when=lambda request: request.method == "POST")
+    parked = intake.receive_call(CALLED.to_event())
+    assert parked.kind is OutcomeKind.PARKED
+    ((message, _),) = delivering.parking.kept
+    started = intake.receive_parked(message.to_message())
+    assert (started.kind, started.dag_run_id) == (OutcomeKind.STARTED, parked.dag_run_id)
+    token = conf_of(stub)["_updraft"]["callback"]["token"]
+    assert TOKENS.verify(token).dag_run_id == started.dag_run_id
+    stub.inject(422, {"detail": "no"}, when=lambda request: request.method == "POST")
+    refused = intake.receive_call(replace(CALLED, key="k-2").to_event())
+    assert refused.kind is OutcomeKind.REJECTED
+    ((letter),) = delivering.letters.kept.values()
+    for text in (message.to_message(), json.dumps(letter.to_document())):
+        assert token.partition(".")[0] not in text
+    assert delivering.ledger.balances()

@@ -1,0 +1,79 @@
+"""What an entry of `callers` is about, what it allows, and how often."""
+
+import pytest
+
+from shared.callers import Rates, entry_applies
+from shared.callers.permissions import MOST_BUCKETS, check_conf, start_entry
+from shared.callers.verifier import Identity as Caller
+from shared.rules.model.callers import CallerSpec
+from shared.throttle import Throttle
+from tests.support.caller_parts import GUID, OTHER, refusal, spec
+from tests.support.endpoints import Clock
+
+pytestmark = pytest.mark.slow
+
+
+class TestPermissions:
+    """What an entry is about, and what it allows."""
+
+    def test_a_client_id_means_the_application_itself(self) -> None:
+        """A user who came by way of the same application is somebody else."""
+        entry = CallerSpec.model_validate({"name": "one", "app_id": GUID, "dags": ["a"]})
+        assert entry_applies(entry, Caller(OTHER, GUID, is_app=True))
+        assert not entry_applies(entry, Caller(OTHER, GUID, is_app=False))
+
+    def test_the_first_entry_that_allows_counts(self) -> None:
+        """Entries add up: what one does not allow another may."""
+        entries = [spec(), spec(name="two", dags=["b*"], connection="main")]
+        who = Caller(GUID, OTHER, is_app=True)
+        assert start_entry(entries, who, dag_id="b1", connection=None).name == "two"
+        assert start_entry(entries, who, dag_id="b1", connection="main").name == "two"
+        assert refusal(lambda: start_entry(entries, who, dag_id="b1", connection="x")).status == 403
+        assert refusal(lambda: start_entry(entries, who, dag_id="c", connection=None)).status == 403
+
+    def test_conf_keys_are_listed(self) -> None:
+        """Without `conf` no key is allowed, with `*` every one."""
+        check_conf(spec(conf=["*"]), ["anything"])
+        check_conf(spec(), [])
+        assert "'a'" in refusal(lambda: check_conf(spec(), ["a"])).detail
+        assert "and more" in refusal(lambda: check_conf(spec(), list("abcdef"))).detail
+
+
+class TestRates:
+    """Token buckets."""
+
+    def test_a_bucket_fills_again(self, clock: Clock) -> None:
+        """The rate is what a bucket holds, and what flows into it in its unit of time."""
+        rates, who, entry = Rates(clock), Caller(GUID, OTHER, is_app=True), spec(rate="2/m")
+        rates.spend(entry, who, 2)
+        answer = refusal(lambda: rates.spend(entry, who))
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "31")
+        clock.now += 31
+        rates.spend(entry, who)
+        assert refusal(lambda: rates.spend(entry, who)).status == 429
+
+    def test_identities_have_buckets_of_their_own(self, clock: Clock) -> None:
+        """One member of a group does not use up another's."""
+        rates, entry = Rates(clock), spec(rate="1/h")
+        rates.spend(entry, Caller(GUID, OTHER, is_app=True))
+        rates.spend(entry, Caller(OTHER, OTHER, is_app=True))
+
+    def test_what_never_fits_is_told_at_once(self, clock: Clock) -> None:
+        """More than the bucket holds is 413, since waiting does not help."""
+        who = Caller(GUID, OTHER, is_app=True)
+        assert refusal(lambda: Rates(clock).spend(spec(rate="2/s"), who, 3)).status == 413
+
+    def test_memory_is_bounded(self, clock: Clock) -> None:
+        """Only so many identities are remembered."""
+        rates, entry = Rates(clock), spec(rate="1/h")
+        for number in range(MOST_BUCKETS + 5):
+            rates.spend(entry, Caller(str(number), OTHER, is_app=True))
+        assert len(rates._buckets) == MOST_BUCKETS
+
+
+def test_a_gate_opens_after_its_pause(clock: Clock) -> None:
+    """One gets through, and the next after the pause."""
+    gate = Throttle(60, clock)
+    assert [gate.enter(), gate.enter()] == [True, False]
+    clock.now += 60
+    assert gate.enter()

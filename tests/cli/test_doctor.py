@@ -1,0 +1,202 @@
+"""`updraft doctor`: from the command line to the identity endpoint, the vault and an Airflow, on loopback."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.commands.doctor import Claims, identity_in_words
+from cli.main import main
+from local.servers.airflow_process import Airflow
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from tests.support.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts
+
+if TYPE_CHECKING:
+    from tests.support.endpoints import Clock, Watch
+
+
+ENTRA = "{kind: entra, scope: 'api://airflow/.default'}"
+
+type Doctor = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def stub() -> Iterator[AirflowStub]:
+    """An Airflow that lets every bearer in."""
+    with AirflowStub() as stub:
+        yield stub
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: "Watch") -> Doctor:
+    """Run the command on one connection and one rule, and return its status and all that it printed."""
+
+    def run(url: str, auth: str, *more: str, vaults: str = "") -> tuple[int, str]:
+        file = tmp_path / "rules.yaml"
+        file.write_text(
+            f"{vaults}\nconnections: {{main: {{url: '{url}', auth: {auth}}}}}\n"
+            "rules: [{name: r, when: {types: [t]}, start: {dag: smoke_tests}}]\n"
+        )
+        status = main(["doctor", "--identity", "--rules", str(file), *more])
+        captured = capsys.readouterr()
+        watch.told.append(captured.out + captured.err)
+        return status, captured.out + captured.err
+
+    return run
+
+
+def test_a_connection_that_is_let_in(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:
+    """The report names the identity and the token's claims, and starts nothing; the token is not in it."""
+    identity.expose("api://airflow", Audience(roles=["Airflow.Trigger"]))
+    status, text = doctor(stub.url, ENTRA)
+    assert status == 0, text
+    for words in (
+        "identity: the app's system-assigned managed identity",
+        "aud: api://airflow",
+        f"oid: {identity.identity.object_id}",
+        "roles: Airflow.Trigger",
+        "expires in 1440 min",
+        "runs of DAG smoke_tests may be started",
+        "nothing wrong",
+    ):
+        assert words in text
+    assert stub.runs == {}
+
+
+@pytest.mark.parametrize(("good", "words"), [(True, "may be started"), (False, "airflow:InvokeRestApi")])
+def test_an_environment_in_aws(
+    doctor: Doctor, identity: IdentityEndpoint, watch: "Watch", clock: "Clock", words: str, *, good: bool
+) -> None:
+    """The report shows what the role has to trust, and asks MWAA as for an event; no key is in it."""
+    with Sts(watch, clock) as sts, Mwaa(sts, lambda _: good) as mwaa:
+        auth = (
+            f"{{kind: aws, environment: {ENVIRONMENT}, region: {REGION}, role_arn: '{ROLE}', "
+            f"scope: '{AUDIENCE}/.default', sts_url: '{sts.url}'}}"
+        )
+        status, text = doctor(mwaa.url, auth)
+    assert status == (not good), text
+    assert f"aws: credentials of {ROLE}" in text
+    assert f"aud: {AUDIENCE}" in text
+    assert f"sub: {identity.identity.object_id}" in text
+    assert words in text
+
+
+def test_a_missing_app_role_is_named(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:
+    """An Airflow that refuses a token without roles leads to the role that has to be assigned."""
+    stub.tokens = set()
+    status, text = doctor(stub.url, ENTRA)
+    assert status == 1
+    assert "names no app role" in text
+    assert "1 problem found" in text
+
+
+def test_a_missing_airflow_role_is_named(
+    doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub
+) -> None:
+    """403 Forbidden leads to Airflow's own permissions."""
+    stub.forbidden.add("smoke_tests")
+    status, text = doctor(stub.url, ENTRA)
+    assert status == 1
+    assert "can_create" in text
+
+
+def test_a_missing_key_vault_role_is_named(
+    doctor: Doctor, vault: LocalKeyVault, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vault that refuses the identity leads to the role on the vault; the Airflow is not asked."""
+    monkeypatch.setenv("UPDRAFT_KEY_VAULT_URI", vault.url)
+    vault.deny("ForbiddenByRbac")
+    status, text = doctor(stub.url, "{kind: airflow, username: u, password_secret: p}")
+    assert status == 1
+    assert "Key Vault Secrets User" in text
+    assert stub.seen == ()
+
+
+def test_an_app_without_an_identity(
+    doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no managed identity, that is the problem."""
+    monkeypatch.delenv("IDENTITY_ENDPOINT")
+    status, text = doctor(stub.url, ENTRA)
+    assert status == 1
+    assert "no managed identity" in text
+
+
+def test_an_airflow_that_is_away(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:
+    """An Airflow that does not answer is a problem of its own."""
+    stub.stop()
+    status, text = doctor(stub.url, ENTRA)
+    assert status == 1
+    assert "cannot be reached" in text
+
+
+def test_every_kind_of_token_is_described(
+    doctor: Doctor, vault: LocalKeyVault, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opaque tokens, passwords and identities of a connection's own are told as such, from a named vault."""
+    vault.set("token", "made-up-opaque-token")
+    vault.set("password", "made-up-password")
+    other = vault._identity.assign()
+    monkeypatch.setenv("OTHER_VAULT", vault.url)
+    connection = (
+        f"[{{kind: entra, scope: 'api://proxy/.default', client_id: {other.client_id}, header: X-Proxy}},"
+        " {kind: bearer, token_secret: token}], vault: other"
+    )
+    vaults = 'vaults: {other: "%OTHER_VAULT%"}'
+    status, text = doctor(stub.url, connection, vaults=vaults)
+    assert status == 0, text
+    assert f"client id {other.client_id}" in text
+    assert "opaque" in text
+    status, text = doctor(
+        stub.url, "{kind: basic, username: u, password_secret: password}, vault: other", vaults=vaults
+    )
+    assert "a user name and a password" in text
+    assert status == 1  # Airflow 3 takes no password
+
+
+def test_one_connection_may_be_asked_for(
+    doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub
+) -> None:
+    """`--connection` checks one, and an unknown one is told with those that there are."""
+    assert doctor(stub.url, ENTRA, "--connection", "main")[0] == 0
+    status, text = doctor(stub.url, ENTRA, "--connection", "mian")
+    assert status == 1
+    assert "there are main" in text
+
+
+def test_rules_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing file is told, with exit status 1."""
+    assert main(["doctor", "--rules", "no-such-file.yaml"]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_who_is_asked_for_tokens() -> None:
+    """The report says which identity the settings choose."""
+    assert "default" in identity_in_words({"UPDRAFT_CREDENTIAL": "default"})
+    assert "client id of-the-app" in identity_in_words({"AZURE_CLIENT_ID": "of-the-app"})
+
+
+def test_claims_of_no_token() -> None:
+    """What is no token has no claims."""
+    assert [*Claims.of("Bearer made-up").lines(0)] == ["opaque: it tells nothing of itself"]
+
+
+@pytest.mark.stack
+def test_a_real_airflow_starts_nothing(
+    doctor: Doctor,
+    real_airflow: Airflow,
+    vault: LocalKeyVault,
+    watch: "Watch",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Airflow 3.3 checks who may start runs before it refuses the doctor's empty request."""
+    monkeypatch.setenv("UPDRAFT_KEY_VAULT_URI", vault.url)
+    token = real_airflow.token()
+    vault.set("token", token)
+    before = real_airflow.call("GET", "/api/v2/dags/smoke_tests/dagRuns", token=token)["total_entries"]
+    status, text = doctor(real_airflow.url, "{kind: bearer, token_secret: token}")
+    after = real_airflow.call("GET", "/api/v2/dags/smoke_tests/dagRuns", token=token)["total_entries"]
+    assert (status, after) == (0, before), text

@@ -1,0 +1,262 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from azure.functions import QueueMessage
+
+from functions.event_queue import event_queue, parked_queue
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.delivery.closing import Closing
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import OutcomeKind
+from shared.errors import ConfigurationError, SettingsError, StorageUnavailable
+from shared.event import Event, read_events
+from shared.rules import Rules, load_rules
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.parking import ClaimGone, Parked
+from tests.support.delivery import DAG, SEEN, Delivering, KeptParking
+
+RULES = f"""
+connections:
+  analytics: {{url: "http://127.0.0.1:8080", auth: {{kind: entra, scope: "api://airflow/.default"}}}}
+rules:
+  - name: smoke
+    when: {{types: [Shop.Opened]}}
+    start: {{dag: {DAG}, conf: {{door: "{{{{ data.door }}}}"}}}}
+  - name: greet
+    when: {{types: [Shop.Opened], subject: {{begins_with: /doors/}}}}
+    start: {{dag: {DAG}}}
+"""
+
+
+def opened(number: int = 1, **changes: object) -> dict[str, object]:
+    """Return a CloudEvent that the rule `smoke` takes."""
+    return {
+        "specversion": "1.0",
+        "id": f"e-{number}",
+        "source": "/shops/1",
+        "type": "Shop.Opened",
+        "data": {"door": number},
+        **changes,
+    }
+
+
+@pytest.fixture
+def rules() -> Rules:
+    """Two rules for one type of event."""
+    return load_rules(RULES, file="rules.yaml", settings={})
+
+
+@pytest.fixture
+def intake(delivering: Delivering, rules: Rules) -> Intake:
+    """An intake whose relay leads to the stub."""
+    return delivering.intake(rules)
+
+
+def test_an_event_starts_a_run_for_each_rule_that_it_matches(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Every rule decides on its own, and each has a run with an id of its own."""
+    outcomes = intake.receive(json.dumps(opened(subject="/doors/front")))
+    assert [(outcome.rule, outcome.kind) for outcome in outcomes] == [
+        ("smoke", OutcomeKind.STARTED),
+        ("greet", OutcomeKind.STARTED),
+    ]
+    assert len(stub.runs) == 2
+    assert delivering.ledger.balances()
+
+
+def test_an_event_that_no_rule_wants_is_counted(intake: Intake, delivering: Delivering) -> None:
+    """An event without a rule ends as unmatched, and nothing is asked of Airflow."""
+    (outcome,) = intake.receive(json.dumps(opened(type="Shop.Closed")))
+    assert outcome.kind is OutcomeKind.UNMATCHED
+    assert delivering.ledger.counts()["-"]["unmatched"] == 1
+    assert delivering.ledger.balances()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not JSON",
+        b"\xff\xfe",
+        b'{"specversion": "1.0", "type": "Shop.Opened", "source": "/shops/1"}',
+        b'{"what": "ever"}',
+    ],
+)
+def test_what_is_no_event_is_kept_with_the_reason(
+    intake: Intake, delivering: Delivering, body: bytes
+) -> None:
+    """A body that cannot be read becomes a dead letter, is counted, and raises nothing."""
+    (outcome,) = intake.receive(body)
+    assert outcome.kind is OutcomeKind.REJECTED
+    (letter,) = delivering.letters.kept.values()
+    assert letter.code == "Unreadable"
+    assert letter.reason == outcome.reason != ""
+    assert delivering.ledger.balances()
+
+
+def test_a_bad_member_leaves_its_neighbours_alone(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """In an array with one bad member, the bad one is kept and the others start."""
+    batch = [opened(1), {"specversion": "1.0", "id": "e-2"}, opened(3)]
+    kinds = [outcome.kind for outcome in intake.receive(json.dumps(batch))]
+    assert kinds == [OutcomeKind.STARTED, OutcomeKind.REJECTED, OutcomeKind.STARTED]
+    assert len(stub.runs) == 2
+    assert len(delivering.letters.kept) == 1
+
+
+def test_a_rule_that_cannot_be_rendered_is_kept_with_the_reason(
+    intake: Intake, delivering: Delivering
+) -> None:
+    """An event that matches a rule whose conf needs what it does not have is rejected, by name."""
+    (outcome,) = intake.receive(json.dumps(opened(data={})))
+    assert (outcome.rule, outcome.kind) == ("smoke", OutcomeKind.REJECTED)
+    assert "door" in outcome.reason
+    assert len(delivering.letters.kept) == 1
+
+
+def test_a_megabyte_is_an_event_like_any_other(intake: Intake, stub: AirflowStub) -> None:
+    """The largest event that Event Grid delivers starts its run."""
+    body = json.dumps(opened(data={"door": 1, "padding": "x" * 1_000_000}))
+    assert [outcome.kind for outcome in intake.receive(body)] == [OutcomeKind.STARTED]
+    assert len(stub.runs) == 1
+
+
+def test_what_can_be_neither_delivered_nor_kept_comes_again(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Where parking fails the delivery is not acknowledged, and what had started is a duplicate next time."""
+    delivering.letters.broken = True
+    batch = json.dumps([{"no": "event"}, opened(2)])
+    with pytest.raises(StorageUnavailable):
+        intake.receive(batch)
+    assert len(stub.runs) == 1
+    delivering.letters.broken = False
+    assert [outcome.kind for outcome in intake.receive(batch)] == [
+        OutcomeKind.REJECTED,
+        OutcomeKind.DUPLICATE,
+    ]
+
+
+def test_several_failures_of_one_delivery_are_all_raised(intake: Intake, delivering: Delivering) -> None:
+    """When two members fail, the error that the host logs holds both."""
+    delivering.letters.broken = True
+    with pytest.raises(ExceptionGroup) as caught:
+        intake.receive("[1, 2]")
+    assert len(caught.value.exceptions) == 2
+
+
+def test_unusable_rules_leave_the_delivery_unacknowledged(delivering: Delivering) -> None:
+    """While the rules have mistakes every delivery raises, so that it comes again when they are mended."""
+
+    def broken() -> Rules:
+        raise SettingsError("the rules file is missing")
+
+    intake = Intake(
+        rules=broken,
+        relay=delivering.relay,
+        parking=delivering.parking,
+        closing=Closing(delivering.letters, delivering.ledger),
+    )
+    for call in (intake.receive, intake.receive_parked):
+        with pytest.raises(ConfigurationError):
+            call(json.dumps(opened()))
+
+
+def parked(event: Event | None = None, rule: str = "smoke", attempt: int = 3) -> Parked:
+    """Return a parked delivery of `opened()`."""
+    known = Event(id="e-1", source="/shops/1", type="Shop.Opened", data={"door": 1})
+    return Parked(event or known, rule, attempt, SEEN, "Airflow was down")
+
+
+def test_a_parked_delivery_starts_what_it_would_have_started(intake: Intake, stub: AirflowStub) -> None:
+    """A delivery that comes back has the same run id as the first time, and counts its attempts on."""
+    outcome = intake.receive_parked(parked().to_message())
+    assert (outcome.kind, outcome.attempt) == (OutcomeKind.STARTED, 4)
+    (again,) = intake.receive(json.dumps(opened()))
+    assert again.kind is OutcomeKind.DUPLICATE
+    assert again.dag_run_id == outcome.dag_run_id
+    assert len(stub.runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("waiting", "says"),
+    [
+        (parked(rule="gone"), "there is no rule `gone`"),
+        (parked(event=replace(parked().event, type="Shop.Closed")), "type is"),
+    ],
+    ids=["rule gone", "no longer matches"],
+)
+def test_a_parked_delivery_whose_rule_has_changed_is_kept(
+    intake: Intake, delivering: Delivering, waiting: Parked, says: str
+) -> None:
+    """An event that was promised a run is never dropped because its rule was renamed or edited meanwhile."""
+    outcome = intake.receive_parked(waiting.to_message())
+    assert outcome.kind is OutcomeKind.REJECTED
+    assert says in outcome.reason
+    (letter,) = delivering.letters.kept.values()
+    assert letter.rule == waiting.rule
+    assert delivering.ledger.balances()
+
+
+def test_a_foreign_message_in_the_parking_queue_is_kept(intake: Intake, delivering: Delivering) -> None:
+    """A message that is no parked delivery becomes a dead letter and leaves the queue."""
+    outcome = intake.receive_parked(b"hello")
+    assert outcome.kind is OutcomeKind.REJECTED
+    assert len(delivering.letters.kept) == 1
+
+
+def test_a_second_copy_of_a_parked_message_is_a_duplicate(delivering: Delivering, rules: Rules) -> None:
+    """A message whose claimed event is gone was delivered by another copy of it."""
+
+    class Gone(KeptParking):
+        def unpark(self, body: str | bytes) -> Parked:
+            raise ClaimGone("the event kept as abc is gone")
+
+    delivering.parking = Gone()
+    assert delivering.intake(rules).receive_parked("{}").kind is OutcomeKind.DUPLICATE
+    assert delivering.ledger.balances()
+
+
+def test_a_poisoned_event_is_kept_as_the_event_that_it_is(intake: Intake, delivering: Delivering) -> None:
+    """What the host gave up on is a dead letter with the whole event, ready to be sent again."""
+    (outcome,) = intake.bury(json.dumps(opened()), queue=EVENT_QUEUE)
+    assert outcome.kind is OutcomeKind.REJECTED
+    (letter,) = delivering.letters.kept.values()
+    assert isinstance(letter.subject, Event)
+    assert letter.code == "MaxDeliveryAttemptsExceeded"
+
+
+def test_a_poisoned_parked_delivery_keeps_its_rule(intake: Intake, delivering: Delivering) -> None:
+    """A parked delivery that the host gave up on is kept under the rule that it waited for."""
+    (outcome,) = intake.bury(parked().to_message(), queue=PARKED_QUEUE)
+    (letter,) = delivering.letters.kept.values()
+    assert (letter.rule, letter.attempts, letter.first_seen) == ("smoke", 3, SEEN)
+    assert "Airflow was down" in outcome.reason
+
+
+def test_poison_that_is_no_message_of_ours_is_kept_whole(intake: Intake, delivering: Delivering) -> None:
+    """Bytes that are not even text are kept too."""
+    intake.bury(b"\xff\x00", queue=PARKED_QUEUE)
+    assert len(delivering.letters.kept) == 1
+
+
+@pytest.mark.parametrize("function", [event_queue, parked_queue])
+def test_the_queues_are_held_back_for_want_of_a_place(
+    stub: AirflowStub, rules: Rules, monkeypatch: pytest.MonkeyPatch, function: Callable[[QueueMessage], None]
+) -> None:
+    """A function of a queue ends once there is room, after its event is parked."""
+    delivering = Delivering(stub.url, places=1)
+    intake = delivering.intake(rules)
+    monkeypatch.setattr("functions.event_queue.app", lambda: SimpleNamespace(intake=intake))
+    assert delivering.limiter.enter("other", wait=0)
+    (event,) = read_events(json.dumps(opened()))
+    assert isinstance(event, Event)
+    parked = Parked(event=event, rule="smoke", attempt=0, first_seen=SEEN, reason="it was full before")
+    body = json.dumps(opened()) if function is event_queue else parked.to_message()
+    function(QueueMessage(body=body.encode()))
+    assert len(delivering.parking.kept) == 1
+    assert len(delivering.limiter.held_back) == 1

@@ -1,0 +1,183 @@
+"""`latest_by`: an older event does not start once a newer one of its key has."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.loopback_server import Request
+from shared.airflow.client import AirflowClient
+from shared.deciding.decide import Decision, decide
+from shared.delivery.outcomes import OutcomeKind
+from shared.event import Event
+from shared.rules import Rules, load_rules
+from shared.runs.ids import MAX_RUN_ID, keyed, run_id_for_event, run_id_prefix
+from tests.support.delivery import DAG, Airflow, Delivering, Tokens, event
+
+RULES = (
+    "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
+    "rules:\n"
+    "- name: latest\n"
+    "  when: {types: [Shop.Changed]}\n"
+    f"  start: {{dag: {DAG}}}\n"
+    "  latest_by: '{{ data.shop }}'\n"
+)
+
+
+@pytest.fixture
+def rules() -> Rules:
+    """One rule with `latest_by`."""
+    return load_rules(RULES, file="rules.yaml", settings={})
+
+
+def changed(number: int, *, shop: object = "north", time: str | None = "", id_: str = "") -> Event:
+    """Return one of a row of events, a second apart."""
+    moment = f"2026-11-01T12:00:{number:02}Z" if time == "" else time
+    return event(id=id_ or f"e-{number}", type="Shop.Changed", time=moment, data={"shop": shop})
+
+
+def decided(rules: Rules, one: Event) -> Decision:
+    """Return what the rule says of an event."""
+    (decision,) = decide(one, rules)
+    return decision
+
+
+def lists(request: Request) -> bool:
+    """Tell whether a request asks for runs."""
+    return request.method == "GET" and request.path.endswith("/dagRuns")
+
+
+def test_an_older_event_is_superseded(stub: AirflowStub, delivering: Delivering, rules: Rules) -> None:
+    """After a newer event's run an older event starts none, and is told which run superseded it."""
+    kinds = [delivering.relay.deliver(changed(n), decided(rules, changed(n))) for n in (2, 5, 3, 6)]
+    assert [each.kind for each in kinds] == [
+        OutcomeKind.STARTED,
+        OutcomeKind.STARTED,
+        OutcomeKind.SUPERSEDED,
+        OutcomeKind.STARTED,
+    ]
+    assert kinds[1].dag_run_id in kinds[2].reason
+    assert len(stub.runs) == 3
+    assert delivering.ledger.balances()
+
+
+def test_keys_do_not_supersede_each_other(delivering: Delivering, rules: Rules) -> None:
+    """A newer event of another key changes nothing, however alike the keys read."""
+    for number, shop in ((9, "north"), (1, "north-"), (2, "North"), (3, "north/1"), (4, "north 1"), (5, 7)):
+        one = changed(number, shop=shop)
+        assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
+
+
+def test_events_of_the_same_time_both_start(delivering: Delivering, rules: Rules) -> None:
+    """Neither of two events of one time is older, whatever offset the times are written with."""
+    for one in (changed(1), changed(1, id_="twin", time="2026-11-01T13:00:01+01:00")):
+        assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
+
+
+@pytest.mark.parametrize("time", [None, "yesterday"])
+def test_an_event_without_a_time_starts(
+    stub: AirflowStub, delivering: Delivering, rules: Rules, time: str | None
+) -> None:
+    """What cannot be put into the order is started, and supersedes nothing."""
+    for one in (changed(5), changed(1, time=time), changed(6)):
+        assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
+    assert len(stub.runs) == 3
+
+
+def test_a_redelivery_is_a_duplicate(delivering: Delivering, rules: Rules) -> None:
+    """An event that has started meets its own run, even after newer ones."""
+    for number in (1, 2):
+        delivering.relay.deliver(changed(number), decided(rules, changed(number)))
+    again = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    assert again.kind is OutcomeKind.DUPLICATE
+
+
+def test_without_an_answer_nothing_is_started(
+    stub: AirflowStub, delivering: Delivering, rules: Rules
+) -> None:
+    """While Airflow does not tell what has started, the event waits."""
+    stub.inject(503, times=9, when=lists)
+    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
+    stub.heal()
+    stub.inject(403, {"detail": "Forbidden"}, times=9, when=lists)
+    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
+    assert "cannot be looked up" in outcome.reason
+
+
+def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering, rules: Rules) -> None:
+    """A DAG that is not there is waited for as by every other rule."""
+    stub.dags.clear()
+    assert delivering.relay.deliver(changed(1), decided(rules, changed(1))).kind is OutcomeKind.PARKED
+    assert delivering.parking.kept[0][1] <= 300
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        None,
+        "no list",
+        [None, "text", {}, {"dag_run_id": 7}],
+        [{"dag_run_id": "{prefix}x", "conf": None}],
+        [{"dag_run_id": "{prefix}x", "conf": {"_updraft": {"event": {"time": "yesterday"}}}}],
+        [{"dag_run_id": "{prefix}x", "conf": {"_updraft": {"event": {"time": 7}}}}],
+        [{"dag_run_id": "other__x", "conf": {"_updraft": {"event": {"time": "2027-01-01T00:00:00Z"}}}}],
+    ],
+)
+def test_runs_that_say_nothing_supersede_nothing(
+    stub: AirflowStub,
+    delivering: Delivering,
+    rules: Rules,
+    runs: Any,  # noqa: ANN401 - any JSON
+) -> None:
+    """Runs of other keys, and runs whose conf has no time, do not keep an event from starting."""
+    prefix = run_id_prefix("latest", "north")
+    for run in runs if isinstance(runs, list) else ():
+        if isinstance(run, dict) and isinstance(run.get("dag_run_id"), str):
+            run["dag_run_id"] = run["dag_run_id"].format(prefix=prefix)
+    stub.inject(200, {"dag_runs": runs}, when=lists)
+    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    assert outcome.kind is OutcomeKind.STARTED
+
+
+def test_airflow_2_is_asked_for_its_newest_runs(stub: AirflowStub) -> None:
+    """Version 1 of the API takes no search for run ids, so the newest runs of any id are asked for."""
+    stub.inject(200, {"dag_runs": []}, when=lambda request: "/api/v1/" in request.path)
+    client = AirflowClient(Airflow(stub.url, api="v1"), Tokens())
+    assert client.newest_runs(DAG, "latest__north-").body == {"dag_runs": []}
+    (line,) = stub.seen
+    assert (line.method, line.path) == ("GET", f"/api/v1/dags/{DAG}/dagRuns")
+
+
+def test_the_run_id_is_found_by_its_key(rules: Rules) -> None:
+    """The run ids of a key begin alike, keep the event's own hash, and are pinned."""
+    request = decided(rules, changed(1)).request
+    assert request is not None
+    assert request.dag_run_id == "latest__north-6badf9a2e43b78f006de718c__7d58c3b56682ca45f77acbe1"
+    assert (
+        request.dag_run_id.rpartition("__")[2]
+        == run_id_for_event("latest", "/sites/shop", "e-1").rpartition("__")[2]
+    )
+
+
+@given(rule=st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True), key=st.text(min_size=1))
+def test_every_key_makes_a_run_id_that_airflow_takes(rule: str, key: str) -> None:
+    """Whatever the key, the run id is one that Airflow allows, and its beginning holds no wildcard."""
+    prefix = run_id_prefix(rule, key)
+    run_id = keyed(run_id_for_event(rule, "s", "e"), rule, key)
+    assert run_id.startswith(prefix)
+    assert len(run_id) <= MAX_RUN_ID
+    assert re.fullmatch(r"[A-Za-z0-9_.~:+-]+", run_id)
+    assert ".." not in run_id
+    assert not set("~|%*") & set(prefix)
+
+
+def test_an_event_without_a_key_is_told(rules: Rules) -> None:
+    """An event for which `latest_by` gives nothing cannot be ordered, and says so."""
+    decision = decided(rules, changed(1, shop=None))
+    assert decision.request is None
+    assert "latest_by" in str(decision.reason)

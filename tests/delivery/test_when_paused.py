@@ -1,0 +1,200 @@
+"""A rule's terms: paused DAGs, and how long a delivery may wait."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.loopback_server import Request
+from shared.deciding.decide import Decision, decide
+from shared.delivery.outcomes import OutcomeKind
+from shared.delivery.paused_dags import FAILURE_KEPT, KEPT, PausedDags
+from shared.rules import load_rules
+from shared.runs.request import Terms
+from shared.stores.parking import Parked
+from tests.support.delivery import DAG, SEEN, Clock, Delivering, decision, event
+
+DAG_PATH = f"/api/v2/dags/{DAG}"
+
+
+def asks_for_dag(request: Request) -> bool:
+    """Tell whether a request asks for the DAG itself."""
+    return request.method == "GET" and request.path == DAG_PATH
+
+
+def on_terms(**terms: object) -> Decision:
+    """Return a decision of a rule with these terms."""
+    return decision(terms=Terms(**terms))  # type: ignore[arg-type] # the tests name the terms' own fields
+
+
+def test_a_paused_dag_is_started_with_a_warning(stub: AirflowStub, delivering: Delivering) -> None:
+    """By default the run is started, and the outcome says that it will not run yet."""
+    stub.paused.add(DAG)
+    outcome = delivering.relay.deliver(event(), decision())
+    assert outcome.kind is OutcomeKind.STARTED
+    assert "the DAG is paused" in outcome.reason
+    assert len(stub.runs) == 1
+
+
+def test_the_warning_is_of_no_consequence(stub: AirflowStub, delivering: Delivering) -> None:
+    """A run is started whether or not Airflow tells if the DAG is paused."""
+    stub.inject(500, times=9, when=asks_for_dag)
+    outcome = delivering.relay.deliver(event(), decision())
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.STARTED, "")
+
+
+def test_the_warning_waits_for_no_place(stub: AirflowStub) -> None:
+    """Where all places are taken after the run has started, nobody asks about the DAG."""
+    delivering = Delivering(stub.url, places=1)
+    leave = delivering.limiter.leave
+
+    def taken(rule: str, *, seconds: float, healthy: bool) -> None:
+        leave(rule, seconds=seconds, healthy=healthy)
+        delivering.limiter.enter("another", wait=0)
+
+    delivering.limiter.leave = taken  # type: ignore[method-assign] # another thread takes the place at once
+    assert delivering.relay.deliver(event(), decision()).kind is OutcomeKind.STARTED
+    assert stub.count("GET") == 0
+
+
+def test_hold_waits_until_the_dag_is_unpaused(stub: AirflowStub, delivering: Delivering) -> None:
+    """A held event is parked without a run, and starts once the DAG is unpaused."""
+    stub.paused.add(DAG)
+    held = delivering.relay.deliver(event(), on_terms(when_paused="hold"))
+    assert held.kind is OutcomeKind.PARKED
+    assert "the DAG is paused" in held.reason
+    assert stub.runs == {}
+    stub.paused.clear()
+    fresh = Delivering(stub.url)
+    assert fresh.relay.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.STARTED
+
+
+def test_holding_is_no_attempt(stub: AirflowStub, delivering: Delivering) -> None:
+    """However often an event is held, its waits do not grow, and each parking is a new one."""
+    stub.paused.add(DAG)
+    attempt, waits, names = 1, 0, set()
+    for _ in range(20):
+        outcome = delivering.relay.deliver(
+            event(), on_terms(when_paused="hold"), attempt=attempt, waits=waits
+        )
+        parked, delay = delivering.parking.kept[-1]
+        assert outcome.attempt == 1
+        assert 60 <= delay <= 120
+        names.add(parked.claim_name())
+        parked = Parked.from_message(parked.to_message())
+        attempt, waits = parked.attempt + 1, parked.waits
+    assert len(names) == 20
+
+
+def test_holding_ends_at_the_greatest_age(stub: AirflowStub, delivering: Delivering) -> None:
+    """A held event is given up at its rule's greatest age."""
+    stub.paused.add(DAG)
+    outcome = delivering.relay.deliver(
+        event(), on_terms(when_paused="hold", max_age=3600), first_seen=SEEN - timedelta(hours=1)
+    )
+    assert outcome.kind is OutcomeKind.REJECTED
+    assert "given up after 1 h: the DAG is paused" in outcome.reason
+
+
+def test_reject_makes_a_dead_letter(stub: AirflowStub, delivering: Delivering) -> None:
+    """With `reject` nothing is started, and the letter says why."""
+    stub.paused.add(DAG)
+    outcome = delivering.relay.deliver(event(), on_terms(when_paused="reject"))
+    assert (outcome.kind, stub.runs) == (OutcomeKind.REJECTED, {})
+    assert next(iter(delivering.letters.kept.values())).code == "DagPaused"
+
+
+@pytest.mark.parametrize("when_paused", ["hold", "reject"])
+def test_a_dag_that_runs_is_started(stub: AirflowStub, delivering: Delivering, when_paused: str) -> None:
+    """The terms for paused DAGs change nothing for the others."""
+    outcome = delivering.relay.deliver(event(), on_terms(when_paused=when_paused))
+    assert (outcome.kind, outcome.reason, len(stub.runs)) == (OutcomeKind.STARTED, "", 1)
+
+
+def test_without_an_answer_nothing_is_started(stub: AirflowStub, delivering: Delivering) -> None:
+    """A rule that must not start runs of a paused DAG waits where nobody can tell."""
+    stub.inject(503, times=9, when=asks_for_dag)
+    outcome = delivering.relay.deliver(event(), on_terms(when_paused="hold"))
+    assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
+
+
+def test_an_identity_that_may_not_see_dags_waits_for_a_person(
+    stub: AirflowStub, delivering: Delivering
+) -> None:
+    """Where Airflow refuses to tell, the event waits long, and the reason says for what."""
+    stub.inject(403, {"detail": "Forbidden"}, times=9, when=asks_for_dag)
+    outcome = delivering.relay.deliver(event(), on_terms(when_paused="reject"))
+    assert outcome.kind is OutcomeKind.PARKED
+    assert "nobody can tell whether the DAG is paused" in outcome.reason
+    assert delivering.parking.kept[0][1] >= 900
+
+
+def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering) -> None:
+    """A DAG that is not there is waited for as by every other rule."""
+    stub.dags.clear()
+    outcome = delivering.relay.deliver(event(), on_terms(when_paused="hold"))
+    assert outcome.kind is OutcomeKind.PARKED
+    assert 15 <= delivering.parking.kept[0][1] <= 300
+
+
+def test_the_question_is_asked_once_a_minute(stub: AirflowStub, delivering: Delivering) -> None:
+    """However many events there are, from however many threads, a DAG's state is asked once."""
+    threads = [
+        threading.Thread(
+            target=delivering.relay.deliver,
+            args=(event(), decision(dag_run_id=f"run__{number}", terms=Terms(when_paused="hold"))),
+        )
+        for number in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(stub.runs) == 12
+    assert stub.count("GET", DAG_PATH) == 1
+
+
+def test_answers_are_kept_for_a_minute_and_failures_less() -> None:
+    """An answer is believed for a minute; what was none is asked for again soon, and each DAG is its own."""
+    clock, asked = Clock(), []
+    states = PausedDags(clock)
+
+    def answering(answer: bool | str) -> bool | str:  # noqa: FBT001 - the answer is the value
+        asked.append(answer)
+        return answer
+
+    assert states.paused("a", lambda: answering(True)) is True
+    clock.sleep(KEPT - 1)
+    assert states.paused("a", lambda: answering(False)) is True
+    assert states.paused("b", lambda: answering("no answer")) == "no answer"
+    clock.sleep(1)
+    assert states.paused("a", lambda: answering(False)) is False
+    clock.sleep(FAILURE_KEPT - 1)
+    assert states.paused("b", lambda: answering(False)) is False
+    assert asked == [True, "no answer", False, False]
+
+
+def test_each_rule_has_its_greatest_age(stub: AirflowStub, delivering: Delivering) -> None:
+    """An event is given up at the age that its rule gives it, while others still wait."""
+    stub.inject(500, times=99)
+    first = SEEN - timedelta(minutes=30)
+    short = delivering.relay.deliver(event(), on_terms(max_age=1800), first_seen=first)
+    long = delivering.relay.deliver(event(), on_terms(max_age=86_400), first_seen=first)
+    assert (short.kind, long.kind) == (OutcomeKind.REJECTED, OutcomeKind.PARKED)
+    assert "given up after 0.5 h" in short.reason
+
+
+def test_a_rule_says_its_terms(tmp_path: Path) -> None:
+    """`when_paused` and `max_age` reach the request; without them it is a day, and `start`."""
+    rules = load_rules(
+        "connections: {a: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
+        "rules:\n"
+        "- {name: one, when: {types: ['*']}, start: {dag: d}, when_paused: hold, max_age: 90m}\n"
+        "- {name: two, when: {types: ['*']}, start: {dag: d}}\n",
+        file=str(tmp_path),
+        settings={},
+    )
+    terms = [each.request.terms for each in decide(event(), rules) if each.request]
+    assert terms == [Terms(max_age=5400, when_paused="hold"), Terms()]

@@ -1,0 +1,340 @@
+"""Bursts: what a rule with `coalesce` makes of its events, from their arrival to the window's run."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.deciding.decide import decide, decide_burst, explain
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.errors import EventError
+from shared.event import Event
+from shared.event.bursts import Burst, in_order
+from shared.rules import Rules, load_rules
+from shared.runs.claim_check import claim_check
+from shared.runs.ids import run_id_for_window
+from shared.stores.parking import Parked
+from shared.stores.windows import SOURCE, WINDOW_CLOSED, WindowClose, from_lines, to_line
+from shared.values.storable import MAX_CONF_BYTES, size_of
+from tests.support.delivery import DAG, Delivering, event
+
+CONNECTION = "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
+RULES = CONNECTION + (
+    "rules:\n"
+    "- name: burst\n"
+    "  when: {types: [Shop.Opened]}\n"
+    "  start:\n"
+    f"    dag: {DAG}\n"
+    "    conf: {newest: '{{ id }}', all: '{{ events }}', ids: '{{ events | map(attribute=\"id\") }}'}\n"
+    "  coalesce: {window: 5m, by: '{{ data.shop }}'}\n"
+)
+WINDOW = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def rules() -> Rules:
+    """One rule, that collects."""
+    return load_rules(RULES, file="rules.yaml", settings={})
+
+
+@pytest.fixture
+def intake(delivering: Delivering, rules: Rules) -> Intake:
+    """An intake whose relay leads to the stub."""
+    return delivering.intake(rules)
+
+
+def opened(number: int, *, shop: str = "north", **data: Any) -> Event:  # noqa: ANN401 - any JSON
+    """Return one of a row of events, a second apart."""
+    time = f"2026-11-01T12:00:{number:02}Z"
+    return event(id=f"e-{number}", type="Shop.Opened", time=time, data={"shop": shop, **data})
+
+
+def arrive(intake: Intake, *events: Event) -> list[OutcomeKind]:
+    """Deliver events, and return how that ended."""
+    body = json.dumps([each.to_cloud_event() for each in events])
+    return [outcome.kind for outcome in intake.receive(body)]
+
+
+def close(intake: Intake, delivering: Delivering) -> list[Outcome]:
+    """Deliver everything that is parked."""
+    parked = [each for each, _ in delivering.parking.kept]
+    delivering.parking.kept.clear()
+    return [intake.receive_parked(each.to_message()) for each in parked]
+
+
+def confs(stub: AirflowStub) -> list[Any]:
+    """Return the confs of all runs."""
+    return [run["conf"] for run in stub.runs.values()]
+
+
+def test_a_burst_becomes_one_run_with_all_its_events(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Shuffled and redelivered events of one key start one run, which has each of them once, in order."""
+    events = [opened(number) for number in (3, 1, 2, 1, 3)]
+    assert arrive(intake, *events) == [OutcomeKind.COALESCED] * 5
+    assert stub.runs == {}
+    (outcome,) = close(intake, delivering)
+    assert outcome.kind is OutcomeKind.STARTED
+    (conf,) = confs(stub)
+    assert (conf["newest"], conf["ids"]) == ("e-3", ["e-1", "e-2", "e-3"])
+    assert conf["all"] == [opened(number).to_cloud_event() for number in (1, 2, 3)]
+    assert conf["_updraft"]["window"] == {"by": "north", "events": 3}
+    assert conf["_updraft"]["event"]["id"] == "e-3"
+    (run,) = stub.runs.values()
+    assert "3 events of `north`" in str(run["note"])
+    assert delivering.ledger.balances()
+
+
+def test_the_outcome_names_the_run_to_come(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:
+    """An event that is collected is told under the run id that its window will have."""
+    (collected,) = intake.receive(json.dumps(opened(1).to_cloud_event()))
+    close(intake, delivering)
+    assert [(DAG, collected.dag_run_id)] == [*stub.runs]
+    assert collected.dag_run_id.startswith("burst__north__")
+
+
+def test_each_key_has_a_run(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:
+    """What differs in `by` is not collected together."""
+    arrive(intake, opened(1, shop="north"), opened(2, shop="south"), opened(3, shop="north"))
+    close(intake, delivering)
+    assert sorted(conf["ids"] for conf in confs(stub)) == [["e-1", "e-3"], ["e-2"]]
+
+
+def test_a_repeated_close_is_a_duplicate(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:
+    """However often a window is closed, it has one run."""
+    arrive(intake, opened(1))
+    ((parked, delay),) = delivering.parking.kept
+    assert delay == 300
+    outcomes = [intake.receive_parked(parked.to_message()).kind for _ in range(3)]
+    assert outcomes == [OutcomeKind.STARTED, OutcomeKind.DUPLICATE, OutcomeKind.DUPLICATE]
+    assert len(stub.runs) == 1
+
+
+def test_an_event_that_comes_after_the_close(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """A late event has the next window; a redelivery of one that was in time is a duplicate."""
+    arrive(intake, opened(1))
+    close(intake, delivering)
+    assert arrive(intake, opened(2), opened(1)) == [OutcomeKind.COALESCED, OutcomeKind.DUPLICATE]
+    close(intake, delivering)
+    assert [conf["ids"] for conf in confs(stub)] == [["e-1"], ["e-2"]]
+    assert delivering.ledger.balances()
+
+
+def test_a_close_that_meets_an_outage_waits(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """While Airflow is down the window's run is parked under its rule, and starts with the same events."""
+    arrive(intake, opened(1), opened(2))
+    stub.inject(500, times=99)
+    (first,) = close(intake, delivering)
+    assert (first.kind, first.rule, first.attempt) == (OutcomeKind.PARKED, "burst", 1)
+    stub.heal()
+    delivering.clock.sleep(60)
+    (second,) = close(intake, delivering)
+    assert (second.kind, second.attempt, second.dag_run_id) == (OutcomeKind.STARTED, 2, first.dag_run_id)
+    assert confs(stub)[0]["ids"] == ["e-1", "e-2"]
+
+
+def test_a_window_without_events_starts_nothing(intake: Intake, stub: AirflowStub) -> None:
+    """The close of a window that nobody used is no run and no loss."""
+    outcome = intake.receive_parked(
+        Parked(WindowClose(WINDOW, "north").to_event(), "burst", 0, datetime.now(UTC)).to_message()
+    )
+    assert (outcome.kind, stub.runs) == (OutcomeKind.DUPLICATE, {})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["rules: []", RULES[len(CONNECTION) :] + "  enabled: false\n"],
+    ids=["the rule is gone", "the rule is out of force"],
+)
+def test_a_window_whose_rule_is_gone_is_kept(
+    intake: Intake, delivering: Delivering, stub: AirflowStub, changed: str
+) -> None:
+    """A window that closes when its rule is gone is a dead letter that names the window."""
+    arrive(intake, opened(1))
+    later = delivering.intake(load_rules(CONNECTION + changed, file="rules.yaml", settings={}))
+    (outcome,) = close(later, delivering)
+    assert (outcome.kind, stub.runs) == (OutcomeKind.REJECTED, {})
+    (letter,) = delivering.letters.kept.values()
+    assert letter.code == "RuleChanged"
+    assert isinstance(letter.subject, Event)
+    assert WindowClose.of(letter.subject) is not None
+
+
+def test_a_window_whose_close_is_given_up_takes_nothing_more(intake: Intake, delivering: Delivering) -> None:
+    """A close that ends as a dead letter has closed its window: later events have another."""
+    arrive(intake, opened(1))
+    ((parked, _),) = delivering.parking.kept
+    (outcome,) = intake.bury(parked.to_message(), queue="updraft-parked")
+    assert outcome.kind is OutcomeKind.REJECTED
+    arrive(intake, opened(2))
+    assert [len(events) for events in delivering.windows.kept.values()] == [1, 1]
+
+
+def test_nobody_outside_closes_a_window(intake: Intake, delivering: Delivering) -> None:
+    """An event from outside that claims to close a window is a dead letter and closes nothing."""
+    arrive(intake, opened(1))
+    ((parked, _),) = delivering.parking.kept
+    assert arrive(intake, parked.event) == [OutcomeKind.REJECTED]
+    assert delivering.windows.closed == set()
+
+
+@pytest.mark.parametrize("data", [None, {}, {"window": "../heads/x", "key": "k"}, {"window": WINDOW}])
+def test_a_close_that_names_no_window_is_kept(intake: Intake, delivering: Delivering, data: Any) -> None:  # noqa: ANN401 - any JSON
+    """A message that is not one of ours ends as a dead letter."""
+    forged = Event(id="x", source=SOURCE, type=WINDOW_CLOSED, data=data)
+    outcome = intake.receive_parked(Parked(forged, "burst", 0, datetime.now(UTC)).to_message())
+    assert outcome.kind is OutcomeKind.REJECTED
+    assert len(delivering.letters.kept) == 1
+
+
+def test_a_conf_that_is_too_large_goes_by_reference(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """The run has what fits and the address of the rest, where the whole conf is kept before it starts."""
+    arrive(intake, *(opened(number, text="x" * 1_000) for number in range(60)))
+    (outcome,) = close(intake, delivering)
+    assert outcome.kind is OutcomeKind.STARTED
+    (conf,) = confs(stub)
+    assert size_of(conf) <= MAX_CONF_BYTES
+    assert conf["ids"] == [f"e-{number}" for number in range(60)]
+    reference = conf["_updraft"]["by_reference"]
+    assert reference["members"] == ["all"]
+    whole: Any = delivering.windows.confs[reference["url"]]
+    assert [each["id"] for each in whole["all"]] == conf["ids"]
+
+
+@given(
+    conf=st.dictionaries(
+        st.text(min_size=1, max_size=8), st.integers(0, 40_000).map(lambda size: "x" * size), max_size=5
+    )
+)
+def test_what_is_handed_over_is_whole(conf: dict[str, Any]) -> None:
+    """What stands in the conf and what is named as left out are the whole, within the bound."""
+    conf = conf | {"_updraft": {"rule": "r"}}
+    sent, whole = claim_check(conf, "https://account.example/conf")
+    assert size_of(sent) <= MAX_CONF_BYTES
+    if whole is None:
+        assert sent is conf
+        return
+    identity: Any = sent["_updraft"]
+    left_out = identity["by_reference"]["members"]
+    assert whole == conf
+    assert {**sent, **{name: whole[name] for name in left_out}, "_updraft": {"rule": "r"}} == conf
+    assert not sent.keys() & set(left_out)
+
+
+@given(
+    numbers=st.lists(st.integers(0, 30), min_size=1, max_size=30),
+    seed=st.randoms(use_true_random=False),
+)
+def test_the_order_is_that_of_the_events_times(numbers: list[int], seed: random.Random) -> None:
+    """However events arrive, and however often, each is there once, in order of its time."""
+    seed.shuffle(numbers)
+    ordered = in_order([opened(number) for number in numbers])
+    assert [each.id for each in ordered] == [f"e-{number}" for number in sorted(set(numbers))]
+
+
+def test_events_without_a_time_come_first_as_they_arrived() -> None:
+    """An event without a readable time is never the newest, where another has one; offsets are understood."""
+    events = [
+        event(id="later", time="2026-11-01T12:00:00Z"),
+        event(id="none", time=None),
+        event(id="odd", time="yesterday"),
+        event(id="earlier", time="2026-11-01T13:30:00+02:00"),
+        event(id="same", time="2026-11-01T12:00:00Z"),
+    ]
+    assert [each.id for each in in_order(events)] == ["none", "odd", "earlier", "later", "same"]
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))
+def test_lines_come_back_as_they_went_in(data: dict[str, Any]) -> None:
+    """An event keeps its content on its way through a window."""
+    events = [opened(1, more=data), event(id="e-2")]
+    assert from_lines(b"".join(map(to_line, events))) == events
+
+
+def test_an_event_that_could_not_be_read_back_is_refused() -> None:
+    """What would stand in the way of a whole window is not let in."""
+    with pytest.raises(EventError):
+        to_line(event(id=""))
+
+
+def test_an_event_that_no_window_takes_is_a_dead_letter(
+    delivering: Delivering, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that cannot be kept ends as a dead letter, rather than coming again for ever."""
+
+    def refuse(*_: object) -> None:
+        to_line(event(id=""))
+
+    monkeypatch.setattr(delivering.windows, "collect", refuse)
+    (decision,) = decide(opened(1), rules)
+    assert delivering.relay.deliver(opened(1), decision).kind is OutcomeKind.REJECTED
+
+
+def test_what_is_explained_is_the_run_of_a_single_event(rules: Rules) -> None:
+    """Before the fact a rule shows what it would start if the event stayed alone."""
+    (decision,) = explain(opened(1), rules)
+    assert decision.burst_key is not None
+    assert (decision.burst_key.key, decision.burst_key.seconds) == ("north", 300)
+    assert decision.request is not None
+    assert decision.request.conf["ids"] == ["e-1"]
+
+
+def test_an_event_without_a_key_is_told(rules: Rules) -> None:
+    """An event for which `by` gives nothing cannot be collected, and says so."""
+    for data in ({}, {"shop": None}, {"shop": " "}):
+        (decision,) = decide(event(type="Shop.Opened", data=data), rules)
+        assert decision.request is None
+        assert "coalesce.by" in str(decision.reason)
+
+
+def test_the_run_ids_of_windows_are_pinned(rules: Rules) -> None:
+    """A window's run id depends on the rule, the key and the window's id alone."""
+    expected = "burst__north__1822536ab9d9b5ffc82dda2a"
+    assert run_id_for_window("burst", "north", WINDOW) == expected
+    for events in ((opened(1),), (opened(2), opened(3))):
+        decision = decide_burst(Burst(WINDOW, "north", events), rules, "burst")
+        assert decision.request is not None
+        assert decision.request.dag_run_id == expected
+
+
+def test_what_is_held_keeps_its_age(delivering: Delivering, stub: AirflowStub) -> None:
+    """While its DAG is paused an event, or a window, keeps the age that it is given up at in the end."""
+    text = RULES + "  when_paused: hold\n  max_age: 1h\n"
+    text += f"- {{name: each, when: {{types: ['*']}}, start: {{dag: {DAG}}}, "
+    text += "when_paused: hold, max_age: 1h}\n"
+    intake = delivering.intake(load_rules(text, file="rules.yaml", settings={}))
+    stub.paused.add(DAG)
+    assert arrive(intake, opened(1)) == [OutcomeKind.COALESCED, OutcomeKind.PARKED]
+    rounds = 0
+    while delivering.parking.kept:
+        delivering.clock.sleep(120)
+        close(intake, delivering)
+        rounds += 1
+        assert rounds <= 31
+    assert len(delivering.letters.kept) == 2
+    assert {letter.code for letter in delivering.letters.kept.values()} == {"TimeToLiveExceeded"}
+    assert delivering.ledger.balances()
+
+
+def test_a_close_is_as_old_as_its_first_delivery(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """The rule's greatest age counts from the window's end, however long the window was."""
+    arrive(intake, opened(1))
+    stub.inject(500, times=99)
+    delivering.clock.sleep(timedelta(days=2).total_seconds())
+    (outcome,) = close(intake, delivering)
+    assert outcome.kind is OutcomeKind.PARKED

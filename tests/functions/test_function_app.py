@@ -1,0 +1,193 @@
+"""The app at the root, run by Microsoft's runtime in the local host, over its HTTP endpoints."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+import shared.app
+from local.functions_host.host import Host
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.version import VERSION
+from tests.support.functions_host import running_host
+from tests.support.paths import ROOT
+
+QUEUE_FUNCTIONS = ("event_queue", "event_queue_poison", "parked_queue", "parked_queue_poison")
+RULES = """
+connections:
+  stub: {url: "%UPDRAFT_AIRFLOW_URL%", auth: {kind: entra, scope: "api://airflow/.default"}}
+rules:
+  - name: smoke
+    when:
+      types: [Microsoft.Web.SlotSwapCompleted]
+      filter: [{operatorType: StringIn, key: data.targetSlot, values: [production]}]
+    start: {dag: smoke_tests, conf: {site: "{{ app.site }}"}}
+"""
+SWAP: dict[str, Any] = {
+    "id": "7c5d6de5-eb70-4de2-b788-c52a544e68b8",
+    "topic": "/subscriptions/0/resourceGroups/shop/providers/Microsoft.Web/sites/shop",
+    "subject": "/Microsoft.Web/sites/shop",
+    "eventType": "Microsoft.Web.SlotSwapCompleted",
+    "eventTime": "2026-01-28T18:26:51.7194887Z",
+    "data": {"name": "shop", "appEventTypeDetail": None, "sourceSlot": "staging", "targetSlot": "production"},
+    "dataVersion": "1",
+    "metadataVersion": "1",
+}
+SWAP_AS_CLOUD_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": SWAP["id"],
+    "source": SWAP["topic"],
+    "subject": SWAP["subject"],
+    "type": SWAP["eventType"],
+    "time": SWAP["eventTime"],
+    "data": SWAP["data"],
+}
+
+
+@pytest.fixture
+def rules_file(tmp_path: Path) -> Path:
+    """The rules of these tests, in a file of their own."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def hosted(monkeypatch: pytest.MonkeyPatch, rules_file: Path, **settings: str) -> Iterator[Host]:
+    """Run the app as a process would that starts now, with these settings."""
+    shared.app._app.cache_clear()
+    monkeypatch.setenv("UPDRAFT_RULES", str(rules_file))
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    for function in QUEUE_FUNCTIONS:
+        monkeypatch.setenv(f"AzureWebJobs.{function}.Disabled", "true")
+    with running_host(ROOT) as host:
+        yield host
+    shared.app._app.cache_clear()
+
+
+@pytest.fixture
+def host(
+    stub: AirflowStub,
+    identity: object,
+    leases: object,
+    rules_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Host]:
+    """The app in a host that leaves its queues alone."""
+    with hosted(monkeypatch, rules_file, UPDRAFT_AIRFLOW_URL=stub.url) as host:
+        yield host
+
+
+def deliver(host: Host, function: str, *events: dict[str, Any]) -> int:
+    """Deliver events as Event Grid does, and return the status of the answer."""
+    answer = requests.post(
+        f"{host.url}/runtime/webhooks/EventGrid",
+        params={"functionName": function},
+        headers={"aeg-event-type": "Notification"},
+        json=list(events),
+        timeout=30,
+    )
+    return answer.status_code
+
+
+def test_the_deployed_surface_is_pinned(host: Host) -> None:
+    """The platform sees these functions, with these triggers, routes, queues and authorisation levels."""
+    surface = {
+        name: {
+            key: value
+            for key, value in function.trigger.items()
+            if key in {"type", "queueName", "connection", "route", "methods", "authLevel"}
+        }
+        for name, function in host.worker.functions.items()
+    }
+    queue = {"type": "queueTrigger", "connection": "AzureWebJobsStorage"}
+    http = {"type": "httpTrigger", "methods": ["POST"], "authLevel": "ANONYMOUS"}
+    assert surface == {
+        "app_service": {"type": "eventGridTrigger"},
+        "deployment_hook": {**http, "route": "hooks/{kind}", "authLevel": "FUNCTION"},
+        "event_grid": {"type": "eventGridTrigger"},
+        "event_queue": {**queue, "queueName": "updraft-events"},
+        "event_queue_poison": {**queue, "queueName": "updraft-events-poison"},
+        "parked_queue": {**queue, "queueName": "updraft-parked"},
+        "parked_queue_poison": {**queue, "queueName": "updraft-parked-poison"},
+        "events": {**http, "route": "events", "methods": ["POST", "OPTIONS"]},
+        "outcomes": {**http, "route": "outcomes"},
+        "runs": {**http, "route": "dags/{dag_id}/runs"},
+        "health": {"type": "httpTrigger", "route": "health", "methods": ["GET"], "authLevel": "ANONYMOUS"},
+    }
+
+
+@pytest.mark.parametrize("function", ["app_service", "event_grid"])
+@pytest.mark.parametrize("event", [SWAP, SWAP_AS_CLOUD_EVENT], ids=["Event Grid schema", "CloudEvents"])
+def test_an_event_starts_one_run_however_often_it_comes(
+    host: Host, stub: AirflowStub, function: str, event: dict[str, Any]
+) -> None:
+    """A slot swap in either schema starts the run, and its second delivery, in the other one, does not."""
+    assert deliver(host, function, event) == 202
+    assert deliver(host, function, SWAP, SWAP_AS_CLOUD_EVENT) == 202
+    ((dag, run_id),) = stub.runs
+    assert dag == "smoke_tests"
+    assert run_id.startswith("smoke__7c5d6de5-eb70-4de2-b788-c52a544e68b8__")
+    conf = stub.runs[dag, run_id]["conf"]
+    assert isinstance(conf, dict)
+    assert conf["site"] == "shop"
+
+
+def test_an_event_that_no_rule_wants_is_acknowledged(host: Host, stub: AirflowStub) -> None:
+    """Event Grid hears 202 for what no rule wants: it would only send it again."""
+    assert deliver(host, "event_grid", SWAP | {"eventType": "Microsoft.Web.SlotSwapStarted"}) == 202
+    assert not stub.runs
+
+
+def test_health_tells_the_version_and_what_is_in_force(host: Host) -> None:
+    """Health answers 200 with version, rules, connections and, when asked, a ledger that balances."""
+    deliver(host, "app_service", SWAP)
+    answer = requests.get(f"{host.url}/api/health", timeout=30)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ok",
+        "version": VERSION,
+        "rules": 1,
+        "connections": {"stub": "closed"},
+    }
+    ledger = requests.get(f"{host.url}/api/health?ledger=1", timeout=30).json()["ledger"]
+    assert ledger["balances"] is True
+    assert ledger["rules"]["smoke"]["started"] == 1
+
+
+def test_health_asks_nobody(host: Host, stub: AirflowStub) -> None:
+    """A probe never reaches Airflow."""
+    requests.get(f"{host.url}/api/health", timeout=30)
+    assert stub.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "settings", "says"),
+    [
+        (RULES.replace("dag:", "dagg:"), {"UPDRAFT_AIRFLOW_URL": "http://127.0.0.1:1"}, "dagg"),
+        (RULES, {}, "UPDRAFT_AIRFLOW_URL"),
+    ],
+    ids=["a mistake in the rules", "a missing setting"],
+)
+def test_unusable_rules_are_named_and_nothing_is_acknowledged(
+    rules: str,
+    settings: dict[str, str],
+    says: str,
+    rules_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With a mistake in the rules the app starts, logs it by name and acknowledges nothing."""
+    rules_file.write_text(rules, encoding="utf-8")
+    monkeypatch.delenv("UPDRAFT_AIRFLOW_URL", raising=False)
+    with hosted(monkeypatch, rules_file, **settings) as host, caplog.at_level(logging.ERROR):
+        health = requests.get(f"{host.url}/api/health", timeout=30)
+        assert (health.status_code, health.json()["status"]) == (503, "misconfigured")
+        assert deliver(host, "app_service", SWAP) == 500
+    assert says in caplog.text
+    assert "rules.yaml" in caplog.text

@@ -1,0 +1,285 @@
+import json
+from typing import Any
+
+import pytest
+
+from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.http_api.run_reply import run_reply
+from shared.rules import load_rules
+from tests.support.calling_parts import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULES, STRANGER, Caller
+
+pytestmark = pytest.mark.slow
+
+
+def opened(number: int = 1, **changes: object) -> dict[str, object]:
+    """Return a CloudEvent that the rule `greet` takes."""
+    event: dict[str, object] = {
+        "specversion": "1.0",
+        "id": f"e-{number}",
+        "source": "/shops/1",
+        "type": "Shop.Opened",
+        "data": {"door": number},
+    }
+    return event | changes
+
+
+class TestStart:
+    """`POST /api/dags/{dag_id}/runs`."""
+
+    def test_a_call_starts_the_run_and_says_where_it_is(self, caller: Caller) -> None:
+        """The answer is 202 with the run's id and links, and the run's conf names the caller."""
+        answer = caller.start(body={"conf": {"site": "shop"}, "note": "release 7"}, Idempotency_Key="k-1")
+        assert (answer.status_code, answer.headers["Updraft-Outcome"]) == (202, "started")
+        said = answer.json()
+        (((dag, run_id), run),) = caller.stub.runs.items()
+        assert (said["dag_id"], said["dag_run_id"]) == (dag, run_id) == ("smoke_tests", run_id)
+        assert run_id.startswith("call__k-1__")
+        assert said["links"]["airflow"] == f"{caller.stub.url}/dags/smoke_tests/runs/{run_id}"
+        conf: Any = run["conf"]
+        assert conf["site"] == "shop"
+        assert conf["_updraft"]["rule"] == "call"
+        assert conf["_updraft"]["caller"] == {
+            "entry": "pipeline",
+            "kind": "application",
+            "object_id": PIPELINE.object_id,
+            "app_id": PIPELINE.client_id,
+        }
+        assert PIPELINE.object_id in str(run["note"])
+        assert "release 7" in str(run["note"])
+
+    def test_a_repeated_key_has_the_same_answer_and_one_run(self, caller: Caller) -> None:
+        """The same key, quoted or not, meets the run that is there; another key or DAG has its own."""
+        first = caller.start(Idempotency_Key='"k-1"')
+        again = caller.start(Idempotency_Key="k-1")
+        assert (first.status_code, first.content) == (again.status_code, again.content)
+        assert again.headers["Updraft-Outcome"] == "duplicate"
+        assert len(caller.stub.runs) == 1
+        caller.start(Idempotency_Key="k-2")
+        caller.start("smoke_two", Idempotency_Key="k-1")
+        assert len(caller.stub.runs) == 3
+
+    def test_another_callers_key_is_another_run(self, caller: Caller) -> None:
+        """Nobody can take a run's place by guessing somebody's key."""
+        caller.start(Idempotency_Key="k-1")
+        caller.start(token=caller.token(STRANGER, groups=[GROUP]), Idempotency_Key="k-1")
+        assert len(caller.stub.runs) == 2
+
+    def test_without_a_key_every_call_has_a_run(self, caller: Caller) -> None:
+        """A call without a key is one of its own."""
+        assert [caller.start().status_code for _ in range(2)] == [202, 202]
+        assert len(caller.stub.runs) == 2
+
+    def test_times_are_passed_on_in_utc(self, caller: Caller) -> None:
+        """A logical date and an earliest start reach Airflow as RFC 3339 in UTC."""
+        body = {"logical_date": "2026-03-01T01:00:00+01:00", "run_after": "2026-03-02T00:00:00Z"}
+        assert caller.start(body=body).status_code == 202
+        ((run),) = caller.stub.runs.values()
+        assert str(run["logical_date"]).startswith("2026-03-01T00:00:00")
+
+    def test_a_v1_token_is_as_good(self, caller: Caller) -> None:
+        """Tokens of version 1 name the audience by its URI and the client as appid."""
+        token = caller.token(
+            aud="api://updraft",
+            iss=caller.identity.issuer(1),
+            ver="1.0",
+            azp=None,
+            appid=PIPELINE.client_id,
+        )
+        assert caller.start(token=token).status_code == 202
+
+    @pytest.mark.parametrize(
+        ("body", "headers", "status", "says"),
+        [
+            ({"conf": {"site": 1, "other": 2}}, {}, 403, "other"),
+            ({"conf": {"_updraft": {}}}, {}, 400, "_updraft"),
+            ({"conf": []}, {}, 400, "object"),
+            ({"config": {}}, {}, 400, "config"),
+            ([], {}, 400, "JSON object"),
+            (b"{", {}, 400, "not JSON"),
+            (b"\xff", {}, 400, "UTF-8"),
+            ({"note": 7}, {}, 400, "note"),
+            ({"note": "x" * 501}, {}, 400, "501"),
+            ({"logical_date": "yesterday"}, {}, 400, "logical_date"),
+            ({"connection": "other"}, {}, 403, "may not"),
+            ({}, {"Content_Type": "text/plain"}, 415, "application/json"),
+            ({}, {"Idempotency_Key": "a b"}, 400, "Idempotency-Key"),
+            ({}, {"Idempotency_Key": "k" * 256}, 400, "Idempotency-Key"),
+            ({"conf": {"site": "x" * 49_200}}, {}, 413, "bytes"),
+            ({"conf": {"site": "x" * 200_000}}, {}, 413, "bytes"),
+        ],
+    )
+    def test_what_is_wrong_is_told(
+        self, caller: Caller, body: object, headers: dict[str, str], status: int, says: str
+    ) -> None:
+        """A mistake is a problem document that names it, and nothing is started."""
+        answer = caller.start(body=body, **headers)
+        assert answer.status_code == status
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+        assert says in answer.json()["detail"]
+        assert answer.json()["status"] == status
+        assert not caller.stub.runs
+
+    def test_a_rate_is_kept(self, caller: Caller) -> None:
+        """Past its rate a caller hears 429 with the time to wait, and others go on."""
+        token = caller.token(STRANGER, groups=[GROUP])
+        assert [caller.start(token=token).status_code for _ in range(3)] == [202, 202, 429]
+        assert int(caller.answers[-1].headers["Retry-After"]) > 600
+        assert caller.start().status_code == 202
+
+    def test_what_can_be_neither_started_nor_kept_is_503(self, caller: Caller) -> None:
+        """A run that could not be kept for later either is 503, so that the caller sends it again."""
+        caller.stub.inject(
+            422, {"detail": "conf is not to my taste"}, when=lambda request: request.method == "POST"
+        )
+        assert caller.start().status_code == 503  # Storage cannot be reached here: it cannot be kept
+
+
+class TestPublish:
+    """`POST /api/events`."""
+
+    def test_a_batch_is_taken_in(self, caller: Caller) -> None:
+        """Each event is handled by the rules, with the caller's identity in the runs' conf."""
+        answer = caller.post("events", caller.token(AGENT), [opened(1), opened(2)])
+        assert answer.status_code == 202
+        taken = answer.json()["events"]
+        assert [each["id"] for each in taken] == ["e-1", "e-2"]
+        assert [len(each["runs"]) for each in taken] == [1, 1]
+        confs: list[Any] = [run["conf"] for run in caller.stub.runs.values()]
+        assert [conf["door"] for conf in confs] == [1, 2]
+        assert {conf["_updraft"]["caller"]["object_id"] for conf in confs} == {AGENT.object_id}
+
+    def test_structured_and_binary_mode_are_taken(self, caller: Caller) -> None:
+        """One event may come whole, or with its attributes in headers."""
+        token = caller.token(AGENT)
+        structured = caller.post(
+            "events", token, opened(1), Content_Type="application/cloudevents+json; charset=utf-8"
+        )
+        attributes = {
+            "ce_specversion": "1.0",
+            "ce_id": "e-2",
+            "ce_source": "/shops/1",
+            "ce_type": "Shop.Opened",
+        }
+        binary = caller.post("events", token, {"door": 2}, **attributes)
+        assert (structured.status_code, binary.status_code) == (202, 202)
+        assert len(caller.stub.runs) == 2
+
+    def test_a_second_delivery_is_the_same(self, caller: Caller) -> None:
+        """Sent again, an event has the same answer and no second run."""
+        first, again = (caller.post("events", caller.token(AGENT), opened()) for _ in range(2))
+        assert first.content == again.content
+        assert len(caller.stub.runs) == 1
+
+    def test_an_event_that_no_rule_wants_is_taken(self, caller: Caller) -> None:
+        """It starts nothing."""
+        answer = caller.post("events", caller.token(AGENT), opened(type="Shop.Painted"))
+        assert (answer.status_code, answer.json()["events"][0]["runs"]) == (202, [])
+
+    def test_a_forged_caller_is_not_believed(self, caller: Caller) -> None:
+        """What an event itself says of its caller is replaced by who really sent it."""
+        forged = json.dumps({"object_id": "somebody else"})
+        caller.post("events", caller.token(AGENT), opened(updraftcaller=forged))
+        ((run),) = caller.stub.runs.values()
+        conf: Any = run["conf"]
+        assert conf["_updraft"]["caller"]["object_id"] == AGENT.object_id
+
+    @pytest.mark.parametrize(
+        ("body", "status", "says"),
+        [
+            (opened(type="Microsoft.Web.SlotSwapCompleted"), 403, "SlotSwapCompleted"),
+            (opened(source="/subscriptions/1"), 403, "/subscriptions/1"),
+            ([opened(), opened(type="Other")], 403, "Other"),
+            ([opened(), {"specversion": "1.0"}], 400, "member 2"),
+            ([], 400, "no event"),
+            ([opened(number) for number in range(101)], 413, "100"),
+            (
+                {
+                    "id": "1",
+                    "topic": "/shops/1",
+                    "subject": "s",
+                    "eventType": "Shop.Opened",
+                    "eventTime": "2026-01-01T00:00:00Z",
+                    "data": {},
+                    "dataVersion": "1",
+                },
+                400,
+                "CloudEvents",
+            ),
+            (b"[" * 5_000, 400, ""),
+        ],
+    )
+    def test_all_are_taken_or_none(self, caller: Caller, body: object, status: int, says: str) -> None:
+        """One event that is not allowed, or cannot be read, and none is taken."""
+        answer = caller.post("events", caller.token(AGENT), body)
+        assert (answer.status_code, answer.json()["status"]) == (status, status)
+        assert says in answer.json()["detail"]
+        assert not caller.stub.runs
+
+    def test_event_grid_may_ask(self, caller: Caller) -> None:
+        """Event Grid's own question is answered, nobody else's, and neither lets anybody in."""
+        asked = caller.post("events", method="OPTIONS", WebHook_Request_Origin="eventgrid.azure.net")
+        assert (asked.status_code, asked.headers["WebHook-Allowed-Origin"]) == (200, "eventgrid.azure.net")
+        other = caller.post("events", method="OPTIONS", WebHook_Request_Origin="evil.example")
+        assert (other.status_code, "evil" in f"{other.headers}{other.text}") == (403, False)
+
+
+class TestNotSetUp:
+    """An app that nobody has set up for callers."""
+
+    @pytest.mark.parametrize("missing", ["UPDRAFT_TENANT_ID", "UPDRAFT_AUDIENCE"])
+    def test_it_lets_nobody_in(
+        self, caller: Caller, missing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Without a tenant or an audience every call is 503, and the log names the setting."""
+        import shared.app  # noqa: PLC0415 - the app is made anew with other settings
+
+        monkeypatch.delenv(missing)
+        shared.app._app.cache_clear()
+        answer = caller.start()
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_configured")
+        assert missing in caplog.text
+        assert missing not in answer.text
+
+
+def test_who_is_who() -> None:
+    """The identities of these tests are different ones."""
+    assert len({each.object_id for each in (PIPELINE, AGENT, AIRFLOW, STRANGER)}) == 4
+    assert CLIENT_ID
+
+
+@pytest.mark.parametrize(
+    ("kind", "connection", "expected"),
+    [
+        (OutcomeKind.SUPERSEDED, "stub", {"rule": "r", "superseded": "why"}),
+        (OutcomeKind.REJECTED, "stub", {"rule": "r", "rejected": "why"}),
+        (OutcomeKind.COALESCED, "", {"rule": "r", "coalesced": "why"}),
+    ],
+)
+def test_an_outcome_without_a_run_is_told_by_its_word(
+    kind: OutcomeKind, connection: str, expected: dict[str, str]
+) -> None:
+    """Where there is no run to link to, the answer says so, and why."""
+    rules = load_rules(RULES, file="rules.yaml", settings={"UPDRAFT_AIRFLOW_URL": "https://a.example"})
+    assert run_reply(Outcome(kind, rule="r", reason="why", connection=connection), rules) == expected
+
+
+@pytest.mark.parametrize(
+    ("api", "links"),
+    [
+        ("v1", ("/dags/d/grid?dag_run_id=r%3A1", "/api/v1/dags/d/dagRuns/r%3A1")),
+        ("v2", ("/dags/d/runs/r%3A1", "/api/v2/dags/d/dagRuns/r%3A1")),
+    ],
+)
+def test_links_lead_to_the_airflow_that_there_is(api: str, links: tuple[str, str]) -> None:
+    """Airflow 2 and 3 have other addresses for the same run."""
+    text = f"""
+connections:
+  one: {{url: "https://a.example/", api: {api}, auth: {{kind: basic, username: u, password_secret: s}}}}
+rules: []
+"""
+    rules = load_rules(text, file="rules.yaml", settings={})
+    run = Outcome(OutcomeKind.STARTED, rule="r", connection="one", dag_id="d", dag_run_id="r:1")
+    assert run_reply(run, rules)["links"] == {
+        "airflow": f"https://a.example{links[0]}",
+        "api": f"https://a.example{links[1]}",
+    }

@@ -1,0 +1,124 @@
+"""API v1 and `kind: basic` against a real Airflow 2.11, from Key Vault's password to the run."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.processes.processes import Processes
+from local.servers.airflow2_process import ENVIRONMENT, USER, Airflow2
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.admission.breaker import Breaker
+from shared.airflow.auth.source import token_source
+from shared.airflow.client import AirflowClient
+from shared.airflow.failure_table import AnswerClass, classify
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import KeyVault
+from shared.delivery.attempts import Attempts
+from shared.delivery.outcomes import EndingKind
+from shared.delivery.policy import Budget
+from shared.delivery.target import Target
+from shared.rules import Connection
+from tests.conftest import STATE_OF_TESTS
+from tests.support.delivery import DAG, Places, conf, run_request
+
+if TYPE_CHECKING:
+    from tests.support.endpoints import Watch
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.airflow2,
+    pytest.mark.skipif(not ENVIRONMENT.exists(), reason="no Airflow 2 here: `make airflow2` installs it"),
+]
+
+RUN = secrets.token_hex(4)
+"""Airflow keeps its runs from session to session."""
+
+type Start = Callable[..., EndingKind]
+
+
+@pytest.fixture(scope="session")
+def airflow2(processes: Processes) -> Iterator[Airflow2]:
+    """A real Airflow 2.11, shared by the session."""
+    running = Airflow2(processes, STATE_OF_TESTS / "airflow2")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(airflow2: Airflow2, vault: LocalKeyVault, key_vault: KeyVault, watch: "Watch") -> AirflowClient:
+    """A client with `api: auto` and `kind: basic`, whose password lies in the vault."""
+    watch.secrets.add(airflow2.password)
+    vault.set("airflow-password", airflow2.password)
+    connection = Connection.model_validate(
+        {
+            "name": "legacy",
+            "url": airflow2.url,
+            "auth": {"kind": "basic", "username": USER, "password_secret": "airflow-password"},
+            "connect_timeout": 10.0,
+            "read_timeout": 20.0,
+        }
+    )
+    return AirflowClient(connection, token_source(connection, secrets=key_vault, credential=azure_credential))
+
+
+@pytest.fixture
+def start(client: AirflowClient) -> Start:
+    """Ask for a run as the relay does, and return how it ended."""
+
+    def ask(**changes: object) -> EndingKind:
+        target = Target(client, Breaker(), Places(4))
+        attempts = Attempts(target, run_request(**changes), Budget(deadline=float("inf")))
+        return attempts.run().kind
+
+    return ask
+
+
+def test_a_run_is_started_once(start: Start, client: AirflowClient) -> None:
+    """The first request starts the run without a logical date, the second finds it; conf and note arrive."""
+    assert start(dag_run_id=f"once__{RUN}") is EndingKind.STARTED
+    assert start(dag_run_id=f"once__{RUN}") is EndingKind.DUPLICATE
+    run = client.get_run(DAG, f"once__{RUN}").body
+    assert run is not None
+    assert (run["conf"], run["note"]) == (conf(), run_request().note)
+
+
+def test_the_two_conflicts_are_told_apart(start: Start) -> None:
+    """With a logical date, our own run is a duplicate and somebody else's holds the date."""
+    date = datetime.now(UTC).isoformat()
+    assert start(dag_run_id=f"dated__{RUN}", logical_date=date) is EndingKind.STARTED
+    assert start(dag_run_id=f"dated__{RUN}", logical_date=date) is EndingKind.DUPLICATE
+    assert start(dag_run_id=f"dated_again__{RUN}", logical_date=date) is EndingKind.REJECTED
+
+
+def test_what_can_never_work_is_not_sent(client: AirflowClient) -> None:
+    """A run id that Airflow 2 answers with 500, and a start time, are told without a request."""
+    assert "run id" in client.start_run(run_request(dag_run_id="a b")).invalid
+    assert "run_after" in client.start_run(run_request(run_after="2026-11-01T00:00:00Z")).invalid
+
+
+def test_an_unknown_dag_is_told(client: AirflowClient) -> None:
+    """A missing DAG has its row in the failure table, and so has a missing run."""
+    answer = client.start_run(run_request(dag_id="not_there"))
+    assert classify(answer).answer_class is AnswerClass.MISSING_DAG
+    assert client.get_run(DAG, "not_there").status == 404
+
+
+def test_a_wrong_password_is_read_again(
+    airflow2: Airflow2, client: AirflowClient, vault: LocalKeyVault
+) -> None:
+    """Airflow 2 answers 401 to a wrong password; the one that the vault has by then works at once."""
+    vault.set("airflow-password", "not-the-password")
+    client._transport._tokens.headers()
+    vault.set("airflow-password", airflow2.password)
+    assert client.get_dag(DAG).status == 200
+
+
+def test_the_doctor_starts_nothing(client: AirflowClient) -> None:
+    """Airflow 2 checks who may start runs before it refuses the doctor's request for none."""
+    answer = client.try_start(DAG)
+    assert answer.status == 400
+    assert "updraft_doctor" in answer.message

@@ -1,0 +1,280 @@
+"""`updraft replay` on a real Azurite: what is sent again goes where it belongs, once."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+
+from cli.dead_letter_container import DeadLetterContainer
+from cli.main import main
+from cli.resend import Resender, resend
+from local.servers.azurite import Azurite
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, Storage
+from shared.event import Unreadable, read_events
+from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.parking import Parked, QueueParking
+from tests.stores.test_dead_letter_reader import IN_EVENT_GRIDS_SCHEMA
+from tests.support.delivery import event
+
+pytestmark = pytest.mark.stack
+NOW = datetime.now(UTC)
+
+
+def letter(number: int = 1, **changes: object) -> DeadLetter:
+    """Return a dead letter of an event of its own."""
+    known: dict[str, object] = {
+        "subject": event(id=f"e-{number}"),
+        "code": "Refused",
+        "reason": "no",
+        "at": NOW,
+        "first_seen": NOW,
+        "rule": "smoke",
+    }
+    return DeadLetter(**(known | changes))  # type: ignore[arg-type] # the letter's own fields
+
+
+@pytest.fixture
+def store(storage: Storage, prefix: str) -> DeadLetterContainer:
+    """An empty container for dead letters."""
+    return DeadLetterContainer(storage.container(prefix), ours=True)
+
+
+@pytest.fixture
+def letters(storage: Storage, prefix: str) -> BlobDeadLetters:
+    """What the app writes into that container."""
+    return BlobDeadLetters(storage, container=prefix)
+
+
+@pytest.fixture
+def sender(storage: Storage, prefix: str) -> Resender:
+    """Sends into queues of the test's own."""
+    return Resender(storage, parked=f"{prefix}-parked", events=f"{prefix}-events")
+
+
+def blobs(store: DeadLetterContainer) -> list[str]:
+    """Return the names of all blobs, those that were sent again included."""
+    return sorted(blob.name for blob in store._container.list_blobs())
+
+
+def bodies(storage: Storage, queue: str) -> list[str]:
+    """Return what a queue holds."""
+    client = storage.queue(queue)
+    try:
+        return [
+            base64.b64decode(message.content).decode() for message in client.peek_messages(max_messages=32)
+        ]
+    except ResourceNotFoundError:
+        return []
+
+
+def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
+) -> None:
+    """The event is parked for its rule alone, with all its tries and all its time before it."""
+    letters.write(letter(attempts=9, first_seen=NOW - timedelta(days=2)))
+    (name,) = store.names()
+    report = resend(store, sender, store.read_all([name]), now=lambda: NOW)
+    assert list(report.lines()) == [
+        f"1 event sent to the queue {prefix}-parked",
+        "1 dead letter moved to replayed/",
+    ]
+    (body,) = bodies(storage, f"{prefix}-parked")
+    parked = Parked.from_message(body)
+    assert parked == Parked(event(), "smoke", 1, NOW, "sent again after it was given up (Refused)")
+    assert blobs(store) == [f"replayed/{name}"]
+    assert store.names() == []
+
+
+def test_a_large_event_goes_by_claim(
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
+) -> None:
+    """An event that no queue message can hold is sent again all the same."""
+    large = event(data={"text": "x" * 100_000})
+    letters.write(letter(subject=large))
+    assert not resend(store, sender, store.read_all(store.names())).failed
+    (body,) = bodies(storage, f"{prefix}-parked")
+    parking = QueueParking(storage)
+    parked = parking.unpark(body)
+    assert parked.event == large
+    parking.forget(parked)
+
+
+def test_what_no_rule_had_is_an_event_for_all_of_them(
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
+) -> None:
+    """A body that could not be read, and an event that was given up before, go into the event queue."""
+    letters.write(letter(subject=Unreadable("no JSON", "{ what"), rule="", code="Unreadable"))
+    letters.write(letter(rule="", code="MaxDeliveryAttemptsExceeded"))
+    report = resend(store, sender, store.read_all(store.names()))
+    assert report.sent == {f"{prefix}-events": 2}
+    assert {body if body.startswith("{ ") else "event" for body in bodies(storage, f"{prefix}-events")} == {
+        "{ what",
+        "event",
+    }
+
+
+def test_a_letter_that_came_back_stays(
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
+) -> None:
+    """The app may give the event up again before the old letter is moved: the new one is not deleted."""
+    letters.write(letter())
+    (kept,) = store.read_all(store.names())
+    letters.write(letter(reason="again"))
+    report = resend(store, sender, [kept])
+    assert report.back == [kept.name]
+    assert store.names() == [kept.name]
+    assert "stays" in "".join(report.lines())
+
+
+def test_two_replays_at_once_lose_nothing(
+    store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
+) -> None:
+    """Of two that read the same letter one moves it, and the other finds that done."""
+    letters.write(letter())
+    (kept,) = store.read_all(store.names())
+    assert resend(store, sender, [kept]).moved == 1
+    assert resend(store, sender, [kept]).moved == 1
+    assert blobs(store) == [f"replayed/{kept.name}"]
+    assert store.read(kept.name) is None
+
+
+def test_what_cannot_be_sent_stays_and_is_named(
+    store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
+) -> None:
+    """A blob that is no letter, and an event too large for its queue, are named and stay where they are."""
+    letters.write(letter(rule="", subject=event(data="x" * 100_000)))
+    store._container.upload_blob("hello.txt", b"hello")
+    names = store.names()
+    report = resend(store, sender, store.read_all(names))
+    assert [name for name, _ in report.failed] == names
+    assert store.names() == names
+    told = "\n".join(report.lines())
+    assert "publish it to the topic again" in told
+    assert "hello.txt: not sent: the body is not JSON" in told
+
+
+@pytest.fixture
+def own_container(storage: Storage, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """The app's own container and queues, as the command finds them; empty before and after."""
+    for name, value in azurite.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def empty() -> None:
+        for queue in (EVENT_QUEUE, PARKED_QUEUE):
+            try:
+                storage.queue(queue).clear_messages()
+            except ResourceNotFoundError:
+                continue
+        container = storage.container(DEAD_LETTERS_CONTAINER)
+        if container.exists():
+            for blob in container.list_blobs():
+                container.delete_blob(blob.name)
+
+    empty()
+    yield storage
+    empty()
+
+
+def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Letters are counted and listed, one is shown, a selection is sent, and a second time nothing is."""
+    letters = BlobDeadLetters(own_container)
+    for number in range(3):
+        letters.write(letter(number, code="Busy" if number else "Refused"))
+    letters.write(letter(9, rule="other", at=NOW - timedelta(days=3)))
+
+    assert main(["replay", "list"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("4 dead letters in updraft-dead-letters\n")
+    assert "  by rule: other 1, smoke 3\n" in told
+    assert "  by reason: Busy 2, Refused 2\n" in told
+    name = letter(1).name
+    assert name in told
+    assert main(["replay", "list", "--rule", "smoke", "--reason", "busy", "--since", "1h"]) == 0
+    assert capsys.readouterr().out.startswith("2 dead letters")
+    assert main(["replay", "list", "--since", "2d"]) == 0
+    assert capsys.readouterr().out.startswith("3 dead letters")
+
+    assert main(["replay", "show", name]) == 0
+    told = capsys.readouterr().out
+    assert "reason    Busy: no" in told
+    assert '"id": "e-1"' in told
+    assert main(["replay", "show", "nothing"]) == 1
+    assert "there is no nothing" in capsys.readouterr().err
+
+    assert main(["replay", "send", "--reason", "Busy", "--dry-run"]) == 0
+    assert capsys.readouterr().out.endswith("2 dead letters would be sent again\n")
+    assert bodies(own_container, PARKED_QUEUE) == []
+    assert main(["replay", "send", "--reason", "Busy"]) == 0
+    assert "2 dead letters moved to replayed/" in capsys.readouterr().out
+    assert main(["replay", "send", "--reason", "Busy"]) == 0
+    assert capsys.readouterr().out == "0 dead letters moved to replayed/\n"
+    assert len(bodies(own_container, PARKED_QUEUE)) == 2
+    assert main(["replay", "send", name]) == 1
+    assert f"there is no {name}" in capsys.readouterr().out
+    assert main(["replay", "send", "--all"]) == 0
+    assert len(bodies(own_container, PARKED_QUEUE)) == 4
+
+
+def test_event_grids_own_container(
+    own_container: Storage, azurite: Azurite, prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A container that Event Grid writes to is named by its address; its events go to all rules."""
+    theirs = own_container.container(prefix)
+    theirs.create_container()
+    other = IN_EVENT_GRIDS_SCHEMA | {"id": "another"}
+    theirs.upload_blob("sub/2020/8/13/17/1.json", json.dumps([IN_EVENT_GRIDS_SCHEMA, other]))
+    address = f"{azurite.blob_url}/{prefix}"
+    assert main(["replay", "list", "--container", address]) == 0
+    assert "by rule: (any rule) 2" in capsys.readouterr().out
+    assert main(["replay", "show", "sub/2020/8/13/17/1.json", "--container", prefix]) == 0
+    assert main(["replay", "send", "--all", "--container", address]) == 0
+    assert "2 events sent to the queue updraft-events" in capsys.readouterr().out
+    sent = [each for body in bodies(own_container, EVENT_QUEUE) for each in read_events(body)]
+    assert {each.id for each in sent} == {"another", str(IN_EVENT_GRIDS_SCHEMA["id"])}
+
+
+def test_the_apps_own_container_is_known_by_its_address(
+    own_container: Storage, azurite: Azurite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However it is named, what the app wrote there goes to the rule, or the caller, that it was for."""
+    BlobDeadLetters(own_container).write(letter(rule="call"))
+    address = f"{azurite.blob_url}/{DEAD_LETTERS_CONTAINER}/"
+    assert main(["replay", "send", "--all", "--container", address]) == 0
+    assert "1 event sent to the queue updraft-parked" in capsys.readouterr().out
+    (body,) = bodies(own_container, PARKED_QUEUE)
+    assert Parked.from_message(body).rule == "call"
+
+
+def test_another_container_is_listed_without_the_apps_own_account(
+    own_container: Storage,
+    azurite: Azurite,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing has to be set to look at letters by their address; rules that they name are not believed."""
+    BlobDeadLetters(own_container).write(letter())
+    for name in azurite.environment():
+        monkeypatch.delenv(name)
+    assert main(["replay", "list", "--container", f"{azurite.blob_url}/{DEAD_LETTERS_CONTAINER}"]) == 0
+    assert "by rule: (any rule) 1" in capsys.readouterr().out
+
+
+def test_a_wrong_call_is_named(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is sent without a selection, a time that is none is refused, and blobs that are none shown."""
+    assert main(["replay", "send"]) == 2
+    assert "say what to send" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["replay", "list", "--since", "yesterday"])
+    assert "neither a time" in capsys.readouterr().err
+    BlobDeadLetters(own_container).write(replace(letter(), rule="smoke"))
+    own_container.container(DEAD_LETTERS_CONTAINER).upload_blob("hello.txt", b"hello")
+    assert main(["replay", "list", "--since", "2020-01-01"]) == 0
+    assert "hello.txt: cannot be read" in capsys.readouterr().out
+    assert main(["replay", "show", "hello.txt"]) == 1
+    assert main(["replay", "send", "--all"]) == 1
+    assert "hello.txt: not sent" in capsys.readouterr().out

@@ -1,0 +1,293 @@
+"""Dead letters on their whole way: written by the app, sent again by `updraft replay`, started."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cli.dead_letter_container import DeadLetterContainer
+from cli.resend import Report, Resender, resend
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.admission.breaker import Breaker
+from shared.airflow.client import AirflowClient
+from shared.azure.storage_account import Storage
+from shared.deciding.direct_runs import DirectRun
+from shared.delivery.closing import Closing
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
+from shared.delivery.relay import Relay
+from shared.delivery.target import Target
+from shared.event import Event
+from shared.rules import load_rules
+from shared.stores.dead_letters import BlobDeadLetters
+from shared.stores.names import PARKED_QUEUE
+from shared.stores.parking import Parked, QueueParking
+from shared.stores.window_blobs import WindowBlobs
+from shared.stores.windows import WindowClose
+from shared.values.json_text import MAX_DEPTH, JsonObject
+from tests.support.delivery import DAG, Airflow, Places, Tokens, event
+
+pytestmark = pytest.mark.stack
+
+NOW = datetime.now(UTC)
+CONNECTION = "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
+BURST = (
+    "- name: burst\n"
+    "  when: {types: [Shop.Opened]}\n"
+    f"  start: {{dag: {DAG}, conf: {{ids: '{{{{ events | map(attribute=\"id\") }}}}'}}}}\n"
+    "  coalesce: {window: 5m, by: '{{ data.shop }}'}\n"
+)
+EVERYTHING = "- {name: everything, when: {types: ['*']}, start: {dag: nothing}}\n"
+CALLERS = (
+    "callers:\n"
+    "- name: pipeline\n"
+    "  app_id: 00000000-0000-4000-8000-000000000000\n"
+    f"  dags: [{DAG}]\n"
+    "  conf: ['*']\n"
+)
+RULES = f"{CONNECTION}rules:\n{BURST}{EVERYTHING}{CALLERS}"
+REFUSAL: JsonObject = {"detail": "not to my taste"}
+
+
+@dataclass
+class Instance:
+    """An instance of the app on a real Storage account, and what an operator has beside it.
+
+    Attributes:
+        intake: Takes events in.
+        ledger: What became of them.
+        stub: Its Airflow.
+        letters: The container with its dead letters.
+        sender: Sends them again.
+        storage: The account.
+        name: What the names of its queues and containers begin with.
+    """
+
+    intake: Intake
+    ledger: Ledger
+    stub: AirflowStub
+    letters: DeadLetterContainer
+    sender: Resender
+    storage: Storage
+    name: str
+
+    def replay(self) -> Report:
+        """Send all dead letters again."""
+        return resend(self.letters, self.sender, self.letters.read_all(self.letters.names()), now=lambda: NOW)
+
+    def parked(self) -> list[str]:
+        """Take the messages that are visible in the queue of parked deliveries."""
+        queue = self.storage.queue(f"{self.name}-parked")
+        taken = list(queue.receive_messages(max_messages=32))
+        for message in taken:
+            queue.delete_message(message.id, message.pop_receipt)
+        return [base64.b64decode(message.content).decode() for message in taken]
+
+    def deliver_parked(self) -> list[Outcome]:
+        """Deliver them."""
+        return [self.intake.receive_parked(body) for body in self.parked()]
+
+    def windows(self) -> list[str]:
+        """Return the ids of all windows of the rule `burst`."""
+        container = self.storage.container(f"{self.name}-windows")
+        return [blob.name.rpartition("/")[2] for blob in container.list_blobs("burst/windows/")]
+
+    def close(self, window: str, *, rule: str = "burst") -> Outcome:
+        """Deliver the message that closes a window; it is in the queue, invisible for five minutes."""
+        closing = WindowClose(window, "north").to_event()
+        return self.intake.receive_parked(Parked(closing, rule, 0, NOW).to_message())
+
+    def confs(self) -> list[Any]:
+        """Return the confs of all runs."""
+        return [run["conf"] for run in self.stub.runs.values()]
+
+
+@pytest.fixture
+def instance(storage: Storage, prefix: str) -> Iterator[Instance]:
+    """An instance whose queues and containers are empty."""
+    with AirflowStub((DAG,)) as stub:
+        yield instance_with(storage, prefix, stub)
+
+
+def instance_with(storage: Storage, prefix: str, stub: AirflowStub, rules: str = RULES) -> Instance:
+    """Start an instance with these rules."""
+    parking = QueueParking(storage, queue=f"{prefix}-parked", claims=f"{prefix}-claims")
+    letters = BlobDeadLetters(storage, container=prefix)
+    ledger = Ledger()
+    target = Target(AirflowClient(Airflow(stub.url), Tokens()), Breaker(), Places(4))
+    relay = Relay(
+        {"analytics": target}.__getitem__,
+        parking=parking,
+        closing=Closing(letters, ledger),
+        windows=WindowBlobs(storage, parking, container=f"{prefix}-windows"),
+    )
+    loaded = load_rules(rules, file="rules.yaml", settings={})
+    return Instance(
+        Intake(rules=lambda: loaded, relay=relay, parking=parking, closing=Closing(letters, ledger)),
+        ledger,
+        stub,
+        DeadLetterContainer(storage.container(prefix), ours=True),
+        Resender(storage, parked=f"{prefix}-parked", events=f"{prefix}-events", windows=f"{prefix}-windows"),
+        storage,
+        prefix,
+    )
+
+
+def call(**conf: Any) -> Event:  # noqa: ANN401 - any JSON
+    """Return what a verified caller's request for a run becomes."""
+    caller: JsonObject = {"kind": "application", "object_id": "o-1", "app_id": "a-1"}
+    return DirectRun("pipeline", caller, DAG, "analytics", key="k-1", conf=conf, note="a release").to_event()
+
+
+def opened(number: int) -> Event:
+    """Return one of a row of events, a second apart."""
+    time = f"2026-11-01T12:00:{number:02}Z"
+    return event(id=f"e-{number}", type="Shop.Opened", time=time, data={"shop": "north"})
+
+
+def collect(instance: Instance, *numbers: int) -> str:
+    """Put events into a window, and return its id."""
+    for number in numbers:
+        outcomes = instance.intake.receive(json.dumps(opened(number).to_cloud_event()))
+        assert OutcomeKind.COALESCED in {outcome.kind for outcome in outcomes}
+    (window,) = instance.windows()
+    return window
+
+
+def test_a_refused_call_gets_its_run(instance: Instance) -> None:
+    """A caller's run that Airflow refused comes back as that call: its conf, its caller, its run id."""
+    instance.stub.inject(422, REFUSAL)
+    rejected = instance.intake.receive_call(call(site="shop", share=0.1, many=[1, None, "ü"]))
+    assert rejected.kind is OutcomeKind.REJECTED
+    assert instance.replay().sent == {f"{instance.name}-parked": 1}
+    (outcome,) = instance.deliver_parked()
+    assert (outcome.kind, outcome.rule) == (OutcomeKind.STARTED, "call")
+    assert outcome.dag_run_id == rejected.dag_run_id
+    (conf,) = instance.confs()
+    told = conf.pop("_updraft")
+    assert conf == {"site": "shop", "share": 0.1, "many": [1, None, "ü"]}
+    assert told["caller"]["object_id"] == "o-1"
+    assert instance.ledger.balances()
+
+
+def test_a_call_is_read_back_whatever_it_holds(instance: Instance) -> None:
+    """Neither a conf as deep as a request can be nor half a character in Airflow's words is in the way."""
+    deep: dict[str, Any] = {}
+    for _ in range(MAX_DEPTH - 2):
+        deep = {"d": deep}
+    instance.stub.inject(422, {"detail": "not \ud800 this"})
+    rejected = instance.intake.receive_call(call(deep=deep))
+    assert "not" in rejected.reason
+    report = instance.replay()
+    assert (report.failed, report.moved) == ([], 1)
+    assert [outcome.kind for outcome in instance.deliver_parked()] == [OutcomeKind.STARTED]
+    assert instance.confs()[0]["deep"] == deep
+
+
+def test_a_large_call_gets_its_run(instance: Instance) -> None:
+    """A call whose conf fits into no queue message goes by claim, and the claim is gone afterwards."""
+    instance.stub.inject(422, REFUSAL)
+    instance.intake.receive_call(call(text="ü" * 24_000))
+    instance.replay()
+    (outcome,) = instance.deliver_parked()
+    assert outcome.kind is OutcomeKind.STARTED
+    assert instance.confs()[0]["text"] == "ü" * 24_000
+
+
+def test_a_window_whose_run_was_refused_gets_it(instance: Instance) -> None:
+    """The replayed close finds all events in the window's sealed blob, and starts the run of its id."""
+    window = collect(instance, 2, 1)
+    instance.parked()
+    instance.stub.inject(422, REFUSAL)
+    rejected = instance.close(window)
+    assert rejected.kind is OutcomeKind.REJECTED
+    assert instance.stub.runs == {}
+    assert instance.replay().sent == {f"{instance.name}-parked": 1}
+    (outcome,) = instance.deliver_parked()
+    assert (outcome.kind, outcome.rule) == (OutcomeKind.STARTED, "burst")
+    assert outcome.dag_run_id == rejected.dag_run_id
+    (conf,) = instance.confs()
+    assert conf["ids"] == ["e-1", "e-2"]
+    assert instance.ledger.balances()
+    late = instance.intake.receive(json.dumps(opened(2).to_cloud_event()))
+    assert OutcomeKind.DUPLICATE in {outcome.kind for outcome in late}
+
+
+def test_a_window_that_the_host_gave_up_gets_its_run(instance: Instance) -> None:
+    """A close that lies in the poison queue becomes a letter, and that letter the window's run."""
+    window = collect(instance, 1)
+    closing = Parked(WindowClose(window, "north").to_event(), "burst", 0, NOW)
+    instance.intake.bury(closing.to_message(), queue=PARKED_QUEUE)
+    instance.replay()
+    (outcome,) = instance.deliver_parked()
+    assert outcome.kind is OutcomeKind.STARTED
+
+
+def test_a_window_whose_rule_was_gone_gets_its_run(instance: Instance, storage: Storage, prefix: str) -> None:
+    """A rule that is put back starts the run of a window that closed without it."""
+    window = collect(instance, 1)
+    without = instance_with(storage, prefix, instance.stub, CONNECTION + "rules:\n" + EVERYTHING)
+    assert without.close(window).code == "RuleChanged"
+    instance.replay()
+    assert [outcome.kind for outcome in instance.deliver_parked()] == [OutcomeKind.STARTED]
+
+
+def test_a_window_that_is_no_longer_kept_is_named(instance: Instance) -> None:
+    """The letter of a window whose blob was deleted stays: sent, it would end as a window without events."""
+    window = collect(instance, 1)
+    instance.stub.inject(422, REFUSAL)
+    instance.close(window)
+    container = instance.storage.container(f"{instance.name}-windows")
+    container.delete_blob(f"burst/windows/{window}")
+    report = instance.replay()
+    assert report.moved == 0
+    ((name, reason),) = report.failed
+    assert instance.letters.names() == [name]
+    assert f"the window {window} of rule burst is no longer kept" in reason
+    assert instance.deliver_parked() == []
+
+
+def test_an_event_that_no_window_took_is_collected(instance: Instance, storage: Storage, prefix: str) -> None:
+    """A letter of an event, rather than of a close, goes into the window that is open when it comes."""
+    first = CONNECTION + "rules:\n" + BURST.replace("data.shop", "data.nothing")
+    wrong = instance_with(storage, prefix, instance.stub, first)
+    (outcome,) = wrong.intake.receive(json.dumps(opened(1).to_cloud_event()))
+    assert outcome.code == "TemplateError"
+    instance.replay()
+    assert [outcome.kind for outcome in instance.deliver_parked()] == [OutcomeKind.COALESCED]
+    (window,) = instance.windows()
+    assert instance.close(window).kind is OutcomeKind.STARTED
+
+
+def test_what_is_sent_twice_has_one_run(instance: Instance) -> None:
+    """After a crash between sending and moving, a second replay ends as duplicates; a third sends nothing."""
+    window = collect(instance, 1)
+    instance.stub.inject(422, REFUSAL, times=2)
+    instance.close(window)
+    instance.intake.receive_call(call())
+    for kept in instance.letters.read_all(instance.letters.names()):  # and then the command is killed
+        for letter in kept.letters:
+            instance.sender.send(letter, NOW - timedelta(seconds=1))
+    assert instance.replay().moved == 2
+    outcomes = sorted(outcome.kind.value for outcome in instance.deliver_parked())
+    assert outcomes == ["duplicate", "duplicate", "started", "started"]
+    assert len(instance.stub.runs) == 2
+    assert instance.replay().moved == 0
+    assert instance.deliver_parked() == []
+
+
+def test_a_call_that_is_no_longer_allowed_is_refused_again(
+    instance: Instance, storage: Storage, prefix: str
+) -> None:
+    """A right that was taken away in the meantime is gone for a replayed call, too."""
+    instance.stub.inject(422, REFUSAL)
+    instance.intake.receive_call(call())
+    instance.replay()
+    without = instance_with(storage, prefix, instance.stub, f"{CONNECTION}rules:\n{BURST}")
+    (outcome,) = without.deliver_parked()
+    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "RuleChanged")
+    assert len(instance.letters.names()) == 1

@@ -1,0 +1,61 @@
+"""Calls that Airflow does not take at once: kept on a real Storage service, and their callers told."""
+
+import pytest
+
+from local.servers.azurite import Azurite
+from local.stand_ins.loopback_server import Request
+from shared.azure.storage_account import Storage
+from tests.support.calling_parts import AGENT, Caller
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def settings(settings: dict[str, str], azurite: Azurite, storage: Storage) -> dict[str, str]:
+    """The settings of calls, with a Storage account."""
+    return settings | azurite.environment()
+
+
+def starts(request: Request) -> bool:
+    """Tell whether a request asks for a run."""
+    return request.method == "POST"
+
+
+def test_a_run_that_has_to_wait_is_accepted(caller: Caller) -> None:
+    """A DAG that is not there yet, or an Airflow that wants a person, means 202 with the run's id."""
+    missing = caller.start("missing", Idempotency_Key="k-1")
+    assert (missing.status_code, missing.headers["Updraft-Outcome"]) == (202, "parked")
+    caller.stub.inject(403, {"detail": "Forbidden"}, when=starts)
+    waiting = caller.start(Idempotency_Key="k-1")
+    assert (waiting.status_code, waiting.headers["Updraft-Outcome"]) == (202, "parked")
+    started = caller.start(Idempotency_Key="k-1")
+    assert started.headers["Updraft-Outcome"] == "started"
+    assert started.content == waiting.content
+
+
+def test_a_run_that_airflow_refuses_is_told(caller: Caller) -> None:
+    """The answer is 422 with Airflow's words; the call is a dead letter by then."""
+    caller.stub.inject(422, {"detail": "not to my taste"}, when=starts)
+    answer = caller.start()
+    assert (answer.status_code, answer.json()["code"]) == (422, "rejected")
+    assert "not to my taste" in answer.json()["detail"]
+
+
+def test_a_rejected_event_is_told_beside_its_neighbours(caller: Caller) -> None:
+    """Of two events one can be rejected for good; the other has its run."""
+    caller.stub.inject(422, {"detail": "not to my taste"}, when=starts)
+    events = [
+        {
+            "specversion": "1.0",
+            "id": f"{caller.stub.url}/{number}",
+            "source": "/shops/1",
+            "type": "Shop.Opened",
+        }
+        | {"data": {"door": number}}
+        for number in range(2)
+    ]
+    answer = caller.post("events", caller.token(AGENT), events)
+    assert answer.status_code == 202
+    (first,), (second,) = (each["runs"] for each in answer.json()["events"])
+    assert "not to my taste" in first["rejected"]
+    assert second["dag_id"] == "greet"

@@ -1,0 +1,126 @@
+import base64
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.azure.storage_account import Storage
+from shared.event import Unreadable
+from shared.stores.dead_letters import RAW_LIMIT, BlobDeadLetters, DeadLetter
+from tests.support.delivery import SEEN, event, run_request
+
+
+def letter(**changes: object) -> DeadLetter:
+    """Return a dead letter."""
+    known: dict[str, object] = {
+        "subject": event(),
+        "code": "Refused",
+        "reason": "Airflow refuses the run (HTTP 400): no",
+        "at": SEEN + timedelta(seconds=90),
+        "first_seen": SEEN,
+        "rule": "smoke",
+        "request": run_request(),
+        "status": 400,
+        "attempts": 3,
+    }
+    return DeadLetter(**(known | changes))  # type: ignore[arg-type] # the tests name the letter's own fields
+
+
+def test_the_form_is_event_grids() -> None:
+    """A letter is the CloudEvent, Event Grid's five attributes, and a member of ours."""
+    expected: dict[str, object] = {
+        **event().to_cloud_event(),
+        "deadletterreason": "Refused",
+        "deliveryattempts": 3,
+        "lastdeliveryoutcome": "Airflow refuses the run (HTTP 400): no",
+        "publishtime": "2026-11-01T12:00:00.000Z",
+        "lastdeliveryattempttime": "2026-11-01T12:01:30.000Z",
+        "updraft": {
+            "rule": "smoke",
+            "connection": "analytics",
+            "dag": "smoke_tests",
+            "dag_run_id": run_request().dag_run_id,
+            "code": "Refused",
+            "status": 400,
+            "reason": "Airflow refuses the run (HTTP 400): no",
+            "attempts": 3,
+            "first_seen": "2026-11-01T12:00:00.000Z",
+            "schema": "cloudevents",
+        },
+    }
+    assert letter().to_document() == expected
+
+
+def test_a_name_depends_on_the_identity_alone() -> None:
+    """Whenever and however often an event is given up at a rule, its letter has one name."""
+    name = letter().name
+    later = letter(at=SEEN + timedelta(days=2), first_seen=SEEN + timedelta(days=1), code="Busy", attempts=9)
+    assert later.name == name
+    assert name.startswith("smoke/2026/11/01/")
+    assert letter(rule="other").name != name
+    assert letter(subject=event(id="e-2")).name != name
+    assert letter(subject=event(source="/other")).name != name
+
+
+@pytest.mark.parametrize(
+    ("time", "folder"),
+    [
+        ("2026-11-01T23:59:59-02:00", "2026/11/02"),
+        ("2026-11-01T23:59:59", "2026/11/01"),
+        ("0001-01-01T00:00:00+14:00", "undated"),
+        ("yesterday", "undated"),
+        (None, "undated"),
+    ],
+)
+def test_the_date_is_the_events_own(time: str | None, folder: str) -> None:
+    """The folder is the event's own day in UTC, and one for events without a usable time."""
+    assert letter(subject=event(time=time)).name.startswith(f"smoke/{folder}/")
+
+
+@pytest.mark.parametrize("rule", ["../../etc", "a/b", "…", "", ".."])
+def test_a_rules_name_stays_one_folder(rule: str) -> None:
+    """No rule's name leads out of its folder."""
+    name = letter(rule=rule).name
+    assert name.count("/") == 4
+    assert not name.startswith((".", "/"))
+
+
+def test_an_unreadable_body_is_kept_whole() -> None:
+    """A body that is no event becomes the payload of one that says so, named by its content."""
+    broken = Unreadable(error="not JSON", raw='{"id": 1,')
+    known = letter(subject=broken, rule="", request=None, status=None, code="Unreadable", reason="not JSON")
+    document = known.to_document()
+    assert document["type"] == "Updraft.Unreadable"
+    assert document["data"] == '{"id": 1,'
+    assert document["lastdeliveryoutcome"] == "not JSON"
+    assert known.name.startswith("unreadable/")
+    assert replace(known, subject=replace(broken, error="other words")).name == known.name
+
+
+def test_what_could_be_read_of_a_body_is_named() -> None:
+    """Id, type and source of a body that is half an event are the letter's own."""
+    document = letter(subject=Unreadable("no time", "{}", id="e", type="t", source="/s")).to_document()
+    assert (document["id"], document["type"], document["source"]) == ("e", "t", "/s")
+
+
+def test_a_body_that_is_no_text_goes_in_base64() -> None:
+    """Text that UTF-8 cannot hold is kept in base64; what is endless is cut."""
+    document = letter(subject=Unreadable("bad", "a\ud800")).to_document()
+    assert base64.b64decode(str(document["data_base64"])) == "a\ud800".encode(errors="surrogatepass")
+    assert "data" not in document
+    long = letter(subject=Unreadable("bad", "x" * (RAW_LIMIT + 1))).to_document()
+    assert len(str(long["data"])) == RAW_LIMIT
+
+
+@pytest.mark.stack
+def test_a_letter_is_written_once(storage: Storage, prefix: str) -> None:
+    """The container is made when it is missing; a second letter takes the first one's place."""
+    letters = BlobDeadLetters(storage, container=f"{prefix}-letters")
+    letters.write(letter(subject=event(data={"text": "ü\ud800"})))
+    letters.write(letter(attempts=4))
+    container = storage.container(f"{prefix}-letters")
+    (blob,) = container.list_blobs()
+    assert blob.name == letter().name
+    assert blob.content_settings.content_type == "application/json"
+    assert json.loads(container.download_blob(blob.name).readall()) == letter(attempts=4).to_document()

@@ -1,0 +1,129 @@
+"""What the tests of calls are made of: who calls, what rules.yaml allows them, and how they call."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import requests
+
+from local.functions_host.host import Host
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.identity_endpoint import Identity, IdentityEndpoint
+from shared.values.json_text import Json
+
+if TYPE_CHECKING:
+    from tests.support.endpoints import Watch
+
+AUDIENCE = "api://updraft"
+CLIENT_ID = "6f1f0d0a-0000-4000-8000-00000000a0d1"
+GROUP = "9d0c1d4e-0000-4000-8000-0000000006e0"
+KEY = "a made-up signing key".replace(" ", "-") + "-" + "k" * 43
+GITHUB_KEY = "a-made-up-github-secret"
+
+PIPELINE = Identity()
+AGENT = Identity()
+AIRFLOW = Identity()
+STRANGER = Identity()
+
+RULES = f"""
+connections:
+  stub: {{url: "%UPDRAFT_AIRFLOW_URL%", auth: {{kind: entra, scope: "api://airflow/.default"}}}}
+rules:
+  - name: greet
+    when: {{types: [Shop.Opened]}}
+    start: {{dag: greet, conf: {{door: "{{{{ data.door }}}}"}}}}
+    track: callback
+  - name: trusting
+    when: {{types: [Shop.Closed]}}
+    start: {{dag: greet}}
+    track: callback
+    callback: {{token: none}}
+callers:
+  - name: pipeline
+    app_id: {PIPELINE.client_id}
+    dags: [smoke_*, missing]
+    conf: [site]
+    rate: 1000/s
+    track: callback
+  - name: agent
+    object_id: {AGENT.object_id}
+    events: [shop.*]
+    sources: [/shops/*]
+    rate: 1000/s
+  - name: operators
+    group: {GROUP}
+    dags: ["*"]
+    conf: ["*"]
+    rate: 2/h
+  - name: airflow
+    role: Outcomes.Write
+    outcomes: ["*"]
+    rate: 1000/s
+"""
+
+
+@dataclass
+class Caller:
+    """Calls the app, and keeps all that it answers for the watch."""
+
+    host: Host
+    stub: AirflowStub
+    identity: IdentityEndpoint
+    watch: "Watch"
+    answers: list[requests.Response] = field(default_factory=list)
+
+    def post(
+        self,
+        path: str,
+        token: str | None = None,
+        body: object = None,
+        *,
+        method: str = "POST",
+        **headers: str,
+    ) -> requests.Response:
+        """Send one request; `body` is JSON unless it is bytes, and names of headers have `_` for `-`."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        request = requests.Request(method, "http://x/", data=data, headers=sent).prepare()
+        request.url = f"{self.host.url}/api/{path}"  # as it is: requests would tidy it up
+        with requests.Session() as session:
+            answer = session.send(request, timeout=30, allow_redirects=False)
+        self.watch.told.append(f"{answer.headers}\n{answer.text}")
+        self.answers.append(answer)
+        return answer
+
+    def token(self, identity: Identity = PIPELINE, **claims: Json) -> str:
+        """Return a good token of an identity."""
+        return self.identity.issue(AUDIENCE, identity, **claims)
+
+    def start(
+        self, dag: str = "smoke_tests", token: str | None = None, body: object = None, **headers: str
+    ) -> requests.Response:
+        """Ask for a run, by default as the pipeline."""
+        return self.post(f"dags/{dag}/runs", self.token() if token is None else token, body, **headers)
+
+    def reverse_token(self) -> str:
+        """Return the token of the one run there is."""
+        ((run),) = self.stub.runs.values()
+        conf: Any = run["conf"]
+        token = str(conf["_updraft"]["callback"]["token"])
+        self.watch.secrets |= {token, token.rpartition(".")[2]}
+        return token
+
+
+def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
+    """Return a token put together by hand."""
+    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return what a token says, unverified."""
+    decoded: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return decoded

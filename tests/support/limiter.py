@@ -1,0 +1,63 @@
+"""A limiter in virtual time, whose keeper is the test."""
+
+import random
+
+from shared.admission.limiter import SharedLimiter
+from shared.admission.permit_store import Step
+from shared.admission.permits import Permits
+from tests.support.permits import KeptLeases
+
+
+class Kept:
+    """A limiter without a thread; `keep` does what its keeper would."""
+
+    def __init__(self, places: int = 8, store: KeptLeases | None = None, name: str = "one") -> None:
+        self.store = store or KeptLeases(places)
+        self._seen = self.store.seen_by(name)
+        chance = random.Random(1)  # noqa: S311 - chance, not a secret
+        self.limiter = SharedLimiter(
+            name,
+            Permits(places, draw=chance.random),
+            self._seen,
+            most=places,
+            clock=lambda: self.store.now,
+            draw=lambda: 0.5,
+            keeps=False,
+        )
+
+    def keep(self, seconds: float = 0.0) -> None:
+        """Do what is to be done now, and in the next seconds."""
+        until = self.store.now + seconds
+        while True:
+            planned = self.limiter.plan()
+            if isinstance(planned, Step):
+                try:
+                    result = planned.on(self._seen)
+                except OSError:
+                    self.limiter.give_up(planned)
+                else:
+                    self.limiter.settle(planned, result, sent=self.store.now)
+            elif self.store.now + planned > until:
+                self.store.now = until
+                return
+            else:
+                self.store.now += planned
+
+    def enter(self, rule: str = "a") -> bool:
+        """Take a place without waiting, once the keeper has had its say."""
+        if self.limiter.enter(rule, wait=0):
+            return True
+        self.keep()
+        return self.limiter.enter(rule, wait=0)
+
+    def serve(self, seconds: float = 0.03, *, healthy: bool = True) -> None:
+        """Let one request take its time and leave."""
+        self.store.now += seconds
+        self.limiter.leave("a", seconds=seconds, healthy=healthy)
+
+    def fill(self) -> int:
+        """Take all the places there are, and return how many."""
+        taken = 0
+        while self.enter():
+            taken += 1
+        return taken
