@@ -5,6 +5,7 @@ They keep their state in `.updraft/tests`, apart from that of `make up`, so that
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,17 +17,23 @@ from local.servers.azurite import Azurite
 from local.stack import AIRFLOW_CLIENT_ID, DAGS, STATE, Stack
 from local.stand_ins.certificates import Certificates, make_certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
+from tests.support.paths import TESTS
 
 # All of them here: wherever `pytest_plugins` stands, pytest gives the fixtures to every test of the run, so
-# each has to have a name of its own (tests/test_fixtures.py).
+# each has to have a name of its own (tests/test_fixtures.py). A plugin stands after those that it imports.
 pytest_plugins = [
     "tests.support.secret_watch",
     "tests.support.endpoints",
     "tests.support.storage",
-    "tests.support.delivery_fixtures",
-    "tests.support.calling_fixtures",
-    "tests.support.caller_fixtures",
+    "tests.support.delivery",
+    "tests.support.http_app",
+    "tests.support.callers",
+    "tests.support.doctor",
 ]
+
+MARKS: Final = {"stack": "stack", "faults": "stack", "functions": "slow", "local": "slow"}
+"""What the tests of a folder need, by the folder's name; `make test-fast` leaves these folders out."""
+
 
 STATE_OF_TESTS = STATE / "tests"
 MORE_RULES = """
@@ -52,6 +59,14 @@ callers:
     outcomes: ["*"]
 """
 """What the tests' stack has behind the rules of rules.yaml."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder, so that no mark is set, or forgotten, by hand."""
+    for item in items:
+        mark = MARKS.get(item.path.relative_to(TESTS).parts[0])
+        if mark is not None:
+            item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from tests.support.paths import TESTS
 
-SHARED = [path for path in sorted(TESTS.glob("*.py")) if not path.name.startswith("test_")]
+SHARED = [TESTS / "conftest.py", *sorted((TESTS / "support").glob("*.py"))]
 
 
 def _calls_pytest_fixture(decorator: ast.expr) -> bool:
@@ -26,5 +26,5 @@ def test_a_shared_fixtures_name_is_its_own() -> None:
 def test_plugins_are_named_in_one_place() -> None:
     """A test module's own `pytest_plugins` would give its fixtures to all, by the chance of what is run."""
     assert [
-        path.name for path in TESTS.glob("test_*.py") if "\npytest_plugins" in path.read_text("utf-8")
+        path.name for path in TESTS.rglob("test_*.py") if "\npytest_plugins" in path.read_text("utf-8")
     ] == []

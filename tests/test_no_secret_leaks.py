@@ -1,4 +1,4 @@
-"""No secret that the run used is in what it told; moved to the end of the run by `tests/support/secret_watch.py`."""
+"""No secret that the run used is in what it logged; `support/secret_watch.py` moves this to the end."""
 
 import logging
 from collections.abc import Iterator
@@ -8,17 +8,16 @@ from pathlib import Path
 import jwt
 import pytest
 
-from local.servers.azurite import Azurite
 from local.stand_ins.identity_endpoint import IdentityEndpoint
-from shared.azure.storage_account import Storage
 from shared.callbacks.tokens import ReverseTokens
 from shared.event import Unreadable
 from shared.runs.ref import RunRef
-from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
-from shared.stores.parking import Parked, QueueParking
-from tests.support.delivery import KeptLetters, KeptParking, event
+from shared.stores.dead_letters import DeadLetter
+from shared.stores.parking import Parked
+from tests.support.delivery import event
+from tests.support.in_memory import InMemoryDeadLetters, InMemoryParking
 from tests.support.leaks import SHORTEST, Secrets, Told, leaks
-from tests.support.secret_watch import SecretWatch, stored_in
+from tests.support.secret_watch import SecretWatch
 
 SECRET = 'made-up "secret" of this test/7'
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -133,28 +132,10 @@ def test_the_watch_sees_what_is_told_and_kept(secret_watch: SecretWatch) -> None
     """Log lines of this process, dead letters and parked messages are kept for the search."""
     before = secret_watch.told.entries.copy()
     logging.getLogger("updraft").error("a line that somebody may read")
-    KeptLetters().write(DeadLetter(Unreadable("{", "not JSON"), "Unreadable", "not JSON", NOW, NOW))
-    KeptParking().park(Parked(event(), "smoke", 0, NOW), 1.0)
+    InMemoryDeadLetters().write(DeadLetter(Unreadable("{", "not JSON"), "Unreadable", "not JSON", NOW, NOW))
+    InMemoryParking().park(Parked(event(), "smoke", 0, NOW), 1.0)
     more = secret_watch.told.entries - before
     assert more == {"log line": 1, "dead letter": 1, "parked message": 1}
-
-
-@pytest.mark.stack
-def test_what_another_process_kept_is_read(azurite: Azurite, storage: Storage) -> None:
-    """Dead letters, claims and parked messages of the stack's function app are read from its account."""
-    letter = DeadLetter(Unreadable("{", f"refused {'letter' * 3}"), "Unreadable", "letter" * 3, NOW, NOW)
-    BlobDeadLetters(storage).write(letter)
-    parking = QueueParking(storage)
-    parking.park(Parked(event(data={"kept": "claimed" * 10_000}), "smoke", 0, NOW), 0.0)
-    parking.park(Parked(event(data={"kept": "in the queue"}), "smoke", 0, NOW), 0.0)
-    with IdentityEndpoint() as identity:
-        stored = list(stored_in(azurite, identity))
-    for what, text in (
-        ("dead letter", "letter" * 3),
-        ("claim", "claimed" * 10_000),
-        ("parked message", "in the queue"),
-    ):
-        assert any(kind == what and text in kept for kind, kept in stored)
 
 
 def test_no_secret_of_this_run_was_told(secret_watch: SecretWatch) -> None:

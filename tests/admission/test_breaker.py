@@ -1,7 +1,7 @@
 import threading
 
 from shared.admission.breaker import Breaker, BreakerState, Permission
-from tests.support.delivery import Clock
+from tests.support.clocks import MonotonicClock
 
 
 def state(breaker: Breaker) -> BreakerState:
@@ -19,7 +19,7 @@ def fail(breaker: Breaker, times: int) -> None:
 
 def test_consecutive_failures_open_it() -> None:
     """Failures in a row open it; a definite answer in between starts the count anew."""
-    breaker = Breaker(failures=3, clock=Clock())
+    breaker = Breaker(failures=3, clock=MonotonicClock())
     fail(breaker, 2)
     passage = breaker.enter()
     assert passage is not None
@@ -33,7 +33,7 @@ def test_consecutive_failures_open_it() -> None:
 
 def test_half_open_lets_exactly_one_of_many_through() -> None:
     """Of twenty callers that come at the moment the rest is over, one goes."""
-    clock = Clock()
+    clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, clock=clock)
     fail(breaker, 1)
     clock.sleep(30)
@@ -55,7 +55,7 @@ def test_half_open_lets_exactly_one_of_many_through() -> None:
 
 def test_a_good_probe_closes_it_and_a_bad_one_does_not() -> None:
     """One definite answer to a probe closes it; one failure makes it rest again, whole."""
-    clock = Clock()
+    clock = MonotonicClock()
     breaker = Breaker(failures=2, rest=30, clock=clock)
     fail(breaker, 2)
     clock.sleep(30)
@@ -72,7 +72,7 @@ def test_a_good_probe_closes_it_and_a_bad_one_does_not() -> None:
 
 def test_a_probe_that_learnt_nothing_makes_room_for_another() -> None:
     """A probe that got no place or no token says nothing about Airflow; the next one may go at once."""
-    clock = Clock()
+    clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, clock=clock)
     fail(breaker, 1)
     clock.sleep(30)
@@ -84,7 +84,7 @@ def test_a_probe_that_learnt_nothing_makes_room_for_another() -> None:
 
 def test_a_probe_that_never_comes_back_is_given_up() -> None:
     """A probe whose thread was killed does not keep the breaker open for ever."""
-    clock = Clock()
+    clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, probe_lasts=60, clock=clock)
     fail(breaker, 1)
     clock.sleep(30)
@@ -103,7 +103,7 @@ def test_a_probe_that_never_comes_back_is_given_up() -> None:
 
 def test_late_answers_change_nothing() -> None:
     """A request that began before the breaker opened neither closes it nor makes it rest longer."""
-    clock = Clock()
+    clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, clock=clock)
     slow, slower = breaker.enter(), breaker.enter()
     assert slow is not None
@@ -117,7 +117,7 @@ def test_late_answers_change_nothing() -> None:
 
 def test_nothing_learnt_while_closed_does_not_count() -> None:
     """Without an answer from Airflow the count of failures stays as it is."""
-    breaker = Breaker(failures=2, clock=Clock())
+    breaker = Breaker(failures=2, clock=MonotonicClock())
     fail(breaker, 1)
     passage = breaker.enter()
     assert passage is not None

@@ -8,8 +8,8 @@ from shared.admission.fair_queue import FairQueue
 from shared.admission.limiter import SharedLimiter
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from tests.support.delivery import DAG, Delivering, decision, event
+from tests.support.in_memory_permits import InMemoryPermits
 from tests.support.limiter import Kept
-from tests.support.permits import KeptLeases
 
 LONG = 60.0
 """Seconds that nobody waits in these tests."""
@@ -56,7 +56,7 @@ def test_nobody_waits_in_vain() -> None:
 
 def test_nobody_waits_for_permits_that_others_hold() -> None:
     """While others hold all permits, and nothing else is to be expected soon, events are told so at once."""
-    store = KeptLeases(1)
+    store = InMemoryPermits(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
     for _ in range(10):
@@ -67,7 +67,7 @@ def test_nobody_waits_for_permits_that_others_hold() -> None:
 
 def test_those_who_wait_are_sent_away_where_it_is_in_vain() -> None:
     """Who waits for the first permit goes as soon as it is known that others hold all of them."""
-    store = KeptLeases(1)
+    store = InMemoryPermits(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
     entered: list[bool] = []
@@ -84,7 +84,7 @@ def test_those_who_wait_are_sent_away_where_it_is_in_vain() -> None:
 
 def test_what_others_have_places_for_comes_back_at_once() -> None:
     """Turned away for want of a permit an event may be taken up at once; by a holder, in its turn."""
-    store = KeptLeases(1)
+    store = InMemoryPermits(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
     assert not one.enter()
@@ -132,7 +132,7 @@ def test_a_listener_is_not_held_back_for_ever() -> None:
 
 def test_a_listener_that_is_held_back_waits_for_a_permit() -> None:
     """An instance without a permit stays in line for one, and its listener goes on when it has it."""
-    store = KeptLeases(1)
+    store = InMemoryPermits(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
     assert not two.enter()

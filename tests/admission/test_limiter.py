@@ -13,8 +13,6 @@ from shared.admission.permit_store import LEASE_SECONDS, View
 from shared.admission.permits import Permits
 from tests.support.limiter import Kept
 
-pytestmark = pytest.mark.slow
-
 
 def test_the_first_request_waits_for_a_permit() -> None:
     """Without a permit nothing is sent, and with the first one exactly one request is."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.admission.permit_store import LEASE_SECONDS, PermitStore, Step, StepKind, View
 from shared.admission.permits import SHORTEST_USE, Permits, longest_request
-from tests.support.permits import KeptLeases
+from tests.support.in_memory_permits import InMemoryPermits
 
 LONGEST = 29.0
 USABLE = LEASE_SECONDS - 1 - LONGEST
@@ -25,7 +25,7 @@ def permits(places: int = 8, seed: int = 1) -> Permits:
 class Instance:
     """Permits whose steps are carried out at once, on a store that is shared."""
 
-    def __init__(self, store: KeptLeases, name: str, places: int = 8, seed: int = 1) -> None:
+    def __init__(self, store: InMemoryPermits, name: str, places: int = 8, seed: int = 1) -> None:
         self.permits = permits(places, seed)
         self.view: PermitStore = store.seen_by(name)
         self.store = store
@@ -52,7 +52,7 @@ class Instance:
         return self.permits.usable(self.store.now)
 
 
-def pass_by(store: KeptLeases, seconds: float, *instances: tuple[Instance, int]) -> None:
+def pass_by(store: InMemoryPermits, seconds: float, *instances: tuple[Instance, int]) -> None:
     """Let time pass in small steps, with so much wanted by each instance."""
     for _ in range(round(seconds * 4)):
         store.now += 0.25
@@ -62,21 +62,21 @@ def pass_by(store: KeptLeases, seconds: float, *instances: tuple[Instance, int])
 
 def test_the_first_permit_costs_one_call() -> None:
     """Where nobody else is about, the first request waits for a single call to Storage."""
-    one = Instance(KeptLeases(), "one")
+    one = Instance(InMemoryPermits(), "one")
     one.settle(wanted=1)
     assert (one.usable, one.steps) == (1, [StepKind.ACQUIRE])
 
 
 def test_nothing_wanted_nothing_done() -> None:
     """An idle instance makes no call and has nothing to keep."""
-    one = Instance(KeptLeases(), "one")
+    one = Instance(InMemoryPermits(), "one")
     assert one.settle(wanted=0) == math.inf
     assert not one.steps
 
 
 def test_an_eighth_is_left_for_others() -> None:
     """One instance takes at most seven eighths, so that another finds its first permit at once."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one, two = Instance(store, "one"), Instance(store, "two", seed=2)
     one.settle(wanted=8)
     assert one.permits.held == 7
@@ -87,7 +87,7 @@ def test_an_eighth_is_left_for_others() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_two_that_look_at_one_moment_leave_it_as_well(seed: int) -> None:
     """What is left for others is no number but a permit, so that no two can take it between them."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one, two, three = (Instance(store, f"{number}", seed=3 * seed + number) for number in range(3))
     for each in (one, two):
         each.settle(wanted=3)
@@ -105,7 +105,7 @@ def test_two_that_look_at_one_moment_leave_it_as_well(seed: int) -> None:
 
 def test_an_unused_permit_is_given_back() -> None:
     """What is not wanted any more is given back at once."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=4)
     one.settle(wanted=0)
@@ -114,7 +114,7 @@ def test_an_unused_permit_is_given_back() -> None:
 
 def test_a_permit_is_not_given_back_under_a_request() -> None:
     """While a request is in flight as many permits are held, though none may be begun under those that go."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=3)
     one.settle(wanted=1, in_flight=3)
@@ -125,7 +125,7 @@ def test_a_permit_is_not_given_back_under_a_request() -> None:
 
 def test_idle_permits_are_found_soon_after_a_burst() -> None:
     """Once the holders are done, those in line hold most permits within seconds, wherever they stand."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     busy = [Instance(store, f"busy-{number}", seed=number) for number in range(8)]
     line = [Instance(store, f"line-{number}", seed=100 + number) for number in range(30)]
     everybody = [*busy, *line]
@@ -139,7 +139,7 @@ def test_idle_permits_are_found_soon_after_a_burst() -> None:
 
 def test_who_left_the_line_tries_again_at_once() -> None:
     """An instance that wanted nothing for a while does not keep the date of its turn."""
-    store = KeptLeases(1)
+    store = InMemoryPermits(1)
     first, second, third = (Instance(store, f"{number}", places=1, seed=number) for number in range(3))
     for each in (first, second, third):
         each.settle(wanted=1)
@@ -156,7 +156,7 @@ def test_who_left_the_line_tries_again_at_once() -> None:
 
 def test_no_request_begins_under_a_lease_that_it_could_outlast() -> None:
     """The last moment of use is so long before the lease's end as a request can last, and a margin."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=1)
     assert one.permits.usable(USABLE - 0.01) == 1
@@ -175,7 +175,7 @@ def test_the_lease_counts_from_before_the_call() -> None:
 
 def test_a_permit_in_use_is_renewed() -> None:
     """Where nobody waits, a permit is kept for as long as it is of use, at two calls a turn."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=1)
     for _ in range(1200):
@@ -188,7 +188,7 @@ def test_a_permit_in_use_is_renewed() -> None:
 
 def test_who_waits_gets_a_permit_within_a_turn() -> None:
     """With all permits held, one that waits in line has one after a turn, and gives it back in its turn."""
-    store = KeptLeases(places=1)
+    store = InMemoryPermits(places=1)
     one, two = Instance(store, "one", 1), Instance(store, "two", 1, seed=2)
     one.settle(wanted=1)
     two.settle(wanted=1)
@@ -201,7 +201,7 @@ def test_who_waits_gets_a_permit_within_a_turn() -> None:
 
 def test_one_of_several_is_handed_over_after_one_use() -> None:
     """Who waits does so for no longer than a lease is used, while somebody has more than one permit."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     many, one, none = (Instance(store, name, seed=seed) for seed, name in enumerate(("many", "one", "none")))
     many.settle(wanted=8)
     one.settle(wanted=1)
@@ -214,7 +214,7 @@ def test_one_of_several_is_handed_over_after_one_use() -> None:
 
 def test_nobody_jumps_the_line() -> None:
     """A permit that becomes free is left to those who stood in line before."""
-    store = KeptLeases(places=1)
+    store = InMemoryPermits(places=1)
     first, second = Instance(store, "first", 1), Instance(store, "second", 1, seed=2)
     store.acquire(0)
     first.settle(wanted=1)
@@ -229,7 +229,7 @@ def test_nobody_jumps_the_line() -> None:
 
 def test_the_dead_do_not_hold_up_the_line() -> None:
     """One that died in line is taken out of it by whoever comes after."""
-    store = KeptLeases(places=2)
+    store = InMemoryPermits(places=2)
     dead, living = Instance(store, "dead", 2), Instance(store, "living", 2, seed=2)
     for index in (0, 1):
         store.acquire(index)
@@ -245,7 +245,7 @@ def test_the_dead_do_not_hold_up_the_line() -> None:
 
 def test_whoever_wants_no_more_leaves_the_line() -> None:
     """The line holds only those who want a permit."""
-    store = KeptLeases(places=1)
+    store = InMemoryPermits(places=1)
     store.acquire(0)
     one = Instance(store, "one", 1)
     one.settle(wanted=1)
@@ -256,7 +256,7 @@ def test_whoever_wants_no_more_leaves_the_line() -> None:
 
 def test_one_of_many_goes_to_the_few() -> None:
     """An instance that holds far more than all others together gives some back."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one, two = Instance(store, "one"), Instance(store, "two", seed=2)
     one.settle(wanted=8)
     two.settle(wanted=8)
@@ -267,7 +267,7 @@ def test_one_of_many_goes_to_the_few() -> None:
 
 def test_the_dead_free_their_permits() -> None:
     """What a dead instance held is free once its leases have ended."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     dead, living = Instance(store, "dead"), Instance(store, "living", seed=2)
     dead.settle(wanted=8)
     pass_by(store, LEASE_SECONDS + 90, (living, 8))
@@ -276,7 +276,7 @@ def test_the_dead_free_their_permits() -> None:
 
 def test_a_lost_lease_is_dropped_at_once() -> None:
     """Where Storage says that a lease is lost, no request begins under it any more."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=1)
     store.leases = dict.fromkeys(store.leases, ("somebody else's", math.inf))
@@ -288,7 +288,7 @@ def test_a_lost_lease_is_dropped_at_once() -> None:
 
 def test_an_outage_is_met_with_growing_pauses() -> None:
     """While Storage is down it is asked ever less often, and at the first answer all is as before."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     store.down = True
     one = Instance(store, "one")
     pass_by(store, 120, (one, 1))
@@ -301,7 +301,7 @@ def test_an_outage_is_met_with_growing_pauses() -> None:
 
 def test_a_renewal_is_tried_again_before_its_lease_is_unusable() -> None:
     """A short outage at the time of renewal costs nothing."""
-    store = KeptLeases()
+    store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=1)
     pass_by(store, 24, (one, 1))
@@ -341,7 +341,7 @@ def test_never_more_in_use_than_permits(
 
     Each instance has as many in flight as it may begin at any moment, and each lasts as long as it can.
     """
-    store = KeptLeases(places=places)
+    store = InMemoryPermits(places=places)
     world = [Instance(store, str(number), places, seed + number) for number in range(4)]
     wanted = [0] * len(world)
     ends: list[list[float]] = [[] for _ in world]
@@ -369,7 +369,7 @@ def test_never_more_in_use_than_permits(
     assert store.holders() == 0, "every permit is freed in the end"
 
 
-def _begin(store: KeptLeases, world: list[Instance], wanted: list[int], ends: list[list[float]]) -> None:
+def _begin(store: InMemoryPermits, world: list[Instance], wanted: list[int], ends: list[list[float]]) -> None:
     for flights in ends:
         flights[:] = [end for end in flights if end > store.now]
     for instance, want, flights in zip(world, wanted, ends, strict=False):
@@ -378,7 +378,7 @@ def _begin(store: KeptLeases, world: list[Instance], wanted: list[int], ends: li
     assert sum(map(len, ends)) <= len(store.leases_ever(store.now)) <= store.places
 
 
-def _step(store: KeptLeases, instance: Instance, wanted: int, in_flight: int, takes: float) -> None:
+def _step(store: InMemoryPermits, instance: Instance, wanted: int, in_flight: int, takes: float) -> None:
     planned = instance.permits.next(store.now, wanted=wanted, in_flight=in_flight)
     if not isinstance(planned, Step):
         return

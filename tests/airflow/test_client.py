@@ -16,8 +16,6 @@ from shared.errors import TokenUnavailable
 from shared.version import VERSION
 from tests.support.delivery import DAG, RUN_ID, Airflow, Tokens, run_request
 
-pytestmark = pytest.mark.slow
-
 
 class Recorder(AirflowStub):
     """A stub that keeps whole requests."""

@@ -10,8 +10,6 @@ from tests.support.delivery import DAG, Airflow, Tokens, run_request
 from tests.support.failure_cases import CASES, Case
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.slow
-
 DOCUMENT = ROOT / "docs" / "delivery.md"
 
 

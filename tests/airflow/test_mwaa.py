@@ -25,13 +25,12 @@ from shared.rules import Connection, load_rules
 from shared.runs.request import RunRequest
 from shared.values.json_text import JsonObject
 from tests.support.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts, error, failure, wrapped
-from tests.support.delivery import Places
-
-pytestmark = pytest.mark.slow
+from tests.support.in_memory import FixedLimiter
 
 if TYPE_CHECKING:
     from shared.azure.key_vault import Secrets
-    from tests.support.endpoints import Clock, Watch
+    from tests.support.clocks import UnixClock
+    from tests.support.endpoints import Watch
 
 
 DAG = "smoke_tests"
@@ -41,7 +40,7 @@ RUN = "smoke-test-after-swap-3f8a2f0c9b1d4e5fa6b7c8d9e0f1a2b3"
 class Scene:
     """An MWAA environment, and a client of it."""
 
-    def __init__(self, sts: Sts, mwaa: Mwaa, clock: "Clock", **more: object) -> None:
+    def __init__(self, sts: Sts, mwaa: Mwaa, clock: "UnixClock", **more: object) -> None:
         self.sts, self.mwaa = sts, mwaa
         auth = {
             "kind": "aws",
@@ -81,7 +80,7 @@ def _no_vault() -> "Secrets":
 
 
 @pytest.fixture
-def make(identity: IdentityEndpoint, watch: "Watch", clock: "Clock") -> Iterator[Callable[..., Scene]]:
+def make(identity: IdentityEndpoint, watch: "Watch", clock: "UnixClock") -> Iterator[Callable[..., Scene]]:
     """Make the client of an environment: `make(api=…)`."""
     with Sts(watch, clock) as sts, Mwaa(sts) as mwaa:
         yield lambda **more: Scene(sts, mwaa, clock, **more)
@@ -306,7 +305,7 @@ def test_a_lost_answer_becomes_one_run(scene: Scene) -> None:
     """MWAA gives up while Airflow goes on: the run is found by its id, and no second one is started."""
     lost = error(400, "ThrottlingException", "Rate exceeded")
     scene.mwaa.inject(504, "", after_handling=True)
-    target = Target(scene.client, Breaker(), Places(1))
+    target = Target(scene.client, Breaker(), FixedLimiter(1))
     budget = Budget(deadline=20.0, clock=lambda: 0.0, sleep=lambda _: None)
     assert Attempts(target, request(), budget).run().kind is EndingKind.STARTED
     scene.mwaa.inject(lost.status, lost.body, headers=lost.headers)

@@ -12,7 +12,6 @@ import pytest
 from shared.airflow.official_client import postpone
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.slow
 LOADED = """
 import json, sys
 from shared.airflow.official_client import slim_client

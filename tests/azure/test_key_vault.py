@@ -12,10 +12,9 @@ from shared.azure.credential import azure_credential
 from shared.azure.key_vault import AN_HOUR, TEN_MINUTES, KeyVault
 from shared.errors import SecretUnavailable, SettingsError
 
-pytestmark = pytest.mark.slow
-
 if TYPE_CHECKING:
-    from tests.support.endpoints import Clock, Watch
+    from tests.support.clocks import UnixClock
+    from tests.support.endpoints import Watch
 
 
 type Together = Callable[[int, Callable[[], object]], list[object]]
@@ -33,7 +32,9 @@ def _reads(vault: LocalKeyVault) -> int:
     return sum(seen.status != 401 for seen in vault.seen)
 
 
-def test_a_secret_is_read_once_and_held(key_vault: KeyVault, vault: LocalKeyVault, clock: "Clock") -> None:
+def test_a_secret_is_read_once_and_held(
+    key_vault: KeyVault, vault: LocalKeyVault, clock: "UnixClock"
+) -> None:
     """Within its time a value is given from memory; after it, the vault is asked again."""
     assert key_vault.get(NAME) == "value-one-of-it"
     vault.set(NAME, "value-two-of-it")
@@ -44,7 +45,7 @@ def test_a_secret_is_read_once_and_held(key_vault: KeyVault, vault: LocalKeyVaul
     assert key_vault.get(NAME) == "value-two-of-it"
 
 
-def test_instances_do_not_all_ask_at_once(vault: LocalKeyVault, clock: "Clock") -> None:
+def test_instances_do_not_all_ask_at_once(vault: LocalKeyVault, clock: "UnixClock") -> None:
     """The time for which a value is held differs by up to a tenth each way."""
     early = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.0)
     late = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 1.0)
@@ -83,7 +84,7 @@ def test_many_cold_threads_make_one_read(
 def test_an_old_value_is_used_while_the_vault_is_away(
     key_vault: KeyVault,
     vault: LocalKeyVault,
-    clock: "Clock",
+    clock: "UnixClock",
     watch: "Watch",
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -103,7 +104,7 @@ def test_an_old_value_is_used_while_the_vault_is_away(
 
 
 def test_a_revoked_secret_is_not_used_on(
-    key_vault: KeyVault, vault: LocalKeyVault, clock: "Clock", watch: "Watch"
+    key_vault: KeyVault, vault: LocalKeyVault, clock: "UnixClock", watch: "Watch"
 ) -> None:
     """What the vault refuses for good is not bridged: disabling a secret takes effect."""
     key_vault.get(NAME)
@@ -192,7 +193,7 @@ def test_a_vault_that_is_away_is_transient(key_vault: KeyVault, vault: LocalKeyV
 
 
 def test_an_expired_secret_is_refused(
-    key_vault: KeyVault, vault: LocalKeyVault, clock: "Clock", watch: "Watch"
+    key_vault: KeyVault, vault: LocalKeyVault, clock: "UnixClock", watch: "Watch"
 ) -> None:
     """The service gives an expired secret out; the app does not use it, nor one that expires while held."""
     vault.expire(NAME, clock.now + 60)

@@ -18,9 +18,9 @@ from shared.errors import SettingsError, TokenUnavailable
 from shared.runs.provenance import is_ours
 from shared.runs.ref import RunRef
 from shared.runs.request import CallbackTerms
-from tests.callbacks.test_tokens import NEW, URL, Vault
-from tests.deciding.test_direct_runs import CALLED, rules
+from tests.support.callback_keys import NEW, URL, Vault
 from tests.support.delivery import DAG, Airflow, Delivering, Tokens, run_request
+from tests.support.direct_runs import CALLED, rules
 
 TOKENS = ReverseTokens(Vault(NEW), secret="key", audience=URL)
 

@@ -1,16 +1,12 @@
 """What an entry of `callers` is about, what it allows, and how often."""
 
-import pytest
-
 from shared.callers import Rates, entry_applies
 from shared.callers.permissions import MOST_BUCKETS, check_conf, start_entry
 from shared.callers.verifier import Identity as Caller
 from shared.rules.model.callers import CallerSpec
 from shared.throttle import Throttle
-from tests.support.caller_parts import GUID, OTHER, refusal, spec
-from tests.support.endpoints import Clock
-
-pytestmark = pytest.mark.slow
+from tests.support.callers import GUID, OTHER, refusal, spec
+from tests.support.clocks import UnixClock
 
 
 class TestPermissions:
@@ -42,7 +38,7 @@ class TestPermissions:
 class TestRates:
     """Token buckets."""
 
-    def test_a_bucket_fills_again(self, clock: Clock) -> None:
+    def test_a_bucket_fills_again(self, clock: UnixClock) -> None:
         """The rate is what a bucket holds, and what flows into it in its unit of time."""
         rates, who, entry = Rates(clock), Caller(GUID, OTHER, is_app=True), spec(rate="2/m")
         rates.spend(entry, who, 2)
@@ -52,18 +48,18 @@ class TestRates:
         rates.spend(entry, who)
         assert refusal(lambda: rates.spend(entry, who)).status == 429
 
-    def test_identities_have_buckets_of_their_own(self, clock: Clock) -> None:
+    def test_identities_have_buckets_of_their_own(self, clock: UnixClock) -> None:
         """One member of a group does not use up another's."""
         rates, entry = Rates(clock), spec(rate="1/h")
         rates.spend(entry, Caller(GUID, OTHER, is_app=True))
         rates.spend(entry, Caller(OTHER, OTHER, is_app=True))
 
-    def test_what_never_fits_is_told_at_once(self, clock: Clock) -> None:
+    def test_what_never_fits_is_told_at_once(self, clock: UnixClock) -> None:
         """More than the bucket holds is 413, since waiting does not help."""
         who = Caller(GUID, OTHER, is_app=True)
         assert refusal(lambda: Rates(clock).spend(spec(rate="2/s"), who, 3)).status == 413
 
-    def test_memory_is_bounded(self, clock: Clock) -> None:
+    def test_memory_is_bounded(self, clock: UnixClock) -> None:
         """Only so many identities are remembered."""
         rates, entry = Rates(clock), spec(rate="1/h")
         for number in range(MOST_BUCKETS + 5):
@@ -71,7 +67,7 @@ class TestRates:
         assert len(rates._buckets) == MOST_BUCKETS
 
 
-def test_a_gate_opens_after_its_pause(clock: Clock) -> None:
+def test_a_gate_opens_after_its_pause(clock: UnixClock) -> None:
     """One gets through, and the next after the pause."""
     gate = Throttle(60, clock)
     assert [gate.enter(), gate.enter()] == [True, False]

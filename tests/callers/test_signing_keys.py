@@ -8,10 +8,8 @@ import pytest
 from shared.callers import SigningKeys
 from shared.callers.signing_keys import A_DAY, AN_HOUR, KeysUnavailable, UnknownKey
 from shared.values.json_text import Json
-from tests.support.caller_parts import Authority
-from tests.support.endpoints import Clock
-
-pytestmark = pytest.mark.slow
+from tests.support.callers import Authority
+from tests.support.clocks import UnixClock
 
 
 class TestSigningKeys:
@@ -24,7 +22,7 @@ class TestSigningKeys:
         assert authority.fetches() == 1
 
     def test_an_unknown_key_is_looked_for_once_a_minute(
-        self, authority: Authority, keys: SigningKeys, clock: Clock
+        self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
         """A rotated key is found at once; a made-up one causes one fetch a minute at most."""
         keys.key(authority.key_id)
@@ -41,7 +39,7 @@ class TestSigningKeys:
         assert authority.fetches() == 3
 
     def test_an_old_key_set_is_used_while_the_authority_is_away(
-        self, authority: Authority, keys: SigningKeys, clock: Clock
+        self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
         """After an hour it is fetched anew; if that fails the old one is good for a day, and no longer."""
         key_id = authority.key_id
@@ -54,7 +52,7 @@ class TestSigningKeys:
             keys.key(key_id)
 
     def test_it_is_refreshed_after_an_hour(
-        self, authority: Authority, keys: SigningKeys, clock: Clock
+        self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
         """A key that was taken out of the set stops being good within the hour."""
         old = authority.key_id
@@ -76,7 +74,7 @@ class TestSigningKeys:
         assert authority.fetches() == 1
 
     def test_without_an_authority_there_is_a_pause(
-        self, authority: Authority, keys: SigningKeys, clock: Clock
+        self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
         """While nothing can be had it is asked once in a few seconds, and found when it is back."""
         authority.inject(503)

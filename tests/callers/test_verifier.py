@@ -10,9 +10,7 @@ from local.stand_ins.identity_endpoint import Identity
 from shared.callers import TokenVerifier, tenant_issuers
 from shared.callers.verifier import LONGEST_TOKEN
 from shared.callers.verifier import Identity as Caller
-from tests.support.caller_parts import AUDIENCE, GUID, Authority, refusal
-
-pytestmark = pytest.mark.slow
+from tests.support.callers import AUDIENCE, GUID, Authority, refusal
 
 
 class TestVerifier:

@@ -1,26 +1,24 @@
 """`updraft doctor`: from the command line to the identity endpoint, the vault and an Airflow, on loopback."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cli.commands.doctor import Claims, identity_in_words
 from cli.main import main
-from local.servers.airflow_process import Airflow
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
 from tests.support.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts
+from tests.support.doctor import Doctor
 
 if TYPE_CHECKING:
-    from tests.support.endpoints import Clock, Watch
+    from tests.support.clocks import UnixClock
+    from tests.support.endpoints import Watch
 
 
 ENTRA = "{kind: entra, scope: 'api://airflow/.default'}"
-
-type Doctor = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -28,24 +26,6 @@ def stub() -> Iterator[AirflowStub]:
     """An Airflow that lets every bearer in."""
     with AirflowStub() as stub:
         yield stub
-
-
-@pytest.fixture
-def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: "Watch") -> Doctor:
-    """Run the command on one connection and one rule, and return its status and all that it printed."""
-
-    def run(url: str, auth: str, *more: str, vaults: str = "") -> tuple[int, str]:
-        file = tmp_path / "rules.yaml"
-        file.write_text(
-            f"{vaults}\nconnections: {{main: {{url: '{url}', auth: {auth}}}}}\n"
-            "rules: [{name: r, when: {types: [t]}, start: {dag: smoke_tests}}]\n"
-        )
-        status = main(["doctor", "--identity", "--rules", str(file), *more])
-        captured = capsys.readouterr()
-        watch.told.append(captured.out + captured.err)
-        return status, captured.out + captured.err
-
-    return run
 
 
 def test_a_connection_that_is_let_in(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:
@@ -68,7 +48,7 @@ def test_a_connection_that_is_let_in(doctor: Doctor, identity: IdentityEndpoint,
 
 @pytest.mark.parametrize(("good", "words"), [(True, "may be started"), (False, "airflow:InvokeRestApi")])
 def test_an_environment_in_aws(
-    doctor: Doctor, identity: IdentityEndpoint, watch: "Watch", clock: "Clock", words: str, *, good: bool
+    doctor: Doctor, identity: IdentityEndpoint, watch: "Watch", clock: "UnixClock", words: str, *, good: bool
 ) -> None:
     """The report shows what the role has to trust, and asks MWAA as for an event; no key is in it."""
     with Sts(watch, clock) as sts, Mwaa(sts, lambda _: good) as mwaa:
@@ -182,21 +162,3 @@ def test_who_is_asked_for_tokens() -> None:
 def test_claims_of_no_token() -> None:
     """What is no token has no claims."""
     assert [*Claims.of("Bearer made-up").lines(0)] == ["opaque: it tells nothing of itself"]
-
-
-@pytest.mark.stack
-def test_a_real_airflow_starts_nothing(
-    doctor: Doctor,
-    real_airflow: Airflow,
-    vault: LocalKeyVault,
-    watch: "Watch",
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Airflow 3.3 checks who may start runs before it refuses the doctor's empty request."""
-    monkeypatch.setenv("UPDRAFT_KEY_VAULT_URI", vault.url)
-    token = real_airflow.token()
-    vault.set("token", token)
-    before = real_airflow.call("GET", "/api/v2/dags/smoke_tests/dagRuns", token=token)["total_entries"]
-    status, text = doctor(real_airflow.url, "{kind: bearer, token_secret: token}")
-    after = real_airflow.call("GET", "/api/v2/dags/smoke_tests/dagRuns", token=token)["total_entries"]
-    assert (status, after) == (0, before), text

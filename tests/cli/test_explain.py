@@ -17,8 +17,6 @@ from shared.event import Event, read_events
 from shared.rules import load_rules
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.slow
-
 EVENT = {
     "id": "e1",
     "topic": "/subscriptions/1/resourceGroups/web/providers/Microsoft.Web/sites/shop",

@@ -7,39 +7,11 @@ from shared.deciding.decide import decide, decide_for
 from shared.deciding.direct_runs import RUN_REQUESTED, DirectRun
 from shared.event import Event, read_events
 from shared.event.caller_stamp import ATTRIBUTE, caller_of, stamped, strip_caller
-from shared.rules import Rules, load_rules
 from shared.rules.model.rule import CALL
 from shared.stores.parking import Parked
-from tests.support.delivery import SEEN, event
-
-RULES = """
-connections:
-  main: {url: "https://airflow.example", auth: {kind: entra, scope: s}}
-rules:
-  - name: everything
-    when: {types: ['*']}
-    start: {dag: audit}
-    track: callback
-    callback: {lifetime: 2h, token: none}
-callers:
-  - {name: pipeline, object_id: 00000000-0000-4000-8000-00000000000a, dags: [smoke_*], track: callback}
-  - {name: agent, object_id: 00000000-0000-4000-8000-00000000000b, dags: [smoke_tests]}
-"""
-CALLED = DirectRun(
-    entry="pipeline",
-    caller={"kind": "user", "object_id": "o", "app_id": "a"},
-    dag_id="smoke_tests",
-    connection="main",
-    key="k-1",
-    conf={"site": "shop"},
-    note="release 7",
-    run_after="2026-01-01T00:00:00Z",
-)
-
-
-def rules(text: str = RULES) -> Rules:
-    """Return the rules of these tests."""
-    return load_rules(text, file="rules.yaml", settings={})
+from tests.support.clocks import SEEN
+from tests.support.delivery import event
+from tests.support.direct_runs import CALLED, RULES, rules
 
 
 def test_a_call_is_decided_from_its_event_alone() -> None:

@@ -16,7 +16,9 @@ from shared.event import Event, read_events
 from shared.rules import Rules, load_rules
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from shared.stores.parking import ClaimGone, Parked
-from tests.support.delivery import DAG, SEEN, Delivering, KeptParking
+from tests.support.clocks import SEEN
+from tests.support.delivery import DAG, Delivering
+from tests.support.in_memory import InMemoryParking
 
 RULES = f"""
 connections:
@@ -212,7 +214,7 @@ def test_a_foreign_message_in_the_parking_queue_is_kept(intake: Intake, deliveri
 def test_a_second_copy_of_a_parked_message_is_a_duplicate(delivering: Delivering, rules: Rules) -> None:
     """A message whose claimed event is gone was delivered by another copy of it."""
 
-    class Gone(KeptParking):
+    class Gone(InMemoryParking):
         def unpark(self, body: str | bytes) -> Parked:
             raise ClaimGone("the event kept as abc is gone")
 

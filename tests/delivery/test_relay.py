@@ -13,10 +13,10 @@ from shared.delivery.policy import Policy
 from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.runs.provenance import is_ours
 from shared.values.json_text import Json
+from tests.support.clocks import SEEN
 from tests.support.delivery import (
     DAG,
     RUN_ID,
-    SEEN,
     Delivering,
     conf,
     decision,
@@ -25,8 +25,6 @@ from tests.support.delivery import (
     started_by_somebody_else,
 )
 from tests.support.failure_cases import CASES, Case, looks_up, starts
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

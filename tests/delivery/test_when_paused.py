@@ -14,7 +14,8 @@ from shared.delivery.paused_dags import FAILURE_KEPT, KEPT, PausedDags
 from shared.rules import load_rules
 from shared.runs.request import Terms
 from shared.stores.parking import Parked
-from tests.support.delivery import DAG, SEEN, Clock, Delivering, decision, event
+from tests.support.clocks import SEEN, MonotonicClock
+from tests.support.delivery import DAG, Delivering, decision, event
 
 DAG_PATH = f"/api/v2/dags/{DAG}"
 
@@ -158,7 +159,7 @@ def test_the_question_is_asked_once_a_minute(stub: AirflowStub, delivering: Deli
 
 def test_answers_are_kept_for_a_minute_and_failures_less() -> None:
     """An answer is believed for a minute; what was none is asked for again soon, and each DAG is its own."""
-    clock, asked = Clock(), []
+    clock, asked = MonotonicClock(), []
     states = PausedDags(clock)
 
     def answering(answer: bool | str) -> bool | str:  # noqa: FBT001 - the answer is the value

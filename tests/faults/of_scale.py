@@ -17,7 +17,7 @@ from tests.faults.instance_child import warm_up
 from tests.faults.of_host import empty, send, wait
 from tests.faults.real import OfThisTrial, RealAirflow
 from tests.faults.stream import REFUND, Run, Stream, stream
-from tests.faults.trial import AnAirflow, StubbedAirflow, write_rules
+from tests.faults.trial import StubbedAirflow, TrialAirflow, write_rules
 from tests.faults.verdict import FAST_ENOUGH, Verdict, compare
 from tests.support.paths import ROOT
 
@@ -54,7 +54,7 @@ class _Scene:
     url: str
     started: Callable[[], int]
     peak: Callable[[], int]
-    seen_by: Callable[[str], AnAirflow]
+    seen_by: Callable[[str], TrialAirflow]
     real: bool
 
 

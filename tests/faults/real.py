@@ -78,7 +78,7 @@ class RealAirflow(Airflow):
         self.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": True}, token=self.token(ADMIN))
 
     def found(self) -> Counter[Run]:
-        """Return the runs; see `AnAirflow`."""
+        """Return the runs; see `TrialAirflow`."""
         token = self.token(ADMIN)
         runs: Counter[Run] = Counter()
         offset, total = 0, 1

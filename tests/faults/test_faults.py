@@ -12,8 +12,6 @@ from tests.faults.ground import Ground
 from tests.faults.real import RealAirflows
 from tests.faults.verdict import keep
 
-pytestmark = pytest.mark.stack
-
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:

@@ -58,7 +58,7 @@ rules:
 """
 
 
-class AnAirflow(Protocol):
+class TrialAirflow(Protocol):
     """What a trial has to know of an Airflow, real or not."""
 
     url: str
@@ -77,7 +77,7 @@ class StubbedAirflow(AirflowStub):
         super().__init__(DAGS)
 
     def found(self) -> Counter[Run]:
-        """Return the runs; see `AnAirflow`."""
+        """Return the runs; see `TrialAirflow`."""
         return Counter(identity(run["conf"]) for run in list(self.runs.values()))
 
     def alive(self) -> bool:
@@ -147,7 +147,7 @@ class Trial:
     def __init__(
         self,
         ground: Ground,
-        airflow: AnAirflow,
+        airflow: TrialAirflow,
         stream: Stream,
         *,
         instances: int = 2,

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.callbacks.tokens import SCOPE, TYPE
-from tests.support.calling_parts import (
+from tests.support.http_app import (
     AGENT,
     AIRFLOW,
     AUDIENCE,
@@ -32,9 +32,6 @@ from tests.support.calling_parts import (
     claims_of,
     unsigned,
 )
-
-pytestmark = pytest.mark.slow
-
 
 OUTCOMES_URL = "https://updraft.example/api/outcomes"
 ENDPOINTS: dict[str, tuple[str, object]] = {

@@ -6,9 +6,7 @@ import pytest
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.http_api.run_reply import run_reply
 from shared.rules import load_rules
-from tests.support.calling_parts import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULES, STRANGER, Caller
-
-pytestmark = pytest.mark.slow
+from tests.support.http_app import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULES, STRANGER, Caller
 
 
 def opened(number: int = 1, **changes: object) -> dict[str, object]:

@@ -9,7 +9,7 @@ from shared.errors import SecretUnavailable, SettingsError
 from shared.http_api.webhooks import WebhooksEndpoint
 from shared.rules import load_rules
 from shared.web import CallRefused, Request
-from tests.callbacks.test_tokens import Vault
+from tests.support.callback_keys import Vault
 from tests.support.delivery import DAG, Delivering
 
 RULES = f"""

@@ -27,8 +27,6 @@ from local.stand_ins.event_grid_topic import (
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 
-pytestmark = pytest.mark.slow
-
 KEY = "a-made-up-key"
 FAST = RetryPolicy(scale=0.0001)
 

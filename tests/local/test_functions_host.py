@@ -20,8 +20,6 @@ from local.stand_ins.event_grid_topic import EventGridTopic, Schema, Subscriptio
 from tests.support.functions_host import forget_runtime, running_host
 from tests.support.paths import APPS
 
-pytestmark = pytest.mark.slow
-
 EVENT = {"id": "1", "subject": "s", "eventType": "t", "eventTime": "2026-11-22T15:00:00Z", "data": {}}
 
 

@@ -16,8 +16,6 @@ import requests
 
 from tests.support.paths import APPS
 
-pytestmark = pytest.mark.slow
-
 ROOT = APPS.parent.parent
 EVENT = {"id": "1", "subject": "s", "eventType": "t", "eventTime": "2026-11-22T15:00:00Z", "data": {}}
 

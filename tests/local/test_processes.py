@@ -15,7 +15,6 @@ from local.processes import guard
 from local.processes.processes import Interrupted, Processes, StackError, interruptible, shown
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.slow
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 
 SLEEPER = "import time; time.sleep(600)"

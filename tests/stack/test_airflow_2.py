@@ -22,13 +22,13 @@ from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from shared.rules import Connection
 from tests.conftest import STATE_OF_TESTS
-from tests.support.delivery import DAG, Places, conf, run_request
+from tests.support.delivery import DAG, conf, run_request
+from tests.support.in_memory import FixedLimiter
 
 if TYPE_CHECKING:
     from tests.support.endpoints import Watch
 
 pytestmark = [
-    pytest.mark.stack,
     pytest.mark.airflow2,
     pytest.mark.skipif(not ENVIRONMENT.exists(), reason="no Airflow 2 here: `make airflow2` installs it"),
 ]
@@ -70,7 +70,7 @@ def start(client: AirflowClient) -> Start:
     """Ask for a run as the relay does, and return how it ended."""
 
     def ask(**changes: object) -> EndingKind:
-        target = Target(client, Breaker(), Places(4))
+        target = Target(client, Breaker(), FixedLimiter(4))
         attempts = Attempts(target, run_request(**changes), Budget(deadline=float("inf")))
         return attempts.run().kind
 

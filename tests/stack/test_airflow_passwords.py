@@ -12,8 +12,6 @@ from local.servers.airflow_process import Airflow
 if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
 
-pytestmark = pytest.mark.stack
-
 
 def test_the_apps_login_may_start_runs(airflow_with_passwords: Airflow) -> None:
     """Simple's and FAB's own token starts a run of an example's DAG, which has been read from its file."""

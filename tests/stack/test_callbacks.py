@@ -18,7 +18,7 @@ from shared.azure.storage_account import Storage
 from shared.callbacks.report_store import OUTCOMES_CONTAINER
 from shared.values.json_text import JsonObject
 
-pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack_environment")]
+pytestmark = pytest.mark.usefixtures("stack_environment")
 
 
 def shop_event(kind: str) -> JsonObject:

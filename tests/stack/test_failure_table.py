@@ -13,8 +13,6 @@ from tests.support.delivery import DAG, Delivering, Tokens, decision, event
 from tests.support.delivery import Airflow as Connection
 from tests.support.failure_cases import CASES, Case
 
-pytestmark = pytest.mark.stack
-
 REAL = [case for case in CASES if case.fault is None]
 
 

@@ -19,7 +19,6 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from tests.support.functions_host import running_host
 from tests.support.paths import APPS
 
-pytestmark = pytest.mark.stack
 ACCOUNT = "devstoreaccount1"
 
 

@@ -21,12 +21,11 @@ from shared.delivery.target import Target
 from shared.errors import TokenUnavailable
 from shared.rules import Connection
 from shared.settings import Settings
-from tests.support.delivery import DAG, Places, run_request
+from tests.support.delivery import DAG, run_request
+from tests.support.in_memory import FixedLimiter
 
 if TYPE_CHECKING:
     from tests.support.endpoints import Watch
-
-pytestmark = pytest.mark.stack
 
 
 def connection_to(airflow: Airflow, **auth: str) -> Connection:
@@ -38,7 +37,7 @@ def connection_to(airflow: Airflow, **auth: str) -> Connection:
 
 def start(connection: Connection, tokens: TokenSource, run_id: str) -> EndingKind:
     """Ask for a run as the relay does, and return how it ended."""
-    target = Target(AirflowClient(connection, tokens), Breaker(), Places(1))
+    target = Target(AirflowClient(connection, tokens), Breaker(), FixedLimiter(1))
     return Attempts(target, run_request(dag_run_id=run_id), Budget(deadline=float("inf"))).run().kind
 
 

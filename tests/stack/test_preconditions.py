@@ -2,16 +2,12 @@
 
 import uuid
 
-import pytest
-
 from local.servers.airflow_process import Airflow
 from shared.deciding.decide import decide
 from shared.delivery.outcomes import Outcome
 from shared.event import Event
 from shared.rules import load_rules
 from tests.support.delivery import DAG, Delivering, Tokens
-
-pytestmark = pytest.mark.stack
 
 RULES = load_rules(
     "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"

@@ -18,10 +18,9 @@ from shared.event import Unreadable, read_events
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from shared.stores.parking import Parked, QueueParking
-from tests.stores.test_dead_letter_reader import IN_EVENT_GRIDS_SCHEMA
+from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
 from tests.support.delivery import event
 
-pytestmark = pytest.mark.stack
 NOW = datetime.now(UTC)
 
 

@@ -29,9 +29,8 @@ from shared.stores.parking import Parked, QueueParking
 from shared.stores.window_blobs import WindowBlobs
 from shared.stores.windows import WindowClose
 from shared.values.json_text import MAX_DEPTH, JsonObject
-from tests.support.delivery import DAG, Airflow, Places, Tokens, event
-
-pytestmark = pytest.mark.stack
+from tests.support.delivery import DAG, Airflow, Tokens, event
+from tests.support.in_memory import FixedLimiter
 
 NOW = datetime.now(UTC)
 CONNECTION = "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
@@ -118,7 +117,7 @@ def instance_with(storage: Storage, prefix: str, stub: AirflowStub, rules: str =
     parking = QueueParking(storage, queue=f"{prefix}-parked", claims=f"{prefix}-claims")
     letters = BlobDeadLetters(storage, container=prefix)
     ledger = Ledger()
-    target = Target(AirflowClient(Airflow(stub.url), Tokens()), Breaker(), Places(4))
+    target = Target(AirflowClient(Airflow(stub.url), Tokens()), Breaker(), FixedLimiter(4))
     relay = Relay(
         {"analytics": target}.__getitem__,
         parking=parking,

@@ -5,9 +5,7 @@ import pytest
 from local.servers.azurite import Azurite
 from local.stand_ins.loopback_server import Request
 from shared.azure.storage_account import Storage
-from tests.support.calling_parts import AGENT, Caller
-
-pytestmark = pytest.mark.stack
+from tests.support.http_app import AGENT, Caller
 
 
 @pytest.fixture

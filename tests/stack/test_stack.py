@@ -23,7 +23,6 @@ from local.timeline import outcomes
 from local.up import show
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.stack
 MARK = "UPDRAFT_TEST_MARK"
 
 

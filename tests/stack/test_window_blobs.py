@@ -18,9 +18,9 @@ from shared.event.bursts import BurstKey
 from shared.stores.parking import Parked
 from shared.stores.window_blobs import OVERDUE, WindowBlobs
 from shared.stores.windows import Joined, WindowClose
-from tests.support.delivery import Clock, KeptParking, event
-
-pytestmark = pytest.mark.stack
+from tests.support.clocks import MonotonicClock
+from tests.support.delivery import event
+from tests.support.in_memory import InMemoryParking
 
 RULE = "burst"
 SHOP = BurstKey("shop", 300)
@@ -83,7 +83,7 @@ class SteppedStorage(Storage):
         return self._real.address(service)
 
 
-class SteppedParking(KeptParking):
+class SteppedParking(InMemoryParking):
     """Parking whose calls are steps."""
 
     def __init__(self, kept: list[tuple[Parked, float]], steps: Steps) -> None:
@@ -105,7 +105,11 @@ class Cloud:
     queue: list[tuple[Parked, float]] = field(default_factory=list)
 
     def instance(
-        self, *, steps: Steps | None = None, clock: Clock | None = None, skew: timedelta = timedelta(0)
+        self,
+        *,
+        steps: Steps | None = None,
+        clock: MonotonicClock | None = None,
+        skew: timedelta = timedelta(0),
     ) -> WindowBlobs:
         """Start an instance, whose clock may be wrong."""
         steps = steps or Steps()
@@ -113,7 +117,7 @@ class Cloud:
             SteppedStorage(self.storage, steps),
             SteppedParking(self.queue, steps),
             container=self.container,
-            clock=clock or Clock(),
+            clock=clock or MonotonicClock(),
             now=lambda: datetime(2026, 11, 1, tzinfo=UTC) + skew,
         )
 
@@ -305,7 +309,7 @@ def test_a_full_window_opens_the_next(cloud: Cloud, monkeypatch: pytest.MonkeyPa
 
 def test_a_lost_close_is_queued_again(cloud: Cloud) -> None:
     """An instance whose events still go into a window long after its end has it closed."""
-    clock = Clock()
+    clock = MonotonicClock()
     instance = cloud.instance(clock=clock)
     instance.collect(RULE, SHOP, numbered(1))
     cloud.queue.clear()
@@ -334,7 +338,7 @@ def test_a_conf_is_kept_where_its_address_says(cloud: Cloud) -> None:
 
 def test_an_event_that_is_in_no_window_is_not_acknowledged(storage: Storage, prefix: str) -> None:
     """Where Storage refuses, collecting and closing raise."""
-    instance = WindowBlobs(storage, KeptParking(), container=f"{prefix}-Not-A-Name")
+    instance = WindowBlobs(storage, InMemoryParking(), container=f"{prefix}-Not-A-Name")
     with pytest.raises(StorageUnavailable):
         instance.collect(RULE, SHOP, numbered(1))
     with pytest.raises(StorageUnavailable):

@@ -7,26 +7,13 @@ from shared.errors import EventError
 from shared.event import Event, Unreadable
 from shared.stores.dead_letter_reader import Letter, read_letters
 from shared.stores.dead_letters import DeadLetter
-from shared.values.json_text import JsonObject, parse
-from tests.support.delivery import SEEN, event
+from shared.values.json_text import parse
+from tests.support.clocks import SEEN
+from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
+from tests.support.delivery import event
 from tests.support.paths import EVENTS
 
 PUBLISHED = EVENTS / "dead_letters"
-IN_EVENT_GRIDS_SCHEMA: JsonObject = {
-    "id": "93902694-901e-008f-6f95-7153a806873c",
-    "eventTime": "2020-08-13T17:18:13.1647262Z",
-    "eventType": "Microsoft.Storage.BlobCreated",
-    "dataVersion": "",
-    "metadataVersion": "1",
-    "topic": "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/orders",
-    "subject": "/blobServices/default/containers/orders/blobs/today.csv",
-    "deadLetterReason": "MaxDeliveryAttemptsExceeded",
-    "deliveryAttempts": 1,
-    "lastDeliveryOutcome": "NotFound",
-    "publishTime": "2020-08-13T17:18:14.0265758Z",
-    "lastDeliveryAttemptTime": "2020-08-13T17:18:14.0465788Z",
-    "data": {"api": "PutBlob", "contentLength": 1.10},
-}
 
 
 def written(**changes: object) -> str:

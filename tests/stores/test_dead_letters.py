@@ -1,30 +1,14 @@
 import base64
-import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from shared.azure.storage_account import Storage
 from shared.event import Unreadable
-from shared.stores.dead_letters import RAW_LIMIT, BlobDeadLetters, DeadLetter
-from tests.support.delivery import SEEN, event, run_request
-
-
-def letter(**changes: object) -> DeadLetter:
-    """Return a dead letter."""
-    known: dict[str, object] = {
-        "subject": event(),
-        "code": "Refused",
-        "reason": "Airflow refuses the run (HTTP 400): no",
-        "at": SEEN + timedelta(seconds=90),
-        "first_seen": SEEN,
-        "rule": "smoke",
-        "request": run_request(),
-        "status": 400,
-        "attempts": 3,
-    }
-    return DeadLetter(**(known | changes))  # type: ignore[arg-type] # the tests name the letter's own fields
+from shared.stores.dead_letters import RAW_LIMIT
+from tests.support.clocks import SEEN
+from tests.support.dead_letters import letter
+from tests.support.delivery import event, run_request
 
 
 def test_the_form_is_event_grids() -> None:
@@ -111,16 +95,3 @@ def test_a_body_that_is_no_text_goes_in_base64() -> None:
     assert "data" not in document
     long = letter(subject=Unreadable("bad", "x" * (RAW_LIMIT + 1))).to_document()
     assert len(str(long["data"])) == RAW_LIMIT
-
-
-@pytest.mark.stack
-def test_a_letter_is_written_once(storage: Storage, prefix: str) -> None:
-    """The container is made when it is missing; a second letter takes the first one's place."""
-    letters = BlobDeadLetters(storage, container=f"{prefix}-letters")
-    letters.write(letter(subject=event(data={"text": "ü\ud800"})))
-    letters.write(letter(attempts=4))
-    container = storage.container(f"{prefix}-letters")
-    (blob,) = container.list_blobs()
-    assert blob.name == letter().name
-    assert blob.content_settings.content_type == "application/json"
-    assert json.loads(container.download_blob(blob.name).readall()) == letter(attempts=4).to_document()

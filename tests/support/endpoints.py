@@ -24,26 +24,12 @@ from shared.azure.key_vault import KeyVault
 from shared.errors import CredentialError
 from shared.rules import Connection
 from shared.values.json_text import Json
+from tests.support.clocks import UnixClock
 from tests.support.secret_watch import SecretWatch
 
 JWT_KEY = (
     "the key that the made-up Airflow signs its tokens with, which is long enough for HS512 and then some"
 )
-
-
-class Clock:
-    """Unix seconds that pass only when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
 
 
 class Watch:
@@ -126,9 +112,9 @@ class TokenEndpoint(LoopbackServer):
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> UnixClock:
     """A clock that only the test moves."""
-    return Clock()
+    return UnixClock()
 
 
 @pytest.fixture
@@ -146,7 +132,7 @@ def watch(caplog: pytest.LogCaptureFixture, secret_watch: SecretWatch) -> Iterat
 
 
 @pytest.fixture
-def identity(watch: Watch, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
+def identity(watch: Watch, clock: UnixClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
     """A running identity endpoint that the environment points at, and at nothing else of Azure's."""
     for name in os.environ:
         if name.startswith(("AZURE_", "WEBSITE_", "MSI_", "IDENTITY_", "IMDS_", "UPDRAFT_")):
@@ -169,7 +155,7 @@ def vault(
 
 
 @pytest.fixture
-def airflow(watch: Watch, clock: Clock) -> Iterator[TokenEndpoint]:
+def airflow(watch: Watch, clock: UnixClock) -> Iterator[TokenEndpoint]:
     """A running token endpoint."""
     with TokenEndpoint(watch, clock) as endpoint:
         yield endpoint
@@ -186,7 +172,7 @@ def leases(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.fixture
-def key_vault(vault: LocalKeyVault, clock: Clock) -> KeyVault:
+def key_vault(vault: LocalKeyVault, clock: UnixClock) -> KeyVault:
     """The product's Key Vault, on the stand-in."""
     from shared.azure.credential import azure_credential  # noqa: PLC0415 - after the environment is set
 

@@ -5,14 +5,14 @@ import random
 from shared.admission.limiter import SharedLimiter
 from shared.admission.permit_store import Step
 from shared.admission.permits import Permits
-from tests.support.permits import KeptLeases
+from tests.support.in_memory_permits import InMemoryPermits
 
 
 class Kept:
     """A limiter without a thread; `keep` does what its keeper would."""
 
-    def __init__(self, places: int = 8, store: KeptLeases | None = None, name: str = "one") -> None:
-        self.store = store or KeptLeases(places)
+    def __init__(self, places: int = 8, store: InMemoryPermits | None = None, name: str = "one") -> None:
+        self.store = store or InMemoryPermits(places)
         self._seen = self.store.seen_by(name)
         chance = random.Random(1)  # noqa: S311 - chance, not a secret
         self.limiter = SharedLimiter(

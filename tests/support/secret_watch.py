@@ -31,7 +31,7 @@ from shared.callbacks.tokens import ReverseTokens
 from shared.stores.dead_letters import BlobDeadLetters
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import QueueParking
-from tests.support.delivery import KeptLetters, KeptParking
+from tests.support.in_memory import InMemoryDeadLetters, InMemoryParking
 from tests.support.leaks import Secrets, Told, leaks
 
 LAST = "test_no_secret_leaks.py"
@@ -150,9 +150,9 @@ class SecretWatch(logging.Handler):
             stop(stack)
 
         self._patch.setattr(Stack, "stop", stopped)
-        for letters in (KeptLetters, BlobDeadLetters):
+        for letters in (InMemoryDeadLetters, BlobDeadLetters):
             self._after(letters, "write", letter)
-        for parking in (KeptParking, QueueParking):
+        for parking in (InMemoryParking, QueueParking):
             self._after(parking, "park", parked)
 
 

@@ -18,10 +18,9 @@ from shared.rules import Connection
 from tests.support.aws_stub import Mwaa, Sts
 from tests.support.token_kinds import KINDS, GuardedAirflow, Issuer, Kind, World
 
-pytestmark = pytest.mark.slow
-
 if TYPE_CHECKING:
-    from tests.support.endpoints import Clock, Watch
+    from tests.support.clocks import UnixClock
+    from tests.support.endpoints import Watch
 
 
 every = pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -53,7 +52,7 @@ class Scene:
 
 @pytest.fixture
 def world(
-    identity: IdentityEndpoint, vault: LocalKeyVault, watch: "Watch", clock: "Clock"
+    identity: IdentityEndpoint, vault: LocalKeyVault, watch: "Watch", clock: "UnixClock"
 ) -> Iterator[World]:
     """Issuers with secrets in the vault."""
     with Issuer(watch, clock) as issuer, Sts(watch, clock) as sts:
@@ -63,7 +62,7 @@ def world(
 
 
 @pytest.fixture
-def scene(kind: Kind, world: World, key_vault: KeyVault, clock: "Clock") -> Iterator[Scene]:
+def scene(kind: Kind, world: World, key_vault: KeyVault, clock: "UnixClock") -> Iterator[Scene]:
     """The kind that the test is parametrised with; Airflow's own token endpoint is the issuer's."""
     guard: GuardedAirflow | Mwaa = GuardedAirflow(lambda value: kind.good(world, value))
     if kind.name == "aws":
@@ -91,7 +90,7 @@ def test_the_happy_path(scene: Scene) -> None:
 
 
 @every
-def test_expiry_in_mid_stream(scene: Scene, clock: "Clock") -> None:
+def test_expiry_in_mid_stream(scene: Scene, clock: "UnixClock") -> None:
     """A token is renewed before it expires, so that no request is refused for it."""
     scene.world.live(200)
     statuses = []
@@ -124,7 +123,7 @@ def test_refused_for_good(scene: Scene) -> None:
 
 
 @every
-def test_throttled(scene: Scene, watch: "Watch", clock: "Clock") -> None:
+def test_throttled(scene: Scene, watch: "Watch", clock: "UnixClock") -> None:
     """429 where the proof comes from is told as passing, asked once a while, and heals by itself."""
     signed = scene.kind.hop == "vault"  # a vault asks who is there first
     scene.hop().inject(
@@ -166,7 +165,7 @@ def named(scene: Scene) -> str:
 
 
 @every
-def test_a_running_token_outlives_an_outage(scene: Scene, clock: "Clock") -> None:
+def test_a_running_token_outlives_an_outage(scene: Scene, clock: "UnixClock") -> None:
     """While the endpoint is down the old token is used until it really expires."""
     scene.world.live(200)
     scene.ask()
@@ -251,7 +250,7 @@ def test_a_missing_secret_is_named(scene: Scene, watch: "Watch") -> None:
     assert "no secret" in str(error)
 
 
-def test_two_proofs_travel_in_two_headers(world: World, key_vault: KeyVault, clock: "Clock") -> None:
+def test_two_proofs_travel_in_two_headers(world: World, key_vault: KeyVault, clock: "UnixClock") -> None:
     """The proxy's proof goes in its own header; when Airflow refuses its own, only that one is renewed."""
     with GuardedAirflow(lambda value: value.startswith("Bearer ey")) as airflow:
         auth = [

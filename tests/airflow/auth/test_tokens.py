@@ -16,10 +16,9 @@ from shared.azure.key_vault import KeyVault
 from shared.errors import SecretUnavailable, SettingsError, TokenUnavailable
 from shared.rules import Connection
 
-pytestmark = pytest.mark.slow
-
 if TYPE_CHECKING:
-    from tests.support.endpoints import Clock, TokenEndpoint, Watch
+    from tests.support.clocks import UnixClock
+    from tests.support.endpoints import TokenEndpoint, Watch
 
 
 type Together = Callable[[int, Callable[[], object]], list[object]]
@@ -36,7 +35,7 @@ def source(
     vault: LocalKeyVault,
     airflow: "TokenEndpoint",
     key_vault: KeyVault,
-    clock: "Clock",
+    clock: "UnixClock",
     connect: Connect,
 ) -> CachedHeader:
     """A source of the kind that the test is parametrised with; `airflow` has its user and secret."""
@@ -101,7 +100,7 @@ def test_a_token_is_renewed_before_it_expires(
     requests_made: Callable[[], int],
     identity: IdentityEndpoint,
     airflow: "TokenEndpoint",
-    clock: "Clock",
+    clock: "UnixClock",
 ) -> None:
     """Shortly before expiry the next caller fetches; until then nobody does."""
     identity.lifetime = airflow.lifetime = 200
@@ -115,7 +114,11 @@ def test_a_token_is_renewed_before_it_expires(
 
 @both
 def test_an_outage_near_expiry_is_bridged_by_the_old_token(
-    source: CachedHeader, identity: IdentityEndpoint, airflow: "TokenEndpoint", clock: "Clock", watch: "Watch"
+    source: CachedHeader,
+    identity: IdentityEndpoint,
+    airflow: "TokenEndpoint",
+    clock: "UnixClock",
+    watch: "Watch",
 ) -> None:
     """A renewal that fails costs nothing until the old token is really about to expire; then it is told."""
     identity.lifetime = airflow.lifetime = 200
@@ -371,7 +374,7 @@ def test_a_missing_secret_is_told_as_such(
 
 @login
 def test_a_life_is_counted_by_this_machines_clock(
-    source: CachedHeader, airflow: "TokenEndpoint", clock: "Clock"
+    source: CachedHeader, airflow: "TokenEndpoint", clock: "UnixClock"
 ) -> None:
     """A token of an Airflow whose clock is an hour behind is kept for its whole life all the same."""
     airflow.lifetime, airflow.skew = 1_000, -3_600
@@ -384,7 +387,7 @@ def test_a_life_is_counted_by_this_machines_clock(
 
 @login
 def test_a_token_that_tells_no_expiry_is_kept_for_minutes(
-    source: CachedHeader, airflow: "TokenEndpoint", clock: "Clock"
+    source: CachedHeader, airflow: "TokenEndpoint", clock: "UnixClock"
 ) -> None:
     """A token without exp, or one that is no JWT, is used for a short while."""
     airflow.lifetime = None

@@ -1,11 +1,11 @@
-"""Leases as Azure Storage keeps them, in virtual time, for the tests of permits and limiters."""
+"""Permits as leases in virtual time, as Azure Storage keeps them."""
 
 import itertools
 
 from shared.admission.permit_store import LEASE_SECONDS, View
 
 
-class KeptLeases:
+class InMemoryPermits:
     """The leases of one Airflow's permits.
 
     Attributes:
@@ -32,9 +32,9 @@ class KeptLeases:
         """Return the permits whose lease has not ended."""
         return [index for index, (_, end) in self.leases.items() if end > now]
 
-    def seen_by(self, name: str) -> "SeenLeases":
+    def seen_by(self, name: str) -> "SeenPermits":
         """Return the store as one instance sees it."""
-        return SeenLeases(self, name)
+        return SeenPermits(self, name)
 
     def called(self) -> None:
         """Count a call, which fails during an outage."""
@@ -66,10 +66,10 @@ class KeptLeases:
             del self.leases[index]
 
 
-class SeenLeases:
+class SeenPermits:
     """The leases, and the line as one instance sees it."""
 
-    def __init__(self, kept: KeptLeases, name: str) -> None:
+    def __init__(self, kept: InMemoryPermits, name: str) -> None:
         self.acquire = kept.acquire
         self.renew = kept.renew
         self.release = kept.release

@@ -2,16 +2,23 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jwt
+import pytest
 import requests
 
+import shared.app
 from local.functions_host.host import Host
 from local.stand_ins.airflow_stub import AirflowStub
-from local.stand_ins.identity_endpoint import Identity, IdentityEndpoint
+from local.stand_ins.identity_endpoint import Audience, Identity, IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
 from shared.values.json_text import Json
+from tests.support.functions_host import running_host
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.support.endpoints import Watch
@@ -127,3 +134,46 @@ def claims_of(token: str) -> dict[str, Any]:
     """Return what a token says, unverified."""
     decoded: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return decoded
+
+
+QUEUE_FUNCTIONS = ("event_queue", "event_queue_poison", "parked_queue", "parked_queue_poison")
+
+
+@pytest.fixture
+def settings(stub: AirflowStub, identity: IdentityEndpoint, leases: object) -> dict[str, str]:
+    """The application settings of these tests."""
+    identity.expose(AUDIENCE, Audience(version=2, name=CLIENT_ID))
+    return {
+        "UPDRAFT_AIRFLOW_URL": stub.url,
+        "UPDRAFT_TENANT_ID": identity.tenant_id.upper(),
+        "UPDRAFT_AUDIENCE": f"{CLIENT_ID} {AUDIENCE}",
+        "UPDRAFT_AUTHORITY": identity.url,
+        "UPDRAFT_URL": "https://updraft.example",
+        "UPDRAFT_GITHUB_SECRET": "github-secret",
+    }
+
+
+@pytest.fixture
+def caller(
+    stub: AirflowStub,
+    identity: IdentityEndpoint,
+    vault: LocalKeyVault,
+    watch: "Watch",
+    settings: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Caller]:
+    """The app in a host, and a way to call it."""
+    vault.set("updraft-callback-key", KEY)
+    vault.set("github-secret", GITHUB_KEY)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    shared.app._app.cache_clear()
+    monkeypatch.setenv("UPDRAFT_RULES", str(rules))
+    for name, value in {**settings, "UPDRAFT_KEY_VAULT_URI": vault.url}.items():
+        monkeypatch.setenv(name, value)
+    for function in QUEUE_FUNCTIONS:
+        monkeypatch.setenv(f"AzureWebJobs.{function}.Disabled", "true")
+    with running_host(ROOT) as host:
+        yield Caller(host, stub, identity, watch)
+    shared.app._app.cache_clear()

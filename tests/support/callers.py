@@ -1,14 +1,16 @@
 """An authority whose keys a test can change, an entry of `callers`, and how a call is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import Reply, Request
+from shared.callers import SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
 from shared.rules.model.callers import CallerSpec
 from shared.values.json_text import Json, JsonObject
 from shared.web import CallRefused
+from tests.support.clocks import UnixClock
 
 AUDIENCE = "api://updraft"
 GUID = "00000000-0000-4000-8000-00000000000a"
@@ -52,3 +54,24 @@ def refusal(call: Callable[[], object]) -> CallRefused:
 def spec(**changes: object) -> CallerSpec:
     """Return an entry of `callers`."""
     return CallerSpec.model_validate({"name": "one", "object_id": GUID, "dags": ["a"], **changes})
+
+
+@pytest.fixture
+def authority() -> Iterator[Authority]:
+    """A running authority."""
+    with Authority() as authority:
+        yield authority
+
+
+@pytest.fixture
+def keys(authority: Authority, clock: UnixClock) -> SigningKeys:
+    """The authority's keys."""
+    issuers = tenant_issuers(authority.url, authority.tenant_id)
+    return SigningKeys(authority.url, authority.tenant_id, issuers=issuers, clock=clock)
+
+
+@pytest.fixture
+def verifier(authority: Authority, keys: SigningKeys) -> TokenVerifier:
+    """A verifier of the authority's tokens."""
+    issuers = tenant_issuers(authority.url, authority.tenant_id)
+    return TokenVerifier(TokenPolicy(authority.tenant_id, issuers, frozenset({AUDIENCE})), keys)

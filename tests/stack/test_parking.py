@@ -1,0 +1,128 @@
+"""Parking on a real queue."""
+
+import base64
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.azure.storage_account import CONNECTIONS, Storage
+from shared.errors import EventError, StorageUnavailable
+from shared.stores.parking import LONGEST_DELAY, MESSAGE_LIMIT, ClaimGone, QueueParking
+from tests.support.parked import parked
+
+
+@pytest.fixture
+def parking(storage: Storage, prefix: str) -> QueueParking:
+    """Parking in a queue and a container that do not exist yet."""
+    return QueueParking(storage, queue=f"{prefix}-parked", claims=f"{prefix}-claims")
+
+
+def messages(storage: Storage, prefix: str) -> list[str]:
+    """Return the visible messages as the Functions host would hand them over: out of base64."""
+    client = storage.queue(f"{prefix}-parked")
+    raw = [message.content for message in client.peek_messages(max_messages=32)]
+    return [base64.b64decode(text, validate=True).decode() for text in raw]
+
+
+class TestQueue:
+    """Parking on a real queue."""
+
+    def test_the_queue_is_made_when_it_is_missing(
+        self, parking: QueueParking, storage: Storage, prefix: str
+    ) -> None:
+        """The first parking makes the queue; the message is base64, and read back it is what was parked."""
+        parking.park(parked(), 0)
+        parking.park(parked(attempt=2), 0)
+        texts = messages(storage, prefix)
+        assert [parking.unpark(text).attempt for text in texts] == [1, 2]
+        assert parking.unpark(texts[0]) == parked()
+
+    def test_a_parked_delivery_is_invisible_until_its_time(
+        self, parking: QueueParking, storage: Storage, prefix: str
+    ) -> None:
+        """A message is not to be seen before its delay is over, and is then."""
+        parking.park(parked(), 1.4)
+        assert messages(storage, prefix) == []
+        deadline = time.monotonic() + 20
+        while not messages(storage, prefix):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def test_any_delay_is_accepted(self, parking: QueueParking, storage: Storage, prefix: str) -> None:
+        """Delays beyond what Storage allows are cut to it; messages never expire."""
+        parking.park(parked(), 10 * LONGEST_DELAY)
+        parking.park(parked(), -5)
+        client = storage.queue(f"{prefix}-parked")
+        properties = client.get_queue_properties()
+        assert properties.approximate_message_count == 2
+        (visible,) = client.peek_messages(max_messages=32)
+        assert visible.expires_on is not None
+        assert visible.expires_on.year == 9999
+
+    def test_many_threads_keep_their_connections(
+        self, parking: QueueParking, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Where all threads of the worker park at once, no connection is thrown away after its call."""
+        parking.park(parked(), 0)
+        together = threading.Barrier(CONNECTIONS)
+
+        def park(number: int) -> None:
+            together.wait(30)
+            parking.park(parked(number), 0)
+
+        with caplog.at_level("WARNING", "urllib3"), ThreadPoolExecutor(CONNECTIONS) as threads:
+            for _ in range(2):
+                [*threads.map(park, range(CONNECTIONS))]
+        assert [record.message for record in caplog.records if "discard" in record.message] == []
+
+    @pytest.mark.parametrize("missing", [1, 0])
+    def test_the_limit_is_exact(
+        self, parking: QueueParking, storage: Storage, prefix: str, missing: int
+    ) -> None:
+        """A message that fits to the byte goes as it is; one more character makes a claim of it."""
+        room = MESSAGE_LIMIT * 3 // 4 - len(parked("").to_message())
+        parking.park(parked("x" * (room + 1 - missing)), 0)
+        (text,) = messages(storage, prefix)
+        assert ("claim" in json.loads(text)) == (missing == 0)
+        assert parking.unpark(text).event.data == "x" * (room + 1 - missing)
+
+    def test_a_large_event_goes_by_a_claim(
+        self, parking: QueueParking, storage: Storage, prefix: str
+    ) -> None:
+        """A megabyte comes back whole; parking it twice leaves one blob; forgotten, it is gone."""
+        large = parked("ü" * 500_000)
+        parking.park(large, 0)
+        parking.park(large, 0)
+        texts = messages(storage, prefix)
+        assert len({*texts}) == 1
+        back = parking.unpark(texts[0])
+        assert back == replace(large, claim=large.claim_name())
+        container = storage.container(f"{prefix}-claims")
+        assert [blob.name for blob in container.list_blobs()] == [large.claim_name()]
+        parking.forget(back)
+        parking.forget(back)
+        assert [*container.list_blobs()] == []
+        with pytest.raises(ClaimGone, match="another copy"):
+            parking.unpark(texts[0])
+
+    def test_a_claim_that_is_no_name_is_told(self, parking: QueueParking) -> None:
+        """A hostile claim is refused as a broken message."""
+        claims: list[object] = ["", 7, {}, "../other/blob", "0" * 64 + ".json\n"]
+        for claim in claims:
+            with pytest.raises(EventError, match="claim"):
+                parking.unpark(json.dumps({"updraft": 1, "claim": claim}))
+
+    def test_forgetting_a_small_one_asks_nobody(self, parking: QueueParking) -> None:
+        """Where nothing is kept beside the message there is nothing to delete."""
+        parking.forget(parked())
+
+    def test_a_refused_identity_is_told(self, parking: QueueParking, identity: IdentityEndpoint) -> None:
+        """Where there is no token the event is not kept, and the error says what to grant."""
+        identity.inject(403, "", times=99)
+        with pytest.raises(StorageUnavailable, match="Storage Queue Data Contributor"):
+            parking.park(parked(), 0)

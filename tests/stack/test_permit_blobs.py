@@ -1,0 +1,156 @@
+"""Permits as leases on a real Storage service, within one process and over many."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from local.servers.azurite import Azurite
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.admission.permit_store import View
+from shared.azure.storage_account import Storage
+from tests.support.paths import ROOT
+from tests.support.permit_blobs import PLACES, blobs
+
+
+class TestOnAzurite:
+    """The leases as Microsoft's emulator keeps them."""
+
+    def test_a_permit_is_exclusive(self, storage: Storage, prefix: str) -> None:
+        """What one holds no other gets, until it is given back; the container is made on the way."""
+        one, two = blobs(storage, prefix), blobs(storage, prefix)
+        lease = one.acquire(2)
+        assert lease is not None
+        assert two.acquire(2) is None
+        assert two.look() == View(frozenset({0, 1, 3}))
+        assert one.renew(2, lease)
+        one.release(2, lease)
+        assert not one.renew(2, lease)
+        assert two.acquire(2) is not None
+
+    def test_a_look_at_nothing(self, storage: Storage, prefix: str) -> None:
+        """Before anybody took a permit all are free."""
+        assert blobs(storage, prefix).look() == View(frozenset(range(PLACES)))
+
+    def test_a_lease_that_is_not_ours_is_neither_renewed_nor_released(
+        self, storage: Storage, prefix: str
+    ) -> None:
+        """An old lease's id is good for nothing once another holds the permit."""
+        one, two = blobs(storage, prefix), blobs(storage, prefix)
+        old = one.acquire(0) or ""
+        one.release(0, old)
+        lease = two.acquire(0) or ""
+        assert not one.renew(0, old)
+        one.release(0, old)
+        assert two.renew(0, lease)
+        assert not one.renew(1, old), "nor is one that was never made"
+
+    def test_the_line_is_by_arrival(self, storage: Storage, prefix: str) -> None:
+        """Who came first is before the others, and who leaves or is dropped stands in it no more."""
+        first, second = blobs(storage, prefix), blobs(storage, prefix)
+        first.join()
+        time.sleep(1.1)  # Storage writes whole seconds down
+        second.join()
+        assert (first.look().ahead, second.look().ahead) == (0, 1)
+        assert (first.look().waiting, first.look().in_line) == (1, True)
+        second.drop_first()
+        assert not first.look().in_line
+        assert second.look().ahead == 0
+        second.leave()
+        second.leave()
+        second.look()
+        second.drop_first()
+        assert second.look() == View(frozenset(range(PLACES)))
+
+
+class Instances:
+    """Processes that are instances of one app, on one Azurite and one stub of Airflow."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._running: list[subprocess.Popen[str]] = []
+
+    def start(self, count: int, *, events: int, **settings: str) -> list[subprocess.Popen[str]]:
+        """Start so many, each with so many events to send."""
+        command = [sys.executable, "-m", "tests.support.permit_instance", str(events)]
+        started = [
+            subprocess.Popen(
+                command, cwd=ROOT, env=self._environment | settings, text=True, stdout=subprocess.PIPE
+            )
+            for _ in range(count)
+        ]
+        self._running += started
+        return started
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for process in self._running:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def airflow() -> Iterator[AirflowStub]:
+    """A stub of Airflow that takes its time, and counts what it has at once."""
+    with AirflowStub(any_dag=True) as stub:
+        stub.latency = 0.02
+        yield stub
+
+
+@pytest.fixture
+def instances(
+    azurite: Azurite,
+    certificates: Certificates,
+    signing_identity: IdentityEndpoint,
+    airflow: AirflowStub,
+    prefix: str,
+) -> Iterator[Instances]:
+    """A way to start instances."""
+    environment = {
+        **signing_identity.environment(),
+        **certificates.environment(),
+        **azurite.environment(),
+        "PATH": "/usr/bin:/bin",
+        "AIRFLOW": airflow.url,
+        "CONTAINER": prefix,
+        "PLACES": str(PLACES),
+    }
+    running = Instances(environment)
+    yield running
+    running.stop()
+
+
+def test_many_processes_keep_to_one_budget(
+    instances: Instances, airflow: AirflowStub, storage: Storage, prefix: str
+) -> None:
+    """Six processes with eight threads each never have more in flight than there are permits."""
+    processes = instances.start(6, events=60)
+    reports = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+    assert sum(report["sent"] for report in reports) == len(airflow.runs) > 60
+    assert 1 <= airflow.peak <= PLACES
+    assert blobs(storage, prefix).look().free == frozenset(range(PLACES)), "all were given back"
+
+
+def test_permits_of_the_killed_come_free(
+    instances: Instances, airflow: AirflowStub, storage: Storage, prefix: str
+) -> None:
+    """What a process held that was killed is held until its lease ends, and then another's."""
+    (victim,) = instances.start(1, events=100_000, LEASE="15")
+    until = time.monotonic() + 60
+    while len(airflow.runs) < 50 and time.monotonic() < until:
+        time.sleep(0.1)
+    store = blobs(storage, prefix)
+    victim.kill()
+    victim.wait()
+    held = frozenset(range(PLACES)) - store.look().free
+    assert held
+    until = time.monotonic() + 30
+    while store.look().free != frozenset(range(PLACES)) and time.monotonic() < until:
+        time.sleep(1)
+    assert all(store.acquire(index) for index in held)
+    assert airflow.peak <= PLACES

@@ -1,0 +1,33 @@
+"""Fixture: `updraft doctor` on one connection and one rule."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.main import main
+
+if TYPE_CHECKING:
+    from tests.support.endpoints import Watch
+
+
+type Doctor = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: "Watch") -> Doctor:
+    """Run the command on one connection and one rule, and return its status and all that it printed."""
+
+    def run(url: str, auth: str, *more: str, vaults: str = "") -> tuple[int, str]:
+        file = tmp_path / "rules.yaml"
+        file.write_text(
+            f"{vaults}\nconnections: {{main: {{url: '{url}', auth: {auth}}}}}\n"
+            "rules: [{name: r, when: {types: [t]}, start: {dag: smoke_tests}}]\n"
+        )
+        status = main(["doctor", "--identity", "--rules", str(file), *more])
+        captured = capsys.readouterr()
+        watch.told.append(captured.out + captured.err)
+        return status, captured.out + captured.err
+
+    return run
