@@ -15,7 +15,7 @@ from cli.main import main
 from shared.deciding.decide import explain
 from shared.event import Event, read_events
 from shared.rules import load_rules
-from tests.support.paths import ROOT
+from tests.support.paths import ROOT, SAMPLES
 
 EVENT = {
     "id": "e1",
@@ -125,7 +125,7 @@ def test_standard_input_and_bodies_without_envelope(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`-` reads standard input, `--as` reads what a sender without an envelope sends."""
-    body = (ROOT / "tests/events/kudu.json").read_bytes()
+    body = (SAMPLES / "kudu/success_in_slot.json").read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body)))
     assert run(folder, "--as", "kudu", "--json", "-") == 0
     [event] = json.loads(capsys.readouterr().out)["events"]

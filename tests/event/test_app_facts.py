@@ -9,7 +9,7 @@ import pytest
 from shared.event import Event, read_events
 from shared.event.app_facts import AppFacts, app_facts
 from shared.values.json_text import Json
-from tests.support.paths import EVENTS
+from tests.support.paths import SAMPLES
 
 SITE: Final = "/subscriptions/5f0e/resourceGroups/shop/providers/Microsoft.Web/sites/shop"
 
@@ -30,7 +30,7 @@ def facts(event_type: str, data: Json = None, source: str = SITE, subject: str |
     ("name", "kind", "expected"),
     [
         (
-            "event_grid.json",
+            "appservice/exact_numbers.eventgrid.json",
             None,
             (
                 "shop",
@@ -41,27 +41,35 @@ def facts(event_type: str, data: Json = None, source: str = SITE, subject: str |
                 True,
             ),
         ),
-        ("cloud_event.json", None, ("shop", "staging", "Completed", f"{SITE}/slots/staging", None, True)),
         (
-            "kudu.json",
+            "custom/deployment_succeeded.cloudevents.json",
+            None,
+            ("shop", "staging", "Completed", f"{SITE}/slots/staging", None, True),
+        ),
+        (
+            "kudu/success_in_slot.json",
             "kudu",
             ("shop", "blue-green", "Completed", None, "9fceb02d0ae598e95dc970b74767f19372d61af8", True),
         ),
-        ("github_deployment_status.json", "github", ("shop", "staging", "Completed", None, "42", True)),
         (
-            "azure_devops_release.json",
+            "github/deployment_status_success.json",
+            "github",
+            ("shop", "staging", "Completed", None, "42", True),
+        ),
+        (
+            "azure-devops/release_rejected.json",
             "azure-devops",
             ("shop-release", "Production", "Failed", None, "12", False),
         ),
         (
-            "acr_push.json",
+            "acr/push.json",
             "acr",
             (
                 "shop/web",
                 "v2",
                 "ImagePushed",
                 None,
-                "sha256:80f0d5c8786bb9e621a45ece0db56d11cdc624ad20da9fe62e9d25490f331d7d",
+                "sha256:cafe0042cafe0042cafe0042cafe0042cafe0042cafe0042cafe0042cafe0042",
                 None,
             ),
         ),
@@ -71,7 +79,7 @@ def test_each_kind_of_event_tells_of_its_app(
     name: str, kind: str | None, expected: tuple[object, ...]
 ) -> None:
     """The table of docs/events.md, row by row."""
-    (event,) = read_events((EVENTS / name).read_bytes(), kind=kind)
+    (event,) = read_events((SAMPLES / name).read_bytes(), kind=kind)
     assert isinstance(event, Event)
     found = app_facts(event)
     assert found is not None
@@ -234,7 +242,7 @@ def test_an_azure_devops_stage_tells_of_its_pipeline() -> None:
 
 def test_facts_do_not_depend_on_how_an_event_arrived() -> None:
     """A parked event comes back as a CloudEvent and still tells the same."""
-    (event,) = read_events((EVENTS / "kudu.json").read_bytes(), kind="kudu")
+    (event,) = read_events((SAMPLES / "kudu/success_in_slot.json").read_bytes(), kind="kudu")
     assert isinstance(event, Event)
     (again,) = read_events(json.dumps(event.to_cloud_event()))
     assert isinstance(again, Event)

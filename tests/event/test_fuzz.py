@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from shared.event import KINDS, Event, Unreadable, read_cloud_event, read_events
 from shared.event.app_facts import app_facts
 from shared.values.json_text import Json
-from tests.support.paths import EVENTS
+from tests.support.paths import SAMPLES
 
 PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure."""
 
-BODIES: Final = [path.read_text() for path in sorted((EVENTS).glob("*.json"))]
+BODIES: Final = [path.read_text() for path in sorted(SAMPLES.rglob("*.json"))]
 NAMES: Final = st.sampled_from(
     [
         *("id", "source", "topic", "type", "eventType", "specversion"),

@@ -10,7 +10,7 @@ from shared.event import Event, ExactFloat, Unreadable, read_cloud_event, read_e
 from shared.event.members import MAX_LENGTH
 from shared.event.reading import MAX_MEMBERS
 from shared.values.json_text import MAX_DEPTH, Json, JsonObject, parse, split_array
-from tests.support.paths import EVENTS
+from tests.support.paths import SAMPLES
 
 GRID: Final[JsonObject] = {
     "id": "1",
@@ -44,7 +44,7 @@ def refused(body: str | bytes) -> Unreadable:
 
 def test_an_event_grid_event_takes_the_names_of_cloudevents() -> None:
     """Topic, eventType, eventTime and dataVersion become source, type, time and dataschema."""
-    event = one((EVENTS / "event_grid.json").read_bytes())
+    event = one((SAMPLES / "appservice/exact_numbers.eventgrid.json").read_bytes())
     assert isinstance(event, Event)
     assert event.id == "1c0b3f5e-52a4-4f0e-9d2e-6a2a0f9b7d11"
     assert event.source.endswith("/sites/shop")
@@ -57,11 +57,13 @@ def test_an_event_grid_event_takes_the_names_of_cloudevents() -> None:
 
 def test_a_cloud_event_is_read_whole() -> None:
     """Every attribute of a structured CloudEvent arrives, extensions with their types."""
-    event = one((EVENTS / "cloud_event.json").read_bytes())
+    event = one((SAMPLES / "custom/deployment_succeeded.cloudevents.json").read_bytes())
     assert isinstance(event, Event)
     assert event.extensions == {"region": "westeurope", "attempt": 5, "rollback": False}
     assert event.datacontenttype == "application/json"
-    assert event.to_cloud_event() == json.loads((EVENTS / "cloud_event.json").read_text())
+    assert event.to_cloud_event() == json.loads(
+        (SAMPLES / "custom/deployment_succeeded.cloudevents.json").read_text()
+    )
 
 
 @pytest.mark.parametrize("name", ["EventType", "eventtype", "EVENTTYPE"])
@@ -127,7 +129,7 @@ def test_unknown_members_of_the_envelope_become_extensions() -> None:
 
 def test_an_azure_devops_body_is_not_taken_for_event_grid() -> None:
     """An id and an eventType make no Event Grid event; the error says what the body looks like."""
-    error = refused((EVENTS / "azure_devops_release.json").read_bytes()).error
+    error = refused((SAMPLES / "azure-devops/release_rejected.json").read_bytes()).error
     assert "kind azure-devops" in error
 
 
@@ -236,7 +238,7 @@ def test_a_megabyte_is_read() -> None:
 
 def test_decimals_are_exact_and_still_floats() -> None:
     """A decimal keeps its text for filters and is written to JSON as the float it is."""
-    event = one((EVENTS / "event_grid.json").read_bytes())
+    event = one((SAMPLES / "appservice/exact_numbers.eventgrid.json").read_bytes())
     assert isinstance(event, Event)
     assert isinstance(event.data, dict)
     share = event.data["share"]

@@ -7,12 +7,12 @@ import pytest
 from shared.event import Event, Unreadable, read_events
 from shared.event.webhook_bodies import app_service_label, slot_in_label
 from shared.values.json_text import Json, JsonObject
-from tests.support.paths import EVENTS
+from tests.support.paths import SAMPLES
 
 
 def load(name: str) -> JsonObject:
     """Return one of our own bodies."""
-    document: JsonObject = json.loads((EVENTS / name).read_text())
+    document: JsonObject = json.loads((SAMPLES / name).read_text())
     return document
 
 
@@ -35,7 +35,7 @@ def refusal(document: Json, kind: str) -> str:
     ("name", "kind", "event_id", "source", "event_type", "subject", "time"),
     [
         (
-            "kudu.json",
+            "kudu/success_in_slot.json",
             "kudu",
             "9fceb02d0ae598e95dc970b74767f19372d61af8/success/2026-02-03T04:05:06.5Z",
             "https://shop-blue-green.scm.azurewebsites.net",
@@ -44,7 +44,7 @@ def refusal(document: Json, kind: str) -> str:
             "2026-02-03T04:05:06.5Z",
         ),
         (
-            "github_deployment_status.json",
+            "github/deployment_status_success.json",
             "github",
             "deployment_status/77",
             "https://api.github.com/repos/contoso/shop/deployments/42",
@@ -53,7 +53,7 @@ def refusal(document: Json, kind: str) -> str:
             "2026-02-03T04:05:07Z",
         ),
         (
-            "azure_devops_release.json",
+            "azure-devops/release_rejected.json",
             "azure-devops",
             "0b1f8f0e-0000-4000-8000-000000000007",
             "/azure-devops/organizations/a-1/projects/p-1",
@@ -62,7 +62,7 @@ def refusal(document: Json, kind: str) -> str:
             "2026-02-03T04:05:06.123Z",
         ),
         (
-            "acr_push.json",
+            "acr/push.json",
             "acr",
             "cb8c3971-9adc-488b-bdd8-43cbb4974ff5",
             "https://contoso.azurecr.io",
@@ -84,10 +84,12 @@ def test_a_body_becomes_a_cloud_event(
     assert event.schema == kind
 
 
-@pytest.mark.parametrize("name", ["kudu.json", "azure_devops_release.json", "acr_push.json"])
+@pytest.mark.parametrize(
+    "name", ["kudu/success_in_slot.json", "azure-devops/release_rejected.json", "acr/push.json"]
+)
 def test_a_redelivery_has_the_same_identity(name: str) -> None:
     """Order and spacing of a body's members do not change its identity, nor do other headers."""
-    kind = {"k": "kudu", "a": "azure-devops"}[name[0]] if name != "acr_push.json" else "acr"
+    kind = name.partition("/")[0]
     document = load(name)
     again = dict(reversed(document.items()))
     first, second = read(document, kind), read(again, kind, X_Request_Id="2")
@@ -147,7 +149,7 @@ def test_the_github_header_tells_what_the_body_does_not() -> None:
 )
 def test_kudu_leaves_out_what_has_its_default(change: JsonObject, event_id: str, subject: str) -> None:
     """A status that is absent is `pending`, and absent times fall back on earlier ones."""
-    document = {**load("kudu.json"), "id": "9fceb02", **change}
+    document = {**load("kudu/success_in_slot.json"), "id": "9fceb02", **change}
     event = read({name: value for name, value in document.items() if value is not None}, "kudu")
     assert event.id == event_id
     assert event.subject is not None
@@ -156,7 +158,7 @@ def test_kudu_leaves_out_what_has_its_default(change: JsonObject, event_id: str,
 
 def test_kudu_without_a_host_is_named_after_its_site() -> None:
     """Older Kudus send no hostName; without a site there is no telling what was deployed."""
-    document = load("kudu.json")
+    document = load("kudu/success_in_slot.json")
     del document["hostName"]
     assert read(document, "kudu").source == "https://shop.scm.azurewebsites.net"
     del document["siteName"]
@@ -165,7 +167,7 @@ def test_kudu_without_a_host_is_named_after_its_site() -> None:
 
 def test_an_azure_devops_body_has_a_source_whatever_it_tells() -> None:
     """Organization and project where the body names them, else the publisher."""
-    document = load("azure_devops_release.json")
+    document = load("azure-devops/release_rejected.json")
     document["resourceContainers"] = {"collection": {"id": "c-1"}, "project": {"id": "p-2"}}
     assert read(document, "azure-devops").source == "/azure-devops/organizations/c-1/projects/p-2"
     del document["resourceContainers"]
@@ -187,29 +189,31 @@ def test_an_azure_devops_body_has_a_source_whatever_it_tells() -> None:
 )
 def test_a_registry_webhook_has_event_grids_type(action: str, event_type: str) -> None:
     """One rule serves the registry's webhook and its Event Grid events alike."""
-    assert read({**load("acr_push.json"), "action": action}, "acr").type == event_type
+    assert read({**load("acr/push.json"), "action": action}, "acr").type == event_type
 
 
 @pytest.mark.parametrize(
     ("name", "wrong", "right"),
     [
-        ("acr_push.json", "kudu", "acr"),
-        ("kudu.json", "github", "kudu"),
-        ("azure_devops_release.json", "acr", "azure-devops"),
-        ("github_deployment_status.json", "azure-devops", "github"),
+        ("acr/push.json", "kudu", "acr"),
+        ("kudu/success_in_slot.json", "github", "kudu"),
+        ("azure-devops/release_rejected.json", "acr", "azure-devops"),
+        ("github/deployment_status_success.json", "azure-devops", "github"),
     ],
 )
 def test_the_wrong_kind_is_named_in_the_error(name: str, wrong: str, right: str) -> None:
     """A body read as the wrong kind is refused, and the error says what it looks like."""
     assert f"kind {right}" in refusal(load(name), wrong)
-    (bare,) = read_events((EVENTS / name).read_bytes())
+    (bare,) = read_events((SAMPLES / name).read_bytes())
     assert isinstance(bare, Unreadable)
     assert f"kind {right}" in bare.error
 
 
 def test_a_batch_of_bodies_is_read_one_by_one() -> None:
     """An array of bodies is as many events."""
-    events = read_events(json.dumps([load("kudu.json"), {}, load("kudu.json")]), kind="kudu")
+    events = read_events(
+        json.dumps([load("kudu/success_in_slot.json"), {}, load("kudu/success_in_slot.json")]), kind="kudu"
+    )
     assert [type(event) for event in events] == [Event, Unreadable, Event]
 
 

@@ -11,9 +11,7 @@ from shared.values.json_text import parse
 from tests.support.clocks import SEEN
 from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
 from tests.support.delivery import event
-from tests.support.paths import EVENTS
-
-PUBLISHED = EVENTS / "dead_letters"
+from tests.support.paths import SAMPLES
 
 
 def written(**changes: object) -> str:
@@ -79,7 +77,7 @@ def test_event_grids_schema() -> None:
     assert letters[0].code == "MaxDeliveryAttemptsExceeded"
     assert letters[0].reason == "NotFound"
     assert letters[0].attempts == 1
-    assert letters[0].at == datetime(2020, 8, 13, 17, 18, 14, 46578, tzinfo=UTC)
+    assert letters[0].at == datetime(2026, 8, 3, 4, 5, 7, 46578, tzinfo=UTC)
     subject = letters[0].subject
     assert isinstance(subject, Event)
     assert subject.type == "Microsoft.Storage.BlobCreated"
@@ -87,17 +85,17 @@ def test_event_grids_schema() -> None:
     assert parse(letters[0].body()) == subject.to_cloud_event()
 
 
-@pytest.mark.parametrize("shape", ["structured_flat", "structured_wrapped", "binary_wrapped"])
+@pytest.mark.parametrize("shape", ["structured_flat.invalid", "structured_wrapped", "binary_wrapped"])
 def test_the_three_shapes_of_namespaces(shape: str) -> None:
     """The shapes that are published for namespaces' event subscriptions name one event and one reason."""
-    letter = the_one((PUBLISHED / f"{shape}.json").read_bytes())
-    assert letter.code == "Undeliverable due to client error"
-    assert letter.reason == "Unauthorized"
-    assert letter.attempts == 3
-    assert letter.first_seen == datetime(2023, 6, 19, 23, 28, 8, 306389, tzinfo=UTC)
+    letter = the_one((SAMPLES / "deadletter" / f"{shape}.json").read_bytes())
+    assert letter.code == "Refused by the pier"
+    assert letter.reason == "Forbidden"
+    assert letter.attempts == 2
+    assert letter.first_seen == datetime(2026, 3, 9, 13, 9, 1, 555666, tzinfo=UTC)
     assert isinstance(letter.subject, Event)
-    assert letter.subject.id == "A234-1234-1234"
-    assert letter.subject.extensions == {"comexampleextension1": "value", "comexampleothervalue": 5}
+    assert letter.subject.id == "lit-0041"
+    assert letter.subject.extensions == {"pier": "north", "shift": 3}
     assert letter.subject.data_is_base64 is (shape == "binary_wrapped")
 
 
@@ -126,7 +124,7 @@ def test_decimals_are_sent_as_they_were_written() -> None:
 
 def test_times_that_cannot_be_read_are_unknown() -> None:
     """A letter is worth sending again whatever its times look like."""
-    document = {**IN_EVENT_GRIDS_SCHEMA, "publishTime": "soon", "lastDeliveryAttemptTime": "2020-08-13T17:18"}
+    document = {**IN_EVENT_GRIDS_SCHEMA, "publishTime": "soon", "lastDeliveryAttemptTime": "2026-08-03T04:05"}
     letter = the_one(json.dumps(document))
     assert letter.first_seen is None
-    assert letter.at == datetime(2020, 8, 13, 17, 18, tzinfo=UTC)
+    assert letter.at == datetime(2026, 8, 3, 4, 5, tzinfo=UTC)

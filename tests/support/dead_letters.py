@@ -1,4 +1,4 @@
-"""A dead letter as Event Grid writes it."""
+"""Dead letters as Event Grid and as this app write them."""
 
 from datetime import timedelta
 
@@ -8,8 +8,8 @@ from tests.support.clocks import SEEN
 from tests.support.delivery import event, run_request
 
 IN_EVENT_GRIDS_SCHEMA: JsonObject = {
-    "id": "93902694-901e-008f-6f95-7153a806873c",
-    "eventTime": "2020-08-13T17:18:13.1647262Z",
+    "id": "5a000384-0000-4000-8000-000000000384",
+    "eventTime": "2026-08-03T04:05:06.1647001Z",
     "eventType": "Microsoft.Storage.BlobCreated",
     "dataVersion": "",
     "metadataVersion": "1",
@@ -18,8 +18,8 @@ IN_EVENT_GRIDS_SCHEMA: JsonObject = {
     "deadLetterReason": "MaxDeliveryAttemptsExceeded",
     "deliveryAttempts": 1,
     "lastDeliveryOutcome": "NotFound",
-    "publishTime": "2020-08-13T17:18:14.0265758Z",
-    "lastDeliveryAttemptTime": "2020-08-13T17:18:14.0465788Z",
+    "publishTime": "2026-08-03T04:05:07.0265002Z",
+    "lastDeliveryAttemptTime": "2026-08-03T04:05:07.0465783Z",
     "data": {"api": "PutBlob", "contentLength": 1.10},
 }
 

@@ -13,5 +13,5 @@ TESTS: Final = ROOT / "tests"
 APPS: Final = TESTS / "apps"
 """Tiny Functions apps, one behaviour each."""
 
-EVENTS: Final = TESTS / "events"
-"""Bodies as services send them; the values are the project's own."""
+SAMPLES: Final = TESTS / "samples"
+"""Bodies as services send them, and filters; the values are the project's own."""

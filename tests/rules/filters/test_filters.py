@@ -10,12 +10,12 @@ from shared.event import Event, ExactFloat, read_cloud_event, read_events
 from shared.rules.filters import MISSING, OPERATORS, Fields, FilterError, compile_filter, parse_key, path_text
 from shared.rules.filters.operators import as_number
 from shared.values.json_text import Json, JsonObject
-from tests.support.paths import EVENTS
+from tests.support.paths import SAMPLES
 
 
 def fields_of(name: str) -> Fields:
     """Return the fields of one of our own events."""
-    (event,) = read_events((EVENTS / name).read_bytes())
+    (event,) = read_events((SAMPLES / name).read_bytes())
     assert isinstance(event, Event)
     return Fields(event)
 
@@ -75,7 +75,9 @@ GRID_KEYS: Final = {
 @pytest.mark.parametrize(
     ("attribute", "key"), [(name, key) for name, keys in GRID_KEYS.items() for key in keys]
 )
-@pytest.mark.parametrize("name", ["event_grid.json", "cloud_event.json"])
+@pytest.mark.parametrize(
+    "name", ["appservice/exact_numbers.eventgrid.json", "custom/deployment_succeeded.cloudevents.json"]
+)
 def test_keys_of_both_schemas_serve_both(name: str, attribute: str, key: str) -> None:
     """An attribute is found by every name that either schema gives it, in any letter case."""
     fields = fields_of(name)
@@ -108,7 +110,7 @@ def test_keys_of_both_schemas_serve_both(name: str, attribute: str, key: str) ->
 )
 def test_a_key_leads_to_its_value(key: str, value: object) -> None:
     """Dots lead into data and app, quotes hold dots, and a bare name is an extension attribute."""
-    found = fields_of("cloud_event.json").get(parse_key(key))
+    found = fields_of("custom/deployment_succeeded.cloudevents.json").get(parse_key(key))
     assert found == value
     assert type(found) is type(value)
 
@@ -132,7 +134,7 @@ def test_an_event_about_no_app_has_no_app_fields() -> None:
     """Whether an event is about an app can be asked."""
     assert holds(fields_with({}), "IsNullOrUndefined", "app.site")
     assert not holds(fields_with({}), "StringIn", "app.site", "shop")
-    fields = fields_of("cloud_event.json")
+    fields = fields_of("custom/deployment_succeeded.cloudevents.json")
     assert fields.app is fields.app
 
 
@@ -282,7 +284,7 @@ def test_a_plain_float_is_what_it_prints() -> None:
 
 def test_a_failure_names_condition_and_value() -> None:
     """The text is what `explain` prints."""
-    fields = fields_of("event_grid.json")
+    fields = fields_of("appservice/exact_numbers.eventgrid.json")
     assert failure(fields, comparison("StringIn", "data.targetSlot", "staging", "test 1", "true")) == (
         'data.targetSlot StringIn [staging, "test 1", "true"]: saw "production"'
     )
@@ -298,7 +300,8 @@ def test_a_failure_names_condition_and_value() -> None:
 def test_a_failure_knows_names_that_differ_in_case() -> None:
     """Names inside data are exact, and an explanation says which one was near."""
     assert 'there is "targetSlot"' in failure(
-        fields_of("event_grid.json"), comparison("StringIn", "data.TargetSlot", "production")
+        fields_of("appservice/exact_numbers.eventgrid.json"),
+        comparison("StringIn", "data.TargetSlot", "production"),
     )
     assert "there is" not in failure(fields_with({"a": 1}), comparison("IsNotNull", "data.a.b"))
 
