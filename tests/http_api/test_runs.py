@@ -7,6 +7,7 @@ from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.http_api.run_reply import run_reply
 from shared.rules import load_rules
 from tests.support.http_app import AGENT, AIRFLOW, CLIENT_ID, GROUP, PIPELINE, RULES, STRANGER, Caller
+from tests.support.samples import headers_and_body
 
 
 def opened(number: int = 1, **changes: object) -> dict[str, object]:
@@ -217,6 +218,11 @@ class TestPublish:
         """Event Grid's own question is answered, nobody else's, and neither lets anybody in."""
         asked = caller.post("events", method="OPTIONS", WebHook_Request_Origin="eventgrid.azure.net")
         assert (asked.status_code, asked.headers["WebHook-Allowed-Origin"]) == (200, "eventgrid.azure.net")
+        headers, _ = headers_and_body("validation/webhook_handshake.invalid.http")
+        named = {name.replace("-", "_"): value for name, value in headers.items() if name != "Host"}
+        whole = caller.post("events", method="OPTIONS", **named)  # names a callback and a rate as well
+        expected, _ = headers_and_body("validation/webhook_answer.invalid.http")
+        assert (whole.status_code, {name: whole.headers[name] for name in expected}) == (200, expected)
         other = caller.post("events", method="OPTIONS", WebHook_Request_Origin="evil.example")
         assert (other.status_code, "evil" in f"{other.headers}{other.text}") == (403, False)
 
