@@ -86,7 +86,11 @@ class Intake:
         return self._relay.deliver(event, decision, decide_seconds=perf_counter() - started)
 
     def receive_parked(self, body: str | bytes) -> Outcome:
-        """Try a parked delivery again, under the rule that it was parked for, as that rule reads now."""
+        """Try a parked delivery again, under the rule that it was parked for, as that rule reads now.
+
+        A rule that has no run for the event now may be older or newer than the one that parked it: the
+        delivery waits for an instance with other rules, for a grace period.
+        """
         rules = self._rules()
         try:
             parked = self._parking.unpark(body)
@@ -111,6 +115,7 @@ class Intake:
                 waits=parked.waits,
                 first_seen=None if first_close else parked.first_seen,
                 decide_seconds=perf_counter() - started,
+                parked=parked,
             )
         self._parking.forget(parked)
         return outcome

@@ -128,6 +128,8 @@ class EndingKind(Enum):
     """A newer event of the same key has started: nothing is left to do."""
     PAUSED = auto()
     """The DAG is paused, and the rule waits for it: ask again now and then."""
+    RULE_CHANGED = auto()
+    """The rules of this instance have no run for the event; those of another instance may have one."""
 
 
 @dataclass(frozen=True, slots=True)

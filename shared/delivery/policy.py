@@ -24,8 +24,10 @@ class Policy:
         later: Waits in the queue after failures that pass by themselves.
         alarm: Waits in the queue while a person has to act.
         missing_dag: Waits in the queue for a DAG that is not there.
-        grace: How long after it was first seen an event waits for its DAG.
-        grace_attempts: And how many deliveries of it find no DAG, at least.
+        rule_changed: Waits in the queue for an instance whose rules have a run for the event.
+        grace: How long after it was first seen an event waits for its DAG; and how long a parked event waits
+            for an instance with other rules, from the first instance on whose rules have no run for it.
+        grace_attempts: And how many deliveries of it find no DAG, or no run in the rules, at least.
         paused: Waits in the queue for a paused DAG; they do not grow.
         max_age: The most that a rule's own `max_age` may be.
         breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
@@ -36,6 +38,7 @@ class Policy:
     later: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=900.0, least=1.0))
     alarm: Backoff = field(default_factory=lambda: Backoff(first=1800.0, longest=1800.0, least=900.0))
     missing_dag: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
+    rule_changed: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
     grace: float = 3600.0
     grace_attempts: int = 12
     paused: Backoff = field(default_factory=lambda: Backoff(first=120.0, longest=120.0, least=60.0))
@@ -50,6 +53,7 @@ class Policy:
             EndingKind.ALARM: self.alarm,
             EndingKind.MISSING_DAG: self.missing_dag,
             EndingKind.PAUSED: self.paused,
+            EndingKind.RULE_CHANGED: self.rule_changed,
         }[kind]
 
 

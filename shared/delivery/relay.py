@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.backoff import Backoff
 from shared.delivery.attempts import Attempts
 from shared.delivery.closing import Closing
 from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind, Outcome, OutcomeKind
@@ -24,6 +23,7 @@ from shared.runs.ids import run_id_for_window
 from shared.runs.request import MAX_AGE
 from shared.stores.dead_letters import DeadLetter
 from shared.stores.parking import Parked, Parking
+from shared.values.wording import duration_text
 
 if TYPE_CHECKING:
     from shared.deciding.decide import Decision
@@ -50,6 +50,7 @@ class _Delivery:
         first_seen: When the event first arrived.
         began: When this delivery did, on the monotonic clock.
         decide_seconds: How long deciding took before that.
+        parked: The message that it came back as; None for an event that has just arrived.
         attempts: The tries at Airflow, where it came to that.
     """
 
@@ -60,6 +61,7 @@ class _Delivery:
     first_seen: datetime
     began: float
     decide_seconds: float
+    parked: Parked | None = None
     attempts: Attempts | None = None
 
 
@@ -115,18 +117,21 @@ class Relay:
         first_seen: datetime | None = None,
         decide_seconds: float = 0.0,
         deadline: float | None = None,
+        parked: Parked | None = None,
     ) -> Outcome:
         """Deliver an event to one rule, and return how that ended; counted and logged by then.
 
         Args:
             event: The event.
-            decision: What the rule wants. One without a request ends as a dead letter, and so does one that
-                no longer matches: a parked delivery was promised a run before its rule was edited.
+            decision: What the rule wants. One without a request ends as a dead letter; a parked delivery,
+                which was promised a run, first waits for an instance with other rules (see `parked`).
             attempt: The number of this delivery, counted from 1.
             waits: How often it was parked without that being an attempt.
             first_seen: When the event first arrived, with a time zone; None for now.
             decide_seconds: How long deciding took, for the log.
             deadline: From `deadline()`, where several deliveries share a budget.
+            parked: The message that the delivery came back as. While an app is deployed, instances with old
+                and with new rules take from one queue, and neither can tell which of them it is.
 
         Raises:
             StorageUnavailable: The event could be neither delivered nor kept; it must not be acknowledged.
@@ -140,11 +145,13 @@ class Relay:
             first_seen=first_seen or self._now(),
             began=self._clock(),
             decide_seconds=decide_seconds,
+            parked=parked,
         )
         if not decision.matched:
-            return self._reject(delivery, Ending(EndingKind.REJECTED, _RULE_CHANGED, decision.reason or ""))
+            return self._without_run(delivery, _RULE_CHANGED, promised=parked is not None)
         if decision.request is None:
-            return self._reject(delivery, Ending(EndingKind.REJECTED, _TEMPLATE_ERROR, decision.reason or ""))
+            promised = parked is not None and parked.rendered
+            return self._without_run(delivery, _TEMPLATE_ERROR, promised=promised)
         if decision.burst_key is not None:
             return self._collect(delivery, decision.burst_key, decision.request)
         budget = Budget(
@@ -191,9 +198,8 @@ class Relay:
                 return self._reject(delivery, ending)
             case EndingKind.MISSING_DAG if self._waited_long(delivery):
                 return self._reject(delivery, ending)
-            case waiting:
-                alarm = waiting is EndingKind.ALARM
-                return self._park(delivery, ending, self._policy.waits(waiting), alarm=alarm)
+            case _:
+                return self._park(delivery, ending)
 
     def _waited_long(self, delivery: _Delivery) -> bool:
         """Tell whether an event has waited for its DAG long enough.
@@ -203,14 +209,55 @@ class Relay:
         policy = self._policy
         return self._age(delivery) >= policy.grace and delivery.attempt >= policy.grace_attempts
 
-    def _park(self, delivery: _Delivery, ending: Ending, waits: Backoff, *, alarm: bool = False) -> Outcome:
+    def _without_run(self, delivery: _Delivery, code: str, *, promised: bool) -> Outcome:
+        """End a delivery for which the rules of this instance have no run.
+
+        One that was promised a run waits first. How long is counted from the first instance that had no run
+        for it, because the event may have waited for Airflow for days before. Its `max_age` is not asked:
+        only rules that have a run for it know that, and they ask it again.
+        """
+        reason = delivery.decision.reason or ""
+        parked = delivery.parked
+        if not promised or parked is None:
+            return self._reject(delivery, Ending(EndingKind.REJECTED, code, reason))
+        now, policy = self._now(), self._policy
+        since, tries = parked.rule_changed_since or now, parked.rule_changed_tries + 1
+        if (now - since).total_seconds() >= policy.grace and tries >= policy.grace_attempts:
+            waited = f"{reason}; for {duration_text(policy.grace)} no instance had other rules"
+            return self._reject(delivery, Ending(EndingKind.REJECTED, code, waited))
+        waiting = (
+            f"{reason}; waits for an instance with other rules, for {duration_text(policy.grace)} at least"
+        )
+        ending = Ending(EndingKind.RULE_CHANGED, code, waiting, counts=False)
+        delay = policy.waits(ending.kind).delay(tries)
+        return self._wait(
+            delivery, ending, delay, rendered=parked.rendered, rule_changed_since=since, tries=tries
+        )
+
+    def _park(self, delivery: _Delivery, ending: Ending) -> Outcome:
+        """Let a delivery wait, no longer than the time that its event has left; a last try follows."""
         parkings = delivery.attempt if ending.counts else delivery.waits + 1
-        delay = waits.delay(parkings, at_least=ending.at_least)
+        delay = self._policy.waits(ending.kind).delay(parkings, at_least=ending.at_least)
         request = delivery.decision.request
         max_age = min(request.terms.max_age if request else MAX_AGE, self._policy.max_age)
-        if self._age(delivery) + delay >= max_age:
-            given_up = f"given up after {max_age / 3600:.3g} h: {ending.reason}"
-            return self._reject(delivery, Ending(EndingKind.REJECTED, _TOO_OLD, given_up))
+        age = self._age(delivery)
+        if age >= max_age:
+            reason = f"given up after {_age_text(age, max_age)}: {ending.reason}"
+            return self._reject(delivery, Ending(EndingKind.REJECTED, _TOO_OLD, reason))
+        # An age below zero is that of an event which an instance with a fast clock saw first.
+        return self._wait(delivery, ending, min(delay, max_age - max(age, 0.0)), rendered=True)
+
+    def _wait(
+        self,
+        delivery: _Delivery,
+        ending: Ending,
+        delay: float,
+        *,
+        rendered: bool,
+        rule_changed_since: datetime | None = None,
+        tries: int = 0,
+    ) -> Outcome:
+        """Put a delivery into the queue until its next try."""
         parked = Parked(
             event=delivery.event,
             rule=delivery.decision.rule,
@@ -218,10 +265,18 @@ class Relay:
             waits=delivery.waits + (not ending.counts),
             first_seen=delivery.first_seen,
             reason=ending.reason,
+            rendered=rendered,
+            rule_changed_since=rule_changed_since,
+            rule_changed_tries=tries,
         )
         self._parking.park(parked, delay)
         return self._end(
-            delivery, OutcomeKind.PARKED, ending.code, ending.reason, retry_in=delay, alarm=alarm
+            delivery,
+            OutcomeKind.PARKED,
+            ending.code,
+            ending.reason,
+            retry_in=delay,
+            alarm=ending.kind is EndingKind.ALARM,
         )
 
     def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
@@ -283,3 +338,9 @@ class Relay:
 
     def _age(self, delivery: _Delivery) -> float:
         return (self._now() - delivery.first_seen).total_seconds()
+
+
+def _age_text(age: float, max_age: float) -> str:
+    """Return how old an event became: its `max_age`, and its age where that is far beyond."""
+    bound = duration_text(max_age)
+    return bound if age < 1.02 * max_age + 60 else f"{duration_text(age)} (its `max_age` is {bound})"

@@ -48,6 +48,10 @@ class Parked:
         reason: Why it waits, in words.
         claim: The blob that keeps the event, where the message was too small for it.
         waits: How often it was parked without that being an attempt.
+        rendered: Whether the run that it waits for was rendered: then only other rules can fail to.
+        rule_changed_since: Since when no instance has had rules with a run for it, with a time zone; None
+            where the last instance had.
+        rule_changed_tries: How many instances in a row had no such rules.
     """
 
     event: Event
@@ -57,6 +61,9 @@ class Parked:
     reason: str = ""
     claim: str | None = None
     waits: int = 0
+    rendered: bool = False
+    rule_changed_since: datetime | None = None
+    rule_changed_tries: int = 0
 
     def to_message(self) -> str:
         """Return the message with the event in it, as JSON text."""
@@ -79,6 +86,14 @@ class Parked:
         return f"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json"
 
     def _around(self, kept: JsonObject) -> JsonObject:
+        changed: JsonObject = {}
+        if self.rule_changed_since is not None:
+            changed = {
+                "rule_changed": {
+                    "since": self.rule_changed_since.isoformat(),
+                    "tries": self.rule_changed_tries,
+                }
+            }
         return {
             "updraft": _FORMAT,
             "rule": self.rule,
@@ -86,6 +101,8 @@ class Parked:
             "first_seen": self.first_seen.isoformat(),
             "reason": self.reason[:_REASON_KEPT],
             **({"waits": self.waits} if self.waits else {}),
+            **({"rendered": True} if self.rendered else {}),
+            **changed,
             **kept,
         }
 
@@ -228,11 +245,16 @@ def _parked(document: JsonObject) -> Parked:
     if not isinstance(rule, str) or not rule:
         raise EventError("a parked message has no rule")
     waits = document.get("waits", 0)
-    for name, count in (("attempt", attempt), ("waits", waits)):
+    changed = document.get("rule_changed", {"since": None, "tries": 0})
+    if not isinstance(changed, dict):
+        raise EventError("a parked message's rule_changed is not an object")
+    tries = changed.get("tries")
+    for name, count in (("attempt", attempt), ("waits", waits), ("rule_changed.tries", tries)):
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise EventError(f"a parked message's {name} is {str(count)[:40]!r}, not a count")
     assert isinstance(attempt, int)
     assert isinstance(waits, int)
+    assert isinstance(tries, int)
     if not isinstance(event, dict):
         raise EventError("a parked message has no event")
     read = read_cloud_event(event)
@@ -241,17 +263,21 @@ def _parked(document: JsonObject) -> Parked:
         event=replace(read, schema=schema) if isinstance(schema, str) else read,
         rule=rule,
         attempt=attempt,
-        first_seen=_time(document.get("first_seen")),
+        first_seen=_time(document, "first_seen"),
         reason=str(document.get("reason", "")),
         waits=waits,
+        rendered=document.get("rendered") is True,
+        rule_changed_since=_time(changed, "since") if tries else None,
+        rule_changed_tries=tries,
     )
 
 
-def _time(value: object) -> datetime:
+def _time(document: JsonObject, name: str) -> datetime:
+    value = document.get(name)
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError as exc:
-        raise EventError(f"a parked message's first_seen is {str(value)[:40]!r}, not a time") from exc
+        raise EventError(f"a parked message's {name} is {str(value)[:40]!r}, not a time") from exc
     if time.tzinfo is None:
-        raise EventError(f"a parked message's first_seen is {value!r}, without a time zone")
+        raise EventError(f"a parked message's {name} is {value!r}, without a time zone")
     return time

@@ -1,4 +1,4 @@
-"""Words for messages: "did you mean", and long values cut short."""
+"""Words for messages: "did you mean", durations, and long values cut short."""
 
 import difflib
 from collections.abc import Iterable
@@ -23,6 +23,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def clipped(text: str, length: int) -> str:
     """Return a text of at most `length` characters; `…` stands for what was cut off."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as a person says it, as in `24 h`, `10 min` or `90 s`."""
+    if seconds >= 3_600:  # noqa: PLR2004 - an hour
+        return f"{seconds / 3_600:.3g} h"
+    return f"{seconds / 60:.3g} min" if seconds >= 120 else f"{seconds:.3g} s"  # noqa: PLR2004 - two minutes
 
 
 def shown(value: str) -> str:

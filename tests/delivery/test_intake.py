@@ -1,6 +1,5 @@
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -182,26 +181,6 @@ def test_a_parked_delivery_starts_what_it_would_have_started(intake: Intake, stu
     assert again.kind is OutcomeKind.DUPLICATE
     assert again.dag_run_id == outcome.dag_run_id
     assert len(stub.runs) == 1
-
-
-@pytest.mark.parametrize(
-    ("waiting", "says"),
-    [
-        (parked(rule="gone"), "there is no rule `gone`"),
-        (parked(event=replace(parked().event, type="Shop.Closed")), "type is"),
-    ],
-    ids=["rule gone", "no longer matches"],
-)
-def test_a_parked_delivery_whose_rule_has_changed_is_kept(
-    intake: Intake, delivering: Delivering, waiting: Parked, says: str
-) -> None:
-    """An event that was promised a run is never dropped because its rule was renamed or edited meanwhile."""
-    outcome = intake.receive_parked(waiting.to_message())
-    assert outcome.kind is OutcomeKind.REJECTED
-    assert says in outcome.reason
-    (letter,) = delivering.letters.kept.values()
-    assert letter.rule == waiting.rule
-    assert delivering.ledger.balances()
 
 
 def test_a_foreign_message_in_the_parking_queue_is_kept(intake: Intake, delivering: Delivering) -> None:

@@ -184,7 +184,7 @@ def test_each_rule_has_its_greatest_age(stub: AirflowStub, delivering: Deliverin
     short = delivering.relay.deliver(event(), on_terms(max_age=1800), first_seen=first)
     long = delivering.relay.deliver(event(), on_terms(max_age=86_400), first_seen=first)
     assert (short.kind, long.kind) == (OutcomeKind.REJECTED, OutcomeKind.PARKED)
-    assert "given up after 0.5 h" in short.reason
+    assert "given up after 30 min" in short.reason
 
 
 def test_a_rule_says_its_terms(tmp_path: Path) -> None:

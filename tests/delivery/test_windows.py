@@ -160,15 +160,30 @@ def test_a_window_without_events_starts_nothing(intake: Intake, stub: AirflowStu
 def test_a_window_whose_rule_is_gone_is_kept(
     intake: Intake, delivering: Delivering, stub: AirflowStub, changed: str
 ) -> None:
-    """A window that closes when its rule is gone is a dead letter that names the window."""
+    """A window whose rule stays gone is in the end a dead letter that names the window."""
     arrive(intake, opened(1))
     later = delivering.intake(load_rules(CONNECTION + changed, file="rules.yaml", settings={}))
     (outcome,) = close(later, delivering)
+    assert (outcome.kind, delivering.letters.kept) == (OutcomeKind.PARKED, {})
+    while outcome.kind is OutcomeKind.PARKED:
+        delivering.clock.sleep(300)
+        (outcome,) = close(later, delivering)
     assert (outcome.kind, stub.runs) == (OutcomeKind.REJECTED, {})
     (letter,) = delivering.letters.kept.values()
     assert letter.code == "RuleChanged"
     assert isinstance(letter.subject, Event)
     assert WindowClose.of(letter.subject) is not None
+
+
+def test_a_window_waits_for_an_instance_that_knows_its_rule(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """A window that an instance with older rules closes has its run from one that knows its rule."""
+    arrive(intake, opened(1), opened(2))
+    older = delivering.intake(load_rules(CONNECTION + "rules: []", file="rules.yaml", settings={}))
+    assert [each.kind for each in close(older, delivering)] == [OutcomeKind.PARKED]
+    assert [each.kind for each in close(intake, delivering)] == [OutcomeKind.STARTED]
+    assert confs(stub)[0]["ids"] == ["e-1", "e-2"]
 
 
 def test_a_window_whose_close_is_given_up_takes_nothing_more(intake: Intake, delivering: Delivering) -> None:
