@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cli.dag_params import params_problems
+from shared.delivery.paused_dags import Scheduling, scheduling_of
 from shared.errors import UpdraftError
 from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
@@ -28,7 +29,7 @@ class DagState:
         exists: Whether the Airflow knows it, as far as it says.
         hidden: Whether it may be that it exists, but not for us: Airflow tells the two apart only to those
             who may read all DAGs.
-        paused: Whether its runs would wait.
+        scheduling: Whether its runs would wait, or delay its drain.
         stale: Whether its file is gone, so that no run can be asked for.
         manual: Whether runs may be asked for at all; a DAG may allow its own schedule alone.
         import_error: Why its file cannot be read, if it cannot.
@@ -39,7 +40,7 @@ class DagState:
 
     exists: bool
     hidden: bool = False
-    paused: bool = False
+    scheduling: Scheduling = Scheduling.ACTIVE
     stale: bool = False
     manual: bool = True
     import_error: str | None = None
@@ -68,8 +69,13 @@ class DagState:
             yield f"DAG `{dag_id}` is no longer in any file that Airflow reads: deploy its file again"
         if not self.manual:
             yield f"DAG `{dag_id}` does not allow manual runs: add `manual` to its `allowed_run_types`"
-        if self.paused:
+        if self.scheduling is Scheduling.PAUSED:
             yield f"DAG `{dag_id}` is paused, so its runs would wait: `airflow dags unpause {dag_id}`"
+        if self.scheduling is Scheduling.DRAINING:
+            yield (
+                f"DAG `{dag_id}` is draining, and each run that is asked for delays that; then it is paused: "
+                f"write `when_paused: hold` in its rules, or end the drain: `airflow dags unpause {dag_id}`"
+            )
 
 
 class AsksAirflow(Protocol):
@@ -200,7 +206,7 @@ class LiveAirflows:
         run_types = dag.get("allowed_run_types")
         return DagState(
             exists=True,
-            paused=dag.get("is_paused") is True,
+            scheduling=scheduling_of(dag) or Scheduling.ACTIVE,
             stale=dag.get("is_stale") is True or dag.get("is_active") is False,
             manual=not isinstance(run_types, list) or "manual" in run_types,
             import_error=_import_error(client, dag) if dag.get("has_import_errors") is True else None,

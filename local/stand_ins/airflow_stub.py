@@ -61,6 +61,7 @@ class AirflowStub(LoopbackServer):
         expired: Tokens that are answered as expired.
         forbidden: DAGs that the caller may not touch.
         paused: DAGs that are paused.
+        draining: DAGs that are draining, as Airflow 3.4 knows it; all others are as in Airflow 3.3.
         stale: DAGs whose file is gone.
         broken: DAGs whose file cannot be imported, each with its trace.
         run_types: The run types that a DAG allows, where it does not allow all.
@@ -81,6 +82,7 @@ class AirflowStub(LoopbackServer):
         self.expired: set[str] = set()
         self.forbidden: set[str] = set()
         self.paused: set[str] = set()
+        self.draining: set[str] = set()
         self.stale: set[str] = set()
         self.broken: dict[str, str] = {}
         self.run_types: dict[str, list[Json]] = {}
@@ -178,6 +180,8 @@ class AirflowStub(LoopbackServer):
             "relative_fileloc": f"{dag_id}.py",
             "allowed_run_types": self.run_types.get(dag_id),
         }
+        if dag_id in self.draining:
+            dag["scheduling_state"] = "draining"
         if request.path.endswith("/details"):
             dag["params"] = self.params.get(dag_id, {})
         return Reply(200, dag)

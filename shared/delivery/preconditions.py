@@ -1,7 +1,7 @@
 """A rule's terms for starting a run, kept to: what Airflow is asked before the run, and after it.
 
-Only `hold` and `reject` make the run wait for the answer whether its DAG is paused. With `start` the
-question comes after the run, costs nobody a place, and its failure is of no consequence.
+Only `hold` and `reject` make the run wait for the answer whether its DAG is paused or draining. With `start`
+the question comes after the run, costs nobody a place, and its failure is of no consequence.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from shared.airflow.failure_table import AnswerClass, explain
 from shared.delivery.attempts import Attempts
 from shared.delivery.outcomes import Ending, EndingKind
-from shared.delivery.paused_dags import PausedDags
+from shared.delivery.paused_dags import PausedDags, Scheduling, scheduling_of
 from shared.errors import UnusableValue
 from shared.runs.provenance import RESERVED
 from shared.values.json_text import Json, JsonObject
@@ -20,7 +20,10 @@ from shared.values.times import parse_time, time_text
 if TYPE_CHECKING:
     from shared.runs.request import RunRequest
 
-_PAUSED: Final = "the DAG is paused"
+_WARNINGS: Final = {
+    Scheduling.PAUSED: "the DAG is paused: the run waits in Airflow until it is not",
+    Scheduling.DRAINING: "the DAG is draining: Airflow pauses it only after this run, too, has ended",
+}
 _HURRY: Final = 2.0
 """Seconds to wait for an answer that changes nothing but words."""
 
@@ -38,29 +41,34 @@ def start_on_terms(attempts: Attempts, request: "RunRequest", dags: PausedDags) 
         return superseded
     if request.terms.when_paused == "start":
         ending = attempts.run()
-        if (
-            ending.kind is not EndingKind.STARTED
-            or _paused(attempts, request, dags, hurried=True) is not True
-        ):
+        if ending.kind is not EndingKind.STARTED:
             return ending
-        return Ending(EndingKind.STARTED, ending.code, f"{_PAUSED}: the run waits in Airflow until it is not")
-    paused = _paused(attempts, request, dags)
-    return _while_paused(request) if paused is True else paused or attempts.run()
+        state = _scheduling(attempts, request, dags, hurried=True)
+        warning = _WARNINGS.get(state) if isinstance(state, Scheduling) else None
+        return Ending(EndingKind.STARTED, ending.code, warning) if warning else ending
+    state = _scheduling(attempts, request, dags)
+    if isinstance(state, Ending):
+        return state
+    return attempts.run() if state is Scheduling.ACTIVE else _not_active(request, state)
 
 
-def _while_paused(request: "RunRequest") -> Ending:
+def _not_active(request: "RunRequest", state: Scheduling) -> Ending:
     if request.terms.when_paused == "reject":
-        return Ending(EndingKind.REJECTED, "DagPaused", f"{_PAUSED}, and the rule starts nothing then")
-    return Ending(EndingKind.PAUSED, "DagPaused", f"{_PAUSED}, and the rule waits for it", counts=False)
+        return Ending(
+            EndingKind.REJECTED, "DagPaused", f"the DAG is {state}, and the rule starts nothing then"
+        )
+    return Ending(
+        EndingKind.PAUSED, "DagPaused", f"the DAG is {state}, and the rule waits for it", counts=False
+    )
 
 
-def _paused(
+def _scheduling(
     attempts: Attempts, request: "RunRequest", dags: PausedDags, *, hurried: bool = False
-) -> bool | Ending:
-    return dags.paused(request.dag_id, lambda: _ask(attempts, request, hurried=hurried))
+) -> Scheduling | Ending:
+    return dags.scheduling(request.dag_id, lambda: _ask(attempts, request, hurried=hurried))
 
 
-def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> bool | Ending:
+def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Scheduling | Ending:
     asked = attempts.question(
         lambda airflow, left: airflow.get_dag(request.dag_id, within=min(left, _HURRY) if hurried else left),
         wait=0.0 if hurried else None,
@@ -70,9 +78,9 @@ def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> bool | 
     answer, row = asked
     if row.answer_class is AnswerClass.MISSING_DAG:
         return Ending(EndingKind.MISSING_DAG, row.name, explain(row, answer))
-    paused = (answer.body or {}).get("is_paused")
-    if row.answer_class is AnswerClass.STARTED and isinstance(paused, bool):
-        return paused
+    state = scheduling_of(answer.body or {})
+    if row.answer_class is AnswerClass.STARTED and state is not None:
+        return state
     return Ending(
         EndingKind.ALARM, row.name, f"nobody can tell whether the DAG is paused: {explain(row, answer)}"
     )

@@ -11,6 +11,7 @@ from cli.main import main
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import Reply
+from shared.delivery.paused_dags import Scheduling
 from shared.errors import UpdraftError
 from shared.rules import load_rules
 from shared.values.json_text import JsonObject
@@ -56,7 +57,14 @@ def checks(answers: dict[str, DagState | UpdraftError], rules: str = RULES) -> l
             DagState(exists=False, hidden=True),
             "or none that this identity may read: deploy it, or change the",
         ),
-        (DagState(exists=True, paused=True), "its runs would wait: `airflow dags unpause smoke_tests`"),
+        (
+            DagState(exists=True, scheduling=Scheduling.DRAINING),
+            "`smoke_tests` is draining, and each run that is asked for delays that",
+        ),
+        (
+            DagState(exists=True, scheduling=Scheduling.PAUSED),
+            "its runs would wait: `airflow dags unpause smoke_tests`",
+        ),
         (DagState(exists=True, import_error="a.py: E"), "`smoke_tests` cannot be imported: a.py: E; mend it"),
         (
             DagState(exists=True, stale=True),
@@ -77,7 +85,7 @@ def test_a_dag_that_cannot_be_run_is_a_problem(state: DagState, told: str) -> No
 
 def test_everything_that_is_wrong_with_a_dag_is_told() -> None:
     """A DAG may be broken and paused at once."""
-    state = DagState(exists=True, paused=True, stale=True, import_error="SyntaxError")
+    state = DagState(exists=True, scheduling=Scheduling.PAUSED, stale=True, import_error="SyntaxError")
     swap, _ = checks({"smoke_tests": state, "load_orders": DagState(exists=True)})
     assert len(swap.problems) == 2
 

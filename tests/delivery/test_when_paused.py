@@ -10,10 +10,11 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.loopback_server import Request
 from shared.deciding.decide import Decision, decide
 from shared.delivery.outcomes import OutcomeKind
-from shared.delivery.paused_dags import FAILURE_KEPT, KEPT, PausedDags
+from shared.delivery.paused_dags import FAILURE_KEPT, KEPT, PausedDags, Scheduling, scheduling_of
 from shared.rules import load_rules
 from shared.runs.request import Terms
 from shared.stores.parking import Parked
+from shared.values.json_text import JsonObject
 from tests.support.clocks import SEEN, MonotonicClock
 from tests.support.delivery import DAG, Delivering, decision, event
 
@@ -162,19 +163,75 @@ def test_answers_are_kept_for_a_minute_and_failures_less() -> None:
     clock, asked = MonotonicClock(), []
     states = PausedDags(clock)
 
-    def answering(answer: bool | str) -> bool | str:  # noqa: FBT001 - the answer is the value
+    def answering(answer: Scheduling | str) -> Scheduling | str:
         asked.append(answer)
         return answer
 
-    assert states.paused("a", lambda: answering(True)) is True
+    paused, active, none = Scheduling.PAUSED, Scheduling.ACTIVE, "no answer"
+    assert states.scheduling("a", lambda: answering(paused)) is paused
     clock.sleep(KEPT - 1)
-    assert states.paused("a", lambda: answering(False)) is True
-    assert states.paused("b", lambda: answering("no answer")) == "no answer"
+    assert states.scheduling("a", lambda: answering(active)) is paused
+    assert states.scheduling("b", lambda: answering(none)) == none
     clock.sleep(1)
-    assert states.paused("a", lambda: answering(False)) is False
+    assert states.scheduling("a", lambda: answering(active)) is active
     clock.sleep(FAILURE_KEPT - 1)
-    assert states.paused("b", lambda: answering(False)) is False
-    assert asked == [True, "no answer", False, False]
+    assert states.scheduling("b", lambda: answering(active)) is active
+    assert asked == [paused, none, active, active]
+
+
+def test_a_draining_dag_gets_no_run(stub: AirflowStub, delivering: Delivering) -> None:
+    """With `hold` the drain comes to its end: the event waits until the DAG is active again."""
+    stub.draining.add(DAG)
+    held = delivering.relay.deliver(event(), on_terms(when_paused="hold"))
+    assert (held.kind, held.code, stub.runs) == (OutcomeKind.PARKED, "DagPaused", {})
+    assert held.attempt == 1
+    assert "the DAG is draining, and the rule waits for it" in held.reason
+    stub.draining.clear()
+    stub.paused.add(DAG)  # as Airflow does at the end of a drain
+    still = Delivering(stub.url)
+    assert still.relay.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.PARKED
+    stub.paused.clear()
+    fresh = Delivering(stub.url)
+    assert fresh.relay.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.STARTED
+
+
+def test_a_draining_dag_rejects_where_the_rule_says_so(stub: AirflowStub, delivering: Delivering) -> None:
+    """With `reject` an event for a draining DAG is a dead letter, as for a paused one."""
+    stub.draining.add(DAG)
+    outcome = delivering.relay.deliver(event(), on_terms(when_paused="reject"))
+    assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.REJECTED, "DagPaused", {})
+    assert "the DAG is draining" in outcome.reason
+
+
+def test_a_draining_dag_is_started_with_a_warning(stub: AirflowStub, delivering: Delivering) -> None:
+    """With `start` the run is started, and the outcome says that it delays the drain."""
+    stub.draining.add(DAG)
+    outcome = delivering.relay.deliver(event(), decision())
+    assert (outcome.kind, len(stub.runs)) == (OutcomeKind.STARTED, 1)
+    assert "the DAG is draining" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("dag", "state"),
+    [
+        ({"is_paused": False}, Scheduling.ACTIVE),
+        ({"is_paused": True}, Scheduling.PAUSED),
+        ({"is_paused": False, "scheduling_state": "active"}, Scheduling.ACTIVE),
+        ({"is_paused": False, "scheduling_state": "draining"}, Scheduling.DRAINING),
+        ({"is_paused": True, "scheduling_state": "paused"}, Scheduling.PAUSED),
+        ({"is_paused": True, "scheduling_state": "active"}, Scheduling.PAUSED),
+        ({"is_paused": False, "scheduling_state": "paused"}, Scheduling.PAUSED),
+        ({"is_paused": False, "scheduling_state": None}, Scheduling.ACTIVE),
+        ({"is_paused": False, "scheduling_state": ["draining"]}, Scheduling.ACTIVE),
+        ({"is_paused": False, "scheduling_state": "new in Airflow 4"}, Scheduling.ACTIVE),
+        ({"scheduling_state": "draining"}, None),
+        ({"is_paused": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_state_of_a_dag_is_what_airflow_says(dag: JsonObject, state: Scheduling | None) -> None:
+    """Every version's way to say it is read; without `is_paused` nobody can tell."""
+    assert scheduling_of(dag) is state
 
 
 def test_each_rule_has_its_greatest_age(stub: AirflowStub, delivering: Delivering) -> None:

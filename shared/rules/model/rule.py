@@ -190,8 +190,8 @@ class RuleSpec(StrictModel):
     coalesce: Coalesce | None = Field(default=None, description="How a burst of events becomes one run.")
     when_paused: Literal["start", "hold", "reject"] = Field(
         default="start",
-        description="While the DAG is paused: `start` a run that waits in Airflow, `hold` the event until it "
-        "is not, or `reject` it.",
+        description="While the DAG is paused or draining: `start` a run, which waits in Airflow or delays "
+        "the drain; `hold` the event until the DAG is active; or `reject` it.",
     )
     max_age: str = Field(
         default="24h",
