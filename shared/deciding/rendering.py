@@ -13,6 +13,7 @@ from shared.runs.claim_check import claim_check
 from shared.runs.ids import keyed, run_id_for_event, run_id_for_key, run_id_for_window, run_id_prefix
 from shared.runs.provenance import provenance
 from shared.runs.request import CallbackTerms, Latest, RunRequest, Terms
+from shared.values.reserved_keys import check_reserved_keys
 from shared.values.storable import check_size, clean_text
 from shared.values.times import parse_time, time_text
 from shared.values.wording import MAX_SHOWN, clipped
@@ -61,6 +62,7 @@ class Rendering:
         key = _key(rule.dedupe_by, scope, "dedupe_by") if rule.dedupe_by and not burst else None
         conf = rule.conf.render(scope)
         assert isinstance(conf, dict)
+        check_reserved_keys(conf, remedy="remove it on purpose with `| without_reserved`")
         conf["_updraft"] = identity = provenance(rule.name, event, burst.window if burst else key)
         whole = None
         if burst is not None:

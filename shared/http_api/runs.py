@@ -16,6 +16,7 @@ from shared.rules import Rules
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.rule import DAG_ID
 from shared.values.json_text import Json, JsonObject
+from shared.values.reserved_keys import check_reserved_keys
 from shared.values.storable import MAX_CONF_BYTES, check_size, clean_text, to_json
 from shared.values.times import parse_time, time_text
 from shared.web import CallRefused, Reply, Request, bearer, read_object
@@ -118,6 +119,10 @@ def _conf(conf: Json) -> JsonObject:
         raise CallRefused(400, "bad_body", "conf has to be a JSON object")
     if "_updraft" in conf:
         raise CallRefused(400, "bad_body", "the conf key _updraft is reserved: this app writes it")
+    try:
+        check_reserved_keys(conf, remedy="leave it out")
+    except UnusableValue as error:
+        raise CallRefused(400, "bad_body", str(error)) from None
     try:
         clean: Any = to_json(conf)
         check_size(clean)

@@ -76,6 +76,16 @@ def test_samples_show_what_is_wrong(rules: Path, samples: Path, capsys: pytest.C
     assert "3 problems found" in err
 
 
+def test_samples_show_the_keys_that_airflow_reserves(
+    rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sample whose conf Airflow 3.4 would refuse is a problem, with the key's path."""
+    (samples / "inner" / "order.json").write_text(json.dumps({**ORDER, "data": {"n": [{"__type": "N"}]}}))
+    assert main(["validate", "--rules", str(rules), "--samples", str(samples)]) == 1
+    err = capsys.readouterr().err
+    assert "order.json: rule `order` matches, but cannot be rendered: conf.n[0].__type: Airflow 3.4" in err
+
+
 def test_a_sample_that_cannot_be_read_is_a_problem(
     rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,6 +57,19 @@ class TestStart:
         caller.start("smoke_two", Idempotency_Key="k-1")
         assert len(caller.stub.runs) == 3
 
+    @pytest.mark.parametrize(
+        ("conf", "path"),
+        [({"__type": 1}, "conf.__type"), ({"site": [{"x": {"__data__": 1}}]}, "conf.site[0].x.__data__")],
+    )
+    def test_a_key_that_airflow_reserves_is_named(
+        self, caller: Caller, conf: dict[str, object], path: str
+    ) -> None:
+        """A conf with such a key at any depth gets 400 with the key's path, and starts nothing."""
+        answer = caller.start(body={"conf": conf})
+        assert answer.status_code == 400
+        assert path in answer.json()["detail"]
+        assert caller.stub.runs == {}
+
     def test_another_callers_key_is_another_run(self, caller: Caller) -> None:
         """Nobody can take a run's place by guessing somebody's key."""
         caller.start(Idempotency_Key="k-1")

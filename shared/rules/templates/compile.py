@@ -21,6 +21,7 @@ from shared.rules.templates.scope import (
     missing_message,
 )
 from shared.values.json_text import Json
+from shared.values.reserved_keys import RESERVED_KEYS
 from shared.values.storable import MAX_TEXT, clean_text, to_json, to_text
 
 MAX_SOURCE: Final = 4_096
@@ -181,6 +182,8 @@ def compile_json(
         names: What the templates may name.
     """
     if isinstance(value, dict):
+        for name in sorted(RESERVED_KEYS & value.keys()):
+            report((*path, name), f"Airflow 3.4 and newer refuse the key `{name}` in a conf; rename it")
         members = {
             clean_text(name): compile_json(item, report, (*path, name), names=names)
             for name, item in value.items()

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from shared.errors import TemplateError
 from shared.rules.templates.scope import MISSING, member, missing_message
 from shared.values.json_text import Json
+from shared.values.reserved_keys import without_reserved_keys
 from shared.values.storable import MAX_TEXT, to_text
 from shared.values.times import parse_time
 
@@ -155,6 +156,11 @@ def path_parts(value: object) -> list[str]:
     return [part for part in text.split("/") if part]
 
 
+def without_reserved(value: object) -> object:
+    """Give the value without the keys that Airflow 3.4 refuses, as in `{{ data | without_reserved }}`."""
+    return without_reserved_keys(value)
+
+
 def read_time(value: object) -> datetime:
     """Give a time, in UTC; written out as RFC 3339, as in `{{ (time | parse_time).hour }}`."""
     return value if isinstance(value, datetime) else parse_time(to_text(value))
@@ -188,6 +194,7 @@ FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "tojson": lambda value: to_text([value])[1:-1],
     "trim": trim,
     "upper": upper,
+    "without_reserved": without_reserved,
 }
 """Every filter but `default` (and `d`), which the sandbox gives."""
 
