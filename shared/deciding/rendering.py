@@ -69,6 +69,7 @@ class Rendering:
             identity["window"] = {
                 "by": clean_text(clipped(burst.key, MAX_SHOWN)),
                 "events": len(burst.events),
+                **({"undated": burst.undated} if burst.undated else {}),
             }
             run_id = run_id_for_window(rule.name, burst.key, burst.window)
             conf, whole = claim_check(conf, burst.conf_url)
@@ -80,7 +81,7 @@ class Rendering:
         if rule.latest_by is not None and not burst:
             latest_key = _key(rule.latest_by, scope, "latest_by")
             run_id = keyed(run_id, rule.name, latest_key)
-            latest = Latest(run_id_prefix(rule.name, latest_key), _event_time(event))
+            latest = Latest(run_id_prefix(rule.name, latest_key), _place_in_order(event))
         check_size(conf)
         note = rule.note.render_text(scope) if rule.note else _default_note(rule, event, burst)
         return RunRequest(
@@ -109,11 +110,13 @@ def _key(template: Template, scope: dict[str, object], name: str) -> str:
     return text
 
 
-def _event_time(event: Event) -> str | None:
+def _place_in_order(event: Event) -> str:
+    """Return the time that `latest_by` compares; without one nobody knows what the event is older than."""
     try:
         return time_text(parse_time(event.time or ""))
-    except UnusableValue:
-        return None
+    except UnusableValue as error:
+        lacks = "has no time" if event.time is None else f"has a time that cannot be read: {error}"
+        raise TemplateError(f"latest_by: the event {lacks}, so it is neither older nor newer") from error
 
 
 def _time(template: Template | None, scope: dict[str, object], name: str) -> str | None:
@@ -137,7 +140,10 @@ def _default_note(rule: Rule, event: Event, burst: Burst | None) -> str:
     about = event.subject or event.source
     when = f" at {event.time}" if event.time else ""
     why = f" ({rule.description})" if rule.description else ""
-    of = f"{len(burst.events)} events of `{clipped(burst.key, MAX_SHOWN)}`, the newest is " if burst else ""
+    of = ""
+    if burst:
+        undated = f" ({burst.undated} without a time)" if burst.undated else ""
+        of = f"{len(burst.events)} events{undated} of `{clipped(burst.key, MAX_SHOWN)}`, the newest is "
     note = (
         f"Started by the Updraft rule `{rule.name}`{why}: {of}event `{event.type}` about "
         f"{clipped(about, MAX_SHOWN)}{when}, id {clipped(event.id, MAX_SHOWN)}."

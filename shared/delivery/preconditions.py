@@ -87,20 +87,21 @@ def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Schedul
 
 
 _SUPERSEDED: Final = "Superseded"
+_NO_ORDER: Final = "NoOrder"
 
 
 def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
     """Return how a delivery ends because of newer runs, or because nobody knows; None where it may start.
 
-    Events of the same time do not supersede each other, and one without a time has no place in the order:
-    it is started.
+    Events of the same time do not supersede each other. A run of the key whose conf does not say when its
+    event happened is neither older nor newer: nobody knows, and nothing is started.
 
     Args:
         attempts: The tries at Airflow that this delivery has.
         request: The run.
     """
     latest = request.terms.latest
-    if latest is None or latest.time is None:
+    if latest is None:
         return None
     asked = attempts.question(
         lambda airflow, left: airflow.newest_runs(request.dag_id, latest.prefix, within=left)
@@ -115,12 +116,30 @@ def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
     times = dict(_times(answer.body or {}, latest.prefix))
     if request.dag_run_id in times:
         return None  # it has started before; Airflow will say so
+    return _compared(times, parse_time(latest.time))
+
+
+def _compared(times: dict[str, datetime | None], ours: datetime) -> Ending | None:
+    """Return how a delivery ends because of the runs of its key; None where none of them is of a newer event.
+
+    Args:
+        times: When the events of the runs happened, by the runs' ids.
+        ours: When the event of this delivery did.
+    """
     dated = [(time, run_id) for run_id, time in times.items() if time is not None]
-    if not dated or max(dated)[0] <= parse_time(latest.time):
+    if dated and max(dated)[0] > ours:
+        newest, run_id = max(dated)
+        return Ending(
+            EndingKind.SUPERSEDED, _SUPERSEDED, f"run {run_id} is of a newer event, of {time_text(newest)}"
+        )
+    undated = next((run_id for run_id, time in times.items() if time is None), None)
+    if undated is None:
         return None
-    newest, run_id = max(dated)
     return Ending(
-        EndingKind.SUPERSEDED, _SUPERSEDED, f"run {run_id} is of a newer event, of {time_text(newest)}"
+        EndingKind.ALARM,
+        _NO_ORDER,
+        f"the conf of run {undated} does not say when its event happened, so nobody knows which is newer: "
+        "let this app's identity read the run's conf, or delete the run",
     )
 
 

@@ -9,7 +9,7 @@ from shared.errors import UnusableValue
 from shared.event import Event
 from shared.values.times import parse_time
 
-_UNDATED: Final = datetime.min.replace(tzinfo=UTC)
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +43,39 @@ class Burst:
 
     @property
     def newest(self) -> Event:
-        """The event whose attributes the rule's templates see beside `events`."""
-        return self.events[-1]
+        """The event whose attributes the rule's templates see beside `events`.
+
+        It is the last one whose time can be read; the last to arrive, where no time can.
+        """
+        dated = [event for event in self.events if _time(event) is not None]
+        return (dated or self.events)[-1]
+
+    @property
+    def undated(self) -> int:
+        """How many of the events have no time that can be read: nobody knows where they belong."""
+        return sum(_time(event) is None for event in self.events)
 
 
 def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
     """Return each event once, the oldest first.
 
     Args:
-        events: In the order of their arrival, which decides between those of the same time. Events without a
-            time that can be read come first.
+        events: In the order of their arrival, which decides between those of the same time. An event without
+            a time that can be read is neither the oldest nor the newest: it follows the one that arrived
+            before it.
     """
     once: dict[tuple[str, str], Event] = {}
     for event in events:
         once.setdefault((event.source, event.id), event)
-    return tuple(sorted(once.values(), key=_time))
+    placed: list[tuple[datetime, Event]] = []
+    for event in once.values():
+        before = placed[-1][0] if placed else _BEGINNING
+        placed.append((_time(event) or before, event))
+    return tuple(event for _, event in sorted(placed, key=lambda each: each[0]))
 
 
-def _time(event: Event) -> datetime:
+def _time(event: Event) -> datetime | None:
     try:
         return parse_time(event.time or "")
     except UnusableValue:
-        return _UNDATED
+        return None

@@ -192,8 +192,8 @@ class _Compiler:
             logical_date=self._template(spec.start.logical_date, (*start, "logical_date"), names),
             run_after=self._template(spec.start.run_after, (*start, "run_after"), names),
             dedupe_by=self._identity(spec.dedupe_by, (*path, "dedupe_by")),
-            latest_by=self._template(spec.latest_by, (*path, "latest_by")),
-            coalesce_by=self._template(by, (*path, "coalesce", "by")),
+            latest_by=self._template(spec.latest_by, (*path, "latest_by"), key=True),
+            coalesce_by=self._template(by, (*path, "coalesce", "by"), key=True),
         )
 
     def _connection(self, spec: RuleSpec, start: Path) -> str:
@@ -238,16 +238,18 @@ class _Compiler:
         return tuple(found)
 
     def _identity(self, source: str | None, path: Path) -> Template | None:
-        template = self._template(source, path)
+        template = self._template(source, path, key=True)
         if template is not None and template.constant:
             self._mistakes.add(path, "holds no {{ expression }}, so all events would have one run together")
         return template
 
-    def _template(self, source: str | None, path: Path, names: frozenset[str] = NAMES) -> Template | None:
+    def _template(
+        self, source: str | None, path: Path, names: frozenset[str] = NAMES, *, key: bool = False
+    ) -> Template | None:
         if source is None:
             return None
         try:
-            return compile_template(source, names=names)
+            return compile_template(source, names=names, key=key)
         except TemplateError as error:
             self._mistakes.add(path, str(error))
             return None

@@ -28,11 +28,11 @@ class Latest:
 
     Attributes:
         prefix: The beginning of the ids of all runs of the key.
-        time: When this event happened, RFC 3339 in UTC; None where it does not say.
+        time: When this event happened, RFC 3339 in UTC.
     """
 
     prefix: str
-    time: str | None
+    time: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`latest_by`: an older event does not start once a newer one of its key has."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,14 +78,19 @@ def test_events_of_the_same_time_both_start(delivering: Delivering, rules: Rules
         assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
 
 
-@pytest.mark.parametrize("time", [None, "yesterday"])
-def test_an_event_without_a_time_starts(
+@pytest.mark.parametrize("time", [None, "", "yesterday", "2026-13-01T00:00:00Z"])
+def test_an_event_without_a_time_is_a_dead_letter(
     stub: AirflowStub, delivering: Delivering, rules: Rules, time: str | None
 ) -> None:
-    """What cannot be put into the order is started, and supersedes nothing."""
-    for one in (changed(5), changed(1, time=time), changed(6)):
-        assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
-    assert len(stub.runs) == 3
+    """What is neither older nor newer starts nothing, whatever came before it, and the letter says why."""
+    odd = replace(changed(1), time=time)
+    for before in ((), (changed(5),)):
+        for one in before:
+            assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
+        outcome = delivering.relay.deliver(odd, decided(rules, odd))
+        assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "TemplateError")
+        assert outcome.reason.startswith("latest_by: the event has ")
+    assert len(stub.runs) == 1
 
 
 def test_a_redelivery_is_a_duplicate(delivering: Delivering, rules: Rules) -> None:
@@ -122,9 +128,7 @@ def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering, 
         None,
         "no list",
         [None, "text", {}, {"dag_run_id": 7}],
-        [{"dag_run_id": "{prefix}x", "conf": None}],
-        [{"dag_run_id": "{prefix}x", "conf": {"_updraft": {"event": {"time": "yesterday"}}}}],
-        [{"dag_run_id": "{prefix}x", "conf": {"_updraft": {"event": {"time": 7}}}}],
+        [{"dag_run_id": "other__x", "conf": None}],
         [{"dag_run_id": "other__x", "conf": {"_updraft": {"event": {"time": "2027-01-01T00:00:00Z"}}}}],
     ],
 )
@@ -134,7 +138,7 @@ def test_runs_that_say_nothing_supersede_nothing(
     rules: Rules,
     runs: Any,  # noqa: ANN401 - any JSON
 ) -> None:
-    """Runs of other keys, and runs whose conf has no time, do not keep an event from starting."""
+    """Runs of other keys do not keep an event from starting, whatever their confs are."""
     prefix = run_id_prefix("latest", "north")
     for run in runs if isinstance(runs, list) else ():
         if isinstance(run, dict) and isinstance(run.get("dag_run_id"), str):
@@ -142,6 +146,47 @@ def test_runs_that_say_nothing_supersede_nothing(
     stub.inject(200, {"dag_runs": runs}, when=lists)
     outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
     assert outcome.kind is OutcomeKind.STARTED
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        None,
+        "***",
+        {},
+        {"_updraft": "***"},
+        {"_updraft": {"event": {}}},
+        {"_updraft": {"event": {"time": None}}},
+        {"_updraft": {"event": {"time": "yesterday"}}},
+        {"_updraft": {"event": {"time": 7}}},
+    ],
+)
+def test_a_run_that_does_not_say_its_time_is_not_taken_for_the_oldest(
+    stub: AirflowStub,
+    delivering: Delivering,
+    rules: Rules,
+    conf: Any,  # noqa: ANN401 - any JSON
+) -> None:
+    """Where a run of the key hides when its event happened, an event waits for a person."""
+    hidden: Any = {"dag_run_id": f"{run_id_prefix('latest', 'north')}x", "conf": conf}
+    stub.inject(200, {"dag_runs": [hidden]}, when=lists)
+    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.PARKED, "NoOrder", {})
+    assert "does not say when its event happened" in outcome.reason
+    assert outcome.retry_in is not None
+    assert outcome.retry_in >= 900
+
+
+def test_a_newer_run_supersedes_beside_one_that_does_not_say(
+    stub: AirflowStub, delivering: Delivering, rules: Rules
+) -> None:
+    """One run that is known to be newer is enough."""
+    prefix = run_id_prefix("latest", "north")
+    newer: Any = {"_updraft": {"event": {"time": "2027-01-01T00:00:00Z"}}}
+    runs: Any = [{"dag_run_id": f"{prefix}x", "conf": None}, {"dag_run_id": f"{prefix}y", "conf": newer}]
+    stub.inject(200, {"dag_runs": runs}, when=lists)
+    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    assert outcome.kind is OutcomeKind.SUPERSEDED
 
 
 def test_airflow_2_is_asked_for_its_newest_runs(stub: AirflowStub) -> None:

@@ -1,7 +1,9 @@
 """Bursts: what a rule with `coalesce` makes of its events, from their arrival to the window's run."""
 
+import itertools
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -269,7 +271,44 @@ def test_events_without_a_time_come_first_as_they_arrived() -> None:
         event(id="earlier", time="2026-11-01T13:30:00+02:00"),
         event(id="same", time="2026-11-01T12:00:00Z"),
     ]
-    assert [each.id for each in in_order(events)] == ["none", "odd", "earlier", "later", "same"]
+    assert [each.id for each in in_order(events)] == ["earlier", "later", "none", "odd", "same"]
+
+
+UNDATED = st.lists(st.none() | st.just("yesterday") | st.integers(0, 9), min_size=1, max_size=8)
+
+
+@given(UNDATED)
+def test_an_event_without_a_time_is_neither_the_oldest_nor_the_newest(times: list[str | int | None]) -> None:
+    """It follows the one that arrived before it, the newest has a time, and all of them are counted."""
+    moments = [f"2026-11-01T12:00:0{each}Z" if isinstance(each, int) else each for each in times]
+    events = [event(id=str(number), time=moment) for number, moment in enumerate(moments)]
+    ordered = in_order(events)
+    burst = Burst(WINDOW, "north", ordered)
+    dated = [each for each, time in zip(events, times, strict=True) if isinstance(time, int)]
+    assert burst.undated == len(events) - len(dated)
+    assert [each for each in ordered if each in dated] == sorted(dated, key=lambda each: str(each.time))
+    if dated:
+        assert burst.newest.time == max(str(each.time) for each in dated)
+        assert burst.newest in dated
+    else:
+        assert burst.newest == events[-1]
+    for before, one in itertools.pairwise(events):
+        if one not in dated:
+            assert ordered[ordered.index(one) - 1] == before
+
+
+def test_the_run_says_how_many_events_have_no_time(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Events whose place is not known are counted in the run's conf and named in its note."""
+    arrive(intake, opened(2), replace(opened(3), time=None), opened(1))
+    close(intake, delivering)
+    (conf,) = confs(stub)
+    assert conf["ids"] == ["e-1", "e-2", "e-3"]
+    assert conf["newest"] == "e-2"
+    assert conf["_updraft"]["window"] == {"by": "north", "events": 3, "undated": 1}
+    (run,) = stub.runs.values()
+    assert "3 events (1 without a time) of `north`" in str(run["note"])
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from shared.errors import TemplateError, UnusableValue
+from shared.rules.templates.presence import blank_message, written_absence
 from shared.rules.templates.scope import (
     MISSING,
     NAMES,
@@ -68,12 +69,14 @@ class Template:
         return to_text(self.render(scope))
 
 
-def compile_template(source: str, *, names: frozenset[str] = NAMES) -> Template:
+def compile_template(source: str, *, names: frozenset[str] = NAMES, key: bool = False) -> Template:
     """Compile one text of rules.yaml.
 
     Args:
         source: Text with or without Jinja2 in it.
         names: What it may name.
+        key: Whether it gives a key, as `dedupe_by` does: then all that it reads has to be there, and a null
+            or empty value raises, whatever the template makes of it (`key_sandbox.py`).
 
     Raises:
         TemplateError: The template is wrong in itself; says how, and what was meant.
@@ -83,23 +86,28 @@ def compile_template(source: str, *, names: frozenset[str] = NAMES) -> Template:
         return Template(source, constant=True, evaluate=lambda _: text)
     if len(source) > MAX_SOURCE:
         raise TemplateError(f"the template is {len(source):,} characters long, more than {MAX_SOURCE:,}")
-    return Template(source, constant=False, evaluate=_paths_alone(source, names) or _jinja(source, names))
+    evaluate = _paths_alone(source, names, key=key) or _jinja(source, names, key=key)
+    return Template(source, constant=False, evaluate=evaluate)
 
 
 @lru_cache(maxsize=1_024)
-def _jinja(source: str, names: frozenset[str]) -> Evaluate:
+def _jinja(source: str, names: frozenset[str], *, key: bool) -> Evaluate:
     """Compile with Jinja2, which costs about 1 ms; a template that stands in many rules is compiled once."""
     from shared.rules.templates.sandbox import compile_with_jinja  # noqa: PLC0415 - imports jinja2: see above
 
-    return compile_with_jinja(source, names)
+    if not key:
+        return compile_with_jinja(source, names)
+    from shared.rules.templates.key_sandbox import key_dialect  # noqa: PLC0415 - as above
+
+    return compile_with_jinja(source, names, key_dialect())
 
 
-def _paths_alone(source: str, names: frozenset[str] = NAMES) -> Evaluate | None:
+def _paths_alone(source: str, names: frozenset[str] = NAMES, *, key: bool = False) -> Evaluate | None:
     """Compile a template that is nothing but text and paths; None where it is more than that."""
     stripped = source.strip()
     only = _PATH.fullmatch(stripped)
     if only:
-        return _path(only[1], names)
+        return _path(only[1], names, key=key)
     pieces: list[str | Evaluate] = []
     for index, piece in enumerate(_PATH.split(source)):
         if index % 2 == 0:
@@ -107,14 +115,14 @@ def _paths_alone(source: str, names: frozenset[str] = NAMES) -> Evaluate | None:
                 return None  # the finer points of Jinja's text are Jinja's
             pieces.append(piece)
         else:
-            path = _path(piece, names)
+            path = _path(piece, names, key=key)
             if path is None:
                 return None
             pieces.append(path)
     return _text_of(pieces)
 
 
-def _path(dotted: str, names: frozenset[str]) -> Evaluate | None:
+def _path(dotted: str, names: frozenset[str], *, key: bool) -> Evaluate | None:
     """Compile `a.b.c`; None for a first name that Jinja must judge (a keyword, or unknown)."""
     first, *rest = dotted.split(".")
     if first not in names:
@@ -132,6 +140,8 @@ def _path(dotted: str, names: frozenset[str]) -> Evaluate | None:
             if inner is MISSING:
                 raise TemplateError(missing_message(value, name, of=".".join([first, *rest[:position]])))
             value = inner
+        if key and (lacks := written_absence(value)):
+            raise TemplateError(blank_message(f"`{dotted}`", lacks))
         return value
 
     return evaluate

@@ -16,6 +16,8 @@ This module imports jinja2, so it is imported itself only when the first templat
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from jinja2 import StrictUndefined, Undefined, nodes
@@ -67,16 +69,37 @@ _RENDERING_ERRORS: Final = (
 )
 
 _RESULT: Final = "result"
-_CONCATENATE: Final = "_concatenate"
+CONCATENATE: Final = "_concatenate"
+"""The filter that stands for `~`."""
 _spent = threading.local()
 
 
-def compile_with_jinja(text: str, names: frozenset[str] = NAMES) -> Callable[[Mapping[str, Any]], object]:
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one kind of template allows beyond the syntax.
+
+    Attributes:
+        environment: Looks up members, and has the filters and tests.
+        prepare: Changes an allowed syntax tree before it is compiled.
+        scope: Changes what the template sees.
+        check: Looks at an expression's value; raises TemplateError.
+    """
+
+    environment: "Environment"
+    prepare: Callable[[nodes.Node], nodes.Node] = lambda node: node
+    scope: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda scope: scope
+    check: Callable[[object], None] = lambda _: None
+
+
+def compile_with_jinja(
+    text: str, names: frozenset[str] = NAMES, dialect: Dialect | None = None
+) -> Callable[[Mapping[str, Any]], object]:
     """Compile a template into a function from the scope to its value.
 
     Args:
         text: Jinja2 source from rules.yaml, never from an event.
         names: What it may name.
+        dialect: The kind of template; None for the usual one.
 
     Returns:
         A function that evaluates the template. Where it is exactly one `{{ expression }}` the value has
@@ -85,30 +108,32 @@ def compile_with_jinja(text: str, names: frozenset[str] = NAMES) -> Callable[[Ma
     Raises:
         TemplateError: The syntax is wrong, or uses something that is not available or not defined.
     """
-    environment = _environment()
+    dialect = dialect or _usual()
+    environment = dialect.environment
     try:
         tree = environment.parse(text)
         _check(tree, names)
         expression = _only_expression(tree if text == text.strip() else environment.parse(text.strip()))
-        tree = _Concatenations().visit(tree)
         if expression is None:
-            return _texts(environment.from_string(tree))
-        expression = cast("nodes.Expr", _Concatenations().visit(expression))
+            tree = _Concatenations().visit(dialect.prepare(tree))
+            return _texts(environment.from_string(tree), dialect)
+        expression = cast("nodes.Expr", _Concatenations().visit(dialect.prepare(expression)))
         assign = nodes.Assign(nodes.Name(_RESULT, "store", lineno=1), expression, lineno=1)
-        return _values(environment.from_string(nodes.Template([assign], lineno=1)))
+        return _values(environment.from_string(nodes.Template([assign], lineno=1)), dialect)
     except JinjaError as error:
         raise TemplateError(f"{error.message or type(error).__name__}") from error
     except RecursionError as error:
         raise TemplateError("the template is nested too deeply") from error
 
 
-def _texts(template: Any) -> Callable[[Mapping[str, Any]], object]:  # noqa: ANN401 - Jinja's Template
+def _texts(template: Any, dialect: Dialect) -> Callable[[Mapping[str, Any]], object]:  # noqa: ANN401 - Jinja's Template
     def evaluate(scope: Mapping[str, Any]) -> object:
         _spent.work = 0
         pieces: list[str] = []
         size = 0
         try:
-            for piece in template.root_render_func(template.new_context(scope, shared=True)):
+            context = template.new_context(dialect.scope(scope), shared=True)
+            for piece in template.root_render_func(context):
                 pieces.append(piece)
                 size += len(piece)
                 if size > MAX_TEXT:
@@ -120,16 +145,17 @@ def _texts(template: Any) -> Callable[[Mapping[str, Any]], object]:  # noqa: ANN
     return evaluate
 
 
-def _values(template: Any) -> Callable[[Mapping[str, Any]], object]:  # noqa: ANN401 - Jinja's Template
+def _values(template: Any, dialect: Dialect) -> Callable[[Mapping[str, Any]], object]:  # noqa: ANN401 - Jinja's Template
     def evaluate(scope: Mapping[str, Any]) -> object:
         _spent.work = 0
-        context = template.new_context(scope, shared=True)
         try:
+            context = template.new_context(dialect.scope(scope), shared=True)
             for _ in template.root_render_func(context):
                 pass
             value = context.vars[_RESULT]
             if isinstance(value, Undefined):
                 str(value)  # raises what is undefined
+            dialect.check(value)
         except _RENDERING_ERRORS as error:
             raise _explained(error) from error
         return value
@@ -184,7 +210,7 @@ def _problem(node: nodes.Node, names: frozenset[str], optional: bool) -> str | N
     if isinstance(node, nodes.Filter):
         return _filter_problem(node)
     if isinstance(node, nodes.Test):
-        return _word_problem("test", node.name, set(_TESTS))
+        return _word_problem("test", node.name, set(TESTS))
     return None
 
 
@@ -237,7 +263,7 @@ class _Concatenations(NodeTransformer):
         """Return the filter in place of the operator."""
         self.generic_visit(node)
         parts = nodes.List(node.nodes, lineno=node.lineno)
-        return nodes.Filter(parts, _CONCATENATE, [], [], None, None, lineno=node.lineno)
+        return nodes.Filter(parts, CONCATENATE, [], [], None, None, lineno=node.lineno)
 
 
 # --- the environment --------------------------------------------------------------------------------------
@@ -249,10 +275,10 @@ def _spend(amount: int) -> None:
         raise TemplateError(f"makes more than {MAX_WORK:,} characters on the way; make the template simpler")
 
 
-def _counted(make: Callable[..., object]) -> Callable[..., object]:
+def counted(make: Callable[..., object]) -> Callable[..., object]:
     """Count what a filter takes and makes against the evaluation's budget."""
 
-    def counted(value: object, *args: object, **kwargs: object) -> object:
+    def bounded(value: object, *args: object, **kwargs: object) -> object:
         if isinstance(value, Undefined):
             str(value)  # raises what is undefined
         if isinstance(value, str):
@@ -261,7 +287,7 @@ def _counted(make: Callable[..., object]) -> Callable[..., object]:
         _spend(len(made) if isinstance(made, (str, list, Mapping)) else 1)
         return made
 
-    return counted
+    return bounded
 
 
 def _default(
@@ -273,7 +299,7 @@ def _default(
     return otherwise if isinstance(value, Undefined) or (boolean and not value) else value
 
 
-_TESTS: Final[Mapping[str, Callable[[object], bool]]] = {
+TESTS: Final[Mapping[str, Callable[[object], bool]]] = {
     "boolean": lambda value: isinstance(value, bool),
     "defined": lambda value: not isinstance(value, Undefined),
     "mapping": lambda value: isinstance(value, Mapping),
@@ -285,7 +311,7 @@ _TESTS: Final[Mapping[str, Callable[[object], bool]]] = {
 }
 
 
-class _Environment(ImmutableSandboxedEnvironment):
+class Environment(ImmutableSandboxedEnvironment):
     """Members of JSON alone, bounded arithmetic, and messages that name what is missing."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
@@ -319,7 +345,7 @@ def _bits(value: float) -> int:
     return value.bit_length() if isinstance(value, int) else 0
 
 
-class _Missing(StrictUndefined):
+class Missing(StrictUndefined):
     """Says which name of the scope the event does not have."""
 
     __slots__ = ()
@@ -329,25 +355,35 @@ class _Missing(StrictUndefined):
         return self._undefined_hint or absent_name(self._undefined_name or "?", NAMES)
 
 
-_environment_lock = threading.Lock()
-_made: list[_Environment] = []
+def make_environment(
+    kind: type[Environment],
+    finalize: Callable[[object], object],
+    filters: Mapping[str, Callable[..., object]],
+    tests: Mapping[str, Callable[[object], bool]],
+) -> Environment:
+    """Return an environment with these filters and tests, and no others.
+
+    Args:
+        kind: Its class.
+        finalize: Writes a value within text.
+        filters: By name.
+        tests: By name.
+    """
+    environment = kind(undefined=Missing, finalize=finalize, cache_size=0, optimized=False, autoescape=False)
+    environment.globals.clear()
+    environment.filters.clear()
+    environment.filters.update(filters)
+    environment.tests.clear()
+    environment.tests.update(tests)
+    return environment
 
 
-def _environment() -> _Environment:
-    """Return the process's one environment, made when the first template is compiled."""
-    with _environment_lock:
-        if not _made:
-            environment = _Environment(
-                undefined=_Missing, finalize=_finalize, cache_size=0, optimized=False, autoescape=False
-            )
-            environment.globals.clear()
-            environment.filters.clear()
-            environment.filters.update({name: _counted(make) for name, make in FILTERS.items()})
-            environment.filters |= {"default": _default, "d": _default, _CONCATENATE: _counted(_concatenate)}
-            environment.tests.clear()
-            environment.tests.update(_TESTS)
-            _made.append(environment)
-    return _made[0]
+@lru_cache(maxsize=1)
+def _usual() -> Dialect:
+    """Return the usual dialect, made when the first template is compiled."""
+    filters: dict[str, Callable[..., object]] = {name: counted(make) for name, make in FILTERS.items()}
+    filters |= {"default": _default, "d": _default, CONCATENATE: counted(_concatenate)}
+    return Dialect(make_environment(Environment, _finalize, filters, TESTS))
 
 
 def _concatenate(parts: list[object]) -> str:
