@@ -9,6 +9,7 @@ from shared.event.bursts import Burst
 from shared.rules import Rule, RuleSpec
 from shared.rules.model.rule import CallbackSpec, seconds
 from shared.rules.templates import Template, event_scope
+from shared.rules.templates.presence import absence
 from shared.runs.claim_check import claim_check
 from shared.runs.ids import keyed, run_id_for_event, run_id_for_key, run_id_for_window, run_id_prefix
 from shared.runs.provenance import provenance
@@ -60,6 +61,8 @@ class Rendering:
         events = burst.events if burst else None
         scope = event_scope(event, self.app, rule=rule.name, description=rule.description, events=events)
         key = _key(rule.dedupe_by, scope, "dedupe_by") if rule.dedupe_by and not burst else None
+        if key is None and absence(event.id):
+            raise TemplateError("id: the event's id has no visible character, so it has no identity")
         conf = rule.conf.render(scope)
         assert isinstance(conf, dict)
         check_reserved_keys(conf, remedy="remove it on purpose with `| without_reserved`")

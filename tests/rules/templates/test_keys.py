@@ -274,6 +274,24 @@ def decided(place: str, template: str, data: JsonObject) -> Decision:
     return decision
 
 
+@pytest.mark.parametrize("id_", [" ", "\u200b", "\u00a0\u00ad"])
+def test_an_id_that_nobody_can_see_is_no_identity(id_: str) -> None:
+    """A rule without `dedupe_by` starts nothing for such an event; one with a key does."""
+    rules = load_rules(
+        "connections: {a: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
+        "rules:\n"
+        "- {name: r, when: {types: ['*']}, start: {dag: d}}\n"
+        "- {name: c, when: {types: ['*']}, start: {dag: d}, coalesce: {window: 5m, by: '{{ source }}'}}\n"
+        "- {name: k, when: {types: ['*']}, start: {dag: d}, dedupe_by: '{{ source }}'}\n",
+        file="rules.yaml",
+        settings={},
+    )
+    one, collected, keyed = decide(Event(id=id_, source="/s", type="t"), rules)
+    assert (one.request, collected.request) == (None, None)
+    assert str(one.reason).startswith("id: ")
+    assert keyed.request is not None
+
+
 @given(
     before=st.text("a-. ", max_size=3),
     path=st.sampled_from(["data", "data.x", "data.x.a", "data.x.b", "id"]),
