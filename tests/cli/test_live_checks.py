@@ -240,3 +240,14 @@ def test_a_setting_that_is_missing_is_a_mistake(rules: Path, capsys: pytest.Capt
     """Live, the settings have to be there; the mistake names the one that is not."""
     assert main(["validate", "--live", "--rules", str(rules)]) == 1
     assert "AIRFLOW" in capsys.readouterr().err
+
+
+def test_a_draining_dag_is_reported(
+    rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A DAG that Airflow 3.4 calls draining is a problem, and the remedies are named."""
+    stub.draining = {"load_orders"}
+    assert main(["validate", "--live", "--rules", str(rules)]) == 1
+    err = capsys.readouterr().err
+    assert "DAG `load_orders` is draining" in err
+    assert "`when_paused: hold`" in err

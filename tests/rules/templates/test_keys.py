@@ -274,6 +274,38 @@ def decided(place: str, template: str, data: JsonObject) -> Decision:
     return decision
 
 
+@given(
+    data=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=10,
+    ),
+    steps=st.lists(st.sampled_from(STEPS), max_size=3),
+)
+@settings(deadline=None)
+def test_hostile_data_never_raises_anything_but_a_template_error(data: Json, steps: list[Step]) -> None:
+    """Whatever the event holds, a key is text with something to see, or a TemplateError."""
+    source = reduce(lambda expression, step: step(expression), steps, "data.x")
+    try:
+        made = key(f"{{{{ {source} }}}}", {"x": data})
+    except TemplateError:
+        return
+    assert not absence(made)
+    assert made != "null"
+
+
+def test_a_key_of_a_deep_text_is_bounded() -> None:
+    """A text that stands for very deep JSON is an error of the template."""
+    with pytest.raises(TemplateError):
+        key("{{ data.x | from_json }}", {"x": "[" * 5_000 + "]" * 5_000})
+
+
+def test_an_extension_may_be_left_out() -> None:
+    """An extension attribute that only some events have may be named with another value in its place."""
+    source = "{{ contosokind | default(id) }}"
+    assert (key(source, {}), key(source, {}, contosokind="gold")) == ("e-1", "gold")
+
+
 @pytest.mark.parametrize("id_", [" ", "\u200b", "\u00a0\u00ad"])
 def test_an_id_that_nobody_can_see_is_no_identity(id_: str) -> None:
     """A rule without `dedupe_by` starts nothing for such an event; one with a key does."""
