@@ -1,6 +1,5 @@
 """`updraft replay` on a real Azurite: what is sent again goes where it belongs, once."""
 
-import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -64,9 +63,7 @@ def bodies(storage: Storage, queue: str) -> list[str]:
     """Return what a queue holds."""
     client = storage.queue(queue)
     try:
-        return [
-            base64.b64decode(message.content).decode() for message in client.peek_messages(max_messages=32)
-        ]
+        return [message.content for message in client.peek_messages(max_messages=32)]
     except ResourceNotFoundError:
         return []
 
