@@ -15,9 +15,8 @@ Steps 4 and 5 are taken at most `MAX_WRAPPINGS` times. JSON cannot be mistaken f
 neither brackets nor quotes. A word such as `null` can be decoded, too: so a body counts as wrapped only where
 JSON is found inside, and otherwise it is kept as it arrived.
 
-Sources: `QueueMessageEncoding` of Azure.Storage.Queues, https://learn.microsoft.com/azure/azure-functions/
-functions-bindings-storage-queue ("messageEncoding"), RFC 4648 (the two alphabets), RFC 4627 section 3 (the
-zero bytes).
+Sources: https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue
+("messageEncoding"), RFC 4648 (the two alphabets), RFC 4627 section 3 (the zero bytes).
 """
 
 import base64
