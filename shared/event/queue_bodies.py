@@ -8,7 +8,7 @@ from a program that writes UTF-16. The order in which a body is opened is fixed:
 3. text that begins with `{` or `[` is JSON, and is read
 4. text that begins with `"` is a JSON string, and what it holds goes back to step 2
 5. text in the alphabet of base64, the standard or the URL-safe one, with or without padding and with line
-   breaks anywhere, is decoded, and the bytes go back to step 2
+   breaks anywhere, also as Python prints it (`b'…'`), is decoded, and the bytes go back to step 2
 6. anything else is not an event
 
 Steps 4 and 5 are taken at most `MAX_WRAPPINGS` times. JSON cannot be mistaken for base64, because base64 has
@@ -16,7 +16,9 @@ neither brackets nor quotes. A word such as `null` can be decoded, too: so a bod
 JSON is found inside, and otherwise it is kept as it arrived.
 
 Sources: https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue
-("messageEncoding"), RFC 4648 (the two alphabets), RFC 4627 section 3 (the zero bytes).
+("messageEncoding"), RFC 4648 (the two alphabets), RFC 4627 section 3 (the zero bytes),
+https://github.com/MicrosoftDocs/azure-docs/issues/102923 and 69702 (Event Grid wrote plain text once, and
+base64 since), https://github.com/Azure/azure-functions-host/issues/3886 (`b'…'`).
 """
 
 import base64
@@ -38,6 +40,7 @@ MAX_WRAPPINGS: Final = 4
 """How often a body is taken out of base64 or of a JSON string."""
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_PRINTED_BY_PYTHON: Final = re.compile("b'([^']*)'")
 _TO_STANDARD: Final = str.maketrans("-_", "+/")
 _IMPOSSIBLE: Final = 1  # characters of base64 beyond whole groups of four: they hold no whole byte
 _BLANKS: Final = "\ufeff \t\r\n"
@@ -127,7 +130,8 @@ def _in_json_string(text: str) -> str | None:
 
 
 def _in_base64(text: str) -> bytes | None:
-    compact = "".join(text.split())
+    printed = _PRINTED_BY_PYTHON.fullmatch(text.rstrip())
+    compact = "".join((printed[1] if printed else text).split())
     if not _BASE64.fullmatch(compact):
         return None
     digits = compact.rstrip("=").translate(_TO_STANDARD)

@@ -52,6 +52,11 @@ def in_mime_lines(content: bytes) -> str:
     return base64.encodebytes(content).decode().replace("\n", "\r\n")
 
 
+def printed(content: bytes) -> str:
+    """Return base64 as a Python program sends it that forgot to decode it."""
+    return str(base64.b64encode(content))
+
+
 CHARSETS: Final[dict[str, Callable[[str], bytes]]] = {
     "UTF-8": str.encode,
     "UTF-8 with a mark": lambda text: codecs.BOM_UTF8 + text.encode(),
@@ -69,7 +74,7 @@ def base64_of(alphabet: Callable[[bytes], str], charset: str) -> Callable[[str],
     return lambda text: alphabet(CHARSETS[charset](text))
 
 
-ALPHABETS: Final = (standard, url_safe, unpadded, in_lines, in_mime_lines)
+ALPHABETS: Final = (standard, url_safe, unpadded, in_lines, in_mime_lines, printed)
 WRAPPINGS: Final[dict[str, Callable[[str], str]]] = {
     **{
         f"{alphabet.__name__} of {charset}": base64_of(alphabet, charset)
