@@ -64,14 +64,15 @@ def add_parser(subparsers: Subparsers) -> None:
     sending.add_argument("--all", action="store_true", help="all that are there")
     sending.add_argument("--dry-run", action="store_true", help="only say what would be sent")
     for action in (listing, showing, sending):
-        action.add_argument(
+        where = action.add_mutually_exclusive_group()
+        where.add_argument(
             "--container",
             default=DEAD_LETTERS,
             metavar="NAME|URL",
             help="where they lie: a container of the app's account, or the https address of one of Event "
             "Grid's (default: %(default)s)",
         )
-        action.add_argument(
+        where.add_argument(
             "--poison",
             action="store_true",
             help="the messages of the app's poison queues instead; a message sent again is deleted there",

@@ -30,9 +30,9 @@ class Policy:
         max_age: The most that a rule's own `max_age` may be.
         breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
         queue_deliveries: How often the host delivers a queue message that fails: `maxDequeueCount` in
-            host.json, which cannot be read where a function runs (tests/docs/test_host_settings.py compares
-            the two). A larger number there does no harm, and with a smaller one the poison queues' functions
-            write the dead letters.
+            host.json (tests/docs/test_host_settings.py compares the two). A larger number there, as by an
+            application setting, does no harm; with a smaller one the poison queues' functions write the dead
+            letters.
     """
 
     budget: float = 18.0
