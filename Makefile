@@ -21,7 +21,7 @@ say = @echo "  $(1)" >&2
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- Setting up ----------------------------------------------------------------------------------------
 
@@ -107,6 +107,10 @@ bench: .venv/ready ## Measure cold start, cost per event and throughput against 
 .PHONY: faults
 faults: setup ## Break one thing at a time under a stream of events, and audit Airflow's runs (ARGS="3 11")
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+.PHONY: crashpoints
+crashpoints: setup ## Lose or delay each request of each scenario, or kill the app there (ARGS="window --pairs 100")
+	@$(BIN)/python -m tests.crashpoints $(ARGS)
 
 # --- Looking after it ----------------------------------------------------------------------------------
 

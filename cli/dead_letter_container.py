@@ -49,6 +49,9 @@ class DeadLetterContainer:
         ours: Whether this app writes there, rather than Event Grid.
     """
 
+    thing = "dead letter"
+    set_aside_words = "moved to replayed/"
+
     def __init__(self, container: "ContainerClient", *, ours: bool) -> None:
         self._container = container
         self._ours = ours
@@ -103,6 +106,10 @@ class DeadLetterContainer:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for some in batched(names, _TOGETHER, strict=False):
                 yield from (kept for kept in pool.map(self.read, some) if kept is not None)
+
+    def leave(self) -> list[str]:
+        """Return what else is to be said when all is done: nothing."""
+        return []
 
     def set_aside(self, kept: Kept) -> bool:
         """Move a blob to `replayed/`.

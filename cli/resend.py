@@ -4,31 +4,30 @@ The app takes it from there: its identity is the one that may talk to Airflow, i
 counts. A letter of a rule goes to that rule alone; one without a rule is a new event for all of them.
 """
 
-import base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import batched
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cli.dead_letter_container import AT_ONCE
 from cli.output import plural
-from shared.azure.storage_account import WINDOWS_CONTAINER, create_if_missing, storage_errors
+from shared.azure.storage_account import CLAIMS_CONTAINER, WINDOWS_CONTAINER, storage_errors
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event
 from shared.stores.dead_letter_reader import Letter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
-from shared.stores.parking import MESSAGE_LIMIT, Parked, QueueParking
+from shared.stores.parking import Parked, QueueParking
+from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, queue_text, send_message
 from shared.stores.window_blobs import WindowBlobs
 from shared.stores.windows import WindowClose
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import DeadLetterContainer, Kept
+    from cli.dead_letter_container import Kept
     from shared.azure.storage_account import Storage
 
-_FOREVER: Final = -1
 _TOGETHER: Final = 64
 
 
@@ -40,6 +39,7 @@ class Resender:
         parked: The queue of parked deliveries.
         events: The queue of events.
         windows: The container of windows.
+        claims: The container of events that are too large for a message.
     """
 
     def __init__(
@@ -49,10 +49,11 @@ class Resender:
         parked: str = PARKED_QUEUE,
         events: str = EVENT_QUEUE,
         windows: str = WINDOWS_CONTAINER,
+        claims: str = CLAIMS_CONTAINER,
     ) -> None:
         self._storage = storage
         self._events = events
-        self._parking = QueueParking(storage, queue=parked)
+        self._parking = QueueParking(storage, queue=parked, claims=claims)
         self._parked = parked
         self._windows = WindowBlobs(storage, self._parking, container=windows)
 
@@ -81,16 +82,15 @@ class Resender:
                 0,
             )
             return self._parked
-        body = letter.body()
-        size = len(base64.b64encode(body.encode(errors="backslashreplace")))
-        if size > MESSAGE_LIMIT:
+        *_, body = bodies = [queue_text(text) for text in letter.bodies()]
+        body = next((text for text in bodies if message_size(text) <= MESSAGE_LIMIT), body)
+        if (size := message_size(body)) > MESSAGE_LIMIT:
             raise EventError(
                 f"it takes {size} bytes, and a message of {self._events} holds {MESSAGE_LIMIT}: "
                 "publish it to the topic again (updraft publish)"
             )
-        queue = self._storage.queue(self._events)
         with storage_errors(f"the event cannot be sent to the queue {self._events}"):
-            create_if_missing(queue.create_queue, lambda: queue.send_message(body, time_to_live=_FOREVER))
+            send_message(self._storage, self._events, body)
         return self._events
 
     def _check_window(self, rule: str, event: Event) -> None:
@@ -103,13 +103,20 @@ class Resender:
             )
 
 
+class LetterStore(Protocol):
+    """Where dead letters lie that are sent again."""
+
+    def set_aside(self, kept: "Kept") -> bool:
+        """Take what was sent again out of the way; False where a newer letter has its place."""
+
+
 @dataclass(slots=True)
 class Report:
     """What became of the letters that were to be sent again.
 
     Attributes:
         sent: How many events went to which queue.
-        moved: How many blobs were moved to `replayed/`.
+        moved: How many blobs or messages were set aside.
         back: Blobs whose event was given up again meanwhile, and that stay.
         failed: Blobs that were not sent, or not wholly, each with the reason.
     """
@@ -119,11 +126,16 @@ class Report:
     back: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
 
-    def lines(self) -> Iterator[str]:
-        """Yield the report."""
+    def lines(self, *, thing: str = "dead letter", set_aside: str = "moved to replayed/") -> Iterator[str]:
+        """Yield the report.
+
+        Args:
+            thing: What was sent again.
+            set_aside: What was done with it then.
+        """
         for queue, count in sorted(self.sent.items()):
             yield f"{plural(count, 'event')} sent to the queue {queue}"
-        yield f"{plural(self.moved, 'dead letter')} moved to replayed/"
+        yield f"{plural(self.moved, thing)} {set_aside}"
         for name in self.back:
             yield f"{name}: sent, and given up again since then; it stays"
         for name, reason in self.failed:
@@ -131,7 +143,7 @@ class Report:
 
 
 def resend(
-    store: "DeadLetterContainer",
+    store: LetterStore,
     sender: Resender,
     blobs: Iterable["Kept"],
     *,

@@ -13,24 +13,22 @@ STORAGE = "AzureWebJobsStorage"
 @blueprint.queue_trigger(arg_name="message", queue_name=EVENT_QUEUE, connection=STORAGE)
 def event_queue(message: func.QueueMessage) -> None:
     """Handle one event; raising leaves it in the queue, for up to `maxDequeueCount` deliveries."""
-    intake = app().intake
-    intake.hold_back(intake.receive(message.get_body()))
+    app().queues.receive_event(message.get_body(), message.dequeue_count)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=PARKED_QUEUE, connection=STORAGE)
 def parked_queue(message: func.QueueMessage) -> None:
     """Try a parked delivery again."""
-    intake = app().intake
-    intake.hold_back([intake.receive_parked(message.get_body())])
+    app().queues.receive_parked(message.get_body(), message.dequeue_count)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=poison_queue(EVENT_QUEUE), connection=STORAGE)
 def event_queue_poison(message: func.QueueMessage) -> None:
     """Keep an event that the host gave up on as a dead letter, where it can be seen and sent again."""
-    app().intake.bury(message.get_body(), queue=EVENT_QUEUE)
+    app().queues.bury(message.get_body(), queue=EVENT_QUEUE)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=poison_queue(PARKED_QUEUE), connection=STORAGE)
 def parked_queue_poison(message: func.QueueMessage) -> None:
     """Keep a parked delivery that the host gave up on as a dead letter."""
-    app().intake.bury(message.get_body(), queue=PARKED_QUEUE)
+    app().queues.bury(message.get_body(), queue=PARKED_QUEUE)

@@ -1,1 +1,11 @@
-"""Azure on a laptop: what `make demo`, `make up` and the tests put around the app."""
+"""Azure on a laptop: what `make demo`, `make up` and the tests put around the app.
+
+demo, up         what people start
+stack            the whole stack, its parts in order
+stage, timeline  what the demo shows
+paths            folders of the checkout
+servers/         real programs that are started: Airflow, Postgres, Azurite, the function app
+stand_ins/       imitations on loopback of what only Azure has
+functions_host/  a Functions host around Microsoft's own Python runtime
+processes/       starting, watching and ending programs
+"""

@@ -1,1 +1,12 @@
-"""The product: from an event to a DAG run. No Azure Functions types in here."""
+"""The product: from an event to a DAG run. It knows no type of Azure Functions.
+
+    values/, event/, runs/    what things are
+    rules/, deciding/         which rules match, and the run that each would start; pure, no I/O
+    azure/, airflow/, admission/, stores/  what the app talks to
+    delivery/                 the only code that acts on an event
+    callers/, callbacks/, http_api/  what comes in over HTTP
+    app.py                    wires everything, lazily, once per process
+    errors, version, log, backoff, throttle, settings, web  what every folder may use
+
+`tests/test_layers.py` holds the order: imports go down only.
+"""

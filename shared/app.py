@@ -24,6 +24,7 @@ from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger
 from shared.delivery.policy import Policy
+from shared.delivery.queue_intake import QueueIntake
 from shared.delivery.relay import Relay
 from shared.delivery.target import Target
 from shared.errors import ConfigurationError, RulesError
@@ -32,6 +33,7 @@ from shared.rules import Connection, Rules, load_rules
 from shared.settings import Settings
 from shared.stores.dead_letters import BlobDeadLetters
 from shared.stores.parking import QueueParking
+from shared.stores.poison import StoragePoisonQueues
 from shared.stores.window_blobs import WindowBlobs
 from shared.version import VERSION
 
@@ -50,6 +52,7 @@ class App:
     Attributes:
         ledger: What was received in this process, and what became of it.
         intake: Takes events in.
+        queues: Takes the messages of the app's queues.
     """
 
     def __init__(
@@ -81,6 +84,9 @@ class App:
             ),
             parking=parking,
             closing=closing,
+        )
+        self.queues = QueueIntake(
+            self.intake, StoragePoisonQueues(storage), deliveries=self._policy.queue_deliveries
         )
         self._http_api: HttpApi | None = None
 

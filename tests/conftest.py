@@ -31,7 +31,13 @@ pytest_plugins = [
     "tests.support.doctor",
 ]
 
-MARKS: Final = {"stack": "stack", "faults": "stack", "functions": "slow", "local": "slow"}
+MARKS: Final = {
+    "stack": "stack",
+    "faults": "stack",
+    "crashpoints": "stack",
+    "functions": "slow",
+    "local": "slow",
+}
 """What the tests of a folder need, by the folder's name; `make test-fast` leaves these folders out."""
 
 

@@ -1,6 +1,7 @@
 """The layers of shared/: every import goes down, never up, never in a circle."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -114,3 +115,15 @@ def test_no_module_imports_itself_by_way_of_others(folder: str) -> None:
         assert free, f"these import each other in a circle: {sorted(graph)}"
         for name in free:
             del graph[name]
+
+
+@pytest.mark.parametrize("folder", ["shared", "cli", "local", "bench/permits"])
+def test_a_folder_names_its_modules(folder: str) -> None:
+    """The docstring of each package names its modules and folders, so that it can be read as a map."""
+    missing = []
+    for init in (ROOT / folder).rglob("__init__.py"):
+        named = set(re.findall(r"[a-z0-9_]+", ast.get_docstring(ast.parse(init.read_text("utf-8"))) or ""))
+        inside = {path.stem for path in init.parent.glob("*.py")} - {"__init__", "__main__"}
+        inside |= {path.parent.name for path in init.parent.glob("*/__init__.py")}
+        missing += [f"{init.parent.relative_to(ROOT)}: {name}" for name in sorted(inside - named)]
+    assert missing == []

@@ -1,1 +1,7 @@
-"""The folder `permits`."""
+"""The sharing of permits between instances, simulated in virtual time.
+
+simulation     many instances, one Airflow, one Storage
+airflow_model  an Airflow as it was measured
+storage_model  leases as Azure keeps them
+scaling        the table of docs/scaling.md
+"""

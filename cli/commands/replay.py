@@ -18,8 +18,11 @@ from shared.errors import SettingsError
 
 if TYPE_CHECKING:
     from cli.dead_letter_container import DeadLetterContainer, Kept
+    from cli.poison_messages import PoisonMessages
     from shared.azure.storage_account import Storage
     from shared.stores.dead_letter_reader import Letter
+
+    type _Store = DeadLetterContainer | PoisonMessages
 
 DEAD_LETTERS: Final = "updraft-dead-letters"
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -36,8 +39,10 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Count and list dead letters, show one, or send them again: into the app's own queues, "
         "from which the app delivers them like anything else. What was sent is moved to replayed/ in its "
         "container, so that running this twice is harmless. It also reads the containers into which Event "
-        "Grid writes its own dead letters (--container). Needs the roles Storage Blob Data Contributor and "
-        "Storage Queue Data Message Sender; log in as yourself with UPDRAFT_CREDENTIAL=default.",
+        "Grid writes its own dead letters (--container), and what the Functions host gave up before the app "
+        "could write a dead letter (--poison). Needs the roles Storage Blob Data Contributor and Storage "
+        "Queue Data Message Sender, for --poison Storage Queue Data Contributor instead of the latter; log "
+        "in as yourself with UPDRAFT_CREDENTIAL=default.",
         epilog="Exit status: 0; 1 where a letter was not sent or Storage cannot be reached; 2 for a wrong "
         "call.",
     )
@@ -59,12 +64,18 @@ def add_parser(subparsers: Subparsers) -> None:
     sending.add_argument("--all", action="store_true", help="all that are there")
     sending.add_argument("--dry-run", action="store_true", help="only say what would be sent")
     for action in (listing, showing, sending):
-        action.add_argument(
+        where = action.add_mutually_exclusive_group()
+        where.add_argument(
             "--container",
             default=DEAD_LETTERS,
             metavar="NAME|URL",
             help="where they lie: a container of the app's account, or the https address of one of Event "
             "Grid's (default: %(default)s)",
+        )
+        where.add_argument(
+            "--poison",
+            action="store_true",
+            help="the messages of the app's poison queues instead; a message sent again is deleted there",
         )
         action.add_argument(
             "--account",
@@ -96,14 +107,14 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "send":
         lines, status = _send(storage, store, blobs, dry_run=args.dry_run)
     else:
-        lines, status = list(overview(blobs, store.name)), 0
+        lines, status = list(overview(blobs, store.name, thing=store.thing)), 0
     missing = [f"there is no {name} in {store.name}" for name in wanted if name not in seen]
-    for line in (*lines, *missing):
+    for line in (*lines, *missing, *store.leave()):
         print(printable(line))
     return 1 if missing else status
 
 
-def overview(blobs: Iterable["Kept"], container: str) -> Iterator[str]:
+def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead letter") -> Iterator[str]:
     """Yield the counts of the letters, and what tells each of them from the others."""
     rows: list[tuple[str, str, str, str, str, str]] = []
     problems: list[str] = []
@@ -121,7 +132,7 @@ def overview(blobs: Iterable["Kept"], container: str) -> Iterator[str]:
             )
             for letter in kept.letters
         ]
-    yield f"{plural(len(rows), 'dead letter')} in {container}"
+    yield f"{plural(len(rows), thing)} in {container}"
     for title, keys in (
         ("rule", [row[1] for row in rows]),
         ("reason", [row[2] for row in rows]),
@@ -137,14 +148,18 @@ def overview(blobs: Iterable["Kept"], container: str) -> Iterator[str]:
     yield from problems
 
 
-def _places(args: argparse.Namespace) -> tuple["Storage", "DeadLetterContainer"]:
-    """Return the app's own account, and the container with the letters."""
+def _places(args: argparse.Namespace) -> tuple["Storage", "_Store"]:
+    """Return the app's own account, and the container or the queues with the letters."""
     from cli.dead_letter_container import DeadLetterContainer  # noqa: PLC0415 - reads events, which `--help` does not
     from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
     from shared.azure.storage_account import CONNECTION, Storage  # noqa: PLC0415 - as above
 
     settings = {f"{CONNECTION}__accountName": args.account} if args.account else os.environ
     storage = Storage(settings, azure_credential)
+    if args.poison:
+        from cli.poison_messages import PoisonMessages  # noqa: PLC0415 - as above
+
+        return storage, PoisonMessages(storage, take=args.action == "send" and not args.dry_run)
     address = urlsplit(args.container)
     if not address.scheme:
         ours = args.container == DEAD_LETTERS
@@ -162,7 +177,7 @@ def _is_account(storage: "Storage", address: str) -> bool:
     return False
 
 
-def _show(store: "DeadLetterContainer", name: str) -> int:
+def _show(store: "_Store", name: str) -> int:
     kept = store.read(name)
     if kept is None:
         print(f"there is no {printable(name)} in {store.name}", file=sys.stderr)
@@ -172,7 +187,8 @@ def _show(store: "DeadLetterContainer", name: str) -> int:
         print(f"reason    {printable(letter.code)}: {printable(letter.reason)}")
         times = f"first seen {_moment(letter.first_seen)}, given up {_moment(letter.at)}"
         print(f"attempts  {letter.attempts or '-'}, {times}")
-        print(json.dumps(json.loads(kept.content), indent=2) if len(kept.letters) == 1 else letter.body())
+        whole = len(kept.letters) == 1 and store.thing == "dead letter"
+        print(json.dumps(json.loads(kept.content), indent=2) if whole else printable(letter.body()))
     if kept.problem:
         print(f"cannot be read: {printable(kept.problem)}", file=sys.stderr)
         print(printable(kept.content.decode(errors="replace")))
@@ -180,20 +196,22 @@ def _show(store: "DeadLetterContainer", name: str) -> int:
 
 
 def _send(
-    storage: "Storage", store: "DeadLetterContainer", blobs: Iterable["Kept"], *, dry_run: bool
+    storage: "Storage", store: "_Store", blobs: Iterable["Kept"], *, dry_run: bool
 ) -> tuple[list[str], int]:
     """Send the letters again, and return the report and the exit status."""
     from cli.resend import Resender, resend  # noqa: PLC0415 - as in `_places`
 
     if not dry_run:
         report = resend(store, Resender(storage), blobs)
-        return list(report.lines()), 1 if report.failed else 0
+        return list(
+            report.lines(thing=store.thing, set_aside=store.set_aside_words)
+        ), 1 if report.failed else 0
     lines = [
         f"would be sent: {letter.rule or ANY_RULE}  {letter.code}  {kept.name}"
         for kept in blobs
         for letter in kept.letters
     ]
-    return [*lines, f"{plural(len(lines), 'dead letter')} would be sent again"], 0
+    return [*lines, f"{plural(len(lines), store.thing)} would be sent again"], 0
 
 
 def _selected(blobs: Iterable["Kept"], args: argparse.Namespace, seen: set[str]) -> Iterator["Kept"]:

@@ -1,11 +1,20 @@
-"""A Functions host for one machine, round Microsoft's own Python runtime.
+"""A Functions host for one machine, around Microsoft's own Python runtime.
 
-The real host is a .NET program; what runs a Python app inside it is `azure-functions-runtime`, which is a
-PyPI package. This package drives that runtime as the real host does (its indexer, its converters, its
-thread pool) and adds the four triggers that the app uses: HTTP, the Event Grid webhook, Storage queues and
-timers.
+The real host is a .NET program. What runs a Python app inside it is the PyPI package
+`azure-functions-runtime`. This package drives that runtime as the real host does (its indexer, its
+converters, its thread pool) and adds the triggers that the app uses.
 
-* `worker`: the runtime in this process, without any server: `async with Worker(folder) as worker: ...`
-* `host`: the worker with its triggers and a web server on 127.0.0.1
-* `python -m local.functions_host --port 7071`: the same as a command
+    host                 the runtime with its triggers and a web server on 127.0.0.1
+    worker               the runtime in this process, without a server
+    protos               the messages that the host and the runtime exchange
+    settings             host.json and application settings
+    storage_connections  the Storage account that a trigger names
+    invocations          one call of a function
+    http, routes         HTTP triggers
+    event_grid_webhook   Event Grid triggers
+    queues               queue triggers
+    timers               timer triggers
+    logs                 where the app's log lines go
+
+`python -m local.functions_host --port 7071` runs it as a command.
 """

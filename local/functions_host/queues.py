@@ -135,11 +135,13 @@ class QueueTrigger:
 
     async def _process(self, message: "QueueMessage") -> None:
         try:
-            if self._poison and (message.dequeue_count or 0) > self._options.max_dequeue_count:
-                await self._move_to_poison(message)
+            if (message.dequeue_count or 0) > self._options.max_dequeue_count:
+                # In a poison queue version 5.3.7, which Azure's bundle pins, skips it without a word.
+                if self._poison:
+                    await self._move_to_poison(message)
                 return
             try:
-                body = self._decode(str(message.content))
+                body = self._decode(message.content or "")
             except binascii.Error:
                 log.warning(
                     "Message decoding has failed! Check MessageEncoding settings. MessageId=%s.", message.id
@@ -165,7 +167,7 @@ class QueueTrigger:
             )
 
     def _decode(self, content: str) -> bytes:
-        if not self._options.base64:
+        if not self._options.base64:  # messageEncoding: none
             return content.encode()
         return base64.b64decode("".join(content.split()), validate=True)
 

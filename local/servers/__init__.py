@@ -1,1 +1,9 @@
-"""The folder `servers`."""
+"""Real programs that the stack starts.
+
+airflow_process    Airflow 3
+airflow2_process   Airflow 2
+airflow_auth       the auth managers of the stack's Airflows
+postgres_process   Postgres
+azurite            Microsoft's Storage emulator
+functions_process  the function app in a host
+"""

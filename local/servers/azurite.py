@@ -1,6 +1,9 @@
 """Runs Azurite, Microsoft's own emulator of Azure Storage, over HTTPS and with managed identities."""
 
+import base64
+import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +45,7 @@ class Azurite:
         *,
         folder: Path = AZURITE_FOLDER,
         data: Path | None = None,
+        accounts: Sequence[str] = (ACCOUNT,),
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -51,10 +55,12 @@ class Azurite:
             folder: Where its `node_modules` is.
             data: Where the account is kept; None for in memory. Azurite writes it every few seconds and when
                 it is stopped, so what it was told just before a SIGKILL is gone.
+            accounts: The names of its accounts; the first one is the account of `environment()`.
         """
         self._processes = processes
         self._certificates = certificates
         self._data = data
+        self._accounts = accounts
         self._program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
         self._ports = {service: free_port() for service in ("blob", "queue", "table")}
         self._process: Process | None = None
@@ -88,7 +94,13 @@ class Azurite:
         kept: list[str | Path] = ["--location", self._data] if self._data else ["--inMemoryPersistence"]
         switches = ("--skipApiVersionCheck", "--silent", "--disableTelemetry", *kept)
         words = [str(word) for option in options.items() for word in option]
-        self._process = self._processes.start("azurite", [node, self._program, *words, *switches])
+        # An account needs a key, which nobody uses: every client comes with a token. Short, because all
+        # accounts have to fit into one environment variable of 128 KiB.
+        key = base64.b64encode(secrets.token_bytes(6)).decode()
+        accounts = ";".join(f"{name}:{key}" for name in self._accounts)
+        self._process = self._processes.start(
+            "azurite", [node, self._program, *words, *switches], env={"AZURITE_ACCOUNTS": accounts}
+        )
         self._processes.wait_until(
             lambda: all(listens(port) for port in self._ports.values()), (self._process,), seconds=60
         )
@@ -120,4 +132,4 @@ class Azurite:
         )
 
     def _url(self, service: str) -> str:
-        return f"https://{LOOPBACK}:{self._ports[service]}/{ACCOUNT}"
+        return f"https://{LOOPBACK}:{self._ports[service]}/{self._accounts[0]}"

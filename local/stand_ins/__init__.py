@@ -1,1 +1,10 @@
-"""The folder `stand_ins`."""
+"""Imitations on loopback of what only Azure has; each speaks the real protocol.
+
+loopback_server    the HTTP server under all of them
+certificates       TLS on loopback
+identity_endpoint  the managed-identity endpoint and Entra
+key_vault          Key Vault
+event_grid_topic/  an Event Grid custom topic
+airflow_stub       Airflow's API, for tests that need faults
+lease_stub         the blob service, for leases alone
+"""

@@ -50,18 +50,16 @@ class Storage:
         self._blobs: BlobServiceClient | None = None
 
     def queue(self, name: str) -> "QueueClient":
-        """Return the client of a queue, which need not exist yet; messages travel in base64.
+        """Return the client of a queue, which need not exist yet; messages travel as they are.
 
-        Base64 is what the Functions host expects (`messageEncoding` in host.json) and Event Grid writes.
+        The Functions host leaves them so as well (`messageEncoding` in host.json).
 
         Raises:
             SettingsError: No setting says where the account is.
         """
-        from azure.storage.queue import TextBase64EncodePolicy  # noqa: PLC0415 - costly; only failures need it
-
         with self._lock:
             if self._queues is None:
-                from azure.storage.queue import LinearRetry, QueueServiceClient  # noqa: PLC0415 - as above
+                from azure.storage.queue import LinearRetry, QueueServiceClient  # noqa: PLC0415 - costly; only failures need it
 
                 self._queues = QueueServiceClient(
                     self.address("queue"),
@@ -69,7 +67,7 @@ class Storage:
                     retry_policy=_retries(LinearRetry),
                     transport=_transport(),
                 )
-            return self._queues.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy())
+            return self._queues.get_queue_client(name)
 
     def container(self, name: str) -> "ContainerClient":
         """Return the client of a blob container, which need not exist yet; raises as `queue`."""

@@ -1,4 +1,10 @@
-"""Who may call us: an Entra token becomes an identity, and `callers` of rules.yaml says what it may do."""
+"""Who may call this app: an Entra token to an identity, and what `callers` of rules.yaml allows it.
+
+jws_header    a token's header, before it is verified
+signing_keys  the tenant's public keys
+verifier      a token to an identity
+permissions   what an identity may do, and how often
+"""
 
 from shared.callers.permissions import (
     Rates,

@@ -1,1 +1,7 @@
-"""The folder `deciding`."""
+"""Deciding: an event and the rules in, decisions out. Pure, no I/O.
+
+decide       the fixed order, and the decision
+matching     whether a rule matches, and which condition failed
+rendering    from a matching rule to the run
+direct_runs  a run that a caller asks for by DAG name, without a rule
+"""

@@ -9,14 +9,16 @@ from shared.deciding.decide import Decision, decide, decide_burst, decide_for
 from shared.delivery.closing import Closing
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.relay import Relay
-from shared.errors import EventError
+from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
 from shared.event import Event, Unreadable, read_events
 from shared.event.bursts import Burst
 from shared.event.caller_stamp import strip_caller
+from shared.event.queue_bodies import open_queue_body, read_queue_body
+from shared.log import LOGGER
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
 from shared.stores.dead_letters import DeadLetter
-from shared.stores.names import PARKED_QUEUE
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from shared.stores.parking import ClaimGone, Parked, Parking
 from shared.stores.windows import WindowClose, is_closing
 
@@ -24,6 +26,7 @@ _UNREADABLE: Final = "Unreadable"
 _EMPTY: Final = "the window has no events: another instance's was quicker, or it is no longer kept"
 _RESERVED: Final = "Reserved"
 _GIVEN_UP: Final = "MaxDeliveryAttemptsExceeded"
+_ERROR_SHOWN: Final = 500
 
 
 class Intake:
@@ -66,11 +69,20 @@ class Intake:
             kind: As `read_events` takes it, for a body without an envelope.
             headers: The request's headers, where there was a request.
         """
-        members = [
-            member if isinstance(member, Unreadable) else strip_caller(member)
-            for member in read_events(body, kind=kind, headers=headers)
-        ]
+        members = _without_callers(read_events(body, kind=kind, headers=headers))
         return [outcome for outcomes in self._receive(members) for outcome in outcomes]
+
+    def receive_message(self, body: str | bytes, *, last_delivery: int | None = None) -> list[Outcome]:
+        """Handle a message of the event queue: as `receive`, from whatever its sender wrapped it in.
+
+        Args:
+            body: The message's body.
+            last_delivery: The number of this delivery, where the host makes no further one: what fails is
+                given up then, as a dead letter. None where the message comes again.
+        """
+        members = _without_callers(read_queue_body(body))
+        received = self._receive(members, last_delivery=last_delivery)
+        return [outcome for outcomes in received for outcome in outcomes]
 
     def receive_events(self, events: Sequence[Event]) -> list[list[Outcome]]:
         """Handle what a verified caller sent, stamped with its identity; the outcomes of each event.
@@ -85,20 +97,38 @@ class Intake:
         decision = decide_for(event, self._rules(), CALL)
         return self._relay.deliver(event, decision, decide_seconds=perf_counter() - started)
 
-    def receive_parked(self, body: str | bytes) -> Outcome:
+    def receive_parked(self, body: str | bytes, *, last_delivery: int | None = None) -> Outcome:
         """Try a parked delivery again, under the rule that it was parked for, as that rule reads now.
 
         A rule that has no run for the event now may be older or newer than the one that parked it: the
         delivery waits for an instance with other rules, for a grace period.
+
+        Args:
+            body: The message's body.
+            last_delivery: As `receive_message` takes it.
         """
+        content = open_queue_body(body).content
+        try:
+            outcome, parked = self._resume(content)
+        except Exception as error:
+            if last_delivery is None:
+                raise
+            outcome, parked = self._bury_parked(content, _given_up(PARKED_QUEUE, last_delivery, error))
+        if parked is not None:
+            self._forget(parked, insist=last_delivery is None)
+        return outcome
+
+    def _resume(self, body: str | bytes) -> tuple[Outcome, Parked | None]:
+        """Try a parked delivery again, and return how that ended and what need no longer be kept."""
         rules = self._rules()
         try:
             parked = self._parking.unpark(body)
             closing = WindowClose.of(parked.event)
         except ClaimGone as error:
-            return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error)))
+            return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error))), None
         except EventError as error:
-            return self._keep(Unreadable(error=str(error), raw=_text(body)), _UNREADABLE, str(error))
+            unreadable = Unreadable(error=str(error), raw=_text(body))
+            return self._keep(unreadable, _UNREADABLE, str(error)), None
         started = perf_counter()
         first_close = closing is not None and not (parked.attempt or parked.waits)
         if closing is not None:
@@ -117,8 +147,7 @@ class Intake:
                 decide_seconds=perf_counter() - started,
                 parked=parked,
             )
-        self._parking.forget(parked)
-        return outcome
+        return outcome, parked
 
     def hold_back(self, outcomes: Iterable[Outcome]) -> None:
         """Keep a queue's listener from fetching more, while events find no place; see `Relay.hold_back`."""
@@ -128,12 +157,21 @@ class Intake:
         """Keep what a message of `queue` holds as dead letters: the host gave it up at its last delivery."""
         reason = f"the host gave this message of {queue} up after its last delivery; its log says why"
         if queue != PARKED_QUEUE:
-            return [self._keep(member, _GIVEN_UP, reason) for member in read_events(body)]
+            members = _without_callers(read_queue_body(body))
+            return [self._keep(member, _GIVEN_UP, reason) for member in members]
+        outcome, parked = self._bury_parked(open_queue_body(body).content, reason)
+        if parked is not None:
+            self._forget(parked, insist=False)
+        return [outcome]
+
+    def _bury_parked(self, body: str | bytes, reason: str) -> tuple[Outcome, Parked | None]:
+        """Keep a parked delivery as a dead letter, and return the outcome and what need no longer be kept."""
         try:
             parked = self._parking.unpark(body)
             closing = WindowClose.of(parked.event)
         except EventError as error:
-            return [self._keep(Unreadable(error=str(error), raw=_text(body)), _GIVEN_UP, reason)]
+            unreadable = Unreadable(error=str(error), raw=_text(body))
+            return self._keep(unreadable, _GIVEN_UP, f"{reason}; it cannot be read: {error}"), None
         if closing is not None:  # nothing may go into a window that has lost its close
             self._relay.windows.close(parked.rule, closing.window)
         outcome = self._keep(
@@ -144,8 +182,16 @@ class Intake:
             attempts=parked.attempt,
             first_seen=parked.first_seen,
         )
-        self._parking.forget(parked)
-        return [outcome]
+        return outcome, parked
+
+    def _forget(self, parked: Parked, *, insist: bool) -> None:
+        """Delete what was kept beside a parked message, and raise where that fails only to `insist` on it."""
+        try:
+            self._parking.forget(parked)
+        except StorageUnavailable as error:
+            if insist:
+                raise
+            LOGGER.warning("%s; it does no harm but its cost", error)
 
     def _close(self, parked: Parked, closing: WindowClose, rules: Rules) -> Decision | None:
         """Close a window and decide about what is in it; None where nothing is."""
@@ -160,14 +206,23 @@ class Intake:
         return decision
 
     def _receive(
-        self, members: Iterable[Event | Unreadable], *, deadline: float | None = None
+        self,
+        members: Sequence[Event | Unreadable],
+        *,
+        deadline: float | None = None,
+        last_delivery: int | None = None,
     ) -> list[list[Outcome]]:
-        rules = self._rules()
+        try:
+            rules = self._rules()
+        except ConfigurationError as error:
+            if last_delivery is None:
+                raise
+            return [[self._give_up(member, last_delivery, error)] for member in members]
         outcomes: list[list[Outcome]] = []
         failures: list[Exception] = []
         for member in members:
             try:
-                outcomes.append(self._handle(member, rules, deadline))
+                outcomes.append(self._handle_or_give_up(member, rules, deadline, last_delivery))
             except Exception as error:  # noqa: BLE001 - raised below, after the neighbours had their turn
                 failures.append(error)
         if len(failures) > 1:
@@ -175,6 +230,25 @@ class Intake:
         if failures:
             raise failures[0]
         return outcomes
+
+    def _handle_or_give_up(
+        self, member: Event | Unreadable, rules: Rules, deadline: float | None, last_delivery: int | None
+    ) -> list[Outcome]:
+        try:
+            return self._handle(member, rules, deadline)
+        except Exception as error:
+            if last_delivery is None:
+                raise
+            return [self._give_up(member, last_delivery, error)]
+
+    def _give_up(self, member: Event | Unreadable, delivery: int, error: Exception) -> Outcome:
+        """Keep a member of a message of the event queue that failed at the last delivery.
+
+        The letter has no rule: which of them failed is not known, and sent again to all of them it ends as a
+        duplicate at those that had started their run.
+        """
+        reason = _given_up(EVENT_QUEUE, delivery, error)
+        return self._keep(member, _GIVEN_UP, reason, attempts=delivery)
 
     def _handle(self, member: Event | Unreadable, rules: Rules, deadline: float | None) -> list[Outcome]:
         if isinstance(member, Unreadable):
@@ -226,6 +300,21 @@ class Intake:
             attempt=attempts,
         )
         return self._closing.reject(letter, outcome)
+
+
+def _without_callers(members: Iterable[Event | Unreadable]) -> list[Event | Unreadable]:
+    """Return events without the stamp of a verified caller, which nobody proved here."""
+    return [member if isinstance(member, Unreadable) else strip_caller(member) for member in members]
+
+
+def _given_up(queue: str, delivery: int, error: Exception) -> str:
+    """Log why the last delivery of a message failed, and return that for its dead letter.
+
+    Of errors that are not our own only the type is in the letter: their words may hold anything.
+    """
+    LOGGER.error("a message of %s is given up at delivery %d", queue, delivery, exc_info=error)
+    words = str(error) if isinstance(error, UpdraftError) else type(error).__name__
+    return f"delivery {delivery} from the queue {queue} was the last, and failed: {words[:_ERROR_SHOWN]}"
 
 
 def _text(body: str | bytes) -> str:

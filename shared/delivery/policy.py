@@ -31,6 +31,10 @@ class Policy:
         paused: Waits in the queue for a paused DAG; they do not grow.
         max_age: The most that a rule's own `max_age` may be.
         breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
+        queue_deliveries: How often the host delivers a queue message that fails: `maxDequeueCount` in
+            host.json (tests/docs/test_host_settings.py compares the two). A larger number there, as by an
+            application setting, does no harm; with a smaller one the poison queues' functions write the dead
+            letters.
     """
 
     budget: float = 18.0
@@ -44,6 +48,7 @@ class Policy:
     paused: Backoff = field(default_factory=lambda: Backoff(first=120.0, longest=120.0, least=60.0))
     max_age: float = math.inf
     breaker_rest: float = 30.0
+    queue_deliveries: int = 12
 
     def waits(self, kind: EndingKind) -> Backoff:
         """Return the waits in the queue after an ending of this kind, which is one that parks."""

@@ -1,4 +1,13 @@
-"""One Event, whatever the schema it came in."""
+"""One Event, whatever schema it came in.
+
+model                     the Event, and the body that cannot be read
+reading                   a body of any schema to events
+cloud_events, event_grid, webhook_bodies  one reader for each schema
+members                   checks of single attributes
+app_facts                 what an event says about a web app
+caller_stamp              the verified caller, kept with the event
+bursts                    several events of one key, in order
+"""
 
 from shared.event.cloud_events import read_cloud_event
 from shared.event.model import Event, Unreadable

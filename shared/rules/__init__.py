@@ -1,4 +1,17 @@
-"""rules.yaml: its model, how it is loaded, and the rules that deciding works with."""
+"""The language of rules.yaml: its model, how it is loaded, and the compiled rules.
+
+model/                   what may stand in the file
+yaml_document            YAML with line and column of everything
+load                     reads, checks and compiles; all problems at once
+problems                 validation errors as messages with file, line and fix
+compiled                 rules ready to match
+filters/                 conditions on events
+templates/               texts made from events
+wildcards                names with `*`
+json_schema              the JSON Schema for editors
+event_grid_subscription  the Event Grid filter that the rules need
+never_matches            rules that cannot match
+"""
 
 from shared.rules.compiled import Rule, Rules
 from shared.rules.load import load_rules

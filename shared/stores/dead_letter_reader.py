@@ -67,9 +67,14 @@ class Letter:
 
     def body(self) -> str:
         """Return what a delivery of it to the event queue would hold."""
+        return self.bodies()[0]
+
+    def bodies(self) -> tuple[str, ...]:
+        """Return the texts that a delivery of it may hold: of an event in ASCII, and in shorter UTF-8."""
         if isinstance(self.subject, Unreadable):
-            return self.subject.raw
-        return exact_text(self.subject.to_cloud_event(), ascii_only=True)
+            return (self.subject.raw,)
+        document = self.subject.to_cloud_event()
+        return exact_text(document, ascii_only=True), exact_text(document)
 
 
 def read_letters(text: str | bytes, *, ours: bool) -> list[Letter]:

@@ -1,10 +1,10 @@
 """Parking: a delivery that has to wait lies in a Storage queue, invisible until its next try.
 
-A queue message holds 64 KiB. An event that does not fit goes into a blob, and the message holds the blob's
-name: a claim check (https://learn.microsoft.com/azure/architecture/patterns/claim-check).
+A message is JSON in ASCII, which needs no encoding. It holds 64 KiB. An event that does not fit goes into a
+blob, and the message holds the blob's name: a claim check
+(https://learn.microsoft.com/azure/architecture/patterns/claim-check).
 """
 
-import base64
 import hashlib
 import json
 import math
@@ -17,16 +17,14 @@ from shared.azure.storage_account import CLAIMS_CONTAINER, create_if_missing, st
 from shared.errors import EventError
 from shared.event.model import Event
 from shared.stores.names import PARKED_QUEUE
+from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, send_message
 from shared.values.json_text import JsonObject, exact_text, parse_kept
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
-MESSAGE_LIMIT: Final = 65_536
-"""Bytes of a queue message, counted after base64 (Storage's limit)."""
 LONGEST_DELAY: Final = 7 * 24 * 3600
 """Seconds that a message can stay invisible (Storage's limit)."""
-_FOREVER: Final = -1
 _FORMAT: Final = 1
 _REASON_KEPT: Final = 1_000
 _CLAIM: Final = re.compile(r"[0-9a-f]{64}\.json")  # a name from elsewhere may climb out of the container
@@ -66,7 +64,7 @@ class Parked:
     rule_changed_tries: int = 0
 
     def to_message(self) -> str:
-        """Return the message with the event in it, as JSON text."""
+        """Return the message with the event in it, as JSON text in ASCII."""
         return _encode(self._around({"event": self.event.to_cloud_event(), "schema": self.event.schema}))
 
     def to_claim(self) -> str:
@@ -159,15 +157,11 @@ class QueueParking:
         """Keep a delivery; see `Parking`. The blob is written before the message that names it."""
         message = parked.to_message()
         with storage_errors(f"the delivery cannot be parked in the queue {self._queue}"):
-            if _size(message) > MESSAGE_LIMIT:
+            if message_size(message) > MESSAGE_LIMIT:
                 self._check_in(parked, message)
                 message = parked.to_claim()
-            queue = self._storage.queue(self._queue)
             delay = min(max(math.ceil(delay_seconds), 0), LONGEST_DELAY)
-            create_if_missing(
-                queue.create_queue,
-                lambda: queue.send_message(message, visibility_timeout=delay, time_to_live=_FOREVER),
-            )
+            send_message(self._storage, self._queue, message, delay=delay)
 
     def unpark(self, body: str | bytes) -> Parked:
         """Read a message back; see `Parking`."""
@@ -215,17 +209,8 @@ class QueueParking:
 
 
 def _encode(document: JsonObject) -> str:
-    """Return JSON text that UTF-8 can hold: half a surrogate pair, which it cannot, stays escaped."""
-    text = exact_text(document)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return exact_text(document, ascii_only=True)
-    return text
-
-
-def _size(message: str) -> int:
-    return len(base64.b64encode(message.encode()))
+    """Return JSON text in ASCII, which XML carries as it is: every other character is escaped."""
+    return exact_text(document, ascii_only=True)
 
 
 def _document(text: str | bytes) -> JsonObject:

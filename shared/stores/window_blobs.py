@@ -27,6 +27,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -166,12 +167,26 @@ class WindowBlobs:
         """Open a window; where another instance was quicker, that one's is returned and ours stays empty."""
         name, window = _hashed(burst_key.key), uuid.uuid4().hex
         container = self._storage.container(self._container)
-        create_if_missing(container.create_container, self._blob(rule, "windows", window).create_append_blob)
+        create_if_missing(container.create_container, lambda: self._create(rule, window))
         self._queue_close(rule, burst_key, window, delay=burst_key.seconds)
         if not self._write(rule, "heads", name, window, over=head):
             quicker = self._read(rule, "heads", name)
             window = quicker.window if quicker else window
         return self._remember(rule, name, window)
+
+    def _create(self, rule: str, window: str) -> None:
+        """Make a window's blob, and never empty one that is there.
+
+        The request may take effect long after its answer was lost and a second one has made the blob: without
+        the condition Put Blob would empty the window, and take its seal away
+        (https://learn.microsoft.com/rest/api/storageservices/put-blob).
+        """
+        from azure.core import MatchConditions  # noqa: PLC0415 - costly; only windows need it
+        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - as above
+
+        blob = self._blob(rule, "windows", window)
+        with suppress(ResourceExistsError):  # the id is new: what is there was made by our own first request
+            blob.create_append_blob(match_condition=MatchConditions.IfMissing)
 
     def _queue_close(self, rule: str, burst_key: BurstKey, window: str, *, delay: int) -> None:
         closing = Parked(

@@ -10,6 +10,7 @@ from local.stand_ins.airflow_stub import AirflowStub
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import OutcomeKind
+from shared.delivery.queue_intake import QueueIntake
 from shared.errors import ConfigurationError, SettingsError, StorageUnavailable
 from shared.event import Event, read_events
 from shared.rules import Rules, load_rules
@@ -17,7 +18,7 @@ from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from shared.stores.parking import ClaimGone, Parked
 from tests.support.clocks import SEEN
 from tests.support.delivery import DAG, Delivering
-from tests.support.in_memory import InMemoryParking
+from tests.support.in_memory import InMemoryParking, InMemoryPoison
 
 RULES = f"""
 connections:
@@ -232,7 +233,8 @@ def test_the_queues_are_held_back_for_want_of_a_place(
     """A function of a queue ends once there is room, after its event is parked."""
     delivering = Delivering(stub.url, places=1)
     intake = delivering.intake(rules)
-    monkeypatch.setattr("functions.event_queue.app", lambda: SimpleNamespace(intake=intake))
+    queues = QueueIntake(intake, InMemoryPoison(), deliveries=12)
+    monkeypatch.setattr("functions.event_queue.app", lambda: SimpleNamespace(queues=queues))
     assert delivering.limiter.enter("other", wait=0)
     (event,) = read_events(json.dumps(opened()))
     assert isinstance(event, Event)

@@ -76,6 +76,16 @@ def test_a_new_role_is_waited_for() -> None:
     assert (queues.max_dequeue_count - 1) * queues.visibility_timeout > ROLE_SECONDS
 
 
+def test_the_app_knows_which_delivery_is_the_last() -> None:
+    """It writes the dead letter of a message at the delivery after which the host would give it up."""
+    assert Policy().queue_deliveries == host().queues.max_dequeue_count
+
+
+def test_every_body_reaches_the_app() -> None:
+    """The host decodes no body: one that it cannot decode never reaches a function."""
+    assert not host().queues.base64
+
+
 def test_every_message_in_work_has_a_thread() -> None:
     """Messages of both queues that hold their listeners back leave threads for what is pushed."""
     threads = int(documented()[THREADS])

@@ -47,10 +47,8 @@ def main() -> None:
         lease=HOST_LEASE,
     )
     pumps = (
-        as_the_host(storage.queue(EVENT_QUEUE), lambda body: app.intake.hold_back(app.intake.receive(body))),
-        as_the_host(
-            storage.queue(PARKED_QUEUE), lambda body: app.intake.hold_back([app.intake.receive_parked(body)])
-        ),
+        as_the_host(storage.queue(EVENT_QUEUE), lambda body: app.queues.receive_event(body, None)),
+        as_the_host(storage.queue(PARKED_QUEUE), lambda body: app.queues.receive_parked(body, None)),
     )
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())

@@ -1,6 +1,7 @@
 import base64
 import json
 import logging
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -156,6 +157,39 @@ def test_a_poison_queue_has_no_poison_queue(queues: Queues) -> None:
         time.sleep(0.5)
     assert len(queues.seen) == 1
     assert queues.poison.get_queue_properties().approximate_message_count == 1
+
+
+def test_a_poison_message_is_skipped_in_the_end(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond `maxDequeueCount` a message of a poison queue is no longer delivered, and stays where it is."""
+    monkeypatch.setattr("local.functions_host.queues.LEASE", 1)
+    queues.poison.create_queue()
+    queues.poison.send_message(base64.b64encode(b"fail").decode())
+    settings = queues.settings | {"QUEUE": str(queues.poison.queue_name)}
+    with running_host(APPS / "queue", settings=settings):
+        wait_for(lambda: len(queues.seen) == 2)
+        time.sleep(3)
+    assert [seen["dequeue_count"] for seen in queues.seen] == [1, 2]
+    assert queues.poison.get_queue_properties().approximate_message_count == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["no base64!", '{"n": "grüße 漢字 😀 <&>"}', base64.b64encode(b"\xff\xfe").decode(), "", "fail"]
+)
+def test_without_an_encoding_bodies_are_handed_over_as_they_are(
+    queues: Queues, tmp_path: Path, text: str
+) -> None:
+    """With `messageEncoding: none` every body reaches the function unchanged, and moves unchanged."""
+    app = tmp_path / "app"
+    shutil.copytree(APPS / "queue", app)
+    host = json.loads((app / "host.json").read_text())
+    host["extensions"]["queues"]["messageEncoding"] = "none"
+    (app / "host.json").write_text(json.dumps(host))
+    queues.queue.create_queue()
+    queues.put(text, raw=True)
+    with running_host(app, settings=queues.settings):
+        wait_for(lambda: queues.seen and queues.is_empty())
+    assert {seen["body"] for seen in queues.seen} == {text}
+    assert queues.poisoned() == ([text] if text == "fail" else [])
 
 
 def test_more_messages_than_a_batch_are_all_handled(queues: Queues) -> None:

@@ -1,6 +1,5 @@
 """Parking on a real queue."""
 
-import base64
 import json
 import threading
 import time
@@ -12,7 +11,8 @@ import pytest
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.azure.storage_account import CONNECTIONS, Storage
 from shared.errors import EventError, StorageUnavailable
-from shared.stores.parking import LONGEST_DELAY, MESSAGE_LIMIT, ClaimGone, QueueParking
+from shared.stores.parking import LONGEST_DELAY, ClaimGone, QueueParking
+from shared.stores.queue_messages import MESSAGE_LIMIT
 from tests.support.parked import parked
 
 
@@ -23,10 +23,9 @@ def parking(storage: Storage, prefix: str) -> QueueParking:
 
 
 def messages(storage: Storage, prefix: str) -> list[str]:
-    """Return the visible messages as the Functions host would hand them over: out of base64."""
+    """Return the visible messages as the Functions host hands them over: as they are."""
     client = storage.queue(f"{prefix}-parked")
-    raw = [message.content for message in client.peek_messages(max_messages=32)]
-    return [base64.b64decode(text, validate=True).decode() for text in raw]
+    return [message.content for message in client.peek_messages(max_messages=32)]
 
 
 class TestQueue:
@@ -35,12 +34,14 @@ class TestQueue:
     def test_the_queue_is_made_when_it_is_missing(
         self, parking: QueueParking, storage: Storage, prefix: str
     ) -> None:
-        """The first parking makes the queue; the message is base64, and read back it is what was parked."""
+        """The first parking makes the queue; the message is JSON, and read back it is what was parked."""
         parking.park(parked(), 0)
         parking.park(parked(attempt=2), 0)
         texts = messages(storage, prefix)
         assert [parking.unpark(text).attempt for text in texts] == [1, 2]
         assert parking.unpark(texts[0]) == parked()
+        assert json.loads(texts[0])["rule"] == "smoke"
+        assert texts[0].isascii()
 
     def test_a_parked_delivery_is_invisible_until_its_time(
         self, parking: QueueParking, storage: Storage, prefix: str
@@ -85,11 +86,15 @@ class TestQueue:
         self, parking: QueueParking, storage: Storage, prefix: str, missing: int
     ) -> None:
         """A message that fits to the byte goes as it is; one more character makes a claim of it."""
-        room = MESSAGE_LIMIT * 3 // 4 - len(parked("").to_message())
-        parking.park(parked("x" * (room + 1 - missing)), 0)
-        (text,) = messages(storage, prefix)
-        assert ("claim" in json.loads(text)) == (missing == 0)
-        assert parking.unpark(text).event.data == "x" * (room + 1 - missing)
+        room = MESSAGE_LIMIT - len(parked("").to_message())
+        for character, takes in (("x", 1), ("&", len("&amp;")), ("ü", len("\\u00fc"))):
+            count, rest = divmod(room + 1 - missing, takes)
+            payload = "x" * rest + character * count
+            parking.park(parked(payload, attempt=2), 0)
+            (text,) = messages(storage, prefix)
+            assert ("claim" in json.loads(text)) == (missing == 0)
+            assert parking.unpark(text).event.data == payload
+            storage.queue(f"{prefix}-parked").clear_messages()
 
     def test_a_large_event_goes_by_a_claim(
         self, parking: QueueParking, storage: Storage, prefix: str

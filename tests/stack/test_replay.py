@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,18 @@ from cli.dead_letter_container import DeadLetterContainer
 from cli.main import main
 from cli.resend import Resender, resend
 from local.servers.azurite import Azurite
-from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, Storage
-from shared.event import Unreadable, read_events
+from shared.azure.storage_account import (
+    CLAIMS_CONTAINER,
+    DEAD_LETTERS_CONTAINER,
+    Storage,
+    create_if_missing,
+)
+from shared.event import Event, Unreadable, read_events
+from shared.event.queue_bodies import read_queue_body
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
-from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
 from shared.stores.parking import Parked, QueueParking
+from shared.stores.poison import StoragePoisonQueues
 from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
 from tests.support.delivery import event
 
@@ -64,9 +72,7 @@ def bodies(storage: Storage, queue: str) -> list[str]:
     """Return what a queue holds."""
     client = storage.queue(queue)
     try:
-        return [
-            base64.b64decode(message.content).decode() for message in client.peek_messages(max_messages=32)
-        ]
+        return [message.content for message in client.peek_messages(max_messages=32)]
     except ResourceNotFoundError:
         return []
 
@@ -164,7 +170,7 @@ def own_container(storage: Storage, azurite: Azurite, monkeypatch: pytest.Monkey
         monkeypatch.setenv(name, value)
 
     def empty() -> None:
-        for queue in (EVENT_QUEUE, PARKED_QUEUE):
+        for queue in (EVENT_QUEUE, PARKED_QUEUE, poison_queue(EVENT_QUEUE), poison_queue(PARKED_QUEUE)):
             try:
                 storage.queue(queue).clear_messages()
             except ResourceNotFoundError:
@@ -261,6 +267,101 @@ def test_another_container_is_listed_without_the_apps_own_account(
         monkeypatch.delenv(name)
     assert main(["replay", "list", "--container", f"{azurite.blob_url}/{DEAD_LETTERS_CONTAINER}"]) == 0
     assert "by rule: (any rule) 1" in capsys.readouterr().out
+
+
+def poison(storage: Storage, queue: str, text: str) -> None:
+    """Put a message into a queue's poison queue, as the host moves it there."""
+    client = storage.queue(poison_queue(queue))
+    create_if_missing(client.create_queue, lambda: client.send_message(text))
+
+
+def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both poison queues are listed, one message is shown, and all go into the queue that they are for."""
+    first = event(id="e-1").to_cloud_event()
+    poison(
+        own_container, EVENT_QUEUE, base64.b64encode(json.dumps([first, {"no": "event"}]).encode()).decode()
+    )
+    large = Parked(
+        event(id="e-2", data="ü" * 50_000), "smoke", 7, NOW - timedelta(days=3), "Airflow was down"
+    )
+    QueueParking(own_container).park(large, 0)
+    (claim,) = bodies(own_container, PARKED_QUEUE)
+    own_container.queue(PARKED_QUEUE).clear_messages()
+    poison(own_container, PARKED_QUEUE, claim)
+    poison(own_container, PARKED_QUEUE, "what is this")
+
+    assert main(["replay", "list", "--poison"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("3 poison messages in the poison queues\n")
+    assert "by rule: (any rule) 2, smoke 1" in told
+    assert "parked because: Airflow was down" in told
+    assert "cannot be read: a parked message is not JSON" in told
+    (name,) = re.findall(r"e-1  (updraft-events-poison/\S+)", told)
+    assert main(["replay", "show", name, "--poison"]) == 0
+    assert '"id":"e-1"' in capsys.readouterr().out
+
+    assert main(["replay", "send", "--poison", "--all", "--dry-run"]) == 0
+    assert capsys.readouterr().out.endswith("3 poison messages would be sent again\n")
+    assert main(["replay", "send", "--poison", "--rule", "smoke"]) == 0
+    told = capsys.readouterr().out
+    assert (
+        "1 event sent to the queue updraft-parked\n1 poison message deleted from its poison queue\n" in told
+    )
+    (message,) = bodies(own_container, PARKED_QUEUE)
+    again = QueueParking(own_container).unpark(message)
+    assert (again.event, again.rule, again.attempt) == (large.event, "smoke", 1)
+    assert again.first_seen > large.first_seen
+    claims = own_container.container(CLAIMS_CONTAINER)
+    assert [blob.name for blob in claims.list_blobs()] == [again.claim]
+    QueueParking(own_container).forget(again)
+
+    assert main(["replay", "send", "--poison", "--all"]) == 1
+    told = capsys.readouterr().out
+    assert "2 events sent to the queue updraft-events" in told
+    assert "not sent: a parked message is not JSON" in told
+    assert {read_queue_body(body)[0].id for body in bodies(own_container, EVENT_QUEUE)} == {"e-1", None}
+    assert bodies(own_container, poison_queue(EVENT_QUEUE)) == []
+    assert bodies(own_container, poison_queue(PARKED_QUEUE)) == ["what is this"]
+
+
+def test_poison_messages_that_are_hidden_are_counted(
+    own_container: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the app works on, or has put back, cannot be read, and the command says how many those are."""
+    StoragePoisonQueues(own_container).put_back(EVENT_QUEUE, b"{}")
+    assert main(["replay", "list", "--poison"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("0 poison messages")
+    assert "updraft-events-poison holds about 1 more that cannot be read now" in told
+
+
+def test_what_is_put_back_never_expires(own_container: Storage) -> None:
+    """A poison message comes back after a while, whatever it holds, and never expires."""
+    poisons = StoragePoisonQueues(own_container)
+    given = ["{}", "hello", "a\x00b", "line\r\nline", '{"n": "grüße <&> 😀"}']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.stores.poison.AGAIN_AFTER", 0)
+        for text in given:
+            poisons.put_back(EVENT_QUEUE, text.encode())
+    client = own_container.queue(poison_queue(EVENT_QUEUE))
+    messages = client.peek_messages(max_messages=32)
+    assert {message.expires_on.year for message in messages if message.expires_on} == {9999}
+    encoded = {base64.b64encode(text.encode()).decode() for text in ("a\x00b", "line\r\nline")}
+    assert {message.content for message in messages} == {"{}", "hello", '{"n": "grüße <&> 😀"}', *encoded}
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\rb", "ü" * 20_000, "&" * 13_000])
+def test_any_text_of_a_letter_can_be_sent(
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, text: str
+) -> None:
+    """What XML cannot carry goes in base64, and what is long in ASCII goes in UTF-8."""
+    letters.write(letter(rule="", subject=event(data={"text": text})))
+    letters.write(letter(rule="", subject=Unreadable("no JSON", text)))
+    report = resend(store, sender, store.read_all(store.names()))
+    assert (report.failed, report.moved) == ([], 2)
+    read = [read_queue_body(body)[0] for body in bodies(storage, sender._events)]
+    (sent,) = (each for each in read if isinstance(each, Event))
+    assert sent.data == {"text": text}
 
 
 def test_a_wrong_call_is_named(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """Dead letters on their whole way: written by the app, sent again by `updraft replay`, started."""
 
-import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,7 +83,7 @@ class Instance:
         taken = list(queue.receive_messages(max_messages=32))
         for message in taken:
             queue.delete_message(message.id, message.pop_receipt)
-        return [base64.b64decode(message.content).decode() for message in taken]
+        return [message.content for message in taken]
 
     def deliver_parked(self) -> list[Outcome]:
         """Deliver them."""
@@ -130,7 +129,13 @@ def instance_with(storage: Storage, prefix: str, stub: AirflowStub, rules: str =
         ledger,
         stub,
         DeadLetterContainer(storage.container(prefix), ours=True),
-        Resender(storage, parked=f"{prefix}-parked", events=f"{prefix}-events", windows=f"{prefix}-windows"),
+        Resender(
+            storage,
+            parked=f"{prefix}-parked",
+            events=f"{prefix}-events",
+            windows=f"{prefix}-windows",
+            claims=f"{prefix}-claims",
+        ),
         storage,
         prefix,
     )
@@ -192,9 +197,12 @@ def test_a_large_call_gets_its_run(instance: Instance) -> None:
     instance.stub.inject(422, REFUSAL)
     instance.intake.receive_call(call(text="ü" * 24_000))
     instance.replay()
+    claims = instance.storage.container(f"{instance.name}-claims")
+    assert len([*claims.list_blobs()]) == 1
     (outcome,) = instance.deliver_parked()
     assert outcome.kind is OutcomeKind.STARTED
     assert instance.confs()[0]["text"] == "ü" * 24_000
+    assert [*claims.list_blobs()] == []
 
 
 def test_a_window_whose_run_was_refused_gets_it(instance: Instance) -> None:

@@ -343,3 +343,14 @@ def test_an_event_that_is_in_no_window_is_not_acknowledged(storage: Storage, pre
         instance.collect(RULE, SHOP, numbered(1))
     with pytest.raises(StorageUnavailable):
         instance.close(RULE, uuid.uuid4().hex)
+
+
+def test_a_window_that_is_made_again_keeps_its_events_and_its_seal(cloud: Cloud) -> None:
+    """A request that makes a window and takes effect late changes nothing, be the window open or closed."""
+    instance = cloud.instance()
+    window = instance.collect(RULE, SHOP, numbered(1)).window
+    instance._create(RULE, window)
+    assert [each.id for each in instance.close(RULE, window)] == ["e-1"]
+    instance._create(RULE, window)
+    assert [each.id for each in instance.close(RULE, window)] == ["e-1"]
+    assert instance.collect(RULE, SHOP, numbered(2)).window != window

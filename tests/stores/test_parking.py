@@ -38,12 +38,12 @@ class TestMessages:
             1,
             SEEN,
         )
-        read = json.loads(known.to_message().encode())
+        read = json.loads(known.to_message().encode("ascii"))
         assert (read["event"]["id"], read["event"]["data"]) == (id_, {**data, "\ud800": "\udfff"})
 
     def test_decimals_keep_their_digits(self) -> None:
         """A rule that looked at a decimal sees the same one when the delivery comes back, digit by digit."""
-        text = '{"n":[0.10000000000000000001,1.50,1E2,-0.0,7],"t":"ü\\n"}'
+        text = '{"n":[0.10000000000000000001,1.50,1E2,-0.0,7],"t":"\\u00fc\\n"}'
         message = parked(parse(text)).to_message()
         assert f'"data":{text}' in message
         assert f'"data":{text}' in Parked.from_message(Parked.from_message(message).to_message()).to_message()

@@ -49,6 +49,20 @@ class InMemoryDeadLetters:
         self.kept[letter.name] = letter
 
 
+class InMemoryPoison:
+    """Keeps in memory what was put back into the poison queues."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, str | bytes]] = []
+        self.broken = False
+
+    def put_back(self, queue: str, body: str | bytes) -> None:
+        """Put one back."""
+        if self.broken:
+            raise StorageUnavailable("the poison queue is out of order")
+        self.kept.append((queue, body))
+
+
 class InMemoryWindows:
     """Keeps windows in memory: one for each rule and key, until it is closed."""
 

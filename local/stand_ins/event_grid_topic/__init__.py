@@ -4,8 +4,13 @@ The real publisher client talks to it, and a function app cannot tell its delive
 handshakes, the headers, one event a request, at least once, the retry schedule (which tests can speed up),
 the dead letters.
 
-* `EventGridTopic`: the server; `subscribe` adds a `Subscription`.
-* `Webhook`, `StorageQueue`: where a subscription delivers to.
+    topic          the server; `subscribe` adds a subscription
+    access         who may publish
+    schemas        events in both schemas, and from one to the other
+    subscriptions  which events a subscription takes, and how often it retries
+    deliveries     one event on its way to one subscription
+    destinations   webhooks and Storage queues
+    records        what was published, delivered and given up
 """
 
 from .destinations import HandshakeFailed, StorageQueue, Webhook

@@ -166,6 +166,8 @@ class Webhook:
 class StorageQueue:
     """A Storage queue; each message is one event, as base64 text.
 
+    Source: https://github.com/MicrosoftDocs/azure-docs/issues/102923 (2022; 69702 of 2021: plain text).
+
     Attributes:
         service: A client of the queue service, with whatever identity it has.
         queue: The queue's name; it must exist, as for Event Grid.

@@ -1,4 +1,12 @@
-"""Event Grid's advanced filters, verbatim, with `all`, `any` and `not` on top."""
+"""Event Grid's advanced filters, with `all`, `any` and `not` around them.
+
+fields          the values that filters ask for, and their keys
+operators       the operators, as a table
+comparisons     one comparison of the file to a condition
+conditions      conditions on an event
+compiler        a whole filter to a condition, or all its mistakes
+contradictions  conditions that can never hold
+"""
 
 from shared.rules.filters.compiler import FilterError, compile_filter, path_text
 from shared.rules.filters.conditions import All, Any, Comparison, Condition, Not

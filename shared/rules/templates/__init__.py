@@ -1,4 +1,10 @@
-"""Templates of rules.yaml: Jinja2, sandboxed and bounded; event content is data, never source."""
+"""Templates of rules.yaml: Jinja2, sandboxed and bounded; event content is data, never source.
+
+compile  a text of rules.yaml to a template
+scope    the names that templates see
+filters  the filters that they may use
+sandbox  Jinja2 with bounds
+"""
 
 from shared.rules.templates.compile import JsonTemplate, Template, compile_json, compile_template
 from shared.rules.templates.scope import BURST_NAMES, NAMES, event_scope

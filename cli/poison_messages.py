@@ -1,0 +1,191 @@
+"""The messages of the app's poison queues, for `updraft replay --poison`: read them, take them out.
+
+A message is hidden while the app works on it, and for ten minutes after its dead letter could not be written;
+nobody can read it then. What is hidden for good, because the app cannot start, shows once the functions
+`event_queue_poison` and `parked_queue_poison` are disabled.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from cli.dead_letter_container import Kept
+from shared.azure.storage_account import CLAIMS_CONTAINER, storage_errors
+from shared.errors import EventError
+from shared.event.queue_bodies import open_queue_body, read_queue_body
+from shared.stores.dead_letter_reader import Letter
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
+from shared.stores.parking import Parked, QueueParking
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueClient, QueueMessage
+
+    from shared.azure.storage_account import Storage
+
+HIDDEN_SECONDS: Final = 300
+"""How long a message is hidden from the app while it is sent again."""
+_BATCH: Final = 32
+_CODE: Final = "MaxDeliveryAttemptsExceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A message, and what has to be deleted with it."""
+
+    queue: "QueueClient"
+    message: "QueueMessage"
+    kept: Kept
+    parked: Parked | None
+
+
+class PoisonMessages:
+    """The two poison queues, as a store of dead letters for one use; `set_aside` is safe from any thread.
+
+    Args:
+        storage: The app's own Storage account.
+        take: Whether to hide the messages from the app, so that they can be taken out. Otherwise the first
+            32 of each queue are looked at.
+        events: The queue of events.
+        parked: The queue of parked deliveries.
+        claims: The container of events that are too large for a message.
+    """
+
+    name = "the poison queues"
+    thing = "poison message"
+    set_aside_words = "deleted from its poison queue"
+
+    def __init__(
+        self,
+        storage: "Storage",
+        *,
+        take: bool,
+        events: str = EVENT_QUEUE,
+        parked: str = PARKED_QUEUE,
+        claims: str = CLAIMS_CONTAINER,
+    ) -> None:
+        self._storage = storage
+        self._parking = QueueParking(storage, queue=parked, claims=claims)
+        self._take = take
+        self._queues = {poison_queue(events): self._read_event, poison_queue(parked): self._read_parked}
+        self._found: dict[str, _Taken] | None = None
+        self._gone: set[str] = set()
+
+    def names(self, *, rule: str = "", since: datetime | None = None) -> list[str]:  # noqa: ARG002 - as the container has it
+        """Return the messages' names, `<queue>/<id>`.
+
+        Raises:
+            StorageUnavailable: A queue cannot be read.
+        """
+        return list(self._messages())
+
+    def read(self, name: str) -> Kept | None:
+        """Return a message; None where it is gone or hidden; raises as `names`."""
+        found = self._messages().get(name)
+        return found.kept if found else None
+
+    def read_all(self, names: Sequence[str]) -> Iterator[Kept]:
+        """Yield what is there of these messages; raises as `names`."""
+        yield from (kept for kept in map(self.read, names) if kept is not None)
+
+    def set_aside(self, kept: Kept) -> bool:
+        """Delete a message that was sent again, and what was kept beside it.
+
+        Raises:
+            StorageUnavailable: It is still there, and is a duplicate when it is delivered.
+        """
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - half a second that --help saves
+
+        found = self._messages()[kept.name]
+        doing = f"{kept.name} was sent again, and cannot be deleted"
+        with storage_errors(doing), suppress(ResourceNotFoundError):  # the app was quicker
+            found.queue.delete_message(found.message.id, found.message.pop_receipt)
+        self._gone.add(kept.name)
+        if found.parked is not None:
+            self._parking.forget(found.parked)
+        return True
+
+    def leave(self) -> list[str]:
+        """Give back what was taken and not set aside, and return what else is in the queues.
+
+        Raises:
+            StorageUnavailable: A queue cannot be asked for its length.
+        """
+        self._give_back()
+        return list(self._unread())
+
+    def _give_back(self) -> None:
+        """Show the messages that were hidden and not taken out; a failure only delays that."""
+        from azure.core.exceptions import AzureError  # noqa: PLC0415 - as above
+
+        with suppress(AzureError):
+            for name, each in (self._found or {}).items():
+                if self._take and name not in self._gone:
+                    each.queue.update_message(each.message.id, each.message.pop_receipt, visibility_timeout=0)
+
+    def _unread(self) -> Iterator[str]:
+        """Yield a sentence for each queue that holds more messages than could be read."""
+        for queue in self._queues:
+            known = sum(name.startswith(f"{queue}/") for name in self._messages().keys() - self._gone)
+            count = self._read(queue, lambda client: client.get_queue_properties().approximate_message_count)
+            more = (count or 0) - known
+            if more > 0:
+                yield (
+                    f"{queue} holds about {more} more that cannot be read now: most likely the app works on "
+                    "them, or waits to try them again (docs/delivery.md, Poison messages)"
+                )
+
+    def _messages(self) -> "dict[str, _Taken]":
+        if self._found is None:
+            self._found = {}
+            for queue, read in self._queues.items():
+                client = self._storage.queue(queue)
+                for message in self._read(queue, self._receive if self._take else self._peek) or ():
+                    name = f"{queue}/{message.id}"
+                    self._found[name] = _Taken(client, message, *read(name, message))
+        return self._found
+
+    def _read[T](self, queue: str, read: "Callable[[QueueClient], T]") -> T | None:
+        """Return what reading a queue gives; None where there is no such queue."""
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+
+        with storage_errors(f"the queue {queue} cannot be read"):
+            try:
+                return read(self._storage.queue(queue))
+            except ResourceNotFoundError:
+                return None  # it is made with the first message
+
+    @staticmethod
+    def _peek(client: "QueueClient") -> "list[QueueMessage]":
+        return client.peek_messages(max_messages=_BATCH)
+
+    @staticmethod
+    def _receive(client: "QueueClient") -> "list[QueueMessage]":
+        return list(client.receive_messages(messages_per_page=_BATCH, visibility_timeout=HIDDEN_SECONDS))
+
+    @staticmethod
+    def _read_event(name: str, message: "QueueMessage") -> tuple[Kept, None]:
+        body = message.content or ""
+        letters = [
+            Letter(member, _CODE, "it is in the poison queue", at=message.inserted_on)
+            for member in read_queue_body(body)
+        ]
+        return Kept(name, "", body.encode(), letters), None
+
+    def _read_parked(self, name: str, message: "QueueMessage") -> tuple[Kept, Parked | None]:
+        body = message.content or ""
+        try:
+            parked = self._parking.unpark(open_queue_body(body).content)
+        except EventError as error:
+            return Kept(name, "", body.encode(), problem=str(error)), None
+        letter = Letter(
+            subject=parked.event,
+            code=_CODE,
+            reason=f"it is in the poison queue; parked because: {parked.reason}",
+            rule=parked.rule,
+            attempts=parked.attempt,
+            first_seen=parked.first_seen,
+            at=message.inserted_on,
+        )
+        return Kept(name, "", body.encode(), [letter]), parked

@@ -1,0 +1,62 @@
+"""Messages of Storage queues: how large one may be, which text one can hold, and sending one.
+
+A message travels in an XML document, so it is text. The app sends text as it is (`messageEncoding: none` in
+host.json), and base64 only for what XML cannot carry; `shared/event/queue_bodies.py` reads both.
+
+Sources: https://learn.microsoft.com/rest/api/storageservices/put-message (64 KiB, XML),
+https://www.w3.org/TR/xml/#charsets (the characters), #sec-line-ends (a carriage return becomes a line feed).
+"""
+
+import base64
+import re
+from typing import TYPE_CHECKING, Final
+
+from shared.azure.storage_account import create_if_missing
+
+if TYPE_CHECKING:
+    from shared.azure.storage_account import Storage
+
+MESSAGE_LIMIT: Final = 65_536
+"""Bytes of a queue message (Storage's limit)."""
+_FOREVER: Final = -1
+_NOT_IN_XML: Final = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ESCAPES: Final = {"&": len("&amp;") - 1, "<": len("&lt;") - 1, ">": len("&gt;") - 1}
+
+
+def queue_text(body: str | bytes) -> str:
+    """Return a body as text that a message can hold: itself, or base64 of it where XML cannot carry it."""
+    content = body if isinstance(body, bytes) else body.encode(errors="backslashreplace")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = None
+    if text is None or _NOT_IN_XML.search(text):
+        return base64.b64encode(content).decode()
+    return text
+
+
+def message_size(text: str) -> int:
+    """Return how many bytes a text takes in a message, markup escaped.
+
+    No source says whether Storage counts `&amp;` as one byte or as five. Five is safe.
+    """
+    return len(text.encode()) + sum(text.count(mark) * more for mark, more in _ESCAPES.items())
+
+
+def send_message(storage: "Storage", queue: str, text: str, *, delay: int = 0) -> None:
+    """Put a message that never expires into a queue, which is made where it is missing.
+
+    Args:
+        storage: The app's own Storage account.
+        queue: The queue's name.
+        text: The message, of `MESSAGE_LIMIT` bytes at most.
+        delay: Seconds until it can be seen.
+
+    Raises:
+        AzureError: As the Storage library raises it; the caller says what it was doing (`storage_errors`).
+    """
+    client = storage.queue(queue)
+    create_if_missing(
+        client.create_queue,
+        lambda: client.send_message(text, visibility_timeout=delay, time_to_live=_FOREVER),
+    )

@@ -1,0 +1,157 @@
+"""One instance of the app in a process of its own, which does one thing at a time until it is killed.
+
+Processes are forked from a server that has imported the app and Azure's libraries (`PRELOADED`), because a
+case needs one or two of them and starting Python anew costs a second each time.
+"""
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Final, Literal
+
+from shared.app import App
+from shared.backoff import Backoff
+from shared.delivery.policy import Policy
+from shared.web import Request
+
+SHORT: Final = Policy(
+    budget=2.0,
+    hold_back=1.0,
+    later=Backoff(first=0.5, longest=1.0),
+    alarm=Backoff(first=1.0, longest=1.0, least=0.5),
+    missing_dag=Backoff(first=0.5, longest=1.0),
+    paused=Backoff(first=1.0, longest=1.0, least=0.5),
+    breaker_rest=0.5,
+)
+"""The product's policy, a tenth as long; a message's own wait is never under a second."""
+
+PRELOADED: Final = (
+    "azure.identity",
+    "azure.keyvault.secrets",
+    "azure.storage.blob",
+    "azure.storage.queue",
+    "cli.main",
+    "shared.airflow.api_v2",
+    "shared.http_api.api",
+    "tests.crashpoints.instance",
+)
+_PATIENCE: Final = 40.0
+"""Seconds after which an instance that does not answer counts as hanging."""
+
+type Work = Literal["event", "parked", "report", "command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an instance did.
+
+    Attributes:
+        ok: Whether it may be acknowledged.
+        outcomes: The kinds of the outcomes.
+        error: Why it may not.
+    """
+
+    ok: bool
+    outcomes: tuple[str, ...] = ()
+    error: str = ""
+
+
+class Killed(Exception):  # noqa: N818 - it names what happened
+    """The instance was killed while it was at work."""
+
+
+class Instance:
+    """A running instance.
+
+    Args:
+        settings: The application settings.
+    """
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(PRELOADED))
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, dict(settings)), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def do(self, work: Work, *arguments: Any) -> Done:  # noqa: ANN401 - what each work takes
+        """Do one thing.
+
+        Raises:
+            Killed: The process ended meanwhile.
+            TimeoutError: It hangs.
+        """
+        try:
+            self._ours.send((work, arguments))
+            if not self._ours.poll(_PATIENCE):
+                raise TimeoutError(f"`{work}` has not ended after {_PATIENCE:.0f} s")
+            done: Done = self._ours.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise Killed from error
+        return done
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, and wait until it is gone."""
+        pid = self._process.pid
+        if pid is not None and self._process.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.join()
+
+    def stop(self) -> None:
+        """End it."""
+        self.kill()
+        self._ours.close()
+
+
+def _serve(pipe: Connection, settings: dict[str, str]) -> None:
+    """Be the instance: the app with short waits."""
+    for name in tuple(os.environ):
+        if name.startswith(("AZURE_", "IDENTITY_", "MSI_", "UPDRAFT_", "WEBSITE_", "AzureWebJobs")):
+            del os.environ[name]
+    os.environ.update(settings)
+    logging.disable(logging.CRITICAL)
+    app = App(os.environ, policy=SHORT)
+    while True:
+        try:
+            work, arguments = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_done(app, work, arguments))
+
+
+def _done(app: App, work: Work, arguments: tuple[Any, ...]) -> Done:
+    try:
+        return Done(ok=True, outcomes=_do(app, work, arguments))
+    except Exception as error:  # noqa: BLE001 - the host answers 500 whatever it is, and the work comes again
+        return Done(ok=False, error=f"{type(error).__name__}: {error}")
+
+
+def _do(app: App, work: Work, arguments: tuple[Any, ...]) -> tuple[str, ...]:
+    match work:
+        case "event":
+            return tuple(outcome.kind.value for outcome in app.intake.receive(*arguments))
+        case "parked":
+            return (app.intake.receive_parked(*arguments).kind.value,)
+        case "report":
+            token, body = arguments
+            headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+            return (str(app.http_api.outcomes.report(Request(headers, body)).status),)
+        case "command":
+            return (str(_command(*arguments)),)
+
+
+def _command(*arguments: str) -> int:
+    from cli.main import main  # noqa: PLC0415 - only `replay` needs it
+
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123 - a device
+        status = main(list(arguments))
+    if status != 0:
+        raise RuntimeError(f"`updraft {' '.join(arguments)}` ended with {status}")
+    return status

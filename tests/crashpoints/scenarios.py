@@ -1,0 +1,156 @@
+"""What is delivered, and which runs there have to be."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tests.crashpoints.wire import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.crashpoints.case import Case, Run
+
+DAG: Final = "greet"
+_LARGE: Final = 70_000
+"""Characters of an event that does not fit into a queue message."""
+_CONNECTION: Final = """
+connections:
+  airflow: {url: "%UPDRAFT_AIRFLOW_URL%", read_timeout: 2, auth: AUTH}
+"""
+_IDENTITY: Final = _CONNECTION.replace("AUTH", '{kind: entra, scope: "api://airflow/.default"}')
+_LOGIN: Final = _CONNECTION.replace(
+    "AUTH", "{kind: airflow, username: updraft, password_secret: airflow-password}"
+)
+_RULE: Final = f"""
+rules:
+  - name: greet
+    when: {{types: [Shop.Opened]}}
+    start: {{dag: {DAG}, conf: {{door: "{{{{ data.door }}}}"}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One way of an event through the app.
+
+    Attributes:
+        name: What it is called in the report.
+        rules: The rules file.
+        act: Delivers; what is parked afterwards is handled by the case.
+        expected: The runs that there have to be in the end.
+        letters: How many dead letters have to be left.
+        dags: The DAGs that Airflow has.
+    """
+
+    name: str
+    rules: str
+    act: "Callable[[Case], None]"
+    expected: "frozenset[Run]"
+    letters: int = 0
+    dags: tuple[str, ...] = (DAG,)
+
+
+def event(event_id: str, *, minute: int = 0, **data: object) -> str:
+    """Return the body of an event."""
+    known = {"specversion": "1.0", "id": event_id, "source": "/shops/1", "type": "Shop.Opened"}
+    return json.dumps(known | {"time": f"2026-11-01T12:{minute:02}:00Z", "data": {"door": 1} | data})
+
+
+def _one(case: "Case") -> None:
+    case.deliver(event("e1"))
+
+
+def _parked(case: "Case") -> None:
+    """The DAG is not there when the event comes, and is there when its message comes back."""
+    case.servers.airflow.dags.clear()
+    case.deliver(event("e1"))
+    case.servers.airflow.dags.add(DAG)
+
+
+def _parked_large(case: "Case") -> None:
+    case.servers.airflow.dags.clear()
+    case.deliver(event("e1", more="x" * _LARGE))
+    case.servers.airflow.dags.add(DAG)
+
+
+def _burst(case: "Case") -> None:
+    """Two events join one window, and the third comes when that has closed."""
+    case.deliver(event("e1"))
+    case.deliver(event("e2", minute=1))
+    case.drain()
+    case.deliver(event("e3", minute=2))
+
+
+def _letter(case: "Case") -> None:
+    """The event cannot be rendered; its rule is corrected, and the letter is sent again."""
+    case.deliver(event("e1"))
+    case.correct_rules("data.gate", "data.door")
+    case.insist("command", "replay", "send", "--all")
+
+
+def _report(case: "Case") -> None:
+    """The run reports its end with its own token, until that is acknowledged."""
+    case.deliver(event("e1"))
+    case.drain()
+    run = case.run_of("greet")
+    body = {"run": {"dag_id": DAG, "dag_run_id": run["dag_run_id"]}, "state": "success"}
+    token = run["conf"]["_updraft"]["callback"]["token"]
+    done = case.insist("report", token, json.dumps(body).encode())
+    assert done.outcomes in {("201",), ("200",)}, f"the report was answered {done.outcomes}"
+
+
+def _latest(case: "Case") -> None:
+    """A newer event and an older one of the same value: the older one starts nothing."""
+    case.deliver(event("new", minute=5))
+    case.drain()
+    case.deliver(event("old", minute=1))
+
+
+def _overtaken(case: "Case") -> None:
+    """The newer event starts between the older one's question and its run: both run (docs/rules.md)."""
+    question = Point("airflow GET api/v2/dags/DAG/dagRuns", 1)
+    case.wire.meanwhile[question] = lambda: case.deliver(event("new", minute=5))
+    case.deliver(event("old", minute=1))
+
+
+SCENARIOS: Final = (
+    Scenario("event to run", _IDENTITY + _RULE, _one, frozenset({("greet", "e1")})),
+    Scenario("event to run, login", _LOGIN + _RULE, _one, frozenset({("greet", "e1")})),
+    Scenario("parked to run", _IDENTITY + _RULE, _parked, frozenset({("greet", "e1")})),
+    Scenario("parked by claim to run", _IDENTITY + _RULE, _parked_large, frozenset({("greet", "e1")})),
+    Scenario(
+        "window opened, joined, closed",
+        _IDENTITY
+        + _RULE.replace('{door: "{{ data.door }}"}', '{events: "{{ events }}"}')
+        + '    coalesce: {by: "{{ source }}", window: 3s}\n',
+        _burst,
+        frozenset({("greet", "e1"), ("greet", "e2"), ("greet", "e3")}),
+    ),
+    Scenario(
+        "dead letter and replay",
+        _IDENTITY + _RULE.replace("data.door", "data.gate"),
+        _letter,
+        frozenset({("greet", "e1")}),
+    ),
+    Scenario(
+        "run and its report",
+        _IDENTITY + _RULE + "    track: callback\n",
+        _report,
+        frozenset({("greet", "e1")}),
+    ),
+    Scenario(
+        "latest_by",
+        _IDENTITY + _RULE + '    latest_by: "{{ data.door }}"\n',
+        _latest,
+        frozenset({("greet", "new")}),
+    ),
+)
+
+OVERTAKEN: Final = Scenario(
+    "latest_by, overtaken",
+    _IDENTITY + _RULE + '    latest_by: "{{ data.door }}"\n',
+    _overtaken,
+    frozenset({("greet", "old"), ("greet", "new")}),
+)
+"""The race of `latest_by`: it needs two instances, and has no single fault."""

@@ -1,0 +1,319 @@
+"""The last delivery of a queue message, and poison messages: each ends in an outcome or a dead letter."""
+
+import base64
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.delivery.closing import Closing
+from shared.delivery.intake import Intake
+from shared.delivery.policy import Policy
+from shared.delivery.queue_intake import QueueIntake
+from shared.errors import ConfigurationError, SettingsError, StorageUnavailable
+from shared.event import Event, Unreadable
+from shared.event.caller_stamp import ATTRIBUTE
+from shared.rules import Rules, load_rules
+from shared.rules.model.rule import CALL
+from shared.stores.dead_letters import DeadLetter
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.parking import Parked
+from shared.stores.windows import SOURCE, WINDOW_CLOSED, WindowClose
+from shared.values.json_text import JsonObject
+from tests.support.clocks import SEEN
+from tests.support.delivery import DAG, Delivering
+from tests.support.direct_runs import CALLED
+from tests.support.in_memory import InMemoryParking, InMemoryPoison
+
+LAST = Policy().queue_deliveries
+CONNECTION = "connections: {analytics: {url: 'http://127.0.0.1:8080', auth: {kind: entra, scope: s}}}\n"
+RULES = CONNECTION + (
+    "rules:\n"
+    "- name: smoke\n"
+    "  when: {types: [Shop.Opened]}\n"
+    f"  start: {{dag: {DAG}, conf: {{door: '{{{{ data.door }}}}'}}}}\n"
+)
+DOWN: JsonObject = {"detail": "the database is away"}
+
+
+def opened(number: int = 1, **changes: object) -> dict[str, object]:
+    """Return a CloudEvent that the rule `smoke` takes."""
+    known = {"specversion": "1.0", "id": f"e-{number}", "source": "/shops/1", "type": "Shop.Opened"}
+    return {**known, "data": {"door": number}, **changes}
+
+
+def parked() -> Parked:
+    """Return a parked delivery of `opened()`."""
+    event = Event(id="e-1", source="/shops/1", type="Shop.Opened", data={"door": 1})
+    return Parked(event, "smoke", 3, SEEN, "Airflow was down")
+
+
+@dataclass
+class Queue:
+    """The app's queues with everything round them, and Storage calls that can be made to fail."""
+
+    delivering: Delivering
+    rules: Callable[[], Rules]
+    poison: InMemoryPoison = field(default_factory=InMemoryPoison)
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(
+            rules=self.rules,
+            relay=self.delivering.relay,
+            parking=self.delivering.parking,
+            closing=Closing(self.delivering.letters, self.delivering.ledger),
+        )
+        self.queues = QueueIntake(self.intake, self.poison, deliveries=LAST)
+
+    @property
+    def letters(self) -> list[DeadLetter]:
+        """The dead letters."""
+        return list(self.delivering.letters.kept.values())
+
+
+def broken() -> Rules:
+    """Give rules that have a mistake."""
+    raise SettingsError("the rules file is missing")
+
+
+@pytest.fixture
+def queue(delivering: Delivering) -> Queue:
+    """Queues whose parking fails, at an Airflow that is down: nothing can be delivered."""
+    delivering.parking.broken = True
+    rules = load_rules(RULES, file="rules.yaml", settings={})
+    return Queue(delivering, lambda: rules)
+
+
+@pytest.fixture
+def down(stub: AirflowStub) -> AirflowStub:
+    """An Airflow that fails."""
+    stub.inject(503, DOWN, times=10_000)
+    return stub
+
+
+@pytest.mark.parametrize("delivery", [None, 1, LAST - 1])
+@pytest.mark.usefixtures("down")
+def test_a_delivery_before_the_last_leaves_the_message(queue: Queue, delivery: int | None) -> None:
+    """While the host delivers again, a failure raises, and nothing is kept."""
+    with pytest.raises(StorageUnavailable):
+        queue.queues.receive_event(json.dumps(opened()).encode(), delivery)
+    with pytest.raises(StorageUnavailable):
+        queue.queues.receive_parked(parked().to_message().encode(), delivery)
+    assert queue.letters == []
+
+
+@pytest.mark.parametrize("delivery", [LAST, LAST + 3])
+@pytest.mark.usefixtures("down")
+def test_the_last_delivery_of_an_event_ends_as_a_dead_letter(queue: Queue, delivery: int) -> None:
+    """What fails at the last delivery is kept with the reason and the count, and the message is done."""
+    queue.queues.receive_event(base64.b64encode(json.dumps(opened()).encode()), delivery)
+    (letter,) = queue.delivering.letters.kept.values()
+    assert (letter.code, letter.rule, letter.attempts) == ("MaxDeliveryAttemptsExceeded", "", delivery)
+    assert "the queue is out of order" in letter.reason
+    assert isinstance(letter.subject, Event)
+    assert letter.subject.id == "e-1"
+    assert queue.delivering.ledger.balances()
+
+
+@pytest.mark.usefixtures("down")
+def test_the_last_delivery_of_a_parked_one_keeps_its_rule(queue: Queue) -> None:
+    """A parked delivery is kept under its rule, with its attempts and its time."""
+    queue.queues.receive_parked(parked().to_message().encode(), LAST)
+    (letter,) = queue.delivering.letters.kept.values()
+    assert (letter.code, letter.rule, letter.attempts) == ("MaxDeliveryAttemptsExceeded", "smoke", 3)
+    assert letter.first_seen == SEEN
+    assert "parked because: Airflow was down" in letter.reason
+    assert queue.delivering.ledger.balances()
+
+
+def test_only_the_members_that_failed_are_given_up(
+    queue: Queue, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Of an array the member whose delivery failed is kept, and the others have their runs."""
+    stub.inject(503, DOWN, times=10_000, when=lambda request: b"e-2" in request.body or "e-2" in request.path)
+    body = json.dumps([opened(1), opened(3, type="Shop.Closed"), opened(4), opened(2)])
+    queue.queues.receive_event(body.encode(), LAST)
+    (letter,) = delivering.letters.kept.values()
+    assert letter.subject.id == "e-2"
+    assert len(stub.runs) == 2
+    assert delivering.ledger.balances()
+
+
+def test_unusable_rules_end_as_dead_letters(delivering: Delivering) -> None:
+    """While the rules have mistakes a message is given up like any other, with the mistake named."""
+    queue = Queue(delivering, broken)
+    for delivery in range(1, LAST):
+        with pytest.raises(ConfigurationError):
+            queue.queues.receive_event(json.dumps([opened(1), opened(2)]).encode(), delivery)
+    queue.queues.receive_event(json.dumps([opened(1), opened(2)]).encode(), LAST)
+    queue.queues.receive_parked(parked().to_message().encode(), LAST)
+    assert len(queue.letters) == 3
+    assert all("rules file is missing" in letter.reason for letter in delivering.letters.kept.values())
+    assert delivering.ledger.balances()
+
+
+@pytest.mark.usefixtures("down")
+def test_what_cannot_be_kept_either_is_left_to_the_host(queue: Queue) -> None:
+    """Where the dead letter cannot be written the last delivery raises: the poison queue gets the message."""
+    queue.delivering.letters.broken = True
+    with pytest.raises(StorageUnavailable):
+        queue.queues.receive_event(json.dumps(opened()).encode(), LAST)
+    with pytest.raises(StorageUnavailable):
+        queue.queues.receive_parked(parked().to_message().encode(), LAST)
+
+
+@pytest.mark.usefixtures("down")
+def test_a_window_whose_close_is_given_up_is_sealed(queue: Queue, delivering: Delivering) -> None:
+    """Nothing goes into a window that has lost its close, and the letter is that of the close."""
+    closing = Parked(WindowClose("0123456789abcdef" * 2, "north").to_event(), "smoke", 0, SEEN)
+    delivering.windows.kept[closing.event.id] = [parked().event]
+    queue.queues.receive_parked(closing.to_message().encode(), LAST)
+    assert delivering.windows.closed == {closing.event.id}
+    (letter,) = delivering.letters.kept.values()
+    assert isinstance(letter.subject, Event)
+    assert letter.subject.type == WINDOW_CLOSED
+
+
+def test_a_direct_run_that_is_given_up_keeps_its_caller(delivering: Delivering) -> None:
+    """A caller's run that travels in the parked queue is kept with who asked for it, and can be replayed."""
+    queue = Queue(delivering, broken)
+    event = CALLED.to_event()
+    queue.queues.receive_parked(Parked(event, CALL, 1, SEEN).to_message().encode(), LAST)
+    (letter,) = delivering.letters.kept.values()
+    assert (letter.rule, letter.subject) == (CALL, event)
+
+
+def test_a_claim_that_stays_behind_costs_no_outcome(queue: Queue, delivering: Delivering) -> None:
+    """At the last delivery an event that was started is not given up because its claim cannot be deleted."""
+
+    class Stuck(InMemoryParking):
+        def forget(self, parked: Parked) -> None:
+            raise StorageUnavailable(f"the claim of {parked.event.id} cannot be deleted")
+
+    delivering.parking = Stuck()
+    stuck = Queue(delivering, queue.rules)
+    with pytest.raises(StorageUnavailable):
+        stuck.queues.receive_parked(parked().to_message().encode(), 1)
+    stuck.queues.receive_parked(parked().to_message().encode(), LAST)
+    assert stuck.letters == []
+    assert delivering.ledger.counts()["smoke"]["duplicate"] == 1
+
+
+def test_errors_that_are_not_our_own_are_named_by_type_alone(delivering: Delivering) -> None:
+    """The words of a foreign error may hold anything, so a dead letter does not have them."""
+
+    def fails() -> Rules:
+        raise KeyError("sig=made-up-secret")
+
+    rules = load_rules(RULES, file="rules.yaml", settings={})
+    answers = itertools.chain([rules], itertools.repeat(None))
+    queue = Queue(delivering, lambda: next(answers) or fails())
+    queue.queues.receive_parked(parked().to_message().encode(), 1)
+    queue.queues.receive_parked(parked().to_message().encode(), LAST)
+    (letter,) = delivering.letters.kept.values()
+    assert "KeyError" in letter.reason
+    assert "made-up-secret" not in str(letter.to_document())
+
+
+def test_a_queue_is_no_way_to_claim_an_identity(
+    queue: Queue, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Base64 or not, an event from a queue has neither a caller's stamp nor a type of the app's own."""
+    stamped = base64.b64encode(json.dumps(opened() | {ATTRIBUTE: "{}"}).encode())
+    queue.queues.receive_event(stamped, 1)
+    assert '"caller"' not in json.dumps([run["conf"] for run in stub.runs.values()])
+    queue.queues.receive_event(
+        base64.b64encode(json.dumps(opened(type=WINDOW_CLOSED, source=SOURCE)).encode()), 1
+    )
+    (letter,) = delivering.letters.kept.values()
+    assert letter.code == "Reserved"
+    queue.queues.bury(stamped, queue=EVENT_QUEUE)
+    (*_, letter) = delivering.letters.kept.values()
+    assert isinstance(letter.subject, Event)
+    assert ATTRIBUTE not in letter.subject.extensions
+
+
+@pytest.mark.parametrize("name", [EVENT_QUEUE, PARKED_QUEUE])
+@pytest.mark.parametrize("body", [b"hello", b"", b"\xff\x00", b"{", b"bnVsbA=="])
+def test_poison_is_kept_or_put_back(queue: Queue, name: str, body: bytes) -> None:
+    """A poison message whose dead letter cannot be written goes back as it is; if that fails, it stays."""
+    queue.delivering.letters.broken = True
+    queue.queues.bury(body, queue=name)
+    assert queue.poison.kept == [(name, body)]
+    queue.poison.broken = True
+    with pytest.raises(StorageUnavailable):
+        queue.queues.bury(body, queue=name)
+    queue.delivering.letters.broken = False
+    queue.queues.bury(body, queue=name)
+    (letter,) = queue.delivering.letters.kept.values()
+    assert isinstance(letter.subject, Unreadable)
+    assert letter.code == "MaxDeliveryAttemptsExceeded"
+
+
+FAULTS = st.fixed_dictionaries(
+    {name: st.booleans() for name in ("airflow", "parking", "letters", "poison", "rules", "killed")}
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(["event", "array", "parked", "garbage"]),
+    st.lists(FAULTS, max_size=LAST + 3),
+)
+def test_every_message_ends(kind: str, faults: list[dict[str, bool]]) -> None:
+    """Whatever fails at which delivery, a message ends in an outcome or a dead letter once that is over.
+
+    The host is modelled as the extension that production pins: it delivers a message 12 times, moves it to
+    the poison queue, delivers it there 12 times, and then skips it for good.
+    """
+    with AirflowStub((DAG,)) as stub:
+        delivering = Delivering(stub.url)
+        rules = load_rules(RULES, file="rules.yaml", settings={})
+        now = {"rules": False}
+        queue = Queue(delivering, lambda: broken() if now["rules"] else rules)
+        body = {
+            "event": json.dumps(opened()).encode(),
+            "array": base64.b64encode(json.dumps([opened(1), {"no": "event"}]).encode()),
+            "parked": parked().to_message().encode(),
+            "garbage": b"bnVsbA==",
+        }[kind]
+        receive = queue.queues.receive_parked if kind == "parked" else queue.queues.receive_event
+        name = PARKED_QUEUE if kind == "parked" else EVENT_QUEUE
+
+        def deliver(call: Callable[[int], None], happens: dict[str, bool], delivery: int) -> bool:
+            """Deliver once, and tell whether the host deletes the message."""
+            now["rules"] = happens["rules"]
+            delivering.parking.broken = happens["parking"]
+            delivering.letters.broken = happens["letters"]
+            queue.poison.broken = happens["poison"]
+            stub.inject(503, DOWN, times=10_000 if happens["airflow"] else 0)
+            try:
+                call(delivery)
+            except (StorageUnavailable, ConfigurationError, ExceptionGroup):
+                return False
+            finally:
+                stub.heal()
+            return not happens["killed"]
+
+        well = dict.fromkeys(("airflow", "parking", "letters", "poison", "rules", "killed"), False)
+        row = itertools.chain(faults, itertools.repeat(well))
+        done = any(
+            deliver(lambda delivery: receive(body, delivery), happens, delivery)
+            for delivery, happens in zip(range(1, LAST + 1), row, strict=False)
+        )
+        while not done:
+            before = len(queue.poison.kept)
+            gone = any(
+                deliver(lambda _: queue.queues.bury(body, queue=name), happens, delivery)
+                for delivery, happens in zip(range(1, LAST + 1), row, strict=False)
+            )
+            assert gone, "the host skips it without a word"
+            done = len(queue.poison.kept) == before
+        found = len(stub.runs) + len(delivering.letters.kept) + len(delivering.parking.kept)
+        assert found >= (2 if kind == "array" else 1)
+        assert delivering.ledger.balances()
