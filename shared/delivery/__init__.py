@@ -9,5 +9,5 @@ outcomes       the words that a delivery ends in
 outcome_log    the one log line of an outcome
 policy         how long things are tried
 target         one Airflow with its breaker, limiter and paused DAGs
-paused_dags    which DAGs are paused
+paused_dags    which DAGs are paused or draining
 """

@@ -1,8 +1,9 @@
 """Values, whoever sends them: JSON, times, addresses, text.
 
-json_text  JSON types, read strictly and written back exactly
-times      RFC 3339 times
-storable   what Airflow's database accepts: text, depth, size
-urls       which addresses rules.yaml may name
-wording    "did you mean", and long values cut short for messages
+json_text      JSON types, read strictly and written back exactly
+times          RFC 3339 times
+storable       what Airflow's database accepts: text, depth, size
+reserved_keys  keys that Airflow 3.4 refuses in a conf
+urls           which addresses rules.yaml may name
+wording        "did you mean", durations, and long values cut short for messages
 """

@@ -90,7 +90,7 @@ def test_it_waits_for_what_is_left_and_no_longer(
         assert outcome.kind is OutcomeKind.PARKED
         ((_, delay),) = delivering.parking.kept
         assert delay == outcome.retry_in
-        assert 0 < delay <= min(max_age, LONGEST_DELAY)
+        assert 0 <= delay <= min(max_age, LONGEST_DELAY)
         assert age < 0 or delay <= max_age - age
 
 
