@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.event import Event, Unreadable, read_events
-from shared.event.webhook_bodies import app_service_label, slot_in_label
+from shared.event.app_hosts import app_service_label, slot_in_label
 from shared.values.json_text import Json, JsonObject
 from tests.support.paths import SAMPLES
 

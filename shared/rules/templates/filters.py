@@ -164,7 +164,11 @@ def format_time(value: object, pattern: str) -> str:
     """Give a time, in UTC, after a pattern of Python's `strftime`."""
     if not _TIME_DIRECTIVES.fullmatch(pattern):
         raise TemplateError(f"`format_time`: `{pattern[:60]}` is not a pattern; as in '%Y-%m-%dT%H:%M:%SZ'")
-    return read_time(value).strftime(pattern)
+    time = read_time(value)
+    # strftime of the C library writes year 1 as `1`, and only some libraries have a way to write `0001`
+    return time.strftime(
+        re.sub(r"%(.)", lambda each: f"{time.year:04}" if each[1] == "Y" else each[0], pattern)
+    )
 
 
 FILTERS: Final[Mapping[str, Callable[..., object]]] = {
