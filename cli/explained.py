@@ -32,7 +32,7 @@ class Explained:
             "type": self.type,
             "source": self.source,
             "error": self.error,
-            "notes": [*self.notes],
+            **({"notes": [*self.notes]} if self.notes else {}),
             "decisions": [_decision_json(decision) for decision in self.decisions],
         }
 

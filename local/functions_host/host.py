@@ -157,7 +157,10 @@ class Host:
         event_grid = {name: f for name, f in functions.items() if f.trigger_type == "eventgridtrigger"}
         webhook = EventGridWebhook(event_grid, self._invocations)
         application = Http(self.routes, webhook, self._invocations, self._start_function).application()
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        # as in Azure, where the host hands a compressed body on as it came
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1.0, auto_decompress=False
+        )
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, ADDRESS, self._port).start()

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.event import PINGS, Event
+from shared.event import Event
 from shared.rules import Rule
 from shared.rules.filters import Fields
 from shared.values.wording import one_of, shown
@@ -39,7 +39,6 @@ class Matching:
         """Tell whether everything but `types` holds, which the index of the rules has seen to."""
         return (
             rule.enabled
-            and self.names_ping(rule)
             and self._origin_failure(rule) is None
             and (rule.condition is None or rule.condition.holds(self.fields))
         )
@@ -47,13 +46,7 @@ class Matching:
     def _enabled_failure(self, rule: Rule) -> str | None:
         return None if rule.enabled else NOT_ENABLED
 
-    def names_ping(self, rule: Rule) -> bool:
-        """Tell whether the event is no ping, or one that the rule names: families of types do not take it."""
-        return self._type not in PINGS or self._type in rule.exact_types
-
     def _type_failure(self, rule: Rule) -> str | None:
-        if not self.names_ping(rule):
-            return f"type is {shown(self.event.type)}, a ping: only a rule that names this type takes it"
         if rule.any_type or self._type in rule.exact_types or self._type.startswith(rule.type_families):
             return None
         return f"type is {shown(self.event.type)}, not {one_of(rule.spec.when.types or [])}"

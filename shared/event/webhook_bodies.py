@@ -197,9 +197,6 @@ def _event(
     )
 
 
-PINGS: Final = frozenset({f"com.github.{_PING}", f"microsoft.containerregistry.webhook.{_PING}"})
-"""The types, in lower case, of events that only try a webhook: a rule gets them only where it names one."""
-
 KINDS: Final[Mapping[str, Callable[[JsonObject, Mapping[str, str]], Event]]] = {
     "kudu": _kudu,
     "github": _github,

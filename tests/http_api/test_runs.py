@@ -101,6 +101,7 @@ class TestStart:
             ({"logical_date": "yesterday"}, {}, 400, "logical_date"),
             ({"connection": "other"}, {}, 403, "may not"),
             ({}, {"Content_Type": "text/plain"}, 415, "application/json"),
+            ({}, {"Content_Encoding": "gzip"}, 415, "Content-Encoding"),
             ({}, {"Idempotency_Key": "a b"}, 400, "Idempotency-Key"),
             ({}, {"Idempotency_Key": "k" * 256}, 400, "Idempotency-Key"),
             ({"conf": {"site": "x" * 49_200}}, {}, 413, "bytes"),
@@ -181,6 +182,20 @@ class TestPublish:
         ((run),) = caller.stub.runs.values()
         conf: Any = run["conf"]
         assert conf["_updraft"]["caller"]["object_id"] == AGENT.object_id
+
+    def test_an_attribute_that_cannot_be_used_is_told(self, caller: Caller) -> None:
+        """The event is taken without it, and its sender reads so."""
+        answer = caller.post("events", caller.token(AGENT), opened(time="at dusk"))
+        assert answer.status_code == 202
+        (taken,) = answer.json()["events"]
+        assert taken["notes"][0].startswith("time is left out")
+        assert len(caller.stub.runs) == 1
+
+    def test_compressed_events_are_refused(self, caller: Caller) -> None:
+        """Nothing is unpacked here."""
+        answer = caller.post("events", caller.token(AGENT), opened(), Content_Encoding="gzip")
+        assert answer.status_code == 415
+        assert not caller.stub.runs
 
     @pytest.mark.parametrize(
         ("body", "status", "says"),
