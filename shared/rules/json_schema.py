@@ -74,8 +74,9 @@ def _one_operator(operator: Operator) -> JsonObject:
         "operatorType": {"const": operator.name, "description": "How the key's value is compared."},
         "key": {
             "type": "string",
-            "description": "What is compared: `data.…`, `app.…`, or an attribute of the event.",
-            "examples": ["data.targetSlot", "app.site", "subject"],
+            "description": "What is compared: `data.…`, `app.…`, or an attribute of the event; "
+            "`| from_base64` opens Base64.",
+            "examples": ["data.targetSlot", "app.site", "subject", "(data.body | from_base64).temperature"],
         },
     }
     required: list[Json] = ["operatorType", "key"]

@@ -46,6 +46,12 @@ class TestStart:
         assert PIPELINE.object_id in str(run["note"])
         assert "release 7" in str(run["note"])
 
+    def test_a_dags_id_may_be_in_any_alphabet(self, caller: Caller) -> None:
+        """What Airflow's own validation takes for an id is looked up under that very id."""
+        answer = caller.start("donn%C3%A9es", caller.token(STRANGER, groups=[GROUP]))
+        assert answer.status_code not in {400, 404}
+        assert any("/dags/donn%C3%A9es/dagRuns" in seen.path for seen in caller.stub.seen)
+
     def test_a_repeated_key_has_the_same_answer_and_one_run(self, caller: Caller) -> None:
         """The same key, quoted or not, meets the run that is there; another key or DAG has its own."""
         first = caller.start(Idempotency_Key='"k-1"')

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from shared.event.members import shown
-from shared.rules.filters.fields import MISSING, Fields, Found, Key, nearby_name
+from shared.rules.filters.fields import MISSING, Fields, Found, Key, nearby_name, opening_problem
 from shared.rules.filters.operators import (
     Compares,
     Operand,
@@ -74,6 +74,8 @@ class Comparison:
             return f"{self}: saw {shown(found)}"
         near = nearby_name(self.key, fields.event)
         hint = "" if near is None else f" (there is {shown(near)}: letter case matters inside data)"
+        problem = opening_problem(self.key, fields.event)
+        hint = hint if problem is None else f" ({problem})"
         return f"{self}: {self.key.text} is missing{hint}"
 
     def __str__(self) -> str:

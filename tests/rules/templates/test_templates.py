@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import re
 import subprocess
 import sys
 import time
@@ -418,3 +419,30 @@ def test_any_source_compiles_or_is_a_template_error(source: str) -> None:
         return
     with contextlib.suppress(TemplateError):
         template.render(SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ data.0 }}", "zero"),
+        ("{{ data[0] }}", "zero"),
+        ("{{ data['0'] }}", "zero"),
+        ("{{ data.list.0 }}", "first"),
+        ("{{ data.10.20 }}", "deep"),
+        ("{{ data[-1] }}", "minus"),
+        ("{{ data.5 | default('none') }}", "none"),
+    ],
+)
+def test_a_member_whose_name_is_a_number_is_found(source: str, expected: str) -> None:
+    """JSON's names are text, and Jinja reads the digits of a path as a number: both name one member."""
+    data = {"0": "zero", "list": ["first"], "10": {"20": "deep"}, "-1": "minus"}
+    assert compile_template(source).render({"data": data}) == expected
+
+
+@pytest.mark.parametrize("source", ["{{ data.7 }}", "{{ data[7] }}", "{{ data['7'] }}", "{{ data[0.5] }}"])
+def test_a_missing_member_is_never_suggested_as_itself(source: str) -> None:
+    """A message that names what is missing does not name the same thing as what was meant."""
+    with pytest.raises(TemplateError) as caught:
+        compile_template(source).render({"data": {"0": 1, "0.5": 2}})
+    missing = re.search(r"no member `([^`]+)`", str(caught.value))
+    assert missing is None or f"did you mean `{missing[1]}`" not in str(caught.value)
