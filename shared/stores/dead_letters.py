@@ -87,7 +87,7 @@ class DeadLetter:
         `updraft`, and comes out of the letter again.
         """
         event = _event(self.subject)
-        hidden = {name: event.pop(name) for name in LETTER_MEMBERS & event.keys()}
+        hidden = {name: event.pop(name) for name in sorted(LETTER_MEMBERS & event.keys())}
         return event | {
             "deadletterreason": self.code,
             "deliveryattempts": self.attempts,

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.event import Event, Unreadable, read_events
 from shared.event.app_hosts import app_service_label, slot_in_label
+from shared.event.kudu import kudu_site_and_slot
 from shared.values.json_text import Json, JsonObject
 from tests.support.paths import SAMPLES
 from tests.support.samples import read_sample
@@ -352,3 +355,34 @@ def test_kudus_numbers_are_its_words(status: int, word: str) -> None:
 def test_the_message_for_a_github_body_names_the_option() -> None:
     """Who tries a body on the command line reads how to say which event it is."""
     assert "updraft explain --event NAME" in refusal({"ref": "refs/heads/main"}, "github")
+
+
+NAMES = st.from_regex(r"[a-z0-9]{1,12}(-[a-z0-9]{1,8})?", fullmatch=True)
+HOSTS = [
+    "{}.azurewebsites.net",
+    "{}.scm.azurewebsites.us",
+    "{}.chinacloudsites.cn",
+    "{}-e5f0a1b2c3d4e5f6.westeurope-01.azurewebsites.net",
+    "{}-e5f0a1b2c3d4e5f6.scm.westeurope-01.azurewebsites.net",
+    "{}.kitchen.p.azurewebsites.net",
+    "{}.scm.kitchen.p.azurewebsites.us",
+    "{}.kitchen.appserviceenvironment.net",
+    "{}.scm.kitchen.appserviceenvironment.net",
+    "{}.scm.apps.contoso.example",
+]
+
+
+@given(NAMES, NAMES | st.none(), st.sampled_from(HOSTS), st.booleans())
+def test_every_host_of_app_service_says_app_and_slot(
+    site: str,
+    slot: str | None,
+    host: str,
+    upper: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Whatever the plan, the cloud and the letter case, the slot is what follows the app's name."""
+    name = host.format(site if slot is None else f"{site}-{slot}")
+    body: JsonObject = {"siteName": site, "hostName": name.upper() if upper else name}
+    found_site, found_slot = kudu_site_and_slot(body)
+    assert found_site == site
+    assert found_slot is not None
+    assert found_slot.lower() == (slot or "production")
