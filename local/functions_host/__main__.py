@@ -22,14 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     app = options.app.resolve()
     logs.configure(log_file=options.log_file.resolve() if options.log_file else None, verbose=options.verbose)
-    state = options.timer_state.resolve() if options.timer_state else None
     if not app.is_dir():
         log.error("There is no folder %s", app)
         return 1
     try:
         load_local_settings(app)
         os.chdir(app)
-        return asyncio.run(_run(Host(app, port=options.port, timer_state=state), grace=options.grace))
+        return asyncio.run(_run(Host(app, port=options.port), grace=options.grace))
     except HostSettingsError as error:
         log.error("%s", error)  # noqa: TRY400 - the message says it all
     except AppNotIndexed as error:
@@ -73,7 +72,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", "-p", type=int, default=7071, help="port on 127.0.0.1; 0: any free one")
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py (here)")
     parser.add_argument("--log-file", type=Path, help="append the log to this file, as JSON lines")
-    parser.add_argument("--timer-state", type=Path, help="remember timers in this file between starts")
     parser.add_argument(
         "--grace", type=float, default=5.0, help="seconds that running functions get at the end"
     )

@@ -315,13 +315,13 @@ def test_a_taken_port_is_named() -> None:
     ("app", "error", "said"),
     [
         ("broken", AppNotIndexed, "no_such_module"),
-        ("unsupported", HostSettingsError, "on_blob.*blobTrigger"),
+        ("unsupported", HostSettingsError, r"blobTrigger \(function on_blob\).*func start"),
+        ("unsupported", HostSettingsError, r"timerTrigger \(function on_time\).*func start"),
         ("queue", HostSettingsError, "%QUEUE%.*set QUEUE"),
-        ("timer", HostSettingsError, "%SCHEDULE%"),
     ],
 )
 def test_an_app_that_cannot_run_says_why(app: str, error: type[Exception], said: str) -> None:
-    """A broken import, a foreign trigger and a missing setting end the start with the reason."""
+    """A broken import, each unsupported trigger and a missing setting end the start with the reason."""
     with pytest.raises(error, match=said), running_host(APPS / app, settings={}):
         pass
 
@@ -352,15 +352,6 @@ def test_a_missing_storage_connection_is_named(settings: dict[str, str], said: s
     with (
         pytest.raises(HostSettingsError, match=f"on_message.*{said}"),
         running_host(APPS / "queue", settings=settings),
-    ):
-        pass
-
-
-def test_a_bad_schedule_names_its_function() -> None:
-    """A timer whose schedule cannot be read is named."""
-    with (
-        pytest.raises(HostSettingsError, match=r"on_time.*NCRONTAB"),
-        running_host(APPS / "timer", settings={"SCHEDULE": "sometimes"}),
     ):
         pass
 

@@ -124,7 +124,12 @@ def run(app: str, *options: str, **environment: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     ("app", "said"),
-    [("broken", "no_such_module"), ("nowhere", "There is no folder"), ("timer", "%SCHEDULE%")],
+    [
+        ("broken", "no_such_module"),
+        ("nowhere", "There is no folder"),
+        ("queue", "%QUEUE%"),
+        ("unsupported", "timerTrigger (function on_time)"),
+    ],
 )
 def test_an_app_that_cannot_run_ends_the_process(app: str, said: str) -> None:
     """What is wrong with the app is printed, and the exit code is 1."""
@@ -155,28 +160,3 @@ def test_the_size_of_the_thread_pool_is_respected() -> None:
             timeout=20,
         )
         assert answer.status_code == 500
-
-
-def test_timers_run_and_know_when_they_are_late(tmp_path: Path) -> None:
-    """A timer runs at its times; one whose time passed while the host was down runs at once, past due."""
-    seen, state = tmp_path / "seen", tmp_path / "timers.json"
-    settings = {"SCHEDULE": "*/1 * * * * *", "SEEN": str(seen)}
-    with started("timer", "--timer-state", str(state), **settings) as (process, url):
-        assert runs(seen, 3)[0]["past_due"] is False
-        assert requests.post(url + "/admin/functions/on_time", json={}, timeout=20).status_code == 202
-        process.terminate()
-        assert process.wait(10) == 0
-    seen.unlink()
-    time.sleep(1.1)
-    with started("timer", "--timer-state", str(state), **settings):
-        first = runs(seen, 1)[0]
-    assert first["past_due"] is True
-    assert isinstance(first["status"], dict)
-    assert {"Last", "Next", "LastUpdated"} == first["status"].keys()
-
-
-def runs(seen: Path, count: int) -> list[dict[str, object]]:
-    """Wait for the timer's first runs."""
-    while not seen.exists() or len(seen.read_text().splitlines()) < count:
-        time.sleep(0.05)
-    return [json.loads(line) for line in seen.read_text().splitlines()]
