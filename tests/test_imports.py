@@ -1,8 +1,8 @@
-import subprocess
 import sys
 
 import pytest
 
+from local.processes import programs
 from tests.support.paths import ROOT
 
 HEAVY = (
@@ -24,9 +24,7 @@ HEAVY = (
 def loaded_by(statement: str) -> set[str]:
     """Return the modules that a fresh interpreter has loaded after a statement."""
     code = f"{statement}; import sys; print(chr(10).join(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    )
+    done = programs.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)
     return set(done.stdout.split())
 
 

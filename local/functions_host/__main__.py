@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.processes import default_signals
+
 from . import logs
 from .host import Host
 from .settings import HostSettingsError, load_local_settings
@@ -18,7 +20,7 @@ log = logging.getLogger("Host.Startup")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the host; returns the process's exit code: 0 after Ctrl-C or SIGTERM, 1 if the app cannot start."""
+    """Run the host; returns the exit code: 0 after SIGINT, SIGTERM or SIGHUP, 1 if the app cannot start."""
     options = _parser().parse_args(arguments)
     app = options.app.resolve()
     logs.configure(log_file=options.log_file.resolve() if options.log_file else None, verbose=options.verbose)
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _run(host: Host, *, grace: float) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     await host.start()
     _announce(host)
@@ -80,4 +82,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

@@ -1,7 +1,6 @@
 """`updraft validate`, `schema`, `subscription`, and the command line as a whole."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from cli.commands.subscription import to_bicep
 from cli.main import main
+from local.processes import programs
 from tests.support.paths import ROOT
 
 RULES = """
@@ -163,7 +163,7 @@ def test_the_command_line_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     """`updraft schema | head -1` ends without a traceback."""
     command = f"{sys.executable} -m cli.main schema | head -1"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = programs.run(["bash", "-c", command], cwd=ROOT)
     assert done.stdout == "{\n"
     assert done.stderr == ""
 
@@ -176,4 +176,4 @@ def test_help_needs_no_heavy_library() -> None:
         "heavy = {'rich', 'jinja2', 'pydantic', 'yaml', 'azure'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
+    programs.run([sys.executable, "-c", script], cwd=ROOT, check=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from local.processes import programs
 from shared.deciding.decide import explain
 from shared.event import Event, read_events
 from shared.rules import load_rules
@@ -188,7 +189,7 @@ def test_what_a_terminal_cannot_show_is_written_out(folder: Path) -> None:
     (folder / "event.json").write_text(json.dumps({**EVENT, "id": "ü€"}))
     command = [sys.executable, "-m", "cli.main", "explain", "event.json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True, text=True)
+    done = programs.run(command, cwd=folder, env=environment, check=True)
     assert "SlotSwapCompleted  \\xfc\\u20ac\n" in done.stdout
 
 
@@ -217,7 +218,7 @@ def on_terminal(folder: Path, more: dict[str, str]) -> str:
     environment |= {"TERM": "xterm-256color", "COLUMNS": "200", "PYTHONPATH": str(ROOT), **more}
     (folder / "bad.json").write_text("{")
     command = [sys.executable, "-m", "cli.main", "explain", "event.json", "bad.json"]
-    process = subprocess.Popen(
+    process = programs.start(
         command,
         cwd=folder,
         env=environment,

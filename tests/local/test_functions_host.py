@@ -2,7 +2,6 @@ import asyncio
 import json
 import logging
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +15,10 @@ from azure.eventgrid import EventGridEvent, EventGridPublisherClient
 from local.functions_host.host import Host
 from local.functions_host.settings import HostSettingsError
 from local.functions_host.worker import AppNotIndexed, Worker, event_grid_data, queue_data
+from local.processes import programs
 from local.stand_ins.event_grid_topic import EventGridTopic, Schema, Subscription, Webhook
 from tests.support.functions_host import forget_runtime, running_host
-from tests.support.paths import APPS
+from tests.support.paths import APPS, ROOT
 
 EVENT = {"id": "1", "subject": "s", "eventType": "t", "eventTime": "2026-11-22T15:00:00Z", "data": {}}
 
@@ -291,9 +291,7 @@ def test_the_topic_delivers_to_the_host(host: Host, schema: Schema, caplog: pyte
 def test_the_worker_alone_is_light() -> None:
     """Importing the worker loads neither a web server nor a client: what is measured is the app's own."""
     code = "import sys, local.functions_host.worker; print(*sys.modules)"
-    modules = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APPS.parent.parent
-    ).stdout.split()
+    modules = programs.run([sys.executable, "-c", code], check=True, cwd=ROOT).stdout.split()
     assert not {"aiohttp", "azure", "azure_functions_runtime", "requests"} & set(modules)
 
 

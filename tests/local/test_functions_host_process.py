@@ -14,9 +14,10 @@ from typing import IO
 import pytest
 import requests
 
-from tests.support.paths import APPS
+from local.processes import programs
+from local.processes.programs import Program
+from tests.support.paths import APPS, ROOT
 
-ROOT = APPS.parent.parent
 EVENT = {"id": "1", "subject": "s", "eventType": "t", "eventTime": "2026-11-22T15:00:00Z", "data": {}}
 
 
@@ -26,9 +27,9 @@ def command(app: str, *options: str) -> list[str]:
 
 
 @contextmanager
-def started(app: str, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(app: str, *options: str, **environment: str) -> Iterator[tuple[Program[str], str]]:
     """A host in a process of its own, and its URL; killed at the end if it has not ended by itself."""
-    process = subprocess.Popen(
+    process = programs.start(
         command(app, "--port", "0", *options),
         cwd=ROOT,
         env=os.environ | environment,
@@ -89,7 +90,7 @@ def test_running_functions_may_finish() -> None:
             "print(requests.post(sys.argv[1], headers=kind, json={'data': {'wait': 1}, 'id': 1}).status_code)"
         )
         address = url + "/runtime/webhooks/EventGrid?functionName=on_event"
-        caller = subprocess.Popen([sys.executable, "-c", code, address], stdout=subprocess.PIPE, text=True)
+        caller = programs.start([sys.executable, "-c", code, address], stdout=subprocess.PIPE, text=True)
         while session.get(url + "/admin/host/status", timeout=20).json()["inFlight"] == 0:
             time.sleep(0.02)
         process.terminate()
@@ -110,15 +111,7 @@ def test_a_stuck_function_does_not_keep_the_process() -> None:
 
 def run(app: str, *options: str, **environment: str) -> tuple[int, str]:
     """Run a host that is expected to end by itself; its exit code and output."""
-    ended = subprocess.run(
-        command(app, *options),
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = programs.run(command(app, *options), cwd=ROOT, env=os.environ | environment, timeout=60)
     return ended.returncode, ended.stdout + ended.stderr
 
 

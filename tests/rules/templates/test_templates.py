@@ -4,7 +4,6 @@ import contextlib
 import json
 import math
 import re
-import subprocess
 import sys
 import time
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local.processes import programs
 from shared.errors import TemplateError, UnusableValue
 from shared.event import Event
 from shared.event.app_facts import AppFacts
@@ -357,7 +357,7 @@ def test_plain_paths_do_not_import_jinja() -> None:
         "c('{{ data.url }}'); c('a {{ app.site }} b'); c('text');"
         "assert 'jinja2' not in sys.modules; c('{{ 1 + 1 }}'); assert 'jinja2' in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    programs.run([sys.executable, "-c", script], check=True)
 
 
 PATHS = st.lists(
