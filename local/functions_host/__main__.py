@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.functions_host.host import Host
+from local.functions_host.settings import HostSettingsError, load_local_settings
+from local.functions_host.worker import AppNotIndexed
 from local.processes import default_signals
 
 from . import logs
-from .host import Host
-from .settings import HostSettingsError, load_local_settings
-from .worker import AppNotIndexed
 
 log = logging.getLogger("Host.Startup")
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
-from .event_grid_webhook import EventGridWebhook
-from .http import Http, http_routes
-from .invocations import Invocations
-from .protos import TypedData
-from .queues import QueueTrigger
-from .settings import HostSettingsError, is_disabled, read_host_settings, resolve_names
-from .storage_connections import queue_service
-from .worker import Function, Worker, queue_data
+from local.functions_host.event_grid_webhook import EventGridWebhook
+from local.functions_host.http import Http, http_routes
+from local.functions_host.invocations import Invocations
+from local.functions_host.protos import TypedData
+from local.functions_host.queues import QueueTrigger
+from local.functions_host.settings import HostSettingsError, is_disabled, read_host_settings, resolve_names
+from local.functions_host.storage_connections import queue_service
+from local.functions_host.worker import Function, Worker, queue_data
 
 if TYPE_CHECKING:
-    from .routes import Route
+    from local.functions_host.routes import Route
 
 log = logging.getLogger("Host.Startup")
 

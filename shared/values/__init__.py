@@ -3,6 +3,8 @@
 json_text  JSON types, read strictly and written back exactly
 times      RFC 3339 times
 storable   what Airflow's database accepts: text, depth, size
+base64_text  Base64 in either alphabet
+dag_ids    which DAG ids Airflow accepts
 urls       which addresses rules.yaml may name
 wording    "did you mean", and long values cut short for messages
 """
