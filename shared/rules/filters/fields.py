@@ -1,6 +1,7 @@
 """The values of one event that filters ask for, and the keys that name them."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from shared.errors import EventError, UnusableValue
 from shared.event import Event
 from shared.event.app_facts import AppFacts, app_facts
+from shared.rules.filters.key_spelling import NAMES_OF_TEMPLATES, joined, needs_quotes, right_spelling
 from shared.values.base64_text import text_from_base64
 from shared.values.json_text import Json, parse
 from shared.values.wording import did_you_mean
@@ -137,6 +139,8 @@ def parse_key(text: str) -> Key:
         return _opened_key(text, opened)
     names = _split(text)
     first, rest = names[0].lower(), names[1:]
+    if first in NAMES_OF_TEMPLATES and rest:
+        raise ValueError(f"{text!r}: `{names[0]}` is not a name in filters; write {joined(rest)}")
     if first == "data":
         return Key(text, "data", rest)
     if first == "app" and rest:
@@ -158,13 +162,13 @@ def _opened_key(text: str, opened: re.Match[str]) -> Key:
 
 
 def nearby_name(key: Key, event: Event) -> str | None:
-    """Return the name that the data has in another letter case where a key misses, for an explanation."""
+    """Return the name that the data has in another letter case or normal form where a key misses."""
     value = event.data
     for name in key.path if key.room == "data" else ():
         if not isinstance(value, dict):
             break
         if name not in value:
-            return next((other for other in value if other.lower() == name.lower()), None)
+            return next((other for other in value if _alike(other, name)), None)
         value = value[name]
     return None
 
@@ -180,6 +184,10 @@ def opening_problem(key: Key, event: Event) -> str | None:
     return "what the Base64 holds is not JSON" if key.inside and _parsed(text) is None else None
 
 
+def _alike(one: str, other: str) -> bool:
+    return unicodedata.normalize("NFC", one).lower() == unicodedata.normalize("NFC", other).lower()
+
+
 def _split(text: str) -> tuple[str, ...]:
     names: list[str] = []
     at = 0
@@ -190,11 +198,14 @@ def _split(text: str) -> tuple[str, ...]:
         name = match[1]
         if "|" in name and name[0] not in "\"'":
             raise ValueError(
-                f"{text!r}: the one filter in a key is from_base64, as in (data.body | from_base64).speed; a"
-                " name that holds | stands in quotes"
+                f"{text!r}: write {text.partition('|')[0].strip()}, without the template's filter; the one filter"
+                " in a key is from_base64, as in (data.body | from_base64).speed, and a name that holds | stands"
+                " in quotes"
             )
         if name[0] in "\"'":
             name = name[1:-1].replace(name[0] * 2, name[0])
+        elif needs_quotes(name) and (names or not name.isdigit()):
+            raise ValueError(right_spelling(text, name))
         names.append(name)
         at = match.end()
     if at < len(text) or not names:
