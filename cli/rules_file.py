@@ -68,7 +68,8 @@ def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":
 
     try:
         text = Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise RulesError([Problem(f"the file cannot be read: {why}", file)]) from error
+    except UnicodeDecodeError as error:
+        raise RulesError([Problem("the file is not UTF-8 text; save it as UTF-8", file)]) from error
+    except OSError as error:
+        raise RulesError([Problem(f"the file cannot be read: {error.strerror or error}", file)]) from error
     return load_rules(text, file=file, settings=settings)

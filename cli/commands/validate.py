@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.explained import Explained, explain_body, read_body
-from cli.output import listed, plural, print_problems, printable
+from cli.output import listed, plural, print_problems, print_warnings, printable
 from cli.rules_file import Subparsers, add_kind_option, add_rules_option, kind_and_headers, load
 from shared.errors import RulesError
 
@@ -27,7 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "found and what was meant. With samples, also which rules each of them hits, the rules that none "
         "hits, and the runs that could not be asked for. With --live, the Airflows are asked, too; nothing "
         "is started or changed in them.",
-        epilog="Exit status: 0 where nothing is wrong, 1 otherwise.",
+        epilog="Exit status: 0 where nothing is wrong, warnings aside, 1 otherwise.",
     )
     add_rules_option(parser)
     parser.add_argument(
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         if args.live:
             print("with --live, application settings are read from the environment", file=sys.stderr)
         return 1
+    print_warnings(rules.warnings)
     problems: list[str] = []
     samples: list[Sample] = []
     if args.samples is not None:
@@ -70,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         print(f"{plural(len(problems), 'problem')} found", file=sys.stderr)
         return 1
-    print(f"{args.rules}: {plural(len(rules.rules), 'rule')}, nothing wrong")
+    found = f"{plural(len(rules.warnings), 'warning')}" if rules.warnings else "nothing wrong"
+    print(f"{args.rules}: {plural(len(rules.rules), 'rule')}, {found}")
     return 0
 
 

@@ -46,6 +46,21 @@ def test_rules_without_mistakes_are_valid(rules: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == f"{rules}: 3 rules, nothing wrong\n"
 
 
+def test_warnings_are_printed_and_change_no_status(
+    rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What may be a mistake is one line of file, line, column and path; it stops no pipeline."""
+    rules.write_text(RULES.replace("SlotSwapCompleted", "SlotSwapComplete", 1))
+    assert main(["validate", "--rules", str(rules)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{rules}: 3 rules, 1 warning\n"
+    assert captured.err.startswith(f"warning: {rules}:4:")
+    assert "(did you mean `Microsoft.Web.SlotSwapCompleted`?)" in captured.err
+    rules.write_text(rules.read_text().replace("dag: smoke", "dagg: smoke"))
+    assert main(["validate", "--rules", str(rules)]) == 1
+    assert "mistakes found" in capsys.readouterr().err
+
+
 def test_mistakes_are_listed_with_their_places(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every mistake is one line of file, line, column and path."""
     rules.write_text(RULES.replace("dag: smoke", "dagg: smoke").replace("data.n", "dat.n"))

@@ -198,9 +198,9 @@ def _split(text: str) -> tuple[str, ...]:
         name = match[1]
         if "|" in name and name[0] not in "\"'":
             raise ValueError(
-                f"{text!r}: write {text.partition('|')[0].strip()}, without the template's filter; the one filter"
-                " in a key is from_base64, as in (data.body | from_base64).speed, and a name that holds | stands"
-                " in quotes"
+                f"{text!r}: write {text.partition('|')[0].strip()}, without the template's filter; a key"
+                " knows from_base64 alone, as in (data.body | from_base64).speed, and a name that holds |"
+                " stands in quotes"
             )
         if name[0] in "\"'":
             name = name[1:-1].replace(name[0] * 2, name[0])
