@@ -35,8 +35,11 @@ def warn_of_types(rule: Rule, path: Path, mistakes: Mistakes) -> None:
             continue
         name = next((name for name in comparison if name.lower() in {"values", "value"}), "")
         listed = comparison.get(name)
-        for index, value in enumerate(listed if isinstance(listed, list) else ()):
-            _warn(value, (*place, name, index), mistakes)
+        if isinstance(listed, list):
+            for index, value in enumerate(listed):
+                _warn(value, (*place, name, index), mistakes)
+        else:
+            _warn(listed, (*place, name), mistakes)
 
 
 def refuse_app(rule: Rule, path: Path, mistakes: Mistakes) -> None:

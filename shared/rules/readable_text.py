@@ -49,16 +49,22 @@ def readable(value: Json, mistakes: Mistakes, path: Path = ()) -> Json:
     """
     if isinstance(value, dict):
         for key in value:
-            _check(key, _COMPARED if "conf" in path else _NAME, mistakes, (*path, key), key=True)
+            if not _is_plain(key):
+                _check(key, _COMPARED if "conf" in path else _NAME, mistakes, (*path, key), key=True)
         return {
             key: item if not path and key.startswith("x-") else readable(item, mistakes, (*path, key))
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [readable(item, mistakes, (*path, index)) for index, item in enumerate(value)]
-    if isinstance(value, str) and value and _check(value, _kind(path), mistakes, path):
+    if isinstance(value, str) and not _is_plain(value) and _check(value, _kind(path), mistakes, path):
         return without_invisible(value)
     return value
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text is what it seems to be without a closer look, as almost all are."""
+    return text.isascii() and text.isprintable() and text == text.strip()
 
 
 def _kind(path: Path) -> str:
@@ -72,7 +78,7 @@ def _kind(path: Path) -> str:
 
 def _check(text: str, kind: str, mistakes: Mistakes, path: Path, *, key: bool = False) -> bool:
     """Note what is wrong with a text; tell whether that is characters that have to go."""
-    if kind is _FREE or (text.isascii() and text.isprintable() and text == text.strip()):
+    if kind is _FREE:
         return False
     if kind is _EXPRESSIONS_ONLY:
         found = (invisible_in(part, lines=True) for part in _EXPRESSIONS.findall(text))

@@ -24,6 +24,9 @@ _INTEGERS: Final = (
 )
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_IN_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_FIRST: Final = frozenset({"", *"+-.0123456789~nNtTfF"})
+"""What everything but text begins with."""
+
 _TYPES: Final = {"int": int, "float": ExactFloat, "bool": bool, "null": type(None), "str": str, "!": str}
 _MAX_SHOWN: Final = 60
 
@@ -34,6 +37,8 @@ def plain_scalar(text: str) -> Json:
     Raises:
         ValueError: It is a number that JSON cannot hold.
     """
+    if text[:1] not in _FIRST:  # most scalars are texts
+        return text
     if _NULL.fullmatch(text):
         return None
     if text in _BOOLEAN:

@@ -40,7 +40,8 @@ def check_address(url: str, *, name: str, example: str, allow_http: bool | None 
     parts = _split(url, name)
     host = parts.hostname
     if parts.scheme not in {"http", "https"} or not host:
-        raise ValueError(f"`{name}` must be an address such as {example}")
+        spelling = "; a setting is written `%NAME%`, with both signs" if url.count("%") == 1 else ""
+        raise ValueError(f"`{name}` must be an address such as {example}{spelling}")
     if parts.username is not None or parts.password is not None:
         raise ValueError(
             f"`{name}` holds a user name or password; write `auth`, with the secret in Key Vault"

@@ -110,6 +110,12 @@ def test_a_warning_has_its_place_and_the_rules_load() -> None:
     )
 
 
+def test_a_single_value_of_a_filter_is_looked_at() -> None:
+    """Where a scalar stands for a list of one, as Event Grid's older spelling has it."""
+    [warning] = warnings("{filter: {key: Type, operator: stringin, value: Microsoft.Web.Swapped}}")
+    assert warning.path == "rules[0].when.filter.value"
+
+
 def test_mistakes_and_warnings_come_together() -> None:
     """A file with mistakes reports its warnings, too."""
     with pytest.raises(RulesError) as caught:

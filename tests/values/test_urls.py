@@ -45,6 +45,8 @@ def test_an_address_is_accepted(url: str) -> None:
     [
         ("airflow.example", "must be an address"),
         ("ftp://airflow.example", "must be an address"),
+        ("%URL", "`%NAME%`, with both signs"),
+        ("URL%", "`%NAME%`, with both signs"),
         ("https://", "must be an address"),
         ("https:\\\\airflow.example", "must be an address"),
         ("https://air flow.example", "a blank: `https://air␣flow.example`"),
