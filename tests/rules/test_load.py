@@ -1,11 +1,15 @@
 """rules.yaml: every mistake at once, each with its place, what was found and what was meant."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import RulesError
 from shared.rules import AirflowAuth, Connection, EntraAuth, Rules, load_rules
+from shared.values.app_settings import setting_names
+from shared.values.invisible import invisible_in, trimmed
 from tests.support.paths import ROOT
 
 CONNECTION = "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
@@ -258,6 +262,27 @@ def test_the_address_of_a_page_is_found_without_settings(end: str) -> None:
         text = connection(f"url: '{base}{end}', auth: {{kind: entra, scope: s}}")
         with pytest.raises(RulesError, match=f"rules.yaml:2:15: .*write {base}$"):
             load_rules(text, file="rules.yaml", settings=None)
+
+
+@given(
+    value=st.text(max_size=20)
+    | st.text("htps:/%AB.x@?#[] \t\n\u200b\ufeff", max_size=20).map(lambda text: f"https://{text}")
+)
+def test_whatever_a_setting_holds_is_an_address_or_a_mistake(value: str) -> None:
+    """No value of a setting gets further than this, unless it is an address without blanks and settings."""
+    text = connection("url: '%A%', auth: {kind: entra, scope: s}")
+    try:
+        url = load(text, {"A": value, "B": "x"}).connections["main"].url
+    except RulesError as error:
+        unnamed = [problem for problem in error.problems if "`A`" not in problem.message]
+    else:
+        unnamed = []
+        assert urlsplit(url).hostname
+        assert url == trimmed(value)
+        assert invisible_in(url) is None
+        assert not setting_names(url)
+        assert " " not in url
+    assert not unnamed
 
 
 def test_an_encoded_path_is_not_a_setting() -> None:
