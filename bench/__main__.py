@@ -6,6 +6,7 @@ import sys
 from bench import callers, cold_start, deciding, identity
 from bench.permits import scaling
 from bench.results import OUT, keep, show
+from local.processes import default_signals
 
 
 def main() -> int:
@@ -27,4 +28,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

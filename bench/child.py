@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.functions_host.worker import Worker, event_grid_data
+from local.processes import default_signals
 
 AT_ONCE: Final = 8
 KIBIBYTES_PER_MEGABYTE: Final = 1024.0
@@ -113,4 +114,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     main()

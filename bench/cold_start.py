@@ -6,7 +6,6 @@ Airflow; the medians are compared as ratios, because one machine's milliseconds 
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 
 from bench.results import Figure
 from local.paths import ROOT
+from local.processes import programs
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.certificates import make_certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
@@ -74,9 +74,7 @@ def measure(rounds: int) -> list[Figure]:
 def _run(contender: Contender, environment: dict[str, str]) -> dict[str, float]:
     command = [sys.executable, "-m", "bench.child", str(contender.app), contender.function]
     command += ["--warm", str(contender.warm)]
-    ended = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
-    )
+    ended = programs.run(command, cwd=ROOT, env=environment, timeout=180)
     if ended.returncode:
         raise RuntimeError(f"the measurement of {contender.name} failed:\n{ended.stderr}")
     figures: dict[str, float] = json.loads(ended.stdout)

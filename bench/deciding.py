@@ -7,6 +7,7 @@ from typing import Final
 
 from bench.child import swap_event
 from bench.results import Figure, show
+from local.processes import default_signals
 from shared.deciding.decide import decide
 from shared.event import Event, read_events
 from shared.rules import Rules, load_rules
@@ -78,4 +79,5 @@ def measure() -> list[Figure]:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     show(measure())

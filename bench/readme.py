@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from bench.results import OUT
 from local.paths import ROOT
+from local.processes import default_signals
 
 BEGIN: Final = "<!-- bench: begin -->"
 END: Final = "<!-- bench: end -->"
@@ -56,4 +57,5 @@ def write() -> None:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     write()

@@ -6,5 +6,5 @@ rules_file                options and files that several commands share
 output                    lines, tables and progress for a terminal
 explained, explain_view   what `explain` finds out, and how it is shown
 live_checks, dag_params   the live half of `validate`
-dead_letter_container, resend  the dead letters of a container, for `replay`
+dead_letter_container, poison_messages, resend  dead letters and poison queues, for `replay`
 """

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import batched
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.azure.storage_account import storage_errors
-from shared.errors import EventError
-from shared.stores.dead_letter_reader import Letter, read_letters
+from shared.stores.dead_letter_reader import BadLetter, Letter, read_letters, rest_of
 from shared.stores.dead_letters import folder_of
 
 if TYPE_CHECKING:
@@ -30,15 +30,20 @@ class Kept:
         name: The blob's name.
         etag: Which of the blob's contents was read.
         content: It.
-        letters: What it holds; empty where it cannot be read.
-        problem: Why it cannot be read.
+        letters: What it holds, as far as it can be read.
+        bad: What of it cannot be read.
     """
 
     name: str
     etag: str
     content: bytes
     letters: Sequence[Letter] = ()
-    problem: str = ""
+    bad: Sequence[BadLetter] = ()
+
+    @property
+    def problem(self) -> str:
+        """Why not all of it can be read; empty where all can."""
+        return "; ".join(each.problem for each in self.bad)
 
 
 class DeadLetterContainer:
@@ -96,10 +101,9 @@ class DeadLetterContainer:
             except ResourceNotFoundError:
                 return None
         etag = str(download.properties.etag)
-        try:
-            return Kept(name, etag, content, read_letters(content, ours=self._ours))
-        except EventError as error:
-            return Kept(name, etag, content, problem=str(error))
+        read = read_letters(content, ours=self._ours)
+        letters = [each for each in read if isinstance(each, Letter)]
+        return Kept(name, etag, content, letters, [each for each in read if isinstance(each, BadLetter)])
 
     def read_all(self, names: Sequence[str]) -> Iterator[Kept]:
         """Yield what is there of these blobs, several read at a time, in their order; raises as `read`."""
@@ -111,11 +115,15 @@ class DeadLetterContainer:
         """Return what else is to be said when all is done: nothing."""
         return []
 
-    def set_aside(self, kept: Kept) -> bool:
-        """Move a blob to `replayed/`.
+    def set_aside(self, kept: Kept, left: Sequence[str] = ()) -> bool:
+        """Move a blob to `replayed/`, and leave behind what of it was not sent.
 
         A letter's name is that of its event and rule, so that one that was sent again and given up again has
         the same name: such a newer letter stays.
+
+        Args:
+            kept: The blob.
+            left: The texts of its letters that were not sent: the blob holds them alone from then on.
 
         Returns:
             False where a newer one had taken its place.
@@ -126,17 +134,21 @@ class DeadLetterContainer:
         from azure.core import MatchConditions  # noqa: PLC0415 - as above
         from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError  # noqa: PLC0415 - as above
 
+        copy = f"{REPLAYED}{kept.name}" + (f".{sha256(kept.content).hexdigest()[:16]}" if left else "")
         with storage_errors(f"{kept.name} was sent again, and cannot be moved to {REPLAYED}"):
             self._container.upload_blob(
-                REPLAYED + kept.name,
+                copy,
                 kept.content,
                 overwrite=True,
                 metadata={"replayed": datetime.now(UTC).isoformat(timespec="seconds")},
             )
+            same: dict[str, Any] = {"etag": kept.etag, "match_condition": MatchConditions.IfNotModified}
             try:
-                self._container.delete_blob(
-                    kept.name, etag=kept.etag, match_condition=MatchConditions.IfNotModified
-                )
+                if left:
+                    rest = rest_of(left).encode(errors="backslashreplace")
+                    self._container.upload_blob(kept.name, rest, overwrite=True, **same)
+                else:
+                    self._container.delete_blob(kept.name, **same)
             except ResourceNotFoundError:
                 return True  # another replay was quicker
             except ResourceModifiedError:  # as some answer for a blob that is gone, too

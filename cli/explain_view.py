@@ -34,6 +34,8 @@ class View:
             yield printable(f"  source: {each.source}")
         if each.error is not None:
             yield printable(f"  error: {each.error}")
+        for note in each.notes:
+            yield printable(f"  note: {note}")
         for decision in each.decisions:
             yield printable(f"  {decision.rule}: {_verdict(decision)}")
             if decision.matched and self.descriptions.get(decision.rule):
@@ -55,6 +57,8 @@ class View:
             tree.add(Text(printable(str(each.file)), style="dim"))
         if each.source is not None:
             tree.add(Text(printable(each.source), style="dim", overflow="fold"))
+        for note in each.notes:
+            tree.add(Text(printable(note), style="yellow"))
         if each.error is not None:
             tree.add(Text(printable(each.error), style="red"))
         elif len(each.decisions) > 1:

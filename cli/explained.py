@@ -1,6 +1,7 @@
 """What each rule decides about each event of a body."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ class Explained:
     source: str | None
     error: str | None
     decisions: "list[Decision]"
+    notes: tuple[str, ...] = ()
     file: str | None = None
 
     def to_json(self) -> JsonObject:
@@ -30,17 +32,21 @@ class Explained:
             "type": self.type,
             "source": self.source,
             "error": self.error,
+            **({"notes": [*self.notes]} if self.notes else {}),
             "decisions": [_decision_json(decision) for decision in self.decisions],
         }
 
 
-def explain_body(body: bytes | OSError, rules: "Rules", kind: str | None) -> list[Explained]:
+def explain_body(
+    body: bytes | OSError, rules: "Rules", kind: str | None, headers: Mapping[str, str] | None = None
+) -> list[Explained]:
     """Explain every event of one body; what cannot be read has its error instead of decisions.
 
     Args:
         body: The body, or why it could not be had.
         rules: The rules to ask.
         kind: How to read a body without an event envelope.
+        headers: The HTTP headers that it would come with.
     """
     from shared.deciding.decide import explain  # noqa: PLC0415 - only the command itself needs it
     from shared.event import Unreadable, read_events  # noqa: PLC0415 - as above
@@ -50,8 +56,8 @@ def explain_body(body: bytes | OSError, rules: "Rules", kind: str | None) -> lis
     return [
         Explained(event.id, event.type, event.source, event.error, [])
         if isinstance(event, Unreadable)
-        else Explained(event.id, event.type, event.source, None, explain(event, rules))
-        for event in read_events(body, kind=kind)
+        else Explained(event.id, event.type, event.source, None, explain(event, rules), event.notes)
+        for event in read_events(body, kind=kind, headers=headers)
     ]
 
 

@@ -1,10 +1,10 @@
 """A progress bar for commands that work through many things."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from shared.errors import RulesError
+from shared.errors import Problem, RulesError
 
 
 def with_progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
@@ -31,8 +31,15 @@ def print_problems(error: RulesError) -> None:
     """Write every mistake of a rules file to standard error, one a line."""
     for problem in error.problems:
         print(printable(str(problem)), file=sys.stderr)
+    print_warnings(error.warnings)
     count = len(error.problems)
     print(f"{count} mistake{'s' if count != 1 else ''} found", file=sys.stderr)
+
+
+def print_warnings(warnings: Sequence[Problem]) -> None:
+    """Write what may be a mistake of a rules file to standard error, one a line."""
+    for warning in warnings:
+        print(printable(f"warning: {warning}"), file=sys.stderr)
 
 
 def printable(text: str) -> str:

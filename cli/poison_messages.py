@@ -15,7 +15,7 @@ from cli.dead_letter_container import Kept
 from shared.azure.storage_account import CLAIMS_CONTAINER, storage_errors
 from shared.errors import EventError
 from shared.event.queue_bodies import open_queue_body, read_queue_body
-from shared.stores.dead_letter_reader import Letter
+from shared.stores.dead_letter_reader import BadLetter, Letter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
 from shared.stores.parking import Parked, QueueParking
 
@@ -89,14 +89,21 @@ class PoisonMessages:
         """Yield what is there of these messages; raises as `names`."""
         yield from (kept for kept in map(self.read, names) if kept is not None)
 
-    def set_aside(self, kept: Kept) -> bool:
-        """Delete a message that was sent again, and what was kept beside it.
+    def set_aside(self, kept: Kept, left: Sequence[str] = ()) -> bool:
+        """Delete a message that was sent again, and what was kept beside it; one that was sent in part stays.
+
+        Args:
+            kept: The message.
+            left: The texts of its events that were not sent: the message stays then, and those that were
+                sent end as duplicates when it is sent again.
 
         Raises:
             StorageUnavailable: It is still there, and is a duplicate when it is delivered.
         """
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - half a second that --help saves
 
+        if left:
+            return False
         found = self._messages()[kept.name]
         doing = f"{kept.name} was sent again, and cannot be deleted"
         with storage_errors(doing), suppress(ResourceNotFoundError):  # the app was quicker
@@ -178,7 +185,7 @@ class PoisonMessages:
         try:
             parked = self._parking.unpark(open_queue_body(body).content)
         except EventError as error:
-            return Kept(name, "", body.encode(), problem=str(error)), None
+            return Kept(name, "", body.encode(), bad=[BadLetter(str(error), body)]), None
         letter = Letter(
             subject=parked.event,
             code=_CODE,

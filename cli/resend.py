@@ -5,7 +5,7 @@ counts. A letter of a rule goes to that rule alone; one without a rule is a new 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -106,8 +106,8 @@ class Resender:
 class LetterStore(Protocol):
     """Where dead letters lie that are sent again."""
 
-    def set_aside(self, kept: "Kept") -> bool:
-        """Take what was sent again out of the way; False where a newer letter has its place."""
+    def set_aside(self, kept: "Kept", left: Sequence[str] = ()) -> bool:
+        """Take what was sent again out of the way, but for `left`; False where it stays as it is."""
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class Report:
         sent: How many events went to which queue.
         moved: How many blobs or messages were set aside.
         back: Blobs whose event was given up again meanwhile, and that stay.
-        failed: Blobs that were not sent, or not wholly, each with the reason.
+        failed: What was not sent, by its blob, each with the reason: it stays in its blob.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
@@ -149,8 +149,9 @@ def resend(
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
-    """Send letters again, and set each blob aside when all of it was sent.
+    """Send letters again, and set each blob aside when it was sent.
 
+    A letter that cannot be sent does not keep its neighbours in the blob from being sent: it alone stays.
     Sending comes first: after a crash in between the letter is still there, and its second sending ends as a
     duplicate at the run that the first one started.
 
@@ -162,24 +163,26 @@ def resend(
     """
     report = Report()
 
-    def one(kept: "Kept") -> tuple[Counter[str], str, bool]:
+    def one(kept: "Kept") -> tuple[Counter[str], list[str], bool]:
         sent: Counter[str] = Counter()
-        if kept.problem:
-            return sent, kept.problem, False
+        left, problems = [each.text for each in kept.bad], [each.problem for each in kept.bad]
         try:
             for letter in kept.letters:
-                sent[sender.send(letter, now())] += 1
-            return sent, "", store.set_aside(kept)
-        except (EventError, StorageUnavailable) as error:
-            return sent, str(error), False
+                try:
+                    sent[sender.send(letter, now())] += 1
+                except EventError as error:
+                    left.append(letter.text)
+                    problems.append(str(error))
+            return sent, problems, bool(sent or not left) and store.set_aside(kept, left)
+        except StorageUnavailable as error:
+            return sent, [*problems, str(error)], False
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for some in batched(blobs, _TOGETHER, strict=False):
-            for kept, (sent, problem, moved) in zip(some, pool.map(one, some), strict=True):
+            for kept, (sent, problems, moved) in zip(some, pool.map(one, some), strict=True):
                 report.sent += sent
-                report.moved += moved
-                if problem:
-                    report.failed.append((kept.name, problem))
-                elif not moved:
+                report.moved += moved and not problems
+                report.failed += [(kept.name, problem) for problem in problems]
+                if not (moved or problems):
                     report.back.append(kept.name)
     return report

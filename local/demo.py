@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from cli.commands.publish import publish, read, renewed
 from local.paths import ROOT
+from local.processes import default_signals
 from local.processes.processes import StackError, shown
 from local.stack import STATE, Stack
 from local.stage import perform
@@ -190,4 +191,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

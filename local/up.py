@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from local.processes import default_signals
 from local.processes.processes import shown
 from local.servers.airflow_auth import ADMIN
 from local.stack import AIRFLOW_PORT, FUNCTIONS_PORT, STATE, Stack
@@ -70,4 +71,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

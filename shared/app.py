@@ -141,7 +141,7 @@ class App:
 
     def _load(self) -> Rules | ConfigurationError:
         try:
-            return load_rules(
+            rules = load_rules(
                 self._settings.read_rules(),
                 file=self._settings.rules_file.name,
                 settings=self._settings.environment,
@@ -149,6 +149,9 @@ class App:
         except ConfigurationError as error:
             LOGGER.error("no event can be handled until this is mended:\n%s", error)
             return error
+        for warning in rules.warnings:
+            LOGGER.warning("%s", warning)
+        return rules
 
     def _target(self, name: str) -> Target:
         with self._lock:

@@ -61,10 +61,16 @@ class Problem:
 
 
 class RulesError(ConfigurationError):
-    """Everything that is wrong with a rules file, at once."""
+    """Everything that is wrong with a rules file, at once.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    Attributes:
+        problems: The mistakes.
+        warnings: What may be a mistake beside them.
+    """
+
+    def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -4,13 +4,16 @@ Settings hold addresses and names only; what is secret lies in Key Vault and is 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from shared.errors import SettingsError
-from shared.values.urls import check_address
+from shared.values.app_settings import setting, setting_names
+from shared.values.invisible import trimmed
+from shared.values.urls import check_address, check_no_path, check_vault_address
 
 RULES_FILE: Final = "UPDRAFT_RULES"
 KEY_VAULT_URI: Final = "UPDRAFT_KEY_VAULT_URI"
@@ -37,7 +40,7 @@ class Settings:
         A relative path counts from the app's root, because the platform promises no working directory.
         """
         return cls(
-            rules_file=_APP_ROOT / (environment.get(RULES_FILE) or "rules.yaml"),
+            rules_file=_APP_ROOT / (setting(environment, RULES_FILE) or "rules.yaml"),
             environment=dict(environment),
         )
 
@@ -45,20 +48,15 @@ class Settings:
         """Return the vault's address; asked for only when a connection names a secret.
 
         Raises:
-            SettingsError: It is not set, or not an https address: the vault's tokens travel on it.
+            SettingsError: It is not set, or not the https address of a vault: its tokens travel there.
         """
-        uri = self.environment.get(KEY_VAULT_URI, "").strip()
+        uri = setting(self.environment, KEY_VAULT_URI)
         if not uri:
             raise SettingsError(
                 f"the application setting {KEY_VAULT_URI} is missing, and a connection in "
                 f"{self.rules_file.name} names a Key Vault secret; set it to https://<vault>.vault.azure.net"
             )
-        if not uri.startswith("https://"):
-            raise SettingsError(
-                f"the application setting {KEY_VAULT_URI} is {uri!r}; it has to begin with https://, "
-                "because secrets and tokens travel there"
-            )
-        return uri
+        return _checked(KEY_VAULT_URI, uri, check_vault_address)
 
     def read_rules(self) -> str:
         """Return the text of the rules file.
@@ -67,8 +65,12 @@ class Settings:
             SettingsError: The file is missing or cannot be read as UTF-8 text.
         """
         try:
-            return self.rules_file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            return self.rules_file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise SettingsError(
+                f"the rules file {self.rules_file.name} is not UTF-8 text; save it as UTF-8"
+            ) from error
+        except OSError as error:
             raise SettingsError(
                 f"the rules file {self.rules_file.name} cannot be read ({error.__class__.__name__}); it has "
                 f"to lie beside function_app.py, or the application setting {RULES_FILE} names another path"
@@ -138,15 +140,16 @@ class InboundSettings:
             SettingsError: There is none.
         """
         remedy = "set it to the client id and the Application ID URI of this app's registration"
-        return frozenset(self._needed(AUDIENCE, remedy).replace(",", " ").split())
+        return frozenset(map(trimmed, self._needed(AUDIENCE, remedy).replace(",", " ").split()))
 
     def authority(self) -> str:
         """Return the address of Entra, by default the public cloud's.
 
         Raises:
-            SettingsError: It is not https, or http to this machine.
+            SettingsError: It is not https, or http to this machine; or it has a tenant in it.
         """
-        return _address(AUTHORITY, self._value(AUTHORITY) or _PUBLIC_CLOUD)
+        authority = _address(AUTHORITY, self._value(AUTHORITY) or _PUBLIC_CLOUD)
+        return _checked(AUTHORITY, authority, check_no_path)
 
     def outcomes_url(self) -> str:
         """Return the address that runs report to, by which reverse tokens name this app too.
@@ -163,7 +166,7 @@ class InboundSettings:
                     "sets, is too; set it to the https address of this app"
                 )
             url = f"https://{host}"
-        return _address(PUBLIC_URL, url) + OUTCOMES_PATH
+        return _address(PUBLIC_URL, url.rstrip("/").removesuffix(OUTCOMES_PATH)) + OUTCOMES_PATH
 
     def callback_key_secret(self) -> str:
         """Return the name of the Key Vault secret that reverse tokens are signed with."""
@@ -180,7 +183,7 @@ class InboundSettings:
         )
 
     def _value(self, name: str) -> str:
-        return self.environment.get(name, "").strip()
+        return setting(self.environment, name)
 
     def _needed(self, name: str, remedy: str) -> str:
         value = self._value(name)
@@ -190,8 +193,17 @@ class InboundSettings:
 
 
 def _address(name: str, url: str) -> str:
+    check = partial(check_address, example="https://contoso.azurewebsites.net")
+    return _checked(name, url, check).rstrip("/")
+
+
+def _checked(name: str, url: str, check: Callable[..., None]) -> str:
+    for other in setting_names(url):
+        raise SettingsError(
+            f"the application setting {name} names another setting, `%{other}%`; write its value"
+        )
     try:
-        check_address(url, name=name, example="https://contoso.azurewebsites.net")
+        check(url, name=name)
     except ValueError as error:
         raise SettingsError(f"the application setting {error}") from None
-    return url.rstrip("/")
+    return url

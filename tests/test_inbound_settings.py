@@ -14,12 +14,12 @@ def settings(**environment: str) -> InboundSettings:
 def test_what_is_set_is_read() -> None:
     """Names and addresses are read as they stand, without spaces round them."""
     known = settings(
-        UPDRAFT_TENANT_ID=f" {GUID} ",
-        UPDRAFT_AUDIENCE="api://updraft, 123",
-        UPDRAFT_AUTHORITY="https://login.microsoftonline.us/",
-        UPDRAFT_URL="https://updraft.example/",
-        UPDRAFT_CALLBACK_KEY_SECRET="other-key",
-        UPDRAFT_GITHUB_SECRET="github",
+        UPDRAFT_TENANT_ID=f"\ufeff {GUID} \r\n",
+        UPDRAFT_AUDIENCE="api://updraft\u200b, 123\xa0",
+        UPDRAFT_AUTHORITY="https://login.microsoftonline.us/\n",
+        UPDRAFT_URL="https://updraft.example/ ",
+        UPDRAFT_CALLBACK_KEY_SECRET="other-key\n",
+        UPDRAFT_GITHUB_SECRET="github\u200b",
     )
     assert known.tenant_id() == GUID.lower()
     assert known.audiences() == {"api://updraft", "123"}
@@ -44,8 +44,11 @@ def test_what_is_not_set_has_a_default_where_there_is_one() -> None:
         ("audiences", {"UPDRAFT_AUDIENCE": " "}, "UPDRAFT_AUDIENCE"),
         ("authority", {"UPDRAFT_AUTHORITY": "http://login.example"}, "https"),
         ("authority", {"UPDRAFT_AUTHORITY": "login.example"}, "address"),
+        ("authority", {"UPDRAFT_AUTHORITY": f"https://login.example/{GUID}"}, "write https://login.example"),
         ("outcomes_url", {}, "WEBSITE_HOSTNAME"),
         ("outcomes_url", {"UPDRAFT_URL": "http://updraft.example"}, "https"),
+        ("outcomes_url", {"UPDRAFT_URL": "https://up draft.example"}, "UPDRAFT_URL.*a blank"),
+        ("outcomes_url", {"UPDRAFT_URL": "%OTHER%"}, "UPDRAFT_URL names another setting"),
         ("github_secret", {}, "UPDRAFT_GITHUB_SECRET"),
     ],
 )
@@ -53,6 +56,12 @@ def test_what_is_missing_or_unusable_is_named(method: str, environment: dict[str
     """The error names the setting and what it has to be."""
     with pytest.raises(SettingsError, match=says):
         getattr(settings(**environment), method)()
+
+
+def test_the_address_of_outcomes_itself_is_understood() -> None:
+    """Who sets the address that runs report to means this app's."""
+    known = settings(UPDRAFT_URL="https://updraft.example/api/outcomes/")
+    assert known.outcomes_url() == "https://updraft.example/api/outcomes"
 
 
 def test_this_machine_may_be_reached_without_tls() -> None:

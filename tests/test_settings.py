@@ -20,14 +20,26 @@ def test_another_rules_file_counts_from_the_apps_root(tmp_path: Path) -> None:
     assert Settings.of({"UPDRAFT_RULES": str(tmp_path / "r.yaml")}).rules_file == tmp_path / "r.yaml"
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"], ids=["missing", "not UTF-8"])
-def test_a_rules_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_a_rules_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """The error names the file and the setting that moves it."""
-    path = tmp_path / "my-rules.yaml"
-    if content is not None:
-        path.write_bytes(content)
     with pytest.raises(SettingsError, match=r"my-rules\.yaml.*UPDRAFT_RULES"):
+        Settings.of({"UPDRAFT_RULES": str(tmp_path / "my-rules.yaml")}).read_rules()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_rules_file_in_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    """The error says how to save the file."""
+    path = tmp_path / "my-rules.yaml"
+    path.write_text("# Müller", encoding=encoding)
+    with pytest.raises(SettingsError, match=r"my-rules\.yaml is not UTF-8 text; save it as UTF-8"):
         Settings.of({"UPDRAFT_RULES": str(path)}).read_rules()
+
+
+def test_a_rules_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Editors on Windows write one; it is no part of the text."""
+    path = tmp_path / "my-rules.yaml"
+    path.write_text("rules: []", encoding="utf-8-sig")
+    assert Settings.of({"UPDRAFT_RULES": f"{path}\r\n"}).read_rules() == "rules: []"
 
 
 def test_the_vault_is_asked_for_by_name() -> None:
@@ -42,3 +54,18 @@ def test_the_vault_is_reached_over_tls_only() -> None:
         Settings.of({"UPDRAFT_KEY_VAULT_URI": "http://vault.example"}).key_vault_uri()
     secure = Settings.of({"UPDRAFT_KEY_VAULT_URI": " https://vault.example "})
     assert secure.key_vault_uri() == "https://vault.example"
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("https://vault.example/secrets/x", "write https://vault.example"),
+        ("https://va ult.example", "a blank"),
+        ("https://va\u200bult.example", "U\\+200B ZERO WIDTH SPACE"),
+        ("%VAULT%", "names another setting, `%VAULT%`"),
+    ],
+)
+def test_the_vaults_address_is_checked(value: str, says: str) -> None:
+    """What is not the address of a vault is refused with the setting's name."""
+    with pytest.raises(SettingsError, match=f"UPDRAFT_KEY_VAULT_URI.*{says}"):
+        Settings.of({"UPDRAFT_KEY_VAULT_URI": value}).key_vault_uri()

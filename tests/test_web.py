@@ -96,3 +96,12 @@ def test_strangers_cannot_fill_the_log(
     assert len(caplog.records) == 2
     assert "wrong issuer" in caplog.text
     assert "wrong issuer" not in str(replies)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br, identity", "x"])
+def test_no_body_is_unpacked(coding: str) -> None:
+    """Every endpoint reads its body here, and refuses a compressed one with the reason."""
+    request = Request({"content-type": "application/json", "content-encoding": coding}, b"{}")
+    with pytest.raises(CallRefused) as caught:
+        read_object(request, limit=10)
+    assert (caught.value.status, caught.value.code) == (415, "content_encoding")

@@ -11,6 +11,7 @@ from bench.permits.airflow_model import ONE_WORKER, TWO_WORKERS
 from bench.permits.simulation import PLACES, Measured, Scenario, Simulation
 from bench.results import Figure
 from local.paths import ROOT
+from local.processes import default_signals
 
 STEADY: Final = {
     "1 instance": Scenario(1, 600),
@@ -92,4 +93,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

@@ -5,11 +5,10 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cli.output import plural, printable
-from cli.rules_file import Subparsers, add_rules_option
+from cli.rules_file import Subparsers, add_rules_option, load
 from shared.errors import CredentialError, Problem, RulesError, SettingsError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         RulesError: The rules cannot be read, or there is no such connection.
     """
-    rules = _load(args.rules, os.environ)
+    rules = load(args.rules, os.environ)
     names = [args.connection] if args.connection else [*rules.connections]
     if args.connection and args.connection not in rules.connections:
         known = ", ".join(rules.connections)
@@ -71,16 +70,6 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _load(file: str, environment: Mapping[str, str]) -> "Rules":
-    from shared.rules import load_rules  # noqa: PLC0415 - imports pydantic and PyYAML
-
-    try:
-        text = Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RulesError([Problem(f"the file cannot be read: {error}", file)]) from error
-    return load_rules(text, file=file, settings=environment)
-
-
 def identity_in_words(environment: Mapping[str, str], client_id: str | None = None) -> str:
     """Return as whom Azure's token endpoints are asked.
 
@@ -89,10 +78,11 @@ def identity_in_words(environment: Mapping[str, str], client_id: str | None = No
         client_id: A connection's own identity.
     """
     from shared.azure.credential import CLIENT_ID, CREDENTIAL  # noqa: PLC0415 - only this command asks
+    from shared.values.app_settings import setting  # noqa: PLC0415 - as above
 
-    if environment.get(CREDENTIAL) == "default":
+    if setting(environment, CREDENTIAL) == "default":
         return f"a developer's login ({CREDENTIAL} is default)"
-    client_id = client_id or environment.get(CLIENT_ID)
+    client_id = client_id or setting(environment, CLIENT_ID)
     if client_id:
         return f"the user-assigned managed identity with client id {client_id}"
     return "the app's system-assigned managed identity"

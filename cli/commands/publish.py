@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from cli.rules_file import Subparsers
 from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
+from shared.values.app_settings import setting
 from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     if args.new:
         events = [renewed(event) for event in events]
-    publish(events, args.topic or os.environ.get(TOPIC_ENDPOINT, ""))
+    publish(events, args.topic or setting(os.environ, TOPIC_ENDPOINT))
     for event in events:
         print(f"published {event['id']}")
     return 0

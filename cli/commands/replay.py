@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from cli.output import plural, printable, with_progress
 from cli.rules_file import Subparsers
-from shared.errors import SettingsError
+from shared.errors import SettingsError, UnusableValue
+from shared.values.times import parse_time
 
 if TYPE_CHECKING:
     from cli.dead_letter_container import DeadLetterContainer, Kept
@@ -119,8 +120,7 @@ def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead lett
     rows: list[tuple[str, str, str, str, str, str]] = []
     problems: list[str] = []
     for kept in blobs:
-        if kept.problem:
-            problems.append(f"{kept.name}: cannot be read: {kept.problem}")
+        problems += [f"{kept.name}: cannot be read: {bad.problem}" for bad in kept.bad]
         rows += [
             (
                 _moment(letter.at),
@@ -188,11 +188,11 @@ def _show(store: "_Store", name: str) -> int:
         times = f"first seen {_moment(letter.first_seen)}, given up {_moment(letter.at)}"
         print(f"attempts  {letter.attempts or '-'}, {times}")
         whole = len(kept.letters) == 1 and store.thing == "dead letter"
-        print(json.dumps(json.loads(kept.content), indent=2) if whole else printable(letter.body()))
-    if kept.problem:
-        print(f"cannot be read: {printable(kept.problem)}", file=sys.stderr)
-        print(printable(kept.content.decode(errors="replace")))
-    return 1 if kept.problem else 0
+        print(json.dumps(json.loads(letter.text), indent=2) if whole else printable(letter.body()))
+    for bad in kept.bad:
+        print(f"cannot be read: {printable(bad.problem)}", file=sys.stderr)
+        print(printable(bad.text))
+    return 1 if kept.bad else 0
 
 
 def _send(
@@ -203,15 +203,16 @@ def _send(
 
     if not dry_run:
         report = resend(store, Resender(storage), blobs)
-        return list(
-            report.lines(thing=store.thing, set_aside=store.set_aside_words)
-        ), 1 if report.failed else 0
-    lines = [
-        f"would be sent: {letter.rule or ANY_RULE}  {letter.code}  {kept.name}"
-        for kept in blobs
-        for letter in kept.letters
-    ]
-    return [*lines, f"{plural(len(lines), store.thing)} would be sent again"], 0
+        report_lines = report.lines(thing=store.thing, set_aside=store.set_aside_words)
+        return list(report_lines), 1 if report.failed else 0
+    lines: list[str] = []
+    bad: list[str] = []
+    for kept in blobs:
+        lines += [
+            f"would be sent: {each.rule or ANY_RULE}  {each.code}  {kept.name}" for each in kept.letters
+        ]
+        bad += [f"{kept.name}: cannot be read: {each.problem}" for each in kept.bad]
+    return [*lines, *bad, f"{plural(len(lines), store.thing)} would be sent again"], 0
 
 
 def _selected(blobs: Iterable["Kept"], args: argparse.Namespace, seen: set[str]) -> Iterator["Kept"]:
@@ -236,13 +237,12 @@ def _since(text: str) -> datetime:
     """Read `--since`: a time, in UTC unless it says otherwise, or how long ago."""
     if ago := re.fullmatch(r"(\d{1,6})([mhdw])", text):
         return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a time such as 2026-11-01T12:00Z nor a span such as 90m, 6h or 3d"
-        ) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    for time in (text, f"{text}T00:00"):
+        with suppress(UnusableValue):
+            return parse_time(time, without_offset_is_utc=True)
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is neither a time such as 2026-11-01T12:00Z nor a span such as 90m, 6h or 3d"
+    )
 
 
 def _moment(time: datetime | None) -> str:

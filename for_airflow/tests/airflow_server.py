@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -48,15 +47,18 @@ class AirflowServer:
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             **settings,
         }
-        self._processes: list[subprocess.Popen[bytes]] = []
+        # The repository's own: where it is not there, the tests that start an Airflow are skipped.
+        from local.processes import programs  # noqa: PLC0415 - as said above
+
+        self._programs = programs
+        self._processes: list[programs.Program[bytes]] = []
 
     def command(self, *arguments: str) -> str:
         """Run `airflow …` to its end and give its output."""
-        done = subprocess.run(
-            [BIN / "airflow", *arguments], env=self._environment, capture_output=True, text=True, check=False
-        )
+        done = self._programs.run([BIN / "airflow", *arguments], env=self._environment)
         assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
+        output: str = done.stdout
+        return output
 
     def start(self) -> None:
         """Start it and wait until every part lives.
@@ -65,7 +67,7 @@ class AirflowServer:
         """
         for part in ("api-server", "scheduler", "dag-processor"):
             with self.log.open("ab") as output:
-                process = subprocess.Popen(
+                process = self._programs.start(
                     [BIN / "airflow", part],
                     env=self._environment,
                     stdout=output,

@@ -13,7 +13,6 @@ converters, its thread pool) and adds the triggers that the app uses.
     http, routes         HTTP triggers
     event_grid_webhook   Event Grid triggers
     queues               queue triggers
-    timers               timer triggers
     logs                 where the app's log lines go
 
 `python -m local.functions_host --port 7071` runs it as a command.

@@ -9,27 +9,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.functions_host.host import Host
+from local.functions_host.settings import HostSettingsError, load_local_settings
+from local.functions_host.worker import AppNotIndexed
+from local.processes import default_signals
+
 from . import logs
-from .host import Host
-from .settings import HostSettingsError, load_local_settings
-from .worker import AppNotIndexed
 
 log = logging.getLogger("Host.Startup")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the host; returns the process's exit code: 0 after Ctrl-C or SIGTERM, 1 if the app cannot start."""
+    """Run the host; returns the exit code: 0 after SIGINT, SIGTERM or SIGHUP, 1 if the app cannot start."""
     options = _parser().parse_args(arguments)
     app = options.app.resolve()
     logs.configure(log_file=options.log_file.resolve() if options.log_file else None, verbose=options.verbose)
-    state = options.timer_state.resolve() if options.timer_state else None
     if not app.is_dir():
         log.error("There is no folder %s", app)
         return 1
     try:
         load_local_settings(app)
         os.chdir(app)
-        return asyncio.run(_run(Host(app, port=options.port, timer_state=state), grace=options.grace))
+        return asyncio.run(_run(Host(app, port=options.port), grace=options.grace))
     except HostSettingsError as error:
         log.error("%s", error)  # noqa: TRY400 - the message says it all
     except AppNotIndexed as error:
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _run(host: Host, *, grace: float) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     await host.start()
     _announce(host)
@@ -73,7 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", "-p", type=int, default=7071, help="port on 127.0.0.1; 0: any free one")
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py (here)")
     parser.add_argument("--log-file", type=Path, help="append the log to this file, as JSON lines")
-    parser.add_argument("--timer-state", type=Path, help="remember timers in this file between starts")
     parser.add_argument(
         "--grace", type=float, default=5.0, help="seconds that running functions get at the end"
     )
@@ -82,4 +82,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from .invocations import Invocations, message_of
-from .protos import TypedData
-from .worker import Function, Result
+from local.functions_host.invocations import Invocations, message_of
+from local.functions_host.protos import TypedData
+from local.functions_host.worker import Function, Result
 
 log = logging.getLogger("Host.Triggers.EventGrid")
 

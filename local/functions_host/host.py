@@ -13,25 +13,24 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
-from .event_grid_webhook import EventGridWebhook
-from .http import Http, http_routes
-from .invocations import Invocations
-from .protos import TypedData
-from .queues import QueueTrigger
-from .settings import HostSettingsError, is_disabled, read_host_settings, resolve_names
-from .storage_connections import queue_service
-from .timers import TimerState, TimerTrigger, parse_schedule
-from .worker import Function, Worker, queue_data
+from local.functions_host.event_grid_webhook import EventGridWebhook
+from local.functions_host.http import Http, http_routes
+from local.functions_host.invocations import Invocations
+from local.functions_host.protos import TypedData
+from local.functions_host.queues import QueueTrigger
+from local.functions_host.settings import HostSettingsError, is_disabled, read_host_settings, resolve_names
+from local.functions_host.storage_connections import queue_service
+from local.functions_host.worker import Function, Worker, queue_data
 
 if TYPE_CHECKING:
-    from .routes import Route
+    from local.functions_host.routes import Route
 
 log = logging.getLogger("Host.Startup")
 
 ADDRESS = "127.0.0.1"
 _STORAGE_THREADS = 8
 _THREADS_END = 1.0
-_TRIGGERS = frozenset({"httptrigger", "eventgridtrigger", "queuetrigger", "timertrigger"})
+_BINDINGS = frozenset({"httptrigger", "http", "eventgridtrigger", "queuetrigger"})
 
 
 class Host:
@@ -41,7 +40,6 @@ class Host:
         app: The folder with host.json and function_app.py.
         port: Where to listen on 127.0.0.1; 0: any free port.
         settings: The application settings; the process's environment by default.
-        timer_state: A file that remembers timers between starts.
 
     Raises:
         HostSettingsError: On entering, if the configuration cannot be used or the port is taken.
@@ -54,18 +52,15 @@ class Host:
         *,
         port: int = 7071,
         settings: Mapping[str, str] | None = None,
-        timer_state: Path | None = None,
     ) -> None:
         self._app = Path(app).resolve()
         self._port = port
         self._settings = os.environ if settings is None else settings
-        self._timer_state = timer_state
         self.worker = Worker(self._app)
         self.routes: list[Route] = []
         self._invocations: Invocations | None = None
         self._queues: list[QueueTrigger] = []
         self._polls: list[asyncio.Task[None]] = []
-        self._timers: dict[str, TimerTrigger] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._runner: web.AppRunner | None = None
         self._threads: ThreadPoolExecutor | None = None
@@ -91,10 +86,8 @@ class Host:
         try:
             functions = self.worker.functions
             self._invocations = Invocations(self.worker, timeout=settings.function_timeout)
-            for function in functions.values():
-                _check_bindings(function)
+            _check_bindings(functions)
             self.routes = http_routes(functions, settings.route_prefix)
-            state = TimerState(self._timer_state)
             for function in functions.values():
                 if is_disabled(function.name, self._settings):
                     log.info("The function '%s' is disabled", function.name)
@@ -114,15 +107,11 @@ class Host:
                             threads=self._threads,
                         )
                     )
-                elif function.trigger_type == "timertrigger":
-                    self._timers[function.name] = self._timer(function, state)
             await self._serve(functions)
         except BaseException:
             await self.stop()
             raise
         self._polls = [asyncio.create_task(trigger.poll()) for trigger in self._queues]
-        for timer in self._timers.values():
-            self._spawn(timer.tick())
 
     async def stop(self, grace: float = 5.0) -> int:
         """Stop listening and polling, and wait up to `grace` seconds for what is running.
@@ -157,7 +146,10 @@ class Host:
         event_grid = {name: f for name, f in functions.items() if f.trigger_type == "eventgridtrigger"}
         webhook = EventGridWebhook(event_grid, self._invocations)
         application = Http(self.routes, webhook, self._invocations, self._start_function).application()
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        # as in Azure, where the host hands a compressed body on as it came
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1.0, auto_decompress=False
+        )
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, ADDRESS, self._port).start()
@@ -174,21 +166,6 @@ class Host:
         value = str(function.trigger.get(member) or "")
         return resolve_names(value, self._settings, where=f"function {function.name}")
 
-    def _timer(self, function: Function, state: TimerState) -> TimerTrigger:
-        assert self._invocations is not None
-        text = self._resolved(function, "schedule")
-        try:
-            schedule = parse_schedule(text)
-        except HostSettingsError as error:
-            raise HostSettingsError(f"function {function.name}: {error}") from None
-        return TimerTrigger(
-            function.name,
-            schedule,
-            run_on_startup=bool(function.trigger.get("runOnStartup")),
-            state=state,
-            invocations=self._invocations,
-        )
-
     def _start_function(self, name: str, given: str) -> bool:
         """Run a function in the background, as `POST /admin/functions/{name}` does; no HTTP function."""
         assert self._invocations is not None
@@ -196,9 +173,7 @@ class Host:
         if function is None or function.trigger_type == "httptrigger":
             return False
         reason = "This function was programmatically called via the host APIs."
-        if timer := self._timers.get(name):
-            self._spawn(timer.run())
-        elif function.trigger_type == "queuetrigger":
+        if function.trigger_type == "queuetrigger":
             data, metadata = queue_data(given)
             self._spawn(self._invocations.run(name, data, metadata=metadata, reason=reason))
         else:
@@ -224,11 +199,15 @@ def _valid_json(text: str) -> str:
     return text
 
 
-def _check_bindings(function: Function) -> None:
-    for binding in function.bindings:
-        kind = str(binding["type"]).lower()
-        if kind not in _TRIGGERS and kind != "http":
-            raise HostSettingsError(
-                f"function {function.name}: this host has no binding of type {binding['type']!r}; "
-                "it knows HTTP, Event Grid, queue and timer triggers. Azure Functions Core Tools know all."
-            )
+def _check_bindings(functions: Mapping[str, Function]) -> None:
+    foreign = [
+        f"{binding['type']} (function {function.name})"
+        for function in functions.values()
+        for binding in function.bindings
+        if str(binding["type"]).lower() not in _BINDINGS
+    ]
+    if foreign:
+        raise HostSettingsError(
+            f"this host does not support these bindings: {', '.join(foreign)}. It supports HTTP, Event Grid "
+            "and queue triggers. Run the app in Azure Functions Core Tools instead: func start"
+        )

@@ -11,11 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
-from .event_grid_webhook import EventGridWebhook
-from .invocations import Invocations
-from .protos import RpcHttp, TypedData
-from .routes import Route, find
-from .worker import Function, Result, new_trace_parent
+from local.functions_host.event_grid_webhook import EventGridWebhook
+from local.functions_host.invocations import Invocations
+from local.functions_host.protos import RpcHttp, TypedData
+from local.functions_host.routes import Route, find
+from local.functions_host.worker import Function, Result, new_trace_parent
 
 log = logging.getLogger("Host.Http")
 

@@ -6,9 +6,10 @@ import time
 import uuid
 from collections.abc import Mapping
 
+from local.functions_host.protos import TypedData
+from local.functions_host.worker import Result, Worker
+
 from . import logs
-from .protos import TypedData
-from .worker import Result, Worker
 
 
 class Invocations:

@@ -14,9 +14,9 @@ from concurrent.futures import Executor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .invocations import Invocations
-from .protos import TypedData
-from .settings import QueueOptions
+from local.functions_host.invocations import Invocations
+from local.functions_host.protos import TypedData
+from local.functions_host.settings import QueueOptions
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient

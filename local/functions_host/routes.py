@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote
 
-from .settings import HostSettingsError
+from local.functions_host.settings import HostSettingsError
 
 _PARAMETER = re.compile(
     r"\{(?P<rest>\*{0,2})(?P<name>\w+)(?P<constraints>(?::\w+)*)(?:=(?P<default>[^}]*))?(?P<optional>\??)\}"

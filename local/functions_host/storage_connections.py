@@ -8,7 +8,7 @@ A connection is an application setting with a connection string, or a group of s
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .settings import HostSettingsError
+from local.functions_host.settings import HostSettingsError
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .protos import Message, ParameterBinding, Protos, StatusResult, TypedData
+from local.functions_host.protos import Message, ParameterBinding, Protos, StatusResult, TypedData
 
 log = logging.getLogger("Host.Worker")
 

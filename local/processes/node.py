@@ -6,13 +6,13 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 from typing import Final
 
 from local.paths import AZURITE_FOLDER
+from local.processes import default_signals, programs
 
 OLDEST: Final = 20
 """Azurite's manifest asks for 22; it was run on 20.20, and not on anything older."""
@@ -38,13 +38,13 @@ def install() -> int:
     npm = [str(node), str(carried)] if carried.exists() else [shutil.which("npm") or "npm"]
     quiet = ("--ignore-scripts", "--no-progress", "--loglevel=error", "--prefer-offline")
     path = f"{node.parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        [*npm, "ci", *quiet], cwd=AZURITE_FOLDER, env={**os.environ, "PATH": path}, check=False
+    return programs.run(
+        [*npm, "ci", *quiet], cwd=AZURITE_FOLDER, env={**os.environ, "PATH": path}, capture=False
     ).returncode
 
 
 def _major(node: Path) -> int:
-    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    answer = programs.run([node, "--version"]).stdout
     number = answer.strip().removeprefix("v").partition(".")[0]
     return int(number) if number.isdigit() else 0
 
@@ -61,4 +61,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-from local.processes import guard
+from local.processes import guard, programs
+from local.processes.programs import Program
 
 
 class StackError(Exception):
@@ -38,7 +39,7 @@ class StackError(Exception):
 class Process:
     """One running program; made by `Processes.start`."""
 
-    def __init__(self, name: str, child: subprocess.Popen[bytes], log: Path, stop_signal: int) -> None:
+    def __init__(self, name: str, child: Program[bytes], log: Path, stop_signal: int) -> None:
         self.name = name
         self.log = log
         self.stop_signal = stop_signal
@@ -75,7 +76,7 @@ class Processes:
         self._running: list[Process] = []
         self._lock = threading.Lock()
         self._closed = False
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard: Program[bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -119,8 +120,8 @@ class Processes:
             if self._guard is None:
                 self._guard = self._start_guard()
             try:
-                child = subprocess.Popen(
-                    [str(part) for part in command],
+                child = programs.start(
+                    command,
                     env={**os.environ, **(env or {}), **marks},
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
@@ -229,8 +230,8 @@ class Processes:
         for process in [process for process in self._running if process.pid in pids]:
             process._child.wait()  # noqa: SLF001 - the two classes are one thing to the outside
 
-    def _start_guard(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+    def _start_guard(self) -> Program[bytes]:
+        return programs.start(
             [sys.executable, "-I", "-S", guard.__file__, self.family],
             stdin=subprocess.PIPE,
             start_new_session=True,
@@ -251,7 +252,7 @@ def interruptible() -> Iterator[None]:
     """Turn the first SIGINT, SIGTERM or SIGHUP into Interrupted, and ignore those that follow.
 
     Stopping takes a few seconds at most, and a second Ctrl-C in the middle of it would leave things behind.
-    It also brings SIGINT back where a shell has turned it off, as for a job in the background.
+    It does so also where a shell has hidden them, as SIGINT from a job in the background.
 
     Raises:
         Interrupted: In the main thread, once.
@@ -264,9 +265,12 @@ def interruptible() -> Iterator[None]:
         raise Interrupted(signal.Signals(number).name)
 
     before = {number: signal.signal(number, interrupt) for number in signals}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number, handler in before.items():
             signal.signal(number, handler)
 

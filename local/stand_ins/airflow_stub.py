@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote
 
+from local.processes import default_signals
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 from shared.values.json_text import Json, JsonObject
 
@@ -308,4 +309,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     main()

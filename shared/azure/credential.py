@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import SettingsError, TokenUnavailable
+from shared.values.app_settings import setting
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
@@ -70,8 +71,8 @@ def make_credential(settings: Mapping[str, str], client_id: str | None = None) -
         SettingsError: UPDRAFT_CREDENTIAL has an unknown value, or asks for a developer's login in Azure; or
             there is no managed identity here.
     """
-    kind = settings.get(CREDENTIAL) or "managed-identity"
-    client_id = client_id or settings.get(CLIENT_ID) or None
+    kind = setting(settings, CREDENTIAL) or "managed-identity"
+    client_id = client_id or setting(settings, CLIENT_ID) or None
     if kind == "managed-identity":
         return _managed_identity(settings, client_id)
     if kind != "default":

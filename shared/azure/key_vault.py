@@ -1,6 +1,7 @@
 """Secrets by name, read from Key Vault as the app's identity, and kept for a while.
 
-A value is held for about ten minutes, jittered so that instances do not all ask at once; while the vault is
+A value loses the blanks and line ends at its ends, which files and shells add (azure-cli issue 27500). It is
+held for about ten minutes, jittered so that instances do not all ask at once; while the vault is
 away an old one is used for a bounded time more, with a warning; what the vault refuses for good (disabled,
 deleted, expired, no role) ends at once. A value is never logged and never part of an error.
 """
@@ -11,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlsplit
 
 from shared.azure.credential import fetch_token, short_timeouts
 from shared.azure.refreshing import Fetched, RefreshingValue
 from shared.errors import SecretUnavailable, SettingsError, TokenUnavailable
+from shared.values.invisible import trimmed
+from shared.values.urls import check_vault_address
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
@@ -74,12 +76,10 @@ class KeyVault:
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname:
-            raise SettingsError(
-                f"the Key Vault address {url!r} has to begin with https://, as in "
-                "https://<vault>.vault.azure.net, because secrets and tokens travel there"
-            )
+        try:
+            check_vault_address(url, name="the Key Vault address")
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         self._url = url.rstrip("/")
         self._credential = credential
         self._ttl = ttl
@@ -166,10 +166,11 @@ class KeyVault:
         if expiry <= now:
             reason = f"it expired on {expires_on:%Y-%m-%d %H:%M} UTC; set a new version"
             raise self._unavailable(name, reason, permanent=True)
-        if not found.value:
+        value = trimmed(found.value or "")
+        if not value:
             raise self._unavailable(name, "it is empty; set a value", permanent=True)
         renew_at = now + self._ttl * (0.9 + 0.2 * self._jitter())
-        return Fetched(found.value, min(renew_at, expiry), min(renew_at + self._stale_for, expiry))
+        return Fetched(value, min(renew_at, expiry), min(renew_at + self._stale_for, expiry))
 
     def _answered(self, name: str, exc: "HttpResponseError") -> SecretUnavailable:
         """Tell what an error status means (https://learn.microsoft.com/rest/api/keyvault#errors)."""

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import SettingsError, StorageUnavailable
+from shared.values.app_settings import setting
+from shared.values.urls import check_address
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -55,7 +57,7 @@ class Storage:
         The Functions host leaves them so as well (`messageEncoding` in host.json).
 
         Raises:
-            SettingsError: No setting says where the account is.
+            SettingsError: No setting says where the account is, or one holds what is not an address.
         """
         with self._lock:
             if self._queues is None:
@@ -87,17 +89,25 @@ class Storage:
         """Return the address of the account's `queue` or `blob` service.
 
         Raises:
-            SettingsError: No setting says where the account is.
+            SettingsError: No setting says where the account is, or one holds what is not an address.
         """
-        if address := self._settings.get(f"{CONNECTION}__{service}ServiceUri", "").strip():
-            return address
-        if account := self._settings.get(f"{CONNECTION}__accountName", "").strip():
-            return f"https://{account}.{service}.core.windows.net"
+        if address := setting(self._settings, f"{CONNECTION}__{service}ServiceUri"):
+            return _checked(address, f"{CONNECTION}__{service}ServiceUri")
+        if account := setting(self._settings, f"{CONNECTION}__accountName"):
+            return _checked(f"https://{account}.{service}.core.windows.net", f"{CONNECTION}__accountName")
         raise SettingsError(
             f"neither {CONNECTION}__{service}ServiceUri nor {CONNECTION}__accountName is set: parked "
             "deliveries and dead letters are kept in that account, with the app's identity; a connection "
             f"string in {CONNECTION} is not used, because it holds a key"
         )
+
+
+def _checked(address: str, name: str) -> str:
+    try:
+        check_address(address, name=name, example="https://contoso.queue.core.windows.net", allow_http=True)
+    except ValueError as error:
+        raise SettingsError(f"the application setting {error}") from None
+    return address
 
 
 def _retries(policy: Callable[..., Any]) -> Any:  # noqa: ANN401 - the two libraries have a class each

@@ -13,6 +13,7 @@ from shared.errors import ConfigurationError, EventError, StorageUnavailable, Up
 from shared.event import Event, Unreadable, read_events
 from shared.event.bursts import Burst
 from shared.event.caller_stamp import strip_caller
+from shared.event.members import shown
 from shared.event.queue_bodies import open_queue_body, read_queue_body
 from shared.log import LOGGER
 from shared.rules import Rules
@@ -253,6 +254,8 @@ class Intake:
     def _handle(self, member: Event | Unreadable, rules: Rules, deadline: float | None) -> list[Outcome]:
         if isinstance(member, Unreadable):
             return [self._keep(member, _UNREADABLE, member.error)]
+        if member.notes:
+            LOGGER.warning("event %s: %s", shown(member.id), "; ".join(member.notes))
         if is_closing(member):
             return [
                 self._keep(member, _RESERVED, f"`{member.type}` is an event of this app's own queue alone")

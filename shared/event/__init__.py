@@ -3,8 +3,11 @@
 model                     the Event, and the body that cannot be read
 reading                   a body of any schema to events
 cloud_events, event_grid, webhook_bodies  one reader for each schema
+kudu                      bodies that Kudu sends
+queue_bodies              the body of a queue message, however it was encoded
 members                   checks of single attributes
 app_facts                 what an event says about a web app
+app_hosts                 the site and slot that a host name says
 caller_stamp              the verified caller, kept with the event
 bursts                    several events of one key, in order
 """

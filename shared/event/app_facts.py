@@ -11,8 +11,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shared.event import Event
+from shared.event.app_hosts import app_service_label, slot_in_label
+from shared.event.kudu import kudu_site_and_slot, kudu_status
 from shared.event.members import text_at
-from shared.event.webhook_bodies import app_service_label, kudu_site_and_slot, slot_in_label
 from shared.values.json_text import Json
 
 _PRODUCTION: Final = "production"
@@ -33,6 +34,8 @@ _STATUS: Final = {
     "success": "Completed",
     "succeeded": "Completed",
     "partiallysucceeded": "Failed",
+    "partialsuccess": "Failed",
+    "conflict": "Failed",
     "failed": "Failed",
     "failure": "Failed",
     "error": "Failed",
@@ -98,7 +101,7 @@ def _app_service(event: Event) -> AppFacts | None:
 
 def _kudu(event: Event) -> AppFacts:
     site, slot = kudu_site_and_slot(event.data)
-    action = _STATUS.get((text_at(event.data, "status") or "").lower(), "Started")
+    action = _STATUS.get(kudu_status(event.data).lower(), "Started")
     return AppFacts(
         site=site,
         slot=slot,
@@ -244,6 +247,6 @@ def _ending(event_type: str) -> str | None:
 
 def _host(url: str) -> str:
     try:
-        return urlsplit(url).hostname or ""
+        return urlsplit(url if "://" in url else f"//{url}").hostname or ""
     except ValueError:  # an IPv6 address that is none
         return ""

@@ -13,21 +13,25 @@ from urllib.parse import unquote
 
 from shared.errors import EventError
 from shared.event.members import (
-    is_extension_name,
-    is_extension_value,
     kind,
+    lower_names,
+    noted,
     optional_text,
     required_text,
     shown,
-    timestamp,
+    usable_extensions,
+    usable_text,
+    usable_time,
 )
 from shared.event.model import Event
 from shared.values.json_text import Json, JsonObject, parse
 
-_ATTRIBUTES: Final = frozenset(
+ATTRIBUTES: Final = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}
     | {"data", "data_base64"}
 )
+"""The members of a CloudEvent that are not extension attributes."""
+
 _NAMES_AZURE_SENDS: Final = {"operationId": "operationid"}
 """Names that CloudEvents forbids and that Azure's samples hold all the same; kept in lower case."""
 
@@ -46,8 +50,9 @@ def read_cloud_event(document: JsonObject) -> Event:
     """Return the event that one CloudEvents JSON object describes; the inverse of `Event.to_cloud_event`.
 
     Raises:
-        EventError: The version is not known, a required attribute is missing, or a member is not as the
-            specification has it; the text names the member and the remedy.
+        EventError: The version is not known, a required attribute is missing, or the data is not what the
+            event says; the text names the member and the remedy. Of other attributes that are not as the
+            specification has them the event's notes tell.
     """
     if "cloudEventsVersion" in document:
         return _read_0_1(document)
@@ -92,17 +97,19 @@ def read_binary_mode(body: bytes, headers: Mapping[str, str]) -> Event:
 
 def _read_1_0(document: JsonObject) -> Event:
     identity = {name: required_text(document.get(name), name) for name in ("id", "source", "type")}
-    content_type = _optional(document, "datacontenttype")
+    notes: list[str] = []
+    content_type = _filled(document, "datacontenttype", notes)
     data, is_base64 = _data(document, content_type)
     return Event(
         **identity,
-        subject=optional_text(document.get("subject"), "subject"),
-        time=timestamp(document.get("time"), "time"),
+        subject=usable_text(document.get("subject"), "subject", notes),
+        time=usable_time(document.get("time"), "time", notes),
         data=data,
         datacontenttype=content_type,
-        dataschema=_optional(document, "dataschema"),
-        extensions=_extensions(document),
+        dataschema=_filled(document, "dataschema", notes),
+        extensions=_extensions(document, notes),
         data_is_base64=is_base64,
+        notes=noted(notes),
     )
 
 
@@ -126,50 +133,40 @@ def _read_0_1(document: JsonObject) -> Event:
     version = document["cloudEventsVersion"]
     if version != "0.1":
         raise EventError(f"cloudEventsVersion is {shown(version)}: only 0.1 has that attribute")
+    notes: list[str] = []
     extensions = document.get("extensions")
-    if not isinstance(extensions, dict | None):
-        raise EventError(f"extensions is {kind(extensions)}, not an object")
+    if extensions is None:
+        extensions = {}
+    if not isinstance(extensions, dict):
+        notes.append(f"extensions is left out: it is {kind(extensions)}, not an object")
+        extensions = {}
     return Event(
         id=required_text(document.get("eventID"), "eventID"),
         source=required_text(document.get("source"), "source"),
         type=required_text(document.get("eventType"), "eventType"),
-        time=timestamp(document.get("eventTime"), "eventTime"),
+        time=usable_time(document.get("eventTime"), "eventTime", notes),
         data=document.get("data"),
-        datacontenttype=optional_text(document.get("contentType"), "contentType"),
-        dataschema=optional_text(document.get("schemaURL"), "schemaURL"),
-        extensions=_extensions({name.lower(): value for name, value in (extensions or {}).items()}),
+        datacontenttype=_filled(document, "contentType", notes),
+        dataschema=_filled(document, "schemaURL", notes),
+        extensions=_extensions(lower_names(extensions), notes),
+        notes=noted(notes),
     )
 
 
 _READERS: Final[Mapping[str, Callable[[JsonObject], Event]]] = {"1.0": _read_1_0, "0.3": _read_0_3}
 
 
-def _optional(document: JsonObject, name: str) -> str | None:
+def _filled(document: JsonObject, name: str, notes: list[str]) -> str | None:
     """Return an attribute that must not be empty where it is present."""
-    text = optional_text(document.get(name), name)
+    text = usable_text(document.get(name), name, notes)
     if text == "":  # "" is not null: it is there, and wrong
-        raise EventError(f"{name} is empty: fill it in or leave it out")
-    return text
+        notes.append(f"{name} is empty: it counts as absent")
+    return text or None
 
 
-def _extensions(document: JsonObject) -> dict[str, Json]:
+def _extensions(document: JsonObject, notes: list[str]) -> dict[str, Json]:
     """Return the extension attributes; null means unset (JSON format §2.2)."""
-    found: dict[str, Json] = {}
-    for name, value in document.items():
-        if name in _ATTRIBUTES or value is None:
-            continue
-        known = _NAMES_AZURE_SENDS.get(name, name)
-        if not is_extension_name(known):
-            raise EventError(
-                f"{shown(name)} is no name of an attribute: CloudEvents allows lower-case letters and digits"
-            )
-        if not is_extension_value(value):
-            raise EventError(
-                f"{name} is {kind(value)}: an extension attribute is a string, a boolean or an integer;"
-                " put anything else into data"
-            )
-        found[known] = optional_text(value, name) if isinstance(value, str) else value
-    return found
+    return usable_extensions(document, notes, known=ATTRIBUTES, renamed=_NAMES_AZURE_SENDS)
 
 
 def _data(document: JsonObject, content_type: str | None) -> tuple[Json, bool]:

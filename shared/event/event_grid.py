@@ -2,13 +2,14 @@
 
 from typing import Final
 
+from shared.event.cloud_events import ATTRIBUTES
 from shared.event.members import (
-    is_extension_name,
-    is_extension_value,
     lower_names,
-    optional_text,
+    noted,
     required_text,
-    timestamp,
+    usable_extensions,
+    usable_text,
+    usable_time,
 )
 from shared.event.model import Event
 from shared.values.json_text import JsonObject
@@ -16,6 +17,9 @@ from shared.values.json_text import JsonObject
 _KNOWN: Final = frozenset(
     {"id", "topic", "subject", "eventtype", "eventtime", "data", "dataversion", "metadataversion"}
 )
+_TAKEN: Final = ATTRIBUTES - _KNOWN
+"""Names that members of a custom schema must not have as extensions: a CloudEvent has its own under them."""
+
 _OF_AN_ENVELOPE: Final = frozenset(
     {"topic", "subject", "eventtime", "data", "dataversion", "metadataversion"}
 )
@@ -37,24 +41,29 @@ def read_event_grid(document: JsonObject) -> Event:
     `topic`, `eventType` and `eventTime` become `source`, `type` and `time`, `dataVersion` becomes
     `dataschema`; members that the schema does not know (those of a dead letter, a custom root key) become
     extensions under their lower-case names where those are names that CloudEvents allows. Letter case of
-    the envelope's names does not matter: Azure's own samples differ in it (`metaDataVersion`).
+    the envelope's names does not matter: Azure's own samples differ in it (`metaDataVersion`). The schema
+    defines `eventTime` as the provider's UTC time, so that a missing offset means UTC
+    (https://learn.microsoft.com/azure/event-grid/event-schema).
 
     Raises:
-        EventError: `id`, `topic` or `eventType` is missing, or a member is of the wrong type.
+        EventError: `id`, `topic` or `eventType` is missing or of the wrong type. Of other members that
+            cannot be used the event's notes tell.
     """
     members = lower_names(document)
+    notes = [
+        f"{name} is left out: a CloudEvent has an attribute of that name"
+        for name in members
+        if name in _TAKEN
+    ]
     return Event(
         id=required_text(members.get("id"), "id"),
         source=required_text(members.get("topic"), "topic"),
         type=required_text(members.get("eventtype"), "eventType"),
-        subject=optional_text(members.get("subject"), "subject"),
-        time=timestamp(members.get("eventtime"), "eventTime"),
+        subject=usable_text(members.get("subject"), "subject", notes),
+        time=usable_time(members.get("eventtime"), "eventTime", notes, without_offset_is_utc=True),
         data=members.get("data"),
-        dataschema=optional_text(members.get("dataversion"), "dataVersion") or None,
-        extensions={
-            name: value
-            for name, value in members.items()
-            if name not in _KNOWN and is_extension_name(name) and is_extension_value(value)
-        },
+        dataschema=usable_text(members.get("dataversion"), "dataVersion", notes) or None,
+        extensions=usable_extensions(members, notes, known=_KNOWN | _TAKEN, renamed={}),
         schema="event-grid",
+        notes=noted(notes),
     )

@@ -2,24 +2,24 @@
 
 import json
 import re
+from collections.abc import Collection, Mapping
 from typing import Final
 
-from shared.errors import EventError
+from shared.errors import EventError, UnusableValue
 from shared.values.json_text import Json, JsonObject
+from shared.values.times import rfc3339
 
 MAX_LENGTH: Final = 8192
 """Characters in one attribute; an ARM id has at most some 2,000, a blob's path 1,024."""
+
+MAX_NOTES: Final = 10
+"""Notes that an event keeps of what could not be used."""
 
 _SHOWN: Final = 60
 _SHOWN_MEMBERS: Final = 4
 _HUGE: Final = 10**_SHOWN
 _EXTENSION_NAME: Final = re.compile(r"[a-z0-9]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_RFC3339: Final = re.compile(
-    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)"
-    r"(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
-    re.ASCII,
-)
 
 
 def required_text(value: Json, name: str) -> str:
@@ -37,7 +37,7 @@ def required_text(value: Json, name: str) -> str:
 
 
 def optional_text(value: Json, name: str) -> str | None:
-    """Return an attribute that an event may have; null counts as absent (CloudEvents JSON format §2.2).
+    """Return a member that may be absent, and must be text; null counts as absent (JSON format §2.2).
 
     Raises:
         EventError: It is no string, too long, or holds control characters (which CloudEvents forbids in
@@ -54,18 +54,54 @@ def optional_text(value: Json, name: str) -> str | None:
     return value
 
 
-def timestamp(value: Json, name: str) -> str | None:
-    """Return a time as it arrived, after seeing that it is one.
+def usable_text(value: Json, name: str, notes: list[str]) -> str | None:
+    """Return an attribute that an event may have, as far as it can be used.
 
-    Raises:
-        EventError: It is no RFC 3339 time with an offset.
+    An attribute that nothing can be done with costs the event that attribute, never its run. CloudEvents
+    forbids control characters in the type String; U+FFFD stands for each.
+
+    Args:
+        value: The attribute; null counts as absent (CloudEvents JSON format §2.2).
+        name: Its name, for the notes.
+        notes: Takes what could not be used.
     """
-    text = optional_text(value, name)
-    if text is not None and _RFC3339.fullmatch(text) is None:
-        raise EventError(
-            f"{name} is no RFC 3339 time such as 2026-01-31T09:30:00Z: {shown(text)}; mend it or leave it out"
-        )
-    return text
+    if isinstance(value, str) and _CONTROL.search(value) is not None:
+        notes.append(f"{name}: \ufffd stands for each control character: {shown(value)}")
+        value = _CONTROL.sub("\ufffd", value)
+    try:
+        return optional_text(value, name)
+    except EventError as error:
+        notes.append(f"{name} is left out: {error}")
+        return None
+
+
+def usable_time(
+    value: Json, name: str, notes: list[str], *, without_offset_is_utc: bool = False
+) -> str | None:
+    """Return a time in RFC 3339, as it arrived where it is that already; None where it cannot be used.
+
+    Args:
+        value: The time; null counts as absent.
+        name: The attribute's name, for the notes.
+        notes: Takes why it cannot be used.
+        without_offset_is_utc: Whether the schema means UTC where the time has no offset.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        notes.append(f"{name} is left out: it is {kind(value)}, not a time: {shown(value)}")
+        return None
+    try:
+        return rfc3339(value, without_offset_is_utc=without_offset_is_utc)
+    except UnusableValue as error:
+        notes.append(f"{name} is left out: {error}")
+        return None
+
+
+def noted(notes: list[str]) -> tuple[str, ...]:
+    """Return the first `MAX_NOTES` notes, and how many more there were."""
+    more = len(notes) - MAX_NOTES
+    return (*notes[:MAX_NOTES], *([f"and {more} more"] if more > 0 else []))
 
 
 def is_extension_name(name: str) -> bool:
@@ -76,6 +112,40 @@ def is_extension_name(name: str) -> bool:
 def is_extension_value(value: Json) -> bool:
     """Tell whether CloudEvents' JSON format has a type for an attribute's value: string, boolean, integer."""
     return isinstance(value, str | int)
+
+
+def usable_extensions(
+    members: JsonObject, notes: list[str], *, known: Collection[str], renamed: Mapping[str, str]
+) -> dict[str, Json]:
+    """Return the members beside an event's attributes that can be extension attributes.
+
+    Args:
+        members: The event's members.
+        notes: Takes what cannot be used.
+        known: The names of members that are not extension attributes.
+        renamed: The names that are read although CloudEvents forbids them, and what they become.
+    """
+    found: dict[str, Json] = {}
+    for name, value in members.items():
+        kept = renamed.get(name, name)
+        if name in known:
+            continue
+        if not is_extension_name(kept):
+            notes.append(
+                f"{shown(name)} is left out: CloudEvents allows lower-case letters and digits in the name of"
+                " an attribute"
+            )
+        elif value is None:
+            notes.append(f"{name} is null: it counts as absent")
+        elif not is_extension_value(value):
+            notes.append(
+                f"{name} is left out: it is {kind(value)}, and an extension attribute is a string, a boolean"
+                " or an integer; put anything else into data"
+            )
+        else:
+            usable = usable_text(value, name, notes) if isinstance(value, str) else value
+            found |= {} if usable is None else {kept: usable}
+    return found
 
 
 def at(value: Json, *path: str) -> Json:

@@ -27,6 +27,8 @@ class Event:
             parking forgets it, so nothing may be decided by it.
         data_is_base64: True where the payload is binary: it is carried unopened, as CloudEvents'
             `data_base64`.
+        notes: What could not be used of the event as it arrived, in words: `updraft explain` and the log
+            show them. No body can carry them, and parking forgets them.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Event:
     extensions: Mapping[str, Json] = field(default_factory=dict)
     schema: str = "cloudevents"
     data_is_base64: bool = False
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def to_cloud_event(self) -> JsonObject:
         """Return the event as a CloudEvents 1.0 JSON object, absent attributes left out."""

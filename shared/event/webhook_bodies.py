@@ -6,21 +6,22 @@ The table of what becomes what is in docs/events.md. The whole body is the event
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from shared.errors import EventError
-from shared.event.members import at, optional_text, required_text, text_at, timestamp
+from shared.event.kudu import kudu_host, kudu_member, kudu_site_and_slot, kudu_status
+from shared.event.members import (
+    at,
+    noted,
+    optional_text,
+    required_text,
+    text_at,
+    usable_text,
+    usable_time,
+)
 from shared.event.model import Event
 from shared.values.json_text import Json, JsonObject
-
-_APP_SERVICE_HOST: Final = re.compile(
-    r"(?P<label>[^.]+)\.(?:scm\.)?(?:(?P<region>[^.]+)\.)?(?:azurewebsites|chinacloudsites)\.\w+(?:\.\w+)?",
-    re.IGNORECASE,
-)
-_UNIQUE_HOST: Final = re.compile(r"-[a-z0-9]{16}$", re.IGNORECASE)
-_IIS_SLOT: Final = re.compile(r"__[0-9a-z]+$", re.IGNORECASE)
 
 _GITHUB_EVENTS: Final = (
     "deployment_status",
@@ -31,6 +32,18 @@ _GITHUB_EVENTS: Final = (
 )
 """Events that can be told by a member of the same name, the more telling before the less."""
 
+_GITHUB_SOURCES: Final = (
+    ("repository", "url"),
+    ("organization", "url"),
+    ("enterprise", "html_url"),
+    ("installation", "account", "url"),
+    ("sender", "url"),
+)
+"""What an event is about, the nearest first: an app's installation and authorisation have no repository."""
+
+_PING: Final = "ping"
+"""What GitHub and a registry call the event that only tries a webhook."""
+
 _ACR_TYPES: Final = {
     "push": "Microsoft.ContainerRegistry.ImagePushed",
     "delete": "Microsoft.ContainerRegistry.ImageDeleted",
@@ -39,51 +52,22 @@ _ACR_TYPES: Final = {
 }
 
 
-def app_service_label(host: str) -> str | None:
-    """Return the part of an App Service host name that says app and slot, as in `shop` or `shop-staging`.
-
-    Hosts with a region have a random part at the label's end, which is dropped
-    (`shop-e5f0a1b2c3d4e5f6.westeurope-01.azurewebsites.net`).
-
-    Returns:
-        The label, or None where the host is none of App Service's.
-    """
-    match = _APP_SERVICE_HOST.fullmatch(host)
-    if match is None:
-        return None
-    return match["label"] if match["region"] is None else _UNIQUE_HOST.sub("", match["label"])
-
-
-def slot_in_label(label: str, site: str) -> str | None:
-    """Return the slot that a label names, given its app: only with that can the two be told apart."""
-    if label.lower() == site.lower():
-        return "production"
-    return label[len(site) + 1 :] if label.lower().startswith(f"{site.lower()}-") else None
-
-
-def kudu_site_and_slot(body: Json) -> tuple[str | None, str | None]:
-    """Return the app and the slot that a Kudu body is about; None for what it does not say."""
-    name, host = text_at(body, "siteName"), text_at(body, "hostName")
-    label = None if host is None else app_service_label(host)
-    if name is None:
-        return label, None
-    site = _IIS_SLOT.sub("", name)
-    return site, None if label is None else slot_in_label(label, site)
-
-
 def _kudu(body: JsonObject, _: Mapping[str, str]) -> Event:
     deployment = required_text(body.get("id"), "id")
     site, slot = kudu_site_and_slot(body)
     if site is None:
         raise EventError("siteName is missing: without it nobody can tell which app was deployed")
-    finished = text_at(body, "endTime") or text_at(body, "startTime") or text_at(body, "receivedTime")
-    status = optional_text(body.get("status"), "status") or "pending"  # Kudu leaves out an enum's first value
+    times = (kudu_member(body, name) for name in ("endTime", "startTime", "receivedTime"))
+    finished = next((time for time in times if time is not None), None)
+    if not isinstance(body.get("status"), int):
+        optional_text(body.get("status"), "status")
+    status = kudu_status(body)
     return _event(
         "kudu",
         body,
         # One commit may be deployed twice, under one deployment id: the time tells the two apart.
         event_id="/".join(part for part in (deployment, status, finished) if part),
-        source=f"https://{text_at(body, 'hostName') or f'{site}.scm.azurewebsites.net'}",
+        source=f"https://{kudu_host(body) or f'{site}.scm.azurewebsites.net'}",
         event_type="Microsoft.Web.Kudu.PostDeployment",
         subject=f"/Microsoft.Web/sites/{site}" + ("" if slot in {None, "production"} else f"/slots/{slot}"),
         time=finished,
@@ -97,7 +81,9 @@ def _github(body: JsonObject, headers: Mapping[str, str]) -> Event:
     """
     event = optional_text(headers.get("x-github-event"), "X-GitHub-Event") or _github_event(body)
     about = at(body, event)
-    source = text_at(body, "repository", "url") or text_at(body, "organization", "url")
+    source = next(filter(None, (text_at(body, *path) for path in _GITHUB_SOURCES)), None)
+    if source is None and event == _PING:
+        source = text_at(body, "hook", "url") or "https://api.github.com"
     subject, variety, identity = text_at(about, "id"), text_at(body, "action"), None
     if event == "deployment_status":
         source = text_at(body, "deployment", "url") or source
@@ -122,12 +108,13 @@ def _github(body: JsonObject, headers: Mapping[str, str]) -> Event:
 
 def _github_event(body: JsonObject) -> str:
     if "zen" in body and "hook" in body:
-        return "ping"
+        return _PING
     for event in _GITHUB_EVENTS:
         if isinstance(body.get(event), dict):
             return event
     raise EventError(
         "the body does not tell which GitHub event it is: pass on the header X-GitHub-Event with it"
+        " (updraft explain --event NAME)"
     )
 
 
@@ -171,11 +158,14 @@ def _azure_devops_subject(resource: Json) -> str | None:
 def _acr(body: JsonObject, _: Mapping[str, str]) -> Event:
     action = required_text(body.get("action"), "action")
     tag, repository = text_at(body, "target", "tag"), text_at(body, "target", "repository")
+    host, event_id = at(body, "request", "host"), body.get("id")
+    if action == _PING:  # it tries the webhook, and nothing has happened in the registry
+        host, event_id = host or "azurecr.io", event_id or _digest(body)
     return _event(
         "acr",
         body,
-        event_id=required_text(body.get("id"), "id"),
-        source=f"https://{required_text(at(body, 'request', 'host'), 'request.host')}",
+        event_id=required_text(event_id, "id"),
+        source=f"https://{required_text(host, 'request.host')}",
         event_type=_ACR_TYPES.get(action, f"Microsoft.ContainerRegistry.Webhook.{action}"),
         subject=f"{repository}:{tag}" if repository and tag else repository,
         time=text_at(body, "timestamp"),
@@ -193,15 +183,17 @@ def _event(
     time: str | None,
 ) -> Event:
     """Return the event, after the same checks that an envelope's attributes get."""
+    notes: list[str] = []
     return Event(
         id=required_text(event_id, "id"),
         source=required_text(source, "source"),
         type=required_text(event_type, "type"),
-        subject=optional_text(subject, "subject"),
-        time=timestamp(time, "time"),
+        subject=usable_text(subject, "subject", notes),
+        time=usable_time(time, "time", notes),
         data=body,
         datacontenttype="application/json",
         schema=schema,
+        notes=noted(notes),
     )
 
 

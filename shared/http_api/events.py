@@ -86,6 +86,7 @@ class EventsEndpoint:
                 "id": event.id,
                 "source": event.source,
                 "runs": [run_reply(each, rules) for each in outcomes if each.rule],
+                **({"notes": [*event.notes]} if event.notes else {}),
             }
             for event, outcomes in zip(events, results, strict=True)
         ]

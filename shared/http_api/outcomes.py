@@ -12,8 +12,8 @@ from shared.callbacks.tokens import LONGEST_TOKEN, TYPE
 from shared.callers import Rates, outcome_entry
 from shared.callers.jws_header import read_header
 from shared.errors import UnusableValue
-from shared.rules.model.rule import DAG_ID
 from shared.runs.ref import RunRef
+from shared.values.dag_ids import dag_id_problem
 from shared.values.json_text import JsonObject
 from shared.values.storable import clean_text
 from shared.values.times import now_text, parse_time, time_text
@@ -31,7 +31,6 @@ REPORT_LIMIT: Final = 16_384
 """Bytes of a report."""
 
 _STATES: Final[dict[str, State]] = {"success": "success", "failed": "failed"}
-_DAG_ID: Final = re.compile(DAG_ID)
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
 _DETAIL_KEPT: Final = 1_000
 
@@ -116,7 +115,7 @@ def _is_reverse(token: str) -> bool:
 def _named(said: JsonObject) -> tuple[str, str]:
     run = said.get("run")
     dag_id, run_id = (run.get("dag_id"), run.get("dag_run_id")) if isinstance(run, dict) else (None, None)
-    if not isinstance(dag_id, str) or not _DAG_ID.fullmatch(dag_id):
+    if not isinstance(dag_id, str) or dag_id_problem(dag_id) is not None:
         raise CallRefused(400, "bad_body", "run.dag_id has to be a DAG's id")
     if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
         raise CallRefused(400, "bad_body", "run.dag_run_id has to be a run's id")

@@ -14,7 +14,7 @@ from shared.errors import UnusableValue
 from shared.http_api.run_reply import WITHOUT_RUN, run_reply
 from shared.rules import Rules
 from shared.rules.model.callers import CallerSpec
-from shared.rules.model.rule import DAG_ID
+from shared.values.dag_ids import dag_id_problem
 from shared.values.json_text import Json, JsonObject
 from shared.values.reserved_keys import check_reserved_keys
 from shared.values.storable import MAX_CONF_BYTES, check_size, clean_text, to_json
@@ -29,7 +29,6 @@ RUN_LIMIT: Final = 2 * MAX_CONF_BYTES
 """Bytes of a request for a run: a conf, however it is spelt."""
 
 _MEMBERS: Final = frozenset({"conf", "connection", "note", "logical_date", "run_after"})
-_DAG_ID: Final = re.compile(DAG_ID)
 _KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
 _NOTE_LONGEST: Final = 500
 
@@ -72,8 +71,9 @@ class RunsEndpoint:
             StorageUnavailable: The run could be neither started nor parked.
         """
         identity = self._verifier().verify(bearer(request))
-        if not _DAG_ID.fullmatch(dag_id) or not dag_id.strip("."):
-            raise CallRefused(400, "bad_dag_id", "this is no DAG's id: letters, digits and _ . ~ - make one")
+        problem = dag_id_problem(dag_id)
+        if problem is not None:
+            raise CallRefused(400, "bad_dag_id", problem)
         asked = read_object(request, limit=RUN_LIMIT)
         rules = self._rules()
         connection = _text(asked, "connection")

@@ -2,12 +2,16 @@
 
 model/                   what may stand in the file
 yaml_document            YAML with line and column of everything
+yaml_scalars             the numbers and words of YAML 1.2
+readable_text            texts that hold characters which nobody sees
 load                     reads, checks and compiles; all problems at once
 problems                 validation errors as messages with file, line and fix
 compiled                 rules ready to match
 filters/                 conditions on events
 templates/               texts made from events
 wildcards                names with `*`
+known_types              the event types that Azure services emit
+event_types              types that no service emits, and `app` where no event has it
 json_schema              the JSON Schema for editors
 event_grid_subscription  the Event Grid filter that the rules need
 never_matches            rules that cannot match

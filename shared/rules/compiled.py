@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shared.errors import Problem
 from shared.rules.filters import Condition
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.connection import Connection
@@ -65,12 +66,14 @@ class Rules:
         rules: Every rule, in the file's order, those that are not in force included.
         vaults: The addresses of Key Vaults beside the app's own, by name.
         callers: Who may call over HTTP, each with the connection that it is about.
+        warnings: What in the file may be a mistake, each with its place.
     """
 
     connections: Mapping[str, Connection]
     rules: tuple[Rule, ...]
     vaults: Mapping[str, str] = field(default_factory=dict)
     callers: tuple[CallerSpec, ...] = ()
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
     _by_type: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
     _by_family: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
     _family_lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from shared.rules.filters import OPERATORS, Compares, Operator
+from shared.rules.known_types import KNOWN_TYPES
 from shared.rules.model.file import RulesFile
 from shared.values.json_text import Json, JsonObject
 
@@ -22,6 +23,7 @@ def rules_schema() -> JsonObject:
     connection = definitions["Connection"]
     del connection["properties"]["name"]  # a connection's name is its key
     connection["required"].remove("name")
+    _complete_types(definitions["When"]["properties"]["types"])
     condition = definitions["When"]["properties"]["filter"]
     definitions["When"]["properties"]["filter"] = {
         "description": condition["description"],
@@ -33,8 +35,17 @@ def rules_schema() -> JsonObject:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
+        "patternProperties": {
+            "^x-": {"description": "Anything: a place for anchors (`&name`) that other parts refer to."}
+        },
         "title": "rules.yaml of Updraft",
     }
+
+
+def _complete_types(types: dict[str, Any]) -> None:
+    """Let an editor complete the types that are known; others stay allowed."""
+    listed = next(each for each in types["anyOf"] if each.get("type") == "array")
+    listed["items"] = {"anyOf": [{"enum": [*KNOWN_TYPES]}, listed["items"]]}
 
 
 def _filter() -> JsonObject:
@@ -74,8 +85,9 @@ def _one_operator(operator: Operator) -> JsonObject:
         "operatorType": {"const": operator.name, "description": "How the key's value is compared."},
         "key": {
             "type": "string",
-            "description": "What is compared: `data.…`, `app.…`, or an attribute of the event.",
-            "examples": ["data.targetSlot", "app.site", "subject"],
+            "description": "What is compared: `data.…`, `app.…`, or an attribute of the event; "
+            "`| from_base64` opens Base64.",
+            "examples": ["data.targetSlot", "app.site", "subject", "(data.body | from_base64).temperature"],
         },
     }
     required: list[Json] = ["operatorType", "key"]

@@ -1,12 +1,14 @@
 """Loading rules.yaml: read, check against the model, compile; every mistake at once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from pydantic import ValidationError
 
 from shared.errors import Problem, RulesError, TemplateError
 from shared.rules.compiled import Rule, Rules
+from shared.rules.event_types import refuse_app, warn_of_types
 from shared.rules.filters import Condition, FilterError, compile_filter
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.connection import Connection
@@ -14,10 +16,11 @@ from shared.rules.model.file import RulesFile
 from shared.rules.model.rule import RuleSpec
 from shared.rules.never_matches import never_matches
 from shared.rules.problems import Mistakes
+from shared.rules.readable_text import readable
 from shared.rules.templates import BURST_NAMES, NAMES, JsonTemplate, Template, compile_json, compile_template
 from shared.rules.yaml_document import Document, Path, read_yaml
+from shared.values.app_settings import resolved
 from shared.values.json_text import Json, JsonObject
-from shared.values.urls import SETTING
 from shared.values.wording import did_you_mean
 
 _RULE_TEMPLATES: Final = ("dedupe_by", "latest_by")
@@ -33,8 +36,11 @@ def load_rules(text: str, *, file: str, settings: Mapping[str, str] | None) -> R
         settings: The application settings that `%NAME%` in a connection stands for; None where they are
             not known (on the machine of the rules' author): then the names stay as they are, unchecked.
 
+    Returns:
+        The rules, with warnings of what may be a mistake.
+
     Raises:
-        RulesError: The file has mistakes; holds all of them, each with its place.
+        RulesError: The file has mistakes; holds all of them, each with its place, and the warnings.
     """
     document, problems = read_yaml(text, file=file)
     if document is None:
@@ -43,9 +49,10 @@ def load_rules(text: str, *, file: str, settings: Mapping[str, str] | None) -> R
     mistakes.problems.extend(problems)
     checked = _check(document, settings, mistakes)
     rules = _compile(checked, document, mistakes) if checked is not None else None
+    warnings = sorted(mistakes.warnings, key=_by_place)
     if mistakes.problems or rules is None:
-        raise RulesError(sorted(mistakes.problems, key=_by_place))
-    return rules
+        raise RulesError(sorted(mistakes.problems, key=_by_place), warnings)
+    return replace(rules, warnings=tuple(warnings))
 
 
 def _by_place(problem: Problem) -> tuple[int, int]:
@@ -54,11 +61,11 @@ def _by_place(problem: Problem) -> tuple[int, int]:
 
 def _check(document: Document, settings: Mapping[str, str] | None, mistakes: Mistakes) -> RulesFile | None:
     """Check the file against the model, rule by rule, so that the mistakes of one do not hide another's."""
-    root = document.value
+    root = readable(document.value, mistakes)
     if not isinstance(root, dict):
         mistakes.add((), "the file must be an object with `connections` and `rules`")
         return None
-    prepared = dict(root)
+    prepared = {key: value for key, value in root.items() if not key.startswith("x-")}
     connections = root.get("connections")
     if isinstance(connections, dict):
         prepared["connections"] = {
@@ -124,13 +131,10 @@ def _resolve(value: Json, path: Path, settings: Mapping[str, str] | None, mistak
         return {key: _resolve(item, (*path, key), settings, mistakes) for key, item in value.items()}
     if not isinstance(value, str) or settings is None:
         return value
-    for name in SETTING.findall(value):
-        if not settings.get(name):
-            near = did_you_mean(name, [known for known in settings if known.upper().startswith("UPDRAFT")])
-            mistakes.add(
-                path, f"the application setting `{name}` is missing or empty{near}; set it in the app"
-            )
-    return SETTING.sub(lambda match: settings.get(match[1]) or match[0], value)
+    text, problems = resolved(value, settings)
+    for problem in problems:
+        mistakes.add(path, problem)
+    return value if problems else text
 
 
 def _compile(checked: RulesFile, document: Document, mistakes: Mistakes) -> Rules:
@@ -155,6 +159,8 @@ def _compile(checked: RulesFile, document: Document, mistakes: Mistakes) -> Rule
             )
         names.setdefault(spec.name, index)
         rule = compiler.rule(spec, ("rules", index))
+        warn_of_types(rule, ("rules", index), mistakes)
+        refuse_app(rule, ("rules", index), mistakes)
         never = never_matches(rule)
         if never:
             mistakes.add(("rules", index, "when"), f"no event can ever match this rule: {never}")

@@ -12,6 +12,7 @@ from shared.rules.model.connection import Connection
 from shared.rules.model.file import RulesFile
 from shared.rules.model.rule import CallbackSpec, Coalesce, RuleSpec, Start, SubjectMatch, When
 from shared.rules.yaml_document import Document, Path
+from shared.values.app_settings import setting_names
 from shared.values.wording import did_you_mean
 
 _PARTS: Final[Mapping[str, type[BaseModel]]] = {
@@ -43,10 +44,13 @@ class Mistakes:
 
     Attributes:
         problems: What was found so far, in the order of finding.
+        warnings: What may be meant, and is worth a look.
     """
 
     def __init__(self, document: Document, file: str) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self._unreadable_keys: set[tuple[str | int, ...]] = set()
         self._document = document
         self._file = file
 
@@ -58,8 +62,20 @@ class Mistakes:
             message: What was found, what was meant, and the remedy.
             key: Whether the key itself is wrong rather than its value.
         """
+        self.problems.append(self._problem(path, message, key=key))
+
+    def warn(self, path: Path, message: str, *, key: bool = False) -> None:
+        """Note what may be a mistake; arguments as `add`."""
+        self.warnings.append(self._problem(path, message, key=key))
+
+    def add_unreadable_key(self, path: Path, message: str) -> None:
+        """Note a key that holds what nobody sees, so that it is not reported as unknown, too."""
+        self._unreadable_keys.add(tuple(path))
+        self.add(path, message, key=True)
+
+    def _problem(self, path: Path, message: str, *, key: bool) -> Problem:
         line, column = self._document.place(path, key=key)
-        self.problems.append(Problem(message, self._file, line, column, path_text(path)))
+        return Problem(message, self._file, line, column, path_text(path))
 
     def add_all(self, error: ValidationError) -> None:
         """Note everything that the model refused."""
@@ -77,7 +93,15 @@ class Mistakes:
         elif kind == "extra_forbidden":
             self._unknown_key(path)
         else:
-            self.add(path, self._message(kind, detail, path))
+            self.add(path, self._message(kind, detail, path) + self._origin(path, detail["input"]))
+
+    def _origin(self, path: Path, given: object) -> str:
+        """Return the settings that a refused value comes from, where the file itself has another one."""
+        written = self._document.at(path)
+        if not isinstance(written, str) or written == given or not setting_names(written):
+            return ""
+        names = ", ".join(f"`{name}`" for name in setting_names(written))
+        return f"; the value is that of the application setting {names}"
 
     def _message(self, kind: str, detail: Any, path: Path) -> str:  # noqa: ANN401 - as `_add_detail`
         given, context = detail["input"], detail.get("ctx", {})
@@ -103,11 +127,15 @@ class Mistakes:
 
     def _unknown_key(self, path: Path) -> None:
         *parent, key = path
+        if tuple(path) in self._unreadable_keys:
+            return
         part = self._part(parent)
         known = [] if part is None else [*part.model_fields]
         if part is Connection:
             known.remove("name")  # it is the connection's key
         listed = f"; there are {', '.join(known)}" if known else ""
+        if part is RulesFile:
+            listed += ", and keys that begin with `x-`, which only hold anchors"
         self.add(path, f"unknown key `{key}`{did_you_mean(str(key), known)}{listed}", key=True)
 
     def _known(self, location: Sequence[str | int]) -> list[str | int]:

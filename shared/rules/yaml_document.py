@@ -2,10 +2,10 @@
 
 The reader builds on PyYAML's stream of events rather than on its loader: that keeps line and column, finds
 keys that stand twice, takes plain scalars by YAML 1.2's core schema (so `no` and `on` are text, as editors
-show them, and times stay text), and bounds size, depth and what aliases can blow up.
+show them, and times stay text; numbers that JSON cannot hold are mistakes), takes keys as they are written,
+and bounds size, depth and what aliases can blow up.
 """
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,8 @@ from typing import Any, Final
 import yaml
 
 from shared.errors import Problem
-from shared.event import ExactFloat
+from shared.rules.yaml_scalars import plain_scalar, tagged_scalar
+from shared.values.invisible import named
 from shared.values.json_text import Json
 
 MAX_CHARACTERS: Final = 2_000_000
@@ -27,23 +28,25 @@ MAX_VALUES: Final = 200_000
 """Values in a rules file with its aliases written out."""
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NULL = re.compile(r"~|null|Null|NULL|")
-_BOOLEAN = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_MAX_DIGITS: Final = 400
-_TAG = "tag:yaml.org,2002:"
+_LINE_ENDS_OF_YAML_1_1: Final = re.compile("[\x85\u2028\u2029]")
+"""PyYAML ends lines at these, and YAML 1.2 and editors do not."""
+
+_TAG: Final = "tag:yaml.org,2002:"
 
 type Path = Sequence[str | int]
 
 
 @dataclass(slots=True)
 class _Node:
-    """One value with its place; `members` holds an object's keys with theirs, `items` a list's."""
+    """One value with its place; `members` holds an object's keys with theirs, `items` a list's.
+
+    `text` is how a scalar is written, which is what counts where it is a key.
+    """
 
     line: int
     column: int
     scalar: Json = None
+    text: str | None = None
     items: list["_Node"] | None = None
     members: dict[str, tuple["_Node", "_Node"]] | None = None
     merged: list["_Node"] = field(default_factory=list)
@@ -138,6 +141,13 @@ class _Stop(Exception):  # noqa: N818 - never leaves this module
         self.message, self.line, self.column = message, line, column
 
 
+def _unreadable(text: str, character: str) -> _Stop:
+    """Return the problem of a character that no part of a file may hold, at its first place."""
+    before = text.partition(character)[0] if character in text else ""
+    message = f"the YAML cannot be read: {named(character)} is not allowed; delete it"
+    return _Stop(message, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
 @dataclass(slots=True)
 class _Open:
     """A list or an object that is being read; `key` waits for its value."""
@@ -156,8 +166,14 @@ class _Reader:
         self._root: _Node | None = None
 
     def read(self, text: str) -> _Node:
-        for event in yaml.parse(text, Loader=_LOADER):
-            self._take(event)
+        foreign = _LINE_ENDS_OF_YAML_1_1.search(text)
+        if foreign is not None:
+            raise _unreadable(text, foreign.group())
+        try:
+            for event in yaml.parse(text, Loader=_LOADER):
+                self._take(event)
+        except yaml.reader.ReaderError as error:
+            raise _unreadable(text, chr(error.character)) from error
         if self._root is None:
             raise _Stop("the file is empty")
         return self._root
@@ -173,7 +189,7 @@ class _Reader:
             if done.anchor:
                 self._anchors[done.anchor] = done.node
         elif isinstance(event, yaml.ScalarEvent):
-            node = _Node(*_mark(event), scalar=self._scalar(event))
+            node = _Node(*_mark(event), scalar=self._scalar(event), text=event.value)
             if event.anchor:
                 self._anchors[event.anchor] = node
             self._place(node)
@@ -214,9 +230,9 @@ class _Reader:
     def _member(self, top: _Open, key: _Node, value: _Node) -> None:
         members = top.node.members
         assert members is not None
-        if key.items is not None or key.members is not None or key.scalar is None:
+        if key.text is None or key.scalar is None:
             raise _Stop("a key must be text", key.line, key.column)
-        name = key.scalar if isinstance(key.scalar, str) else str(key.scalar)
+        name = key.text
         if name == "<<":
             top.node.merged.append(value)
             return
@@ -227,32 +243,26 @@ class _Reader:
         members[name] = (key, value)
 
     def _scalar(self, event: Any) -> Json:  # noqa: ANN401 - as `_take`
+        """Return the value of a scalar; a key is text whatever it looks like, so that it is never refused."""
         text: str = event.value
-        tag = event.tag.removeprefix(_TAG) if event.tag and event.tag != "!" else None
-        if tag not in {None, "str", "int", "float", "bool", "null"}:
-            message = f"the YAML tag `{event.tag}` is not available; write plain values"
-            self.problems.append(Problem(message, self._file, *_mark(event)))
+        tag = event.tag.removeprefix(_TAG) if event.tag else None
+        if tag is None and not event.implicit[0]:
             return text
-        if tag == "str" or (tag is None and not event.implicit[0]) or len(text) > _MAX_DIGITS:
+        try:
+            return plain_scalar(text) if tag is None else tagged_scalar(text, tag)
+        except ValueError as error:
+            if tag is not None or not self._at_key():
+                self._problem(event, str(error))
             return text
-        return _plain(text)
+
+    def _at_key(self) -> bool:
+        return bool(self._stack) and self._stack[-1].node.members is not None and self._stack[-1].key is None
+
+    def _problem(self, event: Any, message: str) -> None:  # noqa: ANN401 - as `_take`
+        self.problems.append(Problem(message, self._file, *_mark(event)))
 
 
 _UNKNOWN: Final = _Node(0, 0)
-
-
-def _plain(text: str) -> Json:
-    """Take a plain scalar by YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema)."""
-    if _NULL.fullmatch(text):
-        return None
-    if text in _BOOLEAN:
-        return _BOOLEAN[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        number = ExactFloat(text)
-        return number if math.isfinite(number) else text
-    return text
 
 
 def _mark(event: Any) -> tuple[int, int]:  # noqa: ANN401 - as `_take`

@@ -1,7 +1,9 @@
 """What is kept in the app's own Storage account.
 
 names               names of queues
+queue_messages      what a queue message may hold, and sending one
 parking             deliveries that wait, in a queue
+poison              poison queues: putting a message back
 dead_letters        writes what cannot be delivered
 dead_letter_reader  reads dead letters, ours and Event Grid's
 windows             bursts that are being collected: the contract

@@ -6,41 +6,32 @@
 * Namespaces: `deadletterProperties` beside the event's attributes, or beside an `event` that holds them (also
   where it was published in binary mode).
 
+A blob is one JSON value, or one in each of its lines, as UTF-8 or UTF-16 with or without a byte order mark.
+
 Sources: https://learn.microsoft.com/azure/event-grid/manage-event-delivery and
 https://learn.microsoft.com/azure/event-grid/dead-letter-event-subscriptions-namespace-topics.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping
+import codecs
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
-from shared.errors import EventError
+from shared.errors import EventError, UnusableValue
 from shared.event import Event, Unreadable, read_cloud_event
 from shared.event.cloud_events import is_cloud_event
 from shared.event.event_grid import is_event_grid, read_event_grid
 from shared.event.members import lower_names
-from shared.values.json_text import Json, JsonObject, exact_text, parse, parse_kept
+from shared.stores.dead_letters import LETTER_MEMBERS
+from shared.values.json_text import Json, JsonObject, exact_text, parse, parse_kept, split_array
+from shared.values.times import parse_time
 
 _OURS: Final = "updraft"
 _PROPERTIES: Final = "deadletterproperties"
-_ADDED: Final = frozenset(
-    {
-        "deadletterreason",
-        "deliveryattempts",
-        "lastdeliveryoutcome",
-        "lasthttpstatuscode",
-        "publishtime",
-        "lastdeliveryattempttime",
-        "customdeliveryproperties",
-        _PROPERTIES,
-        _OURS,
-    }
-)
-"""What a dead letter has beside the event's own members, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +46,7 @@ class Letter:
         attempts: How many deliveries there were, where the letter says so.
         first_seen: When the event was published, or first seen by this app.
         at: When it was given up.
+        text: The letter as it stands in its blob.
     """
 
     subject: Event | Unreadable
@@ -64,6 +56,7 @@ class Letter:
     attempts: int | None = None
     first_seen: datetime | None = None
     at: datetime | None = None
+    text: str = field(default="", compare=False, repr=False)
 
     def body(self) -> str:
         """Return what a delivery of it to the event queue would hold."""
@@ -77,22 +70,71 @@ class Letter:
         return exact_text(document, ascii_only=True), exact_text(document)
 
 
-def read_letters(text: str | bytes, *, ours: bool) -> list[Letter]:
-    """Return the letters that one blob holds.
+@dataclass(frozen=True, slots=True)
+class BadLetter:
+    """What cannot be read as a dead letter: a whole blob, or one member of it.
+
+    Attributes:
+        problem: Why, and which member it is.
+        text: It as it stands in its blob.
+    """
+
+    problem: str
+    text: str = field(repr=False)
+
+
+def read_letters(text: str | bytes, *, ours: bool) -> list[Letter | BadLetter]:
+    """Return the letters that one blob holds: a bad one is set apart, and the others are read.
 
     Args:
         text: The blob's content.
         ours: Whether this app wrote it. Only then is its member `updraft` believed: in Event Grid's container
             everything beside the dead-letter properties is what a publisher chose to write.
-
-    Raises:
-        EventError: It is not a dead letter, or the event in it cannot be read; says which, and why.
     """
-    document = _document(
-        text if isinstance(text, str) else text.decode("utf-8-sig", errors="replace"), ours=ours
-    )
-    documents = document if isinstance(document, list) else [document]
-    return [_letter(each, ours=ours) for each in documents]
+    members = _members(_text(text))
+    many = f" of {len(members)}: "
+    return [
+        _read(member, f"member {number}{many}" if len(members) > 1 else "", ours=ours)
+        for number, member in enumerate(members, 1)
+    ]
+
+
+def rest_of(texts: Sequence[str]) -> str:
+    """Return the content of a blob that holds only these of its letters; `read_letters` reads it again."""
+    return f"[{','.join(texts)}]"
+
+
+def _text(text: str | bytes) -> str:
+    if isinstance(text, bytes):
+        utf16 = text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = text.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
+    return text.removeprefix("\ufeff")
+
+
+def _members(text: str) -> list[str]:
+    """Return the text of each letter: an array's members, the lines of line-delimited JSON, or all of it."""
+    array = split_array(text)
+    if array is not None:
+        return array
+    lines = [line for line in text.split("\n") if line.strip()]
+    if len(lines) > 1 and not _is_json(text) and any(_is_json(line) for line in lines):
+        return [member for line in lines for member in split_array(line) or [line]]
+    return [text]
+
+
+def _is_json(text: str) -> bool:
+    """Tell whether a text is a JSON object or array."""
+    try:
+        return isinstance(parse_kept(text), dict | list)
+    except (EventError, ValueError, RecursionError):
+        return False
+
+
+def _read(text: str, place: str, *, ours: bool) -> Letter | BadLetter:
+    try:
+        return replace(_letter(_document(text, ours=ours), ours=ours), text=text)
+    except EventError as error:
+        return BadLetter(f"{place}{error}", text)
 
 
 def _document(text: str, *, ours: bool) -> Json:
@@ -121,12 +163,13 @@ def _letter(document: Json, *, ours: bool) -> Letter:
         raise EventError("this is no dead letter: it has neither a deadletterreason nor deadletterProperties")
     own = members.get(_OURS) if ours else None
     if not isinstance(own, dict):
-        return _told(Letter(_event(_without_additions(document)), ""), members)
+        return _told(Letter(_event(_without_additions(document, {_OURS})), ""), members)
     schema = own.get("schema")
     if schema is None:
         letter = Letter(_unreadable(document, own), "")
     else:
-        event = _event(_without_additions(document))
+        hidden = own.get("extensions")
+        event = _event(_without_additions(document) | (hidden if isinstance(hidden, dict) else {}))
         letter = Letter(replace(event, schema=str(schema)), "", rule=str(own.get("rule") or ""))
     return _told(letter, members)
 
@@ -149,8 +192,9 @@ def _told(
     )
 
 
-def _without_additions(document: JsonObject) -> JsonObject:
-    return {name: value for name, value in document.items() if name.lower() not in _ADDED}
+def _without_additions(document: JsonObject, kept: Collection[str] = ()) -> JsonObject:
+    added = LETTER_MEMBERS.difference(kept)
+    return {name: value for name, value in document.items() if name.lower() not in added}
 
 
 def _event(document: JsonObject) -> Event:
@@ -182,7 +226,6 @@ def _unreadable(document: JsonObject, own: JsonObject) -> Unreadable:
 
 def _time(value: Json) -> datetime | None:
     try:
-        time = datetime.fromisoformat(str(value))
-    except ValueError:
+        return parse_time(str(value), without_offset_is_utc=True)
+    except UnusableValue:
         return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

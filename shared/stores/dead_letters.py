@@ -14,15 +14,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, create_if_missing, storage_errors
+from shared.errors import UnusableValue
 from shared.event.model import Event, Unreadable
 from shared.runs.request import RunRequest
 from shared.values.json_text import JsonObject
+from shared.values.times import parse_time
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
 UNREADABLE: Final = "unreadable"
 """The folder, in place of a rule's name, of bodies that are not events."""
+LETTER_MEMBERS: Final = frozenset(
+    {
+        "deadletterreason",
+        "deliveryattempts",
+        "lastdeliveryoutcome",
+        "lasthttpstatuscode",
+        "publishtime",
+        "lastdeliveryattempttime",
+        "customdeliveryproperties",
+        "deadletterproperties",
+        "updraft",
+    }
+)
+"""What a dead letter may have beside the event's own members, in lower case."""
 RAW_LIMIT: Final = 4 * 1_048_576
 """Characters of an unreadable body that are kept; Event Grid's largest delivery is 1 MB."""
 
@@ -65,8 +81,14 @@ class DeadLetter:
         return f"{folder_of(self.rule)}/{_day(self.subject.time)}/{_hash(identity)}.json"
 
     def to_document(self) -> JsonObject:
-        """Return the letter as a JSON object."""
-        return _event(self.subject) | {
+        """Return the letter as a JSON object.
+
+        An extension attribute of the event that has the name of one of the letter's own members stands under
+        `updraft`, and comes out of the letter again.
+        """
+        event = _event(self.subject)
+        hidden = {name: event.pop(name) for name in sorted(LETTER_MEMBERS & event.keys())}
+        return event | {
             "deadletterreason": self.code,
             "deliveryattempts": self.attempts,
             "lastdeliveryoutcome": self.reason,
@@ -83,6 +105,7 @@ class DeadLetter:
                 "attempts": self.attempts,
                 "first_seen": _timestamp(self.first_seen),
                 "schema": self.subject.schema if isinstance(self.subject, Event) else None,
+                **({"extensions": hidden} if hidden else {}),
             },
         }
 
@@ -157,9 +180,8 @@ def _hash(text: str) -> str:
 
 def _day(time: str | None) -> str:
     try:
-        day = datetime.fromisoformat(time or "")
-        return (day.astimezone(UTC) if day.tzinfo else day).strftime("%Y/%m/%d")
-    except (ValueError, OverflowError):
+        return parse_time(time or "", without_offset_is_utc=True).date().isoformat().replace("-", "/")
+    except UnusableValue:
         return "undated"
 
 

@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.azure.storage_account import CLAIMS_CONTAINER, create_if_missing, storage_errors
-from shared.errors import EventError
+from shared.errors import EventError, UnusableValue
 from shared.event.model import Event
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, send_message
 from shared.values.json_text import JsonObject, exact_text, parse_kept
+from shared.values.times import parse_time
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
@@ -260,9 +261,6 @@ def _parked(document: JsonObject) -> Parked:
 def _time(document: JsonObject, name: str) -> datetime:
     value = document.get(name)
     try:
-        time = datetime.fromisoformat(str(value))
-    except ValueError as exc:
-        raise EventError(f"a parked message's {name} is {str(value)[:40]!r}, not a time") from exc
-    if time.tzinfo is None:
-        raise EventError(f"a parked message's {name} is {value!r}, without a time zone")
-    return time
+        return parse_time(str(value))
+    except UnusableValue as exc:
+        raise EventError(f"a parked message's {name} cannot be used: {exc}") from exc

@@ -4,6 +4,10 @@ json_text      JSON types, read strictly and written back exactly
 times          RFC 3339 times
 storable       what Airflow's database accepts: text, depth, size
 reserved_keys  keys that Airflow 3.4 refuses in a conf
+base64_text    Base64 in either alphabet
+dag_ids        which DAG ids Airflow accepts
+app_settings   what an application setting gives
+invisible      characters that nobody sees
 urls           which addresses rules.yaml may name
 wording        "did you mean", durations, and long values cut short for messages
 """

@@ -3,12 +3,12 @@
 import importlib
 import inspect
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from local.processes import programs
 from shared.airflow.official_client import postpone
 from tests.support.paths import ROOT
 
@@ -33,9 +33,7 @@ EXPECTED = {
 
 def fresh(code: str) -> str:
     """Run code in an interpreter that has loaded nothing, and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = programs.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

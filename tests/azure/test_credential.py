@@ -1,5 +1,6 @@
 """The process's credential, and how the identity endpoint's failures are told."""
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,13 @@ def test_a_developers_login_is_never_used_in_azure(name: str) -> None:
     """In Azure that setting is an error that names it."""
     with pytest.raises(SettingsError, match=rf"UPDRAFT_CREDENTIAL.*{name}"):
         make_credential({"UPDRAFT_CREDENTIAL": "default", name: "x"})
+
+
+def test_a_pasted_setting_is_read_as_it_was_meant(identity: IdentityEndpoint) -> None:
+    """A line end after the kind or the client id is not part of it."""
+    assert identity.url
+    settings = {**os.environ, "UPDRAFT_CREDENTIAL": "managed-identity\r\n", "AZURE_CLIENT_ID": "\n"}
+    assert isinstance(make_credential(settings), ManagedIdentityCredential)
 
 
 def test_an_unknown_kind_of_credential_is_named() -> None:

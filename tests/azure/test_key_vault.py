@@ -263,11 +263,39 @@ def test_a_token_that_the_vault_does_not_take_is_permanent(
     assert "tenant" in str(error)
 
 
-@pytest.mark.parametrize("url", ["http://contoso.vault.azure.net", "contoso.vault.azure.net", "https://", ""])
-def test_an_address_without_tls_is_refused_at_once(url: str) -> None:
-    """Only https addresses are taken, before the first call."""
-    with pytest.raises(SettingsError, match="has to begin with https://"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://contoso.vault.azure.net", "contoso.vault.azure.net", "https://", ""),
+        *("https://contoso.vault.azure.net/secrets/x", "https://con toso.vault.azure.net"),
+    ],
+)
+def test_an_address_that_is_not_a_vaults_is_refused_at_once(url: str) -> None:
+    """Only https addresses of a host are taken, before the first call."""
+    with pytest.raises(SettingsError, match="the Key Vault address"):
         KeyVault(url, azure_credential)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "\n"), ("", "\r\n"), ("\ufeff", ""), (" ", "\t"), ("\u200b", "\xa0"), ("\ufeff", "\r\n\r\n")],
+    ids=ascii,
+)
+def test_a_secret_has_no_line_end_or_blank_at_its_ends(
+    key_vault: KeyVault, vault: LocalKeyVault, before: str, after: str
+) -> None:
+    """However a secret was pasted or read from a file, all who use it get the value alone."""
+    vault.set(NAME, f"{before}value two of it{after}")
+    assert key_vault.get(NAME) == "value two of it"
+    vault.set(NAME, f"{before}value three of it{after}")
+    assert key_vault.refresh(NAME) == "value three of it"
+
+
+def test_a_secret_of_blanks_alone_is_empty(key_vault: KeyVault, vault: LocalKeyVault) -> None:
+    """Where nothing is left, the secret has to be set."""
+    vault.set(NAME, " \r\n")
+    with pytest.raises(SecretUnavailable, match="it is empty"):
+        key_vault.get(NAME)
 
 
 def test_the_vault_is_known_by_its_address(key_vault: KeyVault, vault: LocalKeyVault) -> None:

@@ -27,6 +27,27 @@ def test_the_account_is_found_by_its_name() -> None:
     )
 
 
+def test_an_address_is_read_as_it_was_meant() -> None:
+    """Line ends and blanks of a pasted setting are not part of the account's name or address."""
+    pasted = storage_at(__accountName="\ufeffcontoso\r\n", __queueServiceUri=" http://azurite:1/dev\n")
+    assert pasted.address("blob") == "https://contoso.blob.core.windows.net"
+    assert pasted.address("queue") == "http://azurite:1/dev"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"__accountName": "con toso"}, "__accountName` holds a blank"),
+        ({"__queueServiceUri": "https://con\u200btoso.example"}, "__queueServiceUri` holds U\\+200B"),
+        ({"__queueServiceUri": "contoso"}, "__queueServiceUri` must be an address"),
+    ],
+)
+def test_what_is_not_an_address_is_named(settings: dict[str, str], says: str) -> None:
+    """A setting that leads nowhere is refused by its name, before anything is asked."""
+    with pytest.raises(SettingsError, match=says):
+        storage_at(**settings).address("queue")
+
+
 def test_a_missing_account_is_told() -> None:
     """Without an address the error names the settings, and why a connection string is no help, without it."""
     with pytest.raises(SettingsError, match=r"__queueServiceUri.*__accountName") as caught:

@@ -1,7 +1,6 @@
 """`updraft validate`, `schema`, `subscription`, and the command line as a whole."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from cli.commands.subscription import to_bicep
 from cli.main import main
+from local.processes import programs
 from tests.support.paths import ROOT
 
 RULES = """
@@ -44,6 +44,21 @@ def test_rules_without_mistakes_are_valid(rules: Path, capsys: pytest.CaptureFix
     """The settings of where the rules will run need not be known."""
     assert main(["validate", "--rules", str(rules)]) == 0
     assert capsys.readouterr().out == f"{rules}: 3 rules, nothing wrong\n"
+
+
+def test_warnings_are_printed_and_change_no_status(
+    rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What may be a mistake is one line of file, line, column and path; it stops no pipeline."""
+    rules.write_text(RULES.replace("SlotSwapCompleted", "SlotSwapComplete", 1))
+    assert main(["validate", "--rules", str(rules)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{rules}: 3 rules, 1 warning\n"
+    assert captured.err.startswith(f"warning: {rules}:4:")
+    assert "(did you mean `Microsoft.Web.SlotSwapCompleted`?)" in captured.err
+    rules.write_text(rules.read_text().replace("dag: smoke", "dagg: smoke"))
+    assert main(["validate", "--rules", str(rules)]) == 1
+    assert "mistakes found" in capsys.readouterr().err
 
 
 def test_mistakes_are_listed_with_their_places(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,7 +188,7 @@ def test_the_command_line_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     """`updraft schema | head -1` ends without a traceback."""
     command = f"{sys.executable} -m cli.main schema | head -1"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = programs.run(["bash", "-c", command], cwd=ROOT)
     assert done.stdout == "{\n"
     assert done.stderr == ""
 
@@ -186,4 +201,4 @@ def test_help_needs_no_heavy_library() -> None:
         "heavy = {'rich', 'jinja2', 'pydantic', 'yaml', 'azure'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
+    programs.run([sys.executable, "-c", script], cwd=ROOT, check=True)

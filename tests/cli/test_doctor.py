@@ -105,6 +105,18 @@ def test_an_app_without_an_identity(
     assert "no managed identity" in text
 
 
+def test_settings_are_read_as_the_app_reads_them(
+    doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pasted line end is no problem, and an address of a page is one, at its line."""
+    monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", f"{stub.url}\r\n")
+    assert doctor("%UPDRAFT_AIRFLOW_URL%", ENTRA)[0] == 0
+    monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", f"{stub.url}/home")
+    status, text = doctor("%UPDRAFT_AIRFLOW_URL%", ENTRA)
+    assert status == 1
+    assert f"write {stub.url}; the value is that of the application setting `UPDRAFT_AIRFLOW_URL`" in text
+
+
 def test_an_airflow_that_is_away(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:
     """An Airflow that does not answer is a problem of its own."""
     stub.stop()

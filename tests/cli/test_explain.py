@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from local.processes import programs
 from shared.deciding.decide import explain
 from shared.event import Event, read_events
 from shared.rules import load_rules
@@ -188,7 +189,7 @@ def test_what_a_terminal_cannot_show_is_written_out(folder: Path) -> None:
     (folder / "event.json").write_text(json.dumps({**EVENT, "id": "ü€"}))
     command = [sys.executable, "-m", "cli.main", "explain", "event.json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True, text=True)
+    done = programs.run(command, cwd=folder, env=environment, check=True)
     assert "SlotSwapCompleted  \\xfc\\u20ac\n" in done.stdout
 
 
@@ -217,7 +218,7 @@ def on_terminal(folder: Path, more: dict[str, str]) -> str:
     environment |= {"TERM": "xterm-256color", "COLUMNS": "200", "PYTHONPATH": str(ROOT), **more}
     (folder / "bad.json").write_text("{")
     command = [sys.executable, "-m", "cli.main", "explain", "event.json", "bad.json"]
-    process = subprocess.Popen(
+    process = programs.start(
         command,
         cwd=folder,
         env=environment,
@@ -271,3 +272,39 @@ def test_a_decision_is_the_one_that_the_app_makes(folder: Path, capsys: pytest.C
     assert [each["request"] and each["request"]["dag_run_id"] for each in shown["decisions"]] == [
         each.request and each.request.dag_run_id for each in decided
     ]
+
+
+def test_an_attribute_that_cannot_be_used_is_noted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The event is explained without it, and both views say what was left out and why."""
+    (folder / "event.json").write_text(json.dumps({**EVENT, "eventTime": "yesterday"}))
+    assert run(folder, str(folder / "event.json")) == 0
+    note = "eventTime is left out: `yesterday` is not an RFC 3339 time with an offset"
+    assert f"  note: {note}" in capsys.readouterr().out
+    assert run(folder, "--json", str(folder / "event.json")) == 0
+    (event,) = json.loads(capsys.readouterr().out)["events"]
+    assert event["notes"][0].startswith(note)
+
+
+@pytest.mark.parametrize("kind", [["--as", "github"], []])
+def test_githubs_event_can_be_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: list[str]
+) -> None:
+    """A rule for a push can be tried before it ships, although a push's body does not say what it is."""
+    push = {"ref": "refs/heads/main", "repository": {"url": "https://api.github.com/repos/contoso/shop"}}
+    (folder / "push.json").write_text(json.dumps(push))
+    assert run(folder, "--as", "github", str(folder / "push.json")) == 2
+    assert "--event NAME" in capsys.readouterr().out
+    assert run(folder, *kind, "--event", "push", str(folder / "push.json")) == 0
+    assert "com.github.push" in capsys.readouterr().out
+    validate = ["validate", "--rules", str(folder / "rules.yaml"), "--samples", str(folder)]
+    (folder / "event.json").unlink()
+    main([*validate, *kind, "--event", "push"])
+    assert "push.json: com.github.push" in capsys.readouterr().out
+
+
+def test_an_events_name_beside_another_kind_is_a_mistake(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only GitHub names its events in a header."""
+    assert run(folder, "--as", "kudu", "--event", "push", str(folder / "event.json")) == 1
+    assert "--event is for GitHub's bodies" in capsys.readouterr().err

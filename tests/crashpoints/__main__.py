@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from local.processes import default_signals
 from local.stack import STATE
 from tests.crashpoints.report import Wanted, bench, line, pairs, single_faults
 from tests.crashpoints.scenarios import SCENARIOS
@@ -53,4 +54,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

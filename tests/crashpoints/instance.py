@@ -6,14 +6,15 @@ case needs one or two of them and starting Python anew costs a second each time.
 
 import contextlib
 import logging
-import multiprocessing
+import multiprocessing  # noqa: TID251 - forked, not started; `_serve` restores the signals
 import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection  # noqa: TID251 - as above
 from typing import Any, Final, Literal
 
+from local.processes import default_signals
 from shared.app import App
 from shared.backoff import Backoff
 from shared.delivery.policy import Policy
@@ -112,6 +113,7 @@ class Instance:
 
 def _serve(pipe: Connection, settings: dict[str, str]) -> None:
     """Be the instance: the app with short waits."""
+    default_signals.restore()
     for name in tuple(os.environ):
         if name.startswith(("AZURE_", "IDENTITY_", "MSI_", "UPDRAFT_", "WEBSITE_", "AzureWebJobs")):
             del os.environ[name]

@@ -243,3 +243,17 @@ def test_the_queues_are_held_back_for_want_of_a_place(
     function(QueueMessage(body=body.encode()))
     assert len(delivering.parking.kept) == 1
     assert len(delivering.limiter.held_back) == 1
+
+
+def test_an_attribute_that_cannot_be_used_costs_no_run(
+    intake: Intake, stub: AirflowStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The event starts its run, and the log says which attribute was left out, in one line."""
+    body = opened(time="at\ndusk", eventTime="x", colour=None)
+    (outcome,) = intake.receive(json.dumps(body))
+    assert outcome.kind is OutcomeKind.STARTED
+    assert len(stub.runs) == 1
+    (line,) = [record.getMessage() for record in caplog.records if "is left out" in record.getMessage()]
+    assert line.startswith('event "e-1": ')
+    assert line.isprintable()
+    assert all(name in line for name in ("time", "eventTime", "colour"))

@@ -8,8 +8,10 @@ import pytest
 
 from shared.event import Event, read_events
 from shared.event.app_facts import AppFacts, app_facts
-from shared.values.json_text import Json
+from shared.rules.filters import Fields, compile_filter
+from shared.values.json_text import Json, JsonObject
 from tests.support.paths import SAMPLES
+from tests.support.samples import read_sample
 
 SITE: Final = "/subscriptions/5f0e/resourceGroups/shop/providers/Microsoft.Web/sites/shop"
 
@@ -248,3 +250,41 @@ def test_facts_do_not_depend_on_how_an_event_arrived() -> None:
     assert isinstance(again, Event)
     assert again.schema != event.schema
     assert app_facts(again) == app_facts(event)
+
+
+@pytest.mark.parametrize(
+    ("sample", "site", "slot", "action"),
+    [
+        ("kudu/success_in_an_environment.json", "oven", "rising", "Completed"),
+        ("kudu/success_in_a_private_environment.json", "oven", "production", "Completed"),
+        ("kudu/success_behind_a_custom_domain.json", "oven", None, "Completed"),
+        ("kudu/deployments_latest.json", "oven", "rising", "Completed"),
+        ("github/deployment_status_of_an_environment.json", "oven", "rising", "Completed"),
+    ],
+)
+def test_a_host_says_app_and_slot_or_nothing(sample: str, site: str, slot: str | None, action: str) -> None:
+    """App Service Environments say both in their hosts; behind a custom domain the slot is not known."""
+    (event,) = read_sample(sample)
+    assert isinstance(event, Event)
+    found = app_facts(event)
+    assert found is not None
+    assert (found.site, found.slot, found.action) == (site, slot, action)
+
+
+def test_a_rule_can_see_that_the_slot_is_not_known() -> None:
+    """An unknown slot is missing: the null test holds for it, and no comparison with a name does."""
+    (event,) = read_sample("kudu/success_behind_a_custom_domain.json")
+    assert isinstance(event, Event)
+    fields = Fields(event)
+    assert compile_filter({"operatorType": "IsNullOrUndefined", "key": "app.slot"}).holds(fields)
+    named: JsonObject = {"operatorType": "StringIn", "key": "app.slot", "values": ["production"]}
+    assert compile_filter(named).failure(fields) == "app.slot StringIn [production]: app.slot is missing"
+
+
+@pytest.mark.parametrize("status", [None, 4, True, {}, [], "success", 10**400])
+def test_facts_are_told_whatever_a_kudu_status_is(status: Json) -> None:
+    """An event of Kudu's type may come from anybody, with any data."""
+    event = Event(id="1", source="/s", type="Microsoft.Web.Kudu.PostDeployment", data={"status": status})
+    found = app_facts(event)
+    assert found is not None
+    assert found.action in {"Started", "Completed"}

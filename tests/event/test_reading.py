@@ -1,6 +1,7 @@
 """Reading bodies: schemas, batches, and everything that can be wrong with them."""
 
 import json
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -102,19 +103,51 @@ def test_a_cloud_event_needs_source_and_type(name: str, value: Json) -> None:
     assert refused(json.dumps({**CLOUD, name: value})).error.startswith(f"{name} ")
 
 
+@pytest.mark.parametrize("time", ["lunchtime", "2026-01-31", "2026-13-01T00:00:00Z", 5, "", {}, 1.5, True])
+def test_a_time_that_is_none_costs_the_event_its_time_alone(time: Json) -> None:
+    """The event is read without it, in both schemas, and a note says why."""
+    cloud, grid = good({**CLOUD, "time": time}), good({**GRID, "eventTime": time})
+    assert (cloud.time, grid.time) == (None, None)
+    assert cloud.notes[0].startswith("time is left out")
+    assert grid.notes[0].startswith("eventTime is left out")
+
+
 @pytest.mark.parametrize(
-    "time", ["lunchtime", "2026-01-31", "2026-13-01T00:00:00Z", "2026-01-31T09:30:00", 5, ""]
+    ("written", "kept"),
+    [
+        ("2026-01-31T09:30:00", "2026-01-31T09:30:00Z"),
+        ("2026-01-31T09:30:00.1234567", "2026-01-31T09:30:00.1234567Z"),
+        ("2026-01-31 09:30:00", "2026-01-31T09:30:00Z"),
+        ("2026-01-31T09:30", "2026-01-31T09:30:00Z"),
+        ("2026-01-31T09:30:00+0000", "2026-01-31T09:30:00Z"),
+        ("2026-01-31T09:30:00+02", "2026-01-31T09:30:00+02:00"),
+        ("2026-01-31t09:30:00z", "2026-01-31T09:30:00Z"),
+    ],
 )
-def test_a_time_that_is_none_is_refused(time: Json) -> None:
-    """A time is RFC 3339 with an offset, in both schemas."""
-    assert refused(json.dumps({**CLOUD, "time": time})).error.startswith("time ")
-    assert refused(json.dumps({**GRID, "eventTime": time})).error.startswith("eventTime ")
+def test_event_grids_times_are_read_as_utc(written: str, kept: str) -> None:
+    """The schema defines eventTime as UTC, publishers write it in many ways, and what we keep is strict."""
+    event = good({**GRID, "eventTime": written})
+    assert (event.time, event.notes) == (kept, ())
+
+
+def test_a_cloud_events_time_without_offset_is_not_guessed() -> None:
+    """CloudEvents does not say what such a time means, so it is none."""
+    assert good({**CLOUD, "time": "2026-01-31T09:30:00"}).time is None
+
+
+@pytest.mark.parametrize("name", ["source", "type", "time", "datacontenttype", "dataschema", "specversion"])
+def test_a_custom_schemas_member_never_takes_the_place_of_an_attribute(name: str) -> None:
+    """An event keeps its identity when it is stored, whatever a custom schema calls its members."""
+    event = good({**GRID, name.upper(): "other"}) if name == "specversion" else good({**GRID, name: "other"})
+    assert name not in event.extensions
+    assert any(note.startswith(f"{name} is left out") for note in event.notes)
+    assert read_cloud_event(event.to_cloud_event()) == replace(event, schema="cloudevents")
 
 
 def test_a_refused_event_tells_as_much_of_its_identity_as_it_can() -> None:
     """What can be read of id, type and source goes along with the error."""
-    grid = refused(json.dumps({**GRID, "eventTime": "x"}))
-    assert (grid.id, grid.type, grid.source) == ("1", "Contoso.Made", "/subscriptions/5f0e")
+    grid = refused(json.dumps({**GRID, "id": 5}))
+    assert (grid.id, grid.type, grid.source) == (None, "Contoso.Made", "/subscriptions/5f0e")
     cloud = refused(json.dumps({**CLOUD, "id": 5}))
     assert (cloud.id, cloud.type, cloud.source) == (None, "Contoso.Made", "/s")
 

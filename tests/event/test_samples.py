@@ -28,6 +28,15 @@ def test_a_valid_sample_is_read_and_survives_being_stored(name: str) -> None:
         assert app_facts(again) == app_facts(event)
 
 
+@pytest.mark.parametrize("name", sample_names("cloudevents/unusable/*.json"))
+def test_an_unusable_attribute_costs_the_event_that_attribute(name: str) -> None:
+    """The event is read without the attribute, and a note names it."""
+    (event,) = read_sample(name)
+    assert isinstance(event, Event)
+    assert len(event.notes) == 1
+    assert event.to_cloud_event().keys() == {"specversion", "id", "source", "type"}
+
+
 @pytest.mark.parametrize("name", INVALID)
 def test_an_invalid_sample_is_refused(name: str) -> None:
     """A sample that is broken, or meant to be refused, gives a clear error and keeps its text."""

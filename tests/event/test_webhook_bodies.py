@@ -3,11 +3,15 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.event import Event, Unreadable, read_events
-from shared.event.webhook_bodies import app_service_label, slot_in_label
+from shared.event.app_hosts import app_service_label, slot_in_label
+from shared.event.kudu import kudu_site_and_slot
 from shared.values.json_text import Json, JsonObject
 from tests.support.paths import SAMPLES
+from tests.support.samples import read_sample
 
 
 def load(name: str) -> JsonObject:
@@ -226,7 +230,22 @@ def test_a_batch_of_bodies_is_read_one_by_one() -> None:
         ("shop-staging-e5f0a1b2c3d4e5f6.scm.westeurope-01.azurewebsites.net", "shop-staging"),
         ("shop.chinacloudsites.cn", "shop"),
         ("shop.azurewebsites.us", "shop"),
+        ("shop.scm.azurewebsites.us", "shop"),
+        ("shop.azurewebsites.eaglex.ic.gov", "shop"),
+        ("shop.kitchen.p.azurewebsites.net", "shop"),
+        ("shop-staging.scm.kitchen.p.azurewebsites.net", "shop-staging"),
+        ("shop-e5f0a1b2c3d4e5f6.kitchen.p.azurewebsites.net", "shop-e5f0a1b2c3d4e5f6"),
+        ("shop.kitchen.p.azurewebsites.us", "shop"),
+        ("SHOP.kitchen.appserviceenvironment.net", "SHOP"),
+        ("shop-staging.scm.kitchen.appserviceenvironment.net", "shop-staging"),
+        ("shop.kitchen.appserviceenvironment.us", "shop"),
+        ("shop-staging.scm.apps.contoso.example", "shop-staging"),
+        ("shop.azurewebsites.net:443", "shop"),
+        ("shop.azurewebsites.net.", "shop"),
         ("shop.example.com", None),
+        ("scm.example.com", None),
+        ("www.shop.example.com", None),
+        ("azurewebsites.net", None),
         ("", None),
     ],
 )
@@ -240,3 +259,130 @@ def test_a_slot_is_what_follows_the_apps_name() -> None:
     assert slot_in_label("my-shop-blue-green", "My-Shop") == "blue-green"
     assert slot_in_label("my-shop", "my-shop") == "production"
     assert slot_in_label("my-shopping", "my-shop") is None
+
+
+@pytest.mark.parametrize(
+    ("sample", "event_type", "source"),
+    [
+        ("acr/ping.json", "Microsoft.ContainerRegistry.Webhook.ping", "https://azurecr.io"),
+        (
+            "acr/ping_with_empty_request.json",
+            "Microsoft.ContainerRegistry.Webhook.ping",
+            "https://azurecr.io",
+        ),
+        ("acr/ping_without_id.json", "Microsoft.ContainerRegistry.Webhook.ping", "https://azurecr.io"),
+        ("github/ping.json", "com.github.ping", "https://api.github.com/repos/tidepool-bakery/oven"),
+        ("github/ping_of_an_app.json", "com.github.ping", "https://api.github.com"),
+        (
+            "github/app_authorization_revoked.http",
+            "com.github.github_app_authorization.revoked",
+            "https://api.github.com/users/baker-anna",
+        ),
+        (
+            "github/installation_created.http",
+            "com.github.installation.created",
+            "https://api.github.com/users/tidepool-bakery",
+        ),
+    ],
+)
+def test_a_body_about_no_repository_or_image_is_an_event(sample: str, event_type: str, source: str) -> None:
+    """Pings and what is about a whole account are read, so that a rule may take them or leave them."""
+    (event,) = read_sample(sample)
+    assert isinstance(event, Event), event
+    assert (event.type, event.source) == (event_type, source)
+    assert event.id
+
+
+@pytest.mark.parametrize("request_", [None, {}, {"host": ""}, {"host": None}, "none"])
+@pytest.mark.parametrize("event_id", ["1", None, ""])
+def test_a_ping_of_a_registry_needs_nothing_but_its_action(request_: Json, event_id: Json) -> None:
+    """Whatever a registry leaves out of a ping, it is an event; the same of a push is an error."""
+    body: JsonObject = {"id": event_id, "action": "ping", "request": request_}
+    assert read(body, "acr").type == "Microsoft.ContainerRegistry.Webhook.ping"
+    assert "request.host is " in refusal({**body, "id": "1", "action": "push"}, "acr")
+
+
+@pytest.mark.parametrize("time", [1777960800, "soon", "2026-11-25T09:00:00", "2026-02-30T00:00:00Z"])
+def test_a_hook_with_an_odd_time_loses_its_time_alone(time: Json) -> None:
+    """GitHub itself writes seconds since 1970 in some events: the event is read without a time."""
+    acr = read({**load("acr/push.json"), "timestamp": time}, "acr")
+    devops = read({**load("azure-devops/release_rejected.json"), "createdDate": time}, "azure-devops")
+    kudu = read({**load("kudu/success_in_slot.json"), "endTime": time}, "kudu")
+    for event in (acr, devops, kudu):
+        assert event.time is None
+        assert event.notes[0].startswith("time is left out")
+
+
+def test_github_writes_times_with_utc_at_the_end() -> None:
+    """Packages have their times so."""
+    body: JsonObject = {
+        "registry_package": {"id": 1, "updated_at": "2026-11-25 09:00:00 UTC"},
+        "sender": {"url": "u"},
+    }
+    assert read(body, "github").time == "2026-11-25T09:00:00Z"
+
+
+def test_what_kudus_api_says_is_the_event_of_its_webhook() -> None:
+    """A body of /api/deployments, which people forward, has the identity of the webhook's own event."""
+    (event,) = read_sample("kudu/deployments_latest.json")
+    (hook,) = read_events(
+        json.dumps(
+            {
+                "id": "9fceb02d0ae598e95dc970b74767f19372d61af8",
+                "status": "success",
+                "endTime": "2026-05-07T06:03:06.5Z",
+                "siteName": "oven",
+                "hostName": "oven-rising.scm.azurewebsites.net",
+            }
+        ),
+        kind="kudu",
+    )
+    assert isinstance(event, Event)
+    assert isinstance(hook, Event)
+    assert (event.id, event.source, event.type) == (hook.id, hook.source, hook.type)
+    assert (event.subject, event.time) == (hook.subject, hook.time)
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [(0, "pending"), (3, "failed"), (4, "success"), (6, "partialsuccess"), (99, "99")]
+)
+def test_kudus_numbers_are_its_words(status: int, word: str) -> None:
+    """The status of /api/deployments is a number of Kudu's DeployStatus."""
+    event = read({**load("kudu/success_in_slot.json"), "status": status}, "kudu")
+    assert event.id.split("/")[1] == word
+
+
+def test_the_message_for_a_github_body_names_the_option() -> None:
+    """Who tries a body on the command line reads how to say which event it is."""
+    assert "updraft explain --event NAME" in refusal({"ref": "refs/heads/main"}, "github")
+
+
+NAMES = st.from_regex(r"[a-z0-9]{1,12}(-[a-z0-9]{1,8})?", fullmatch=True)
+HOSTS = [
+    "{}.azurewebsites.net",
+    "{}.scm.azurewebsites.us",
+    "{}.chinacloudsites.cn",
+    "{}-e5f0a1b2c3d4e5f6.westeurope-01.azurewebsites.net",
+    "{}-e5f0a1b2c3d4e5f6.scm.westeurope-01.azurewebsites.net",
+    "{}.kitchen.p.azurewebsites.net",
+    "{}.scm.kitchen.p.azurewebsites.us",
+    "{}.kitchen.appserviceenvironment.net",
+    "{}.scm.kitchen.appserviceenvironment.net",
+    "{}.scm.apps.contoso.example",
+]
+
+
+@given(NAMES, NAMES | st.none(), st.sampled_from(HOSTS), st.booleans())
+def test_every_host_of_app_service_says_app_and_slot(
+    site: str,
+    slot: str | None,
+    host: str,
+    upper: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Whatever the plan, the cloud and the letter case, the slot is what follows the app's name."""
+    name = host.format(site if slot is None else f"{site}-{slot}")
+    body: JsonObject = {"siteName": site, "hostName": name.upper() if upper else name}
+    found_site, found_slot = kudu_site_and_slot(body)
+    assert found_site == site
+    assert found_slot is not None
+    assert found_slot.lower() == (slot or "production")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from local.processes import default_signals
 from local.processes.processes import Interrupted, interruptible
 from tests.faults.faults import ON_A_REAL_AIRFLOW, ON_THE_STUB
 from tests.faults.ground import Ground
@@ -63,6 +64,7 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     try:
         with interruptible():
             sys.exit(main())

@@ -11,11 +11,13 @@ from functools import cache
 import shared.app
 from local.functions_host import queues
 from local.functions_host.__main__ import main
+from local.processes import default_signals
 from tests.faults.trial import QUICK
 
 LEASE = 5
 
 if __name__ == "__main__":
+    default_signals.restore()
     queues.LEASE = LEASE
     shared.app._app = cache(lambda: shared.app.App(os.environ, policy=QUICK))
     sys.exit(main(sys.argv[1:]))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from local.functions_host.settings import read_host_settings
+from local.processes import default_signals
 from shared.app import App
 from shared.azure.credential import azure_credential
 from shared.azure.storage_account import Storage
@@ -63,4 +64,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     main()

@@ -46,6 +46,12 @@ class TestStart:
         assert PIPELINE.object_id in str(run["note"])
         assert "release 7" in str(run["note"])
 
+    def test_a_dags_id_may_be_in_any_alphabet(self, caller: Caller) -> None:
+        """What Airflow's own validation takes for an id is looked up under that very id."""
+        answer = caller.start("donn%C3%A9es", caller.token(STRANGER, groups=[GROUP]))
+        assert answer.status_code not in {400, 404}
+        assert any("/dags/donn%C3%A9es/dagRuns" in seen.path for seen in caller.stub.seen)
+
     def test_a_repeated_key_has_the_same_answer_and_one_run(self, caller: Caller) -> None:
         """The same key, quoted or not, meets the run that is there; another key or DAG has its own."""
         first = caller.start(Idempotency_Key='"k-1"')
@@ -114,6 +120,7 @@ class TestStart:
             ({"logical_date": "yesterday"}, {}, 400, "logical_date"),
             ({"connection": "other"}, {}, 403, "may not"),
             ({}, {"Content_Type": "text/plain"}, 415, "application/json"),
+            ({}, {"Content_Encoding": "gzip"}, 415, "Content-Encoding"),
             ({}, {"Idempotency_Key": "a b"}, 400, "Idempotency-Key"),
             ({}, {"Idempotency_Key": "k" * 256}, 400, "Idempotency-Key"),
             ({"conf": {"site": "x" * 49_200}}, {}, 413, "bytes"),
@@ -194,6 +201,20 @@ class TestPublish:
         ((run),) = caller.stub.runs.values()
         conf: Any = run["conf"]
         assert conf["_updraft"]["caller"]["object_id"] == AGENT.object_id
+
+    def test_an_attribute_that_cannot_be_used_is_told(self, caller: Caller) -> None:
+        """The event is taken without it, and its sender reads so."""
+        answer = caller.post("events", caller.token(AGENT), opened(time="at dusk"))
+        assert answer.status_code == 202
+        (taken,) = answer.json()["events"]
+        assert taken["notes"][0].startswith("time is left out")
+        assert len(caller.stub.runs) == 1
+
+    def test_compressed_events_are_refused(self, caller: Caller) -> None:
+        """Nothing is unpacked here."""
+        answer = caller.post("events", caller.token(AGENT), opened(), Content_Encoding="gzip")
+        assert answer.status_code == 415
+        assert not caller.stub.runs
 
     @pytest.mark.parametrize(
         ("body", "status", "says"),

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import hmac
 import json
@@ -11,6 +12,7 @@ from shared.rules import load_rules
 from shared.web import CallRefused, Request
 from tests.support.callback_keys import Vault
 from tests.support.delivery import DAG, Delivering
+from tests.support.paths import SAMPLES
 
 RULES = f"""
 connections:
@@ -108,3 +110,31 @@ def test_what_cannot_be_read_is_kept(hooks: WebhooksEndpoint, delivering: Delive
     """Nobody reads the answer to a hook, so a body without sense becomes a dead letter."""
     assert hooks.receive(posted({"what": "ever"}), "kudu").body == {"outcomes": {"rejected": 1}}
     assert len(delivering.letters.kept) == 1
+
+
+@pytest.mark.parametrize("sample", ["ping.json", "ping_with_empty_request.json", "ping_without_id.json"])
+def test_a_ping_is_unmatched_and_no_error(
+    hooks: WebhooksEndpoint, delivering: Delivering, sample: str
+) -> None:
+    """Who presses "Ping" in the portal gets an answer, and nobody an alert."""
+    body = (SAMPLES / "acr" / sample).read_bytes()
+    assert hooks.receive(posted(body), "acr").body == {"outcomes": {"unmatched": 1}}
+    assert delivering.letters.kept == {}
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "GZIP", "identity, gzip", " x "])
+def test_a_compressed_hook_is_refused_with_the_reason(
+    hooks: WebhooksEndpoint, delivering: Delivering, coding: str
+) -> None:
+    """The sender hears what to change, and no unreadable dead letter is kept."""
+    with pytest.raises(CallRefused) as caught:
+        hooks.receive(posted(gzip.compress(json.dumps(KUDU).encode()), content_encoding=coding), "kudu")
+    assert (caught.value.status, caught.value.code) == (415, "content_encoding")
+    assert caught.value.reply().headers == {"Accept-Encoding": "identity"}
+    assert delivering.letters.kept == {}
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity", " identity , "])
+def test_a_body_that_says_that_it_is_not_compressed_is_read(hooks: WebhooksEndpoint, coding: str) -> None:
+    """`identity` means as it is (RFC 9110 section 12.5.3)."""
+    assert hooks.receive(posted(KUDU, content_encoding=coding), "kudu").status == 202

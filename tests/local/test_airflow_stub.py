@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 
+from local.processes import programs
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.values.json_text import JsonObject
 from tests.support.paths import ROOT
@@ -101,7 +102,7 @@ def test_the_peak_is_counted(stub: AirflowStub) -> None:
 
 def test_it_runs_as_a_process_of_its_own() -> None:
     """Started as a program it prints its address, and has every DAG."""
-    with subprocess.Popen(
+    with programs.start(
         [sys.executable, "-m", "local.stand_ins.airflow_stub"],
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -14,9 +14,10 @@ from typing import IO
 import pytest
 import requests
 
-from tests.support.paths import APPS
+from local.processes import programs
+from local.processes.programs import Program
+from tests.support.paths import APPS, ROOT
 
-ROOT = APPS.parent.parent
 EVENT = {"id": "1", "subject": "s", "eventType": "t", "eventTime": "2026-11-22T15:00:00Z", "data": {}}
 
 
@@ -26,9 +27,9 @@ def command(app: str, *options: str) -> list[str]:
 
 
 @contextmanager
-def started(app: str, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(app: str, *options: str, **environment: str) -> Iterator[tuple[Program[str], str]]:
     """A host in a process of its own, and its URL; killed at the end if it has not ended by itself."""
-    process = subprocess.Popen(
+    process = programs.start(
         command(app, "--port", "0", *options),
         cwd=ROOT,
         env=os.environ | environment,
@@ -89,7 +90,7 @@ def test_running_functions_may_finish() -> None:
             "print(requests.post(sys.argv[1], headers=kind, json={'data': {'wait': 1}, 'id': 1}).status_code)"
         )
         address = url + "/runtime/webhooks/EventGrid?functionName=on_event"
-        caller = subprocess.Popen([sys.executable, "-c", code, address], stdout=subprocess.PIPE, text=True)
+        caller = programs.start([sys.executable, "-c", code, address], stdout=subprocess.PIPE, text=True)
         while session.get(url + "/admin/host/status", timeout=20).json()["inFlight"] == 0:
             time.sleep(0.02)
         process.terminate()
@@ -110,21 +111,18 @@ def test_a_stuck_function_does_not_keep_the_process() -> None:
 
 def run(app: str, *options: str, **environment: str) -> tuple[int, str]:
     """Run a host that is expected to end by itself; its exit code and output."""
-    ended = subprocess.run(
-        command(app, *options),
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = programs.run(command(app, *options), cwd=ROOT, env=os.environ | environment, timeout=60)
     return ended.returncode, ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize(
     ("app", "said"),
-    [("broken", "no_such_module"), ("nowhere", "There is no folder"), ("timer", "%SCHEDULE%")],
+    [
+        ("broken", "no_such_module"),
+        ("nowhere", "There is no folder"),
+        ("queue", "%QUEUE%"),
+        ("unsupported", "timerTrigger (function on_time)"),
+    ],
 )
 def test_an_app_that_cannot_run_ends_the_process(app: str, said: str) -> None:
     """What is wrong with the app is printed, and the exit code is 1."""
@@ -155,28 +153,3 @@ def test_the_size_of_the_thread_pool_is_respected() -> None:
             timeout=20,
         )
         assert answer.status_code == 500
-
-
-def test_timers_run_and_know_when_they_are_late(tmp_path: Path) -> None:
-    """A timer runs at its times; one whose time passed while the host was down runs at once, past due."""
-    seen, state = tmp_path / "seen", tmp_path / "timers.json"
-    settings = {"SCHEDULE": "*/1 * * * * *", "SEEN": str(seen)}
-    with started("timer", "--timer-state", str(state), **settings) as (process, url):
-        assert runs(seen, 3)[0]["past_due"] is False
-        assert requests.post(url + "/admin/functions/on_time", json={}, timeout=20).status_code == 202
-        process.terminate()
-        assert process.wait(10) == 0
-    seen.unlink()
-    time.sleep(1.1)
-    with started("timer", "--timer-state", str(state), **settings):
-        first = runs(seen, 1)[0]
-    assert first["past_due"] is True
-    assert isinstance(first["status"], dict)
-    assert {"Last", "Next", "LastUpdated"} == first["status"].keys()
-
-
-def runs(seen: Path, count: int) -> list[dict[str, object]]:
-    """Wait for the timer's first runs."""
-    while not seen.exists() or len(seen.read_text().splitlines()) < count:
-        time.sleep(0.05)
-    return [json.loads(line) for line in seen.read_text().splitlines()]

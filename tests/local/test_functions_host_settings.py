@@ -2,7 +2,6 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from local.functions_host.settings import (
     resolve_names,
     time_span,
 )
-from local.functions_host.timers import TimerState, parse_schedule
 
 # host.json and local.settings.json
 
@@ -167,50 +165,6 @@ def test_a_bad_template_names_its_function(template: str) -> None:
     """A constraint that is not known, or a stray brace, is an error and not a route that never matches."""
     with pytest.raises(HostSettingsError, match="function f"):
         Route.compile("f", template)
-
-
-# Timers
-
-START = datetime(2026, 11, 22, 15, 0, 0, tzinfo=UTC)  # a Sunday
-
-
-@pytest.mark.parametrize(
-    ("text", "following"),
-    [
-        ("*/10 * * * * *", START + timedelta(seconds=10)),
-        ("0 */5 * * * *", START + timedelta(minutes=5)),
-        ("*/5 * * * *", START + timedelta(minutes=5)),
-        ("0 30 9 * * 1-5", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
-        ("0 0 0 * * sun", datetime(2026, 11, 29, tzinfo=UTC)),
-        ("0 0 0 13 * FRI", datetime(2027, 8, 13, tzinfo=UTC)),
-        ("0 0 0 1 Jan *", datetime(2027, 1, 1, tzinfo=UTC)),
-        ("00:00:30", START + timedelta(seconds=30)),
-    ],
-)
-def test_schedules(text: str, following: datetime) -> None:
-    """NCRONTAB has the seconds first, and both day fields must hold; a time span is an interval."""
-    assert parse_schedule(text)(START) == following
-
-
-@pytest.mark.parametrize("text", ["", "* * *", "61 * * * * *", "0 0 0 L * *", "@daily", "00:00:00", "1:x"])
-def test_bad_schedules(text: str) -> None:
-    """What the real host would refuse is refused."""
-    with pytest.raises(HostSettingsError):
-        parse_schedule(text)
-
-
-def test_timer_state_survives_in_its_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A timer's runs are found again in the file; a broken file is said and forgotten."""
-    file = tmp_path / "state" / "timers.json"
-    TimerState(file).update("f", last=START, following=START + timedelta(hours=1))
-    assert TimerState(file).status("f") == {
-        "Last": START.isoformat(),
-        "Next": (START + timedelta(hours=1)).isoformat(),
-        "LastUpdated": START.isoformat(),
-    }
-    file.write_text("{")
-    assert TimerState(file).status("f") is None
-    assert "timers start afresh" in caplog.text
 
 
 # Logs

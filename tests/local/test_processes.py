@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import guard
+from local.processes import guard, programs
 from local.processes.processes import Interrupted, Processes, StackError, interruptible, shown
+from tests.support.hidden_signals import HOWS, How, hiding
 from tests.support.paths import ROOT
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
@@ -85,8 +86,14 @@ def test_a_program_is_asked_with_the_signal_it_wants(processes: Processes) -> No
 
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_no_process_outlives_its_stack_whatever_ended_it(number: signal.Signals, tmp_path: Path) -> None:
-    """Ctrl-C, SIGTERM, a closed terminal and even SIGKILL of the stack leave nothing behind."""
+@pytest.mark.parametrize("how", HOWS)
+def test_no_process_outlives_its_stack_whatever_ended_it(
+    number: signal.Signals, how: How, tmp_path: Path
+) -> None:
+    """Ctrl-C, SIGTERM, a closed terminal and even SIGKILL of the stack leave nothing behind.
+
+    The first three end it also where a shell has hidden them.
+    """
     program = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path
@@ -99,7 +106,8 @@ def test_no_process_outlives_its_stack_whatever_ended_it(number: signal.Signals,
         except Interrupted:
             sys.exit(7)
     """)
-    with subprocess.Popen(python(program), stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+    command = [*hiding(how, signal.SIGINT, signal.SIGTERM, signal.SIGHUP), *python(program)]
+    with programs.start(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout is not None
         family = parent.stdout.readline().strip()
         assert eventually(lambda: len(guard.find([], family)) == 3)

@@ -138,7 +138,7 @@ def test_one_rules_own_filter_is_kept() -> None:
             "filter": [
                 {"operatorType": "StringIn", "key": "data.api", "values": ["PutBlob"]},
                 {"operatorType": "NumberGreaterThan", "key": "data.contentLength", "value": 0},
-                {"operatorType": "StringIn", "key": "app.site", "values": ["ours-alone"]},
+                {"operatorType": "StringIn", "key": "source", "values": ["ours-alone"]},
             ],
         }
     ) == {

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from shared.errors import RulesError
 from shared.rules import load_rules
+from shared.rules.known_types import KNOWN_TYPES
 from shared.rules.yaml_document import read_yaml
 from tests.support.paths import ROOT
 
@@ -57,6 +58,23 @@ def test_what_is_right_is_accepted(text: str) -> None:
     load_rules(text, file="rules.yaml", settings=None)
 
 
+def test_known_types_are_completed_and_others_allowed() -> None:
+    """An editor offers every type that Azure's services emit, and underlines none of one's own."""
+    types = SCHEMA["$defs"]["When"]["properties"]["types"]["anyOf"][0]["items"]["anyOf"]
+    assert types[0] == {"enum": [*KNOWN_TYPES]}
+    document = value(OWN)
+    document["rules"][0]["when"]["types"] = ["Microsoft.Web.SlotSwapCompleted", "Contoso.Built", "Contoso.*"]
+    assert mistakes(document) == []
+
+
+def test_keys_that_begin_with_x_are_allowed() -> None:
+    """At the top only, as the app has it."""
+    assert mistakes({**value(OWN), "x-common": {"any": [1]}}) == []
+    document = value(OWN)
+    document["rules"][0]["x-common"] = 1
+    assert mistakes(document)
+
+
 def _rule(change: Callable[[Any], object]) -> Callable[[Any], object]:
     return lambda document: change(document["rules"][0])
 
@@ -65,7 +83,7 @@ def _rule(change: Callable[[Any], object]) -> Callable[[Any], object]:
     ("change", "told"),
     [
         (lambda document: document.pop("connections"), "'connections' is a required property"),
-        (lambda document: document.update(rule=[]), "'rule' was unexpected"),
+        (lambda document: document.update(rule=[]), "'rule' does not match any of the regexes: '^x-'"),
         (lambda document: document.update(connections={}), "{} should be non-empty"),
         (lambda document: document["connections"]["analytics"].pop("auth"), "'auth' is a required"),
         (lambda document: document["connections"]["analytics"].update(in_flight="8"), "'8' is not of type"),

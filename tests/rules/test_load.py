@@ -1,11 +1,15 @@
 """rules.yaml: every mistake at once, each with its place, what was found and what was meant."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import RulesError
 from shared.rules import AirflowAuth, Connection, EntraAuth, Rules, load_rules
+from shared.values.app_settings import setting_names
+from shared.values.invisible import invisible_in, trimmed
 from tests.support.paths import ROOT
 
 CONNECTION = "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
@@ -190,12 +194,122 @@ def test_application_settings_are_filled_in() -> None:
     missing = problems(text, {"AIRFLOW": "https://a.example", "UPDRAFT_SCOPES": "x"})
     [problem] = missing
     assert problem.startswith("rules.yaml:2:57: connections.main.auth.scope: the application setting ")
-    assert problem.endswith(
-        "`UPDRAFT_SCOPE` is missing or empty (did you mean `UPDRAFT_SCOPES`?); set it in the app"
-    )
+    assert problem.endswith("`UPDRAFT_SCOPE` is missing (did you mean `UPDRAFT_SCOPES`?); set it in the app")
     assert problems(text, {"AIRFLOW": "ftp://x", "UPDRAFT_SCOPE": "s"})
     unknown = load_rules(text, file="rules.yaml", settings=None)
     assert unknown.connections["main"].url == "%AIRFLOW%/x"
+
+
+def test_a_setting_is_read_as_it_was_meant() -> None:
+    """Line ends, blanks and a byte order mark of a pasted setting are gone before anything is checked."""
+    text = connection("url: '%AIRFLOW:URL%', auth: {kind: entra, scope: '%SCOPE%'}")
+    found = load(
+        text, {"AIRFLOW__URL": "\ufeffhttps://a.example\r\n", "SCOPE": " api://x\u00a0"}
+    ).connections["main"]
+    assert found.url == "https://a.example"
+    assert isinstance(found.auth, EntraAuth)
+    assert found.auth.scope == "api://x"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("https://air flow.example", "`url` holds a blank: `https://air␣flow.example`"),
+        ("https://air\u200bflow.example", "`URL` holds U+200B ZERO WIDTH SPACE"),
+        ("https://airflow.example/api/v2", "write https://airflow.example; the value is that of the"),
+        ("http://airflow.example", "`url` must begin with https://"),
+        ("airflow.example", "`url` must be an address such as"),
+        ("%OTHER%", "`URL` names another setting (`URL` → `OTHER`)"),
+        ("https://%OTHER%", "`URL` names another setting (`URL` → `OTHER`)"),
+        ("https://airflow.example/%zz", "in which a `%`"),
+        ("<the address>", "`url` holds a blank"),
+    ],
+)
+def test_what_a_setting_gives_is_checked_again(value: str, message: str) -> None:
+    """A value is judged as if it stood in the file, at the line that names the setting, which is named."""
+    text = connection("url: '%URL%', auth: {kind: entra, scope: s}")
+    [problem] = problems(text, {"URL": value, "OTHER": "x"})
+    assert problem.startswith("rules.yaml:2:15: connections.main.url: ")
+    assert message in problem
+    assert "application setting `URL`" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "message"),
+    [
+        (
+            "vaults: {p: '%V%'}",
+            {"V": "https://v.vault.azure.net/secrets/x"},
+            "write https://v.vault.azure.net",
+        ),
+        ("vaults: {p: '%V%'}", {"V": "http://v.example"}, "must begin with https://"),
+        ("callers: [{name: c, app_id: '%V%', dags: ['*']}]", {"V": "no-guid"}, "must be a GUID"),
+    ],
+)
+def test_every_part_that_takes_settings_is_checked_again(
+    text: str, settings: dict[str, str], message: str
+) -> None:
+    """Vaults and callers are judged by their settings' values, too."""
+    [problem] = problems(f"{CONNECTION}{text}\nrules: []\n", settings)
+    assert message in problem
+    assert "the value is that of the application setting `V`" in problem or "vaults" in problem
+
+
+@pytest.mark.parametrize("end", ["/api/v1", "/api/v2/", "/home", "/docs", "/auth/login/"])
+def test_the_address_of_a_page_is_found_without_settings(end: str) -> None:
+    """`updraft validate` finds it where only the author's machine is known."""
+    for base in ("https://airflow.example", "%URL%", "https://%HOST%/airflow"):
+        text = connection(f"url: '{base}{end}', auth: {{kind: entra, scope: s}}")
+        with pytest.raises(RulesError, match=f"rules.yaml:2:15: .*write {base}$"):
+            load_rules(text, file="rules.yaml", settings=None)
+
+
+@given(
+    value=st.text(max_size=20)
+    | st.text("htps:/%AB.x@?#[] \t\n\u200b\ufeff", max_size=20).map(lambda text: f"https://{text}")
+)
+def test_whatever_a_setting_holds_is_an_address_or_a_mistake(value: str) -> None:
+    """No value of a setting gets further than this, unless it is an address without blanks and settings."""
+    text = connection("url: '%A%', auth: {kind: entra, scope: s}")
+    try:
+        url = load(text, {"A": value, "B": "x"}).connections["main"].url
+    except RulesError as error:
+        unnamed = [problem for problem in error.problems if "`A`" not in problem.message]
+    else:
+        unnamed = []
+        assert urlsplit(url).hostname
+        assert url == trimmed(value)
+        assert invisible_in(url) is None
+        assert not setting_names(url)
+        assert " " not in url
+    assert not unnamed
+
+
+def test_an_encoded_path_is_not_a_setting() -> None:
+    """`%E4%BD%A0` in a path is a character of UTF-8, with settings and without."""
+    text = connection("url: 'https://proxy.example/%E4%BD%A0', auth: {kind: entra, scope: s}")
+    for settings in ({}, {"E4": "x", "BD": "y"}, None):
+        rules = load_rules(text, file="rules.yaml", settings=settings)
+        assert rules.connections["main"].url == "https://proxy.example/%E4%BD%A0"
+
+
+def test_keys_that_begin_with_x_hold_anchors() -> None:
+    """They stand at the top and hold anything; what refers to them is checked where it stands."""
+    text = (
+        "x-auth: &auth {kind: entra, scope: s}\n"
+        "x-conf: &conf {site: '{{ data.site }}', mask: 0x1F}\n"
+        'x-anything: [1, {no: "rule\u200b"}]\n'
+        "connections: {main: {url: 'https://airflow.example', auth: *auth}}\n"
+        "rules:\n- {name: r, when: {types: [t]}, start: {dag: d, conf: {<<: *conf, more: 1}}}\n"
+    )
+    [only] = load(text).rules
+    assert only.spec.start.conf == {"site": "{{ data.site }}", "mask": 31, "more": 1}
+    wrong = text.replace("data.site }}", "dta.site }}")
+    [problem] = problems(wrong)
+    assert problem.startswith("rules.yaml:2:22: rules[0].start.conf.site: `dta` is not defined")
+    [problem] = problems(text.replace("x-conf", "conf"))
+    assert "unknown key `conf`" in problem
+    assert "`x-`" in problem
 
 
 @pytest.mark.parametrize(

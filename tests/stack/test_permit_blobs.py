@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from local.processes import programs
+from local.processes.programs import Program
 from local.servers.azurite import Azurite
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.certificates import Certificates
@@ -73,13 +75,13 @@ class Instances:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
-        self._running: list[subprocess.Popen[str]] = []
+        self._running: list[Program[str]] = []
 
-    def start(self, count: int, *, events: int, **settings: str) -> list[subprocess.Popen[str]]:
+    def start(self, count: int, *, events: int, **settings: str) -> list[Program[str]]:
         """Start so many, each with so many events to send."""
         command = [sys.executable, "-m", "tests.support.permit_instance", str(events)]
         started = [
-            subprocess.Popen(
+            programs.start(
                 command, cwd=ROOT, env=self._environment | settings, text=True, stdout=subprocess.PIPE
             )
             for _ in range(count)

@@ -28,6 +28,7 @@ from shared.stores.parking import Parked, QueueParking
 from shared.stores.poison import StoragePoisonQueues
 from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
 from tests.support.delivery import event
+from tests.support.paths import SAMPLES
 
 NOW = datetime.now(UTC)
 
@@ -378,3 +379,49 @@ def test_a_wrong_call_is_named(own_container: Storage, capsys: pytest.CaptureFix
     assert main(["replay", "show", "hello.txt"]) == 1
     assert main(["replay", "send", "--all"]) == 1
     assert "hello.txt: not sent" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sample", ["array_with_a_bad_member", "lines_with_a_bad_member"])
+def test_a_bad_letter_stays_alone_in_its_blob(
+    storage: Storage, prefix: str, sender: Resender, sample: str
+) -> None:
+    """The others are sent, the whole blob is kept in `replayed/`, and a second replay sends nothing again."""
+    content = (SAMPLES / "deadletter" / f"{sample}.invalid.json").read_bytes()
+    container = storage.container(prefix)
+    container.create_container()
+    container.upload_blob("topic/1.json", content)
+    store = DeadLetterContainer(container, ours=False)
+    report = resend(store, sender, store.read_all(store.names()))
+    assert report.sent == {f"{prefix}-events": 2}
+    ((name, problem),) = report.failed
+    assert (name, report.moved) == ("topic/1.json", 0)
+    assert problem.startswith("member 2 of 3: eventType is a number")
+    sent = [event for body in bodies(storage, f"{prefix}-events") for event in read_events(body)]
+    assert {event.id for event in sent} == {
+        "5a000820-0000-4000-8000-000000000820",
+        "5a000822-0000-4000-8000-000000000822",
+    }
+    (copy,) = [each for each in blobs(store) if each.startswith("replayed/topic/1.json.")]
+    assert container.download_blob(copy).readall() == content
+    again = resend(store, sender, store.read_all(store.names()))
+    assert again.sent == {}
+    assert len(again.failed) == 1
+    assert sorted(blobs(store)) == sorted([copy, "topic/1.json"])
+
+
+def test_a_letter_that_is_too_large_keeps_no_neighbour_back(
+    storage: Storage, prefix: str, sender: Resender
+) -> None:
+    """What no queue message can hold stays, with the reason, and the rest of the blob is sent."""
+    large = {**IN_EVENT_GRIDS_SCHEMA, "data": {"text": "x" * 100_000}}
+    container = storage.container(prefix)
+    container.create_container()
+    container.upload_blob("topic/1.json", json.dumps([large, IN_EVENT_GRIDS_SCHEMA]))
+    store = DeadLetterContainer(container, ours=False)
+    report = resend(store, sender, store.read_all(store.names()))
+    assert report.sent == {f"{prefix}-events": 1}
+    assert "updraft publish" in report.failed[0][1]
+    (kept,) = store.read_all(store.names())
+    (left,) = kept.letters
+    assert isinstance(left.subject, Event)
+    assert left.subject.data == large["data"]

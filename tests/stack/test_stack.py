@@ -15,12 +15,15 @@ from rich.console import Console
 
 from cli.main import main as updraft
 from local.demo import Demo
+from local.processes import programs
 from local.processes.processes import StackError
+from local.processes.programs import Program
 from local.servers.airflow_auth import ADMIN, AIRFLOW_RESOURCE
 from local.servers.airflow_process import Airflow
 from local.stack import Stack
 from local.timeline import outcomes
 from local.up import show
+from tests.support.hidden_signals import hiding
 from tests.support.paths import ROOT
 
 MARK = "UPDRAFT_TEST_MARK"
@@ -41,11 +44,21 @@ def marked(mark: str, folder: Path) -> set[str]:
 
 
 @pytest.fixture
-def starting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`make up` in a folder of its own, and far enough that its first programs run."""
-    command = [sys.executable, "-m", "local.up", "--state", str(tmp_path / "state")]
+def starting(tmp_path: Path) -> Iterator[Program[str]]:
+    """`make up` in a folder of its own, and far enough that its first programs run.
+
+    It is started as a shell starts a job in the background: SIGINT and SIGQUIT are ignored.
+    """
+    command = [
+        *hiding("ignored", signal.SIGINT, signal.SIGQUIT),
+        sys.executable,
+        "-m",
+        "local.up",
+        "--state",
+        str(tmp_path / "state"),
+    ]
     mark = tmp_path.name
-    with subprocess.Popen(
+    with programs.start(
         command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, MARK: mark}
     ) as up:
         assert up.stdout is not None
@@ -95,9 +108,7 @@ def test_the_screen_of_make_up_has_the_login_and_a_file_to_source(stack: Stack) 
     assert "Port 7071 is taken" in screen.getvalue()
     file = stack.folder / "env"
     assert file.stat().st_mode & 0o077 == 0
-    sourced = subprocess.run(
-        ["sh", "-c", f". '{file}'; env"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    sourced = programs.run(["sh", "-c", f". '{file}'; env"], check=True).stdout.splitlines()
     assert {f"{name}={value}" for name, value in stack.environment.items()} <= set(sourced)
 
 
@@ -145,7 +156,7 @@ def test_everything_listens_on_loopback_only(stack: Stack) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_ending_it_while_it_starts_leaves_no_process(
-    starting: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
+    starting: Program[str], number: signal.Signals, tmp_path: Path
 ) -> None:
     """Ctrl-C, SIGTERM and even SIGKILL in the middle of starting leave nothing behind."""
     assert len(marked(tmp_path.name, tmp_path)) > 1
@@ -161,7 +172,7 @@ def test_a_failure_names_the_part_and_stops_the_rest(tmp_path: Path) -> None:
     """An app that cannot work fails the start with its own words, and nothing keeps running."""
     command = [sys.executable, "-m", "local.demo", "--state", str(tmp_path / "state")]
     settings = {**os.environ, MARK: tmp_path.name, "UPDRAFT_RULES": "no-such-rules.yaml"}
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=settings, check=False)
+    ended = programs.run(command, cwd=ROOT, env=settings)
     assert ended.returncode == 1
     assert "function app: " in ended.stdout
     assert "no-such-rules.yaml" in ended.stdout
@@ -173,6 +184,6 @@ def test_core_tools_that_are_missing_are_named(tmp_path: Path) -> None:
     """`make up HOST=func` without Core Tools says what is missing, at once."""
     command = [sys.executable, "-m", "local.up", "--host", "func", "--state", str(tmp_path / "state")]
     settings = {**os.environ, "PATH": str(Path(sys.executable).parent)}
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=settings, check=False)
+    ended = programs.run(command, cwd=ROOT, env=settings)
     assert ended.returncode == 1
     assert "HOST=func needs Azure Functions Core Tools" in ended.stdout

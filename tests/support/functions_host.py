@@ -18,13 +18,11 @@ def forget_runtime() -> None:
 
 
 @contextmanager
-def running_host(
-    app: Path, *, settings: Mapping[str, str] | None = None, timer_state: Path | None = None
-) -> Iterator[Host]:
+def running_host(app: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Host]:
     """A host with an app on a free port, in a thread of its own; an error on starting is raised here."""
     forget_runtime()
     ready, stop = threading.Event(), threading.Event()
-    host = Host(app, port=0, settings=settings, timer_state=timer_state)
+    host = Host(app, port=0, settings=settings)
     failures: list[BaseException] = []
 
     async def live() -> None:

@@ -164,8 +164,8 @@ def caller(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Caller]:
     """The app in a host, and a way to call it."""
-    vault.set("updraft-callback-key", KEY)
-    vault.set("github-secret", GITHUB_KEY)
+    vault.set("updraft-callback-key", f"{KEY}\n")
+    vault.set("github-secret", f"{GITHUB_KEY}\r\n")  # as `--file` gives it
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES, encoding="utf-8")
     shared.app._app.cache_clear()

@@ -12,6 +12,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+from local.processes import default_signals
 from shared.admission.limiter import SharedLimiter
 from shared.admission.permit_blobs import PermitBlobs, permits_of
 from shared.admission.permits import Permits
@@ -61,4 +62,5 @@ def main(events: int) -> None:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     main(int(sys.argv[1]))

@@ -162,11 +162,11 @@ class World:
     token: str = "made-up-deployment-token-1"
 
     def prepare(self) -> None:
-        """Put the secrets that the kinds read into the vault."""
+        """Put the secrets that the kinds read into the vault, with what files and shells add to them."""
         self.watch.secrets.add(self.token)
-        self.vault.set("password", self.issuer.password)
-        self.vault.set("client-secret", self.issuer.client_secret)
-        self.vault.set("token", self.token)
+        self.vault.set("password", f"{self.issuer.password}\r\n")
+        self.vault.set("client-secret", f"\ufeff{self.issuer.client_secret}\n")
+        self.vault.set("token", f" {self.token}\n")
 
     def live(self, seconds: float) -> None:
         """Let every token from now on live this long."""

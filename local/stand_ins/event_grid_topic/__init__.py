@@ -13,11 +13,11 @@ the dead letters.
     records        what was published, delivered and given up
 """
 
-from .destinations import HandshakeFailed, StorageQueue, Webhook
-from .records import DeadLetter, DeliveryRecord, PublishedRecord
-from .schemas import Schema
-from .subscriptions import RetryPolicy, Subscription
-from .topic import EventGridTopic
+from local.stand_ins.event_grid_topic.destinations import HandshakeFailed, StorageQueue, Webhook
+from local.stand_ins.event_grid_topic.records import DeadLetter, DeliveryRecord, PublishedRecord
+from local.stand_ins.event_grid_topic.schemas import Schema
+from local.stand_ins.event_grid_topic.subscriptions import RetryPolicy, Subscription
+from local.stand_ins.event_grid_topic.topic import EventGridTopic
 
 __all__ = (
     "DeadLetter",

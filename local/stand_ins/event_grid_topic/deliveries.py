@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .destinations import Attempt
-from .records import DeadLetter, DeliveryRecord
-from .schemas import NotConvertible, Schema, converted, schema_of, type_of
-from .subscriptions import NEVER_RETRIED, Subscription
+from local.stand_ins.event_grid_topic.destinations import Attempt
+from local.stand_ins.event_grid_topic.records import DeadLetter, DeliveryRecord
+from local.stand_ins.event_grid_topic.schemas import NotConvertible, Schema, converted, schema_of, type_of
+from local.stand_ins.event_grid_topic.subscriptions import NEVER_RETRIED, Subscription
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from .schemas import CLOUD_EVENT, Schema, schema_of
+from local.stand_ins.event_grid_topic.schemas import CLOUD_EVENT, Schema, schema_of
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueServiceClient

@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .schemas import Schema, type_of
+from local.stand_ins.event_grid_topic.schemas import Schema, type_of
 
 if TYPE_CHECKING:
-    from .destinations import StorageQueue, Webhook
+    from local.stand_ins.event_grid_topic.destinations import StorageQueue, Webhook
 
 SCHEDULE = (10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0, 21600.0)
 """Seconds between attempts (delivery-and-retry), then LAST_WAIT; Event Grid randomises them."""

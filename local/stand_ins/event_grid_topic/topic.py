@@ -9,14 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from local.stand_ins.event_grid_topic.access import NotAllowed, ReadClaims, check_access, unsigned_claims
+from local.stand_ins.event_grid_topic.deliveries import REMEMBERED, Deliveries
+from local.stand_ins.event_grid_topic.destinations import Webhook
+from local.stand_ins.event_grid_topic.records import DeadLetter, DeliveryRecord, PublishedRecord
+from local.stand_ins.event_grid_topic.schemas import InvalidBody, Schema, read_published, type_of
+from local.stand_ins.event_grid_topic.subscriptions import RetryPolicy, Subscription
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
-
-from .access import NotAllowed, ReadClaims, check_access, unsigned_claims
-from .deliveries import REMEMBERED, Deliveries
-from .destinations import Webhook
-from .records import DeadLetter, DeliveryRecord, PublishedRecord
-from .schemas import InvalidBody, Schema, read_published, type_of
-from .subscriptions import RetryPolicy, Subscription
 
 PATH = "/api/events"
 API_VERSION = "2018-01-01"

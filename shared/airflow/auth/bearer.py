@@ -32,5 +32,4 @@ class SecretBearer(CachedHeader):
     def fetch(self, refused: str | None) -> Fetched[str]:
         """Read the token; past what is held where it was refused. The vault's own cache bounds its age."""
         read = self._secrets.get if refused is None else self._secrets.refresh
-        # A secret that was pasted with its line's end would be no header.
-        return self.lease(f"Bearer {read(self._name_of_secret).strip()}", self.clock() + OPAQUE_LIFE)
+        return self.lease(f"Bearer {read(self._name_of_secret)}", self.clock() + OPAQUE_LIFE)

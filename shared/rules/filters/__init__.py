@@ -1,6 +1,7 @@
 """Event Grid's advanced filters, with `all`, `any` and `not` around them.
 
 fields          the values that filters ask for, and their keys
+key_spelling    keys spelt as in templates
 operators       the operators, as a table
 comparisons     one comparison of the file to a condition
 conditions      conditions on an event

@@ -1,12 +1,13 @@
 """Conditions on an event: Event Grid's comparisons, and `all`, `any` and `not` over them."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from shared.event.members import shown
-from shared.rules.filters.fields import MISSING, Fields, Found, Key, nearby_name
+from shared.rules.filters.fields import MISSING, Fields, Found, Key, nearby_name, opening_problem
 from shared.rules.filters.operators import (
     Compares,
     Operand,
@@ -71,9 +72,14 @@ class Comparison:
         if self._judge(found):
             return None
         if found is not MISSING:
-            return f"{self}: saw {shown(found)}"
+            hint = "; in Unicode's form NFC the two are the same text" if self._differs_in_form(found) else ""
+            return f"{self}: saw {shown(found)}{hint}"
         near = nearby_name(self.key, fields.event)
-        hint = "" if near is None else f" (there is {shown(near)}: letter case matters inside data)"
+        same = near is not None and near.lower() in {name.lower() for name in self.key.path}
+        what = "letter case matters" if same else "Unicode's normal form matters"
+        hint = "" if near is None else f" (there is {shown(near)}: {what} inside data)"
+        problem = opening_problem(self.key, fields.event)
+        hint = hint if problem is None else f" ({problem})"
         return f"{self}: {self.key.text} is missing{hint}"
 
     def __str__(self) -> str:
@@ -94,6 +100,15 @@ class Comparison:
         else:
             hit = self._hits(found)
         return hit is not operator.negative
+
+    def _differs_in_form(self, found: Found) -> bool:
+        """Tell whether a text fails only because one is in Unicode's form NFD and the other in NFC."""
+        if not isinstance(found, str) or found.isascii() or self.operator.negative:
+            return False
+        wanted = tuple(_nfc(value) if isinstance(value, str) else value for value in self.wanted)
+        return self.operator.compares is Compares.STRINGS and self.operator.hits(
+            _nfc(found.casefold()), wanted
+        )
 
     def _hits(self, value: Json) -> bool:
         compares = self.operator.compares
@@ -168,6 +183,10 @@ class Not:
 
     def __str__(self) -> str:
         return f"not ({self.condition})"
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _word(value: Json) -> str:

@@ -74,7 +74,7 @@ def _against(first: Condition, second: Condition) -> str | None:
         return f"`{first}` and `{second}` never hold together"
     if not (isinstance(first, Comparison) and isinstance(second, Comparison)):
         return None
-    if (first.key.room, first.key.path) != (second.key.room, second.key.path):
+    if first.key.place != second.key.place:
         return None
     if (_is_empty(first) and _needs_a_value(second)) or (_is_empty(second) and _needs_a_value(first)):
         return f"`{first}` and `{second}` never hold together: the key is missing or it is not"

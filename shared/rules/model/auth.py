@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from shared.rules.model.base import StrictModel, Text
-from shared.values.urls import SETTING, check_address
+from shared.values.app_settings import setting_names
+from shared.values.urls import check_address
 
 AUTHORIZATION: Final = "Authorization"
 """The one header that Airflow itself reads."""
@@ -226,7 +227,7 @@ class AwsAuth(_Auth):
     @classmethod
     def _form(cls, text: str, info: ValidationInfo) -> str:
         pattern, example = _AWS_FORMS[info.field_name or ""]
-        if not SETTING.search(text) and not re.fullmatch(pattern, text):
+        if not setting_names(text) and not re.fullmatch(pattern, text):
             raise ValueError(f"`{info.field_name}` must be like {example}, not `{text}`")
         return text
 
@@ -296,7 +297,7 @@ def check_auths(auths: tuple[Auth, ...], *, api: str, url: str) -> None:
 def _check_aws(auths: tuple[Auth, ...], url: str) -> None:
     if len(auths) > 1:
         raise ValueError("`kind: aws` stands alone: it signs requests to AWS, which no proxy of yours sees")
-    if SETTING.search(url):
+    if setting_names(url):
         return
     parts = urlsplit(url)
     if parts.path.strip("/") or _MWAA_WEB_SERVER.search(parts.hostname or ""):

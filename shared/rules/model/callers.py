@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from shared.rules.model.base import StrictModel, Text
-from shared.values.urls import SETTING
+from shared.values.app_settings import setting_names
 
 RATE: Final = r"^[1-9][0-9]{0,5}/(s|m|h)$"
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -87,7 +87,7 @@ class CallerSpec(StrictModel):
     @field_validator("app_id", "object_id", "group")
     @classmethod
     def _guid(cls, value: str | None) -> str | None:
-        if value is None or SETTING.search(value):
+        if value is None or setting_names(value):
             return value
         if not _GUID.fullmatch(value):
             raise ValueError("must be a GUID, as in 00000000-0000-0000-0000-000000000000")

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.rules.model.auth import Auth, Auths, AwsAuth, check_auths, needs_vault
 from shared.rules.model.base import StrictModel, Text
-from shared.values.urls import check_address
+from shared.values.urls import check_address, check_airflow_path
 
 
 class Connection(StrictModel):
@@ -50,6 +50,7 @@ class Connection(StrictModel):
     @field_validator("url")
     @classmethod
     def _address(cls, url: str, info: ValidationInfo) -> str:
+        check_airflow_path(url, name="url")
         check_address(
             url,
             name="url",

@@ -6,7 +6,7 @@ from shared.rules.model.base import StrictModel, Text
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.connection import Connection
 from shared.rules.model.rule import RuleSpec
-from shared.values.urls import SETTING
+from shared.values.urls import check_vault_address
 
 
 class RulesFile(StrictModel):
@@ -30,6 +30,5 @@ class RulesFile(StrictModel):
     @classmethod
     def _vault_addresses(cls, vaults: dict[str, str]) -> dict[str, str]:
         for name, url in vaults.items():
-            if not SETTING.search(url) and not url.startswith("https://"):
-                raise ValueError(f"`{name}` must begin with https://, as in https://<vault>.vault.azure.net")
+            check_vault_address(url, name=name)
         return vaults

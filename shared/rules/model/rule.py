@@ -10,9 +10,10 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.rules.model.base import StrictModel, Text
 from shared.runs.ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
+from shared.values.dag_ids import PATTERN, dag_id_problem
+from shared.values.wording import shown
 
 RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
-DAG_ID: Final = r"^[A-Za-z0-9_.~-]{1,250}$"
 DURATION: Final = r"^[1-9][0-9]{0,5}(s|m|h)$"
 LONGEST_AGE: Final = 168 * 3_600
 """Seconds of the greatest `max_age`: a week."""
@@ -89,7 +90,11 @@ class Start(StrictModel):
     connection: Text | None = Field(
         default=None, description="The name of a connection; may be left out where there is only one."
     )
-    dag: str = Field(pattern=DAG_ID, description="The DAG to run.", examples=["smoke_tests"])
+    dag: str = Field(
+        description="The DAG to run.",
+        examples=["smoke_tests"],
+        json_schema_extra={"pattern": PATTERN},
+    )
     conf: dict[str, Any] = Field(
         default_factory=dict,
         description="The run's conf. Texts are Jinja templates; one that is a single {{ expression }} keeps "
@@ -107,6 +112,14 @@ class Start(StrictModel):
     run_after: Text | None = Field(
         default=None, description="A template for the earliest start of the run, RFC 3339."
     )
+
+    @field_validator("dag")
+    @classmethod
+    def _dag_id(cls, dag: str) -> str:
+        problem = dag_id_problem(dag)
+        if problem is not None:
+            raise ValueError(f"{shown(dag)} is not allowed here (the DAG to run): {problem}")
+        return dag
 
     @field_validator("conf")
     @classmethod

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from shared.errors import TemplateError
+from shared.errors import TemplateError, UnusableValue
 from shared.rules.templates.scope import MISSING, member, missing_message
+from shared.values.base64_text import text_from_base64
 from shared.values.json_text import Json
 from shared.values.reserved_keys import without_reserved_keys
 from shared.values.storable import MAX_TEXT, to_text
@@ -124,6 +125,16 @@ def string(value: object) -> str:
     return to_text(value)
 
 
+def from_base64(value: object) -> str:
+    """Give the text that is in a Base64 text, as in `{{ (data.body | from_base64 | from_json).speed }}`."""
+    if not isinstance(value, str):
+        raise TemplateError(f"`from_base64` needs text, not {_kind(value)}")
+    try:
+        return text_from_base64(value)
+    except UnusableValue as error:
+        raise TemplateError(f"`from_base64`: {error}") from error
+
+
 def from_json(value: object) -> Json:
     """Give the value that a JSON text stands for, as in `{{ (data.payload | from_json).name }}`."""
     if not isinstance(value, str):
@@ -170,13 +181,18 @@ def format_time(value: object, pattern: str) -> str:
     """Give a time, in UTC, after a pattern of Python's `strftime`."""
     if not _TIME_DIRECTIVES.fullmatch(pattern):
         raise TemplateError(f"`format_time`: `{pattern[:60]}` is not a pattern; as in '%Y-%m-%dT%H:%M:%SZ'")
-    return read_time(value).strftime(pattern)
+    time = read_time(value)
+    # strftime of the C library writes year 1 as `1`, and only some libraries have a way to write `0001`
+    return time.strftime(
+        re.sub(r"%(.)", lambda each: f"{time.year:04}" if each[1] == "Y" else each[0], pattern)
+    )
 
 
 FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "first": first,
     "float": number,
     "format_time": format_time,
+    "from_base64": from_base64,
     "from_json": from_json,
     "hash": digest,
     "int": integer,

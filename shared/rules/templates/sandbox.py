@@ -229,7 +229,7 @@ def _word_problem(kind: str, name: str, known: set[str]) -> str | None:
 def _name_problem(name: str, names: frozenset[str], optional: bool) -> str | None:  # noqa: FBT001 - as `_problem`
     if name in names:
         return None
-    if name in BURST_NAMES:
+    if name in BURST_NAMES - NAMES:
         return f"`{name}` is there only in a rule with `coalesce`, and not in its `by`; one event is `event`"
     extension = name.isascii() and name.isalnum() and name == name.lower()
     if optional and extension:

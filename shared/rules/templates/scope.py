@@ -100,6 +100,8 @@ def member(value: object, name: object) -> object:
         name: A key, an index (also as the digits of a dotted path) or a slice.
     """
     if isinstance(value, Mapping):
+        if isinstance(name, int) and not isinstance(name, bool):
+            name = str(name)  # JSON's keys are text: Jinja reads the 0 of `data.0` as a number
         return value.get(name, MISSING) if isinstance(name, str) else MISSING
     if isinstance(value, (list, tuple, str)):
         if isinstance(name, str) and name.isascii() and name.isdigit() and not isinstance(value, str):
@@ -123,6 +125,8 @@ def missing_message(value: object, name: object, *, of: str = "") -> str:
     """Say that `value` has no member `name`, and what it has; names alone, never the event's values."""
     owner = f"`{of}`" if of else "the value"
     if isinstance(value, Mapping):
+        if not isinstance(name, str) and str(name) in value:
+            return f"{owner} has a member `{str(name)[:60]}`, whose name is text: write it in quotes"
         names = [str(known)[:40] for known in value]
         has = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004 - a line's worth
         return (

@@ -92,7 +92,7 @@ def test_keys_of_both_schemas_serve_both(name: str, attribute: str, key: str) ->
         ("Data.sha", "9fceb02"),
         ("data.SHA", MISSING),
         ("data.sha.x", MISSING),
-        ("data.parts.0", MISSING),
+        ('data.parts."0"', MISSING),
         ("data.nothing.x", MISSING),
         ('data.claims."http://example.com/name"', "Ada"),
         ("data.claims.'http://example.com/name'", "Ada"),
@@ -330,6 +330,19 @@ def test_a_failure_of_not_says_what_holds() -> None:
     assert failure(fields, {"not": {"any": [holds_here, {"not": {"not": holds_here}}]}}) == (
         "not (any of (data.k StringIn [a]; not (not (data.k StringIn [a]))))"
     )
+
+
+def test_a_failure_tells_normal_forms_apart() -> None:
+    """Two texts that look alike differ in Unicode's normal form: said for values and names inside data."""
+    composed, decomposed = "M\u00fcller", "Mu\u0308ller"
+    for written, seen in ((composed, decomposed), (decomposed, composed)):
+        fields = fields_with({seen: seen, "k": seen})
+        for operator in ("StringIn", "StringContains", "StringBeginsWith", "StringEndsWith"):
+            said = failure(fields, comparison(operator, "data.k", written.upper()))
+            assert said.endswith("; in Unicode's form NFC the two are the same text"), said
+        missing = failure(fields, comparison("StringIn", f"data.{written}", "x"))
+        assert missing.endswith("Unicode's normal form matters inside data)"), missing
+        assert failure(fields, comparison("StringIn", "data.k", "Meyer")).endswith(f'saw "{seen}"')
 
 
 def test_a_failure_is_short_whatever_it_saw() -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import math
-import subprocess
+import re
 import sys
 import time
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local.processes import programs
 from shared.errors import TemplateError, UnusableValue
 from shared.event import Event
 from shared.event.app_facts import AppFacts
@@ -356,7 +357,7 @@ def test_plain_paths_do_not_import_jinja() -> None:
         "c('{{ data.url }}'); c('a {{ app.site }} b'); c('text');"
         "assert 'jinja2' not in sys.modules; c('{{ 1 + 1 }}'); assert 'jinja2' in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    programs.run([sys.executable, "-c", script], check=True)
 
 
 PATHS = st.lists(
@@ -418,3 +419,30 @@ def test_any_source_compiles_or_is_a_template_error(source: str) -> None:
         return
     with contextlib.suppress(TemplateError):
         template.render(SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ data.0 }}", "zero"),
+        ("{{ data[0] }}", "zero"),
+        ("{{ data['0'] }}", "zero"),
+        ("{{ data.list.0 }}", "first"),
+        ("{{ data.10.20 }}", "deep"),
+        ("{{ data[-1] }}", "minus"),
+        ("{{ data.5 | default('none') }}", "none"),
+    ],
+)
+def test_a_member_whose_name_is_a_number_is_found(source: str, expected: str) -> None:
+    """JSON's names are text, and Jinja reads the digits of a path as a number: both name one member."""
+    data = {"0": "zero", "list": ["first"], "10": {"20": "deep"}, "-1": "minus"}
+    assert compile_template(source).render({"data": data}) == expected
+
+
+@pytest.mark.parametrize("source", ["{{ data.7 }}", "{{ data[7] }}", "{{ data['7'] }}", "{{ data[0.5] }}"])
+def test_a_missing_member_is_never_suggested_as_itself(source: str) -> None:
+    """A message that names what is missing does not name the same thing as what was meant."""
+    with pytest.raises(TemplateError) as caught:
+        compile_template(source).render({"data": {"0": 1, "0.5": 2}})
+    missing = re.search(r"no member `([^`]+)`", str(caught.value))
+    assert missing is None or f"did you mean `{missing[1]}`" not in str(caught.value)

@@ -1,0 +1,90 @@
+"""Scalars of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema) as JSON.
+
+So `no`, `on`, `1_000`, `12:30` and `2026-03-01` are texts, as editors show them, and `010` is ten. What JSON
+cannot hold (infinity, NaN, a double's overflow) is refused: a text in its place would look like a number.
+"""
+
+import math
+import re
+from typing import Final
+
+from shared.values.json_text import ExactFloat, Json
+
+MAX_DIGITS: Final = 400
+"""Characters of a number."""
+
+_NULL: Final = re.compile(r"~|null|Null|NULL|")
+_BOOLEAN: Final = {
+    word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
+}
+_INTEGERS: Final = (
+    (re.compile(r"[-+]?([0-9]+)"), 10),
+    (re.compile(r"0o([0-7]+)"), 8),
+    (re.compile(r"0x([0-9a-fA-F]+)"), 16),
+)
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_IN_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_FIRST: Final = frozenset({"", *"+-.0123456789~nNtTfF"})
+"""What everything but text begins with."""
+
+_TYPES: Final = {"int": int, "float": ExactFloat, "bool": bool, "null": type(None), "str": str, "!": str}
+_MAX_SHOWN: Final = 60
+
+
+def plain_scalar(text: str) -> Json:
+    """Return the value of a scalar without quotes and without a tag.
+
+    Raises:
+        ValueError: It is a number that JSON cannot hold.
+    """
+    if text[:1] not in _FIRST:  # most scalars are texts
+        return text
+    if _NULL.fullmatch(text):
+        return None
+    if text in _BOOLEAN:
+        return _BOOLEAN[text]
+    for pattern, base in _INTEGERS:
+        match = pattern.fullmatch(text)
+        if match is not None:
+            number = int(_bounded(match[1]), base)
+            return -number if text.startswith("-") else number
+    if _FLOAT.fullmatch(text) or _NOT_IN_JSON.fullmatch(text):
+        return _decimal(text)
+    return text
+
+
+def tagged_scalar(text: str, tag: str) -> Json:
+    """Return the value of a scalar with a tag of the core schema, or with `!`, which means text.
+
+    Args:
+        text: The scalar.
+        tag: The tag, without `tag:yaml.org,2002:`.
+
+    Raises:
+        ValueError: The tag is another one, or does not go with the text.
+    """
+    wanted = _TYPES.get(tag)
+    if wanted is None:
+        raise ValueError(f"the YAML tag `{tag}` is not available; write plain values")
+    if wanted is str:
+        return text
+    value = _decimal(text) if tag == "float" and _FLOAT.fullmatch(text) else plain_scalar(text)
+    if type(value) is not wanted:
+        raise ValueError(f"`{text[:_MAX_SHOWN]}` does not go with the YAML tag `!!{tag}`; leave the tag out")
+    return value
+
+
+def _decimal(text: str) -> ExactFloat:
+    number = None if _NOT_IN_JSON.fullmatch(text) else ExactFloat(_bounded(text))
+    if number is None or not math.isfinite(number):
+        raise ValueError(f"`{text}` is not a number that JSON can hold; if it is text, write it in quotes")
+    return number
+
+
+def _bounded(digits: str) -> str:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(
+            f"a number has at most {MAX_DIGITS} characters, and this one has {len(digits):,}; if it is text, "
+            "write it in quotes"
+        )
+    return digits

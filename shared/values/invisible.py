@@ -1,0 +1,92 @@
+"""Characters that nobody sees: cut off the ends of pasted values, and named where they stand inside text.
+
+Unicode calls them blanks, controls, formats and default ignorables (https://www.unicode.org/reports/tr44/).
+Some are orthography: Persian and the Indic scripts join letters with them, emoji are made with them.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+_BLANKS: Final = "\u00a0\u1680\u2000-\u200a\u202f\u205f"
+_CONTROLS: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029"
+_FORMATS: Final = (
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_IGNORABLE: Final = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0"
+_JOINERS: Final = "\u200c\u200d\u3000"
+_SELECTORS: Final = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_FIRST_SCRIPT_WITH_JOINERS: Final = "\u0590"
+
+_INVISIBLE: Final = re.compile(f"[{_BLANKS}{_CONTROLS}{_FORMATS}{_IGNORABLE}{_JOINERS}{_SELECTORS}]")
+_SELECTOR: Final = re.compile(f"[{_SELECTORS}]")
+_JOINER: Final = re.compile(f"[{_JOINERS}]")
+_LINES: Final = frozenset("\t\n\r")
+_NAMES: Final = {
+    "\t": "TAB",
+    "\n": "LINE FEED",
+    "\r": "CARRIAGE RETURN",
+    "\x00": "NULL",
+    "\x1b": "ESCAPE",
+    "\x7f": "DELETE",
+    "\x85": "NEXT LINE",
+}
+"""What Unicode's own table calls only `<control>`."""
+
+
+def trimmed(text: str) -> str:
+    """Return a value without the blanks, line ends and invisible characters at its ends.
+
+    It is the one function for every value of an application setting and of Key Vault: people paste them,
+    and files and shells add a line end or a byte order mark.
+    """
+    start, end = 0, len(text)
+    while start < end and _is_end(text[start]):
+        start += 1
+    while start < end and _is_end(text[end - 1]) and not _is_orthography(text, end - 1):
+        end -= 1
+    return text[start:end]
+
+
+def invisible_in(text: str, *, lines: bool = False) -> str | None:
+    """Return the first invisible character of a text, or None where there is none.
+
+    A joiner, an ideographic space and a variation selector between two characters of a script or of emoji
+    beyond Latin, Greek and Cyrillic is orthography and no mistake.
+
+    Args:
+        text: The text.
+        lines: Whether tabs and line ends are allowed, as in a template of several lines.
+    """
+    for match in _INVISIBLE.finditer(text):
+        character = match.group()
+        if lines and character in _LINES:
+            continue
+        if not _is_orthography(text, match.start()):
+            return character
+    return None
+
+
+def without_invisible(text: str) -> str:
+    """Return a text with plain blanks for its other blanks, none at its ends, and nothing else invisible."""
+    return _INVISIBLE.sub(lambda match: " " if match.group().isspace() else "", trimmed(text))
+
+
+def named(character: str) -> str:
+    """Return a character's code point and name, as in `U+200B ZERO WIDTH SPACE`."""
+    name = _NAMES.get(character) or unicodedata.name(character, "")
+    return f"U+{ord(character):04X} {name}".rstrip()
+
+
+def _is_end(character: str) -> bool:
+    return character.isspace() or _INVISIBLE.match(character) is not None
+
+
+def _is_orthography(text: str, at: int) -> bool:
+    before, after = text[max(at - 1, 0) : at], text[at + 1 : at + 2]
+    if _SELECTOR.match(text[at]):  # it chooses the form of the character before it
+        return before >= _FIRST_SCRIPT_WITH_JOINERS and not _is_end(before)
+    if _JOINER.match(text[at]) is None:
+        return False
+    return all(side >= _FIRST_SCRIPT_WITH_JOINERS for side in (before, after)) and not _is_end(after)

@@ -1,0 +1,91 @@
+"""Keys that are spelt as in templates: a mistake each, with the spelling that leads to the same value."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.rules.filters import FilterError, compile_filter, parse_key
+from shared.rules.filters.key_spelling import joined
+
+NAMES = st.lists(st.text(min_size=1, max_size=8).filter(lambda name: name == name.strip()), max_size=4)
+
+
+def refusal(key: str) -> str:
+    """Return what is said of a key."""
+    with pytest.raises(FilterError) as caught:
+        compile_filter({"operatorType": "IsNotNull", "key": key})
+    [(path, message)] = caught.value.problems
+    assert path == ("key",)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("key", "write"),
+    [
+        ("data['n']", "write data.n"),
+        ('data["n"]', "write data.n"),
+        ("data[n]", "write data.n"),
+        ("data.a['b'].c", "write data.a.b.c"),
+        ("data['a.b']", 'write data."a.b"'),
+        ("data['a b']", "write data.a b"),
+        ("{{ data.n }}", "write data.n"),
+        ("{{data['n']}}", "write data.n"),
+        ("data.n | lower", "write data.n, without the template's filter"),
+        ("event['data']['n']", "write data.n"),
+        ("event.data.n", "write data.n"),
+        ("event.type", "write type"),
+        ("extensions.tenant", "write tenant"),
+        ("$.data.n", "write data.n"),
+        ("$['data']['n']", "write data.n"),
+        ("data.tags[0]", 'write data.tags (a member that is named `0` stands in quotes: data.tags."0")'),
+        ("data.tags.0", "write data.tags (a member"),
+        ("data.tags[-1]", "write data.tags (a member"),
+        ("data[0]", "write data (a member"),
+        ("data.tags[*]", "looks at every value of a list; write data.tags"),
+        ("data.tags[]", "looks at every value of a list; write data.tags"),
+        ("data.a[0].b", "cannot look into objects in a list; write data.a (a member"),
+        ("data.a[*].b", "cannot look into objects in a list; write data.a"),
+        ("data.get('n')", "names joined by dots"),
+        ("data.n()", "names joined by dots"),
+        ("data. n", "names joined by dots"),
+        ("[0]", "names joined by dots"),
+        ("data['']", "names joined by dots"),
+        ("${data.n}", "names joined by dots"),
+    ],
+)
+def test_another_spelling_is_a_mistake_with_the_right_one(key: str, write: str) -> None:
+    """The message has the key to write, where there is one."""
+    assert write in refusal(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ('data."0"', ("0",)),
+        ("data.'a[0]'", ("a[0]",)),
+        ('data."{{ x }}"', ("{{ x }}",)),
+        ('data." n "', (" n ",)),
+        ("data.First Name", ("First Name",)),
+        ("data.$type", ("$type",)),
+        ("data.@odata", ("@odata",)),
+        ("data.x-y_z", ("x-y_z",)),
+        ("data.a1", ("a1",)),
+    ],
+)
+def test_a_name_in_quotes_is_taken_as_it_stands(key: str, path: tuple[str, ...]) -> None:
+    """What would be a mistake without quotes is a name with them; other names need none."""
+    assert parse_key(key).path == path
+
+
+@given(names=NAMES)
+def test_the_spelling_that_is_shown_leads_along_the_names(names: list[str]) -> None:
+    """Whatever the names are, the key that a message shows means them."""
+    assert parse_key(joined(["data", *names])).path == tuple(names)
+
+
+@given(names=NAMES.filter(bool), quote=st.sampled_from("'\""))
+def test_brackets_are_never_part_of_a_name_in_silence(names: list[str], quote: str) -> None:
+    """A path in brackets is refused, with the right key where no name has a quote or a bracket in it."""
+    message = refusal("data" + "".join(f"[{quote}{name}{quote}]" for name in names))
+    if not any(set(name) & set("[]'\"{}|") for name in names):
+        assert message.endswith(f"write {joined(['data', *names])}")
