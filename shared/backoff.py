@@ -5,6 +5,7 @@ interval from zero up, so that many instances that failed together do not come b
 """
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,11 @@ from typing import Final
 
 LONGEST_RETRY_AFTER: Final = 86_400.0
 """Seconds; a server that asks for more than a day is not believed."""
+_HEADER_READ: Final = 400
+"""Characters of a header that are read."""
+_SECONDS: Final = re.compile(
+    r"\s*[\"']?\s*\+?([0-9]{1,300}(?:\.[0-9]{0,300})?)\s*(?:s|secs?|seconds?)?\s*[\"']?\s*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +48,30 @@ class Backoff:
 
 
 def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> float | None:
-    """Read a `Retry-After` header (RFC 9110 section 10.2.3), seconds or a date; None where unreadable."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:12]), LONGEST_RETRY_AFTER)
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return min(max((when - now()).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+    """Read a `Retry-After` header as servers send it; None where it says nothing that can be read.
+
+    RFC 9110 section 10.2.3 knows whole seconds and an HTTP date. Servers also send fractions, a unit, an ISO
+    8601 date, and several values where each proxy adds its own: the longest is taken.
+
+    Args:
+        header: The header's value.
+        now: Gives the time of day, with a time zone.
+    """
+    text = (header or "")[:_HEADER_READ].strip()
+    wishes = [float(found[1]) for part in text.split(",") if (found := _SECONDS.fullmatch(part))]
+    if not wishes:
+        when = _date(text.strip(' "'))
+        if when is None:
+            return None
+        wishes = [(when - now()).total_seconds()]
+    return min(max(*wishes, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _date(text: str) -> datetime | None:
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            when = read(text)
+            return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, TypeError, OverflowError, IndexError):  # of no form, or of no calendar
+            continue
+    return None

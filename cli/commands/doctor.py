@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SHOWN: Final = ("iss", "aud", "tid", "oid", "appid", "azp", "sub", "idtyp", "roles", "scp")
 """The claims that are shown: who, for whom, and which roles. They identify, and open nothing."""
 
-_ALLOWED: Final = {400, 422}
 _SECONDS: Final = 20.0
 
 
@@ -147,7 +146,9 @@ class Examination:
             return str(error)
 
     def _ask(self, client: "AirflowClient", *, without_roles: bool) -> Iterator[str]:
-        """Ask the Airflow whether runs of each DAG may be started."""
+        """Ask the Airflow whether runs of each DAG may be started: where its refusal is of the body alone."""
+        from shared.airflow.failure_table import AnswerClass, classify  # noqa: PLC0415 - only this command's work
+
         dags = {
             rule.spec.start.dag: None
             for rule in self.rules.rules
@@ -159,7 +160,7 @@ class Examination:
             except CredentialError as error:
                 yield self._problem(str(error))
                 return
-            if answer.sent and answer.status in _ALLOWED:
+            if classify(answer).answer_class is AnswerClass.REJECTED and answer.sent:
                 yield f"Airflow: runs of DAG {dag} may be started"
             else:
                 yield self._problem(refusal_in_words(answer, dag, without_roles=without_roles))

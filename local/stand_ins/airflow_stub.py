@@ -69,6 +69,7 @@ class AirflowStub(LoopbackServer):
         params: The params of DAGs, by name, each with its default (`value`) and its JSON Schema (`schema`).
         users: Names and passwords for `/auth/token`.
         peak: The most requests that were in flight at once.
+        expose_stacktrace: Whether a 409 quotes the database's words, as with `[api] expose_stacktrace`.
         latency: Seconds that each request under `/api/v2/dags` takes.
     """
 
@@ -89,6 +90,7 @@ class AirflowStub(LoopbackServer):
         self.run_types: dict[str, list[Json]] = {}
         self.params: dict[str, JsonObject] = {}
         self.users = {"updraft": "made-up-password"}
+        self.expose_stacktrace = False
         self.latency = 0.0
         self.peak = 0
         self._in_flight = 0
@@ -103,6 +105,8 @@ class AirflowStub(LoopbackServer):
                 return Reply(200, {"version": VERSION, "git_version": None})
             if request.path == "/api/v2/monitor/health":
                 return Reply(200, {"metadatabase": {"status": "healthy"}, "scheduler": {"status": "healthy"}})
+            if not request.path.startswith("/api/v2/"):
+                return _elsewhere(request)
             time.sleep(self.latency)
             return self._refused_token(request) or self._dags(request)
 
@@ -168,11 +172,11 @@ class AirflowStub(LoopbackServer):
                 if names[0] in self.forbidden:
                     return Reply(403, {"detail": "Forbidden"})
                 return answer(request, *names)
-        return Reply(405, {"detail": "Method Not Allowed"})
+        return _elsewhere(request)
 
     def _dag(self, request: Request, dag_id: str) -> Reply:
         if not self._has(dag_id):
-            return Reply(404, {"detail": f"Dag with id {dag_id} was not found"})
+            return Reply(404, {"detail": f"Dag with id: {dag_id} was not found"})
         dag: JsonObject = {
             "dag_id": dag_id,
             "is_paused": dag_id in self.paused,
@@ -223,10 +227,19 @@ class AirflowStub(LoopbackServer):
         if not self._has(dag_id):
             return Reply(404, {"detail": f"Dag with dag_id: '{dag_id}' not found"})
         run_id = str(body.get("dag_run_id") or f"manual__{datetime.now(UTC).isoformat()}")
-        if not RUN_ID.match(run_id) or ".." in run_id or run_id.startswith(RESERVED_RUN_IDS):
-            text = f"The run_id provided '{run_id}' does not match regex pattern '{RUN_ID.pattern}'"
-            return Reply(400, {"detail": text})
+        if why := self._why_not(dag_id, run_id):
+            return Reply(400, {"detail": why})
         return self._create(dag_id, run_id, body)
+
+    def _why_not(self, dag_id: str, run_id: str) -> str:
+        """Return why Airflow refuses a run of a DAG that it knows; empty where it does not."""
+        if dag_id in self.broken:
+            return f"Dag with dag_id: '{dag_id}' has import errors and cannot be triggered"
+        if "manual" not in self.run_types.get(dag_id, ["manual"]):
+            return f"Dag with dag_id: '{dag_id}' does not allow manual runs"
+        if not RUN_ID.match(run_id) or ".." in run_id or run_id.startswith(RESERVED_RUN_IDS):
+            return f"The run_id provided '{run_id}' does not match regex pattern '{RUN_ID.pattern}'"
+        return ""
 
     def _create(self, dag_id: str, run_id: str, body: JsonObject) -> Reply:
         date = body["logical_date"]
@@ -235,37 +248,71 @@ class AirflowStub(LoopbackServer):
                 known == dag_id and run["logical_date"] == date for (known, _), run in self.runs.items()
             )
             if (dag_id, run_id) in self.runs or same_date:
-                return Reply(409, _UNIQUE)
+                return Reply(
+                    409, self._unique(dag_id, run_id, None if (dag_id, run_id) in self.runs else date)
+                )
             run: JsonObject = {
                 "dag_run_id": run_id,
                 "dag_id": dag_id,
                 "dag_display_name": dag_id,
                 "dag_versions": [],
+                "bundle_version": None,
                 "logical_date": date,
                 "queued_at": datetime.now(UTC).isoformat(),
+                "start_date": None,
+                "end_date": None,
+                "duration": None,
+                "data_interval_start": date,
+                "data_interval_end": date,
+                "last_scheduling_decision": None,
                 "run_after": body.get("run_after") or datetime.now(UTC).isoformat(),
                 "run_type": "manual",
                 "state": "queued",
                 "triggered_by": "rest_api",
+                "triggering_user_name": "updraft",
+                "partition_key": None,
+                "partition_date": None,
                 "conf": body.get("conf") or {},
                 "note": body.get("note"),
             }
             self.runs[dag_id, run_id] = run
         return Reply(200, run)
 
+    def _unique(self, dag_id: str, run_id: str, date: Json) -> JsonObject:
+        """Return Airflow's error for a second run with this id, or with this date where there is one."""
+        if not self.expose_stacktrace:
+            return {"detail": _UNIQUE}
+        columns, values = ("dag_id, run_id", run_id) if date is None else ("dag_id, logical_date", date)
+        violated = (
+            'duplicate key value violates unique constraint "dag_run_made_up_key"\n'
+            f"DETAIL:  Key ({columns})=({dag_id}, {values}) already exists.\n"
+        )
+        statement = "INSERT INTO dag_run (dag_id, logical_date, run_id, …) VALUES (%(dag_id)s, …)"
+        return {"detail": _UNIQUE | {"statement": statement, "orig_error": violated}}
+
     def _has(self, dag_id: str) -> bool:
         return self.any_dag or dag_id in self.dags
 
 
 _UNIQUE: Final[JsonObject] = {
-    "detail": {
-        "reason": "Unique constraint violation",
-        "statement": "hidden",
-        "orig_error": "hidden",
-        "message": "Serious error when handling your request. Check logs for more details - you will find it "
-        "in api server when you look for ID made-up",
-    }
+    "reason": "Unique constraint violation",
+    "statement": "hidden",
+    "orig_error": "hidden",
+    "message": "Serious error when handling your request. Check logs for more details - you will find it in "
+    "api server when you look for ID made-up",
 }
+
+
+def _elsewhere(request: Request) -> Reply:
+    """Return what Airflow 3 answers outside its API: its web page takes every other GET."""
+    if request.method != "GET":
+        return Reply(405, {"detail": "Method Not Allowed"})
+    if request.path.startswith("/api/v1/"):
+        text = "/api/v1 has been removed in Airflow 3, please use its upgraded version /api/v2 instead."
+        return Reply(404, {"error": text})
+    if request.path.startswith("/api/"):
+        return Reply(404, {"error": "API route not found"})
+    return Reply(200, "<!DOCTYPE html><html><title>Airflow</title></html>", {"Content-Type": "text/html"})
 
 
 def _problems(body: Json) -> list[Json]:

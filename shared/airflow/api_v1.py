@@ -2,7 +2,8 @@
 
 Where it differs from v2, as observed on Airflow 2.11: a null `logical_date` is refused, and without one the
 run takes the present moment; a run id with characters that it does not allow is answered 500, which would
-look like an outage; there is no `run_after`; and 409 has two meanings, told apart by their words.
+look like an outage; there is no `run_after`; and 409 has two meanings, told apart by whether it quotes the
+run id.
 """
 
 import re
@@ -11,7 +12,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow.response import AirflowResponse, why_unsendable
+from shared.airflow.response import AirflowResponse, Question, why_unsendable
+from shared.airflow.shapes import is_date_conflict
 from shared.airflow.transport import NEWEST, NO_RUN, Transport, segment
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
 """`[scheduler] allowed_run_id_pattern` as it is by default, and the column's width."""
-_CONFLICT: Final = 409
 _MOMENTS: Final = 3
 
 
@@ -31,6 +32,8 @@ class AirflowV1:
         transport: How it is reached.
         clock: Returns monotonic seconds.
     """
+
+    api: Final = "v1"
 
     def __init__(self, transport: Transport, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._transport = transport
@@ -57,11 +60,12 @@ class AirflowV1:
         if request.logical_date is not None:
             body["logical_date"] = request.logical_date
         path = f"/api/v1/dags/{segment(request.dag_id)}/dagRuns"
+        question = Question("start", "v1", request.dag_id, request.dag_run_id)
         deadline = None if within is None else self._clock() + within
         for _ in range(_MOMENTS):
             left = None if deadline is None else deadline - self._clock()
-            answer = self._transport.ask("POST", path, body, dag_run_id=request.dag_run_id, within=left)
-            if request.logical_date is not None or not _means_the_date(answer):
+            answer = self._transport.ask("POST", path, body, question=question, within=left)
+            if request.logical_date is not None or not is_date_conflict(answer):
                 return answer
         return AirflowResponse(
             sent=False, error="other runs of the DAG took the same moment as their logical date, repeatedly"
@@ -74,16 +78,19 @@ class AirflowV1:
         otherwise 400 for its unknown key.
         """
         path = f"/api/v1/dags/{segment(dag_id)}/dagRuns"
-        return self._transport.ask("POST", path, NO_RUN, within=within)
+        question = Question("refusal", "v1", dag_id)
+        return self._transport.ask("POST", path, NO_RUN, question=question, within=within)
 
     def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a run up by its id; arguments and errors as `start_run`."""
         path = f"/api/v1/dags/{segment(dag_id)}/dagRuns/{segment(dag_run_id)}"
-        return self._transport.ask("GET", path, dag_run_id=dag_run_id, within=within)
+        question = Question("run", "v1", dag_id, dag_run_id)
+        return self._transport.ask("GET", path, question=question, within=within)
 
     def get_dag(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a DAG up by its id; arguments and errors as `start_run`."""
-        return self._transport.ask("GET", f"/api/v1/dags/{segment(dag_id)}", within=within)
+        question = Question("dag", "v1", dag_id)
+        return self._transport.ask("GET", f"/api/v1/dags/{segment(dag_id)}", question=question, within=within)
 
     def newest_runs(
         self,
@@ -97,11 +104,13 @@ class AirflowV1:
         Arguments and errors are those of `start_run`.
         """
         query = f"order_by=-id&limit={NEWEST}"
-        return self._transport.ask("GET", f"/api/v1/dags/{segment(dag_id)}/dagRuns?{query}", within=within)
+        path = f"/api/v1/dags/{segment(dag_id)}/dagRuns?{query}"
+        return self._transport.ask("GET", path, question=Question("runs", "v1", dag_id), within=within)
 
     def get(self, path: str, *, within: float | None = None) -> AirflowResponse:
         """Ask for what is at a path below `/api/v1`, already quoted; errors as `start_run`."""
-        return self._transport.ask("GET", f"/api/v1{path}", within=within)
+        question = Question("other", "v1")
+        return self._transport.ask("GET", f"/api/v1{path}", question=question, within=within)
 
 
 def _why_no_run(request: "RunRequest") -> str:
@@ -122,8 +131,3 @@ def _is_moment(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
-
-
-def _means_the_date(answer: AirflowResponse) -> bool:
-    """Tell a 409 for the logical date from one for the run id."""
-    return answer.status == _CONFLICT and "DAGRun logical date:" in answer.message

@@ -4,12 +4,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from shared.airflow.api_v1 import AirflowV1
 from shared.airflow.api_v2 import AirflowV2
+from shared.airflow.failure_table import AnswerClass, classify, forgets_version, needs_version
 from shared.airflow.response import AirflowResponse
+from shared.airflow.shapes import answers, is_error
 from shared.airflow.transport import BODY_LIMIT, AirflowConnection, Transport
+from shared.airflow.version_question import Found, ask_version
 
 if TYPE_CHECKING:
     from shared.airflow.auth.source import TokenSource
@@ -19,14 +22,14 @@ __all__ = ["BODY_LIMIT", "AirflowClient", "AirflowConnection"]
 
 type _Version = AirflowV1 | AirflowV2
 
-_NOT_HERE: Final = {404, 405}
-
 
 class AirflowClient:
     """Asks one Airflow; safe to use from any thread, and made for the life of the process.
 
-    With `api: auto` it asks `/api/v2/version`, then `/api/v1/version`, before its first request, and
-    remembers which one answered; a failure to find out is not remembered.
+    With `api: auto` it asks for the version before its first request, and remembers which API answered; a
+    failure to find out is not remembered. After an answer that is not the wanted one it asks again, once: an
+    Airflow that was upgraded or rolled back is then spoken to as it is now, and a refusal counts only from an
+    Airflow that gives its version.
 
     Args:
         connection: Where Airflow is, which version it speaks, and how long to wait for it.
@@ -35,10 +38,9 @@ class AirflowClient:
 
     def __init__(self, connection: AirflowConnection, tokens: "TokenSource") -> None:
         self._transport = _transport(connection, tokens)
+        self._api = connection.api
         self._lock = threading.Lock()
-        self._version: _Version | None = None
-        if connection.api != "auto":
-            self._version = (AirflowV1 if connection.api == "v1" else AirflowV2)(self._transport)
+        self._version: _Version | None = None if connection.api == "auto" else self._speaking(connection.api)
 
     def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
         """Ask for a DAG run.
@@ -50,7 +52,18 @@ class AirflowClient:
         Raises:
             CredentialError: There is no token to ask with; nothing was sent.
         """
-        return self._ask(lambda version, left: version.start_run(request, within=left), within)
+        started = time.monotonic()
+        answer = self._ask(lambda version, left: version.start_run(request, within=left), within)
+        if answer.status not in {404, 405} or not answer.version or not _is_denied(answer):
+            return answer
+        # An Airflow is there, and its answer does not name the DAG: whether it has the DAG is the last doubt.
+        version = self._version
+        if version is None:  # another thread doubts it, and asks anew
+            return answer
+        dag = version.get_dag(request.dag_id, within=_left(within, started))
+        dag = replace(dag, version=answer.version)
+        missing = classify(dag).answer_class is AnswerClass.MISSING_DAG
+        return _together(answer, dag) if missing else _together(dag, answer)
 
     def try_start(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Ask whether we may start runs of a DAG, without starting one: 400 or 422 means yes."""
@@ -80,50 +93,73 @@ class AirflowClient:
     def _ask(
         self, call: Callable[[_Version, float | None], AirflowResponse], within: float | None
     ) -> AirflowResponse:
-        version = self._version  # read once; it is only ever set from None
-        if version is not None:
-            return call(version, within)
+        version, before = self._version, None  # read once
+        started = time.monotonic()
+        if version is None:
+            before = self._first_version(within)
+            version = self._version
+            if before.mismatch or version is None:
+                return before
+        answer = call(version, _left(within, started))
+        if not answers(answer):
+            if needs_version(answer):
+                answer = self._asked_again(call, version, answer, _left(within, started))
+            elif self._api == "auto" and forgets_version(answer):
+                self._version = None
+        if before is None:
+            return answer
+        return replace(answer, token_seconds=answer.token_seconds + before.token_seconds)
+
+    def _first_version(self, within: float | None) -> AirflowResponse:
+        """Find out which API to speak; returns the answer to that question, which may be a failure.
+
+        The first thread asks, and the others wait for it, each within its own time.
+        """
         started = time.monotonic()
         patience = threading.TIMEOUT_MAX if within is None else min(max(within, 0.0), threading.TIMEOUT_MAX)
         if not self._lock.acquire(timeout=patience):
             return AirflowResponse(
                 sent=False, error="this Airflow is still being asked for its API's version"
             )
-        token_seconds = 0.0
         try:
-            if self._version is None:
-                found = self._find(_left(within, started))
-                if isinstance(found, AirflowResponse):
-                    return found
-                self._version, token_seconds = found
-            version = self._version
+            if self._version is not None:
+                return AirflowResponse()
+            found = ask_version(self._transport, self._api, within=_left(within, started))
+            if not isinstance(found, Found):
+                return _before_the_request(found)
+            if not found.mismatch:
+                self._version = self._speaking(found.api)
+            return found.answer
         finally:
             self._lock.release()
-        answer = call(version, _left(within, started))
-        return replace(answer, token_seconds=answer.token_seconds + token_seconds)
 
-    def _find(self, within: float | None) -> tuple[_Version, float] | AirflowResponse:
-        """Ask which version is spoken; the answer that stood in the way where neither tells.
-
-        With the version come the seconds that the token took, which the first to ask has waited for.
-
-        A redirect, a login page or an unknown path may mean that only the other version is there.
-        """
+    def _asked_again(
+        self,
+        call: Callable[[_Version, float | None], AirflowResponse],
+        version: _Version,
+        answer: AirflowResponse,
+        within: float | None,
+    ) -> AirflowResponse:
+        """Ask who is there now, and return what an answer means with that; speak the other API if need be."""
         started = time.monotonic()
-        first = self._transport.ask("GET", "/api/v2/version", within=within)
-        if _tells_version(first):
-            return AirflowV2(self._transport), first.token_seconds
-        if not _is_elsewhere(first):
-            return _before_the_request(first)
-        second = self._transport.ask("GET", "/api/v1/version", within=_left(within, started))
-        if _tells_version(second):
-            return AirflowV1(self._transport), first.token_seconds + second.token_seconds
-        if not _is_elsewhere(second):
-            return _before_the_request(second)
-        if first.status in _NOT_HERE and second.status in _NOT_HERE:
-            text = "neither /api/v2/version nor /api/v1/version is there: check the connection's url"
-            return AirflowResponse(status=404, text=text, seconds=first.seconds + second.seconds)
-        return second if first.status in _NOT_HERE else first
+        found = ask_version(self._transport, self._api, first=version.api, within=within)
+        if not isinstance(found, Found):
+            if classify(found).answer_class in _OUTAGES and is_error(answer):  # it may well be Airflow's
+                return _together(answer, _before_the_request(found))
+            return _together(found, answer)
+        if found.mismatch or found.api == version.api:
+            known = replace(answer, version=found.version, mismatch=found.mismatch)
+            return _together(found.answer, known)
+        now = self._speaking(found.api)
+        self._version = now
+        second = call(now, _left(within, started))
+        return _together(answer, _together(found.answer, replace(second, version=found.version)))
+
+    def _speaking(self, api: Literal["v1", "v2"]) -> _Version:
+        return AirflowV1(self._transport) if api == "v1" else AirflowV2(self._transport)
+
+
+_OUTAGES: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
 
 
 def _transport(connection: AirflowConnection, tokens: "TokenSource") -> Transport:
@@ -141,14 +177,17 @@ def _left(within: float | None, started: float) -> float | None:
     return None if within is None else within - (time.monotonic() - started)
 
 
-def _tells_version(answer: AirflowResponse) -> bool:
-    return answer.status == 200 and answer.body is not None and "version" in answer.body  # noqa: PLR2004 - HTTP's own number
+def _is_denied(answer: AirflowResponse) -> bool:
+    return classify(answer).answer_class is AnswerClass.DENIED
 
 
-def _is_elsewhere(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is of somebody who is there, but does not speak this version."""
-    status = answer.status
-    return status is not None and not answer.error and (status < 400 or status in _NOT_HERE)  # noqa: PLR2004 - as above
+def _together(earlier: AirflowResponse, answer: AirflowResponse) -> AirflowResponse:
+    """Return an answer with the time that an earlier one took as well."""
+    return replace(
+        answer,
+        seconds=answer.seconds + earlier.seconds,
+        token_seconds=answer.token_seconds + earlier.token_seconds,
+    )
 
 
 def _before_the_request(answer: AirflowResponse) -> AirflowResponse:
@@ -156,5 +195,4 @@ def _before_the_request(answer: AirflowResponse) -> AirflowResponse:
 
     Nothing was asked for yet: an outage that would leave a run in doubt leaves none here.
     """
-    outage = answer.status is None or bool(answer.error) or answer.status >= 500  # noqa: PLR2004 - as above
-    return replace(answer, sent=False) if outage else answer
+    return replace(answer, sent=False) if classify(answer).answer_class in _OUTAGES else answer

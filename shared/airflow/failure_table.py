@@ -1,7 +1,8 @@
 """What an answer of Airflow means: the failure table, as data.
 
 The first row that applies wins. `docs/delivery.md` shows the same rows, and a test keeps the two in step;
-`shared/delivery/relay.py` does what a row's class stands for. The answers are those of a live Airflow 3.3.
+`shared/delivery/relay.py` does what a row's class stands for. The forms of Airflow's answers are in
+`shared/airflow/shapes.py`; whatever has none of them is an infrastructure answer, and never an outcome.
 """
 
 import re
@@ -10,10 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from shared.airflow import shapes
 from shared.airflow.response import AirflowResponse
 
 _INVALID_TOKEN: Final = re.compile(
-    r"(invalid|expired)\b.*\btoken|token\b.*\b(invalid|expired)", re.IGNORECASE
+    r"(invalid|expired)(\b|_).*token|token(\b|_).*\b(invalid|expired)", re.IGNORECASE
+)
+_UNREADABLE_TOKEN: Final = re.compile(
+    rf"^(?!.*csrf)(?:.*signature|.*(?:{_INVALID_TOKEN.pattern}))", re.IGNORECASE
 )
 
 
@@ -22,6 +27,8 @@ class AnswerClass(StrEnum):
 
     STARTED = "started"
     """The run exists, and this request made it."""
+    ANSWERED = "answered"
+    """A question about a run, a DAG or a list of runs has its answer."""
     CONFLICT = "conflict"
     """A run with this id, or with this logical date, exists already."""
     AMBIGUOUS = "ambiguous"
@@ -34,6 +41,8 @@ class AnswerClass(StrEnum):
     """A person has to mend something; the event can wait for that."""
     MISSING_DAG = "missing DAG"
     """There is no such DAG, now."""
+    MISSING_RUN = "missing run"
+    """There is no such run, now."""
     REJECTED = "rejected"
     """Airflow will never take this."""
 
@@ -68,20 +77,29 @@ def _is(*statuses: int) -> Callable[[AirflowResponse], bool]:
 
 
 def is_stale_token(answer: AirflowResponse) -> bool:
-    """Tell whether Airflow refused the token itself, so that a new one may do.
+    """Tell whether the token itself was refused, so that a new one may do.
 
     Airflow 3 answers 401 to a missing or an expired token, 403 `Invalid JWT token` to any other that it
-    cannot use, and 403 `Forbidden` to a good one that may not.
+    cannot use, and 403 `Forbidden` to a good one that may not. What stands before Airflow may answer 400 or
+    422 (flask-jwt-extended: `{"msg": "Signature verification failed"}`), which is not Airflow's form. The
+    words decide nothing but whether a new token is tried.
     """
-    return answer.status == 401 or (  # noqa: PLR2004
-        answer.status == 403 and _INVALID_TOKEN.search(answer.message) is not None  # noqa: PLR2004
-    )
+    match answer.status:
+        case 401:
+            return True
+        case 403:
+            return _INVALID_TOKEN.search(answer.message) is not None
+        case 400 | 422 if answer.body is not None or answer.text:
+            return not shapes.is_error(answer) and _UNREADABLE_TOKEN.search(answer.message) is not None
+    return False
 
 
 _PARKED_LONG: Final = "parked with a long delay, and an error is logged: a person must act"
 _LOOKED_UP: Final = (
     "looked up by its id: ours is started, somebody else's rejected; absent, it is tried again, then parked"
 )
+_BUSY: Final = frozenset({408, 421, 423, 425, 429, 460, 499})
+"""Statuses below 500 that pass by themselves; load balancers say 460 and 499 of a client that left."""
 
 FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     TableRow(
@@ -91,6 +109,14 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "dead letter at once",
         "the run cannot be asked for",
         lambda answer: bool(answer.invalid),
+    ),
+    TableRow(
+        "WrongVersion",
+        "an Airflow older than 2.9, or another one than `api` names",
+        AnswerClass.DENIED,
+        _PARKED_LONG,
+        "this Airflow's version is not one that can be asked",
+        lambda answer: bool(answer.mismatch),
     ),
     TableRow(
         "NoConnection",
@@ -109,24 +135,32 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         lambda answer: bool(answer.error) or answer.status is None,
     ),
     TableRow(
-        "OtherRun",
-        "2xx with JSON that does not name our run",
-        AnswerClass.DENIED,
-        _PARKED_LONG,
-        "something that is not the Airflow we know answered for another run: check the connection's url",
-        lambda answer: _ok(answer) and answer.body is not None and answer.other_run,
-    ),
-    TableRow(
         "Started",
-        "2xx with JSON",
+        "2xx with a DAG run: our `dag_run_id` and `dag_id`, and a `state`",
         AnswerClass.STARTED,
         "started; a paused DAG's run waits in Airflow until it is unpaused",
         "Airflow has a new run",
+        lambda answer: answer.question.what == "start" and shapes.answers(answer),
+    ),
+    TableRow(
+        "Answered",
+        "2xx to a question, with the run, the DAG, the list or the version that was asked for",
+        AnswerClass.ANSWERED,
+        "the delivery goes on",
+        "Airflow has answered",
+        lambda answer: answer.question.what != "start" and shapes.answers(answer),
+    ),
+    TableRow(
+        "OtherRun",
+        "2xx with other JSON, an echo of our request included",
+        AnswerClass.DENIED,
+        _PARKED_LONG,
+        "something that is not the Airflow we know answered: check the connection's url",
         lambda answer: _ok(answer) and answer.body is not None,
     ),
     TableRow(
         "NotJson",
-        "2xx that is not JSON",
+        "2xx that is not a JSON object",
         AnswerClass.DENIED,
         _PARKED_LONG,
         "a login page or a proxy answered instead of Airflow: check the connection's url and auth",
@@ -142,16 +176,25 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "Conflict",
-        "409",
+        "409 in Airflow's form",
         AnswerClass.CONFLICT,
-        "duplicate where `logical_date` is null, as then it can only be our run id; else looked up by its "
-        "id: ours is a duplicate, and where there is none another run holds that date: rejected",
+        "duplicate where it quotes our run id; else looked up by its id: ours is a duplicate, and where "
+        "there is none another run holds the logical date: rejected",
         "Airflow has such a run already",
+        shapes.is_conflict,
+    ),
+    TableRow(
+        "OtherConflict",
+        "any other 409",
+        AnswerClass.CONFLICT,
+        "looked up by its id: ours is a duplicate; absent, it is tried again, then parked with a long delay, "
+        "and an error is logged: a person must act",
+        "something that is not the Airflow we know answers 409: check the connection's url",
         _is(409),
     ),
     TableRow(
         "StaleToken",
-        "401, or 403 that calls the token invalid",
+        "401, or 403 that calls the token invalid, or 400 or 422 of a proxy that does",
         AnswerClass.STALE_TOKEN,
         "a new token, once; again: " + _PARKED_LONG,
         "Airflow refuses our token, and a new one as well: check the connection's auth",
@@ -159,36 +202,65 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "Forbidden",
-        "403 otherwise, 407",
+        "403 in Airflow's form",
         AnswerClass.DENIED,
         _PARKED_LONG,
         "Airflow knows us and does not let us: grant can_create and can_read on DAG Runs, and can_edit on "
         "the DAG",
-        _is(403, 407),
+        shapes.is_forbidden,
+    ),
+    TableRow(
+        "MissingRun",
+        "404 in Airflow's form that names the run which is looked up",
+        AnswerClass.MISSING_RUN,
+        "the run is asked for again",
+        "Airflow has no such run",
+        shapes.is_missing_run,
     ),
     TableRow(
         "MissingDag",
-        "404",
+        "404 in Airflow's form that names the DAG, or 400 that its file has import errors; and Airflow gives "
+        "its version",
         AnswerClass.MISSING_DAG,
         "parked, tried again slowly for a grace period (a DAG file that a bad deploy broke answers the "
         "same), then rejected",
-        "Airflow has no such DAG",
-        _is(404),
+        "Airflow has no such DAG, or cannot import its file",
+        lambda answer: (
+            bool(answer.version) and (shapes.is_missing_dag(answer) or shapes.is_import_errors(answer))
+        ),
     ),
     TableRow(
         "Busy",
-        "408, 425, 429 or 5xx",
+        "408, 421, 423, 425, 429, 460, 499 or 5xx",
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP + ", never sooner than `Retry-After`",
         "Airflow, or a proxy before it, is out of order or overloaded",
-        lambda answer: answer.status in {408, 425, 429} or (answer.status or 0) >= 500,  # noqa: PLR2004
+        lambda answer: answer.status in _BUSY or (answer.status or 0) >= 500,  # noqa: PLR2004
     ),
     TableRow(
         "Refused",
-        "400, 405, 413, 422 and every other 4xx",
+        "400 or 422 in Airflow's form, and Airflow gives its version",
         AnswerClass.REJECTED,
         "dead letter at once, with Airflow's own words",
         "Airflow refuses the run",
+        lambda answer: bool(answer.version) and shapes.is_refusal(answer),
+    ),
+    TableRow(
+        "NoAirflow",
+        "404, 405 or 410 that is not Airflow's word about the DAG",
+        AnswerClass.DENIED,
+        _PARKED_LONG,
+        "no Airflow that we know answers at this address: check the connection's url, and what stands before "
+        "Airflow",
+        _is(404, 405, 410),
+    ),
+    TableRow(
+        "Blocked",
+        "every other 4xx",
+        AnswerClass.DENIED,
+        _PARKED_LONG,
+        "a proxy, a gateway or a firewall before Airflow refuses the request, or the app there is stopped: "
+        "check it, and the connection's url",
         lambda answer: answer.status is not None and 400 <= answer.status < 500,  # noqa: PLR2004
     ),
     TableRow(
@@ -207,10 +279,35 @@ def classify(answer: AirflowResponse) -> TableRow:
     return next(row for row in FAILURE_TABLE if row.applies(answer))
 
 
+def needs_version(answer: AirflowResponse) -> bool:
+    """Tell whether an answer means more once Airflow has been asked for its version.
+
+    A refusal and a missing DAG count only with that; and what is not Airflow's may be the answer of one that
+    was upgraded or rolled back and speaks the other API now.
+    """
+    if answer.status is None or answer.version:
+        return False
+    name = classify(answer).name
+    if name in _ELSEWHERE:
+        return answer.question.what != "start"
+    return name == "NoAirflow" or (name == "Blocked" and answer.status in {400, 422})
+
+
+def forgets_version(answer: AirflowResponse) -> bool:
+    """Tell whether whoever answered a request for a run may not be the Airflow that gave its version.
+
+    A login page or a redirect says little, so the next request asks for the version first, and this one ends.
+    """
+    return answer.question.what == "start" and classify(answer).name in _ELSEWHERE
+
+
+_ELSEWHERE: Final = frozenset({"OtherRun", "NotJson", "Redirect"})
+
+
 def explain(row: TableRow, answer: AirflowResponse) -> str:
     """Return why, for a person: the row's sentence, the status, and Airflow's own words."""
     status = f"HTTP {answer.status}" if answer.status is not None else ""
     place = f"to {answer.location}" if answer.location else ""
     facts = " ".join(part for part in (status, place) if part)
-    message = answer.invalid or answer.error or answer.message
+    message = answer.invalid or answer.mismatch or answer.error or answer.message
     return row.sentence + (f" ({facts})" if facts else "") + (f": {message}" if message else "")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from shared.airflow.auth.aws import AwsProof, AwsSigner
-from shared.airflow.response import AirflowResponse
+from shared.airflow.response import AirflowResponse, Question
+from shared.airflow.shapes import is_run_list
 from shared.airflow.transport import TEXT_KEPT, AirflowConnection, Transport, segment
 
 if TYPE_CHECKING:
@@ -61,19 +62,18 @@ class MwaaTransport(Transport):
         path: str,
         body: object = None,
         *,
-        dag_run_id: str | None = None,
+        question: Question,
         within: float | None = None,
     ) -> AirflowResponse:
         """Send a signed request; see `Transport`. A path that is too long is an answer too."""
         inner = path.split("?", maxsplit=1)[0].split("/", 3)[-1]
         fits = len(inner) < PATH_LIMIT  # the slash before it counts as well
-        if method == "GET" and dag_run_id is not None and not (fits and "%" not in inner):
-            return self._find_run(path.rpartition("/")[0], dag_run_id, within)
+        if question.what == "run" and not (fits and "%" not in inner):
+            return self._find_run(path.rpartition("/")[0], question, within)
         if not fits:
             reason = f"Amazon MWAA takes paths of {PATH_LIMIT} characters, and /{inner} has {len(inner) + 1}"
-            return AirflowResponse(sent=False, invalid=reason)
-        answer = super().ask(method, path, body, dag_run_id=dag_run_id, within=within)
-        return _of_the_version_asked(answer, path) if inner == "version" else answer
+            return AirflowResponse(sent=False, invalid=reason, question=question)
+        return super().ask(method, path, body, question=question, within=within)
 
     def send(
         self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
@@ -121,12 +121,12 @@ class MwaaTransport(Transport):
             told += (
                 f"; see that {self._environment} is an MWAA environment in {self._region}, and url MWAA's API"
             )
-            return replace(answer, status=403, body={"detail": told})
+            return replace(answer, status=403, body={"message": told})
         if answer.code == "AccessDeniedException":
             told += "; allow the role airflow:InvokeRestApi on the environment and its Airflow role"
-        return replace(answer, status=_STATUSES.get(answer.code, status), body={"detail": told})
+        return replace(answer, status=_STATUSES.get(answer.code, status), body={"message": told})
 
-    def _find_run(self, runs: str, dag_run_id: str, within: float | None) -> AirflowResponse:
+    def _find_run(self, runs: str, question: Question, within: float | None) -> AirflowResponse:
         """Look for a run among a DAG's, newest first, by its exact id.
 
         Airflow 3 may search for the id, and then one page is all; one that does not know how, and Airflow 2,
@@ -134,27 +134,30 @@ class MwaaTransport(Transport):
         asking for the same run once more resolves: its id is taken, or it is not.
         """
         # As a pattern the id finds itself at least: `_` stands for any character. Airflow 2 refuses the key.
-        search = f"&run_id_pattern={segment(dag_run_id)}" if runs.startswith("/api/v2/") else ""
+        dag_run_id = question.dag_run_id
+        search = f"&run_id_pattern={segment(dag_run_id)}" if question.api == "v2" else ""
+        listing = replace(question, what="runs", dag_run_id="")
         seconds = token_seconds = 0.0
         for page in range(PAGES):
             left = None if within is None else within - seconds - token_seconds
             query = f"?order_by=-id&limit={PAGE}&offset={page * PAGE}{search}"
-            answer = self.ask("GET", runs + query, within=left)
+            answer = self.ask("GET", runs + query, question=listing, within=left)
             seconds += answer.seconds
             token_seconds += answer.token_seconds
             answer = replace(answer, seconds=seconds, token_seconds=token_seconds)
-            listed = (answer.body or {}).get("dag_runs")
-            if answer.status != 200 or answer.error or not isinstance(listed, list):  # noqa: PLR2004 - as above
-                return answer
+            if not is_run_list(answer):
+                return replace(answer, question=question)
+            listed = (answer.body or {})["dag_runs"]
+            assert isinstance(listed, list)
             for run in listed:
                 if isinstance(run, dict) and run.get("dag_run_id") == dag_run_id:
-                    return replace(answer, body=run)
+                    return replace(answer, body=run, question=question)
             if len(listed) < PAGE:
-                return replace(answer, status=404, body={"detail": f"DAG run {dag_run_id} not found"})
+                return replace(answer, status=404, body=_no_such_run(question), question=question)
         doubt = (
             f"the run is not among the DAG's {PAGES * PAGE} newest, and MWAA takes no address of its length"
         )
-        return replace(answer, status=None, body=None, error=doubt)
+        return replace(answer, status=None, body=None, error=doubt, question=question)
 
 
 def _airflows(answer: AirflowResponse, status: int, response: "Json") -> AirflowResponse:
@@ -164,19 +167,16 @@ def _airflows(answer: AirflowResponse, status: int, response: "Json") -> Airflow
     if isinstance(response, str):
         try:
             decoded = json.loads(response)
-        except ValueError:
+        except (ValueError, RecursionError):
             decoded = None
         body = decoded if isinstance(decoded, dict) else None
         text = "" if body is not None else " ".join(response.split())[:TEXT_KEPT]
     return replace(answer, status=status, body=body, text=text)
 
 
-def _of_the_version_asked(answer: AirflowResponse, path: str) -> AirflowResponse:
-    """Return 404 where the environment speaks the other version: MWAA's paths do not tell them apart."""
-    version = str((answer.body or {}).get("version", ""))
-    if answer.status != 200 or not version:  # noqa: PLR2004 - HTTP's own number
-        return answer
-    speaks = "/api/v1" if version.startswith("2.") else "/api/v2"
-    if path.startswith(speaks):
-        return answer
-    return replace(answer, status=404, body={"detail": f"Airflow {version} speaks {speaks}"})
+def _no_such_run(question: Question) -> "JsonObject":
+    """Return what Airflow itself answers about a run that is not there."""
+    detail = f"DAGRun with DAG ID: '{question.dag_id}' and DagRun ID: '{question.dag_run_id}' not found"
+    if question.api == "v1":
+        return {"type": "about:blank", "title": "Not Found", "status": 404, "detail": detail}
+    return {"detail": detail}

@@ -2,11 +2,34 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
+from shared.airflow.words import words_of_json, words_of_text
 from shared.values.json_text import Json, JsonObject
 
 WORDS_SHOWN = 600
 """Characters of Airflow's own words that reach outcomes, logs and dead letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks for: it says in which form Airflow's answer has to come.
+
+    Attributes:
+        what: `start` asks for a run, `run`, `runs` and `dag` look one up, `version` asks who is there,
+            `refusal` asks for a run in a way that is always refused, `other` is any other path.
+        api: The version of the REST API that is asked; empty where a path tells nothing about it.
+        dag_id: The DAG.
+        dag_run_id: The run.
+    """
+
+    what: Literal["start", "run", "runs", "dag", "version", "refusal", "other"] = "other"
+    api: Literal["v1", "v2", ""] = ""
+    dag_id: str = ""
+    dag_run_id: str = ""
+
+
+_NO_QUESTION = Question()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +44,11 @@ class AirflowResponse:
         code: The error's name, where a gateway of AWS's gives it beside the body (`x-amzn-ErrorType`).
         location: Where a redirect pointed: scheme and host, never path or query, which may carry tokens.
         sent: Whether the request may have reached Airflow.
-        unsendable: Why the request was not even tried and never will be: it cannot be put into JSON.
-        other_run: The body names another run than the one asked for.
+        invalid: Why the request was not even tried and never will be: it cannot be put into JSON.
+        question: What was asked.
+        version: The version that Airflow gave when it was asked, after this answer, whether it is there;
+            empty where it was not asked, or did not answer.
+        mismatch: Why this Airflow cannot be served: its version is not one that we speak.
         error: What broke on the way, in words; empty where a whole answer came.
         seconds: From sending to the whole answer.
         token_seconds: How long the token took before that.
@@ -36,29 +62,18 @@ class AirflowResponse:
     location: str = ""
     sent: bool = True
     invalid: str = ""
-    other_run: bool = False
+    question: Question = _NO_QUESTION
+    version: str = ""
+    mismatch: str = ""
     error: str = ""
     seconds: float = 0.0
     token_seconds: float = 0.0
 
     @property
     def message(self) -> str:
-        """Airflow's own words on one line, without the input that a validation error echoes."""
-        if self.body is None:
-            return self.text[:WORDS_SHOWN]
-        detail = self.body.get("detail", self.body.get("message", self.body.get("title")))
-        return " ".join(_in_words(detail).split())[:WORDS_SHOWN]
-
-
-def _in_words(detail: Json) -> str:
-    if isinstance(detail, list):
-        return "; ".join(_in_words(member) for member in detail)
-    if not isinstance(detail, dict):
-        return "" if detail is None else str(detail)
-    if isinstance(place := detail.get("loc"), list):
-        return f"{'.'.join(map(str, place))}: {detail.get('msg', '')}"
-    said = [detail.get(name) for name in ("reason", "message")]
-    return ": ".join(str(part) for part in said if part)
+        """The answer's own words on one line, without the input that a validation error echoes."""
+        found = words_of_text(self.text) if self.body is None else words_of_json(self.body)
+        return found[:WORDS_SHOWN]
 
 
 def why_unsendable(body: JsonObject, *, deepest: int = 200) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 from shared.airflow.failure_table import is_stale_token
-from shared.airflow.response import AirflowResponse
+from shared.airflow.response import AirflowResponse, Question
 from shared.backoff import retry_after_seconds
 from shared.version import VERSION
 
@@ -90,7 +90,7 @@ class Transport:
         path: str,
         body: object = None,
         *,
-        dag_run_id: str | None = None,
+        question: Question,
         within: float | None = None,
     ) -> AirflowResponse:
         """Send with a token; where Airflow calls it stale, once more with a new one.
@@ -99,7 +99,7 @@ class Transport:
             method: GET or POST.
             path: From the connection's address on, its segments quoted (`segment`).
             body: What is sent as JSON, made of plain values; None sends nothing.
-            dag_run_id: The run that a good answer has to name.
+            question: What is asked: a good answer has to have the form that is documented for it.
             within: Seconds that the request may take at most, where that is less than the connection's own.
 
         Raises:
@@ -108,7 +108,7 @@ class Transport:
         started = time.monotonic()
         proof = self._tokens.headers()
         token_seconds = time.monotonic() - started
-        answer = self.send(method, path, body, proof, within)
+        answer = replace(self.send(method, path, body, proof, within), question=question)
         if is_stale_token(answer):
             renewal = time.monotonic()
             renewed = self._tokens.renew(proof)
@@ -118,11 +118,7 @@ class Transport:
                 first = answer.seconds
                 answer = self.send(method, path, body, renewed, left)
                 answer = replace(answer, seconds=answer.seconds + first)
-        answered = answer.body if answer.status is not None and answer.status < 300 else None  # noqa: PLR2004
-        other_run = (
-            dag_run_id is not None and answered is not None and answered.get("dag_run_id") != dag_run_id
-        )
-        return replace(answer, token_seconds=token_seconds, other_run=other_run)
+        return replace(answer, token_seconds=token_seconds, question=question)
 
     def send(
         self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
@@ -180,6 +176,9 @@ class Transport:
                     )
                 )
                 self._api.user_agent = f"updraft/{VERSION}"
+                from shared.airflow.connections import tell_handshakes  # noqa: PLC0415 - as above
+
+                tell_handshakes(self._api.rest_client.pool_manager)
             return self._api
 
 
@@ -246,10 +245,11 @@ def _json_object(raw: bytes) -> "JsonObject | None":
 
 
 def _may_be_sent(exc: Exception) -> bool:
-    """Tell whether a request that failed like this may have reached Airflow; yes where it is not certain."""
-    import ssl  # noqa: PLC0415 - loaded with urllib3 by now
+    """Tell whether a request that failed like this may have reached Airflow; yes where it is not certain.
 
-    from urllib3 import exceptions  # noqa: PLC0415 - as above
+    A failed TLS handshake is a `NewConnectionError` (`shared/airflow/connections.py`).
+    """
+    from urllib3 import exceptions  # noqa: PLC0415 - loaded by now
 
     certainly_not = (
         exceptions.ConnectTimeoutError,
@@ -257,13 +257,7 @@ def _may_be_sent(exc: Exception) -> bool:
         exceptions.ProxyError,
         exceptions.LocationValueError,
     )
-    if isinstance(exc, certainly_not):
-        return False
-    if isinstance(exc, exceptions.HTTPError):
-        return True
-    cause = exc.__context__  # the official client wraps urllib3's SSLError in an exception of its own
-    inner = cause.args[0] if cause is not None and cause.args else None
-    return not isinstance(inner, ssl.SSLCertVerificationError)
+    return not isinstance(exc, certainly_not)
 
 
 def _in_words(exc: Exception) -> str:

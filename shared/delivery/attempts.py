@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.airflow.failure_table import AnswerClass, TableRow, classify, explain
 from shared.airflow.response import AirflowResponse
+from shared.airflow.shapes import is_conflict, is_our_conflict
 from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Airflow, Target
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS: Final = 0.5
 """With less of the budget left than this, no request is begun."""
+_ABSENT: Final = frozenset({AnswerClass.MISSING_RUN, AnswerClass.MISSING_DAG})
 _UNHEALTHY: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
 
 
@@ -44,7 +46,7 @@ class Attempts:
         self._request = request
         self._budget = budget
         self._in_doubt = False
-        self._conflict = False
+        self._conflict: TableRow | None = None
         self._passage: Permission
         self.status: int | None = None
         self.token_seconds = 0.0
@@ -169,25 +171,29 @@ class Attempts:
     def _judge_start(self, row: TableRow, answer: AirflowResponse) -> "Ending | _Next":
         """Judge a definite answer to the request for the run."""
         if row.answer_class is AnswerClass.CONFLICT:
-            if self._request.logical_date is None and not self._in_doubt:
+            if is_our_conflict(answer) and not self._in_doubt:
                 return Ending(EndingKind.DUPLICATE, row.name)
-            self._conflict = True
+            foreign = not is_conflict(answer)
+            if foreign and self._conflict is row:  # and there was no such run
+                return Ending(EndingKind.ALARM, row.name, explain(row, answer))
+            self._conflict = row
             return _Next(look_up=True, otherwise=_later(row, answer))
         return Ending(_ENDINGS[row.answer_class], row.name, _reason(row, answer))
 
     def _judge_look_up(self, row: TableRow, answer: AirflowResponse) -> "Ending | _Next":
         """Judge a definite answer to the question for the run."""
-        if row.answer_class is AnswerClass.MISSING_DAG:  # here it is the run that is missing
-            if self._conflict and self._request.logical_date is not None:
+        if row.answer_class in _ABSENT:
+            by_airflow = self._conflict is not None and self._conflict.name == "Conflict"
+            named = row.answer_class is AnswerClass.MISSING_RUN
+            if by_airflow and named and self._request.logical_date is not None:
                 return Ending(
                     EndingKind.REJECTED,
                     "OtherRunHasTheDate",
                     f"another run of the DAG holds the logical date {self._request.logical_date}, "
                     "and Airflow allows one run a date",
                 )
-            self._conflict = False
             return _Next(look_up=False, otherwise=_later(row, answer))
-        if row.answer_class is not AnswerClass.STARTED:
+        if row.answer_class is not AnswerClass.ANSWERED:
             return Ending(EndingKind.ALARM, row.name, f"the run cannot be looked up: {explain(row, answer)}")
         conf = (answer.body or {}).get("conf")
         if not is_ours(conf, self._request):

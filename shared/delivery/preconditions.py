@@ -79,7 +79,7 @@ def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Schedul
     if row.answer_class is AnswerClass.MISSING_DAG:
         return Ending(EndingKind.MISSING_DAG, row.name, explain(row, answer))
     state = scheduling_of(answer.body or {})
-    if row.answer_class is AnswerClass.STARTED and state is not None:
+    if row.answer_class is AnswerClass.ANSWERED and state is not None:
         return state
     return Ending(
         EndingKind.ALARM, row.name, f"nobody can tell whether the DAG is paused: {explain(row, answer)}"
@@ -109,7 +109,7 @@ def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
     if isinstance(asked, Ending):
         return asked
     answer, row = asked
-    if row.answer_class is not AnswerClass.STARTED:
+    if row.answer_class is not AnswerClass.ANSWERED:
         missing = row.answer_class is AnswerClass.MISSING_DAG
         reason = f"the newest runs cannot be looked up: {explain(row, answer)}"
         return Ending(EndingKind.MISSING_DAG if missing else EndingKind.ALARM, row.name, reason)

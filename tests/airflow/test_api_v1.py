@@ -8,12 +8,8 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import AnswerClass, classify
+from tests.support.airflow_answers import date_taken, id_taken, problem, run_of
 from tests.support.delivery import DAG, RUN_ID, Airflow, Tokens, run_request
-
-ID_TAKEN = {"detail": f"DAGRun with DAG ID: '{DAG}' and DAGRun ID: '{RUN_ID}' already exists"}
-DATE_TAKEN = {
-    "detail": f"DAGRun with DAG ID: '{DAG}' and DAGRun logical date: '2026-11-01 00:00:00' already exists"
-}
 
 
 class OldAirflow(LoopbackServer):
@@ -22,7 +18,7 @@ class OldAirflow(LoopbackServer):
     def __init__(self) -> None:
         super().__init__()
         self.bodies: list[object] = []
-        self.taken: list[dict[str, str]] = []
+        self.taken: list[Reply] = []
 
     def handle(self, request: Request) -> Reply:
         """Start, show, or refuse."""
@@ -31,15 +27,16 @@ class OldAirflow(LoopbackServer):
         if not request.path.startswith(f"/api/v1/dags/{DAG}"):
             return Reply(404, "<html>Airflow 404 = lots of circles</html>")
         if request.method == "GET":
-            return Reply(200, {"dag_id": DAG, "dag_run_id": request.path.rpartition("/")[2]})
+            run_id = request.path.partition("/dagRuns/")[2]
+            return Reply(200, run_of(run_id=run_id) if run_id else {"dag_id": DAG, "is_paused": False})
         body = request.json()
         assert isinstance(body, dict)
         self.bodies.append(body)
         if self.taken:
-            return Reply(409, {**self.taken.pop()})
+            return self.taken.pop()
         if "updraft_doctor" in body:
-            return Reply(400, {"detail": "{'updraft_doctor': ['Unknown field.']}"})
-        return Reply(200, {**body, "state": "queued"})
+            return problem(400, "{'updraft_doctor': ['Unknown field.']}")
+        return Reply(200, run_of() | body)
 
 
 @pytest.fixture
@@ -68,7 +65,7 @@ def test_a_run_is_asked_for_as_api_v1_wants_it(old: OldAirflow) -> None:
 
 def test_a_taken_run_id_is_a_conflict(old: OldAirflow) -> None:
     """409 for the run id is the answer, at once."""
-    old.taken = [ID_TAKEN]
+    old.taken = [id_taken()]
     answer = client(old).start_run(run_request())
     assert classify(answer).answer_class is AnswerClass.CONFLICT
     assert len(old.bodies) == 1
@@ -76,14 +73,14 @@ def test_a_taken_run_id_is_a_conflict(old: OldAirflow) -> None:
 
 def test_a_taken_moment_is_another_runs(old: OldAirflow) -> None:
     """409 for the moment that Airflow chose as the date is not our run: another moment is taken."""
-    old.taken = [DATE_TAKEN]
+    old.taken = [date_taken()]
     assert client(old).start_run(run_request()).status == 200
     assert len(old.bodies) == 2
 
 
 def test_moments_are_not_taken_for_ever(old: OldAirflow) -> None:
     """A server that says so again and again is left alone; nothing was started."""
-    old.taken = [DATE_TAKEN] * 9
+    old.taken = [date_taken()] * 9
     answer = client(old).start_run(run_request(), within=5)
     assert classify(answer).answer_class is AnswerClass.TRANSIENT
     assert len(old.bodies) == 3
@@ -91,7 +88,7 @@ def test_moments_are_not_taken_for_ever(old: OldAirflow) -> None:
 
 def test_a_taken_date_of_our_own_is_a_conflict(old: OldAirflow) -> None:
     """With a logical date in the rule, 409 for the date is for the relay to look into."""
-    old.taken = [DATE_TAKEN]
+    old.taken = [date_taken()]
     answer = client(old).start_run(run_request(logical_date="2026-11-01T00:00:00Z"))
     assert classify(answer).answer_class is AnswerClass.CONFLICT
 

@@ -11,9 +11,11 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.certificates import make_certificates
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 from shared.airflow.client import BODY_LIMIT, AirflowClient
+from shared.airflow.failure_table import classify
 from shared.airflow.response import AirflowResponse
 from shared.errors import TokenUnavailable
 from shared.version import VERSION
+from tests.support.airflow_answers import run_of
 from tests.support.delivery import DAG, RUN_ID, Airflow, Tokens, run_request
 
 
@@ -79,7 +81,7 @@ class TestRequests:
         airflow.get_run("a/../b?c#d", "scheduled__2026-11-01T00:00:00+00:00")
         airflow.get_dag("..")
         airflow.get_dag("übung %2F")
-        paths = [request.path for request in stub.requests]
+        paths = [request.path for request in stub.requests if request.path != "/api/v2/version"]
         run_path = "/api/v2/dags/a%2F..%2Fb%3Fc%23d/dagRuns/scheduled__2026-11-01T00%3A00%3A00%2B00%3A00"
         assert paths == [run_path, "/api/v2/dags/%2E%2E", "/api/v2/dags/%C3%BCbung%20%252F"]
 
@@ -338,11 +340,12 @@ class TestAnswers:
         assert len(answer.text) <= 600
 
     def test_another_run_is_noticed(self, stub: Recorder) -> None:
-        """A body that does not name the run that was asked for is marked; errors are not."""
-        stub.inject(200, {"dag_run_id": "other"})
-        stub.inject(200, {"hello": "world"})
+        """A body that does not name the run that was asked for is not the answer."""
         airflow = client(stub)
-        assert airflow.start_run(run_request()).other_run
-        assert airflow.get_run(DAG, RUN_ID).other_run
-        assert not airflow.get_run(DAG, RUN_ID).other_run
-        assert not airflow.get_dag(DAG).other_run
+        assert classify(airflow.start_run(run_request())).name == "Started"
+        stub.inject(200, run_of(run_id="other"))
+        assert classify(airflow.start_run(run_request())).name == "OtherRun"
+        stub.inject(200, run_of(run_id="other"))
+        assert classify(airflow.get_run(DAG, RUN_ID)).name == "OtherRun"
+        assert classify(airflow.get_run(DAG, RUN_ID)).name == "Answered"
+        assert classify(airflow.get_dag(DAG)).name == "Answered"

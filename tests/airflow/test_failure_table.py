@@ -1,12 +1,15 @@
 import re
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import FAILURE_TABLE, AnswerClass, classify, explain, is_stale_token
-from shared.airflow.response import AirflowResponse, why_unsendable
-from tests.support.delivery import DAG, Airflow, Tokens, run_request
+from shared.airflow.response import AirflowResponse, Question, why_unsendable
+from tests.support.delivery import DAG, RUN_ID, Airflow, Tokens, run_request
 from tests.support.failure_cases import CASES, Case
 from tests.support.paths import ROOT
 
@@ -26,8 +29,9 @@ def test_each_case_meets_its_row(case: Case) -> None:
 
 
 def test_every_row_has_a_case() -> None:
-    """No row of the table is without a case, but the one that no HTTP server can produce."""
-    assert {row.name for row in FAILURE_TABLE} - {case.row for case in CASES} == {"Unknown"}
+    """No row is without a case, but those of questions and one that no HTTP server can produce."""
+    of_questions = {"Answered", "MissingRun"}
+    assert {row.name for row in FAILURE_TABLE} - {case.row for case in CASES} == {"Unknown"} | of_questions
 
 
 def test_names_are_unique() -> None:
@@ -42,7 +46,7 @@ def test_every_status_has_a_row() -> None:
         for answer in (AirflowResponse(status=status), AirflowResponse(status=status, body={})):
             row = classify(answer)
             assert (row.name == "Unknown") == (status < 200)
-            assert (row.answer_class is AnswerClass.STARTED) == (200 <= status < 300 and answer.body == {})
+            assert row.answer_class is not AnswerClass.STARTED
 
 
 def test_half_an_answer_is_none() -> None:
@@ -60,6 +64,8 @@ def test_half_an_answer_is_none() -> None:
         (403, "The access token is expired", True),
         (403, "Forbidden", False),
         (403, "", False),
+        (403, "invalid_token", True),
+        (400, "Invalid auth token: Signature has expired", False),
         (200, "Invalid JWT token", False),
     ],
 )
@@ -70,7 +76,12 @@ def test_stale_tokens_are_told_from_missing_roles(status: int, detail: str, *, s
 
 def test_a_person_is_told_the_facts() -> None:
     """The reason has the row's sentence, the status and Airflow's own words, and of a redirect the host."""
-    refused = AirflowResponse(status=400, body={"detail": "Invalid input for param n"})
+    refused = AirflowResponse(
+        status=400,
+        body={"detail": "Invalid input for param n"},
+        question=Question("start", "v2", DAG, RUN_ID),
+        version="3.3.2",
+    )
     assert (
         explain(classify(refused), refused) == "Airflow refuses the run (HTTP 400): Invalid input for param n"
     )
@@ -88,6 +99,22 @@ def test_a_person_is_told_the_facts() -> None:
             "Unique constraint violation",
         ),
         ({"detail": ["a", "b"]}, "a; b"),
+        ({"detail": [{"loc": "body", "msg": "odd"}]}, "odd"),
+        ({"detail": None, "message": "no route"}, "no route"),
+        ({"detail": "", "title": "Not Found"}, "Not Found"),
+        ({"error": "/api/v1 has been removed in Airflow 3"}, "/api/v1 has been removed in Airflow 3"),
+        ({"error": {"code": "401", "message": "no subscription key"}}, "401: no subscription key"),
+        ({"error": {"code": 401, "status": "UNAUTHENTICATED"}}, "401"),
+        ({"error": "invalid_client", "error_description": "AADSTS7000215"}, "invalid_client: AADSTS7000215"),
+        ({"error_description": "alone"}, "alone"),
+        ({"errors": [{"message": "first"}, {"detail": "second"}, "third"]}, "first; second; third"),
+        ({"errors": {"conf": ["too large"]}}, ""),
+        ({"msg": "Token has expired"}, "Token has expired"),
+        (
+            {"message": "<html><head><title>502 Bad Gateway</title></head></html>"},
+            "a web page: 502 Bad Gateway",
+        ),
+        ({"error": {"error": {"error": {"error": {"error": {"error": {"error": {"error": 1}}}}}}}}, ""),
         ({"title": "Not Found"}, "Not Found"),
         ({}, ""),
         (None, "plain"),
@@ -96,6 +123,46 @@ def test_a_person_is_told_the_facts() -> None:
 def test_airflows_words_are_read_from_all_its_shapes(body: dict[str, object] | None, message: str) -> None:
     """A detail is a text, a list of validation errors without their input, or an object with a reason."""
     assert AirflowResponse(status=422, body=body, text="plain").message == message  # type: ignore[arg-type] # plain JSON
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("default backend - 404", "default backend - 404"),
+        ("<html><head><title>403\n Forbidden</title></head><body>…", "a web page: 403 Forbidden"),
+        ("<!DOCTYPE html><style>h1 {}</style><h1>Sign in</h1>" + "<p>x</p>" * 99, "a web page: Sign in"),
+        ("<html><script>var a", "a web page"),
+        ("<html>" + "lots of circles " * 99, "a web page: " + ("lots of circles " * 99)[:160]),
+        ("a < b and b > c", "a < b and b > c"),
+        ("<" * 600, "<" * 600),
+        ("", ""),
+    ],
+)
+def test_of_a_web_page_the_headline_is_told(text: str, message: str) -> None:
+    """A person reads what a page says on top, and never a whole page."""
+    assert AirflowResponse(status=404, text=text).message == message
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["detail", "message", "error", "errors", "msg", "loc", "reason", "code", "x"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(body=st.dictionaries(st.sampled_from(["detail", "error", "errors", "title", "message"]), JSON))
+def test_any_error_has_words(body: dict[str, Any]) -> None:
+    """Whatever an error holds, its words are one bounded line."""
+    message = AirflowResponse(status=400, body=body).message
+    assert len(message) <= 600
+    assert "\n" not in message
 
 
 def test_the_words_are_bounded() -> None:

@@ -16,6 +16,7 @@ from shared.delivery.outcomes import OutcomeKind
 from shared.event import Event
 from shared.rules import Rules, load_rules
 from shared.runs.ids import MAX_RUN_ID, keyed, run_id_for_event, run_id_prefix
+from tests.support.airflow_answers import run_of
 from tests.support.delivery import DAG, Airflow, Delivering, Tokens, event
 
 RULES = (
@@ -125,11 +126,9 @@ def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering, 
 @pytest.mark.parametrize(
     "runs",
     [
-        None,
-        "no list",
-        [None, "text", {}, {"dag_run_id": 7}],
-        [{"dag_run_id": "other__x", "conf": None}],
-        [{"dag_run_id": "other__x", "conf": {"_updraft": {"event": {"time": "2027-01-01T00:00:00Z"}}}}],
+        [],
+        [run_of(run_id="other__x", conf=None)],
+        [run_of(run_id="other__x", conf={"_updraft": {"event": {"time": "2027-01-01T00:00:00Z"}}})],
     ],
 )
 def test_runs_that_say_nothing_supersede_nothing(
@@ -140,10 +139,8 @@ def test_runs_that_say_nothing_supersede_nothing(
 ) -> None:
     """Runs of other keys do not keep an event from starting, whatever their confs are."""
     prefix = run_id_prefix("latest", "north")
-    for run in runs if isinstance(runs, list) else ():
-        if isinstance(run, dict) and isinstance(run.get("dag_run_id"), str):
-            run["dag_run_id"] = run["dag_run_id"].format(prefix=prefix)
-    stub.inject(200, {"dag_runs": runs}, when=lists)
+    named = [run | {"dag_run_id": run["dag_run_id"].format(prefix=prefix)} for run in runs]
+    stub.inject(200, {"dag_runs": named, "total_entries": len(named)}, when=lists)
     outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
     assert outcome.kind is OutcomeKind.STARTED
 
@@ -168,8 +165,8 @@ def test_a_run_that_does_not_say_its_time_is_not_taken_for_the_oldest(
     conf: Any,  # noqa: ANN401 - any JSON
 ) -> None:
     """Where a run of the key hides when its event happened, an event waits for a person."""
-    hidden: Any = {"dag_run_id": f"{run_id_prefix('latest', 'north')}x", "conf": conf}
-    stub.inject(200, {"dag_runs": [hidden]}, when=lists)
+    hidden = run_of(run_id=f"{run_id_prefix('latest', 'north')}x", conf=conf)
+    stub.inject(200, {"dag_runs": [hidden], "total_entries": 1}, when=lists)
     outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
     assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.PARKED, "NoOrder", {})
     assert "does not say when its event happened" in outcome.reason
@@ -183,10 +180,38 @@ def test_a_newer_run_supersedes_beside_one_that_does_not_say(
     """One run that is known to be newer is enough."""
     prefix = run_id_prefix("latest", "north")
     newer: Any = {"_updraft": {"event": {"time": "2027-01-01T00:00:00Z"}}}
-    runs: Any = [{"dag_run_id": f"{prefix}x", "conf": None}, {"dag_run_id": f"{prefix}y", "conf": newer}]
-    stub.inject(200, {"dag_runs": runs}, when=lists)
+    runs: Any = [run_of(run_id=f"{prefix}x", conf=None), run_of(run_id=f"{prefix}y", conf=newer)]
+    stub.inject(200, {"dag_runs": runs, "total_entries": 2}, when=lists)
     outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
     assert outcome.kind is OutcomeKind.SUPERSEDED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "ok"},
+        {"dag_runs": None},
+        {"dag_runs": "no list"},
+        {"dag_runs": [None]},
+        {"dag_runs": [{"dag_run_id": 7}]},
+        {"dag_runs": [run_of("another_dag")]},
+        "<html>Sign in</html>",
+        "",
+        [],
+    ],
+)
+def test_what_is_no_list_of_runs_starts_nothing(
+    stub: AirflowStub,
+    delivering: Delivering,
+    rules: Rules,
+    body: Any,  # noqa: ANN401 - any JSON
+) -> None:
+    """Another service's answer to the question for newer runs is not "there is none": the event waits."""
+    stub.inject(200, body, times=9, when=lists)
+    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
+    assert "cannot be looked up" in outcome.reason
+    assert delivering.parking.kept[0][1] >= 900
 
 
 def test_airflow_2_is_asked_for_its_newest_runs(stub: AirflowStub) -> None:

@@ -58,11 +58,19 @@ def test_time_is_told_for_each_hop(delivering: Delivering) -> None:
     assert outcome.milliseconds["airflow"] > 0
 
 
-def test_a_duplicate_costs_one_request(stub: AirflowStub, delivering: Delivering) -> None:
-    """With a null logical date a 409 is believed without a look-up, even where the run is odd."""
-    started_by_somebody_else(stub, event_id="another")
+def test_a_conflict_that_quotes_our_run_id_needs_no_look_up(
+    stub: AirflowStub, delivering: Delivering
+) -> None:
+    """Airflow's own 409 that names our run is believed; one that hides what was violated is looked up."""
+    stub.expose_stacktrace = True
+    assert delivering.relay.deliver(event(), decision()).kind is OutcomeKind.STARTED
+    stub.forget()
     assert delivering.relay.deliver(event(), decision()).kind is OutcomeKind.DUPLICATE
-    assert stub.count("GET") == 0
+    assert (stub.count("POST"), stub.count("GET", "/api/v2/dags/smoke_tests/dagRuns/")) == (1, 0)
+    stub.expose_stacktrace = False
+    stub.forget()
+    assert delivering.relay.deliver(event(), decision()).kind is OutcomeKind.DUPLICATE
+    assert (stub.count("POST"), stub.count("GET", "/api/v2/dags/smoke_tests/dagRuns/")) == (1, 1)
 
 
 def test_a_conflict_after_doubt_is_looked_up(stub: AirflowStub, delivering: Delivering) -> None:
@@ -93,23 +101,28 @@ def test_a_run_of_the_same_dedupe_key_is_ours(stub: AirflowStub, delivering: Del
             {"_updraft": {"rule": "other", "event": {"id": "e-1", "source": "/sites/shop"}, "key": None}},
             False,
         ),
-        ({"_updraft": {"rule": "smoke", "event": "e-1"}}, False),
-        ({"_updraft": "forged"}, False),
-        ({}, False),
-        (None, False),
+        ({"_updraft": {"rule": "smoke", "event": "e-1"}}, True),
+        ({"_updraft": {"rule": "***", "event": {"id": "***", "source": "***"}, "key": "***"}}, True),
+        ({"_updraft": {"rule": "smoke", "event": {"id": "e-1", "source": "***"}, "key": None}}, True),
+        ({"_updraft": {"rule": "smoke", "event": {"id": "e-2", "source": "***"}, "key": None}}, False),
+        ({"_updraft": "***"}, True),
+        ("***", True),
+        ('{"_updraft": {}}', True),
+        ({}, True),
+        (None, True),
     ],
 )
 def test_a_run_is_known_by_the_identity_in_its_conf(there: Json, *, ours: bool) -> None:
-    """A run is ours where rule, and event or dedupe key, are the same; whatever else its conf holds."""
+    """A run with our id is ours unless its conf names another rule, event or dedupe key."""
     assert is_ours(there, run_request()) is ours
 
 
 def test_a_run_that_vanishes_between_is_started_again(stub: AirflowStub, delivering: Delivering) -> None:
     """A conflict whose run is gone when it is looked up is asked for again."""
     stub.inject(500, times=1, when=starts)
-    stub.inject(404, {"detail": "not found"}, times=1, when=looks_up)
+    stub.inject(404, {"detail": f"The DagRun with run_id: `{RUN_ID}` was not found"}, times=1, when=looks_up)
     stub.inject(409, times=1, when=starts)
-    stub.inject(404, {"detail": "not found"}, times=1, when=looks_up)
+    stub.inject(404, {"detail": f"The DagRun with run_id: `{RUN_ID}` was not found"}, times=1, when=looks_up)
     assert delivering.relay.deliver(event(), decision()).kind is OutcomeKind.STARTED
     assert len(stub.runs) == 1
 

@@ -79,12 +79,13 @@ def test_what_needs_no_token(stub: AirflowStub) -> None:
 
 
 def test_dags_and_other_paths(stub: AirflowStub) -> None:
-    """A DAG says whether it is paused; unknown DAGs are 404, and unknown paths 405, as in Airflow."""
+    """A DAG says whether it is paused; unknown DAGs and paths are answered as in Airflow."""
     stub.paused.add("smoke_tests")
     assert ask(stub.url, "GET", "/api/v2/dags/smoke_tests")[1]["is_paused"] is True
     assert ask(stub.url, "GET", "/api/v2/dags/other")[0] == 404
     assert ask(stub.url, "PUT", RUNS)[0] == 405
-    assert ask(stub.url, "GET", "/api/v1/dags")[0] == 405
+    assert ask(stub.url, "POST", "/api/v1/dags/smoke_tests/dagRuns", {})[0] == 405
+    assert "has been removed in Airflow 3" in ask(stub.url, "GET", "/api/v1/dags")[1]["error"]
 
 
 def test_the_peak_is_counted(stub: AirflowStub) -> None:

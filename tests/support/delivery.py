@@ -138,6 +138,7 @@ def started_by_somebody_else(stub: AirflowStub, *, key: str | None = None, event
     stub.runs[DAG, RUN_ID] = {
         "dag_run_id": RUN_ID,
         "dag_id": DAG,
+        "state": "running",
         "logical_date": None,
         "conf": conf(key, event_id),
     }

@@ -109,6 +109,17 @@ def _stopped(stub: AirflowStub) -> None:
     stub.stop()
 
 
+def _broken(stub: AirflowStub) -> None:
+    stub.broken[DAG] = "SyntaxError"
+
+
+def _old(stub: AirflowStub) -> None:
+    stub.inject(404, {"detail": "Not Found"}, times=9, when=starts)
+    stub.inject(404, {"detail": "Not Found"}, times=9, when=lambda request: "/v2/version" in request.path)
+    stub.inject(200, {"version": "2.4.3"}, times=9, when=lambda request: "/v1/version" in request.path)
+
+
+_ECHO: JsonObject = {"dag_run_id": RUN_ID, "conf": conf(), "logical_date": None}
 _DATE = "2026-11-01T00:00:00+00:00"
 _PARKED, _REJECTED = OutcomeKind.PARKED, OutcomeKind.REJECTED
 _STARTED, _DUPLICATE = OutcomeKind.STARTED, OutcomeKind.DUPLICATE
@@ -192,8 +203,29 @@ CASES: tuple[Case, ...] = (
         fault=_answers(400, {"detail": "Invalid input for param n: 0 is less than the minimum of 1"}),
         says="Invalid input for param n",
     ),
-    Case("405", "Refused", _REJECTED, fault=_answers(405, {"detail": "Method Not Allowed"}), says="405"),
-    Case("413", "Refused", _REJECTED, fault=_answers(413, "too large"), says="too large"),
+    Case("405", "NoAirflow", _PARKED, fault=_answers(405, {"detail": "Method Not Allowed"}), says="405"),
+    Case("413 of a proxy", "Blocked", _PARKED, fault=_answers(413, "too large"), says="too large"),
+    Case("a broken DAG file", "MissingDag", _PARKED, fault=_broken, says="has import errors"),
+    Case("an ingress without a backend", "NoAirflow", _PARKED, fault=_answers(404, "default backend - 404")),
+    Case(
+        "a stopped web app",
+        "Blocked",
+        _PARKED,
+        fault=_answers(403, "<html><title>Web App - Unavailable</title>"),
+        says="Web App - Unavailable",
+    ),
+    Case("400 of a proxy", "Blocked", _PARKED, fault=_answers(400, "Invalid host header"), says="firewall"),
+    Case("an echo of the request", "OtherRun", _PARKED, fault=_answers(200, _ECHO), says="url"),
+    Case("409 of a proxy", "OtherConflict", _PARKED, fault=_answers(409, "<html>Conflict"), says="Conflict"),
+    Case(
+        "409 of a proxy, and the run is there",
+        "OtherConflict",
+        _DUPLICATE,
+        before=({},),
+        fault=_answers(409, {"message": "Conflict"}),
+        runs=1,
+    ),
+    Case("an Airflow that is too old", "WrongVersion", _PARKED, fault=_old, says="older than 2.9"),
     Case(
         "422",
         "Refused",

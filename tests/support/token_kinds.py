@@ -147,7 +147,9 @@ class GuardedAirflow(LoopbackServer):
             return Reply(401, {"detail": "Token Expired"})
         if not self.good(value):
             return Reply(403, {"detail": "Invalid JWT token"})
-        return Reply(200, {"dag_id": "smoke_tests"})
+        if request.path.endswith("/version"):
+            return Reply(200, {"version": "3.3.2", "git_version": None})
+        return Reply(200, {"dag_id": "smoke_tests", "is_paused": False})
 
 
 @dataclass

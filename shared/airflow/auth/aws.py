@@ -142,7 +142,7 @@ class AwsRole(TokenEndpointHeader):
                     [answer[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
                 )
                 expiry = datetime.fromisoformat(answer["Expiration"]).timestamp()
-            except (KeyError, ValueError):
+            except (KeyError, ValueError, OverflowError, OSError):
                 reason = "the answer holds no credentials: a login page or a proxy may be in the way"
                 raise self.unavailable(reason, permanent=True) from None
             return self.lease(kept, min(expiry, self.clock() + _LIFE))
@@ -188,6 +188,6 @@ def _texts(body: bytes) -> dict[str, str]:
 
     try:
         root = ET.fromstring(body)  # noqa: S314 - expat bounds entities, and only AWS is asked
-    except ET.ParseError:
+    except (ET.ParseError, ValueError, LookupError):  # the last two: an encoding that expat does not know
         return {}
     return {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}

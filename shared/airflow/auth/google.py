@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 _TRANSIENT: Final = {408, 425, 429}
+_NOT_GOOGLES: Final = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What google-auth raises by mistake where an answer is JSON and not in Google's form."""
 
 
 class GoogleTokens(CachedHeader):
@@ -81,10 +83,10 @@ class GoogleTokens(CachedHeader):
         hop = _Hop(self._timeout)
         try:
             credentials.refresh(hop)
-        except (exceptions.GoogleAuthError, ValueError):
+            expiry = credentials.expiry.replace(tzinfo=UTC).timestamp()
+        except (exceptions.GoogleAuthError, *_NOT_GOOGLES):
             # Without its cause: google-auth quotes the answer, and an answer may quote the token.
             raise self._unavailable(hop) from None
-        expiry = credentials.expiry.replace(tzinfo=UTC).timestamp()
         return self.lease(f"Bearer {credentials.token}", expiry)
 
     def _unavailable(self, hop: "_Hop") -> TokenUnavailable:

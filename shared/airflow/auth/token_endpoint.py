@@ -30,6 +30,10 @@ TRANSIENT: Final = {408, 425, 429}
 _REFUSED: Final = {401, 403}
 _SUCCESS: Final = range(200, 300)
 _OAUTH_REFUSALS: Final = {"invalid_client", "invalid_grant", "unauthorized_client"}
+_PASSING: Final = {"server_error", "slow_down", "temporarily_unavailable"}
+"""Errors of OAuth that pass by themselves, whatever status they come with (RFC 6749, 8628)."""
+_LONGEST_LIFE: Final = 86_400.0
+"""Seconds; a token that says that it lives longer is renewed after a day."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _log = logging.getLogger(__name__)
 
@@ -122,6 +126,8 @@ class TokenEndpointHeader(CachedHeader):
         answer = _json_object(response.content)
         code = str(answer.get("error", ""))
         told = f"{status}, {code}" if _CODE.fullmatch(code) else str(status)
+        if code in _PASSING and status not in _SUCCESS:
+            raise self.unavailable(f"it answered {told}")
         if status in _REFUSED or (status == 400 and code in _OAUTH_REFUSALS):  # noqa: PLR2004 - RFC 6749 section 5.2
             raise ProofRefused(told)
         if status in _SUCCESS:
@@ -137,25 +143,37 @@ class TokenEndpointHeader(CachedHeader):
 
     def _expiry(self, token: str, answer: "JsonObject") -> float:
         """Return when a token expires by this machine's clock: its life counts, not the other's clock."""
-        life = answer.get("expires_in")
-        if isinstance(life, (int, float)) and not isinstance(life, bool):
+        life = _seconds(answer.get("expires_in"))
+        if life is not None:
             return self.clock() + life
         import jwt  # noqa: PLC0415 - 20 ms, once a process, and only for these kinds
 
         try:
             claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": False})
-            return self.clock() + (float(claims["exp"]) - float(claims.get("iat", self.clock())))
-        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
-            return self.clock() + OPAQUE_LIFE
+            life = _seconds(float(claims["exp"]) - float(claims.get("iat", self.clock())))
+        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            life = None
+        return self.clock() + (OPAQUE_LIFE if life is None else life)
 
     def unavailable(self, reason: str, *, permanent: bool = False) -> TokenUnavailable:
         """Return the error that says why there is no token, naming the endpoint."""
         return TokenUnavailable(f"no token from {self._url}: {reason}", permanent=permanent)
 
 
+def _seconds(value: object) -> float | None:
+    """Read a token's life: a number, or one as text (Entra's v1, the managed identity's endpoint)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        life = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return min(life, _LONGEST_LIFE) if life > 0 else None
+
+
 def _json_object(body: bytes) -> "JsonObject":
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}
