@@ -53,8 +53,39 @@ def test_jitter_is_full() -> None:
         ("Sun, 01 Nov 2026 12:01:00 -0000", 60),
         ("Sun, 01 Nov 2026 11:00:00 GMT", 0),
         ("Sun, 01 Nov 2099 11:00:00 GMT", LONGEST_RETRY_AFTER),
+        ("300.0", 300),
+        ("0.5", 0.5),
+        ("300, 300", 300),
+        ("5, 300, soon", 300),
+        ("+7", 7),
+        ('"30"', 30),
+        ("30s", 30),
+        ("30 seconds", 30),
+        ("9" * 350, LONGEST_RETRY_AFTER),
+        ("2026-11-01T12:01:00Z", 60),
+        ("2026-11-01 12:01:00", 60),
+        ("2026-11-01T13:01:00+01:00", 60),
+        ("Sun, 01 Nov 2026 12:05:00 +99999999999999999999", None),
+        ("Sun, 31 Dec 9999 23:59:59 -2359", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0),
+        ("0001-01-01T00:00:00+23:59", None),
+        ("NaN", None),
+        ("inf", None),
+        ("1e9", None),
     ],
 )
-def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float | None) -> None:
-    """Seconds and HTTP dates are read; what is neither counts as absent."""
+def test_retry_after_is_read_as_servers_send_it(header: str | None, seconds: float | None) -> None:
+    """Seconds, dates and lists are read; what is none of them counts as absent."""
     assert read(header) == seconds
+
+
+@given(
+    header=st.text(max_size=60)
+    | st.from_regex(
+        r"\A(Sun, )?[0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,8} [0-9:]{1,9} ([A-Z]{1,4}|[+-][0-9]{1,30})\Z"
+    )
+)
+def test_any_retry_after_is_read_without_a_crash(header: str) -> None:
+    """Whoever answers chooses the header."""
+    seconds = read(header)
+    assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER

@@ -8,17 +8,35 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+CODES = {400: "bad_body", 401: "no_token", 403: "other_run", 409: "other_outcome", 413: "too_large"}
+
 
 class Receiver(ThreadingHTTPServer):
-    """Takes outcomes, and answers with the statuses it was given, then 200."""
+    """Takes outcomes, and answers with the statuses it was given, then 200.
+
+    Attributes:
+        answers: Each a status, which is answered as Updraft does, or a status with another server's body.
+        retry_after: The header's value.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/api/outcomes"
-        self.answers: list[int] = []
+        self.answers: list[int | tuple[int, bytes]] = []
+        self.retry_after = "86400"
         self.taken: list[tuple[dict[str, str], Any]] = []
+
+
+def _as_updraft(status: int, said: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """Write the body of Updraft's own answer: a receipt, or a problem document."""
+    if status < 300:
+        run = {name: said["run"][name] for name in ("dag_id", "dag_run_id")}
+        receipt = {"run": run, "state": said["state"], "reported_at": "2026-01-02T00:00:01Z"}
+        return json.dumps(receipt).encode()
+    problem = {"type": "about:blank", "title": "x", "status": status, "code": CODES.get(status, "try_again")}
+    return json.dumps(problem | {"detail": "y"}).encode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -26,16 +44,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.taken.append((dict(self.headers), json.loads(body)))
-        status = self.server.answers.pop(0) if self.server.answers else 200
-        if status == 0:  # hang up without a word
+        said = json.loads(body)
+        self.server.taken.append((dict(self.headers), said))
+        answer = self.server.answers.pop(0) if self.server.answers else 200
+        if answer == 0:  # hang up without a word
             self.close_connection = True
             return
+        status, content = (answer, _as_updraft(answer, said)) if isinstance(answer, int) else answer
         self.send_response(status)
         self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-        self.send_header("Retry-After", "86400")
-        self.send_header("Content-Length", "0")
+        self.send_header("Retry-After", self.server.retry_after)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        self.wfile.write(content)
 
     def do_GET(self) -> None:
         """Answer as App Service's managed-identity endpoint."""

@@ -57,7 +57,7 @@ def test_a_run_that_never_started_has_no_start(receiver: Receiver) -> None:
     assert len(long["detail"]) == LONGEST_DETAIL
 
 
-@pytest.mark.parametrize("status", [0, 408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [0, 404, 405, 408, 410, 425, 429, 500, 502, 503, 504])
 def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> None:
     """The same body goes out again until it is taken; Retry-After is capped."""
     receiver.answers = [status, status]
@@ -75,7 +75,39 @@ def test_it_gives_up_after_the_last_attempt(receiver: Receiver) -> None:
     assert len(receiver.taken) == 3
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 409, 410, 413, 422])
+PAGE = b"<html><title>Web App - Unavailable</title></html>"
+FOREIGN = {
+    "a login page": PAGE,
+    "empty": b"",
+    "text": b"ok",
+    "array": b"[]",
+    "object": b'{"status": "ok"}',
+    "a gateway's error": b'{"statusCode": 403, "message": "no"}',
+    "a problem without a code": b'{"type": "about:blank", "title": "Forbidden", "status": 403}',
+    "an echo": OUTCOME.body()[:-1],
+    "another run's": b'{"run": {"dag_id": "smoke_tests", "dag_run_id": "other"}, "state": "failed"}',
+    "another state": b'{"run": {"dag_id": "smoke_tests", "dag_run_id": "rule__1"}, "state": "success"}',
+    "deep": b"[" * 100_000,
+    "not UTF-8": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 401, 403, 404, 409, 422])
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_only_updraft_speaks_for_updraft(receiver: Receiver, name: str, status: int) -> None:
+    """A login page takes no report, and a stopped app refuses none: the report is sent until it is taken."""
+    body = b"" if status == 204 else FOREIGN[name]
+    receiver.answers = [(status, body), (status, body)]
+    report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    assert len(receiver.taken) == 3
+    receiver.answers = [(status, body)] * 9
+    with pytest.raises(CallbackError, match=str(status)) as failed:
+        report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    assert not failed.value.permanent
+    assert "<html>" not in str(failed.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 409, 413, 422])
 def test_a_refusal_is_final(receiver: Receiver, status: int) -> None:
     """No second request, no redirect followed, and the token is not in the error."""
     receiver.answers = [status]
@@ -135,6 +167,14 @@ def test_a_callback_keeps_its_token_out_of_its_repr() -> None:
     found = read_callback({"_updraft": {"callback": {"url": "https://updraft.example/", "token": TOKEN}}})
     assert found == Callback("https://updraft.example/", TOKEN)
     assert TOKEN not in repr(found)
+
+
+@pytest.mark.parametrize("conf", ["text", 7, ["_updraft"], b"bytes"])
+def test_a_conf_that_is_no_object_is_told(conf: Any) -> None:  # noqa: ANN401 - any JSON
+    """The error is one of this package's own, and final."""
+    with pytest.raises(CallbackError, match="not an object") as failed:
+        read_callback(conf)
+    assert failed.value.permanent
 
 
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))

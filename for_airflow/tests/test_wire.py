@@ -1,9 +1,22 @@
 """One request: what may be called, and what an error tells."""
 
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from issuer import Issuer
 
-from updraft_airflow.wire import LONGEST_ANSWER, WireError, checked_url, is_loopback, origin, send
+from updraft_airflow.wire import (
+    LONGEST_ANSWER,
+    WireError,
+    checked_url,
+    is_loopback,
+    origin,
+    send,
+    wish_in_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +82,37 @@ def test_a_silent_server_is_left_after_the_timeout(issuer: Issuer) -> None:
     issuer.delay = 1.0
     with pytest.raises(WireError, match="no answer"):
         send("GET", issuer.url, timeout=0.05)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("300", 300.0),
+        (" 300.5 ", 300.5),
+        ("300, 20", 300.0),
+        ("5s", 5.0),
+        ("9" * 200, 86_400.0),
+        ("Sun, 01 Nov 2026 12:05:00 +99999999999999999999", None),
+        ("Sun, 01 Nov 1926 12:05:00 GMT", 0.0),
+        ("2001-01-01T00:00:00Z", 0.0),
+    ],
+)
+def test_a_wish_is_read_in_every_spelling(header: str | None, seconds: float | None) -> None:
+    """Numbers, lists and dates; what nobody can read is no wish."""
+    assert wish_in_seconds(header) == seconds
+
+
+def test_a_wish_may_be_a_date() -> None:
+    """As RFC 9110 has it."""
+    later = datetime.now(timezone.utc) + timedelta(seconds=90)
+    assert 80 < (wish_in_seconds(format_datetime(later, usegmt=True)) or 0) <= 90
+
+
+@given(st.text(max_size=60))
+def test_any_header_is_read_without_a_crash(header: str) -> None:
+    """Whoever answers chooses it."""
+    wish = wish_in_seconds(header)
+    assert wish is None or 0 <= wish <= 86_400

@@ -154,7 +154,7 @@ class KeyVault:
             raise self._unavailable(name, reason) from exc
         except AzureError as exc:
             raise self._unavailable(name, f"the vault did not answer ({type(exc).__name__})") from exc
-        except ValueError as exc:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
             raise self._unavailable(name, _NO_VAULT, permanent=True) from exc
         return self._lease(name, found)
 

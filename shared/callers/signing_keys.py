@@ -135,7 +135,10 @@ def _document(url: str) -> dict[str, Any]:
         content = answer.raw.read(_LONGEST_ANSWER + 1, decode_content=True)
     if len(content) > _LONGEST_ANSWER:
         raise ValueError(f"{url} answered with more than {_LONGEST_ANSWER} bytes")
-    document = json.loads(content)
+    try:
+        document = json.loads(content)
+    except RecursionError:
+        raise ValueError(f"{url} is nested too deeply") from None
     if not isinstance(document, dict):
         raise ValueError(f"{url} is not a JSON object")  # noqa: TRY004 - content, not a caller's type
     return document

@@ -234,6 +234,14 @@ class Raw:
                 length -= len(stream.read(length) or b" " * length)
 
 
+class Greeter(Raw):
+    """A server that answers before it was asked anything."""
+
+    @staticmethod
+    def _read_request(connection: socket.socket) -> None:
+        connection.recv(4_096)
+
+
 def ask(url: str, *, timeout: float = 0.5, within: float | None = None) -> AirflowResponse:
     """Ask for a run, with short time-outs where a test waits for one."""
     airflow = AirflowClient(Airflow(url, connect_timeout=timeout, read_timeout=timeout), Tokens())
@@ -283,10 +291,47 @@ class TestAnswers:
         assert "CERTIFICATE_VERIFY_FAILED" in answer.error
 
     def test_a_server_without_tls(self, stub: Recorder) -> None:
-        """Where TLS cannot be spoken the answer is not taken for one."""
+        """Where TLS cannot be spoken nothing was sent."""
         answer = ask(stub.url.replace("http:", "https:"), timeout=20)
-        assert (answer.status, stub.requests) == (None, [])
-        assert answer.error
+        assert (answer.status, answer.sent, stub.requests) == (None, False, [])
+        assert "TLS handshake" in answer.error
+
+    @pytest.mark.parametrize(
+        "greeting",
+        [
+            b"",
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            b"\x15\x03\x01\x00\x02\x02\x28",  # alert: handshake failure
+            b"\x15\x03\x01\x00\x02\x02\x46",  # alert: protocol version
+            b"\x15\x03\x01\x00\x02\x02\x70",  # alert: unrecognized name
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+        ],
+    )
+    @pytest.mark.parametrize("reset", [True, False])
+    def test_a_handshake_that_fails(self, greeting: bytes, *, reset: bool) -> None:
+        """Whatever ends the handshake, no request was sent, so that no run is in doubt."""
+        with Greeter(greeting, reset=reset) as server:
+            answer = ask(server.url.replace("http:", "https:"), timeout=5)
+        assert (answer.status, answer.sent) == (None, False)
+        assert classify(answer).name == "NoConnection"
+
+    def test_a_handshake_that_does_not_end(self) -> None:
+        """A server that says nothing at all got no request."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            answer = ask(f"https://127.0.0.1:{silent.getsockname()[1]}")
+        assert (answer.status, answer.sent) == (None, False)
+
+    def test_a_connection_that_breaks_under_tls(self, tmp_path: Path) -> None:
+        """After the handshake a broken connection leaves the doubt."""
+        certificates = make_certificates(tmp_path)
+        with (
+            LoopbackServer(tls=certificates.server_context()) as server,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setenv("SSL_CERT_FILE", str(certificates.authority))
+            server.inject(0)
+            answer = ask(server.url, timeout=20)
+        assert (answer.status, answer.sent) == (None, True)
 
     def test_an_answer_that_comes_too_late(self, stub: Recorder) -> None:
         """A request without an answer in time may have been carried out."""

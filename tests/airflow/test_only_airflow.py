@@ -24,7 +24,6 @@ from shared.delivery.attempts import Attempts
 from shared.delivery.outcomes import EndingKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
-from shared.values.json_text import JsonObject
 from tests.support.clocks import MonotonicClock
 from tests.support.delivery import DAG, RUN_ID, Airflow, Tokens, conf, run_request
 from tests.support.in_memory import FixedLimiter
@@ -204,9 +203,8 @@ def test_the_same_holds_on_the_wire(anybody: Anybody, status: int, kind: str, ap
 
 def test_auto_starts_nothing_without_a_version(anybody: Anybody) -> None:
     """A server that answers every path with 200 and some JSON is never asked for a run."""
-    bodies: tuple[JsonObject, ...] = ({"status": "ok"}, {}, {"message": "We are back soon"}, {"version": "9"})
-    for body in bodies:
-        anybody.reply = Reply(200, body)
+    for body in ({"status": "ok"}, {}, {"message": "We are back soon"}, {"version": "9"}):
+        anybody.reply = Reply(200, json.dumps(body))
         anybody.forget()
         client = AirflowClient(Airflow(anybody.url, api="auto"), Tokens())
         assert deliver(client) is EndingKind.ALARM

@@ -71,6 +71,13 @@ def test_the_run_stays_ours(stub: AirflowStub, airflow: CallbackAirflow) -> None
     assert is_ours(found["conf"], request)
 
 
+def test_an_answer_that_is_nested_too_deeply_is_no_crash(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+    """The token is looked for in every answer, and one that is deeper than Python can walk is left out."""
+    stub.inject(400, '{"a": ' * 1_500 + "1" + "}" * 1_500, times=9)
+    answer = airflow.start_run(run_request(callback=CallbackTerms(60)))
+    assert (answer.status, answer.body) == (400, None)
+
+
 def test_a_run_may_get_the_address_alone(stub: AirflowStub, airflow: CallbackAirflow) -> None:
     """For an Airflow with an identity of its own there is no token."""
     airflow.start_run(run_request(callback=CallbackTerms(60, token=False)))

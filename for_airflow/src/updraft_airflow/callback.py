@@ -23,7 +23,10 @@ LONGEST_DETAIL = 1000
 """Characters of `detail` that are sent."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 section 2.1
-_TRY_AGAIN = frozenset({408, 425, 429})
+_TAKEN = range(200, 300)
+_REFUSED = frozenset({400, 401, 403, 409, 413, 415, 422})
+"""Statuses with which Updraft refuses a report for good; 429 and 5xx pass."""
+_CODE = re.compile(r"[a-z][a-z_]{0,60}")
 
 
 class CallbackError(Exception):
@@ -110,7 +113,11 @@ def read_callback(conf: Mapping[str, Any] | None) -> Callback | None:
     Raises:
         CallbackError: There is one, and it cannot be used.
     """
-    updraft = (conf or {}).get("_updraft")
+    if conf is None:
+        return None
+    if not isinstance(conf, Mapping):
+        raise CallbackError("the run's conf is not an object", permanent=True)
+    updraft = conf.get("_updraft")
     callback = updraft.get("callback") if isinstance(updraft, Mapping) else None
     if callback is None:
         return None
@@ -163,7 +170,7 @@ def report(
         wish = 0.0
         try:
             answer = send("POST", callback.url, headers=headers, body=body, timeout=patience.timeout)
-            failure = _failure(answer)
+            failure = _failure(answer, outcome)
             wish = answer.retry_after or 0.0
         except WireError as exc:
             failure = str(exc)
@@ -201,18 +208,53 @@ def entra_token(scope: str) -> str:
     return token
 
 
-def _failure(answer: AirflowResponse) -> str | None:
-    """Say what is wrong with an answer and worth another try; None if the outcome was taken."""
-    if 200 <= answer.status < 300:  # noqa: PLR2004 - the class of success
+def _failure(answer: AirflowResponse, outcome: RunOutcome) -> str | None:
+    """Say what is wrong with an answer and worth another try; None if the outcome was taken.
+
+    Only Updraft speaks for Updraft: it answers 200 or 201 with the run and its state, and refuses with a
+    problem document (RFC 9457) that has a `code`. Whatever else comes is of a login page, a proxy, or a
+    function app that is starting or stopped, and passes.
+
+    Raises:
+        CallbackError: Updraft refuses the report, for good.
+    """
+    body = _object(answer.body)
+    if answer.status in _TAKEN and _is_receipt(body, outcome):
         return None
-    if answer.status >= 500 or answer.status in _TRY_AGAIN:  # noqa: PLR2004 - the class of server errors
-        return f"the callback answered {answer.status}"
-    hint = {
-        401: ": the token is not accepted",
-        403: ": the token does not allow it",
-        409: ": another outcome was reported for this run before",
-    }.get(answer.status, ": redirects are not followed" if answer.status < 400 else "")  # noqa: PLR2004
-    raise CallbackError(f"the callback answered {answer.status}{hint}", permanent=True)
+    if answer.status in _REFUSED and _is_refusal(body, answer.status):
+        hint = {
+            401: ": the token is not accepted",
+            403: ": the token does not allow it",
+            409: ": another outcome was reported for this run before",
+        }.get(answer.status, "")
+        raise CallbackError(f"the callback answered {answer.status} {body['code']}{hint}", permanent=True)
+    if 300 <= answer.status < 400:  # noqa: PLR2004 - RFC 9110 section 15.4
+        raise CallbackError(
+            f"the callback answered {answer.status}: redirects are not followed", permanent=True
+        )
+    foreign = answer.status in _TAKEN or answer.status in _REFUSED
+    hint = ", and not as Updraft does: a login page or a proxy may be in the way" if foreign else ""
+    return f"the callback answered {answer.status}{hint}"
+
+
+def _is_receipt(body: Mapping[str, Any], outcome: RunOutcome) -> bool:
+    """Tell whether an answer names the run and the state that were reported."""
+    run = {"dag_id": outcome.dag_id, "dag_run_id": outcome.dag_run_id}
+    return body.get("run") == run and body.get("state") == outcome.state
+
+
+def _is_refusal(body: Mapping[str, Any], status: int) -> bool:
+    """Tell whether an answer is a problem document of Updraft's."""
+    code = body.get("code")
+    return body.get("status") == status and isinstance(code, str) and _CODE.fullmatch(code) is not None
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _is_below(url: str, prefix: str) -> bool:

@@ -150,7 +150,10 @@ def _document(url: str) -> dict[str, Any]:
     answer = send("GET", url, timeout=FETCH_TIMEOUT, headers={"Accept": "application/json"})
     if answer.status != 200:  # noqa: PLR2004 - OK
         raise WireError(f"{url[:200]!r} answered {answer.status}")
-    document = json.loads(answer.body)
+    try:
+        document = json.loads(answer.body)
+    except RecursionError:
+        raise ValueError(f"{url[:200]!r} is nested too deeply") from None
     if not isinstance(document, dict):
         raise ValueError(f"{url[:200]!r} is not a JSON object")  # noqa: TRY004 - content, not a caller's type
     return document

@@ -6,12 +6,21 @@ the standard library, so that neither the api-server nor a worker gains a depend
 
 import http.client
 import ipaddress
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import IO, NoReturn
 from urllib.parse import urlsplit
+
+_LONGEST_WISH = 86_400.0
+_HEADER_READ = 400
+_WISH = re.compile(
+    r"\s*[\"']?\s*\+?([0-9]{1,400}(?:\.[0-9]{0,400})?)\s*(?:s|secs?|seconds?)?\s*[\"']?\s*", re.IGNORECASE
+)
 
 LONGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read; Entra's key set is about 20 KB."""
@@ -28,7 +37,7 @@ class AirflowResponse:
     Attributes:
         status: The HTTP status code, 3xx included.
         body: At most `LONGEST_ANSWER` bytes.
-        retry_after: The server's wish in seconds, where it stated one as a number.
+        retry_after: The server's wish in seconds, where it stated one that can be read.
     """
 
     status: int
@@ -130,7 +139,7 @@ def send(
             if len(content) > LONGEST_ANSWER:
                 raise WireError(f"{where} answered with more than {LONGEST_ANSWER} bytes")
             status = int(response.status or 0)
-            return AirflowResponse(status, content, _seconds(response.headers.get("Retry-After")))
+            return AirflowResponse(status, content, wish_in_seconds(response.headers.get("Retry-After")))
     except (OSError, http.client.HTTPException, ValueError) as exc:
         _raise_without_details(where, exc)
 
@@ -142,5 +151,29 @@ def _raise_without_details(where: str, exc: Exception) -> NoReturn:
     raise WireError(f"no answer from {where} ({type(exc).__name__}{detail})") from None
 
 
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value and value.isascii() and value.isdigit() and len(value) < 8 else None  # noqa: PLR2004 - 115 days
+def wish_in_seconds(header: str | None) -> float | None:
+    """Read a `Retry-After` header as servers send it: seconds, a date, or several; None if unreadable.
+
+    The longest of several wishes counts, and no wish is longer than a day.
+
+    Args:
+        header: The header's value.
+    """
+    text = (header or "")[:_HEADER_READ].strip()
+    wishes = [float(found[1]) for part in text.split(",") if (found := _WISH.fullmatch(part))]
+    if not wishes:
+        when = _date(text.strip(' "'))
+        if when is None:
+            return None
+        wishes = [(when - datetime.now(timezone.utc)).total_seconds()]
+    return min(max(*wishes, 0.0), _LONGEST_WISH)
+
+
+def _date(text: str) -> datetime | None:
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            when = read(text)
+            return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+        except (ValueError, TypeError, OverflowError, IndexError):  # noqa: PERF203 - of no form or calendar
+            continue
+    return None

@@ -166,8 +166,10 @@ def _seconds(value: object) -> float | None:
         return None
     try:
         life = float(value)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    except OverflowError:  # a whole number of more than 308 digits
+        life = _LONGEST_LIFE
     return min(life, _LONGEST_LIFE) if life > 0 else None
 
 

@@ -1,5 +1,6 @@
 """Both kinds of token source, each through its real clients against loopback endpoints."""
 
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -296,6 +297,11 @@ def test_the_user_name_may_be_a_secret_too(
         (200, "<html>Sign in</html>", "holds no access_token", True),
         (201, [], "holds no access_token", True),
         (201, {"access_token": 7}, "holds no access_token", True),
+        (201, "[" * 100_000, "holds no access_token", True),
+        (400, '{"error": ' * 100_000, "answered 400", True),
+        (400, {"error": "temporarily_unavailable"}, "answered 400, temporarily_unavailable", False),
+        (400, {"error": "slow_down"}, "answered 400, slow_down", False),
+        (403, {"error": "server_error"}, "answered 403, server_error", False),
     ],
 )
 def test_what_airflow_answers_to_a_login_is_classed(
@@ -397,6 +403,52 @@ def test_a_token_that_tells_no_expiry_is_kept_for_minutes(
     airflow.inject(201, {"access_token": "opaque-token"})
     clock.pass_by(100)
     assert source.value() == "Bearer opaque-token"
+
+
+@login
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (3_599, 3_599),
+        ("3599", 3_599),
+        (" 3599.0 ", 3_599),
+        (3_599.9, 3_599),
+        (1e300, 86_400),
+        pytest.param(10**400, 86_400, id="a number beyond floats"),
+        ("1e9999", 86_400),
+        (None, 300),
+        ("soon", 300),
+        (True, 300),
+        (0, 300),
+        (-5, 300),
+        ([3_599], 300),
+    ],
+)
+def test_a_life_is_read_in_every_spelling(
+    source: CachedHeader, airflow: "TokenEndpoint", clock: "UnixClock", said: object, seconds: float
+) -> None:
+    """A token is kept for what `expires_in` says, as number or text; for minutes where it says nothing."""
+    body = {"access_token": "opaque-token", "expires_in": said}
+    airflow.inject(201, json.dumps(body), times=9)
+    source.value()
+    clock.pass_by(seconds - min(240, seconds / 5) - 2)
+    source.value()
+    assert airflow.count() == 1
+    clock.pass_by(seconds)
+    source.value()
+    assert airflow.count() == 2
+
+
+@login
+def test_a_life_that_is_no_number_is_minutes(
+    source: CachedHeader, airflow: "TokenEndpoint", clock: "UnixClock"
+) -> None:
+    """NaN, which Python's JSON takes, keeps no token for ever and none for no time."""
+    airflow.inject(201, '{"access_token": "opaque-token", "expires_in": NaN}', times=9)
+    source.value()
+    clock.pass_by(200)
+    source.value()
+    assert airflow.count() == 1
 
 
 def test_the_watch_would_see_a_leak(watch: "Watch") -> None:
