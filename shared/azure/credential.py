@@ -163,11 +163,13 @@ def fetch_token(credential: "TokenCredential", scope: str, *, fresh: bool = Fals
         raise _refused(scope, str(exc), developers=_is_developers(credential)) from exc
     except AzureError as exc:
         raise TokenUnavailable(_told(scope, f"it failed ({type(exc).__name__})", "try again later")) from exc
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as exc:
-        # An empty or HTML body (403 after a deployment, 502 from the platform) escapes msal as a JSON error,
-        # and JSON that is not a token's as one of Python's own.
-        reason = "its answer was not a token, as happens for a while after a deployment"
+    except ValueError as exc:
+        # An empty or HTML body (403 after a deployment, 502 from the platform) escapes msal as a JSON error.
+        reason = "its answer was not JSON, as happens for a while after a deployment"
         raise TokenUnavailable(_told(scope, reason, "try again later")) from exc
+    except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as exc:
+        # JSON that is not a token's, or has no end, escapes msal as what Python makes of it.
+        raise TokenUnavailable(_told(scope, "its answer was not a token", "try again later")) from exc
 
 
 def _is_developers(credential: "TokenCredential") -> bool:
