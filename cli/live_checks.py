@@ -191,7 +191,7 @@ class LiveAirflows:
 
         client = self._client(connection)
         answer = client.get_dag(dag_id)
-        if answer.body is not None and answer.status in {_FORBIDDEN, _NOT_FOUND}:
+        if answer.body is not None and not answer.mismatch and answer.status in {_FORBIDDEN, _NOT_FOUND}:
             listing = client.get("/dags?limit=100")
             if listing.status == _OK:  # else nothing is known: the rights are missing as a whole
                 return DagState(
@@ -226,14 +226,15 @@ class LiveAirflows:
         return self._clients[name]
 
     def _body(self, connection: str, answer: "AirflowResponse") -> JsonObject:
-        from shared.airflow.failure_table import classify, explain  # noqa: PLC0415 - only the live half needs it
+        from shared.airflow.failure_table import AnswerClass, classify, explain  # noqa: PLC0415 - only the live half needs it
 
-        if answer.status == _OK and answer.body is not None:
+        row = classify(answer)
+        if row.answer_class is AnswerClass.ANSWERED and answer.body is not None:
             return answer.body
-        if answer.status == _NOT_FOUND:
+        if answer.status == _NOT_FOUND and not answer.mismatch:
             why = answer.message or "no Airflow answers there: check the connection's url"
         else:
-            why = explain(classify(answer), answer)
+            why = explain(row, answer)
         raise UpdraftError(f"{self._rules.connections[connection].url} cannot be asked: {why}")
 
 

@@ -14,6 +14,7 @@ from tests.support.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, St
 from tests.support.doctor import Doctor
 
 if TYPE_CHECKING:
+    from shared.values.json_text import JsonObject
     from tests.support.clocks import UnixClock
     from tests.support.endpoints import Watch
 
@@ -62,6 +63,20 @@ def test_an_environment_in_aws(
     assert f"aud: {AUDIENCE}" in text
     assert f"sub: {identity.identity.object_id}" in text
     assert words in text
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(400, "<html>Invalid host header"), (422, {"error": {"message": "no"}}), (200, {})]
+)
+def test_only_airflows_refusal_says_that_runs_may_be_started(
+    doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, status: int, body: "str | JsonObject"
+) -> None:
+    """What a proxy answers with the same status is a problem."""
+    identity.expose("api://airflow", Audience(roles=["Airflow.Trigger"]))
+    stub.inject(status, body, times=9, when=lambda request: request.method == "POST")
+    code, text = doctor(stub.url, ENTRA)
+    assert code == 1, text
+    assert "may be started" not in text
 
 
 def test_a_missing_app_role_is_named(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:
