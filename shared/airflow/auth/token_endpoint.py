@@ -107,8 +107,11 @@ class TokenEndpointHeader(CachedHeader):
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as exc:
-            reason = "its TLS certificate is not one that this app trusts; see that the address is right"
-            raise self.unavailable(reason, permanent="CERTIFICATE_VERIFY_FAILED" in str(exc)) from exc
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(exc)
+            reason = (
+                "its TLS certificate is not one that this app trusts" if untrusted else "TLS failed there"
+            )
+            raise self.unavailable(f"{reason}; see that the address is right", permanent=untrusted) from exc
         except requests.exceptions.Timeout as exc:
             raise self.unavailable(f"it did not answer in time ({type(exc).__name__})") from exc
         except requests.exceptions.RequestException as exc:
