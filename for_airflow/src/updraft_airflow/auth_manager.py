@@ -1,10 +1,15 @@
 """An Airflow 3 auth manager that lets Entra identities in beside everybody whom FAB lets in.
 
-Set `[core] auth_manager = updraft_airflow.auth_manager.EntraAuthManager`. A managed identity's access token
-is taken in two ways: directly, as `Authorization: Bearer`, or in exchange for an Airflow token at `POST
+Set `[core] auth_manager = updraft_airflow.auth_manager.EntraFabAuthManager`. A managed identity's access
+token is taken in two ways: directly, as `Authorization: Bearer`, or in exchange for an Airflow token at `POST
 /auth/token` with `{"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": <token>}` (RFC
 7523 section 2.1; the Keycloak provider takes the same request). Every other token, password and login goes
 to FAB as it came.
+
+The class's name contains `FabAuthManager` for a reason: Airflow recognises FAB by this text in the configured
+class path. Without it, Airflow 3.3 never applies the `access_control` of a DAG file
+(`dag_processing/collection.py`), and `airflow db clean` never deletes FAB's sessions (`utils/db_cleanup.py`,
+also in 3.4.0b2).
 """
 
 import asyncio
@@ -38,7 +43,7 @@ THREADS = 4
 """Of our own: a slow key endpoint or database must not take the threads that serve Airflow's requests."""
 
 
-class EntraAuthManager(FabAuthManager):
+class EntraFabAuthManager(FabAuthManager):
     """FAB's auth manager, plus Entra access tokens of one tenant."""
 
     @cached_property

@@ -11,7 +11,7 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "updraft-airflow",
         "name": "Updraft",
         "description": "Microsoft Entra tokens for the REST API, and reports on how runs ended.",
-        "auth-managers": ["updraft_airflow.auth_manager.EntraAuthManager"],
+        "auth-managers": ["updraft_airflow.auth_manager.EntraFabAuthManager"],
         "cli": ["updraft_airflow.least_privilege.get_cli_commands"],
         "notifications": ["updraft_airflow.notifier.UpdraftNotifier"],
         "config": {

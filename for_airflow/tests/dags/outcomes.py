@@ -1,4 +1,7 @@
-"""DAGs of the end-to-end tests: one may be triggered, one may not, and two report how they ended."""
+"""DAGs of the end-to-end tests: two report how they ended, one may not be started, one waits for a file."""
+
+from pathlib import Path
+from time import sleep
 
 import pendulum
 from airflow.exceptions import AirflowFailException
@@ -12,6 +15,13 @@ def work(*, dag_run: object = None) -> None:
     """Fail if the run's conf says so."""
     if (getattr(dag_run, "conf", None) or {}).get("fail"):
         raise AirflowFailException("as the conf asked")
+
+
+@task
+def wait(*, dag_run: object = None) -> None:
+    """Wait until the file is there that the run's conf names."""
+    while not Path((getattr(dag_run, "conf", None) or {})["until"]).exists():
+        sleep(0.2)
 
 
 START = pendulum.datetime(2024, 1, 1, tz="UTC")
@@ -30,3 +40,6 @@ with DAG(
 
 with DAG("forbidden", schedule=None, start_date=START):
     work()
+
+with DAG("held", schedule=None, start_date=START):
+    wait()
