@@ -19,6 +19,9 @@ _OK: Final = 200
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _FILES_SHOWN: Final = 3
+REPORTS_TAG: Final = "updraft-reports"
+"""The tag of a DAG whose runs report how they end. Airflow's API tells nothing about a DAG's callbacks, so
+the package in for_airflow/ sets it (`updraft_airflow/policy.py`), or the DAG's author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class DagState:
         scheduling: Whether its runs would wait, or delay its drain.
         stale: Whether its file is gone, so that no run can be asked for.
         manual: Whether runs may be asked for at all; a DAG may allow its own schedule alone.
+        reports: Whether its runs report how they end.
         import_error: Why its file cannot be read, if it cannot.
         params: Its params by name, each with its default and its JSON Schema; None where nobody could say.
         others: The ids of other DAGs, to find what was meant by one that does not exist.
@@ -43,6 +47,7 @@ class DagState:
     scheduling: Scheduling = Scheduling.ACTIVE
     stale: bool = False
     manual: bool = True
+    reports: bool = True
     import_error: str | None = None
     params: Mapping[str, Json] | None = None
     others: Sequence[str] = ()
@@ -76,6 +81,17 @@ class DagState:
                 f"DAG `{dag_id}` is draining, and each run that is asked for delays that; then it is paused: "
                 f"write `when_paused: hold` in its rules, or end the drain: `airflow dags unpause {dag_id}`"
             )
+
+    def silence(self, dag_id: str) -> str | None:
+        """Return what stands against hearing how a run of the DAG ended, with the remedy."""
+        if self.reports or not self.exists or self.stale or self.import_error is not None:
+            return None
+        return (
+            f"`track: callback` waits for a report that DAG `{dag_id}` does not send: end it with "
+            "`report_outcome()`, or set `UpdraftNotifier()` as its `on_success_callback` and its "
+            "`on_failure_callback` (docs/airflow-side.md), or leave `track` out. If it reports in another "
+            f"way, give it the tag `{REPORTS_TAG}`"
+        )
 
 
 class AsksAirflow(Protocol):
@@ -151,6 +167,8 @@ def live_checks(
             continue
         states[asked] = state
         check.problems = [f"{where}: {problem}" for problem in state.problems(check.dag)]
+        if rule.spec.track == "callback" and (silence := state.silence(check.dag)) is not None:
+            check.problems.append(f"{where}: {silence}")
         if state.params:
             _try_confs(check, state.params, confs.get(rule.name, ()))
         yield check
@@ -209,6 +227,7 @@ class LiveAirflows:
             scheduling=scheduling_of(dag) or Scheduling.ACTIVE,
             stale=dag.get("is_stale") is True or dag.get("is_active") is False,
             manual=not isinstance(run_types, list) or "manual" in run_types,
+            reports=REPORTS_TAG in _tags(dag),
             import_error=_import_error(client, dag) if dag.get("has_import_errors") is True else None,
             params=params if isinstance(params, dict) else None,
         )
@@ -246,6 +265,11 @@ def _import_error(client: "AirflowClient", dag: JsonObject) -> str:
             lines = str(found.get("stack_trace", "")).strip().splitlines()
             return f"{found['filename']}: {lines[-1].strip() if lines else 'no trace'}"
     return f"{dag.get('relative_fileloc') or dag.get('fileloc') or 'its file'}"
+
+
+def _tags(dag: JsonObject) -> list[Json]:
+    tags = dag.get("tags")
+    return [tag.get("name") for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
 
 
 def _names(answer: "AirflowResponse", listed: str, name: str) -> list[str]:

@@ -66,6 +66,7 @@ class AirflowStub(LoopbackServer):
         stale: DAGs whose file is gone.
         broken: DAGs whose file cannot be imported, each with its trace.
         run_types: The run types that a DAG allows, where it does not allow all.
+        tags: The tags of DAGs.
         params: The params of DAGs, by name, each with its default (`value`) and its JSON Schema (`schema`).
         users: Names and passwords for `/auth/token`.
         peak: The most requests that were in flight at once.
@@ -88,6 +89,7 @@ class AirflowStub(LoopbackServer):
         self.stale: set[str] = set()
         self.broken: dict[str, str] = {}
         self.run_types: dict[str, list[Json]] = {}
+        self.tags: dict[str, list[str]] = {}
         self.params: dict[str, JsonObject] = {}
         self.users = {"updraft": "made-up-password"}
         self.expose_stacktrace = False
@@ -184,6 +186,7 @@ class AirflowStub(LoopbackServer):
             "has_import_errors": dag_id in self.broken,
             "relative_fileloc": f"{dag_id}.py",
             "allowed_run_types": self.run_types.get(dag_id),
+            "tags": [{"name": name, "dag_id": dag_id} for name in self.tags.get(dag_id, [])],
         }
         if dag_id in self.draining:
             dag["scheduling_state"] = "draining"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.live_checks import DagState, RuleCheck, live_checks
+from cli.live_checks import REPORTS_TAG, DagState, RuleCheck, live_checks
 from cli.main import main
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import IdentityEndpoint
@@ -15,6 +15,7 @@ from shared.delivery.paused_dags import Scheduling
 from shared.errors import UpdraftError
 from shared.rules import load_rules
 from shared.values.json_text import JsonObject
+from tests.support.paths import ROOT
 
 RULES = """
 connections:
@@ -103,6 +104,32 @@ def test_two_rules_of_one_dag_ask_once() -> None:
     assert [check.problems for check in checks({"smoke_tests": DagState(exists=True)}, rules)] == [[], []]
 
 
+TRACKED = RULES.replace("start: {dag: smoke_tests}", "start: {dag: smoke_tests}, track: callback")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (DagState(exists=True, reports=False), 1),
+        (DagState(exists=True, reports=True), 0),
+        (DagState(exists=True, reports=False, scheduling=Scheduling.PAUSED), 2),
+        (DagState(exists=False, reports=False), 1),
+        (DagState(exists=True, reports=False, stale=True), 1),
+        (DagState(exists=True, reports=False, import_error="a.py: E"), 1),
+    ],
+)
+def test_a_report_that_will_not_come_is_a_problem(state: DagState, told: int) -> None:
+    """Of the rule that waits for it, where the DAG is there to be asked; of no other rule."""
+    dags: dict[str, DagState | UpdraftError] = {"smoke_tests": state, "load_orders": DagState(exists=True)}
+    swap, _ = checks({**dags}, TRACKED)
+    assert len(swap.problems) == told
+    remedy = "set `UpdraftNotifier()` as its `on_success_callback` and its `on_failure_callback`"
+    silent = not state.reports and state.exists and not state.stale and state.import_error is None
+    assert any(remedy in problem for problem in swap.problems) == silent
+    untracked, _ = checks({**dags})
+    assert not any(remedy in problem for problem in untracked.problems)
+
+
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
     """A rules file."""
@@ -188,6 +215,27 @@ def test_what_the_airflow_says_is_read(
     assert "unpause load_orders" in err
     assert "does not allow manual runs" in err
     assert err.endswith("4 problems found\n")
+
+
+def test_a_dag_that_reports_is_known_by_its_tag(
+    rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tag among others; without it the rule's line says what to do."""
+    rules.write_text(TRACKED)
+    assert main(["validate", "--live", "--rules", str(rules)]) == 1
+    err = capsys.readouterr().err
+    assert (
+        "rule `swap`: connection `main`: `track: callback` waits for a report that DAG `smoke_tests` " in err
+    )
+    assert err.endswith("1 problem found\n")
+    stub.tags = {"smoke_tests": ["nightly", REPORTS_TAG]}
+    assert main(["validate", "--live", "--rules", str(rules)]) == 0
+
+
+def test_the_tag_is_the_one_that_the_package_for_airflow_sets() -> None:
+    """The two are installed apart and cannot import each other."""
+    policy = ROOT / "for_airflow/src/updraft_airflow/policy.py"
+    assert f'REPORTS_TAG = "{REPORTS_TAG}"' in policy.read_text(encoding="utf-8")
 
 
 def test_a_dag_that_may_not_be_seen_is_told_from_a_missing_airflow(

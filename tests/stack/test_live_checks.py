@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from local.stack import Stack
 from tests.support.paths import ROOT
 
 
@@ -24,3 +25,51 @@ def test_a_real_airflow_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[s
     err = capsys.readouterr().err
     assert "there is no DAG `smoke_test` (did you mean `smoke_tests`?)" in err
     assert "param `size`: '524288 bytes' is not of type 'null', 'integer'" in err
+
+
+SILENT = """
+connections:
+  main:
+    url: "%UPDRAFT_AIRFLOW_URL%"
+    auth: {kind: airflow, username: admin, password_secret: airflow-admin-password}
+rules:
+  - {name: silent, when: {types: [A]}, start: {dag: collect_events}, track: callback}
+  - {name: untracked, when: {types: [A]}, start: {dag: collect_events}}
+  - {name: by-task, when: {types: [A]}, start: {dag: reports_by_task}, track: callback}
+  - {name: by-notifier, when: {types: [A]}, start: {dag: reports_by_notifier}, track: callback}
+"""
+
+
+@pytest.mark.usefixtures("stack_environment")
+def test_a_dag_that_will_not_report_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the examples' DAGs, the one without notifier and last task, where a rule waits for its report."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(SILENT, encoding="utf-8")
+    assert main(["validate", "--live", "--rules", str(rules)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(
+        "rule `silent`: connection `main`: `track: callback` waits for a report that"
+    )
+    assert captured.err.endswith("1 problem found\n")
+    for name in ("untracked", "by-task", "by-notifier"):
+        assert f"rule `{name}`: connection `main`: DAG" in captured.out
+
+
+def test_a_draining_dag_is_noticed(
+    stack: Stack, stack_environment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Airflow 3.4 knows draining DAGs; before that, a DAG is active or paused."""
+    del stack_environment
+    version = str(stack.airflow.call("GET", "/api/v2/version")["version"])
+    if [int(number) for number in version.split(".")[:2]] < [3, 4]:
+        pytest.skip("Airflow 3.4 has it first")
+    token = stack.airflow.token()
+    path = "/api/v2/dags/load_orders"
+    stack.airflow.call("PATCH", path, {"scheduling_state": "draining"}, token=token)
+    try:
+        assert main(["validate", "--live", "--rules", str(ROOT / "rules.yaml")]) == 1
+        err = capsys.readouterr().err
+        # without a run that is unfinished, Airflow pauses it within seconds
+        assert "DAG `load_orders` is draining" in err or "DAG `load_orders` is paused" in err
+    finally:
+        stack.airflow.call("PATCH", path, {"is_paused": False}, token=token)

@@ -1,0 +1,41 @@
+"""Tags the DAGs whose runs report how they end, so that this can be seen through Airflow's API.
+
+The API tells nothing about a DAG's callbacks, and its source and tasks only to those who may read more than
+Updraft needs. Tags come with the DAG itself: `updraft validate --live` looks for this one where a rule says
+`track: callback`. A DAG that reports with code of its own sets the tag itself.
+
+Airflow loads this cluster policy by the entry point `airflow.policy`, in each of its processes, and calls it
+for each DAG that it reads from a file. So the import is small: only DAG files import the notifier.
+Source: https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/cluster-policies.html
+"""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from airflow.policies import hookimpl
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+REPORTS_TAG = "updraft-reports"
+
+
+@hookimpl
+def dag_policy(dag: "DAG") -> None:
+    """Tag the DAG if its runs report success and failure: by the last task, or by both callbacks."""
+    notifier = sys.modules.get("updraft_airflow.notifier")
+    if notifier is None:  # no DAG file of this process has imported it
+        return
+    by_task = any(
+        getattr(task, "python_callable", None) is notifier.report_outcome.function for task in dag.tasks
+    )
+    by_callbacks = all(
+        any(isinstance(callback, notifier.UpdraftNotifier) for callback in _listed(callbacks))
+        for callbacks in (dag.on_success_callback, dag.on_failure_callback)
+    )
+    if by_task or by_callbacks:
+        dag.tags.add(REPORTS_TAG)
+
+
+def _listed(callbacks: Any) -> list[Any]:  # noqa: ANN401 - whatever a DAG file has put there
+    return list(callbacks) if isinstance(callbacks, (list, tuple, set)) else [callbacks]
