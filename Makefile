@@ -10,6 +10,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # The host that runs the function app in `make up`: `local` (local/functions_host) or `func` (Core Tools).
 HOST ?= local
+# The Airflow of `make demo` and `make up`: empty, or `next` for the pre-release of local/airflow-next/.
+AIRFLOW ?=
 # Handed on: make test ARGS="-k relay"
 ARGS ?=
 # The same for the tests of for_airflow/; its own real Airflow takes minutes more: FOR_AIRFLOW=
@@ -21,7 +23,7 @@ say = @echo "  $(1)" >&2
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- Setting up ----------------------------------------------------------------------------------------
 
@@ -62,6 +64,13 @@ airflow2-if-possible: | .venv/bin/uv
 	@$(UV) pip install --python .venv-airflow2/bin/python -r local/airflow2/requirements.txt
 	@touch $@
 
+.venv-airflow-next/ready: local/airflow-next/requirements.txt for_airflow/pyproject.toml | .venv/bin/uv
+	$(call say,Installing the next Airflow and Postgres into .venv-airflow-next)
+	@[ -x .venv-airflow-next/bin/python ] || $(UV) venv --python "$$(local/find_python.sh)" .venv-airflow-next
+	@$(UV) pip install --python .venv-airflow-next/bin/python -r local/airflow-next/requirements.txt
+	@$(UV) pip install --python .venv-airflow-next/bin/python --no-deps --no-build-isolation --editable for_airflow
+	@touch $@
+
 local/azurite/node_modules/ready: local/azurite/package-lock.json local/azurite/.npmrc | .venv/bin/uv
 	@$(BIN)/python -m local.processes.node >/dev/null || { \
 	  echo "No Node.js 20 or newer here: installing one into .venv" >&2; \
@@ -73,12 +82,12 @@ local/azurite/node_modules/ready: local/azurite/package-lock.json local/azurite/
 # --- Seeing it work ------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup ## Start it all, let one App Service event start a DAG run, and tell the story
-	@$(BIN)/python -m local.demo
+demo: setup $(AIRFLOW:%=.venv-airflow-%/ready) ## Start it all, let events start DAG runs, and tell the story
+	@$(BIN)/python -m local.demo --airflow "$(AIRFLOW)"
 
 .PHONY: up
-up: setup ## The same stack, left running until Ctrl-C (HOST=func: in Azure Functions Core Tools)
-	@$(BIN)/python -m local.up --host $(HOST)
+up: setup $(AIRFLOW:%=.venv-airflow-%/ready) ## The same stack, left running until Ctrl-C (HOST=func: in Azure Functions Core Tools)
+	@$(BIN)/python -m local.up --host $(HOST) --airflow "$(AIRFLOW)"
 
 # --- Checking ------------------------------------------------------------------------------------------
 
@@ -89,6 +98,13 @@ test: setup airflow2-if-possible test-for-airflow ## Every test, also those on t
 .PHONY: test-for-airflow
 test-for-airflow: .venv-airflow/ready ## The tests of for_airflow/, in the environment that Airflow is in
 	@cd for_airflow && ../.venv-airflow/bin/python -m pytest $(FOR_AIRFLOW)
+
+# The Airflow that comes next: for_airflow with its own real Airflow, then the demo and the stack's tests of it.
+.PHONY: test-airflow-next
+test-airflow-next: setup .venv-airflow-next/ready ## The tests that depend on Airflow's version, on the next one
+	@cd for_airflow && ../.venv-airflow-next/bin/python -m pytest
+	@$(BIN)/python -m local.demo --airflow next
+	@AIRFLOW=next $(BIN)/pytest tests/stack/test_live_checks.py tests/stack/test_stack.py
 
 .PHONY: test-fast
 test-fast: .venv/ready ## The quick layer: neither Airflow, Azurite, servers nor processes
@@ -119,9 +135,10 @@ lock: | .venv/bin/uv ## Pin the newest versions that the short lists (*.in) allo
 	$(COMPILE) --upgrade requirements.in --output-file requirements.txt
 	$(COMPILE) --upgrade requirements-dev.in --output-file requirements-dev.txt
 	$(COMPILE) --upgrade local/airflow/requirements.in --output-file local/airflow/requirements.txt
+	$(COMPILE) --upgrade local/airflow-next/requirements.in --output-file local/airflow-next/requirements.txt
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf .venv .venv-airflow .venv-airflow2 .updraft local/azurite/node_modules bench/out build dist *.egg-info
+	rm -rf .venv .venv-airflow .venv-airflow-next .venv-airflow2 .updraft local/azurite/node_modules bench/out build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,7 @@ from local.paths import ROOT
 from local.processes import default_signals
 from local.processes.processes import StackError, shown
 from local.stack import STATE, Stack
-from local.stage import perform
+from local.stage import add_airflow_option, perform
 from local.timeline import Told, last_error, moment, outcomes
 from shared.values.json_text import JsonObject
 
@@ -176,6 +176,7 @@ def prepare_publisher(stack: Stack) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit code: 0, 1 with the reason on the screen, or 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
+    add_airflow_option(parser)
     parser.add_argument("--state", type=Path, default=STATE, help="the folder for state and logs")
     options = parser.parse_args(arguments)
     began = time.monotonic()
@@ -184,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prepare_publisher(stack)
         Demo(stack, console).tell()
 
-    code = perform(tell, folder=options.state)
+    code = perform(tell, folder=options.state, airflow=options.airflow)
     if code == 0:
         print(f"Done in {time.monotonic() - began:.0f} s. `make up` leaves it all running.")
     return code

@@ -19,7 +19,7 @@ from typing import Final, Self
 from local.paths import ROOT
 from local.processes.processes import Processes, StackError, shown
 from local.servers.airflow_auth import ADMIN, entra
-from local.servers.airflow_process import Airflow
+from local.servers.airflow_process import Airflow, Edition, airflow_name
 from local.servers.azurite import Azurite
 from local.servers.functions_process import FunctionsApp, HostKind
 from local.stand_ins.certificates import make_certificates
@@ -61,6 +61,7 @@ class Stack:
         host: HostKind = "local",
         functions_port: int = FUNCTIONS_PORT,
         airflow_port: int = AIRFLOW_PORT,
+        airflow_edition: Edition = "",
         settings: Mapping[str, str] | None = None,
         announce: Announce = lambda _part, _address, _seconds: None,
     ) -> None:
@@ -71,6 +72,7 @@ class Stack:
             host: What runs the function app.
             functions_port: Taken for the function app if it is free.
             airflow_port: Taken for Airflow if it is free.
+            airflow_edition: Which Airflow is run.
             settings: More application settings.
             announce: Told of each part as it comes up.
         """
@@ -78,6 +80,7 @@ class Stack:
         self.logs = folder / "logs"
         self.callback_key = secrets.token_urlsafe(32)
         self._wanted = (functions_port, airflow_port)
+        self._airflow_edition: Edition = airflow_edition
         self._settings = dict(settings or {})
         self._host: HostKind = host
         self._announce = announce
@@ -119,7 +122,8 @@ class Stack:
         )
         self.airflow = Airflow(
             self.processes,
-            self.folder / "airflow",
+            self.folder / airflow_name(self._airflow_edition),
+            edition=self._airflow_edition,
             auth=entra(self.identity, dags=DAGS),
             settings=self._settings_for_reports(),
             preferred_port=self._wanted[1],

@@ -1,5 +1,6 @@
 """Sets the stage for `make demo` and `make up`: the stack comes up in front of a person, and goes again."""
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.processes.processes import Interrupted, StackError, interruptible, shown
+from local.servers.airflow_process import Edition
 from local.servers.functions_process import HostKind
 from local.stack import Stack
 from shared.errors import UpdraftError
@@ -15,13 +17,16 @@ INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended, as shells have it."""
 
 
-def perform(act: Callable[[Stack, Console], None], *, folder: Path, host: HostKind = "local") -> int:
+def perform(
+    act: Callable[[Stack, Console], None], *, folder: Path, host: HostKind = "local", airflow: Edition = ""
+) -> int:
     """Start the stack, do something with it, stop it, and say plainly what went wrong if anything did.
 
     Args:
         act: What to do once everything is up.
         folder: Where the stack keeps its state.
         host: What runs the function app.
+        airflow: Which Airflow is run.
 
     Returns:
         The process's exit code: 0, 1 after a failure, 130 after Ctrl-C.
@@ -35,7 +40,11 @@ def perform(act: Callable[[Stack, Console], None], *, folder: Path, host: HostKi
         console.print(f"  [green]✓[/] {part:<18} [dim]{address:<44}[/] {seconds:5.1f} s")
 
     try:
-        with interruptible(), status, Stack(folder, host=host, announce=announce) as stack:
+        with (
+            interruptible(),
+            status,
+            Stack(folder, host=host, airflow_edition=airflow, announce=announce) as stack,
+        ):
             status.stop()
             act(stack, console)
             console.print("\n[dim]Stopping everything …[/]")
@@ -46,3 +55,13 @@ def perform(act: Callable[[Stack, Console], None], *, folder: Path, host: HostKi
         console.print(f"\n[bold red]✗[/] {escape(str(error))}\n\n[dim]Everything else is stopped.[/]")
         return 1
     return 0
+
+
+def add_airflow_option(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option that chooses the Airflow."""
+    parser.add_argument(
+        "--airflow",
+        choices=("", "next"),
+        default="",
+        help="the Airflow that is run: `next` is the pre-release in .venv-airflow-next",
+    )

@@ -14,7 +14,7 @@ from local.processes import default_signals
 from local.processes.processes import shown
 from local.servers.airflow_auth import ADMIN
 from local.stack import AIRFLOW_PORT, FUNCTIONS_PORT, STATE, Stack
-from local.stage import INTERRUPTED, perform
+from local.stage import INTERRUPTED, add_airflow_option, perform
 
 
 def write_environment(stack: Stack) -> Path:
@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--host", choices=("local", "func"), default="local", help="what runs the function app"
     )
+    add_airflow_option(parser)
     parser.add_argument("--state", type=Path, default=STATE, help="the folder for state and logs")
     options = parser.parse_args(arguments)
 
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stack.processes.check()
             time.sleep(1)
 
-    code = perform(stay, folder=options.state, host=options.host)
+    code = perform(stay, folder=options.state, host=options.host, airflow=options.airflow)
     return 0 if code == INTERRUPTED else code
 
 

@@ -3,6 +3,7 @@
 They keep their state in `.updraft/tests`, apart from that of `make up`, so that both can run at once.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ import pytest
 from local.paths import ROOT
 from local.processes.processes import Processes
 from local.servers.airflow_auth import SIMPLE, fab
-from local.servers.airflow_process import Airflow
+from local.servers.airflow_process import Airflow, Edition
 from local.servers.azurite import Azurite
 from local.stack import AIRFLOW_CLIENT_ID, DAGS, STATE, Stack
 from local.stand_ins.certificates import Certificates, make_certificates
@@ -42,6 +43,8 @@ MARKS: Final = {
 
 
 STATE_OF_TESTS = STATE / "tests"
+AIRFLOW_EDITION: Final[Edition] = "next" if os.environ.get("AIRFLOW") == "next" else ""
+"""The Airflow of the tests' stack; `make test-airflow-next` sets the variable."""
 MORE_RULES = """
   - name: shop-ready
     when: {types: [Shop.Ready]}
@@ -111,7 +114,13 @@ def stack() -> Iterator[Stack]:
     rules.parent.mkdir(parents=True, exist_ok=True)
     rules.write_text((ROOT / "rules.yaml").read_text(encoding="utf-8") + MORE_RULES, encoding="utf-8")
     settings = {"UPDRAFT_RULES": str(rules.resolve()), "UPDRAFT_TEST_AIRFLOW_CLIENT_ID": AIRFLOW_CLIENT_ID}
-    with Stack(STATE_OF_TESTS / "stack", functions_port=0, airflow_port=0, settings=settings) as running:
+    with Stack(
+        STATE_OF_TESTS / "stack",
+        functions_port=0,
+        airflow_port=0,
+        airflow_edition=AIRFLOW_EDITION,
+        settings=settings,
+    ) as running:
         yield running
 
 

@@ -23,7 +23,8 @@ from local.servers.airflow_auth import ADMIN, SIMPLE, AuthManager
 from local.servers.postgres_process import Postgres
 from local.timeline import moment
 
-_ENVIRONMENT: Final = ROOT / ".venv-airflow"
+Edition = Literal["", "next"]
+"""Which of the installed Airflow 3 versions: the released one, or the pre-release of local/airflow-next/."""
 _PATIENCE: Final = 30.0
 """Seconds to wait for an answer: two cores that start a whole stack keep a request waiting."""
 _PREPARE: Final = ROOT / "local" / "airflow" / "prepare.py"
@@ -46,7 +47,7 @@ class Airflow:
         components: Sequence[Component] = ALL,
         settings: Mapping[str, str] | None = None,
         preferred_port: int = 0,
-        environment: Path = _ENVIRONMENT,
+        edition: Edition = "",
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -60,13 +61,15 @@ class Airflow:
                 DAGs are read once then, when the database is made.
             settings: More of Airflow's settings, as environment variables.
             preferred_port: Taken if it is free.
-            environment: The virtual environment that Airflow is installed in.
+            edition: The Airflow that is run. Each needs a folder of its own, as each has its own database.
 
         Raises:
-            StackError: Airflow is not installed there.
+            StackError: This Airflow is not installed.
         """
+        environment = ROOT / f".venv-{airflow_name(edition)}"
         if not (environment / "bin" / "airflow").exists():
-            raise StackError("airflow", f"{environment} has no Airflow; run `make setup`")
+            remedy = f"make {environment.name}/ready" if edition else "make setup"
+            raise StackError("airflow", f"{environment} has no Airflow; run `{remedy}`")
         self.port = free_port(preferred_port)
         self.url = f"http://{LOOPBACK}:{self.port}"
         self._processes = processes
@@ -262,6 +265,11 @@ class Airflow:
             path.touch(mode=0o600)
             path.write_text(json.dumps({**new, **kept}))
         return {**new, **kept}
+
+
+def airflow_name(edition: Edition) -> str:
+    """Return what an edition's environment and state folder are named by."""
+    return f"airflow-{edition}" if edition else "airflow"
 
 
 def _versions(binaries: Path) -> list[str]:
