@@ -103,6 +103,8 @@ class Airflow:
             for component in self._components
         )
         self._processes.wait_until(self._is_well, self._running, seconds=180)
+        if "scheduler" in self._components:
+            self._processes.wait_until(self._tasks_can_report, self._running, seconds=180)
 
     def stop(self) -> None:
         """Stop the components, then the database."""
@@ -169,6 +171,17 @@ class Airflow:
             for part in (component.replace("-", "_") for component in self._components)
             if part != "api_server"
         )
+
+    def _tasks_can_report(self) -> bool:
+        """Make the API server build the part that tasks call, which it does at the first request for it.
+
+        Meanwhile it answers nobody: for some seconds, and on a busy machine longer than clients wait.
+        Source: `Cadwyn._cadwyn_initialize` on the event loop, seen with Airflow 3.4.0b2.
+        """
+        try:
+            return self.call("GET", "/execution/health") == {"status": "healthy"}
+        except OSError:
+            return False
 
     def _knows(self, dag_id: str, token: str) -> bool:
         try:
