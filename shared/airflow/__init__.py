@@ -2,9 +2,13 @@
 
 connect          from a connection of rules.yaml to its client
 client           finds the API version, and asks
+version_question which Airflow is there
 api_v2, api_v1   the requests of Airflow 3 and of Airflow 2
 transport        sends one request; every failure becomes a response value
+connections      whether a failed connection may have carried the request
 response         what came back, or why nothing did
+shapes           the forms of answers that Airflow documents
+words            the words for people in an answer
 failure_table    what a response means, as data
 official_client  the official client without the modules that a run does not need
 mwaa             the same requests through Amazon MWAA

@@ -46,7 +46,7 @@ def test_a_rule_may_start_a_dag_of_any_alphabet(dag_id: str) -> None:
         ("a/b", "not of '/'"),
         ("smoke tests", "not of ' '"),
         ("donne\u0301es", "not of '\\u0301'"),
-        ("a\n", "not of '\\n'"),
+        ("a\n", "U+000A LINE FEED"),
         ("x" * 251, "250"),
         ("", "not empty"),
     ],
