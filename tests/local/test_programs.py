@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -50,13 +51,19 @@ Way = Callable[[Sequence[str], Path], Ended]
 
 
 def signals_of(status: str) -> dict[str, int]:
-    """Return the sets of signals in a process's status, as in proc(5)."""
+    """Return the sets of signals in a process's status, as in proc(5), without those of the C library.
+
+    glibc uses the first two real-time signals itself; whoever was started with `posix_spawn` may have them
+    ignored, and no program can change that (https://www.man7.org/linux/man-pages/man7/nptl.7.html).
+    """
+    settable = as_set(*signal.valid_signals())
     return {
-        name: int(value, 16) for name, value in re.findall(r"^(Sig\w\w\w):\t(\w+)$", status, re.MULTILINE)
+        name: int(value, 16) & settable
+        for name, value in re.findall(r"^(Sig\w\w\w):\t(\w+)$", status, re.MULTILINE)
     }
 
 
-def as_set(*numbers: Signals) -> int:
+def as_set(*numbers: int) -> int:
     """Return the signals as proc(5) writes a set of them."""
     return sum(1 << number - 1 for number in numbers)
 
