@@ -16,6 +16,9 @@ AIRFLOW ?=
 ARGS ?=
 # The same for the tests of for_airflow/; its own real Airflow takes minutes more: FOR_AIRFLOW=
 FOR_AIRFLOW ?= -m "not stack"
+# One worker more than the two cores that the suite is made for: much of it waits for servers. Tests that share
+# a costly service run on one worker (tests/support/workers.py).
+WORKERS := --numprocesses 3 --dist loadgroup
 # Both environments' installers, kept in one place; progress bars are for terminals.
 UV := $(BIN)/uv --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.13
@@ -93,7 +96,13 @@ up: setup $(AIRFLOW:%=.venv-airflow-%/ready) ## The same stack, left running unt
 
 .PHONY: test
 test: setup airflow2-if-possible test-for-airflow ## Every test, also those on the real Airflow and Azurite (ARGS=… for pytest)
-	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/pytest $(WORKERS) --cov --cov-report=term $(ARGS)
+
+.PHONY: test-all
+test-all: ## And what is too long for every run: for_airflow on an Airflow, faults in their long form, bench
+	@$(MAKE) --no-print-directory test FOR_AIRFLOW=
+	@$(MAKE) --no-print-directory faults ARGS=
+	@$(MAKE) --no-print-directory bench ARGS=
 
 .PHONY: test-for-airflow
 test-for-airflow: .venv-airflow/ready ## The tests of for_airflow/, in the environment that Airflow is in

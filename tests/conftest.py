@@ -1,6 +1,6 @@
 """Fixtures that the tests share: a real Azurite, real Airflows and the whole stack, each started once.
 
-They keep their state in `.updraft/tests`, apart from that of `make up`, so that both can run at once.
+They keep their state below `.updraft/tests`, apart from that of `make up`, so that both can run at once.
 """
 
 import os
@@ -15,14 +15,15 @@ from local.processes.processes import Processes
 from local.servers.airflow_auth import SIMPLE, fab
 from local.servers.airflow_process import Airflow, Edition
 from local.servers.azurite import Azurite
-from local.stack import AIRFLOW_CLIENT_ID, DAGS, STATE, Stack
+from local.stack import AIRFLOW_CLIENT_ID, DAGS, Stack
 from local.stand_ins.certificates import Certificates, make_certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
-from tests.support.paths import TESTS
+from tests.support.state import STATE_OF_TESTS
 
 # All of them here: wherever `pytest_plugins` stands, pytest gives the fixtures to every test of the run, so
 # each has to have a name of its own (tests/test_fixtures.py). A plugin stands after those that it imports.
 pytest_plugins = [
+    "tests.support.workers",
     "tests.support.secret_watch",
     "tests.support.endpoints",
     "tests.support.storage",
@@ -32,17 +33,6 @@ pytest_plugins = [
     "tests.support.doctor",
 ]
 
-MARKS: Final = {
-    "stack": "stack",
-    "faults": "stack",
-    "crashpoints": "stack",
-    "functions": "slow",
-    "local": "slow",
-}
-"""What the tests of a folder need, by the folder's name; `make test-fast` leaves these folders out."""
-
-
-STATE_OF_TESTS = STATE / "tests"
 AIRFLOW_EDITION: Final[Edition] = "next" if os.environ.get("AIRFLOW") == "next" else ""
 """The Airflow of the tests' stack; `make test-airflow-next` sets the variable."""
 MORE_RULES = """
@@ -68,14 +58,6 @@ callers:
     outcomes: ["*"]
 """
 """What the tests' stack has behind the rules of rules.yaml."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, so that no mark is set, or forgotten, by hand."""
-    for item in items:
-        mark = MARKS.get(item.path.relative_to(TESTS).parts[0])
-        if mark is not None:
-            item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,10 @@ from shared.rules import load_rules
 from shared.runs.request import RunRequest
 from tests.faults.broken_wire import BrokenWire
 from tests.faults.ground import Ground
+from tests.faults.of_host import wait
 from tests.faults.real import OfThisTrial, RealAirflow
 from tests.faults.stream import REFUND, Stream, stream
-from tests.faults.trial import Trial, write_rules
+from tests.faults.trial import QUICK, Trial, write_rules
 from tests.faults.verdict import FAST_ENOUGH, Verdict
 
 SWEEP: Final = (1, 2, 4, 8, 12)
@@ -30,13 +31,17 @@ LEAST_RATIO: Final = 0.9
 MOST_ERRORS: Final = 0.01
 """Of the requests."""
 _SWEEP_PART: Final = 4
+_LONG: Final = 100
+"""So many events make the long form."""
 _AWAY: Final = 20.0
-_DOWN: Final = 8.0
+_AWAY_IN_SHORT: Final = QUICK.budget + 2.0
+"""Seconds that the API server is away; longer than one delivery tries, in the short form as well."""
 
 
 def api_killed(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
-    """The API server is killed mid-burst by SIGKILL, and started again 20 s later."""
+    """The API server is killed mid-burst by SIGKILL, and started again when every delivery has given up."""
     ground.clear()
+    seconds = _AWAY if events >= _LONG else _AWAY_IN_SHORT
     seen = OfThisTrial(airflow, "killed-api")
     with Trial(
         ground, seen, stream(events, name="killed-api"), identity_works=False, read_timeout=10
@@ -44,7 +49,7 @@ def api_killed(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
 
         def away() -> None:
             airflow.kill_api()
-            threading.Timer(_AWAY, airflow.start_api).start()
+            threading.Timer(seconds, airflow.start_api).start()
 
         trial.feed((0.3, away))
         airflow.wait_for_api()
@@ -58,7 +63,9 @@ def down_from_the_start(ground: Ground, airflow: RealAirflow, events: int) -> Ve
     seen = OfThisTrial(airflow, "down")
     with Trial(ground, seen, stream(events, name="down"), identity_works=False, read_timeout=10) as trial:
         trial.feed()
-        time.sleep(_DOWN)
+        first = trial.counted("parked")
+        # As many tries again have failed as there are runs to start.
+        wait(lambda: trial.counted("parked") >= first + len(trial.stream.expected))
         airflow.start_api()
         airflow.wait_for_api()
         return trial.audit(parked=trial.counted("parked"))

@@ -27,6 +27,8 @@ _SOON: Final = {"AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2"}
 """Seconds between two looks into the folder of the DAG files; five minutes by default."""
 _PAGE: Final = 100
 _PATIENCE: Final = 60.0
+_PAUSE: Final = 0.1
+"""Seconds between two looks."""
 _RUNS_TAKE: Final = 180.0
 """Seconds that the scheduler may need for a thousand runs."""
 
@@ -98,7 +100,7 @@ class RealAirflow(Airflow):
             self.call("GET", f"/api/v2/dags/{dag}/dagRuns?{active}", token=token)["total_entries"]
             for dag in DAGS
         ):
-            time.sleep(0.5)
+            time.sleep(_PAUSE)
 
     def alive(self) -> bool:
         """Tell whether the API answers and the scheduler's heart beats."""
@@ -108,7 +110,7 @@ class RealAirflow(Airflow):
                 health = self.call("GET", "/api/v2/monitor/health")
                 if health["metadatabase"]["status"] == health["scheduler"]["status"] == "healthy":
                     return True
-            time.sleep(1)
+            time.sleep(_PAUSE)
         return False
 
     def _answers(self) -> bool:

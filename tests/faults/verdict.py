@@ -1,5 +1,6 @@
 """What a fault's audit found, and where the figures of all of them are kept."""
 
+import fcntl
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -73,7 +74,7 @@ def compare(expected: frozenset[Run], found: Counter[Run]) -> tuple[int, int]:
 
 
 def keep(name: str, verdict: Verdict, *, short: bool = False) -> None:
-    """Write one fault's figures beside those of the others.
+    """Write one fault's figures beside those of the others, one process after the other.
 
     Args:
         name: The fault's.
@@ -81,11 +82,13 @@ def keep(name: str, verdict: Verdict, *, short: bool = False) -> None:
         short: They are those of the short form, which never replace those of the long one.
     """
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-    if short and _SHORT not in kept.get(name, {_SHORT: True}):
-        return
-    kept[name] = verdict.to_json() | ({_SHORT: True} if short else {})
-    FIGURES.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    with FIGURES.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+        if short and _SHORT not in kept.get(name, {_SHORT: True}):
+            return
+        kept[name] = verdict.to_json() | ({_SHORT: True} if short else {})
+        FIGURES.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
 def write_table(page: Path = PAGE) -> None:

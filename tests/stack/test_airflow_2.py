@@ -21,9 +21,9 @@ from shared.delivery.outcomes import EndingKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from shared.rules import Connection
-from tests.conftest import STATE_OF_TESTS
 from tests.support.delivery import DAG, conf, run_request
 from tests.support.in_memory import FixedLimiter
+from tests.support.state import STATE_OF_TESTS
 
 if TYPE_CHECKING:
     from tests.support.endpoints import Watch

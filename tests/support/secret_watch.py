@@ -22,7 +22,7 @@ import pytest
 from local.processes.processes import Processes
 from local.servers.airflow_process import Airflow
 from local.servers.azurite import Azurite, _Signed
-from local.stack import STATE, Stack
+from local.stack import Stack
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
 from shared.azure.storage_account import CLAIMS_CONTAINER, DEAD_LETTERS_CONTAINER
@@ -32,6 +32,7 @@ from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import QueueParking
 from tests.support.in_memory import InMemoryDeadLetters, InMemoryParking
 from tests.support.leaks import Secrets, Told, leaks
+from tests.support.state import STATE_OF_TESTS
 
 LAST = "test_no_secret_leaks.py"
 _STANDARD = vars(logging.makeLogRecord({})).keys()
@@ -93,8 +94,8 @@ class SecretWatch(logging.Handler):
 
     def _files(self) -> Iterator[Path]:
         """Return the logs of the programs that were started, and of what these started in turn."""
-        state = STATE / "tests"
-        written = {path for ending in ("log", "jsonl") for path in state.rglob(f"logs/**/*.{ending}")}
+        endings = ("log", "jsonl")
+        written = {path for ending in endings for path in STATE_OF_TESTS.rglob(f"logs/**/*.{ending}")}
         for path in sorted(written | self._logs):
             if path.is_file() and path.stat().st_mtime >= self._began:
                 yield path

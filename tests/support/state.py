@@ -1,0 +1,9 @@
+"""Where the services of the tests keep their state and logs."""
+
+import os
+from typing import Final
+
+from local.stack import STATE
+
+STATE_OF_TESTS: Final = STATE / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "single")
+"""This process's folder: each worker of pytest-xdist has its own, so that no two use one database."""

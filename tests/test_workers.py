@@ -1,0 +1,49 @@
+"""The groups of tests that one worker of pytest-xdist runs: a costly service is started once in a run."""
+
+import os
+
+import pytest
+
+from tests.faults.faults import ON_A_REAL_AIRFLOW, ON_THE_STUB
+from tests.support.state import STATE_OF_TESTS
+from tests.support.workers import SERVICES, group_of
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "parameters", "group"),
+    [
+        (["stack", "tmp_path"], {}, "stack"),
+        (["real_airflow", "stack"], {"case": "late"}, "stack"),
+        (["airflow2", "client"], {}, "airflow2"),
+        (["airflow_with_passwords"], {"airflow_with_passwords": "fab"}, "airflow_with_passwords fab"),
+        (["airflow_with_passwords"], {"airflow_with_passwords": "simple"}, "airflow_with_passwords simple"),
+        (["azurite", "tmp_path"], {"stack": "a parameter's name"}, None),
+        ([], {}, None),
+    ],
+)
+def test_what_shares_a_costly_service_shares_a_worker(
+    fixtures: list[str], parameters: dict[str, object], group: str | None
+) -> None:
+    """The group follows from the service, and from what the service is asked to be."""
+    assert group_of(fixtures, parameters) == group
+
+
+def test_a_fault_is_where_its_airflow_is() -> None:
+    """The faults on one database's Airflow share a worker; those on the stub run on any."""
+    assert {
+        fault.name: group_of(["ground", "airflows"], {"fault": fault}) for fault in ON_A_REAL_AIRFLOW
+    } == {fault.name: f"airflows {fault.database}" for fault in ON_A_REAL_AIRFLOW}
+    assert {group_of(["ground"], {"fault": fault}) for fault in ON_THE_STUB} == {None}
+
+
+def test_the_groups_of_this_run_are_set(request: pytest.FixtureRequest) -> None:
+    """Each test that uses a costly service is marked with exactly one group, and no other test is."""
+    for item in request.session.items:
+        fixtures = getattr(item, "fixturenames", [])
+        groups = list(item.iter_markers("xdist_group"))
+        assert len(groups) == (1 if set(SERVICES) & set(fixtures) else 0), item.nodeid
+
+
+def test_workers_share_no_state() -> None:
+    """The state of a worker's services is in a folder that has the worker's name."""
+    assert STATE_OF_TESTS.name == os.environ.get("PYTEST_XDIST_WORKER", "single")
