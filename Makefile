@@ -19,6 +19,8 @@ FOR_AIRFLOW ?= -m "not stack"
 # One worker more than the two cores that the suite is made for: much of it waits for servers. Tests that share
 # a costly service run on one worker (tests/support/workers.py).
 WORKERS := --numprocesses 3 --dist loadgroup
+# How much of the code a selection of tests runs says nothing.
+COVERAGE = $(if $(filter -k% -m% tests/%,$(ARGS)),--no-cov,--cov --cov-report=term)
 # Both environments' installers, kept in one place; progress bars are for terminals.
 UV := $(BIN)/uv --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.13
@@ -96,7 +98,7 @@ up: setup $(AIRFLOW:%=.venv-airflow-%/ready) ## The same stack, left running unt
 
 .PHONY: test
 test: setup airflow2-if-possible test-for-airflow ## Every test, also those on the real Airflow and Azurite (ARGS=… for pytest)
-	@$(BIN)/pytest $(WORKERS) --cov --cov-report=term $(ARGS)
+	@$(BIN)/pytest $(WORKERS) $(COVERAGE) $(ARGS)
 
 .PHONY: test-all
 test-all: ## And what is too long for every run: for_airflow on an Airflow, faults in their long form, bench

@@ -3,15 +3,25 @@
 A service that takes long to start is started once in a run, so the tests that use it have to be one worker's.
 Everything else goes to the worker that is free. What takes long begins first, so that at the end no worker
 waits for another. Nothing of this is set by hand: it follows from a test's folder and its fixtures.
+
+pytest-xdist has `--dist loadgroup` for this, which has no effect with pytest 9.2
+(https://github.com/pytest-dev/pytest-xdist/issues/1386): it writes the group into the test's id, which can no
+longer be changed. Here the ids stay as they are, and each worker writes its groups into a file.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.support.paths import TESTS
+from tests.support.state import STATE_OF_TESTS
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 MARKS: Final = {
     "stack": "stack",
@@ -25,6 +35,9 @@ FIRST: Final = ("faults", "stack", "crashpoints")
 """The folders whose tests take long."""
 SERVICES: Final = ("stack", "airflow2", "airflow_with_passwords", "airflows", "cases")
 """The fixtures that start something costly, once for each value of their parameters."""
+GROUP: Final = pytest.StashKey[str]()
+"""What a test that uses one of them keeps in its stash."""
+_FILE: Final = "groups.json"
 
 
 def group_of(fixtures: Collection[str], parameters: Mapping[str, object]) -> str | None:
@@ -41,9 +54,27 @@ def group_of(fixtures: Collection[str], parameters: Mapping[str, object]) -> str
     return f"{service} {kind}" if kind else service
 
 
-@pytest.hookimpl(tryfirst=True)
+class Groups(LoadScopeScheduling):
+    """Gives each group as a whole to one worker, and then each other test to a worker that is free."""
+
+    def schedule(self) -> None:
+        """Read the groups, which all workers have found alike, and begin."""
+        file = STATE_OF_TESTS.with_name(self.nodes[0].gateway.id) / _FILE
+        self._groups: dict[str, str] = json.loads(file.read_text())
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self._groups.get(nodeid, nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Groups | None:
+    """Take the place of xdist's own scheduler of this name."""
+    return Groups(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder and its group, and let those that take long be first."""
+    """Mark each test by its folder, find its group, and let those that take long be first."""
     for item in items:
         mark = MARKS.get(_folder(item.path))
         if mark is not None:
@@ -52,8 +83,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             parameters = item.callspec.params if hasattr(item, "callspec") else {}
             group = group_of(item.fixturenames, parameters)
             if group is not None:
-                item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _folder(item.path) not in FIRST)
+                item.stash[GROUP] = group
+    items.sort(key=lambda item: (GROUP not in item.stash, _folder(item.path) not in FIRST))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write the groups down, before xdist tells the scheduler that this worker is ready."""
+    if hasattr(session.config, "workerinput"):
+        STATE_OF_TESTS.mkdir(parents=True, exist_ok=True)
+        groups = {item.nodeid: item.stash[GROUP] for item in session.items if GROUP in item.stash}
+        (STATE_OF_TESTS / _FILE).write_text(json.dumps(groups))
 
 
 def _folder(path: Path) -> str:
