@@ -31,6 +31,8 @@ _PREPARE: Final = ROOT / "local" / "airflow" / "prepare.py"
 
 Component = Literal["api-server", "scheduler", "dag-processor"]
 ALL: Final[tuple[Component, ...]] = ("api-server", "scheduler", "dag-processor")
+_OPTIONS: Final[Mapping[Component, Sequence[str]]] = {"scheduler": ("--skip-serve-logs",)}
+"""The scheduler's server of the tasks' logs listens on every address, and here the UI reads the files."""
 
 
 class Airflow:
@@ -99,7 +101,11 @@ class Airflow:
         self._prepare()
         self._began = datetime.now(UTC)
         self._running = tuple(
-            self._processes.start(f"airflow {component}", [self._bin / "airflow", component], env=self._env())
+            self._processes.start(
+                f"airflow {component}",
+                [self._bin / "airflow", component, *_OPTIONS.get(component, ())],
+                env=self._env(),
+            )
             for component in self._components
         )
         self._processes.wait_until(self._is_well, self._running, seconds=180)
@@ -266,6 +272,8 @@ class Airflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            # A task that its API server keeps waiting for five seconds fails, by default.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": f"{_PATIENCE:.0f}",
             **self._settings,
         }
 

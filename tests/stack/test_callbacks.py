@@ -35,7 +35,7 @@ def shop_event(kind: str) -> JsonObject:
 def run_of(stack: Stack, event: JsonObject) -> str:
     """Publish an event and return the id of the run that it has started."""
     publish([event], stack.topic.endpoint)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not (told := [line for line in outcomes(stack.app.log) if line.event == event["id"]]):
         assert time.monotonic() < deadline, "nothing was heard of the event"
         time.sleep(0.1)
@@ -59,7 +59,7 @@ def kept(run: str) -> Iterator[JsonObject]:
 
 def outcome_of(run: str) -> JsonObject:
     """Wait for the one outcome of a run."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (found := list(kept(run))):
         assert time.monotonic() < deadline, f"run {run} did not report"
         time.sleep(0.3)

@@ -49,7 +49,7 @@ class TestQueue:
         """A message is not to be seen before its delay is over, and is then."""
         parking.park(parked(), 1.4)
         assert messages(storage, prefix) == []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not messages(storage, prefix):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -73,7 +73,7 @@ class TestQueue:
         together = threading.Barrier(CONNECTIONS)
 
         def park(number: int) -> None:
-            together.wait(30)
+            together.wait(90)
             parking.park(parked(number), 0)
 
         with caplog.at_level("WARNING", "urllib3"), ThreadPoolExecutor(CONNECTIONS) as threads:

@@ -131,9 +131,9 @@ def test_many_processes_keep_to_one_budget(
     instances: Instances, airflow: AirflowStub, storage: Storage, prefix: str
 ) -> None:
     """Six processes with eight threads each never have more in flight than there are permits."""
-    processes = instances.start(6, events=60)
-    reports = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
-    assert sum(report["sent"] for report in reports) == len(airflow.runs) > 60
+    processes = instances.start(6, events=30)
+    reports = [json.loads(process.communicate(timeout=300)[0]) for process in processes]
+    assert sum(report["sent"] for report in reports) == len(airflow.runs) == 6 * 30
     assert 1 <= airflow.peak <= PLACES
     assert blobs(storage, prefix).look().free == frozenset(range(PLACES)), "all were given back"
 
@@ -143,15 +143,16 @@ def test_permits_of_the_killed_come_free(
 ) -> None:
     """What a process held that was killed is held until its lease ends, and then another's."""
     (victim,) = instances.start(1, events=100_000, LEASE="15")
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while len(airflow.runs) < 50 and time.monotonic() < until:
         time.sleep(0.1)
     store = blobs(storage, prefix)
+    store.look()  # loads the Storage client, which may take as long as a lease on a busy machine
     victim.kill()
     victim.wait()
     held = frozenset(range(PLACES)) - store.look().free
     assert held
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while store.look().free != frozenset(range(PLACES)) and time.monotonic() < until:
         time.sleep(0.1)
     assert all(store.acquire(index) for index in held)

@@ -78,7 +78,7 @@ def test_a_run_that_tells_a_secret_fails(tmp_path: Path, workers: tuple[str, ...
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED, ended.stdout
