@@ -41,7 +41,6 @@ class Ground:
             certificates = make_certificates(self.folder / "certificates")
             self.identity = starting.enter_context(IdentityEndpoint())
             self.vault = starting.enter_context(LocalKeyVault(certificates, self.identity))
-            self.vault.set("airflow-password", PASSWORD)
             self.azurite = Azurite(self.processes, certificates, data=self.folder / "azurite")
             self.azurite.start()
             self.settings = {
@@ -59,12 +58,17 @@ class Ground:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def clear(self) -> None:
-        """Empty the account of what an earlier fault left, and heal the stand-ins."""
+    def clear(self, password: str = PASSWORD) -> None:
+        """Empty the account of what an earlier fault left, and heal the stand-ins.
+
+        Args:
+            password: That of the Airflow's login, which the vault gives out from now on.
+        """
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the product imports it
 
         self.identity.heal()
         self.vault.heal()
+        self.vault.set("airflow-password", password)
         for queue in (EVENT_QUEUE, PARKED_QUEUE, poison_queue(EVENT_QUEUE), poison_queue(PARKED_QUEUE)):
             with contextlib.suppress(ResourceNotFoundError):
                 self.storage.queue(queue).clear_messages()

@@ -54,7 +54,7 @@ def late_paused_refusing(ground: Ground, events: int) -> Verdict:
 
 def late_paused_refusing_on_airflow(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
     """The same by Airflow's own word: a file that comes late, its params, and a DAG that is paused."""
-    ground.clear()
+    ground.clear(airflow.password)
     airflow.deploy("paused.py", _PAUSED)
     airflow.wait_for_dags("paused", seconds=60)
     airflow.pause("paused")

@@ -31,6 +31,8 @@ LEAST_RATIO: Final = 0.9
 MOST_ERRORS: Final = 0.01
 """Of the requests."""
 _SWEEP_PART: Final = 4
+_PATIENT: Final = replace(QUICK, budget=60.0)
+"""A request that was given up is still in flight: where those are counted, none may be given up."""
 _LONG: Final = 100
 """So many events make the long form."""
 _AWAY: Final = 20.0
@@ -40,7 +42,7 @@ _AWAY_IN_SHORT: Final = QUICK.budget + 2.0
 
 def api_killed(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
     """The API server is killed mid-burst by SIGKILL, and started again when every delivery has given up."""
-    ground.clear()
+    ground.clear(airflow.password)
     seconds = _AWAY if events >= _LONG else _AWAY_IN_SHORT
     seen = OfThisTrial(airflow, "killed-api")
     with Trial(
@@ -58,7 +60,7 @@ def api_killed(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
 
 def down_from_the_start(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
     """Nobody listens when the events come, for longer than one delivery tries."""
-    ground.clear()
+    ground.clear(airflow.password)
     airflow.kill_api()
     seen = OfThisTrial(airflow, "down")
     with Trial(ground, seen, stream(events, name="down"), identity_works=False, read_timeout=10) as trial:
@@ -95,7 +97,7 @@ def flood(
         in_flight: The connection's budget, as in rules.yaml.
         instances: How many instances of the app there are.
     """
-    ground.clear()
+    ground.clear(airflow.password)
     swept = _swept(ground, airflow, sweep, events // _SWEEP_PART, name=f"sweep-{name}")
     best = max(swept, key=swept.__getitem__)
     before = _swept(ground, airflow, (best,), events, name=f"before-{name}")[best]
@@ -112,8 +114,9 @@ def flood(
             url=wire.url,
             threads=16,
             identity_works=False,
-            read_timeout=10,
+            read_timeout=_PATIENT.budget,
             in_flight=in_flight,
+            policy=_PATIENT,
         ) as trial,
     ):
         began = time.monotonic()

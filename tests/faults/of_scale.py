@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from tests.faults.broken_wire import BrokenWire
-from tests.faults.ground import Ground
+from tests.faults.ground import PASSWORD, Ground
 from tests.faults.instance_child import warm_up
 from tests.faults.of_host import empty, send, wait
 from tests.faults.real import OfThisTrial, RealAirflow
@@ -51,6 +51,7 @@ class _Scene:
         peak: Tells the most requests that were in flight at once.
         seen_by: Gives it as the trial of that name sees it.
         real: Whether it is a real one.
+        password: That of its login for the app.
     """
 
     url: str
@@ -58,6 +59,7 @@ class _Scene:
     peak: Callable[[], int]
     seen_by: Callable[[str], TrialAirflow]
     real: bool
+    password: str = PASSWORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,14 @@ def many_processes_on_airflow(ground: Ground, airflow: RealAirflow, events: int)
         airflow.wait_until_idle()
         with BrokenWire(airflow.port) as wire:
             seen_by = partial(OfThisTrial, airflow)
-            yield _Scene(wire.url, lambda: wire.started, lambda: wire.peak, seen_by, real=True)
+            yield _Scene(
+                wire.url,
+                lambda: wire.started,
+                lambda: wire.peak,
+                seen_by,
+                real=True,
+                password=airflow.password,
+            )
 
     return _compared(ground, events, scene)
 
@@ -137,13 +146,13 @@ def _compared(ground: Ground, events: int, scene: Callable[[], AbstractContextMa
 
 def _burst(ground: Ground, given: Stream, count: int, at: _Scene, *, name: str) -> _Burst:
     """Put the stream into the queue, and let so many processes work it off that have begun before."""
-    ground.clear()
+    ground.clear(at.password)
     rules = write_rules(
         ground.folder,
         at.url,
         in_flight=PLACES,
         identity_works=not at.real,
-        read_timeout=10 if at.real else 1.5,
+        read_timeout=60 if at.real else 1.5,
     )
     settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
     ledgers = [ground.folder / f"ledger-{number}.json" for number in range(count)]

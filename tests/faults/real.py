@@ -43,14 +43,17 @@ class RealAirflow(Airflow):
         super().__init__(
             ground.processes, ground.folder / database, dags=dags, database=database, settings=_SOON
         )
-        self._ground = ground
         self._files = dags
+
+    @property
+    def password(self) -> str:
+        """The password of the app's login."""
+        return self.passwords[USER]
 
     def up(self) -> None:
         """Start it, and return when it knows the DAGs."""
         self.start()
         self.wait_for_dags(*DAGS, seconds=120)
-        self._ground.vault.set("airflow-password", self.passwords[USER])
 
     def kill_api(self) -> None:
         """Kill the API server with all its workers by SIGKILL; the scheduler goes on."""

@@ -142,6 +142,7 @@ class Trial:
             password.
         url: The Airflow's address, where something stands in front of it.
         dags: The DAGs of the rules `orders` and `audit`.
+        policy: The app's waits.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class Trial:
         identity_works: bool = True,
         url: str = "",
         dags: tuple[str, str] = DAGS,
+        policy: Policy = QUICK,
     ) -> None:
         self.ground = ground
         self.airflow = airflow
@@ -179,7 +181,7 @@ class Trial:
         )
         settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
         skews = skews or (timedelta(),) * instances
-        self.apps = [App(settings, policy=QUICK, now=_clock(skew)) for skew in skews]
+        self.apps = [App(settings, policy=policy, now=_clock(skew)) for skew in skews]
         self._pumps = [
             Pump(ground.storage.queue(PARKED_QUEUE), self._resume(app), threads=threads) for app in self.apps
         ]
