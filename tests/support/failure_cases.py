@@ -235,8 +235,3 @@ CASES: tuple[Case, ...] = (
     ),
     Case("a status that HTTP does not know", "Busy", _PARKED, fault=_answers(999)),
 )
-
-
-def held(run_id: object = RUN_ID) -> tuple[str, object]:
-    """Return the key of a run of the usual DAG in the stub."""
-    return (DAG, run_id)

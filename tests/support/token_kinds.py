@@ -1,7 +1,6 @@
 """Every kind of `auth`, and what stands behind it on loopback: who issues, who refuses, what is rotated."""
 
 import base64
-import json
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -304,10 +303,3 @@ KINDS = (
         _by_issuer,
     ),
 )
-
-
-def claims_of(value: str) -> dict[str, object]:
-    """Return the claims of a bearer's payload, unverified."""
-    payload = value.split(".")[1]
-    decoded: dict[str, object] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return decoded
