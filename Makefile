@@ -101,8 +101,10 @@ test: setup airflow2-if-possible test-for-airflow ## Every test, also those on t
 	@$(BIN)/pytest $(WORKERS) $(COVERAGE) $(ARGS)
 
 .PHONY: test-all
-test-all: ## And what is too long for every run: for_airflow on an Airflow, faults in their long form, bench
+test-all: ## And what is too long for every run: the next Airflow, crash points, long faults, bench
 	@$(MAKE) --no-print-directory test FOR_AIRFLOW=
+	@$(MAKE) --no-print-directory test-airflow-next
+	@$(MAKE) --no-print-directory crashpoints ARGS=
 	@$(MAKE) --no-print-directory faults ARGS=
 	@$(MAKE) --no-print-directory bench ARGS=
 

@@ -1,12 +1,12 @@
 """What the secret watch reads from a real Storage service, and from the workers of a parallel run."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from local.processes import programs
 from local.servers.azurite import Azurite
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.azure.storage_account import Storage
@@ -72,14 +72,11 @@ def test_a_run_that_tells_a_secret_fails(tmp_path: Path, workers: tuple[str, ...
         'pytest_plugins = ["tests.support.secret_watch"]\n'
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    ended = subprocess.run(
+    ended = programs.run(
         [sys.executable, "-m", "pytest", *workers, "--rootdir", tmp_path, "-p", "no:cacheprovider", tmp_path],
         cwd=ROOT,
         env=environment,
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED, ended.stdout
     assert "2 passed" in ended.stdout
