@@ -32,7 +32,7 @@ MOST_ERRORS: Final = 0.01
 """Of the requests."""
 _SWEEP_PART: Final = 4
 _PATIENT: Final = replace(QUICK, budget=60.0)
-"""A request that was given up is still in flight: where those are counted, none may be given up."""
+"""A request that was given up is still in flight: where those are counted, as few as can be are given up."""
 _LONG: Final = 100
 """So many events make the long form."""
 _AWAY: Final = 20.0
@@ -114,7 +114,7 @@ def flood(
             url=wire.url,
             threads=16,
             identity_works=False,
-            read_timeout=_PATIENT.budget,
+            read_timeout=25,
             in_flight=in_flight,
             policy=_PATIENT,
         ) as trial,

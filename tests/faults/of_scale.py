@@ -152,7 +152,7 @@ def _burst(ground: Ground, given: Stream, count: int, at: _Scene, *, name: str) 
         at.url,
         in_flight=PLACES,
         identity_works=not at.real,
-        read_timeout=60 if at.real else 1.5,
+        read_timeout=25 if at.real else 1.5,
     )
     settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
     ledgers = [ground.folder / f"ledger-{number}.json" for number in range(count)]
