@@ -18,6 +18,7 @@ from shared.deciding.direct_runs import DirectRun
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
+from shared.delivery.policy import Policy
 from shared.delivery.relay import Relay
 from shared.delivery.target import Target
 from shared.event import Event
@@ -29,6 +30,7 @@ from shared.stores.window_blobs import WindowBlobs
 from shared.stores.windows import WindowClose
 from shared.values.json_text import MAX_DEPTH, JsonObject
 from tests.support.delivery import DAG, Airflow, Tokens, event
+from tests.support.failure_cases import starts
 from tests.support.in_memory import FixedLimiter
 
 NOW = datetime.now(UTC)
@@ -49,6 +51,9 @@ CALLERS = (
 )
 RULES = f"{CONNECTION}rules:\n{BURST}{EVERYTHING}{CALLERS}"
 REFUSAL: JsonObject = {"detail": "not to my taste"}
+
+NO_GRACE = Policy(grace=0.0, grace_attempts=0)
+"""A delivery whose rule is gone is given up at once."""
 
 
 @dataclass
@@ -111,7 +116,9 @@ def instance(storage: Storage, prefix: str) -> Iterator[Instance]:
         yield instance_with(storage, prefix, stub)
 
 
-def instance_with(storage: Storage, prefix: str, stub: AirflowStub, rules: str = RULES) -> Instance:
+def instance_with(
+    storage: Storage, prefix: str, stub: AirflowStub, rules: str = RULES, *, policy: Policy | None = None
+) -> Instance:
     """Start an instance with these rules."""
     parking = QueueParking(storage, queue=f"{prefix}-parked", claims=f"{prefix}-claims")
     letters = BlobDeadLetters(storage, container=prefix)
@@ -122,6 +129,7 @@ def instance_with(storage: Storage, prefix: str, stub: AirflowStub, rules: str =
         parking=parking,
         closing=Closing(letters, ledger),
         windows=WindowBlobs(storage, parking, container=f"{prefix}-windows"),
+        policy=policy,
     )
     loaded = load_rules(rules, file="rules.yaml", settings={})
     return Instance(
@@ -164,7 +172,7 @@ def collect(instance: Instance, *numbers: int) -> str:
 
 def test_a_refused_call_gets_its_run(instance: Instance) -> None:
     """A caller's run that Airflow refused comes back as that call: its conf, its caller, its run id."""
-    instance.stub.inject(422, REFUSAL)
+    instance.stub.inject(422, REFUSAL, when=starts)
     rejected = instance.intake.receive_call(call(site="shop", share=0.1, many=[1, None, "ü"]))
     assert rejected.kind is OutcomeKind.REJECTED
     assert instance.replay().sent == {f"{instance.name}-parked": 1}
@@ -194,7 +202,7 @@ def test_a_call_is_read_back_whatever_it_holds(instance: Instance) -> None:
 
 def test_a_large_call_gets_its_run(instance: Instance) -> None:
     """A call whose conf fits into no queue message goes by claim, and the claim is gone afterwards."""
-    instance.stub.inject(422, REFUSAL)
+    instance.stub.inject(422, REFUSAL, when=starts)
     instance.intake.receive_call(call(text="ü" * 24_000))
     instance.replay()
     claims = instance.storage.container(f"{instance.name}-claims")
@@ -209,7 +217,7 @@ def test_a_window_whose_run_was_refused_gets_it(instance: Instance) -> None:
     """The replayed close finds all events in the window's sealed blob, and starts the run of its id."""
     window = collect(instance, 2, 1)
     instance.parked()
-    instance.stub.inject(422, REFUSAL)
+    instance.stub.inject(422, REFUSAL, when=starts)
     rejected = instance.close(window)
     assert rejected.kind is OutcomeKind.REJECTED
     assert instance.stub.runs == {}
@@ -237,7 +245,8 @@ def test_a_window_that_the_host_gave_up_gets_its_run(instance: Instance) -> None
 def test_a_window_whose_rule_was_gone_gets_its_run(instance: Instance, storage: Storage, prefix: str) -> None:
     """A rule that is put back starts the run of a window that closed without it."""
     window = collect(instance, 1)
-    without = instance_with(storage, prefix, instance.stub, CONNECTION + "rules:\n" + EVERYTHING)
+    rules = CONNECTION + "rules:\n" + EVERYTHING
+    without = instance_with(storage, prefix, instance.stub, rules, policy=NO_GRACE)
     assert without.close(window).code == "RuleChanged"
     instance.replay()
     assert [outcome.kind for outcome in instance.deliver_parked()] == [OutcomeKind.STARTED]
@@ -246,7 +255,7 @@ def test_a_window_whose_rule_was_gone_gets_its_run(instance: Instance, storage: 
 def test_a_window_that_is_no_longer_kept_is_named(instance: Instance) -> None:
     """The letter of a window whose blob was deleted stays: sent, it would end as a window without events."""
     window = collect(instance, 1)
-    instance.stub.inject(422, REFUSAL)
+    instance.stub.inject(422, REFUSAL, when=starts)
     instance.close(window)
     container = instance.storage.container(f"{instance.name}-windows")
     container.delete_blob(f"burst/windows/{window}")
@@ -273,7 +282,7 @@ def test_an_event_that_no_window_took_is_collected(instance: Instance, storage: 
 def test_what_is_sent_twice_has_one_run(instance: Instance) -> None:
     """After a crash between sending and moving, a second replay ends as duplicates; a third sends nothing."""
     window = collect(instance, 1)
-    instance.stub.inject(422, REFUSAL, times=2)
+    instance.stub.inject(422, REFUSAL, times=2, when=starts)
     instance.close(window)
     instance.intake.receive_call(call())
     for kept in instance.letters.read_all(instance.letters.names()):  # and then the command is killed
@@ -291,10 +300,11 @@ def test_a_call_that_is_no_longer_allowed_is_refused_again(
     instance: Instance, storage: Storage, prefix: str
 ) -> None:
     """A right that was taken away in the meantime is gone for a replayed call, too."""
-    instance.stub.inject(422, REFUSAL)
+    instance.stub.inject(422, REFUSAL, when=starts)
     instance.intake.receive_call(call())
     instance.replay()
-    without = instance_with(storage, prefix, instance.stub, f"{CONNECTION}rules:\n{BURST}")
+    rules = f"{CONNECTION}rules:\n{BURST}"
+    without = instance_with(storage, prefix, instance.stub, rules, policy=NO_GRACE)
     (outcome,) = without.deliver_parked()
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "RuleChanged")
     assert len(instance.letters.names()) == 1
