@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from updraft_airflow.wire import AirflowResponse, WireError, checked_url, origin, send
+from updraft_airflow.wire import Answer, WireError, checked_url, origin, send
 
 LONGEST_DETAIL = 1000
 """Characters of `detail` that are sent."""
@@ -208,7 +208,7 @@ def entra_token(scope: str) -> str:
     return token
 
 
-def _failure(answer: AirflowResponse, outcome: RunOutcome) -> str | None:
+def _failure(answer: Answer, outcome: RunOutcome) -> str | None:
     """Say what is wrong with an answer and worth another try; None if the outcome was taken.
 
     Only Updraft speaks for Updraft: it answers 200 or 201 with the run and its state, and refuses with a
