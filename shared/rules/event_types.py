@@ -51,10 +51,13 @@ def refuse_app(rule: Rule, path: Path, mistakes: Mistakes) -> None:
         mistakes: Takes the mistakes.
     """
     places = list(_app_keys(rule.spec.when.filter, (*path, "when", "filter")))
+    naming = [(place, source) for place, source in _templates(rule.spec, path) if "app" in source]
+    # What the rule matches is asked before its templates: they may need Jinja, which most rules do without.
+    why = _why_no_app(rule) if places or naming else None
+    if why is None:
+        return
     names = NAMES if rule.spec.coalesce is None else BURST_NAMES
-    places += [place for place, source in _templates(rule.spec, path) if _needs_app(source, names)]
-    why = _why_no_app(rule) if places else None
-    for place in places if why is not None else ():
+    for place in (*places, *(place for place, source in naming if _needs_app(source, names))):
         mistakes.add(
             place,
             f"`app` is known of events about a web app only, and {why}; use the event's own data, as in "
@@ -90,7 +93,7 @@ def _needs_app(source: str, names: frozenset[str]) -> bool:
         source: The template.
         names: What it may name, `app` included.
     """
-    if "app" not in source or "{" not in source or _ALLOWS_ABSENCE.search(source):
+    if "{" not in source or _ALLOWS_ABSENCE.search(source):
         return False
     try:
         compile_template(source, names=names)
