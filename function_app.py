@@ -5,5 +5,5 @@ import azure.functions as func
 from functions import app_service, event_grid, event_queue, health, outcomes, runs, webhooks
 
 app = func.FunctionApp()
-for room in (app_service, event_grid, event_queue, health, outcomes, runs, webhooks):
-    app.register_functions(room.blueprint)
+for module in (app_service, event_grid, event_queue, health, outcomes, runs, webhooks):
+    app.register_functions(module.blueprint)
