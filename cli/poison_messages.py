@@ -154,7 +154,7 @@ class PoisonMessages:
         return self._found
 
     def _read[T](self, queue: str, read: "Callable[[QueueClient], T]") -> T | None:
-        """Return what reading a queue gives; None where there is no such queue."""
+        """Return what `read` returns for a queue; None if the queue does not exist."""
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
 
         with storage_errors(f"the queue {queue} cannot be read"):

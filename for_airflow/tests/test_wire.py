@@ -101,7 +101,7 @@ def test_a_silent_server_is_left_after_the_timeout(issuer: Issuer) -> None:
     ],
 )
 def test_a_wish_is_read_in_every_spelling(header: str | None, seconds: float | None) -> None:
-    """Numbers, lists and dates; what nobody can read is no wish."""
+    """Numbers, lists and dates are read; an unreadable value counts as absent."""
     assert wish_in_seconds(header) == seconds
 
 
@@ -113,6 +113,6 @@ def test_a_wish_may_be_a_date() -> None:
 
 @given(st.text(max_size=60))
 def test_any_header_is_read_without_a_crash(header: str) -> None:
-    """Whoever answers chooses it."""
+    """Whatever a server sends as `Retry-After`, reading it does not fail."""
     wish = wish_in_seconds(header)
     assert wish is None or 0 <= wish <= 86_400
