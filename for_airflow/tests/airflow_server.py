@@ -30,11 +30,12 @@ RUNS = "/api/v2/dags/{}/dagRuns"
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
+    """Find a port that nobody listens on, and that the system gives to no outgoing connection meanwhile."""
+    for port in range(15_000, 20_000):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port from 15000 to 19999 is free")
 
 
 class AirflowServer:

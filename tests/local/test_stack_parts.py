@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from cli.commands.publish import endpoint, publish, read, renewed
 from cli.main import main as updraft
+from local.processes import programs
 from local.processes.node import find_node
 from local.processes.ports import LOOPBACK, free_port, is_taken
 from local.processes.processes import Processes, StackError
@@ -74,6 +76,20 @@ def test_no_port_is_given_twice() -> None:
     ports = [free_port() for _ in range(20)]
     assert len(set(ports)) == 20
     assert free_port(ports[0]) != ports[0]
+
+
+def test_another_process_does_not_get_a_reserved_port() -> None:
+    """Test runs in parallel, or a demo beside them, cannot take each other's ports."""
+    port = free_port()
+    ask = f"from local.processes.ports import free_port; print(free_port({port}))"
+    assert int(programs.run([sys.executable, "-c", ask], cwd=ROOT, check=True).stdout) != port
+
+
+def test_a_system_gives_nobody_a_reserved_port() -> None:
+    """A server that asks for any port, and an outgoing connection, get ports of another range."""
+    with socket.socket() as server:
+        server.bind((LOOPBACK, 0))
+        assert server.getsockname()[1] > free_port()
 
 
 def test_an_outcome_is_read_with_its_moments(tmp_path: Path) -> None:
