@@ -1,5 +1,8 @@
 """The messages of the app's poison queues, for `updraft replay --poison`: read them, take them out.
 
+A message is work that is left, not evidence: it is deleted when it was sent again, because the app would make
+a dead letter of it otherwise.
+
 A message is hidden while the app works on it, and for ten minutes after its dead letter could not be written;
 nobody can read it then. What is hidden for good, because the app cannot start, shows once the functions
 `event_queue_poison` and `parked_queue_poison` are disabled.
@@ -41,7 +44,7 @@ class _Taken:
 
 
 class PoisonMessages:
-    """The two poison queues, as a store of dead letters for one use; `set_aside` is safe from any thread.
+    """The two poison queues, as a store of dead letters for one use; `finish` is safe from any thread.
 
     Args:
         storage: The app's own Storage account.
@@ -54,7 +57,7 @@ class PoisonMessages:
 
     name = "the poison queues"
     thing = "poison message"
-    set_aside_words = "deleted from its poison queue"
+    finished_words = "deleted from its poison queue"
 
     def __init__(
         self,
@@ -72,13 +75,13 @@ class PoisonMessages:
         self._found: dict[str, _Taken] | None = None
         self._gone: set[str] = set()
 
-    def names(self, *, rule: str = "", since: datetime | None = None) -> list[str]:  # noqa: ARG002 - as the container has it
-        """Return the messages' names, `<queue>/<id>`.
+    def names(self, *, rule: str = "", since: datetime | None = None, replayed: bool = False) -> list[str]:  # noqa: ARG002 - as the container has it
+        """Return the messages' names, `<queue>/<id>`; none of those that were sent again, which are deleted.
 
         Raises:
             StorageUnavailable: A queue cannot be read.
         """
-        return list(self._messages())
+        return [] if replayed else list(self._messages())
 
     def read(self, name: str) -> Kept | None:
         """Return a message; None where it is gone or hidden; raises as `names`."""
@@ -89,20 +92,27 @@ class PoisonMessages:
         """Yield what is there of these messages; raises as `names`."""
         yield from (kept for kept in map(self.read, names) if kept is not None)
 
-    def set_aside(self, kept: Kept, left: Sequence[str] = ()) -> bool:
+    def begin(self, kept: Kept) -> None:
+        """Do nothing: the message is hidden from the app already."""
+
+    def finish(self, kept: Kept, sent: Sequence[Letter], *, whole: bool) -> bool:  # noqa: ARG002 - as the container has it
         """Delete a message that was sent again, and what was kept beside it; one that was sent in part stays.
 
         Args:
             kept: The message.
-            left: The texts of its events that were not sent: the message stays then, and those that were
-                sent end as duplicates when it is sent again.
+            sent: Its events that were sent now.
+            whole: Whether those are all. Otherwise the message stays, and they end as duplicates when it is
+                sent again.
+
+        Returns:
+            Whether it is deleted.
 
         Raises:
             StorageUnavailable: It is still there, and is a duplicate when it is delivered.
         """
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - half a second that --help saves
 
-        if left:
+        if not whole:
             return False
         found = self._messages()[kept.name]
         doing = f"{kept.name} was sent again, and cannot be deleted"
@@ -114,7 +124,7 @@ class PoisonMessages:
         return True
 
     def leave(self) -> list[str]:
-        """Give back what was taken and not set aside, and return what else is in the queues.
+        """Give back what was taken and not deleted, and return what else is in the queues.
 
         Raises:
             StorageUnavailable: A queue cannot be asked for its length.
@@ -178,14 +188,14 @@ class PoisonMessages:
             Letter(member, _CODE, "it is in the poison queue", at=message.inserted_on)
             for member in read_queue_body(body)
         ]
-        return Kept(name, "", body.encode(), letters), None
+        return Kept(name, letters), None
 
     def _read_parked(self, name: str, message: "QueueMessage") -> tuple[Kept, Parked | None]:
         body = message.content or ""
         try:
             parked = self._parking.unpark(open_queue_body(body).content)
         except EventError as error:
-            return Kept(name, "", body.encode(), bad=[BadLetter(str(error), body)]), None
+            return Kept(name, bad=[BadLetter(str(error), body)]), None
         letter = Letter(
             subject=parked.event,
             code=_CODE,
@@ -195,4 +205,4 @@ class PoisonMessages:
             first_seen=parked.first_seen,
             at=message.inserted_on,
         )
-        return Kept(name, "", body.encode(), [letter]), parked
+        return Kept(name, [letter]), parked

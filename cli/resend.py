@@ -99,45 +99,44 @@ class Resender:
         if closing is not None and not self._windows.is_kept(rule, closing.window):
             raise EventError(
                 f"the window {closing.window} of rule {rule} is no longer kept, so there are no events to "
-                "start its run with: publish them again (updraft publish), and delete this letter"
+                "start its run with: publish them again (updraft publish)"
             )
 
 
 class LetterStore(Protocol):
     """Where dead letters lie that are sent again."""
 
-    def set_aside(self, kept: "Kept", left: Sequence[str] = ()) -> bool:
-        """Take what was sent again out of the way, but for `left`; False where it stays as it is."""
+    def begin(self, kept: "Kept") -> None:
+        """Note that what `kept` holds is about to be sent."""
+
+    def finish(self, kept: "Kept", sent: Sequence[Letter], *, whole: bool) -> bool:
+        """Note which letters were sent; False where what was sent in part has to be sent as a whole again."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of the letters that were to be sent again.
+    """What was done with the letters that were to be sent again.
 
     Attributes:
         sent: How many events went to which queue.
-        moved: How many blobs or messages were set aside.
-        back: Blobs whose event was given up again meanwhile, and that stay.
-        failed: What was not sent, by its blob, each with the reason: it stays in its blob.
+        finished: How many blobs or messages were sent whole.
+        failed: What was not sent, by its blob, each with the reason.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
-    moved: int = 0
-    back: list[str] = field(default_factory=list)
+    finished: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
 
-    def lines(self, *, thing: str = "dead letter", set_aside: str = "moved to replayed/") -> Iterator[str]:
+    def lines(self, *, thing: str = "dead letter", finished: str = "marked as sent again") -> Iterator[str]:
         """Yield the report.
 
         Args:
             thing: What was sent again.
-            set_aside: What was done with it then.
+            finished: What was done with it then.
         """
         for queue, count in sorted(self.sent.items()):
             yield f"{plural(count, 'event')} sent to the queue {queue}"
-        yield f"{plural(self.moved, thing)} {set_aside}"
-        for name in self.back:
-            yield f"{name}: sent, and given up again since then; it stays"
+        yield f"{plural(self.finished, thing)} {finished}"
         for name, reason in self.failed:
             yield f"{name}: not sent: {reason}"
 
@@ -149,10 +148,10 @@ def resend(
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
-    """Send letters again, and set each blob aside when it was sent.
+    """Send letters again, and mark each blob before and after.
 
-    A letter that cannot be sent does not keep its neighbours in the blob from being sent: it alone stays.
-    Sending comes first: after a crash in between the letter is still there, and its second sending ends as a
+    A letter that cannot be sent does not keep its neighbours in the blob from being sent.
+    After a crash before the second mark the letter counts as not sent, and its second sending ends as a
     duplicate at the run that the first one started.
 
     Args:
@@ -164,25 +163,27 @@ def resend(
     report = Report()
 
     def one(kept: "Kept") -> tuple[Counter[str], list[str], bool]:
-        sent: Counter[str] = Counter()
-        left, problems = [each.text for each in kept.bad], [each.problem for each in kept.bad]
+        queues: Counter[str] = Counter()
+        sent: list[Letter] = []
+        problems = [each.problem for each in kept.bad]
         try:
+            if kept.letters:
+                store.begin(kept)
             for letter in kept.letters:
                 try:
-                    sent[sender.send(letter, now())] += 1
+                    queues[sender.send(letter, now())] += 1
+                    sent.append(letter)
                 except EventError as error:
-                    left.append(letter.text)
                     problems.append(str(error))
-            return sent, problems, bool(sent or not left) and store.set_aside(kept, left)
+            finished = bool(sent) and store.finish(kept, sent, whole=not problems)
         except StorageUnavailable as error:
-            return sent, [*problems, str(error)], False
+            return queues, [*problems, str(error)], False
+        return queues, problems, finished and not problems
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for some in batched(blobs, _TOGETHER, strict=False):
-            for kept, (sent, problems, moved) in zip(some, pool.map(one, some), strict=True):
-                report.sent += sent
-                report.moved += moved and not problems
+            for kept, (queues, problems, finished) in zip(some, pool.map(one, some), strict=True):
+                report.sent += queues
+                report.finished += finished
                 report.failed += [(kept.name, problem) for problem in problems]
-                if not (moved or problems):
-                    report.back.append(kept.name)
     return report

@@ -38,12 +38,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "replay",
         help="count dead letters, show one, and send them again",
         description="Count and list dead letters, show one, or send them again: into the app's own queues, "
-        "from which the app delivers them like anything else. What was sent is moved to replayed/ in its "
-        "container, so that running this twice is harmless. It also reads the containers into which Event "
-        "Grid writes its own dead letters (--container), and what the Functions host gave up before the app "
-        "could write a dead letter (--poison). Needs the roles Storage Blob Data Contributor and Storage "
-        "Queue Data Message Sender, for --poison Storage Queue Data Contributor instead of the latter; log "
-        "in as yourself with UPDRAFT_CREDENTIAL=default.",
+        "from which the app delivers them like anything else. A letter never changes: a mark beside it says "
+        "that it was sent, so that running this twice is harmless. It also reads the containers into which "
+        "Event Grid writes its own dead letters (--container), and what the Functions host gave up before "
+        "the app could write a dead letter (--poison). Needs the roles Storage Blob Data Contributor and "
+        "Storage Queue Data Message Sender, for --poison Storage Queue Data Contributor instead of the "
+        "latter; log in as yourself with UPDRAFT_CREDENTIAL=default.",
         epilog="Exit status: 0; 1 where a letter was not sent or Storage cannot be reached; 2 for a wrong "
         "call.",
     )
@@ -61,8 +61,10 @@ def add_parser(subparsers: Subparsers) -> None:
             metavar="TIME",
             help="only those given up since: 2026-11-01T12:00Z, or 90m, 6h, 3d",
         )
+    listing.add_argument("--replayed", action="store_true", help="those that were sent again, and when")
+    sending.add_argument("--again", action="store_true", help="also those that were sent again before")
     sending.add_argument("names", nargs="*", metavar="NAME", help="these blobs")
-    sending.add_argument("--all", action="store_true", help="all that are there")
+    sending.add_argument("--all", action="store_true", help="all that were not sent again")
     sending.add_argument("--dry-run", action="store_true", help="only say what would be sent")
     for action in (listing, showing, sending):
         where = action.add_mutually_exclusive_group()
@@ -101,26 +103,47 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "show":
         return _show(store, args.name)
     wanted: list[str] = getattr(args, "names", [])
-    names = wanted or store.names(rule=args.rule, since=args.since)
+    names = wanted or _names(store, args)
     doing = "Reading" if args.action == "list" or args.dry_run else "Sending"
     seen: set[str] = set()
-    blobs = _selected(with_progress(store.read_all(names), doing, len(names)), args, seen)
+    done: list[str] = []
+    blobs = _selected(with_progress(store.read_all(names), doing, len(names)), args, seen, done)
     if args.action == "send":
         lines, status = _send(storage, store, blobs, dry_run=args.dry_run)
     else:
         lines, status = list(overview(blobs, store.name, thing=store.thing)), 0
+        lines += _sent_before(store, args)
     missing = [f"there is no {name} in {store.name}" for name in wanted if name not in seen]
-    for line in (*lines, *missing, *store.leave()):
+    for line in (*lines, *done, *missing, *store.leave()):
         print(printable(line))
-    return 1 if missing else status
+    return 1 if missing or done else status
+
+
+def _names(store: "_Store", args: argparse.Namespace) -> list[str]:
+    """Return the names of all blobs that the call is about, where it names none."""
+    if args.action == "list":
+        return store.names(rule=args.rule, since=args.since, replayed=args.replayed)
+    names = store.names(rule=args.rule, since=args.since)
+    return [*names, *store.names(rule=args.rule, since=args.since, replayed=True)] if args.again else names
+
+
+def _sent_before(store: "_Store", args: argparse.Namespace) -> list[str]:
+    """Return a line about the blobs that `list` does not show, where there are some."""
+    if args.replayed:
+        return []
+    count = len(store.names(rule=args.rule, since=args.since, replayed=True))
+    return [f"{plural(count, store.thing)} sent again before: --replayed lists them"] if count else []
 
 
 def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead letter") -> Iterator[str]:
     """Yield the counts of the letters, and what tells each of them from the others."""
     rows: list[tuple[str, str, str, str, str, str]] = []
     problems: list[str] = []
+    replays: dict[str, str] = {}
     for kept in blobs:
         problems += [f"{kept.name}: cannot be read: {bad.problem}" for bad in kept.bad]
+        if kept.replays:
+            replays[kept.name] = _replays(kept)
         rows += [
             (
                 _moment(letter.at),
@@ -145,7 +168,15 @@ def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead lett
         yield "  ".join(told)
         if reason:
             yield f"    {reason[:_REASON_SHOWN]}"
+        if told[-1] in replays:
+            yield f"    {replays[told[-1]]}"
     yield from problems
+
+
+def _replays(kept: "Kept") -> str:
+    """Return when a blob was sent again, and how much of it."""
+    part = "" if kept.done else f" in part ({plural(len(kept.sent), 'letter')})"
+    return f"sent again{part}: {', '.join(map(_moment, kept.replays))}"
 
 
 def _places(args: argparse.Namespace) -> tuple["Storage", "_Store"]:
@@ -182,12 +213,14 @@ def _show(store: "_Store", name: str) -> int:
     if kept is None:
         print(f"there is no {printable(name)} in {store.name}", file=sys.stderr)
         return 1
-    for letter in kept.letters:
+    if kept.replays:
+        print(_replays(kept))
+    for letter in (*kept.letters, *kept.sent):
         print(f"rule      {printable(letter.rule or ANY_RULE)}")
         print(f"reason    {printable(letter.code)}: {printable(letter.reason)}")
         times = f"first seen {_moment(letter.first_seen)}, given up {_moment(letter.at)}"
         print(f"attempts  {letter.attempts or '-'}, {times}")
-        whole = len(kept.letters) == 1 and store.thing == "dead letter"
+        whole = len(kept.letters) + len(kept.sent) == 1 and store.thing == "dead letter"
         print(json.dumps(json.loads(letter.text), indent=2) if whole else printable(letter.body()))
     for bad in kept.bad:
         print(f"cannot be read: {printable(bad.problem)}", file=sys.stderr)
@@ -203,7 +236,7 @@ def _send(
 
     if not dry_run:
         report = resend(store, Resender(storage), blobs)
-        report_lines = report.lines(thing=store.thing, set_aside=store.set_aside_words)
+        report_lines = report.lines(thing=store.thing, finished=store.finished_words)
         return list(report_lines), 1 if report.failed else 0
     lines: list[str] = []
     bad: list[str] = []
@@ -215,11 +248,22 @@ def _send(
     return [*lines, *bad, f"{plural(len(lines), store.thing)} would be sent again"], 0
 
 
-def _selected(blobs: Iterable["Kept"], args: argparse.Namespace, seen: set[str]) -> Iterator["Kept"]:
-    """Yield the blobs of which a letter is wanted, as a blob is sent as a whole; note all names in `seen`."""
+def _selected(
+    blobs: Iterable["Kept"], args: argparse.Namespace, seen: set[str], done: list[str]
+) -> Iterator["Kept"]:
+    """Yield the blobs of which a letter is wanted, as a blob is sent as a whole.
+
+    Args:
+        blobs: The blobs.
+        args: The call.
+        seen: Takes the names of all blobs.
+        done: Takes a sentence for each that was named and is not sent, because it was sent before.
+    """
     for kept in blobs:
         seen.add(kept.name)
-        if (kept.problem and not (args.rule or args.reason)) or any(
+        if args.action == "send" and kept.done and not args.again:
+            done.append(f"{kept.name}: not sent: {_replays(kept)}; --again sends it once more")
+        elif (kept.problem and not (args.rule or args.reason)) or any(
             _wanted(letter, args) for letter in kept.letters
         ):
             yield kept

@@ -15,7 +15,7 @@ https://learn.microsoft.com/azure/event-grid/dead-letter-event-subscriptions-nam
 import base64
 import binascii
 import codecs
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -97,11 +97,6 @@ def read_letters(text: str | bytes, *, ours: bool) -> list[Letter | BadLetter]:
         _read(member, f"member {number}{many}" if len(members) > 1 else "", ours=ours)
         for number, member in enumerate(members, 1)
     ]
-
-
-def rest_of(texts: Sequence[str]) -> str:
-    """Return the content of a blob that holds only these of its letters; `read_letters` reads it again."""
-    return f"[{','.join(texts)}]"
 
 
 def _text(text: str | bytes) -> str:

@@ -3,28 +3,28 @@
 The form is Event Grid's own for CloudEvents (https://learn.microsoft.com/azure/event-grid/manage-event-delivery,
 "Dead-letter schema"): the event, and five attributes about its delivery. So one reader serves Event Grid's
 container and ours. A member `updraft` says what Event Grid cannot know.
+
+A letter is written once: neither a later delivery nor `updraft replay` changes it.
 """
 
 import base64
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, create_if_missing, storage_errors
-from shared.errors import UnusableValue
 from shared.event.model import Event, Unreadable
 from shared.runs.request import RunRequest
+from shared.stores.dead_letter_names import begun_mark, letter_name, number_of, numbered, stem
 from shared.values.json_text import JsonObject
-from shared.values.times import parse_time
 
 if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
     from shared.azure.storage_account import Storage
 
-UNREADABLE: Final = "unreadable"
-"""The folder, in place of a rule's name, of bodies that are not events."""
 LETTER_MEMBERS: Final = frozenset(
     {
         "deadletterreason",
@@ -71,14 +71,8 @@ class DeadLetter:
 
     @property
     def name(self) -> str:
-        """The blob's name, from the rule and the event's identity alone: writing it twice is harmless.
-
-        The date in it is the event's own, as the day on which it was given up differs from try to try.
-        """
-        if isinstance(self.subject, Unreadable):
-            return f"{UNREADABLE}/{_hash(self.subject.raw)}.json"
-        identity = json.dumps((self.rule, self.subject.source, self.subject.id))
-        return f"{folder_of(self.rule)}/{_day(self.subject.time)}/{_hash(identity)}.json"
+        """The blob's name, from the rule and the whole event: the same however often it is written."""
+        return letter_name(self.rule, self.subject)
 
     def to_document(self) -> JsonObject:
         """Return the letter as a JSON object.
@@ -114,7 +108,9 @@ class DeadLetters(Protocol):
     """Where dead letters are kept."""
 
     def write(self, letter: DeadLetter) -> None:
-        """Keep a letter; a second one under the same name takes the first one's place.
+        """Keep a letter, once: where the same event was given up at the same rule before, nothing changes.
+
+        After `updraft replay` has sent that letter again, a further one is kept beside it.
 
         Raises:
             StorageUnavailable: It is not kept; the event must not be acknowledged.
@@ -135,25 +131,39 @@ class BlobDeadLetters:
 
     def write(self, letter: DeadLetter) -> None:
         """Keep a letter; see `DeadLetters`."""
-        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - costly; only failures need it
-
         content = json.dumps(letter.to_document(), ensure_ascii=True, indent=1).encode()
         with storage_errors(f"a dead letter cannot be written to the container {self._container}"):
             container = self._storage.container(self._container)
             create_if_missing(
-                container.create_container,
-                lambda: container.upload_blob(
-                    letter.name,
-                    content,
-                    overwrite=True,
-                    content_settings=ContentSettings(content_type="application/json"),
-                ),
+                container.create_container, lambda: _write_once(container, letter.name, content)
             )
 
 
-def folder_of(rule: str) -> str:
-    """Return the folder that a rule's letters lie in."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", rule).strip(".") or "-"
+def _write_once(container: "ContainerClient", first: str, content: bytes) -> None:
+    """Write a letter that is not there yet, or the next one if the one there was sent again.
+
+    There is at most one letter more than there were sendings. A request that reaches Storage late finds its
+    name taken.
+    """
+    from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - costly; only failures need it
+    from azure.storage.blob import ContentSettings  # noqa: PLC0415 - as above
+
+    json_type, number = ContentSettings(content_type="application/json"), 1
+    while True:
+        try:
+            container.upload_blob(
+                numbered(first, number), content, overwrite=False, content_settings=json_type
+            )
+        except ResourceExistsError:
+            blobs = container.list_blobs(name_starts_with=stem(first))
+            latest = max((number_of(blob.name, first) for blob in blobs), default=0)
+            if latest < number:
+                raise  # Storage refused the letter for another reason
+            if not container.get_blob_client(begun_mark(numbered(first, latest))).exists():
+                return
+            number = latest + 1
+        else:
+            return
 
 
 def _event(subject: Event | Unreadable) -> JsonObject:
@@ -176,13 +186,6 @@ def _event(subject: Event | Unreadable) -> JsonObject:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
-
-
-def _day(time: str | None) -> str:
-    try:
-        return parse_time(time or "", without_offset_is_utc=True).date().isoformat().replace("-", "/")
-    except UnusableValue:
-        return "undated"
 
 
 def _timestamp(time: datetime) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from local.servers.azurite import Azurite, _Signed
 from local.stand_ins.certificates import Certificates
 from shared.azure.storage_account import CLAIMS_CONTAINER, DEAD_LETTERS_CONTAINER, WINDOWS_CONTAINER
+from shared.stores.dead_letter_names import REPLAYED, read_sent_mark
 from shared.stores.names import PARKED_QUEUE
 from tests.crashpoints.instance import Done, Instance, Killed, Work
 from tests.crashpoints.servers import Servers
@@ -224,11 +225,10 @@ class Case:
         wrong = [f"lost: {run}" for run in expected - found.keys()]
         wrong += [f"not expected: {run}" for run in found.keys() - expected]
         wrong += [f"{count} runs of {run}" for run, count in found.items() if count > 1]
-        letters = [letter for letter in self._letters() if letter not in found]
+        letters, pending = self._letters()
         if len(letters) != self._scenario.letters:
-            wrong.append(
-                f"{len(letters)} dead letters without a run, not {self._scenario.letters}: {letters}"
-            )
+            wrong.append(f"{len(letters)} dead letters, not {self._scenario.letters}: {letters}")
+        wrong += [f"a dead letter was not sent again: {letter}" for letter in pending]
         wrong += [f"an open window holds events: {name}" for name in self._open_windows()]
         return wrong
 
@@ -239,15 +239,22 @@ class Case:
         ]
         return len(self._names(CLAIMS_CONTAINER)) + len(empty)
 
-    def _letters(self) -> list[Run]:
-        """Return the rules and events of the dead letters that were not sent again.
-
-        A letter that is written late, after it was sent again, comes back; its run is a duplicate then.
-        """
+    def _letters(self) -> tuple[list[Run], list[Run]]:
+        """Return the rules and events of all dead letters, and of those that were not sent again."""
         container = self._blob_service().get_container_client(DEAD_LETTERS_CONTAINER)
-        names = [name for name in self._names(DEAD_LETTERS_CONTAINER) if not name.startswith("replayed/")]
-        letters = [json.loads(container.download_blob(name).readall()) for name in names]
-        return [(letter["updraft"]["rule"], letter["id"]) for letter in letters]
+        names = self._names(DEAD_LETTERS_CONTAINER)
+        sent = {mark[0] for name in names if (mark := read_sent_mark(name))}
+        letters: list[Run] = []
+        pending: list[Run] = []
+        for name in names:
+            if name.startswith(REPLAYED):
+                continue
+            letter = json.loads(container.download_blob(name).readall())
+            run = (letter["updraft"]["rule"], letter["id"])
+            letters.append(run)
+            if name not in sent:
+                pending.append(run)
+        return letters, pending
 
     def _open_windows(self) -> list[str]:
         """Return the windows that hold events and were never closed."""

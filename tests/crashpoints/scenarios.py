@@ -39,7 +39,7 @@ class Scenario:
         rules: The rules file.
         act: Delivers; what is parked afterwards is handled by the case.
         expected: The runs that there have to be in the end.
-        letters: How many dead letters have to be left.
+        letters: How many dead letters there have to be in the end, all of them sent again.
         dags: The DAGs that Airflow has.
     """
 
@@ -89,6 +89,15 @@ def _letter(case: "Case") -> None:
     case.insist("command", "replay", "send", "--all")
 
 
+def _letter_again(case: "Case") -> None:
+    """The letter is sent again too early, so that the event is given up a second time."""
+    case.deliver(event("e1"))
+    case.insist("command", "replay", "send", "--all")
+    case.drain()
+    case.correct_rules("data.gate", "data.door")
+    case.insist("command", "replay", "send", "--all")
+
+
 def _report(case: "Case") -> None:
     """The run reports its end with its own token, until that is acknowledged."""
     case.deliver(event("e1"))
@@ -132,6 +141,14 @@ SCENARIOS: Final = (
         _IDENTITY + _RULE.replace("data.door", "data.gate"),
         _letter,
         frozenset({("greet", "e1")}),
+        letters=1,
+    ),
+    Scenario(
+        "dead letter twice and replay",
+        _IDENTITY + _RULE.replace("data.door", "data.gate"),
+        _letter_again,
+        frozenset({("greet", "e1")}),
+        letters=2,
     ),
     Scenario(
         "run and its report",

@@ -47,7 +47,7 @@ def test_the_audit_finds_what_is_wrong(cases: Bench) -> None:
     assert [each.partition(":")[0] for each in verdict.wrong] == [
         "lost",
         "not expected",
-        "0 dead letters without a run, not 1",
+        "0 dead letters, not 1",
     ]
 
 

@@ -1,20 +1,29 @@
 """Dead letters on a real Storage service."""
 
 import json
+from datetime import timedelta
 
 from shared.azure.storage_account import Storage
 from shared.stores.dead_letters import BlobDeadLetters
+from tests.support.clocks import SEEN
 from tests.support.dead_letters import letter
 from tests.support.delivery import event
 
 
+def contents(storage: Storage, container: str) -> dict[str, bytes]:
+    """Return all blobs of a container."""
+    client = storage.container(container)
+    return {blob.name: client.download_blob(blob.name).readall() for blob in client.list_blobs()}
+
+
 def test_a_letter_is_written_once(storage: Storage, prefix: str) -> None:
-    """The container is made when it is missing; a second letter takes the first one's place."""
-    letters = BlobDeadLetters(storage, container=f"{prefix}-letters")
-    letters.write(letter(subject=event(data={"text": "ü\ud800"})))
-    letters.write(letter(attempts=4))
-    container = storage.container(f"{prefix}-letters")
-    (blob,) = container.list_blobs()
-    assert blob.name == letter().name
+    """The container is made when it is missing; the first letter stays, however often it is written."""
+    letters = BlobDeadLetters(storage, container=prefix)
+    text = event(data={"text": "ü\ud800"})
+    letters.write(letter(subject=text))
+    letters.write(letter(subject=text, attempts=4, reason="other", at=SEEN + timedelta(days=1)))
+    ((name, content),) = contents(storage, prefix).items()
+    assert name == letter(subject=text).name
+    assert json.loads(content) == letter(subject=text).to_document()
+    (blob,) = storage.container(prefix).list_blobs()
     assert blob.content_settings.content_type == "application/json"
-    assert json.loads(container.download_blob(blob.name).readall()) == letter(attempts=4).to_document()

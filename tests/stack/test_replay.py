@@ -87,13 +87,13 @@ def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
     report = resend(store, sender, store.read_all([name]), now=lambda: NOW)
     assert list(report.lines()) == [
         f"1 event sent to the queue {prefix}-parked",
-        "1 dead letter moved to replayed/",
+        "1 dead letter marked as sent again",
     ]
     (body,) = bodies(storage, f"{prefix}-parked")
     parked = Parked.from_message(body)
     assert parked == Parked(event(), "smoke", 1, NOW, "sent again after it was given up (Refused)")
-    assert blobs(store) == [f"replayed/{name}"]
     assert store.names() == []
+    assert store.names(replayed=True) == [name]
 
 
 def test_a_large_event_goes_by_claim(
@@ -124,29 +124,32 @@ def test_what_no_rule_had_is_an_event_for_all_of_them(
     }
 
 
-def test_a_letter_that_came_back_stays(
+def test_an_event_that_is_given_up_again_meanwhile_is_seen(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
-    """The app may give the event up again before the old letter is moved: the new one is not deleted."""
+    """What the app gives up again before the sending has its last mark is a letter of its own."""
     letters.write(letter())
     (kept,) = store.read_all(store.names())
+    store.begin(kept)
+    sender.send(kept.letters[0], NOW)
     letters.write(letter(reason="again"))
-    report = resend(store, sender, [kept])
-    assert report.back == [kept.name]
-    assert store.names() == [kept.name]
-    assert "stays" in "".join(report.lines())
+    store.finish(kept, kept.letters, whole=True)
+    (again,) = store.read_all(store.names())
+    assert (again.name, again.letters[0].reason) == (kept.name.replace(".json", ".2.json"), "again")
 
 
 def test_two_replays_at_once_lose_nothing(
     store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
-    """Of two that read the same letter one moves it, and the other finds that done."""
+    """Of two that read the same letter both send it, and it is marked."""
     letters.write(letter())
     (kept,) = store.read_all(store.names())
-    assert resend(store, sender, [kept]).moved == 1
-    assert resend(store, sender, [kept]).moved == 1
-    assert blobs(store) == [f"replayed/{kept.name}"]
-    assert store.read(kept.name) is None
+    assert resend(store, sender, [kept]).finished == 1
+    assert resend(store, sender, [kept]).finished == 1
+    assert store.names() == []
+    again = store.read(kept.name)
+    assert again is not None
+    assert (again.letters, again.done, len(again.replays)) == (kept.letters, True, 2)
 
 
 def test_what_cannot_be_sent_stays_and_is_named(
@@ -216,14 +219,31 @@ def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.endswith("2 dead letters would be sent again\n")
     assert bodies(own_container, PARKED_QUEUE) == []
     assert main(["replay", "send", "--reason", "Busy"]) == 0
-    assert "2 dead letters moved to replayed/" in capsys.readouterr().out
+    assert "2 dead letters marked as sent again" in capsys.readouterr().out
     assert main(["replay", "send", "--reason", "Busy"]) == 0
-    assert capsys.readouterr().out == "0 dead letters moved to replayed/\n"
+    assert capsys.readouterr().out == "0 dead letters marked as sent again\n"
     assert len(bodies(own_container, PARKED_QUEUE)) == 2
     assert main(["replay", "send", name]) == 1
-    assert f"there is no {name}" in capsys.readouterr().out
+    assert f"{name}: not sent: sent again: 20" in capsys.readouterr().out
+    assert main(["replay", "send", "nothing"]) == 1
+    assert "there is no nothing" in capsys.readouterr().out
+    assert main(["replay", "list"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("2 dead letters")
+    assert told.endswith("2 dead letters sent again before: --replayed lists them\n")
+    assert main(["replay", "list", "--replayed", "--rule", "smoke"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("2 dead letters")
+    assert name in told
+    assert told.count("    sent again: 20") == 2
+    assert main(["replay", "show", name]) == 0
+    assert "sent again: 20" in capsys.readouterr().out
     assert main(["replay", "send", "--all"]) == 0
     assert len(bodies(own_container, PARKED_QUEUE)) == 4
+    assert main(["replay", "send", name, "--again"]) == 0
+    assert len(bodies(own_container, PARKED_QUEUE)) == 5
+    assert main(["replay", "send", "--all", "--again"]) == 0
+    assert len(bodies(own_container, PARKED_QUEUE)) == 9
 
 
 def test_event_grids_own_container(
@@ -359,7 +379,7 @@ def test_any_text_of_a_letter_can_be_sent(
     letters.write(letter(rule="", subject=event(data={"text": text})))
     letters.write(letter(rule="", subject=Unreadable("no JSON", text)))
     report = resend(store, sender, store.read_all(store.names()))
-    assert (report.failed, report.moved) == ([], 2)
+    assert (report.failed, report.finished) == ([], 2)
     read = [read_queue_body(body)[0] for body in bodies(storage, sender._events)]
     (sent,) = (each for each in read if isinstance(each, Event))
     assert sent.data == {"text": text}
@@ -385,7 +405,7 @@ def test_a_wrong_call_is_named(own_container: Storage, capsys: pytest.CaptureFix
 def test_a_bad_letter_stays_alone_in_its_blob(
     storage: Storage, prefix: str, sender: Resender, sample: str
 ) -> None:
-    """The others are sent, the whole blob is kept in `replayed/`, and a second replay sends nothing again."""
+    """The others are sent, the blob stays as it is, and a second replay sends nothing again."""
     content = (SAMPLES / "deadletter" / f"{sample}.invalid.json").read_bytes()
     container = storage.container(prefix)
     container.create_container()
@@ -394,19 +414,21 @@ def test_a_bad_letter_stays_alone_in_its_blob(
     report = resend(store, sender, store.read_all(store.names()))
     assert report.sent == {f"{prefix}-events": 2}
     ((name, problem),) = report.failed
-    assert (name, report.moved) == ("topic/1.json", 0)
+    assert (name, report.finished) == ("topic/1.json", 0)
     assert problem.startswith("member 2 of 3: eventType is a number")
     sent = [event for body in bodies(storage, f"{prefix}-events") for event in read_events(body)]
     assert {event.id for event in sent} == {
         "5a000820-0000-4000-8000-000000000820",
         "5a000822-0000-4000-8000-000000000822",
     }
-    (copy,) = [each for each in blobs(store) if each.startswith("replayed/topic/1.json.")]
-    assert container.download_blob(copy).readall() == content
+    before = blobs(store)
+    assert container.download_blob("topic/1.json").readall() == content
     again = resend(store, sender, store.read_all(store.names()))
     assert again.sent == {}
     assert len(again.failed) == 1
-    assert sorted(blobs(store)) == sorted([copy, "topic/1.json"])
+    assert blobs(store) == before
+    (kept,) = store.read_all(store.names())
+    assert (len(kept.sent), kept.letters, kept.done) == (2, [], False)
 
 
 def test_a_letter_that_is_too_large_keeps_no_neighbour_back(

@@ -195,7 +195,7 @@ def test_a_call_is_read_back_whatever_it_holds(instance: Instance) -> None:
     rejected = instance.intake.receive_call(call(deep=deep))
     assert "not" in rejected.reason
     report = instance.replay()
-    assert (report.failed, report.moved) == ([], 1)
+    assert (report.failed, report.finished) == ([], 1)
     assert [outcome.kind for outcome in instance.deliver_parked()] == [OutcomeKind.STARTED]
     assert instance.confs()[0]["deep"] == deep
 
@@ -260,7 +260,7 @@ def test_a_window_that_is_no_longer_kept_is_named(instance: Instance) -> None:
     container = instance.storage.container(f"{instance.name}-windows")
     container.delete_blob(f"burst/windows/{window}")
     report = instance.replay()
-    assert report.moved == 0
+    assert report.finished == 0
     ((name, reason),) = report.failed
     assert instance.letters.names() == [name]
     assert f"the window {window} of rule burst is no longer kept" in reason
@@ -288,11 +288,11 @@ def test_what_is_sent_twice_has_one_run(instance: Instance) -> None:
     for kept in instance.letters.read_all(instance.letters.names()):  # and then the command is killed
         for letter in kept.letters:
             instance.sender.send(letter, NOW - timedelta(seconds=1))
-    assert instance.replay().moved == 2
+    assert instance.replay().finished == 2
     outcomes = sorted(outcome.kind.value for outcome in instance.deliver_parked())
     assert outcomes == ["duplicate", "duplicate", "started", "started"]
     assert len(instance.stub.runs) == 2
-    assert instance.replay().moved == 0
+    assert instance.replay().finished == 0
     assert instance.deliver_parked() == []
 
 

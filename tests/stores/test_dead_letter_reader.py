@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.event import Event, Unreadable
 from shared.event.cloud_events import ATTRIBUTES
-from shared.stores.dead_letter_reader import BadLetter, Letter, read_letters, rest_of
+from shared.stores.dead_letter_reader import BadLetter, Letter, read_letters
 from shared.stores.dead_letters import LETTER_MEMBERS, DeadLetter
 from shared.stores.parking import Parked
 from shared.values.json_text import Json, parse
@@ -169,15 +169,6 @@ def test_a_bad_letter_never_takes_its_neighbours_down(bad: str, form: str) -> No
     assert isinstance(refused, BadLetter)
     assert refused.problem.startswith("member 2 of 3: ")
     assert refused.text.strip() == bad
-
-
-@pytest.mark.parametrize("form", ["array", "lines"])
-def test_what_is_left_of_a_blob_reads_the_same(form: str) -> None:
-    """The letters that stay in a blob are the same ones when it is read again."""
-    letters = read_letters(blob('{"id": 1,}', form), ours=False)
-    again = read_letters(rest_of([letter.text for letter in letters[:2]]), ours=False)
-    assert again[0] == letters[0]
-    assert [each.text.strip() for each in again] == [each.text.strip() for each in letters[:2]]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", None])

@@ -1,12 +1,8 @@
 import base64
 from dataclasses import replace
-from datetime import timedelta
-
-import pytest
 
 from shared.event import Unreadable
 from shared.stores.dead_letters import RAW_LIMIT
-from tests.support.clocks import SEEN
 from tests.support.dead_letters import letter
 from tests.support.delivery import event, run_request
 
@@ -36,40 +32,6 @@ def test_the_form_is_event_grids() -> None:
     assert letter().to_document() == expected
 
 
-def test_a_name_depends_on_the_identity_alone() -> None:
-    """Whenever and however often an event is given up at a rule, its letter has one name."""
-    name = letter().name
-    later = letter(at=SEEN + timedelta(days=2), first_seen=SEEN + timedelta(days=1), code="Busy", attempts=9)
-    assert later.name == name
-    assert name.startswith("smoke/2026/11/01/")
-    assert letter(rule="other").name != name
-    assert letter(subject=event(id="e-2")).name != name
-    assert letter(subject=event(source="/other")).name != name
-
-
-@pytest.mark.parametrize(
-    ("time", "folder"),
-    [
-        ("2026-11-01T23:59:59-02:00", "2026/11/02"),
-        ("2026-11-01T23:59:59", "2026/11/01"),
-        ("0001-01-01T00:00:00+14:00", "0001/01/01"),
-        ("yesterday", "undated"),
-        (None, "undated"),
-    ],
-)
-def test_the_date_is_the_events_own(time: str | None, folder: str) -> None:
-    """The folder is the event's own day in UTC, and one for events without a usable time."""
-    assert letter(subject=event(time=time)).name.startswith(f"smoke/{folder}/")
-
-
-@pytest.mark.parametrize("rule", ["../../etc", "a/b", "…", "", ".."])
-def test_a_rules_name_stays_one_folder(rule: str) -> None:
-    """No rule's name leads out of its folder."""
-    name = letter(rule=rule).name
-    assert name.count("/") == 4
-    assert not name.startswith((".", "/"))
-
-
 def test_an_unreadable_body_is_kept_whole() -> None:
     """A body that is no event becomes the payload of one that says so, named by its content."""
     broken = Unreadable(error="not JSON", raw='{"id": 1,')
@@ -80,6 +42,7 @@ def test_an_unreadable_body_is_kept_whole() -> None:
     assert document["lastdeliveryoutcome"] == "not JSON"
     assert known.name.startswith("unreadable/")
     assert replace(known, subject=replace(broken, error="other words")).name == known.name
+    assert replace(known, subject=replace(broken, id="from a header")).name != known.name
 
 
 def test_what_could_be_read_of_a_body_is_named() -> None:

@@ -36,7 +36,7 @@ class InMemoryParking:
 
 
 class InMemoryDeadLetters:
-    """Keeps dead letters in memory, by name."""
+    """Keeps dead letters in memory, by name: the first one of each."""
 
     def __init__(self) -> None:
         self.kept: dict[str, DeadLetter] = {}
@@ -46,7 +46,7 @@ class InMemoryDeadLetters:
         """Keep one."""
         if self.broken:
             raise StorageUnavailable("the container is out of order")
-        self.kept[letter.name] = letter
+        self.kept.setdefault(letter.name, letter)
 
 
 class InMemoryPoison:

@@ -1,0 +1,163 @@
+import json
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.event import Event, Unreadable
+from shared.event.cloud_events import read_cloud_event
+from shared.stores.dead_letter_names import (
+    NOT_CONTENT,
+    REPLAYED,
+    begun_mark,
+    folder_of,
+    letter_name,
+    marks_of,
+    number_of,
+    numbered,
+    read_sent_mark,
+    sent_mark,
+    stem,
+)
+from shared.values.json_text import parse_kept
+from tests.support.clocks import SEEN
+from tests.support.dead_letters import letter
+from tests.support.delivery import event
+
+NAME = letter_name("smoke", event())
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_a_name_is_the_same_at_every_try() -> None:
+    """Whenever and however often an event is given up at a rule, its letter has one name."""
+    later = letter(at=SEEN + timedelta(days=2), first_seen=SEEN + timedelta(days=1), code="Busy", attempts=9)
+    assert later.name == letter().name
+    assert letter().name.startswith("smoke/2026/11/01/")
+
+
+def test_a_name_depends_on_all_of_the_event() -> None:
+    """Each attribute of an event, and the rule, makes another name: how it was read does not."""
+    changes: dict[str, object] = {
+        "id": "other",
+        "source": "/other",
+        "type": "Other.Type",
+        "subject": "other",
+        "time": "2026-11-01T11:59:59Z",
+        "data": {"slot": "staging"},
+        "datacontenttype": "text/plain",
+        "dataschema": "2",
+        "extensions": {"updraftcaller": "{}"},
+        "data_is_base64": True,
+    }
+    known = {each.name for each in fields(Event)} - NOT_CONTENT
+    assert changes.keys() <= known
+    names = {letter_name("smoke", event(**{name: value})) for name, value in changes.items()}
+    assert len(names | {NAME, letter_name("other", event())}) == len(changes) + 2
+    assert letter_name("smoke", event(schema="event-grid", notes=("a note",))) == NAME
+
+
+@given(JSON, JSON)
+def test_two_payloads_have_two_names(one: object, other: object) -> None:
+    """Payloads that differ as JSON never share a name; the order of members makes no difference."""
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (letter_name("r", event(data=one)) == letter_name("r", event(data=other))) == same
+
+
+@given(JSON)
+def test_a_letter_that_was_sent_again_has_its_name(data: object) -> None:
+    """An event that is read back from its own text is named as before."""
+    known = event(data=data, extensions={"updraftcaller": "{}"})
+    read = read_cloud_event(parse_kept(json.dumps(known.to_cloud_event())))  # type: ignore[arg-type] # an object
+    assert letter_name("r", read) == letter_name("r", known)
+
+
+def test_numbers_keep_their_spelling() -> None:
+    """A number that is spelt otherwise is another payload."""
+    spelt = {text: event(data=parse_kept(text)) for text in ("1", "1.0", "1.00", "1e0")}
+    assert len({letter_name("r", each) for each in spelt.values()}) == len(spelt)
+
+
+@pytest.mark.parametrize("change", [{"raw": "{"}, {"id": "e"}, {"type": "t"}, {"source": "s"}])
+def test_a_body_is_named_by_itself(change: dict[str, str]) -> None:
+    """A body that is no event is named by its text and by what headers said of it."""
+    body = Unreadable("no JSON", "{{")
+    name = letter_name("", body)
+    assert name.startswith("unreadable/")
+    assert letter_name("", replace(body, error="other words")) == name
+    assert letter_name("", replace(body, **change)) != name
+
+
+@pytest.mark.parametrize(
+    ("time", "folder"),
+    [
+        ("2026-11-01T23:59:59-02:00", "2026/11/02"),
+        ("2026-11-01T23:59:59", "2026/11/01"),
+        ("0001-01-01T00:00:00+14:00", "0001/01/01"),
+        ("yesterday", "undated"),
+        ("../../../x", "undated"),
+        (None, "undated"),
+    ],
+)
+def test_the_date_is_the_events_own(time: str | None, folder: str) -> None:
+    """The folder is the event's own day in UTC, and one for events without a usable time."""
+    assert letter_name("smoke", event(time=time)).startswith(f"smoke/{folder}/")
+
+
+@given(st.text(max_size=300), st.text(max_size=40), st.text(max_size=40), st.none() | st.text(max_size=40))
+def test_no_text_steers_a_name(rule: str, event_id: str, source: str, time: str | None) -> None:
+    """Whatever rule, id, source and time are, a name is short ASCII of known segments and no mark's."""
+    name = letter_name(rule, event(id=event_id, source=source, time=time))
+    folder, *rest, last = name.split("/")
+    assert name.isascii()
+    assert 0 < len(folder) <= 100
+    assert not folder.startswith((".", "_"))
+    assert not folder.endswith(".")
+    assert len("/".join(rest)) <= 10
+    assert len(last) == 64 + len(".json")
+    assert not name.startswith(REPLAYED)
+
+
+@pytest.mark.parametrize("rule", ["../../etc", "a/b", "…", "", "..", "_replayed", "._replayed", "x" * 5_000])
+def test_a_rules_folder_is_one_segment(rule: str) -> None:
+    """No rule's name leads out of its folder, into that of the marks, or past Storage's longest name."""
+    assert "/" not in folder_of(rule)
+    assert not folder_of(rule).startswith(("_", "."))
+    assert len(folder_of(rule)) <= 100
+
+
+@given(st.integers(1, 99_999))
+def test_a_number_is_read_back(number: int) -> None:
+    """A later letter is beside the first one, and is known as the one it is."""
+    name = numbered(NAME, number)
+    assert name.startswith(stem(NAME))
+    assert number_of(name, NAME) == number
+
+
+@pytest.mark.parametrize(
+    "other", [NAME.replace(".json", ".0.json"), NAME.replace(".json", ".x.json"), f"{NAME}.2.json", "x", ""]
+)
+def test_what_is_no_later_letter_has_no_number(other: str) -> None:
+    """A blob with another name is not counted."""
+    assert number_of(other, NAME) == 0
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1)), st.booleans())  # noqa: DTZ001 - hypothesis wants them so
+def test_a_mark_says_when_and_how_much(naive: datetime, whole: bool) -> None:  # noqa: FBT001 - hypothesis gives it
+    """A mark's name has the letter's name, the time and whether all was sent."""
+    at = naive.replace(tzinfo=UTC)
+    mark = sent_mark(NAME, at, whole=whole)
+    assert mark.startswith(marks_of(NAME))
+    assert read_sent_mark(mark) == (NAME, at, whole)
+    assert sent_mark(NAME, at.astimezone(timezone(timedelta(hours=5))), whole=whole) == mark
+
+
+@pytest.mark.parametrize("name", [NAME, begun_mark(NAME), f"{marks_of(NAME)}20261101T120000Z", REPLAYED, ""])
+def test_what_is_no_mark_of_a_sending_is_none(name: str) -> None:
+    """Neither a letter nor the first mark says that a letter was sent."""
+    assert read_sent_mark(name) is None
