@@ -1,10 +1,10 @@
-"""Is this app well, and which version is it? For probes and people; asks nobody else."""
-
-import json
+"""Is this app well? Two words for anybody, and the whole status for callers with a right to it."""
 
 import azure.functions as func
 
+from functions.http_types import answer
 from shared.app import app
+from shared.web import Reply
 
 blueprint = func.Blueprint()
 
@@ -13,11 +13,17 @@ blueprint = func.Blueprint()
     route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS, trigger_arg_name="request"
 )
 def health(request: func.HttpRequest) -> func.HttpResponse:
-    """Answer 200 when events can be handled and 503 when the operator has something to mend first."""
-    report = app().health(ledger=request.params.get("ledger") == "1")
-    return func.HttpResponse(
-        json.dumps(report),
-        status_code=200 if report["status"] == "ok" else 503,
-        mimetype="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+    """Answer 200 with `ok`, or with `degraded` while the operator has to fix rules or settings.
+
+    The status is 200 either way: a platform that restarts an app after a failed probe would not help, and
+    nothing of the request changes the answer.
+    """
+    return answer(request, lambda _: Reply(200, {"status": "ok" if app().is_well() else "degraded"}))
+
+
+@blueprint.route(
+    route="status", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS, trigger_arg_name="request"
+)
+def status(request: func.HttpRequest) -> func.HttpResponse:
+    """Answer with version, rules, connections and counts, for a token that `callers` gives the right to."""
+    return answer(request, app().http_api.status.read)

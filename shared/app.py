@@ -7,9 +7,10 @@ settings are read when the first event arrives, never at import.
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.admission.breaker import Breaker
 from shared.admission.limiter import SharedLimiter
@@ -27,7 +28,7 @@ from shared.delivery.policy import Policy
 from shared.delivery.queue_intake import QueueIntake
 from shared.delivery.relay import Relay
 from shared.delivery.target import Target
-from shared.errors import ConfigurationError, RulesError
+from shared.errors import ConfigurationError
 from shared.log import LOGGER
 from shared.rules import Connection, Rules, load_rules
 from shared.settings import Settings
@@ -39,6 +40,7 @@ from shared.version import VERSION
 
 if TYPE_CHECKING:
     from shared.http_api.api import HttpApi
+    from shared.values.json_text import JsonObject
 
 
 class App:
@@ -103,6 +105,7 @@ class App:
                     intake=self.intake,
                     secrets=self._vaults.own,
                     storage=self._storage,
+                    status=self.status,
                 )
             return self._http_api
 
@@ -120,24 +123,33 @@ class App:
                 raise self._rules.with_traceback(None)  # raised again and again, it would collect traces
             return self._rules
 
-    def health(self, *, ledger: bool = False) -> dict[str, Any]:
-        """Tell how this process is, from what it knows already: nobody is asked, no secret is named.
+    def is_well(self) -> bool:
+        """Tell whether events can be handled: not with unusable rules or settings.
 
-        Args:
-            ledger: Whether to add the counts of everything received and what became of it.
+        Anybody may ask, as often as they like: after the first time nothing is read, logged or waited for.
         """
-        report: dict[str, Any] = {"status": "ok", "version": VERSION}
-        try:
-            rules = self.rules()
-        except ConfigurationError as error:
-            report["status"] = "misconfigured"
-            report["problems"] = len(error.problems) if isinstance(error, RulesError) else 1
-        else:
-            report["rules"] = sum(rule.enabled for rule in rules.rules)
-            report["connections"] = {name: self._state(name) for name in rules.connections}
-        if ledger:
-            report["ledger"] = {"balances": self.ledger.balances(), "rules": self.ledger.counts()}
-        return report
+        if self._rules is None:
+            with suppress(ConfigurationError):
+                self.rules()
+        return not isinstance(self._rules, ConfigurationError)
+
+    def status(self) -> "JsonObject":
+        """Return what this process knows of itself: nobody is asked, and nothing secret is named.
+
+        Raises:
+            ConfigurationError: The rules cannot be used.
+        """
+        rules = self.rules()
+        return {
+            "status": "ok",
+            "version": VERSION,
+            "rules": sum(rule.enabled for rule in rules.rules),
+            "connections": {name: self._state(name) for name in rules.connections},
+            "ledger": {
+                "balances": self.ledger.balances(),
+                "rules": {rule: {**counts} for rule, counts in self.ledger.counts().items()},
+            },
+        }
 
     def _load(self) -> Rules | ConfigurationError:
         try:

@@ -1,4 +1,4 @@
-"""The version of this app, as health, logs and the command line show it."""
+"""The version of this app, as status, logs and the command line show it."""
 
 from typing import Final
 

@@ -1,8 +1,8 @@
 """Runs the function app: in the local Functions host, or in Azure Functions Core Tools."""
 
+import json
 import shutil
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,14 +89,13 @@ class FunctionsApp:
         return settings
 
     def _is_well(self) -> bool:
-        """Ask the app's health page; an answer other than 200 is an answer, and its reason worth showing."""
+        """Ask the app's health page; where it says another word than `ok`, the log has the reason."""
         try:
-            with urllib.request.urlopen(f"{self.url}/api/health", timeout=5):  # noqa: S310 - our own loopback
-                return True
-        except urllib.error.HTTPError as error:
-            if self._process is None or error.code == 404:  # noqa: PLR2004 - routes are not up yet
-                return False
-            reason = last_error(self.log) or error.read().decode()
-            raise StackError("function app", f"is not well: {reason}", log=self._process.log) from error
-        except OSError:
+            with urllib.request.urlopen(f"{self.url}/api/health", timeout=5) as answer:  # noqa: S310 - our own loopback
+                said = json.load(answer)
+        except (OSError, ValueError):  # routes are not up yet
             return False
+        if said != {"status": "ok"} and self._process is not None:
+            reason = last_error(self.log) or "its log says why"
+            raise StackError("function app", f"is not well: {reason}", log=self._process.log)
+        return True

@@ -13,6 +13,7 @@ from shared.callers.permissions import (
     event_entry,
     outcome_entry,
     start_entry,
+    status_entry,
 )
 from shared.callers.signing_keys import SigningKeys
 from shared.callers.verifier import Identity, TokenPolicy, TokenVerifier, tenant_issuers
@@ -28,5 +29,6 @@ __all__ = [
     "event_entry",
     "outcome_entry",
     "start_entry",
+    "status_entry",
     "tenant_issuers",
 ]

@@ -87,6 +87,18 @@ def outcome_entry(callers: Iterable[CallerSpec], identity: Identity, *, dag_id: 
     raise denied(identity, f"report outcomes of the DAG {dag_id}")
 
 
+def status_entry(callers: Iterable[CallerSpec], identity: Identity) -> CallerSpec:
+    """Return the entry that lets an identity read this app's status.
+
+    Raises:
+        CallRefused: 403.
+    """
+    for spec in callers:
+        if entry_applies(spec, identity) and spec.status:
+            return spec
+    raise denied(identity, "read the status")
+
+
 def check_conf(spec: CallerSpec, keys: Iterable[str]) -> None:
     """Check the keys of the conf that a caller asks for.
 
@@ -126,7 +138,7 @@ class Rates:
         Args:
             spec: The entry whose rate counts.
             identity: Who calls.
-            count: How many runs, events or outcomes it asks for.
+            count: How many runs, events, outcomes or answers it asks for.
 
         Raises:
             CallRefused: 429 with the seconds to wait; nothing is taken then.

@@ -10,6 +10,7 @@ from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, tenan
 from shared.http_api.events import EventsEndpoint
 from shared.http_api.outcomes import OutcomesEndpoint
 from shared.http_api.runs import RunsEndpoint
+from shared.http_api.status import StatusEndpoint
 from shared.http_api.webhooks import WebhooksEndpoint
 from shared.settings import InboundSettings
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
     from shared.delivery.intake import Intake
     from shared.rules import Rules
+    from shared.values.json_text import JsonObject
 
 
 class HttpApi:
@@ -29,12 +31,14 @@ class HttpApi:
         intake: Where events are handled.
         secrets: The app's own vault.
         storage: The app's own Storage account.
+        status: Gives what the process knows of itself.
 
     Attributes:
         runs: Starts the runs that callers ask for.
         events: Takes events of callers in.
         webhooks: Takes deployment webhooks in.
         outcomes: Takes reports of how runs ended.
+        status: Reports what the process knows of itself.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class HttpApi:
         intake: "Intake",
         secrets: "Secrets",
         storage: "Storage",
+        status: "Callable[[], JsonObject]",
     ) -> None:
         self._settings = InboundSettings(environment)
         self._secrets = secrets
@@ -64,6 +69,7 @@ class HttpApi:
             outcomes=BlobRunOutcomes(storage),
             rates=rates,
         )
+        self.status = StatusEndpoint(rules=rules, verifier=self.verifier, status=status, rates=rates)
 
     def verifier(self) -> TokenVerifier:
         """Return what callers' tokens are verified with.

@@ -83,7 +83,12 @@ class RunsEndpoint:
         self._rates.spend(entry, identity)
         outcome = self._intake.receive_call(call.to_event())
         if outcome.kind in WITHOUT_RUN:
-            raise CallRefused(422, "rejected", f"the run could not be started: {outcome.reason}")
+            named = f"the run {outcome.dag_run_id}" if outcome.dag_run_id else "the run"
+            raise CallRefused(
+                422,
+                "rejected",
+                f"{named} could not be started ({outcome.code}); the app's log has the reason",
+            )
         run = run_reply(outcome, rules)
         return Reply(202, run, {"Updraft-Outcome": outcome.kind.value})
 

@@ -72,9 +72,16 @@ class Host:
         except OSError:
             return False
 
-    def ledger(self) -> dict[str, Any]:
-        """Return what the app's health page says of its ledger."""
-        with urllib.request.urlopen(f"{self.url}/api/health?ledger=1", timeout=10) as answer:  # noqa: S310 - as above
+    def ledger(self, token: str) -> dict[str, Any]:
+        """Return what the app's status says of its ledger.
+
+        Args:
+            token: That of a caller who may read the status.
+        """
+        request = urllib.request.Request(  # noqa: S310 - our own loopback
+            f"{self.url}/api/status", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
             return dict(json.load(answer)["ledger"])
 
     def _is_well(self) -> bool:

@@ -16,6 +16,11 @@ from tests.faults.trial import PATIENCE, StubbedAirflow, write_rules
 from tests.faults.verdict import Verdict, compare
 
 _LONG = 200
+_AUDIENCE = "api://updraft"
+_OPERATOR = """
+callers:
+  - {name: operator, role: Status.Read, status: true}
+"""
 HOSTILE: tuple[str, ...] = (
     "",
     "{",
@@ -65,7 +70,8 @@ def _by_host(
     with StubbedAirflow() as stub:
         stub.latency = 0.02
         rules = write_rules(ground.folder, stub.url, in_flight=in_flight)
-        host = Host(ground.processes, ground.settings | {"UPDRAFT_RULES": str(rules)})
+        rules.write_text(f"{rules.read_text()}\n{_OPERATOR}")
+        host = Host(ground.processes, ground.settings | _callers(ground) | {"UPDRAFT_RULES": str(rules)})
         host.start()
         try:
             for body in hostile:
@@ -75,6 +81,7 @@ def _by_host(
             wait(lambda: empty(ground) and len(ground.dead_letters()) >= len(_letters(hostile)))
             lost, twice = compare(given.expected, stub.found())
             letters = len(ground.dead_letters())
+            token = ground.identity.issue(_AUDIENCE, roles=["Status.Read"])
             more: dict[str, float | bool | str] = (
                 {"kills": len(kills)} if kills else {"dead_letters": letters}
             )
@@ -84,13 +91,22 @@ def _by_host(
                 runs=len(stub.runs),
                 lost=lost + max(0, len(_letters(hostile)) - letters),
                 twice=twice,
-                ledger_balances=host.ledger()["balances"] and letters == len(_letters(hostile)),
+                ledger_balances=host.ledger(token)["balances"] and letters == len(_letters(hostile)),
                 airflow_alive=stub.alive(),
                 seconds=round(time.monotonic() - began, 2),
                 more=more,
             )
         finally:
             host.kill()
+
+
+def _callers(ground: Ground) -> dict[str, str]:
+    """Return the settings with which the app takes callers' tokens."""
+    return {
+        "UPDRAFT_TENANT_ID": ground.identity.tenant_id,
+        "UPDRAFT_AUDIENCE": _AUDIENCE,
+        "UPDRAFT_AUTHORITY": ground.identity.url,
+    }
 
 
 def _letters(hostile: tuple[str, ...]) -> set[str]:

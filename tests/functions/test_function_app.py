@@ -12,6 +12,7 @@ import requests
 import shared.app
 from local.functions_host.host import Host
 from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.version import VERSION
 from tests.support.functions_host import running_host
 from tests.support.paths import ROOT
@@ -26,6 +27,8 @@ rules:
       types: [Microsoft.Web.SlotSwapCompleted]
       filter: [{operatorType: StringIn, key: data.targetSlot, values: [production]}]
     start: {dag: smoke_tests, conf: {site: "{{ app.site }}"}}
+callers:
+  - {name: operator, role: Status.Read, status: true}
 """
 SWAP: dict[str, Any] = {
     "id": "7c5d6de5-eb70-4de2-b788-c52a544e68b8",
@@ -73,13 +76,19 @@ def hosted(monkeypatch: pytest.MonkeyPatch, rules_file: Path, **settings: str) -
 @pytest.fixture
 def host(
     stub: AirflowStub,
-    identity: object,
+    identity: IdentityEndpoint,
     leases: object,
     rules_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Host]:
     """The app in a host that leaves its queues alone."""
-    with hosted(monkeypatch, rules_file, UPDRAFT_AIRFLOW_URL=stub.url) as host:
+    settings = {
+        "UPDRAFT_AIRFLOW_URL": stub.url,
+        "UPDRAFT_TENANT_ID": identity.tenant_id,
+        "UPDRAFT_AUDIENCE": "api://updraft",
+        "UPDRAFT_AUTHORITY": identity.url,
+    }
+    with hosted(monkeypatch, rules_file, **settings) as host:
         yield host
 
 
@@ -118,7 +127,8 @@ def test_the_deployed_surface_is_pinned(host: Host) -> None:
         "events": {**http, "route": "events", "methods": ["POST", "OPTIONS"]},
         "outcomes": {**http, "route": "outcomes"},
         "runs": {**http, "route": "dags/{dag_id}/runs"},
-        "health": {"type": "httpTrigger", "route": "health", "methods": ["GET"], "authLevel": "ANONYMOUS"},
+        "health": {**http, "route": "health", "methods": ["GET"]},
+        "status": {**http, "route": "status", "methods": ["GET"]},
     }
 
 
@@ -144,18 +154,22 @@ def test_an_event_that_no_rule_wants_is_acknowledged(host: Host, stub: AirflowSt
     assert not stub.runs
 
 
-def test_health_tells_the_version_and_what_is_in_force(host: Host) -> None:
-    """Health answers 200 with version, rules, connections and, when asked, a ledger that balances."""
+def test_health_is_one_word(host: Host) -> None:
+    """Health answers 200 with `ok`, whatever has been delivered."""
     deliver(host, "app_service", SWAP)
     answer = requests.get(f"{host.url}/api/health", timeout=30)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_the_status_says_what_is_in_force(host: Host, identity: IdentityEndpoint) -> None:
+    """A caller with the right reads version, rules, connections and a ledger that balances."""
+    deliver(host, "app_service", SWAP)
+    token = identity.issue("api://updraft", roles=["Status.Read"])
+    answer = requests.get(f"{host.url}/api/status", headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert answer.status_code == 200
-    assert answer.json() == {
-        "status": "ok",
-        "version": VERSION,
-        "rules": 1,
-        "connections": {"stub": "closed"},
-    }
-    ledger = requests.get(f"{host.url}/api/health?ledger=1", timeout=30).json()["ledger"]
+    status = answer.json()
+    ledger = status.pop("ledger")
+    assert status == {"status": "ok", "version": VERSION, "rules": 1, "connections": {"stub": "closed"}}
     assert ledger["balances"] is True
     assert ledger["rules"]["smoke"]["started"] == 1
 
@@ -187,7 +201,7 @@ def test_unusable_rules_are_named_and_nothing_is_acknowledged(
     monkeypatch.delenv("UPDRAFT_AIRFLOW_URL", raising=False)
     with hosted(monkeypatch, rules_file, **settings) as host, caplog.at_level(logging.ERROR):
         health = requests.get(f"{host.url}/api/health", timeout=30)
-        assert (health.status_code, health.json()["status"]) == (503, "misconfigured")
+        assert (health.status_code, health.json()) == (200, {"status": "degraded"})
         assert deliver(host, "app_service", SWAP) == 500
     assert says in caplog.text
     assert "rules.yaml" in caplog.text

@@ -288,17 +288,18 @@ def test_who_is_who() -> None:
 @pytest.mark.parametrize(
     ("kind", "connection", "expected"),
     [
-        (OutcomeKind.SUPERSEDED, "stub", {"rule": "r", "superseded": "why"}),
-        (OutcomeKind.REJECTED, "stub", {"rule": "r", "rejected": "why"}),
-        (OutcomeKind.COALESCED, "", {"rule": "r", "coalesced": "why"}),
+        (OutcomeKind.SUPERSEDED, "stub", {"rule": "r", "superseded": "Code"}),
+        (OutcomeKind.REJECTED, "stub", {"rule": "r", "rejected": "Code"}),
+        (OutcomeKind.COALESCED, "", {"rule": "r", "coalesced": "Code"}),
     ],
 )
 def test_an_outcome_without_a_run_is_told_by_its_word(
     kind: OutcomeKind, connection: str, expected: dict[str, str]
 ) -> None:
-    """Where there is no run to link to, the answer says so, and why."""
+    """Where there is no run to link to, the answer has the code, and not the reason."""
     rules = load_rules(RULES, file="rules.yaml", settings={"UPDRAFT_AIRFLOW_URL": "https://a.example"})
-    assert run_reply(Outcome(kind, rule="r", reason="why", connection=connection), rules) == expected
+    outcome = Outcome(kind, rule="r", code="Code", reason="why", connection=connection)
+    assert run_reply(outcome, rules) == expected
 
 
 @pytest.mark.parametrize(

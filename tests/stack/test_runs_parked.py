@@ -31,12 +31,14 @@ def test_a_run_that_has_to_wait_is_accepted(caller: Caller) -> None:
     assert started.content == waiting.content
 
 
-def test_a_run_that_airflow_refuses_is_told(caller: Caller) -> None:
-    """The answer is 422 with Airflow's words; the call is a dead letter by then."""
+def test_a_run_that_airflow_refuses_is_told(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    """The answer is 422 with the failure's code, and the log has Airflow's words."""
     caller.stub.inject(422, {"detail": "not to my taste"}, when=starts)
     answer = caller.start()
     assert (answer.status_code, answer.json()["code"]) == (422, "rejected")
-    assert "not to my taste" in answer.json()["detail"]
+    assert "(Refused)" in answer.json()["detail"]
+    assert "not to my taste" not in answer.text
+    assert "not to my taste" in caplog.text
 
 
 def test_a_rejected_event_is_told_beside_its_neighbours(caller: Caller) -> None:
@@ -55,5 +57,5 @@ def test_a_rejected_event_is_told_beside_its_neighbours(caller: Caller) -> None:
     answer = caller.post("events", caller.token(AGENT), events)
     assert answer.status_code == 202
     (first,), (second,) = (each["runs"] for each in answer.json()["events"])
-    assert "not to my taste" in first["rejected"]
+    assert first == {"rule": "greet", "rejected": "Refused"}
     assert second["dag_id"] == "greet"

@@ -73,11 +73,15 @@ class CallerSpec(StrictModel):
         description="The DAGs whose runs' outcomes may be reported; `*` stands for any characters.",
         examples=[["*"]],
     )
+    status: bool = Field(
+        default=False,
+        description="Whether it may read the app's status: version, number of rules, connections and counts.",
+    )
     rate: str = Field(
         default="60/m",
         pattern=RATE,
-        description="How many runs, events and outcomes each identity may send in a second, minute or hour, "
-        "to each instance of this app.",
+        description="How many runs, events, outcomes and questions for the status each identity may send in "
+        "a second, minute or hour, to each instance of this app.",
         examples=["60/m"],
     )
     track: Literal["callback", "none"] = Field(
@@ -105,8 +109,8 @@ class CallerSpec(StrictModel):
     def _possible(self) -> "CallerSpec":
         if sum(getattr(self, who) is not None for who in _WHO) != 1:
             raise ValueError("write exactly one of `app_id`, `object_id`, `group` and `role`")
-        if self.dags is None and self.events is None and self.outcomes is None:
-            raise ValueError("write what it may do: `dags`, `events` or `outcomes`")
+        if self.dags is None and self.events is None and self.outcomes is None and not self.status:
+            raise ValueError("write what it may do: `dags`, `events`, `outcomes` or `status`")
         if self.dags is None and (self.conf is not None or self.track != "none"):
             raise ValueError("`conf` and `track` are about started runs, and there are no `dags`")
         if self.events is None and self.sources is not None:
