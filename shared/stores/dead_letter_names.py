@@ -25,6 +25,8 @@ from shared.values.times import parse_time
 
 UNREADABLE: Final = "unreadable"
 """The folder, in place of a rule's name, of bodies that are not events."""
+NO_RULE: Final = "no-rule"
+"""The folder of events that no rule had."""
 REPLAYED: Final = "_replayed/"
 """Where the marks of letters are that were sent again."""
 NOT_CONTENT: Final = frozenset({"schema", "notes", "error"})
@@ -53,7 +55,7 @@ def letter_name(rule: str, subject: Event | Unreadable) -> str:
 
 def folder_of(rule: str) -> str:
     """Return the folder of a rule's letters: one short segment, whatever stands for the rule."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", rule[:_FOLDER_LENGTH]).strip("._") or "-"
+    return re.sub(r"[^A-Za-z0-9._-]", "-", rule[:_FOLDER_LENGTH]).strip("._-") or NO_RULE
 
 
 def numbered(name: str, number: int) -> str:

@@ -116,7 +116,7 @@ def test_no_text_steers_a_name(rule: str, event_id: str, source: str, time: str 
     folder, *rest, last = name.split("/")
     assert name.isascii()
     assert 0 < len(folder) <= 100
-    assert not folder.startswith((".", "_"))
+    assert not folder.startswith((".", "_", "-"))
     assert not folder.endswith(".")
     assert len("/".join(rest)) <= 10
     assert len(last) == 64 + len(".json")
@@ -127,7 +127,7 @@ def test_no_text_steers_a_name(rule: str, event_id: str, source: str, time: str 
 def test_a_rules_folder_is_one_segment(rule: str) -> None:
     """No rule's name leads out of its folder, into that of the marks, or past Storage's longest name."""
     assert "/" not in folder_of(rule)
-    assert not folder_of(rule).startswith(("_", "."))
+    assert not folder_of(rule).startswith(("_", ".", "-"))
     assert len(folder_of(rule)) <= 100
 
 

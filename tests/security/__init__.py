@@ -1,0 +1,1 @@
+"""Attacks by kind, on the wire where it is one."""
