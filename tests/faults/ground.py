@@ -1,6 +1,7 @@
 """What faults happen on: Azurite, a managed identity and a Key Vault, started once for all of them."""
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -81,6 +82,12 @@ class Ground:
         """Return the names of the dead letters."""
         container = self.storage.container(DEAD_LETTERS_CONTAINER)
         return [blob.name for blob in container.list_blobs()] if container.exists() else []
+
+    def unreadable_bodies(self) -> set[str]:
+        """Return the bodies that dead letters hold; the same one may have a letter for each queue."""
+        container = self.storage.container(DEAD_LETTERS_CONTAINER)
+        letters = [json.loads(container.download_blob(name).readall()) for name in self.dead_letters()]
+        return {json.dumps((letter.get("data"), letter.get("data_base64"))) for letter in letters}
 
 
 @contextlib.contextmanager

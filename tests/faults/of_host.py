@@ -78,9 +78,9 @@ def _by_host(
                 send(ground, EVENT_QUEUE, body)
                 send(ground, PARKED_QUEUE, body)
             _feed(ground, host, given.deliveries, kills)
-            wait(lambda: empty(ground) and len(ground.dead_letters()) >= len(_letters(hostile)))
+            wait(lambda: empty(ground) and len(ground.unreadable_bodies()) >= len(_letters(hostile)))
             lost, twice = compare(given.expected, stub.found())
-            letters = len(ground.dead_letters())
+            letters = len(ground.unreadable_bodies())
             token = ground.identity.issue(_AUDIENCE, roles=["Status.Read"])
             more: dict[str, float | bool | str] = (
                 {"kills": len(kills)} if kills else {"dead_letters": letters}
