@@ -29,8 +29,11 @@ NO_RULE: Final = "no-rule"
 """The folder of events that no rule had."""
 REPLAYED: Final = "_replayed/"
 """Where the marks of letters are that were sent again."""
-NOT_CONTENT: Final = frozenset({"schema", "notes", "error"})
-"""The attributes of an event, and of a body that is none, that say how it was read and not what it is."""
+NOT_CONTENT: Final = frozenset({"schema", "notes", "error", "arrived"})
+"""The attributes of an event, and of a body that is none, that say how it was read and not what it is.
+
+They may differ from one delivery of the same event to the next.
+"""
 _FOLDER_LENGTH: Final = 100
 _ENDING: Final = ".json"
 _PART: Final = ".part.json"

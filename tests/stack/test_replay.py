@@ -305,6 +305,8 @@ def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[s
     large = Parked(
         event(id="e-2", data="ü" * 50_000), "smoke", 7, NOW - timedelta(days=3), "Airflow was down"
     )
+    claims = own_container.container(CLAIMS_CONTAINER)
+    others = {blob.name for blob in claims.list_blobs()} if claims.exists() else set()
     QueueParking(own_container).park(large, 0)
     (claim,) = bodies(own_container, PARKED_QUEUE)
     own_container.queue(PARKED_QUEUE).clear_messages()
@@ -332,8 +334,8 @@ def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[s
     again = QueueParking(own_container).unpark(message)
     assert (again.event, again.rule, again.attempt) == (large.event, "smoke", 1)
     assert again.first_seen > large.first_seen
-    claims = own_container.container(CLAIMS_CONTAINER)
-    assert [blob.name for blob in claims.list_blobs()] == [again.claim]
+    kept = {blob.name for blob in claims.list_blobs()}
+    assert kept - others == {again.claim}
     QueueParking(own_container).forget(again)
 
     assert main(["replay", "send", "--poison", "--all"]) == 1
