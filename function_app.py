@@ -1,9 +1,12 @@
 """The one FunctionApp: every function lives in a blueprint of its own in `functions/`."""
 
+import os
+
 import azure.functions as func
 
 from functions import app_service, event_grid, event_queue, health, outcomes, runs, webhooks
 
 app = func.FunctionApp()
-for module in (app_service, event_grid, event_queue, health, outcomes, runs, webhooks):
+for module in (app_service, event_grid, event_queue, health, outcomes, runs):
     app.register_functions(module.blueprint)
+app.register_functions(webhooks.blueprint(os.environ))

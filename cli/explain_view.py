@@ -32,8 +32,7 @@ class View:
             yield printable(f"  file: {each.file}")
         if each.source is not None:
             yield printable(f"  source: {each.source}")
-        if each.error is not None:
-            yield printable(f"  error: {each.error}")
+        yield printable(f"  via: {_via(each)}" if each.error is None else f"  error: {each.error}")
         for note in each.notes:
             yield printable(f"  note: {note}")
         for decision in each.decisions:
@@ -57,6 +56,8 @@ class View:
             tree.add(Text(printable(str(each.file)), style="dim"))
         if each.source is not None:
             tree.add(Text(printable(each.source), style="dim", overflow="fold"))
+        if each.error is None:
+            tree.add(Text(printable(f"via {_via(each)}"), style="dim"))
         for note in each.notes:
             tree.add(Text(printable(note), style="yellow"))
         if each.error is not None:
@@ -105,6 +106,10 @@ def _request(request: "RunRequest") -> Any:  # noqa: ANN401 - rich's Table, impo
     conf.no_wrap, conf.overflow = False, "fold"  # JSON would be cut at the terminal's width
     table.add_row("conf", conf)
     return table
+
+
+def _via(each: "Explained") -> str:
+    return each.via if each.via != "unknown" else "not said (--via)"
 
 
 def _headline(each: "Explained") -> str:

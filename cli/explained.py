@@ -1,8 +1,8 @@
 """What each rule decides about each event of a body."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
     from shared.deciding.decide import Decision
+    from shared.event import Event
+    from shared.event.via import Via
     from shared.rules import Rules
 
 
@@ -24,6 +26,7 @@ class Explained:
     decisions: "list[Decision]"
     notes: tuple[str, ...] = ()
     file: str | None = None
+    via: str = "unknown"
 
     def to_json(self) -> JsonObject:
         """Return the event's part of the `--json` document, whose shape is stable."""
@@ -32,13 +35,19 @@ class Explained:
             "type": self.type,
             "source": self.source,
             "error": self.error,
+            "via": self.via,
             **({"notes": [*self.notes]} if self.notes else {}),
             "decisions": [_decision_json(decision) for decision in self.decisions],
         }
 
 
 def explain_body(
-    body: bytes | OSError, rules: "Rules", kind: str | None, headers: Mapping[str, str] | None = None
+    body: bytes | OSError,
+    rules: "Rules",
+    kind: str | None,
+    via: "Via | None" = None,
+    *,
+    as_asked: bool = False,
 ) -> list[Explained]:
     """Explain every event of one body; what cannot be read has its error instead of decisions.
 
@@ -46,9 +55,9 @@ def explain_body(
         body: The body, or why it could not be had.
         rules: The rules to ask.
         kind: How to read a body without an event envelope.
-        headers: The HTTP headers that it would come with.
+        via: How the events come; None where that is not said.
+        as_asked: Whether an event of which that is not said comes as each rule asks for.
     """
-    from shared.deciding.decide import explain  # noqa: PLC0415 - only the command itself needs it
     from shared.event import Unreadable, read_events  # noqa: PLC0415 - as above
 
     if isinstance(body, OSError):
@@ -56,9 +65,26 @@ def explain_body(
     return [
         Explained(event.id, event.type, event.source, event.error, [])
         if isinstance(event, Unreadable)
-        else Explained(event.id, event.type, event.source, None, explain(event, rules), event.notes)
-        for event in read_events(body, kind=kind, headers=headers)
+        else _explained(event, rules, as_asked=as_asked and via is None)
+        for event in read_events(body, kind=kind, via=via or "unknown")
     ]
+
+
+def _explained(event: "Event", rules: "Rules", *, as_asked: bool) -> Explained:
+    from shared.deciding.decide import decide_for, explain  # noqa: PLC0415 - only the commands themselves need it
+    from shared.event.arrival import dated  # noqa: PLC0415 - as above
+
+    event = dated(event, datetime.now(UTC))
+    decisions = explain(event, rules)
+    if as_asked:
+        asking = {rule.name: rule.via for rule in rules.rules if rule.via}
+        decisions = [
+            decide_for(replace(event, via=min(asking[each.rule])), rules, each.rule)
+            if each.rule in asking
+            else each
+            for each in decisions
+        ]
+    return Explained(event.id, event.type, event.source, None, decisions, event.notes, via=event.via)
 
 
 def read_body(file: str) -> bytes | OSError:

@@ -186,7 +186,7 @@ class PoisonMessages:
         body = message.content or ""
         letters = [
             Letter(member, _CODE, "it is in the poison queue", at=message.inserted_on)
-            for member in read_queue_body(body)
+            for member in read_queue_body(body, "queue")
         ]
         return Kept(name, letters), None
 

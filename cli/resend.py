@@ -2,6 +2,10 @@
 
 The app takes it from there: its identity is the one that may talk to Airflow, its limits hold, and its ledger
 counts. A letter of a rule goes to that rule alone; one without a rule is a new event for all of them.
+
+How an event came (`via`) has to survive that. The queue of parked deliveries is the app's own, and believed.
+`updraft-events` is open to senders, and what comes from there came by `queue`. So a letter goes back there
+only where its event came by `queue` and no rule had it yet.
 """
 
 from collections import Counter
@@ -21,6 +25,7 @@ from shared.stores.dead_letter_reader import Letter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from shared.stores.parking import Parked, QueueParking
 from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, queue_text, send_message
+from shared.stores.resent import carried
 from shared.stores.window_blobs import WindowBlobs
 from shared.stores.windows import WindowClose
 
@@ -65,15 +70,16 @@ class Resender:
             now: When the event counts as first seen, so that it has all its time again.
 
         Raises:
-            EventError: It is too large for the event queue; only a rule's deliveries have a claim check. Or
+            EventError: It is too large for the event queue; only parked deliveries have a claim check. Or
                 it closes a window that is no longer kept.
             StorageUnavailable: It was not sent.
         """
-        if letter.rule and isinstance(letter.subject, Event):
-            self._check_window(letter.rule, letter.subject)
+        if letter.rule or letter.subject.via != "queue":
+            event = carried(letter.subject)
+            self._check_window(letter.rule, event)
             self._parking.park(
                 Parked(
-                    event=letter.subject,
+                    event=event,
                     rule=letter.rule,
                     attempt=1,
                     first_seen=now,
@@ -95,7 +101,7 @@ class Resender:
 
     def _check_window(self, rule: str, event: Event) -> None:
         """Refuse to close a window without its events: the app would take it for one that never had any."""
-        closing = WindowClose.of(event)
+        closing = WindowClose.of(event) if rule else None
         if closing is not None and not self._windows.is_kept(rule, closing.window):
             raise EventError(
                 f"the window {closing.window} of rule {rule} is no longer kept, so there are no events to "

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.errors import Problem, RulesError, SettingsError
+from shared.errors import Problem, RulesError
 
 if TYPE_CHECKING:
+    from shared.event.via import Via
     from shared.rules import Rules
 
 type Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names no other
@@ -23,34 +24,28 @@ def add_rules_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_kind_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--as KIND` and `--event NAME`."""
-    from shared.event import KINDS  # noqa: PLC0415 - `--version` needs no event reader
+    """Add `--as KIND` and `--via WAY`."""
+    from shared.event.via import KINDS, VIAS  # noqa: PLC0415 - `--version` needs no event
 
     parser.add_argument(
         "--as",
         dest="kind",
         choices=sorted(KINDS),
-        help="read bodies without an event envelope as what this sender sends",
+        help="read bodies without an event envelope as what this sender sends; means --via hook/KIND",
     )
     parser.add_argument(
-        "--event",
-        metavar="NAME",
-        help="the event's name, which GitHub sends in the header X-GitHub-Event and not in the body, as in "
-        "push; means --as github",
+        "--via",
+        choices=[via for via in VIAS if via not in {"call", "unknown"}],
+        help="how the events come, for rules that ask for it (`when.via`)",
     )
 
 
-def kind_and_headers(args: argparse.Namespace) -> tuple[str | None, Mapping[str, str]]:
-    """Return the kind of body that `--as` and `--event` ask for, and the headers to read it with.
+def via_of(args: argparse.Namespace) -> "Via | None":
+    """Return how the events come, as `--via` and `--as` say; None where neither is given."""
+    from shared.event.via import HOOK_VIAS  # noqa: PLC0415 - as above
 
-    Raises:
-        SettingsError: `--event` stands beside another kind than github.
-    """
-    if args.event is None:
-        return args.kind, {}
-    if args.kind not in {None, "github"}:
-        raise SettingsError(f"--event is for GitHub's bodies, and --as is {args.kind}: leave one of them out")
-    return "github", {"x-github-event": args.event}
+    via: Via | None = args.via or HOOK_VIAS.get(args.kind or "")
+    return via
 
 
 def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":

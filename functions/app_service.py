@@ -13,4 +13,4 @@ def app_service(event: str) -> None:
 
     A function of its own scales on its own: a storm of blob events does not keep a deployment waiting.
     """
-    app().intake.receive(event)
+    app().intake.receive(event, via="webhook")

@@ -14,4 +14,4 @@ def event_grid(event: str) -> None:
     The annotation `str` asks the runtime for the event's own text: its event classes choose by content and
     drop what they do not know.
     """
-    app().intake.receive(event)
+    app().intake.receive(event, via="webhook")

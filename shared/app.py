@@ -36,6 +36,7 @@ from shared.stores.dead_letters import BlobDeadLetters
 from shared.stores.parking import QueueParking
 from shared.stores.poison import StoragePoisonQueues
 from shared.stores.window_blobs import WindowBlobs
+from shared.values.hook_settings import check_hooks
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -131,7 +132,13 @@ class App:
         if self._rules is None:
             with suppress(ConfigurationError):
                 self.rules()
-        return not isinstance(self._rules, ConfigurationError)
+        if isinstance(self._rules, ConfigurationError):
+            return False
+        try:
+            check_hooks(self._settings.environment)
+        except ConfigurationError:
+            return False
+        return True
 
     def status(self) -> "JsonObject":
         """Return what this process knows of itself: nobody is asked, and nothing secret is named.
@@ -152,6 +159,10 @@ class App:
         }
 
     def _load(self) -> Rules | ConfigurationError:
+        try:
+            check_hooks(self._settings.environment)
+        except ConfigurationError as error:
+            LOGGER.error("operator action needed: %s", error)
         try:
             rules = load_rules(
                 self._settings.read_rules(),

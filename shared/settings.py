@@ -12,6 +12,7 @@ from typing import Final
 
 from shared.errors import SettingsError
 from shared.values.app_settings import setting, setting_names
+from shared.values.hook_settings import GITHUB_SECRET, hook_rate
 from shared.values.invisible import trimmed
 from shared.values.urls import check_address, check_no_path, check_vault_address
 
@@ -90,9 +91,6 @@ PUBLIC_URL: Final = "UPDRAFT_URL"
 
 
 CALLBACK_KEY_SECRET: Final = "UPDRAFT_CALLBACK_KEY_SECRET"  # noqa: S105 - the name of a setting, which holds a name
-
-
-GITHUB_SECRET: Final = "UPDRAFT_GITHUB_SECRET"  # noqa: S105 - as above
 
 
 OUTCOMES_PATH: Final = "/api/outcomes"
@@ -181,6 +179,10 @@ class InboundSettings:
         return self._needed(
             GITHUB_SECRET, "GitHub's deliveries are signed; set it to the secret's name in Key Vault"
         )
+
+    def hook_rate(self) -> str:
+        """Return how many deliveries of each kind of hook an instance takes, as in `600/m`."""
+        return hook_rate(self.environment)
 
     def _value(self, name: str) -> str:
         return setting(self.environment, name)

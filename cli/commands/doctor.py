@@ -59,6 +59,9 @@ def run(args: argparse.Namespace) -> int:
         )
     print(printable(f"identity: {identity_in_words(os.environ)}"))
     problems = 0
+    for line, wrong in hooks_in_words(os.environ):
+        print(printable(line))
+        problems += wrong
     for name in names:
         examined = Examination(rules, name)
         print(printable(f"\nconnection {name}: {rules.connections[name].url}"))
@@ -85,6 +88,25 @@ def identity_in_words(environment: Mapping[str, str], client_id: str | None = No
     if client_id:
         return f"the user-assigned managed identity with client id {client_id}"
     return "the app's system-assigned managed identity"
+
+
+def hooks_in_words(environment: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    """Yield which deployment hooks are switched on and what is wrong with their settings.
+
+    Args:
+        environment: The application settings.
+
+    Yields:
+        A line, and whether it is a problem.
+    """
+    from shared.values.hook_settings import check_hooks, hook_kinds, hook_rate  # noqa: PLC0415 - only this command asks
+
+    kinds = hook_kinds(environment)
+    yield f"hooks: {', '.join(kinds)}, each {hook_rate(environment)}" if kinds else "hooks: none", False
+    try:
+        check_hooks(environment)
+    except SettingsError as error:
+        yield f"PROBLEM {error}", True
 
 
 @dataclass

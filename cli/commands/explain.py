@@ -7,7 +7,7 @@ from dataclasses import replace
 from cli.explain_view import View
 from cli.explained import Explained, explain_body, read_body
 from cli.output import print_problems, tree_printer
-from cli.rules_file import Subparsers, add_kind_option, add_rules_option, kind_and_headers, load
+from cli.rules_file import Subparsers, add_kind_option, add_rules_option, load, via_of
 from shared.errors import RulesError
 
 
@@ -45,11 +45,10 @@ def run(args: argparse.Namespace) -> int:
     except RulesError as error:
         print_problems(error)
         return 1
-    kind, headers = kind_and_headers(args)
     explained = [
         replace(each, file=file)
         for file in args.files
-        for each in explain_body(read_body(file), rules, kind, headers)
+        for each in explain_body(read_body(file), rules, args.kind, via_of(args))
     ]
     if args.json:
         print(json.dumps({"events": [each.to_json() for each in explained]}, indent=2))

@@ -3,17 +3,18 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.explained import Explained, explain_body, read_body
 from cli.output import listed, plural, print_problems, print_warnings, printable
-from cli.rules_file import Subparsers, add_kind_option, add_rules_option, kind_and_headers, load
+from cli.rules_file import Subparsers, add_kind_option, add_rules_option, load, via_of
 from shared.errors import RulesError
 
 if TYPE_CHECKING:
+    from shared.event.via import Via
     from shared.rules import Rules
     from shared.values.json_text import JsonObject
 
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     problems: list[str] = []
     samples: list[Sample] = []
     if args.samples is not None:
-        samples = read_samples(args.samples, rules, *kind_and_headers(args))
+        samples = read_samples(args.samples, rules, args.kind, via_of(args))
         for sample in samples:
             print(printable(sample.line()))
         problems = list(sample_problems(rules, samples, str(args.samples)))
@@ -116,14 +117,19 @@ class Sample:
         return f"{self.file}: {self.explained.type} {self.explained.id}: hits {listed(self.hits())}"
 
 
-def read_samples(
-    folder: Path, rules: "Rules", kind: str | None, headers: Mapping[str, str] | None = None
-) -> list[Sample]:
-    """Explain every event of the JSON files in a folder and the folders in it, ordered by name."""
+def read_samples(folder: Path, rules: "Rules", kind: str | None, via: "Via | None" = None) -> list[Sample]:
+    """Explain every event of the JSON files in a folder and the folders in it, ordered by name.
+
+    Args:
+        folder: The folder.
+        rules: The rules.
+        kind: How to read bodies without an event envelope.
+        via: How the events come; None for the way that each rule asks for.
+    """
     return [
         Sample(str(file), explained)
         for file in sorted(folder.rglob("*.json"))
-        for explained in explain_body(read_body(str(file)), rules, kind, headers)
+        for explained in explain_body(read_body(str(file)), rules, kind, via, as_asked=True)
     ]
 
 

@@ -143,12 +143,28 @@ class Rates:
         Raises:
             CallRefused: 429 with the seconds to wait; nothing is taken then.
         """
-        capacity, per_second = _rate(spec.rate)
+        capacity, _ = _rate(spec.rate)
         if count > capacity:
             raise CallRefused(
                 413, "too_many_events", f"one call may hold at most {capacity:.0f} events: the caller's rate"
             )
-        key = (spec.name, identity.object_id)
+        self._take((spec.name, identity.object_id), spec.rate, count)
+
+    def spend_hook(self, kind: str, rate: str) -> None:
+        """Take one delivery from the bucket of a kind of hook.
+
+        Args:
+            kind: The kind.
+            rate: What the kind may use, as in `600/m`.
+
+        Raises:
+            CallRefused: 429 with the seconds to wait.
+        """
+        self._take(("hook", kind), rate, 1)
+
+    def _take(self, key: tuple[str, str], rate: str, count: int) -> None:
+        """Take from a bucket, or raise where it does not hold enough."""
+        capacity, per_second = _rate(rate)
         with self._lock:
             now = self._clock()
             level, at = self._buckets.pop(key, (capacity, now))
@@ -162,7 +178,7 @@ class Rates:
             raise CallRefused(
                 429,
                 "too_many_calls",
-                f"more than {spec.rate} calls; wait {wait} s",
+                f"more than {rate} calls; wait {wait} s",
                 headers={"Retry-After": str(wait)},
             )
 

@@ -2,7 +2,7 @@
 
 The order is fixed, and a decision that did not match names the first step that failed, with the value seen:
 
-    enabled -> types -> sources -> subject -> filter -> (a match) -> templates
+    enabled -> types -> via -> sources -> subject -> filter -> (a match) -> templates
 
 `decide` is the hot path: it looks at the rules that can take the event's type, and returns those that
 matched. `explain` asks every rule. `decide_for` asks one, for a parked delivery that comes back.

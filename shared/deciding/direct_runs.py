@@ -78,6 +78,7 @@ class DirectRun:
             time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             data={name: value for name, value in data.items() if value is not None},
             datacontenttype="application/json",
+            via="call",
         )
         return stamped(event, {"entry": self.entry, **self.caller})
 

@@ -52,7 +52,14 @@ class Matching:
         return f"type is {shown(self.event.type)}, not {one_of(rule.spec.when.types or [])}"
 
     def _origin_failure(self, rule: Rule) -> str | None:
-        """Return the first of `sources` and `subject` that fails, in words; None where both hold."""
+        """Return the first of `via`, `sources` and `subject` that fails, in words; None where all hold."""
+        if rule.via and self.event.via not in rule.via:
+            came = (
+                "how it came is not known (--via)"
+                if self.event.via == "unknown"
+                else f"it came by {self.event.via}"
+            )
+            return f"{came}, not by {one_of(sorted(rule.via))}"
         if rule.sources and not self._source.startswith(rule.sources):
             wanted = one_of(rule.spec.when.sources or [])
             return f"source is {shown(self.event.source)}, which does not begin with {wanted}"

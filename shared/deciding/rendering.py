@@ -5,6 +5,7 @@ from typing import Final
 from shared.errors import TemplateError, UnusableValue
 from shared.event import Event
 from shared.event.app_facts import AppFacts
+from shared.event.arrival import time_in_order
 from shared.event.bursts import Burst
 from shared.rules import Rule, RuleSpec
 from shared.rules.model.rule import CallbackSpec, seconds
@@ -14,6 +15,7 @@ from shared.runs.claim_check import claim_check
 from shared.runs.ids import keyed, run_id_for_event, run_id_for_key, run_id_for_window, run_id_prefix
 from shared.runs.provenance import provenance
 from shared.runs.request import CallbackTerms, Latest, RunRequest, Terms
+from shared.values.json_text import JsonObject
 from shared.values.reserved_keys import check_reserved_keys
 from shared.values.storable import check_size, clean_text
 from shared.values.times import parse_time, time_text
@@ -73,6 +75,7 @@ class Rendering:
                 "by": clean_text(clipped(burst.key, MAX_SHOWN)),
                 "events": len(burst.events),
                 **({"undated": burst.undated} if burst.undated else {}),
+                **_ways(burst),
             }
             run_id = run_id_for_window(rule.name, burst.key, burst.window)
             conf, whole = claim_check(conf, burst.conf_url)
@@ -102,6 +105,12 @@ class Rendering:
         )
 
 
+def _ways(burst: Burst) -> JsonObject:
+    """Return how the events of a burst came, each way once."""
+    ways = sorted({event.via for event in burst.events} - {"unknown"})
+    return {"via": [*ways]} if ways else {}
+
+
 def _key(template: Template, scope: dict[str, object], name: str) -> str:
     try:
         key = template.render(scope)
@@ -116,7 +125,7 @@ def _key(template: Template, scope: dict[str, object], name: str) -> str:
 def _place_in_order(event: Event) -> str:
     """Return the time that `latest_by` compares; without one nobody knows what the event is older than."""
     try:
-        return time_text(parse_time(event.time or ""))
+        return time_text(parse_time(time_in_order(event) or ""))
     except UnusableValue as error:
         lacks = "has no time" if event.time is None else f"has a time that cannot be read: {error}"
         raise TemplateError(f"latest_by: the event {lacks}, so it is neither older nor newer") from error

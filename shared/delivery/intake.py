@@ -1,6 +1,7 @@
 """From a delivered body to its outcomes: read, decide, relay. The one call that every function makes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Final
@@ -11,16 +12,19 @@ from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.relay import Relay
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
 from shared.event import Event, Unreadable, read_events
+from shared.event.arrival import dated
 from shared.event.bursts import Burst
 from shared.event.caller_stamp import strip_caller
 from shared.event.members import shown
 from shared.event.queue_bodies import open_queue_body, read_queue_body
+from shared.event.via import Via
 from shared.log import LOGGER
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
 from shared.stores.dead_letters import DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from shared.stores.parking import ClaimGone, Parked, Parking
+from shared.stores.resent import opened
 from shared.stores.windows import WindowClose, is_closing
 
 _UNREADABLE: Final = "Unreadable"
@@ -58,7 +62,12 @@ class Intake:
         self._closing = closing
 
     def receive(
-        self, body: str | bytes, *, kind: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        body: str | bytes,
+        *,
+        via: Via = "unknown",
+        kind: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Outcome]:
         """Handle a delivered body: one event or an array, in Event Grid's schema or as CloudEvents.
 
@@ -67,10 +76,12 @@ class Intake:
 
         Args:
             body: The body.
+            via: How it came: what the trigger is, and nothing that arrived. A rule that asks for a way takes
+                nothing of which that is unknown.
             kind: As `read_events` takes it, for a body without an envelope.
             headers: The request's headers, where there was a request.
         """
-        members = _without_callers(read_events(body, kind=kind, headers=headers))
+        members = _without_callers(read_events(body, kind=kind, headers=headers, via=via))
         return [outcome for outcomes in self._receive(members) for outcome in outcomes]
 
     def receive_message(self, body: str | bytes, *, last_delivery: int | None = None) -> list[Outcome]:
@@ -81,12 +92,12 @@ class Intake:
             last_delivery: The number of this delivery, where the host makes no further one: what fails is
                 given up then, as a dead letter. None where the message comes again.
         """
-        members = _without_callers(read_queue_body(body))
+        members = _without_callers(read_queue_body(body, "queue"))
         received = self._receive(members, last_delivery=last_delivery)
         return [outcome for outcomes in received for outcome in outcomes]
 
     def receive_events(self, events: Sequence[Event]) -> list[list[Outcome]]:
-        """Handle what a verified caller sent, stamped with its identity; the outcomes of each event.
+        """Handle what a verified caller sent, stamped with its identity and its `via`; each event's outcomes.
 
         All of them share one budget of time, because the caller waits for the answer.
         """
@@ -124,12 +135,15 @@ class Intake:
         rules = self._rules()
         try:
             parked = self._parking.unpark(body)
-            closing = WindowClose.of(parked.event)
+            closing = WindowClose.of(parked.event) if parked.rule else None
         except ClaimGone as error:
             return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error))), None
         except EventError as error:
             unreadable = Unreadable(error=str(error), raw=_text(body))
             return self._keep(unreadable, _UNREADABLE, str(error)), None
+        if not parked.rule:
+            return self._for_all_rules(parked), parked
+        parked = replace(parked, event=dated(parked.event, parked.first_seen))
         started = perf_counter()
         first_close = closing is not None and not (parked.attempt or parked.waits)
         if closing is not None:
@@ -150,6 +164,16 @@ class Intake:
             )
         return outcome, parked
 
+    def _for_all_rules(self, parked: Parked) -> Outcome:
+        """Handle what was sent again and is parked for no rule, as something new for all of them.
+
+        The last outcome stands for all: each is counted and logged where it ends.
+        """
+        outcomes = [outcome for each in self._receive(opened(parked.event)) for outcome in each]
+        if not outcomes:  # a body that is an empty array
+            return self._closing.end(Outcome(OutcomeKind.UNMATCHED, event_id=parked.event.id))
+        return outcomes[-1]
+
     def hold_back(self, outcomes: Iterable[Outcome]) -> None:
         """Keep a queue's listener from fetching more, while events find no place; see `Relay.hold_back`."""
         self._relay.hold_back(outcomes)
@@ -158,7 +182,7 @@ class Intake:
         """Keep what a message of `queue` holds as dead letters: the host gave it up at its last delivery."""
         reason = f"the host gave this message of {queue} up after its last delivery; its log says why"
         if queue != PARKED_QUEUE:
-            members = _without_callers(read_queue_body(body))
+            members = _without_callers(read_queue_body(body, "queue"))
             return [self._keep(member, _GIVEN_UP, reason) for member in members]
         outcome, parked = self._bury_parked(open_queue_body(body).content, reason)
         if parked is not None:
@@ -169,7 +193,7 @@ class Intake:
         """Keep a parked delivery as a dead letter, and return the outcome and what need no longer be kept."""
         try:
             parked = self._parking.unpark(body)
-            closing = WindowClose.of(parked.event)
+            closing = WindowClose.of(parked.event) if parked.rule else None
         except EventError as error:
             unreadable = Unreadable(error=str(error), raw=_text(body))
             return self._keep(unreadable, _GIVEN_UP, f"{reason}; it cannot be read: {error}"), None
@@ -254,6 +278,8 @@ class Intake:
     def _handle(self, member: Event | Unreadable, rules: Rules, deadline: float | None) -> list[Outcome]:
         if isinstance(member, Unreadable):
             return [self._keep(member, _UNREADABLE, member.error)]
+        if rules.ordered:
+            member = dated(member, datetime.now(UTC))
         if member.notes:
             LOGGER.warning("event %s: %s", shown(member.id), "; ".join(member.notes))
         if is_closing(member):

@@ -13,6 +13,7 @@ from shared.delivery.attempts import Attempts
 from shared.delivery.outcomes import Ending, EndingKind
 from shared.delivery.paused_dags import PausedDags, Scheduling, scheduling_of
 from shared.errors import UnusableValue
+from shared.log import LOGGER
 from shared.runs.provenance import RESERVED
 from shared.values.json_text import Json, JsonObject
 from shared.values.times import parse_time, time_text
@@ -113,10 +114,18 @@ def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
         missing = row.answer_class is AnswerClass.MISSING_DAG
         reason = f"the newest runs cannot be looked up: {explain(row, answer)}"
         return Ending(EndingKind.MISSING_DAG if missing else EndingKind.ALARM, row.name, reason)
-    times = dict(_times(answer.body or {}, latest.prefix))
-    if request.dag_run_id in times:
+    runs = dict(_runs(answer.body or {}, latest.prefix))
+    if request.dag_run_id in runs:
         return None  # it has started before; Airflow will say so
-    return _compared(times, parse_time(latest.time))
+    ending = _compared({run_id: _event_time(run) for run_id, run in runs.items()}, parse_time(latest.time))
+    ahead = [run_id for run_id, run in runs.items() if _event_member(run, "stated_time") is not None]
+    if ending is not None and ending.kind is EndingKind.SUPERSEDED and ahead:
+        LOGGER.warning(
+            "an event is superseded while run %s of its key is of an event with a time ahead of its arrival: "
+            "check that sender and its clock",
+            ahead[0],
+        )
+    return ending
 
 
 def _compared(times: dict[str, datetime | None], ours: datetime) -> Ending | None:
@@ -143,21 +152,27 @@ def _compared(times: dict[str, datetime | None], ours: datetime) -> Ending | Non
     )
 
 
-def _times(body: JsonObject, prefix: str) -> Iterator[tuple[str, datetime | None]]:
-    """Yield the ids of the key's runs, with their events' times."""
+def _runs(body: JsonObject, prefix: str) -> Iterator[tuple[str, Json]]:
+    """Yield the key's runs by their ids."""
     runs = body.get("dag_runs")
     for run in runs if isinstance(runs, list) else ():
         run_id = run.get("dag_run_id") if isinstance(run, dict) else None
         if isinstance(run_id, str) and run_id.startswith(prefix):
-            yield run_id, _event_time(run)
+            yield run_id, run
 
 
 def _event_time(run: Json) -> datetime | None:
     """Return when the event happened that a run was started for, where its conf says so."""
-    value = run
-    for name in ("conf", RESERVED, "event", "time"):
-        value = value.get(name) if isinstance(value, dict) else None
+    value = _event_member(run, "time")
     try:
         return parse_time(value) if isinstance(value, str) else None
     except UnusableValue:
         return None
+
+
+def _event_member(run: Json, member: str) -> Json:
+    """Return what a run's conf says of its event."""
+    value = run
+    for name in ("conf", RESERVED, "event", member):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

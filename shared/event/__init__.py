@@ -3,11 +3,15 @@
 model                     the Event, and the body that cannot be read
 reading                   a body of any schema to events
 cloud_events, event_grid, webhook_bodies  one reader for each schema
+via                       how an event came
+channels                  what each kind of hook may claim
 kudu                      bodies that Kudu sends
+github, github_events     bodies that GitHub sends, and which event each is
 queue_bodies              the body of a queue message, however it was encoded
 members                   checks of single attributes
 app_facts                 what an event says about a web app
 app_hosts                 the site and slot that a host name says
+arrival                   the time that counts where events are put in order
 caller_stamp              the verified caller, kept with the event
 bursts                    several events of one key, in order
 """
@@ -15,7 +19,7 @@ bursts                    several events of one key, in order
 from shared.event.cloud_events import read_cloud_event
 from shared.event.model import Event, Unreadable
 from shared.event.reading import read_events
-from shared.event.webhook_bodies import KINDS
+from shared.event.via import KINDS
 from shared.values.json_text import ExactFloat
 
 __all__ = ["KINDS", "Event", "ExactFloat", "Unreadable", "read_cloud_event", "read_events"]

@@ -7,6 +7,7 @@ from typing import Final
 
 from shared.errors import UnusableValue
 from shared.event import Event
+from shared.event.arrival import time_in_order
 from shared.values.times import parse_time
 
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
@@ -76,6 +77,6 @@ def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
 
 def _time(event: Event) -> datetime | None:
     try:
-        return parse_time(event.time or "")
+        return parse_time(time_in_order(event) or "")
     except UnusableValue:
         return None

@@ -24,6 +24,7 @@ from shared.event.members import (
     usable_time,
 )
 from shared.event.model import Event
+from shared.event.via import Via
 from shared.values.json_text import Json, JsonObject, parse
 
 ATTRIBUTES: Final = frozenset(
@@ -46,8 +47,12 @@ def is_cloud_event(document: JsonObject) -> bool:
     return "specversion" in document or "specVersion" in document or "cloudEventsVersion" in document
 
 
-def read_cloud_event(document: JsonObject) -> Event:
+def read_cloud_event(document: JsonObject, via: Via = "unknown") -> Event:
     """Return the event that one CloudEvents JSON object describes; the inverse of `Event.to_cloud_event`.
+
+    Args:
+        document: The object.
+        via: How it came.
 
     Raises:
         EventError: The version is not known, a required attribute is missing, or the data is not what the
@@ -55,14 +60,14 @@ def read_cloud_event(document: JsonObject) -> Event:
             specification has them the event's notes tell.
     """
     if "cloudEventsVersion" in document:
-        return _read_0_1(document)
+        return _read_0_1(document, via)
     if "specversion" not in document and "specVersion" in document:
         document = {("specversion" if name == "specVersion" else name): v for name, v in document.items()}
     version = document.get("specversion")
     reader = _READERS.get(version) if isinstance(version, str) else None
     if reader is None:
         raise EventError(f"specversion is {shown(version)}: CloudEvents {', '.join(_READERS)} can be read")
-    return reader(document)
+    return reader(document, via)
 
 
 def is_binary_mode(headers: Mapping[str, str]) -> bool:
@@ -72,7 +77,7 @@ def is_binary_mode(headers: Mapping[str, str]) -> bool:
     return not structured and not names.keys().isdisjoint(_REQUIRED_HEADERS)
 
 
-def read_binary_mode(body: bytes, headers: Mapping[str, str]) -> Event:
+def read_binary_mode(body: bytes, headers: Mapping[str, str], via: Via = "unknown") -> Event:
     """Return the event whose attributes are the `ce-` headers and whose data is the body.
 
     The body is read by its content type: JSON (also where there is none, if it is JSON) as the value,
@@ -92,16 +97,20 @@ def read_binary_mode(body: bytes, headers: Mapping[str, str]) -> Event:
     if body:
         member, data = _body(body, content_type)
         document[member] = data
-    return read_cloud_event(document)
+    return read_cloud_event(document, via)
 
 
-def _read_1_0(document: JsonObject) -> Event:
-    identity = {name: required_text(document.get(name), name) for name in ("id", "source", "type")}
+def _read_1_0(document: JsonObject, via: Via) -> Event:
+    event_id, source, event_type = (
+        required_text(document.get(name), name) for name in ("id", "source", "type")
+    )
     notes: list[str] = []
     content_type = _filled(document, "datacontenttype", notes)
     data, is_base64 = _data(document, content_type)
     return Event(
-        **identity,
+        id=event_id,
+        source=source,
+        type=event_type,
         subject=usable_text(document.get("subject"), "subject", notes),
         time=usable_time(document.get("time"), "time", notes),
         data=data,
@@ -109,11 +118,12 @@ def _read_1_0(document: JsonObject) -> Event:
         dataschema=_filled(document, "dataschema", notes),
         extensions=_extensions(document, notes),
         data_is_base64=is_base64,
+        via=via,
         notes=noted(notes),
     )
 
 
-def _read_0_3(document: JsonObject) -> Event:
+def _read_0_3(document: JsonObject, via: Via) -> Event:
     """Read CloudEvents 0.3, which differs from 1.0 in two names (`schemaurl`, `datacontentencoding`)."""
     renamed: JsonObject = {
         ("dataschema" if name == "schemaurl" else name): value
@@ -125,10 +135,10 @@ def _read_0_3(document: JsonObject) -> Event:
         if encoding.lower() != "base64":
             raise EventError(f"datacontentencoding is {shown(encoding)}: CloudEvents 0.3 knows only base64")
         renamed["data_base64"] = renamed.pop("data", None)
-    return _read_1_0(renamed)
+    return _read_1_0(renamed, via)
 
 
-def _read_0_1(document: JsonObject) -> Event:
+def _read_0_1(document: JsonObject, via: Via) -> Event:
     """Read CloudEvents 0.1, the preview that Event Grid once delivered."""
     version = document["cloudEventsVersion"]
     if version != "0.1":
@@ -149,11 +159,12 @@ def _read_0_1(document: JsonObject) -> Event:
         datacontenttype=_filled(document, "contentType", notes),
         dataschema=_filled(document, "schemaURL", notes),
         extensions=_extensions(lower_names(extensions), notes),
+        via=via,
         notes=noted(notes),
     )
 
 
-_READERS: Final[Mapping[str, Callable[[JsonObject], Event]]] = {"1.0": _read_1_0, "0.3": _read_0_3}
+_READERS: Final[Mapping[str, Callable[[JsonObject, Via], Event]]] = {"1.0": _read_1_0, "0.3": _read_0_3}
 
 
 def _filled(document: JsonObject, name: str, notes: list[str]) -> str | None:

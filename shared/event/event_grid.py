@@ -12,6 +12,7 @@ from shared.event.members import (
     usable_time,
 )
 from shared.event.model import Event
+from shared.event.via import Via
 from shared.values.json_text import JsonObject
 
 _KNOWN: Final = frozenset(
@@ -35,7 +36,7 @@ def is_event_grid(document: JsonObject) -> bool:
     return "eventtype" in names and "publisherid" not in names and not _OF_AN_ENVELOPE.isdisjoint(names)
 
 
-def read_event_grid(document: JsonObject) -> Event:
+def read_event_grid(document: JsonObject, via: Via = "unknown") -> Event:
     """Return the event that an Event Grid schema object describes.
 
     `topic`, `eventType` and `eventTime` become `source`, `type` and `time`, `dataVersion` becomes
@@ -65,5 +66,6 @@ def read_event_grid(document: JsonObject) -> Event:
         dataschema=usable_text(members.get("dataversion"), "dataVersion", notes) or None,
         extensions=usable_extensions(members, notes, known=_KNOWN | _TAKEN, renamed={}),
         schema="event-grid",
+        via=via,
         notes=noted(notes),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shared.event.via import Via
 from shared.values.json_text import Json, JsonObject
 
 
@@ -27,6 +28,9 @@ class Event:
             parking forgets it, so nothing may be decided by it.
         data_is_base64: True where the payload is binary: it is carried unopened, as CloudEvents'
             `data_base64`.
+        via: How it came (`via.py`): stamped at the trigger; no body can carry it.
+        arrived: When it first arrived, RFC 3339, where its own time is too far ahead to be believed
+            (`arrival.py`): then it counts in place of `time` where events are put in order.
         notes: What could not be used of the event as it arrived, in words: `updraft explain` and the log
             show them. No body can carry them, and parking forgets them.
     """
@@ -42,6 +46,8 @@ class Event:
     extensions: Mapping[str, Json] = field(default_factory=dict)
     schema: str = "cloudevents"
     data_is_base64: bool = False
+    via: Via = "unknown"
+    arrived: str | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def to_cloud_event(self) -> JsonObject:
@@ -71,6 +77,7 @@ class Unreadable:
         id: The event's id, where that much could be read.
         type: The event's type, where that much could be read.
         source: The event's source, where that much could be read.
+        via: How the body came.
     """
 
     error: str
@@ -78,3 +85,4 @@ class Unreadable:
     id: str | None = None
     type: str | None = None
     source: str | None = None
+    via: Via = "unknown"

@@ -32,6 +32,7 @@ from shared.errors import EventError
 from shared.event.members import shown
 from shared.event.model import Event, Unreadable
 from shared.event.reading import read_events
+from shared.event.via import Via
 from shared.values.json_text import parse
 
 LARGEST: Final = 1_048_576
@@ -59,12 +60,12 @@ class OpenedBody:
     remark: str = ""
 
 
-def read_queue_body(body: str | bytes) -> list[Event | Unreadable]:
+def read_queue_body(body: str | bytes, via: Via = "unknown") -> list[Event | Unreadable]:
     """Return the events of a queue message's body; see `read_events`. Nothing is ever raised."""
     opened = open_queue_body(body)
     return [
         replace(member, error=member.error + opened.remark) if isinstance(member, Unreadable) else member
-        for member in read_events(opened.content)
+        for member in read_events(opened.content, via=via)
     ]
 
 

@@ -1,7 +1,7 @@
 """A body that arrived, whatever its schema, to events: one for each member, the bad ones set apart."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.errors import EventError
@@ -10,7 +10,7 @@ from shared.event.event_grid import is_event_grid, read_event_grid
 from shared.event.members import kind as kind_of
 from shared.event.members import lower_names
 from shared.event.model import Event, Unreadable
-from shared.event.webhook_bodies import KINDS, likely_kind, read_webhook_body
+from shared.event.via import KINDS, Via
 from shared.values.json_text import Json, JsonObject, parse, split_array
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
@@ -21,8 +21,21 @@ MAX_MEMBERS: Final = 5000
 """Members of one batch: the most that Event Grid delivers at once (`maxEventsPerBatch`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What is known of a body beside its content."""
+
+    kind: str | None
+    headers: Mapping[str, str]
+    via: Via
+
+
 def read_events(
-    body: str | bytes, *, kind: str | None = None, headers: Mapping[str, str] | None = None
+    body: str | bytes,
+    *,
+    kind: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    via: Via = "unknown",
 ) -> list[Event | Unreadable]:
     """Return the events of a body, in their order; what cannot be read is an `Unreadable` in its place.
 
@@ -34,38 +47,37 @@ def read_events(
             or without a byte order mark; in CloudEvents' binary mode the data itself.
         kind: `kudu`, `github`, `azure-devops` or `acr` for a body without an event envelope.
         headers: The request's HTTP headers, if there was a request.
+        via: How the body came; the events of a kind have the kind's own where this is not said.
 
     Raises:
         ValueError: The kind is none of these. Nothing is ever raised for what a body holds.
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"{kind!r} is no kind of body: {', '.join(KINDS)}")
-    given = headers or _NO_HEADERS
-    if kind is None and is_binary_mode(given):
-        return [_read_binary(body, given)]
+    origin = _Origin(kind, headers or _NO_HEADERS, via)
+    if kind is None and is_binary_mode(origin.headers):
+        return [_read_binary(body, origin)]
     text, remark = _decoded(body)
     try:
         document = parse(text)
     except EventError as error:
         members = split_array(text)
         if members is None:
-            return [Unreadable(f"{error}{remark}", text)]
-        return _read_apart(members, text, remark, kind, given)
+            return [Unreadable(f"{error}{remark}", text, via=via)]
+        return _read_apart(members, text, remark, origin)
     if isinstance(document, list):
-        return _read_batch(document, text, kind, given)
-    return [_read(document, text, "", kind, given)]
+        return _read_batch(document, text, origin)
+    return [_read(document, text, "", origin)]
 
 
-def _read_batch(
-    documents: list[Json], text: str, kind: str | None, headers: Mapping[str, str]
-) -> list[Event | Unreadable]:
+def _read_batch(documents: list[Json], text: str, origin: _Origin) -> list[Event | Unreadable]:
     """Read the members of an array."""
     if len(documents) > MAX_MEMBERS:
-        return [_too_many(len(documents), text)]
+        return [_too_many(len(documents), text, origin)]
     texts = None
     events: list[Event | Unreadable] = []
     for number, document in enumerate(documents, 1):
-        event = _read(document, "", f"member {number} of {len(documents)}: ", kind, headers)
+        event = _read(document, "", f"member {number} of {len(documents)}: ", origin)
         if isinstance(event, Unreadable):
             texts = texts or split_array(text) or []
             event = replace(event, raw=texts[number - 1])
@@ -73,52 +85,57 @@ def _read_batch(
     return events
 
 
-def _read_apart(
-    members: list[str], text: str, remark: str, kind: str | None, headers: Mapping[str, str]
-) -> list[Event | Unreadable]:
+def _read_apart(members: list[str], text: str, remark: str, origin: _Origin) -> list[Event | Unreadable]:
     """Read the members of an array that is, as a whole, not JSON."""
     if len(members) > MAX_MEMBERS:
-        return [_too_many(len(members), text)]
+        return [_too_many(len(members), text, origin)]
     events: list[Event | Unreadable] = []
     for number, member in enumerate(members, 1):
         place = f"member {number} of {len(members)}: "
         try:
             document = parse(member)
         except EventError as error:
-            events.append(Unreadable(f"{place}{error}{remark}", member))
+            events.append(Unreadable(f"{place}{error}{remark}", member, via=origin.via))
         else:
-            events.append(_read(document, member, place, kind, headers))
+            events.append(_read(document, member, place, origin))
     return events
 
 
-def _too_many(count: int, text: str) -> Unreadable:
+def _too_many(count: int, text: str, origin: _Origin) -> Unreadable:
     return Unreadable(
-        f"the batch has {count} members, and at most {MAX_MEMBERS} are read: send it in parts", text
+        f"the batch has {count} members, and at most {MAX_MEMBERS} are read: send it in parts",
+        text,
+        via=origin.via,
     )
 
 
-def _read(
-    document: Json, text: str, place: str, kind: str | None, headers: Mapping[str, str]
-) -> Event | Unreadable:
+def _read(document: Json, text: str, place: str, origin: _Origin) -> Event | Unreadable:
     """Read one member; `text` is how it arrived, and `place` says where in the body."""
     if not isinstance(document, dict):
-        return Unreadable(f"{place}an event is a JSON object, and this is {kind_of(document)}", text)
+        return Unreadable(
+            f"{place}an event is a JSON object, and this is {kind_of(document)}", text, via=origin.via
+        )
     try:
-        if kind is not None:
-            return read_webhook_body(document, kind, headers)
-        return _read_envelope(document)
+        if origin.kind is not None:
+            from shared.event.webhook_bodies import read_webhook_body  # noqa: PLC0415 - only hooks need it
+
+            event = read_webhook_body(document, origin.kind, origin.headers)
+            return event if origin.via in {event.via, "unknown"} else replace(event, via=origin.via)
+        return _read_envelope(document, origin.via)
     except EventError as error:
-        return Unreadable(f"{place}{error}", text, **_identity(document))
+        return replace(_identity(document), error=f"{place}{error}", raw=text, via=origin.via)
 
 
-def _read_envelope(document: JsonObject) -> Event:
+def _read_envelope(document: JsonObject, via: Via) -> Event:
     if is_cloud_event(document):
-        return read_cloud_event(document)
+        return read_cloud_event(document, via)
     if is_event_grid(document):
-        return read_event_grid(document)
+        return read_event_grid(document, via)
     inner = document.get("event")
     if isinstance(inner, dict) and "deadletterProperties" in document:
-        return read_cloud_event(inner)  # a dead letter of an Event Grid namespace wraps the event
+        return read_cloud_event(inner, via)  # a dead letter of an Event Grid namespace wraps the event
+    from shared.event.webhook_bodies import likely_kind  # noqa: PLC0415 - only this mistake needs it
+
     looks_like = likely_kind(document)
     raise EventError(
         "no event schema is like this: an Event Grid event has id, topic, eventType, eventTime and data, a"
@@ -127,29 +144,30 @@ def _read_envelope(document: JsonObject) -> Event:
     )
 
 
-def _read_binary(body: str | bytes, headers: Mapping[str, str]) -> Event | Unreadable:
+def _read_binary(body: str | bytes, origin: _Origin) -> Event | Unreadable:
     content = body if isinstance(body, bytes) else body.encode(errors="backslashreplace")
     try:
-        return read_binary_mode(content, headers)
+        return read_binary_mode(content, origin.headers, origin.via)
     except EventError as error:
-        names = {name.lower().removeprefix("ce-"): value for name, value in headers.items()}
+        names = {name.lower().removeprefix("ce-"): value for name, value in origin.headers.items()}
         return Unreadable(
             str(error),
             content.decode(errors="backslashreplace"),
             id=names.get("id"),
             type=names.get("type"),
             source=names.get("source"),
+            via=origin.via,
         )
 
 
-def _identity(document: JsonObject) -> dict[str, str | None]:
+def _identity(document: JsonObject) -> Unreadable:
     """Return as much of a refused event's identity as can be read."""
     members = lower_names(document)
     found: dict[str, str | None] = {}
     for attribute, names in _IDENTITY.items():
         values = [members[name] for name in names if isinstance(members.get(name), str)]
         found[attribute] = str(values[0])[:_SHOWN] if values else None
-    return found
+    return Unreadable("", "", id=found["id"], type=found["type"], source=found["source"])
 
 
 def _decoded(body: str | bytes) -> tuple[str, str]:

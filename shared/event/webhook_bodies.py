@@ -2,47 +2,41 @@
 
 Each event's id, source, type and time come from the body alone, so that a redelivery has the same identity.
 The table of what becomes what is in docs/events.md. The whole body is the event's data.
+
+A body says anything that its sender likes. So what a reader makes of it is checked against what its kind may
+claim (`channels.py`) before it is an event.
 """
 
-import hashlib
-import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from shared.errors import EventError
+from shared.event.app_hosts import app_service_label
+from shared.event.channels import check_claims
+from shared.event.github import fingerprint, read_github
 from shared.event.kudu import kudu_host, kudu_member, kudu_site_and_slot, kudu_status
 from shared.event.members import (
     at,
     noted,
     optional_text,
     required_text,
+    shown,
     text_at,
     usable_text,
     usable_time,
 )
 from shared.event.model import Event
+from shared.event.via import HOOK_VIAS
 from shared.values.json_text import Json, JsonObject
 
-_GITHUB_EVENTS: Final = (
-    "deployment_status",
-    "deployment",
-    "workflow_job",
-    "workflow_run",
-    "registry_package",
-)
-"""Events that can be told by a member of the same name, the more telling before the less."""
-
-_GITHUB_SOURCES: Final = (
-    ("repository", "url"),
-    ("organization", "url"),
-    ("enterprise", "html_url"),
-    ("installation", "account", "url"),
-    ("sender", "url"),
-)
-"""What an event is about, the nearest first: an app's installation and authorisation have no repository."""
-
 _PING: Final = "ping"
-"""What GitHub and a registry call the event that only tries a webhook."""
+"""What a registry calls the event that only tries a webhook."""
+
+_SITE: Final = re.compile(r"\w[\w-]{0,127}")
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]+")
+_PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ACTION: Final = re.compile(r"[a-z_]{1,40}")
 
 _ACR_TYPES: Final = {
     "push": "Microsoft.ContainerRegistry.ImagePushed",
@@ -57,6 +51,11 @@ def _kudu(body: JsonObject, _: Mapping[str, str]) -> Event:
     site, slot = kudu_site_and_slot(body)
     if site is None:
         raise EventError("siteName is missing: without it nobody can tell which app was deployed")
+    if _SITE.fullmatch(site) is None:
+        raise EventError(f"siteName is {shown(site)}, which is not the name of an app")
+    host = kudu_host(body)
+    if host is None or app_service_label(host) is None or _HOST.fullmatch(host) is None:
+        host = f"{site}.scm.azurewebsites.net"  # a domain of its own says nothing of App Service
     times = (kudu_member(body, name) for name in ("endTime", "startTime", "receivedTime"))
     finished = next((time for time in times if time is not None), None)
     if not isinstance(body.get("status"), int):
@@ -67,62 +66,11 @@ def _kudu(body: JsonObject, _: Mapping[str, str]) -> Event:
         body,
         # One commit may be deployed twice, under one deployment id: the time tells the two apart.
         event_id="/".join(part for part in (deployment, status, finished) if part),
-        source=f"https://{kudu_host(body) or f'{site}.scm.azurewebsites.net'}",
+        source=f"https://{host}",
         event_type="Microsoft.Web.Kudu.PostDeployment",
         subject=f"/Microsoft.Web/sites/{site}" + ("" if slot in {None, "production"} else f"/slots/{slot}"),
         time=finished,
     )
-
-
-def _github(body: JsonObject, headers: Mapping[str, str]) -> Event:
-    """Read a GitHub webhook after https://github.com/cloudevents/spec/blob/main/cloudevents/adapters/github.md.
-
-    The id differs from the adapter's, which is a header (`X-GitHub-Delivery`): ours comes from the body.
-    """
-    event = optional_text(headers.get("x-github-event"), "X-GitHub-Event") or _github_event(body)
-    about = at(body, event)
-    source = next(filter(None, (text_at(body, *path) for path in _GITHUB_SOURCES)), None)
-    if source is None and event == _PING:
-        source = text_at(body, "hook", "url") or "https://api.github.com"
-    subject, variety, identity = text_at(about, "id"), text_at(body, "action"), None
-    if event == "deployment_status":
-        source = text_at(body, "deployment", "url") or source
-        subject, variety, identity = text_at(about, "url"), text_at(about, "state"), text_at(about, "id")
-    elif event == "workflow_run":
-        identity = _workflow_identity(about, variety)
-    times = (
-        text_at(about, "updated_at"),
-        text_at(about, "created_at"),
-        text_at(body, "head_commit", "timestamp"),
-    )
-    return _event(
-        "github",
-        body,
-        event_id=f"{event}/{identity or _digest(body)}",
-        source=required_text(source, "repository.url"),
-        event_type=".".join(part for part in ("com.github", event, variety) if part),
-        subject=subject,
-        time=next((time for time in times if time is not None), None),
-    )
-
-
-def _github_event(body: JsonObject) -> str:
-    if "zen" in body and "hook" in body:
-        return _PING
-    for event in _GITHUB_EVENTS:
-        if isinstance(body.get(event), dict):
-            return event
-    raise EventError(
-        "the body does not tell which GitHub event it is: pass on the header X-GitHub-Event with it"
-        " (updraft explain --event NAME)"
-    )
-
-
-def _workflow_identity(run: Json, action: str | None) -> str | None:
-    number = text_at(run, "id")
-    if number is None:
-        return None
-    return "/".join(part for part in (number, text_at(run, "run_attempt") or "1", action) if part)
 
 
 def _azure_devops(body: JsonObject, _: Mapping[str, str]) -> Event:
@@ -131,11 +79,12 @@ def _azure_devops(body: JsonObject, _: Mapping[str, str]) -> Event:
     project = text_at(containers, "project", "id") or text_at(body, "resource", "project", "id")
     parts = ["/azure-devops"]
     if organization is not None:
-        parts.append(f"organizations/{organization}")
+        parts.append(f"organizations/{_part(organization, 'resourceContainers')}")
     if project is not None:
-        parts.append(f"projects/{project}")
+        parts.append(f"projects/{_part(project, 'resourceContainers.project.id')}")
     if len(parts) == 1:
-        parts.append(f"publishers/{required_text(body.get('publisherId'), 'publisherId')}")
+        publisher = required_text(body.get("publisherId"), "publisherId")
+        parts.append(f"publishers/{_part(publisher, 'publisherId')}")
     return _event(
         "azure-devops",
         body,
@@ -145,6 +94,13 @@ def _azure_devops(body: JsonObject, _: Mapping[str, str]) -> Event:
         subject=_azure_devops_subject(body.get("resource")),
         time=text_at(body, "createdDate"),
     )
+
+
+def _part(text: str, name: str) -> str:
+    """Return a part of a source; one with a slash would name something else than it says."""
+    if _PART.fullmatch(text) is None:
+        raise EventError(f"{name} holds {shown(text)}, which is not an id of Azure DevOps")
+    return text
 
 
 def _azure_devops_subject(resource: Json) -> str | None:
@@ -160,7 +116,9 @@ def _acr(body: JsonObject, _: Mapping[str, str]) -> Event:
     tag, repository = text_at(body, "target", "tag"), text_at(body, "target", "repository")
     host, event_id = at(body, "request", "host"), body.get("id")
     if action == _PING:  # it tries the webhook, and nothing has happened in the registry
-        host, event_id = host or "azurecr.io", event_id or _digest(body)
+        host, event_id = host or "azurecr.io", event_id or fingerprint(body)
+    if _ACTION.fullmatch(action) is None:
+        raise EventError(f"action is {shown(action)}, which is not an action of a registry's webhook")
     return _event(
         "acr",
         body,
@@ -193,13 +151,14 @@ def _event(
         data=body,
         datacontenttype="application/json",
         schema=schema,
+        via=HOOK_VIAS[schema],
         notes=noted(notes),
     )
 
 
-KINDS: Final[Mapping[str, Callable[[JsonObject, Mapping[str, str]], Event]]] = {
+_READERS: Final[Mapping[str, Callable[[JsonObject, Mapping[str, str]], Event]]] = {
     "kudu": _kudu,
-    "github": _github,
+    "github": read_github,
     "azure-devops": _azure_devops,
     "acr": _acr,
 }
@@ -225,22 +184,20 @@ def read_webhook_body(document: JsonObject, kind: str, headers: Mapping[str, str
 
     Args:
         document: The body.
-        kind: One of `KINDS`.
-        headers: The request's headers, under any letter case; only `X-GitHub-Event` is looked at.
+        kind: One of `KINDS` (`via.py`).
+        headers: The request's headers, under any letter case; only `X-GitHub-Event` is looked at,
+            and it decides nothing.
 
     Raises:
-        EventError: The body lacks what its identity is made of, or a member is of the wrong type.
+        EventError: The body lacks what its identity is made of, a member is of the wrong type, or it claims
+            what its kind may not.
     """
     try:
-        return KINDS[kind](document, {name.lower(): value for name, value in headers.items()})
+        event = _READERS[kind](document, {name.lower(): value for name, value in headers.items()})
+        check_claims(kind, event)
     except EventError as error:
         seen = likely_kind(document)
         if seen is None or seen == kind:
             raise
         raise EventError(f"{error}; the body looks like one of kind {seen}, not {kind}") from None
-
-
-def _digest(body: JsonObject) -> str:
-    """Return a body's fingerprint, the same whatever the order and spacing of its members."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return event

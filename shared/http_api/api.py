@@ -60,7 +60,11 @@ class HttpApi:
         self.runs = RunsEndpoint(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
         self.events = EventsEndpoint(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
         self.webhooks = WebhooksEndpoint(
-            intake=intake, secrets=secrets, github_secret=self._settings.github_secret
+            intake=intake,
+            secrets=secrets,
+            github_secret=self._settings.github_secret,
+            rates=rates,
+            rate=self._settings.hook_rate(),
         )
         self.outcomes = OutcomesEndpoint(
             rules=rules,

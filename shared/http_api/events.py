@@ -66,7 +66,7 @@ class EventsEndpoint:
         binary = is_binary_mode(request.headers)
         types = frozenset({request.media_type}) if binary else EVENT_TYPES
         body = read_body(request, limit=EVENTS_LIMIT, media_types=types)
-        events = _readable(read_events(body, headers=request.headers))
+        events = _readable(read_events(body, headers=request.headers, via="events"))
         rules = self._rules()
         entries = [
             event_entry(rules.callers, identity, event_type=event.type, source=event.source)

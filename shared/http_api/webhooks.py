@@ -1,19 +1,26 @@
 """What Kudu, GitHub, Azure DevOps and a container registry post about deployments.
 
-The platform has checked the function's key by then: these senders cannot get an Entra token. GitHub signs
-its deliveries besides, and the signature is verified.
+The platform has checked the key of the kind's own function by then: these senders cannot get an Entra token.
+GitHub signs its deliveries besides, and the signature is verified.
+
+The order is fixed: form -> signature -> rate -> event. The rate comes after the signature, so that nobody who
+cannot sign can use up what GitHub's deliveries need: GitHub does not send them again.
 """
 
+import codecs
 import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from shared.callers import Rates
 from shared.errors import CredentialError
 from shared.event import KINDS
+from shared.event.via import HOOK_VIAS
 from shared.log import LOGGER
 from shared.throttle import Throttle
+from shared.values.hook_settings import DEFAULT_RATE, GITHUB
 from shared.web import JSON_TYPES, CallRefused, Reply, Request, read_body
 
 if TYPE_CHECKING:
@@ -31,12 +38,24 @@ class WebhooksEndpoint:
         intake: Where events are handled.
         secrets: Where GitHub's secret is read.
         github_secret: Gives its name; raises `SettingsError` where there is none.
+        rates: What each kind has used of its rate.
+        rate: What each kind may use, as in `600/m`.
     """
 
-    def __init__(self, *, intake: "Intake", secrets: "Secrets", github_secret: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        *,
+        intake: "Intake",
+        secrets: "Secrets",
+        github_secret: Callable[[], str],
+        rates: Rates,
+        rate: str = DEFAULT_RATE,
+    ) -> None:
         self._intake = intake
         self._secrets = secrets
         self._github_secret = github_secret
+        self._rates = rates
+        self._rate = rate
         self._reread = Throttle()
 
     def receive(self, request: Request, kind: str) -> Reply:
@@ -54,9 +73,12 @@ class WebhooksEndpoint:
         if kind not in KINDS:
             raise CallRefused(404, "unknown_kind", f"there are hooks for {', '.join(sorted(KINDS))}")
         body = read_body(request, limit=HOOK_LIMIT, media_types=JSON_TYPES)
-        if kind == "github":
+        if kind == GITHUB:
             self._check_signature(request, body)
-        outcomes = self._intake.receive(body, kind=kind, headers=request.headers)
+        self._rates.spend_hook(kind, self._rate)
+        if body.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+            raise CallRefused(400, "bad_body", "a hook posts one JSON object, and this is an array")
+        outcomes = self._intake.receive(body, via=HOOK_VIAS[kind], kind=kind, headers=request.headers)
         return Reply(202, {"outcomes": dict(Counter(outcome.kind.value for outcome in outcomes))})
 
     def _check_signature(self, request: Request, body: bytes) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.errors import Problem
+from shared.event.via import Via
 from shared.rules.filters import Condition
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.connection import Connection
@@ -23,6 +24,7 @@ class Rule:
         exact_types: The whole type names that it takes, in lower case.
         type_families: The beginnings of type names that it takes, in lower case.
         sources: The beginnings of sources that it takes, in lower case; empty: any.
+        via: The ways by which it takes events; empty: any.
         condition: Its filter, if it has one.
         connection: The name of the connection that its runs are started in.
         conf: The template of its runs' conf.
@@ -41,6 +43,7 @@ class Rule:
     exact_types: frozenset[str]
     type_families: tuple[str, ...]
     sources: tuple[str, ...]
+    via: frozenset[Via]
     condition: Condition | None
     connection: str
     conf: JsonTemplate
@@ -66,6 +69,7 @@ class Rules:
         rules: Every rule, in the file's order, those that are not in force included.
         vaults: The addresses of Key Vaults beside the app's own, by name.
         callers: Who may call over HTTP, each with the connection that it is about.
+        ordered: Whether any rule puts events in order, by `latest_by` or in windows.
         warnings: What in the file may be a mistake, each with its place.
     """
 
@@ -77,6 +81,7 @@ class Rules:
     _by_type: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
     _by_family: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
     _family_lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    ordered: bool = field(init=False, compare=False)
     _for_all: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _by_name: Mapping[str, Rule] = field(init=False, repr=False, compare=False)
 
@@ -93,6 +98,8 @@ class Rules:
         object.__setattr__(self, "_family_lengths", tuple(sorted({len(family) for family in by_family})))
         every = tuple(index for index, rule in enumerate(self.rules) if rule.any_type)
         object.__setattr__(self, "_for_all", every)
+        ordered = any(rule.latest_by is not None or rule.coalesce_by is not None for rule in self.rules)
+        object.__setattr__(self, "ordered", ordered)
         object.__setattr__(self, "_by_name", {rule.name: rule for rule in self.rules})
 
     def named(self, name: str) -> Rule | None:

@@ -7,13 +7,14 @@ from typing import Final
 from pydantic import ValidationError
 
 from shared.errors import Problem, RulesError, TemplateError
+from shared.event.via import HOOK_VIAS, Via
 from shared.rules.compiled import Rule, Rules
 from shared.rules.event_types import refuse_app, warn_of_types
 from shared.rules.filters import Condition, FilterError, compile_filter
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.connection import Connection
 from shared.rules.model.file import RulesFile
-from shared.rules.model.rule import RuleSpec
+from shared.rules.model.rule import AskedVia, RuleSpec
 from shared.rules.never_matches import never_matches
 from shared.rules.problems import Mistakes
 from shared.rules.readable_text import readable
@@ -191,6 +192,7 @@ class _Compiler:
             exact_types=frozenset(name for name in types if not name.endswith("*")),
             type_families=families,
             sources=tuple(source.lower() for source in spec.when.sources or ()),
+            via=_via(spec.when.via),
             condition=self._condition(spec.when.filter, (*path, "when", "filter")),
             connection=self._connection(spec, start),
             conf=self._conf(spec.start.conf, (*start, "conf"), names),
@@ -297,6 +299,17 @@ class _Compiler:
             value = part.get(key)
             if isinstance(value, str):
                 self._template(value, (*path, key), names)
+
+
+def _via(asked: AskedVia | list[AskedVia] | None) -> frozenset[Via]:
+    """Return the ways that `when.via` asks for, `hook/*` as the kinds of hooks."""
+    found: set[Via] = set()
+    for way in asked if isinstance(asked, list) else [asked]:
+        if way == "hook/*":
+            found |= {*HOOK_VIAS.values()}
+        elif way is not None:
+            found.add(way)
+    return frozenset(found)
 
 
 def not_yet_available(rule: RuleSpec) -> list[str]:

@@ -3,6 +3,7 @@
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
+from shared.event.arrival import time_in_order
 from shared.event.caller_stamp import caller_of
 from shared.event.model import Event
 from shared.values.json_text import Json, JsonObject
@@ -16,7 +17,10 @@ RESERVED: Final = "_updraft"
 
 
 def provenance(rule: str, event: Event, key: str | None) -> JsonObject:
-    """Return the identity of the run that a rule starts for an event.
+    """Return the identity of the run that a rule starts for an event, and how the event came.
+
+    `time` is the one that counts where events are put in order, because `latest_by` reads it again in the
+    runs of other events. `stated_time` is the event's own, where the two differ.
 
     Args:
         rule: The rule's name.
@@ -27,7 +31,8 @@ def provenance(rule: str, event: Event, key: str | None) -> JsonObject:
         "id": event.id,
         "source": event.source,
         "type": event.type,
-        "time": event.time,
+        "time": time_in_order(event),
+        "stated_time": event.time if event.arrived is not None else None,
         "subject": event.subject,
     }
     known: dict[str, Json] = {
@@ -35,7 +40,8 @@ def provenance(rule: str, event: Event, key: str | None) -> JsonObject:
     }
     caller = caller_of(event)
     asked: JsonObject = {} if caller is None else {"caller": caller}
-    return {"rule": rule, "event": known, "key": key, **asked}
+    came: JsonObject = {} if event.via == "unknown" else {"via": event.via}
+    return {"rule": rule, "event": known, "key": key, **came, **asked}
 
 
 def is_ours(conf: "Json", request: "RunRequest") -> bool:

@@ -5,6 +5,7 @@ queue_messages      what a queue message may hold, and sending one
 parking             deliveries that wait, in a queue
 poison              poison queues: putting a message back
 dead_letter_names   names of dead letters and of their marks
+resent              what was given up, and is sent again to all rules
 dead_letters        writes what cannot be delivered
 dead_letter_reader  reads dead letters, ours and Event Grid's
 windows             bursts that are being collected: the contract

@@ -6,6 +6,8 @@
 * Namespaces: `deadletterProperties` beside the event's attributes, or beside an `event` that holds them (also
   where it was published in binary mode).
 
+How an event came is believed of our own letters alone; that of another program's letter comes by `replay`.
+
 A blob is one JSON value, or one in each of its lines, as UTF-8 or UTF-16 with or without a byte order mark.
 
 Sources: https://learn.microsoft.com/azure/event-grid/manage-event-delivery and
@@ -26,6 +28,7 @@ from shared.event import Event, Unreadable, read_cloud_event
 from shared.event.cloud_events import is_cloud_event
 from shared.event.event_grid import is_event_grid, read_event_grid
 from shared.event.members import lower_names
+from shared.event.via import Via, is_via
 from shared.stores.dead_letters import LETTER_MEMBERS
 from shared.values.json_text import Json, JsonObject, exact_text, parse, parse_kept, split_array
 from shared.values.times import parse_time
@@ -152,20 +155,25 @@ def _letter(document: Json, *, ours: bool) -> Letter:
     if isinstance(properties, dict):
         told = lower_names(properties)
         inner = document.get("event")
-        event = _event(inner) if isinstance(inner, dict) else _event(_without_additions(document))
+        event = _event(inner if isinstance(inner, dict) else _without_additions(document), "replay")
         return _told(Letter(event, ""), told, outcome="deliveryresult", tried="deliveryattemptutc")
     if "deadletterreason" not in members:
         raise EventError("this is no dead letter: it has neither a deadletterreason nor deadletterProperties")
     own = members.get(_OURS) if ours else None
     if not isinstance(own, dict):
-        return _told(Letter(_event(_without_additions(document, {_OURS})), ""), members)
-    schema = own.get("schema")
+        return _told(Letter(_event(_without_additions(document, {_OURS}), "replay"), ""), members)
+    schema, via = own.get("schema"), own.get("via")
+    via = via if is_via(via) else "replay"
     if schema is None:
-        letter = Letter(_unreadable(document, own), "")
+        letter = Letter(replace(_unreadable(document, own), via=via), "")
     else:
         hidden = own.get("extensions")
-        event = _event(_without_additions(document) | (hidden if isinstance(hidden, dict) else {}))
-        letter = Letter(replace(event, schema=str(schema)), "", rule=str(own.get("rule") or ""))
+        event = _event(_without_additions(document) | (hidden if isinstance(hidden, dict) else {}), via)
+        arrived = own.get("arrived")
+        event = replace(
+            event, schema=str(schema), arrived=str(arrived) if _time(arrived) is not None else None
+        )
+        letter = Letter(event, "", rule=str(own.get("rule") or ""))
     return _told(letter, members)
 
 
@@ -192,11 +200,11 @@ def _without_additions(document: JsonObject, kept: Collection[str] = ()) -> Json
     return {name: value for name, value in document.items() if name.lower() not in added}
 
 
-def _event(document: JsonObject) -> Event:
+def _event(document: JsonObject, via: Via) -> Event:
     if is_cloud_event(document):
-        return read_cloud_event(document)
+        return read_cloud_event(document, via)
     if is_event_grid(document):
-        return read_event_grid(document)
+        return read_event_grid(document, via)
     raise EventError("the event in this dead letter is in neither Event Grid's schema nor CloudEvents")
 
 

@@ -99,6 +99,8 @@ class DeadLetter:
                 "attempts": self.attempts,
                 "first_seen": _timestamp(self.first_seen),
                 "schema": self.subject.schema if isinstance(self.subject, Event) else None,
+                "via": self.subject.via,
+                **_arrived(self.subject),
                 **({"extensions": hidden} if hidden else {}),
             },
         }
@@ -182,6 +184,10 @@ def _event(subject: Event | Unreadable) -> JsonObject:
     except UnicodeEncodeError:  # half a surrogate pair, which JSON readers refuse
         return envelope | {"data_base64": base64.b64encode(kept.encode(errors="surrogatepass")).decode()}
     return envelope | {"datacontenttype": "text/plain", "data": kept}
+
+
+def _arrived(subject: Event | Unreadable) -> JsonObject:
+    return {"arrived": subject.arrived} if isinstance(subject, Event) and subject.arrived else {}
 
 
 def _hash(text: str) -> str:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from shared.azure.storage_account import CLAIMS_CONTAINER, create_if_missing, storage_errors
 from shared.errors import EventError, UnusableValue
 from shared.event.model import Event
+from shared.event.via import is_via
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, send_message
 from shared.values.json_text import JsonObject, exact_text, parse_kept
-from shared.values.times import parse_time
+from shared.values.times import parse_time, time_text
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
@@ -41,7 +42,7 @@ class Parked:
 
     Attributes:
         event: The event, whole.
-        rule: The rule that it is parked for.
+        rule: The rule that it is parked for; empty for an event that is sent again to all rules.
         attempt: How many deliveries there were so far that count.
         first_seen: When the event first arrived, with a time zone.
         reason: Why it waits, in words.
@@ -66,7 +67,9 @@ class Parked:
 
     def to_message(self) -> str:
         """Return the message with the event in it, as JSON text in ASCII."""
-        return _encode(self._around({"event": self.event.to_cloud_event(), "schema": self.event.schema}))
+        event = self.event
+        kept: JsonObject = {"event": event.to_cloud_event(), "schema": event.schema, "via": event.via}
+        return _encode(self._around(kept | ({"arrived": event.arrived} if event.arrived else {})))
 
     def to_claim(self) -> str:
         """Return the message with only the name of the blob that keeps the event."""
@@ -228,7 +231,7 @@ def _parked(document: JsonObject) -> Parked:
     from shared.event import read_cloud_event  # noqa: PLC0415 - reading is not needed to park
 
     rule, attempt, event = (document.get(name) for name in ("rule", "attempt", "event"))
-    if not isinstance(rule, str) or not rule:
+    if not isinstance(rule, str):
         raise EventError("a parked message has no rule")
     waits = document.get("waits", 0)
     changed = document.get("rule_changed", {"since": None, "tries": 0})
@@ -243,8 +246,13 @@ def _parked(document: JsonObject) -> Parked:
     assert isinstance(tries, int)
     if not isinstance(event, dict):
         raise EventError("a parked message has no event")
-    read = read_cloud_event(event)
-    schema = document.get("schema")
+    via, arrived, schema = document.get("via"), document.get("arrived"), document.get("schema")
+    if not is_via(via):
+        raise EventError(f"a parked message's via is {str(via)[:40]!r}, which is not a way in")
+    read = replace(
+        read_cloud_event(event, via),
+        arrived=None if arrived is None else time_text(_time(document, "arrived")),
+    )
     return Parked(
         event=replace(read, schema=schema) if isinstance(schema, str) else read,
         rule=rule,

@@ -7,7 +7,7 @@ alone counts that time. So instances whose clocks disagree agree on windows all 
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from shared.errors import EventError
@@ -103,20 +103,29 @@ def is_closing(event: Event) -> bool:
 
 
 def to_line(event: Event) -> bytes:
-    """Return an event as one line of a window's blob.
+    """Return an event as one line of a window's blob: how it came stands beside the event, not in it.
 
     Raises:
         EventError: It could not be read back, and would stand in the way of the whole window.
     """
-    document = event.to_cloud_event()
+    document: JsonObject = {
+        "via": event.via,
+        **({"arrived": event.arrived} if event.arrived else {}),
+        "event": event.to_cloud_event(),
+    }
     try:
         line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half a surrogate pair
         line = json.dumps(document, separators=(",", ":")).encode()
-    read_cloud_event(json.loads(line))
+    _from_line(line)
     return line + b"\n"
 
 
 def from_lines(content: bytes) -> list[Event]:
     """Return the events of a window's blob, in the order of their arrival."""
-    return [read_cloud_event(json.loads(line)) for line in content.splitlines() if line]
+    return [_from_line(line) for line in content.splitlines() if line]
+
+
+def _from_line(line: bytes) -> Event:
+    kept = json.loads(line)
+    return replace(read_cloud_event(kept["event"], kept["via"]), arrived=kept.get("arrived"))

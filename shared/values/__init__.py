@@ -7,6 +7,7 @@ reserved_keys  keys that Airflow 3.4 refuses in a conf
 base64_text    Base64 in either alphabet
 dag_ids        which DAG ids Airflow accepts
 app_settings   what an application setting gives
+hook_settings  which deployment hooks are switched on, and how many deliveries they take
 invisible      characters that nobody sees
 urls           which addresses rules.yaml may name
 wording        "did you mean", durations, and long values cut short for messages

@@ -63,6 +63,7 @@ def test_the_document_keeps_its_shape(folder: Path, capsys: pytest.CaptureFixtur
                 "type": "Microsoft.Web.SlotSwapCompleted",
                 "source": EVENT["topic"],
                 "error": None,
+                "via": "unknown",
                 "decisions": [
                     {
                         "rule": "swap",
@@ -283,28 +284,3 @@ def test_an_attribute_that_cannot_be_used_is_noted(folder: Path, capsys: pytest.
     assert run(folder, "--json", str(folder / "event.json")) == 0
     (event,) = json.loads(capsys.readouterr().out)["events"]
     assert event["notes"][0].startswith(note)
-
-
-@pytest.mark.parametrize("kind", [["--as", "github"], []])
-def test_githubs_event_can_be_named(
-    folder: Path, capsys: pytest.CaptureFixture[str], kind: list[str]
-) -> None:
-    """A rule for a push can be tried before it ships, although a push's body does not say what it is."""
-    push = {"ref": "refs/heads/main", "repository": {"url": "https://api.github.com/repos/contoso/shop"}}
-    (folder / "push.json").write_text(json.dumps(push))
-    assert run(folder, "--as", "github", str(folder / "push.json")) == 2
-    assert "--event NAME" in capsys.readouterr().out
-    assert run(folder, *kind, "--event", "push", str(folder / "push.json")) == 0
-    assert "com.github.push" in capsys.readouterr().out
-    validate = ["validate", "--rules", str(folder / "rules.yaml"), "--samples", str(folder)]
-    (folder / "event.json").unlink()
-    main([*validate, *kind, "--event", "push"])
-    assert "push.json: com.github.push" in capsys.readouterr().out
-
-
-def test_an_events_name_beside_another_kind_is_a_mistake(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Only GitHub names its events in a header."""
-    assert run(folder, "--as", "kudu", "--event", "push", str(folder / "event.json")) == 1
-    assert "--event is for GitHub's bodies" in capsys.readouterr().err

@@ -37,5 +37,5 @@ def test_every_sample_has_the_same_decision_again() -> None:
         decisions = decide(event, RULES)
         assert decisions[-1].rule == "everything"
         assert decisions[-1].request is not None, (name, decisions[-1].reason)
-        again = decide(read_cloud_event(event.to_cloud_event()), RULES)
+        again = decide(read_cloud_event(event.to_cloud_event(), event.via), RULES)
         assert [each.request for each in again] == [each.request for each in decisions], name

@@ -104,6 +104,8 @@ def test_a_github_body_without_an_own_identity_gets_its_fingerprint() -> None:
     """The same content has the same id in any order of members; other content has another."""
     push: JsonObject = {
         "ref": "refs/heads/main",
+        "before": "0" * 40,
+        "after": "c" * 40,
         "repository": {"name": "shop", "url": "https://api.github.com/repos/contoso/shop"},
         "head_commit": {"timestamp": "2026-02-03T04:05:06+01:00"},
     }
@@ -129,16 +131,18 @@ def test_a_workflow_run_is_told_by_run_attempt_and_action() -> None:
     assert without.id.startswith("workflow_run/")
 
 
-def test_the_github_header_tells_what_the_body_does_not() -> None:
-    """Without the header, only events with a member of their own name are known."""
+def test_the_github_header_tells_nothing() -> None:
+    """The body says which event it is; a header that says another is noted."""
     repository: JsonObject = {"repository": {"url": "https://api.github.com/repos/contoso/shop"}}
-    assert "X-GitHub-Event" in refusal({**repository, "sender": {}}, "github")
     assert read({**repository, "zen": "…", "hook": {}}, "github").type == "com.github.ping"
-    assert read({**repository, "issue": {}}, "github", X_GitHub_Event="issues").type == "com.github.issues"
-    assert "repository.url" in refusal({"deployment_status": {"id": 1}}, "github")
+    event = read({**repository, "issue": {}}, "github", X_GitHub_Event="pull_request")
+    assert event.type == "com.github.issues"
+    says = "X-GitHub-Event says pull_request, and its body lacks number, pull_request"
+    assert event.notes == (f"{says}: by its body the event is issues",)
+    assert "repository.url" in refusal({"deployment_status": {"id": 1}, "deployment": {}}, "github")
     organization: JsonObject = {"organization": {"url": "https://api.github.com/orgs/contoso"}}
     event = read(organization, "github", X_GitHub_Event="membership")
-    assert event.source == "https://api.github.com/orgs/contoso"
+    assert (event.type, event.source) == ("com.github.other", "https://api.github.com/orgs/contoso")
 
 
 @pytest.mark.parametrize(
@@ -317,7 +321,7 @@ def test_github_writes_times_with_utc_at_the_end() -> None:
     """Packages have their times so."""
     body: JsonObject = {
         "registry_package": {"id": 1, "updated_at": "2026-11-25 09:00:00 UTC"},
-        "sender": {"url": "u"},
+        "sender": {"url": "https://api.github.com/users/anna"},
     }
     assert read(body, "github").time == "2026-11-25T09:00:00Z"
 
@@ -350,11 +354,6 @@ def test_kudus_numbers_are_its_words(status: int, word: str) -> None:
     """The status of /api/deployments is a number of Kudu's DeployStatus."""
     event = read({**load("kudu/success_in_slot.json"), "status": status}, "kudu")
     assert event.id.split("/")[1] == word
-
-
-def test_the_message_for_a_github_body_names_the_option() -> None:
-    """Who tries a body on the command line reads how to say which event it is."""
-    assert "updraft explain --event NAME" in refusal({"ref": "refs/heads/main"}, "github")
 
 
 NAMES = st.from_regex(r"[a-z0-9]{1,12}(-[a-z0-9]{1,8})?", fullmatch=True)

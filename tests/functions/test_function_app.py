@@ -118,7 +118,6 @@ def test_the_deployed_surface_is_pinned(host: Host) -> None:
     http = {"type": "httpTrigger", "methods": ["POST"], "authLevel": "ANONYMOUS"}
     assert surface == {
         "app_service": {"type": "eventGridTrigger"},
-        "deployment_hook": {**http, "route": "hooks/{kind}", "authLevel": "FUNCTION"},
         "event_grid": {"type": "eventGridTrigger"},
         "event_queue": {**queue, "queueName": "updraft-events"},
         "event_queue_poison": {**queue, "queueName": "updraft-events-poison"},
@@ -130,6 +129,54 @@ def test_the_deployed_surface_is_pinned(host: Host) -> None:
         "health": {**http, "route": "health", "methods": ["GET"]},
         "status": {**http, "route": "status", "methods": ["GET"]},
     }
+
+
+@pytest.mark.parametrize(
+    ("settings", "kinds"),
+    [
+        ({}, set()),
+        ({"UPDRAFT_GITHUB_SECRET": "github"}, {"github"}),
+        ({"UPDRAFT_HOOKS": "kudu, Azure-DevOps"}, {"kudu", "azure-devops"}),
+        ({"UPDRAFT_HOOKS": "acr", "UPDRAFT_GITHUB_SECRET": "github"}, {"acr", "github"}),
+        ({"UPDRAFT_HOOKS": "kudo acr github * %2a"}, {"acr"}),
+    ],
+)
+def test_each_hook_that_is_switched_on_is_a_function_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, rules_file: Path, settings: dict[str, str], kinds: set[str]
+) -> None:
+    """A kind has a route, a function and so a key of its own; one that is not switched on is not there."""
+    with hosted(monkeypatch, rules_file, **settings) as host:
+        hooks = {
+            name: (function.trigger["route"], function.trigger["authLevel"])
+            for name, function in host.worker.functions.items()
+            if name.startswith("hook")
+        }
+        assert hooks == {f"hook_{kind.replace('-', '_')}": (f"hooks/{kind}", "FUNCTION") for kind in kinds}
+        for kind in {"acr", "azure-devops", "github", "kudu"} - kinds:
+            assert requests.post(f"{host.url}/api/hooks/{kind}", json={}, timeout=30).status_code == 404
+
+
+def test_a_mistake_in_the_hooks_is_named_and_stops_nothing_else(
+    host: Host,
+    stub: AirflowStub,
+    monkeypatch: pytest.MonkeyPatch,
+    rules_file: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Events are handled all the same; health is not well, and the log names the setting and its values."""
+    del host
+    settings = {"UPDRAFT_AIRFLOW_URL": stub.url, "UPDRAFT_HOOKS": "kudo"}
+    with hosted(monkeypatch, rules_file, **settings) as other, caplog.at_level(logging.ERROR):
+        assert deliver(other, "app_service", SWAP) == 202
+        health = requests.get(f"{other.url}/api/health", timeout=30)
+    assert len(stub.runs) == 1
+    assert (health.status_code, health.json()["status"], health.json()["problems"]) == (
+        503,
+        "misconfigured",
+        1,
+    )
+    assert "UPDRAFT_HOOKS names 'kudo'" in caplog.text
+    assert "acr, azure-devops, kudu" in caplog.text
 
 
 @pytest.mark.parametrize("function", ["app_service", "event_grid"])

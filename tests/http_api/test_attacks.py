@@ -463,7 +463,7 @@ class TestHooks:
         assert {name: each.status_code for name, each in answers.items()} == dict.fromkeys(bad, 403)
         assert caller.post("hooks/github", None, self.BODY, X_Hub_Signature_256=good).status_code == 202
 
-    @pytest.mark.parametrize("kind", ["other", "..", "github%2F..%2Fkudu", "GITHUB", "git%00hub", "%0a"])
+    @pytest.mark.parametrize("kind", ["other", "..", "github%2F..%2Fkudu", "git%00hub", "%0a"])
     def test_only_known_kinds_are_taken(self, caller: Caller, kind: str) -> None:
         """Any other kind is not found, so that none goes round the signature."""
         assert caller.post(f"hooks/{kind}", None, self.BODY).status_code == 404

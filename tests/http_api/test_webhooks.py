@@ -6,6 +6,7 @@ import json
 import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
+from shared.callers import Rates
 from shared.errors import SecretUnavailable, SettingsError
 from shared.http_api.webhooks import WebhooksEndpoint
 from shared.rules import load_rules
@@ -46,7 +47,9 @@ def vault() -> Vault:
 def hooks(delivering: Delivering, vault: Vault) -> WebhooksEndpoint:
     """Hooks that lead to the stub."""
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
-    return WebhooksEndpoint(intake=intake, secrets=vault, github_secret=lambda: "github")
+    return WebhooksEndpoint(
+        intake=intake, secrets=vault, github_secret=lambda: "github", rates=Rates(), rate="5/h"
+    )
 
 
 def posted(body: object, secret: str = "", **headers: str) -> Request:
@@ -101,7 +104,7 @@ def test_without_a_secrets_name_github_is_not_let_in(delivering: Delivering, vau
 
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
     with pytest.raises(SettingsError):
-        WebhooksEndpoint(intake=intake, secrets=vault, github_secret=missing).receive(
+        WebhooksEndpoint(intake=intake, secrets=vault, github_secret=missing, rates=Rates()).receive(
             posted(GITHUB), "github"
         )
 

@@ -27,6 +27,7 @@ def test_the_form_is_event_grids() -> None:
             "attempts": 3,
             "first_seen": "2026-11-01T12:00:00.000Z",
             "schema": "cloudevents",
+            "via": "unknown",
         },
     }
     assert letter().to_document() == expected

@@ -83,7 +83,13 @@ class TestMessages:
             ('{"updraft": 1, "rule": "r", "attempt": true}', "attempt"),
             ('{"updraft": 1, "rule": "r", "attempt": "1"}', "attempt"),
             ('{"updraft": 1, "rule": "r", "attempt": 1, "event": []}', "no event"),
-            ('{"updraft": 1, "rule": "r", "attempt": 1, "event": {"id": "e"}}', "specversion"),
+            (
+                '{"updraft": 1, "rule": "r", "attempt": 1, "via": "queue", "event": {"id": "e"}}',
+                "specversion",
+            ),
+            ('{"updraft": 1, "rule": "r", "attempt": 1, "event": {"id": "e"}}', "not a way in"),
+            ('{"updraft": 1, "rule": "r", "attempt": 1, "via": ["queue"], "event": {}}', "not a way in"),
+            ('{"updraft": 1, "rule": "r", "attempt": 1, "via": "hook/*", "event": {}}', "not a way in"),
         ],
     )
     def test_a_broken_message_is_told(self, text: str | bytes, says: str) -> None:

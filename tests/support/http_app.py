@@ -150,6 +150,7 @@ def settings(stub: AirflowStub, identity: IdentityEndpoint, leases: object) -> d
         "UPDRAFT_AUTHORITY": identity.url,
         "UPDRAFT_URL": "https://updraft.example",
         "UPDRAFT_GITHUB_SECRET": "github-secret",
+        "UPDRAFT_HOOKS": "acr, azure-devops, kudu",
     }
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cli.commands.replay import _since
 from shared.deciding.decide import decide
-from shared.delivery.preconditions import _times
+from shared.delivery.preconditions import _event_time
 from shared.errors import EventError, TemplateError, UnusableValue
 from shared.event import Event, read_events
 from shared.event.bursts import in_order
@@ -135,8 +135,7 @@ def parked_moment(text: str) -> datetime | None:
 def conf_moment(text: str) -> datetime | None:
     """Return the moment that `latest_by` finds in an earlier run's conf."""
     conf: JsonObject = {"_updraft": {"event": {"time": text}}}
-    ((_, found),) = _times({"dag_runs": [{"dag_run_id": "p1", "conf": conf}]}, "p")
-    return found
+    return _event_time({"dag_run_id": "p1", "conf": conf})
 
 
 READERS: Final[dict[str, Read]] = {

@@ -27,6 +27,20 @@ LONGEST_CALLBACK: Final = 720 * 3_600
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
 
 
+type AskedVia = Literal[
+    "queue",
+    "webhook",
+    "hook/*",
+    "hook/acr",
+    "hook/azure-devops",
+    "hook/github",
+    "hook/kudu",
+    "events",
+    "replay",
+]
+"""What `when.via` may say; a caller's run by name (`call`) has no rule."""
+
+
 class SubjectMatch(StrictModel):
     """What the event's subject has to look like, as in an Event Grid subscription."""
 
@@ -62,6 +76,11 @@ class When(StrictModel):
     )
     subject: SubjectMatch | None = Field(
         default=None, description="What the event's subject has to look like."
+    )
+    via: AskedVia | list[AskedVia] | None = Field(
+        default=None,
+        description="How the event has to have come; `hook/*` takes every kind of hook. Without it any way.",
+        examples=["hook/github", ["queue", "webhook"]],
     )
     filter: Any = Field(
         default=None,

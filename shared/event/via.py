@@ -1,0 +1,52 @@
+"""How an event came.
+
+`via` is written at the trigger, by the function that was called. It is a field of the Event, and no body,
+extension attribute or header is ever read to it. It is kept where an event waits: in a parked message, in a
+window, in a dead letter.
+
+| via | came by | who can send so |
+|---|---|---|
+| `queue` | the queue `updraft-events` | whoever may write into it: Event Grid's identity |
+| `webhook` | Event Grid's webhook trigger | whoever has the key `eventgrid_extension` |
+| `hook/<kind>` | that kind's function | whoever has its function key; GitHub signs besides |
+| `events` | `POST /api/events` | callers whose entry allows the type and the source |
+| `call` | `POST /api/dags/{id}/runs` | callers whose entry allows the DAG |
+| `replay` | `updraft replay` of a letter that another program wrote | the operator |
+| `unknown` | this app itself, or a file that is explained | nobody |
+
+`app_service` and `event_grid` are two functions with one `via`, because one key opens both.
+"""
+
+from typing import Final, Literal, TypeGuard, get_args
+
+type Via = Literal[
+    "queue",
+    "webhook",
+    "hook/acr",
+    "hook/azure-devops",
+    "hook/github",
+    "hook/kudu",
+    "events",
+    "call",
+    "replay",
+    "unknown",
+]
+
+VIAS: Final[tuple[Via, ...]] = get_args(Via.__value__)
+"""Every way, in the order of the table."""
+
+HOOK_VIAS: Final[dict[str, Via]] = {
+    "acr": "hook/acr",
+    "azure-devops": "hook/azure-devops",
+    "github": "hook/github",
+    "kudu": "hook/kudu",
+}
+"""The ways of the hooks, by their kinds."""
+
+KINDS: Final = tuple(HOOK_VIAS)
+"""The kinds of hooks: of bodies without an envelope."""
+
+
+def is_via(value: object) -> TypeGuard[Via]:
+    """Tell whether a value names a way."""
+    return isinstance(value, str) and value in VIAS
