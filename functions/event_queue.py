@@ -13,7 +13,7 @@ STORAGE = "AzureWebJobsStorage"
 @blueprint.queue_trigger(arg_name="message", queue_name=EVENT_QUEUE, connection=STORAGE)
 def event_queue(message: func.QueueMessage) -> None:
     """Handle one event; raising leaves it in the queue, for up to `maxDequeueCount` deliveries."""
-    app().queues.receive_event(message.get_body(), message.dequeue_count)
+    app().queues.receive_event(message.get_body(), message.dequeue_count, message.insertion_time)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=PARKED_QUEUE, connection=STORAGE)

@@ -162,6 +162,7 @@ class Stack:
             "UPDRAFT_AUDIENCE": APP_RESOURCE,
             "UPDRAFT_URL": self.app.url,
             "UPDRAFT_TOPIC_ENDPOINT": self.topic.endpoint,
+            "UPDRAFT_HOOKS": "acr,azure-devops,kudu",
             **self._settings,
         }
 

@@ -84,16 +84,23 @@ class Intake:
         members = _without_callers(read_events(body, kind=kind, headers=headers, via=via))
         return [outcome for outcomes in self._receive(members) for outcome in outcomes]
 
-    def receive_message(self, body: str | bytes, *, last_delivery: int | None = None) -> list[Outcome]:
+    def receive_message(
+        self,
+        body: str | bytes,
+        *,
+        last_delivery: int | None = None,
+        first_seen: datetime | None = None,
+    ) -> list[Outcome]:
         """Handle a message of the event queue: as `receive`, from whatever its sender wrapped it in.
 
         Args:
             body: The message's body.
             last_delivery: The number of this delivery, where the host makes no further one: what fails is
                 given up then, as a dead letter. None where the message comes again.
+            first_seen: When the message was put into the queue, with a time zone; None for now.
         """
         members = _without_callers(read_queue_body(body, "queue"))
-        received = self._receive(members, last_delivery=last_delivery)
+        received = self._receive(members, last_delivery=last_delivery, first_seen=first_seen)
         return [outcome for outcomes in received for outcome in outcomes]
 
     def receive_events(self, events: Sequence[Event]) -> list[list[Outcome]]:
@@ -236,6 +243,7 @@ class Intake:
         *,
         deadline: float | None = None,
         last_delivery: int | None = None,
+        first_seen: datetime | None = None,
     ) -> list[list[Outcome]]:
         try:
             rules = self._rules()
@@ -243,6 +251,9 @@ class Intake:
             if last_delivery is None:
                 raise
             return [[self._give_up(member, last_delivery, error)] for member in members]
+        if rules.ordered:
+            now = first_seen or datetime.now(UTC)
+            members = [each if isinstance(each, Unreadable) else dated(each, now) for each in members]
         outcomes: list[list[Outcome]] = []
         failures: list[Exception] = []
         for member in members:
@@ -278,8 +289,6 @@ class Intake:
     def _handle(self, member: Event | Unreadable, rules: Rules, deadline: float | None) -> list[Outcome]:
         if isinstance(member, Unreadable):
             return [self._keep(member, _UNREADABLE, member.error)]
-        if rules.ordered:
-            member = dated(member, datetime.now(UTC))
         if member.notes:
             LOGGER.warning("event %s: %s", shown(member.id), "; ".join(member.notes))
         if is_closing(member):

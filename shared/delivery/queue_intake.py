@@ -10,6 +10,7 @@ last delivery, and where that dead letter cannot be written. The functions of th
 where they cannot, the message goes back as a new one.
 """
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.delivery.intake import Intake
@@ -36,14 +37,17 @@ class QueueIntake:
         self._poison = poison
         self._deliveries = deliveries
 
-    def receive_event(self, body: bytes, delivery: int | None) -> None:
+    def receive_event(self, body: bytes, delivery: int | None, inserted: datetime | None = None) -> None:
         """Handle a message of the event queue.
 
         Args:
             body: The message's body, as it arrived.
             delivery: The number of this delivery, counted from 1, where it is known.
+            inserted: When Storage took the message in: the first arrival, the same at every delivery.
         """
-        outcomes = self._intake.receive_message(body, last_delivery=self._last(delivery))
+        if inserted is not None and inserted.tzinfo is None:
+            inserted = inserted.replace(tzinfo=UTC)
+        outcomes = self._intake.receive_message(body, last_delivery=self._last(delivery), first_seen=inserted)
         self._intake.hold_back(outcomes)
 
     def receive_parked(self, body: bytes, delivery: int | None) -> None:

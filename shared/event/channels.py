@@ -40,7 +40,9 @@ TYPE_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
 https://learn.microsoft.com/azure/devops/service-hooks/events."""
 
 SOURCES: Final[Mapping[str, re.Pattern[str]]] = {
-    "acr": re.compile(r"https://(?:[a-z0-9-]+\.)*azurecr(?:\.[a-z]+){1,3}", re.IGNORECASE),
+    "acr": re.compile(
+        r"https://(?:[a-z0-9-]+\.)*azurecr\.(?:io|us|cn|eaglex\.ic\.gov|microsoft\.scloud)", re.IGNORECASE
+    ),
     "azure-devops": re.compile(
         r"/azure-devops(?:/(?:organizations|projects|publishers)/[A-Za-z0-9][\w.-]*)+"
     ),

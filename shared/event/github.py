@@ -15,7 +15,6 @@ from shared.event.github_events import OTHER, doubt, event_of
 from shared.event.members import (
     at,
     noted,
-    optional_text,
     required_text,
     shown,
     text_at,
@@ -70,7 +69,7 @@ def read_github(body: JsonObject, headers: Mapping[str, str]) -> Event:
         text_at(about, "created_at"),
         text_at(body, "head_commit", "timestamp"),
     )
-    header = optional_text(headers.get("x-github-event"), "X-GitHub-Event") or ""
+    header = headers.get("x-github-event", "")
     if header and (difference := _difference(body, header)):
         notes.append(difference)
     return Event(

@@ -192,7 +192,7 @@ class _Compiler:
             exact_types=frozenset(name for name in types if not name.endswith("*")),
             type_families=families,
             sources=tuple(source.lower() for source in spec.when.sources or ()),
-            via=_via(spec.when.via),
+            via=_via(spec.when.via or ()),
             condition=self._condition(spec.when.filter, (*path, "when", "filter")),
             connection=self._connection(spec, start),
             conf=self._conf(spec.start.conf, (*start, "conf"), names),
@@ -301,14 +301,11 @@ class _Compiler:
                 self._template(value, (*path, key), names)
 
 
-def _via(asked: AskedVia | list[AskedVia] | None) -> frozenset[Via]:
+def _via(asked: Sequence[AskedVia]) -> frozenset[Via]:
     """Return the ways that `when.via` asks for, `hook/*` as the kinds of hooks."""
     found: set[Via] = set()
-    for way in asked if isinstance(asked, list) else [asked]:
-        if way == "hook/*":
-            found |= {*HOOK_VIAS.values()}
-        elif way is not None:
-            found.add(way)
+    for way in asked:
+        found |= {*HOOK_VIAS.values()} if way == "hook/*" else {way}
     return frozenset(found)
 
 

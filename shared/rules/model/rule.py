@@ -41,6 +41,11 @@ type AskedVia = Literal[
 """What `when.via` may say; a caller's run by name (`call`) has no rule."""
 
 
+def _or_one(schema: dict[str, Any]) -> None:
+    """Let an editor take one value where a list may stand."""
+    schema["anyOf"].insert(0, schema["anyOf"][0]["items"])
+
+
 class SubjectMatch(StrictModel):
     """What the event's subject has to look like, as in an Event Grid subscription."""
 
@@ -77,8 +82,10 @@ class When(StrictModel):
     subject: SubjectMatch | None = Field(
         default=None, description="What the event's subject has to look like."
     )
-    via: AskedVia | list[AskedVia] | None = Field(
+    via: list[AskedVia] | None = Field(
         default=None,
+        min_length=1,
+        json_schema_extra=_or_one,
         description="How the event has to have come; `hook/*` takes every kind of hook. Without it any way.",
         examples=["hook/github", ["queue", "webhook"]],
     )
@@ -87,6 +94,11 @@ class When(StrictModel):
         description="Event Grid's advanced filters, and `all`, `any`, `not` round them; a list means all.",
         examples=[[{"operatorType": "StringIn", "key": "data.targetSlot", "values": ["production"]}]],
     )
+
+    @field_validator("via", mode="before")
+    @classmethod
+    def _list(cls, via: object) -> object:
+        return [via] if isinstance(via, str) else via
 
     @field_validator("types")
     @classmethod
@@ -98,7 +110,7 @@ class When(StrictModel):
 
     @model_validator(mode="after")
     def _something(self) -> "When":
-        if self.types is None and self.sources is None and self.subject is None and self.filter is None:
+        if all(part is None for part in (self.types, self.via, self.sources, self.subject, self.filter)):
             raise ValueError("without a condition every event would start a run; if so, write `types: ['*']`")
         return self
 
