@@ -6,12 +6,12 @@ all that follow. So a time of more than `AHEAD` after the first arrival counts a
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.errors import UnusableValue
 from shared.event.model import Event
-from shared.values.times import parse_time
+from shared.values.times import parse_time, time_text
 
 AHEAD: Final = timedelta(minutes=5)
 """How far clocks may differ."""
@@ -31,7 +31,7 @@ def dated(event: Event, first_seen: datetime) -> Event:
             return event
     except UnusableValue:
         return event
-    arrived = first_seen.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    arrived = time_text(first_seen)
     note = (
         f"time is {event.time}, which is ahead of its arrival: {arrived} counts where events are put in order"
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.commands.doctor import Claims, identity_in_words
+from cli.commands.doctor import Claims, hooks_in_words, identity_in_words
 from cli.main import main
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
@@ -189,3 +189,13 @@ def test_who_is_asked_for_tokens() -> None:
 def test_claims_of_no_token() -> None:
     """What is no token has no claims."""
     assert [*Claims.of("Bearer made-up").lines(0)] == ["opaque: it tells nothing of itself"]
+
+
+def test_the_hooks_that_are_switched_on_are_named() -> None:
+    """With their rate, and with what is wrong in their settings."""
+    assert [*hooks_in_words({})] == [("hooks: none", False)]
+    lines = [*hooks_in_words({"UPDRAFT_HOOKS": "kudu kudo", "UPDRAFT_GITHUB_SECRET": "s"})]
+    assert lines[0] == ("hooks: github, kudu, each 600/m", False)
+    (_, (problem, wrong)) = lines
+    assert wrong
+    assert problem.startswith("PROBLEM the application setting UPDRAFT_HOOKS names 'kudo'")

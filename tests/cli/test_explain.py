@@ -284,3 +284,35 @@ def test_an_attribute_that_cannot_be_used_is_noted(folder: Path, capsys: pytest.
     assert run(folder, "--json", str(folder / "event.json")) == 0
     (event,) = json.loads(capsys.readouterr().out)["events"]
     assert event["notes"][0].startswith(note)
+
+
+def test_a_rule_that_asks_for_a_way_is_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without `--via` nobody knows how an event comes; with it, or with `--as`, the rule says yes or no."""
+    rules = RULES.replace("types: [", "via: [hook/github, queue], types: [", 1)
+    (folder / "rules.yaml").write_text(rules)
+    file = str(folder / "event.json")
+    for arguments, says in (
+        ([file], "how it came is not known (--via), not by `hook/github` or `queue`"),
+        (["--via", "webhook", file], "it came by webhook, not by `hook/github` or `queue`"),
+        (["--via", "queue", file], "via: queue"),
+    ):
+        assert run(folder, *arguments) == 0
+        assert says in capsys.readouterr().out
+    assert "hits swap" in validated(folder, capsys)
+
+
+def validated(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what `updraft validate --samples` prints for the folder's event."""
+    main(["validate", "--rules", str(folder / "rules.yaml"), "--samples", str(folder)])
+    return capsys.readouterr().out
+
+
+def test_a_kind_of_hook_is_a_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--as github` means that the body came by GitHub's hook, and the body says which event it is."""
+    push = {"ref": "refs/heads/main", "before": "0", "after": "1"}
+    push |= {"repository": {"url": "https://api.github.com/repos/contoso/shop"}}  # type: ignore[dict-item] # JSON
+    (folder / "push.json").write_text(json.dumps(push))
+    assert run(folder, "--as", "github", str(folder / "push.json")) == 0
+    shown = capsys.readouterr().out
+    assert "com.github.push" in shown
+    assert "via: hook/github" in shown

@@ -1,7 +1,9 @@
 """`latest_by`: an older event does not start once a newer one of its key has."""
 
+import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from shared.airflow.client import AirflowClient
 from shared.deciding.decide import Decision, decide
 from shared.delivery.outcomes import OutcomeKind
 from shared.event import Event
+from shared.event.arrival import dated
 from shared.rules import Rules, load_rules
 from shared.runs.ids import MAX_RUN_ID, keyed, run_id_for_event, run_id_prefix
 from tests.support.airflow_answers import run_of
@@ -92,6 +95,49 @@ def test_an_event_without_a_time_is_a_dead_letter(
         assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "TemplateError")
         assert outcome.reason.startswith("latest_by: the event has ")
     assert len(stub.runs) == 1
+
+
+def test_an_event_of_the_future_counts_as_of_its_arrival(
+    stub: AirflowStub, delivering: Delivering, rules: Rules, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Later events start in front of it, earlier ones do not, and what it supersedes is a warning."""
+    ahead = dated(changed(1, time="2999-01-01T00:00:00Z"), datetime(2026, 11, 1, 12, 0, 30, tzinfo=UTC))
+    events = (ahead, changed(29), ahead, changed(31))
+    kinds = [delivering.relay.deliver(each, decided(rules, each)).kind for each in events]
+    assert kinds == [
+        OutcomeKind.STARTED,
+        OutcomeKind.SUPERSEDED,
+        OutcomeKind.DUPLICATE,
+        OutcomeKind.STARTED,
+    ]
+    assert "a time ahead of its arrival" in caplog.text
+    conf: Any = stub.runs[DAG, decided(rules, ahead).request.dag_run_id]["conf"]  # type: ignore[union-attr] # it has one
+    assert conf["_updraft"]["event"]["time"] == "2026-11-01T12:00:30Z"
+    assert conf["_updraft"]["event"]["stated_time"] == "2999-01-01T00:00:00Z"
+
+
+def test_a_time_ahead_does_not_change_a_run_id(rules: Rules) -> None:
+    """Whenever it arrives, and however often, an event has the run id that it has without that."""
+    one = changed(1, time="2999-01-01T00:00:00Z")
+    arrivals = (dated(one, datetime(2026, 11, day, tzinfo=UTC)) for day in (1, 2, 3))
+    requests = [decided(rules, each).request for each in (one, *arrivals)]
+    assert len({each.dag_run_id for each in requests if each is not None}) == 1
+
+
+def test_a_parked_event_of_the_future_keeps_its_first_arrival(
+    stub: AirflowStub, delivering: Delivering, rules: Rules
+) -> None:
+    """Tried again much later it is still of the moment at which it first came: a genuine one is newer."""
+    intake = delivering.intake(rules)
+    body = json.dumps(changed(1, time="2999-01-01T00:00:00Z").to_cloud_event())
+    stub.inject(503, times=99)
+    intake.receive_message(body, first_seen=datetime(2026, 11, 1, 12, tzinfo=UTC))
+    stub.heal()
+    delivering.clock.sleep(10_000)
+    genuine = changed(10)
+    assert delivering.relay.deliver(genuine, decided(rules, genuine)).kind is OutcomeKind.STARTED
+    ((parked, _),) = delivering.parking.kept
+    assert intake.receive_parked(parked.to_message()).kind is OutcomeKind.SUPERSEDED
 
 
 def test_a_redelivery_is_a_duplicate(delivering: Delivering, rules: Rules) -> None:

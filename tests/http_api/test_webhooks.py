@@ -141,3 +141,27 @@ def test_a_compressed_hook_is_refused_with_the_reason(
 def test_a_body_that_says_that_it_is_not_compressed_is_read(hooks: WebhooksEndpoint, coding: str) -> None:
     """`identity` means as it is (RFC 9110 section 12.5.3)."""
     assert hooks.receive(posted(KUDU, content_encoding=coding), "kudu").status == 202
+
+
+def test_each_kind_has_a_rate_of_its_own(
+    hooks: WebhooksEndpoint, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Above it there is 429 with the time to wait, nothing is kept, and other kinds go on."""
+    for _ in range(5):
+        assert hooks.receive(posted({"what": "ever"}), "kudu").status == 202
+    with pytest.raises(CallRefused) as caught:
+        hooks.receive(posted(KUDU), "kudu")
+    assert caught.value.status == 429
+    assert 0 < int(caught.value.headers["Retry-After"]) <= 720
+    assert len(delivering.letters.kept) == 1
+    assert stub.runs == {}
+    assert hooks.receive(posted(GITHUB, "made-up-secret"), "github").status == 202
+
+
+def test_nobody_without_the_secret_uses_up_githubs_rate(hooks: WebhooksEndpoint) -> None:
+    """Deliveries with a wrong signature take nothing from the rate: GitHub does not send its own again."""
+    for _ in range(20):
+        with pytest.raises(CallRefused) as caught:
+            hooks.receive(posted(GITHUB, "wrong"), "github")
+        assert caught.value.status == 403
+    assert hooks.receive(posted(GITHUB, "made-up-secret"), "github").status == 202

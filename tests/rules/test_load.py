@@ -20,6 +20,11 @@ def load(text: str, settings: dict[str, str] | None = None) -> Rules:
     return load_rules(text, file="rules.yaml", settings=settings or {})
 
 
+def _asking(via: str) -> str:
+    """Return rules of which one asks for a way."""
+    return f"{CONNECTION}rules: [{{name: r, when: {{via: {via}}}, start: {{dag: d}}}}]"
+
+
 def problems(text: str, settings: dict[str, str] | None = None) -> list[str]:
     """Return every problem of a rules file, as its author reads them."""
     with pytest.raises(RulesError) as caught:
@@ -105,6 +110,12 @@ def test_all_mistakes_show_at_once_in_the_files_order() -> None:
         (f"{CONNECTION}rules: [3]", "rules[0]: must be an object, not the number 3"),
         (f"{CONNECTION}rules: [null]", "rules[0]: must be an object, not nothing"),
         (f"{CONNECTION}rules: []\nx: 1", "unknown key `x`; there are "),
+        (_asking("hook/gitlab"), "rules[0].when.via: must be `queue`, `webhook`, `hook/*`"),
+        (_asking("hook/gitlab"), "not `hook/gitlab` (did you mean `hook/github`?)"),
+        (_asking("[queue, call]"), "rules[0].when.via[1]: must be `queue`"),
+        (_asking("unknown"), "rules[0].when.via: must be `queue`"),
+        (_asking("[]"), "rules[0].when.via: must not be empty"),
+        (_asking("5"), "rules[0].when.via: must be a list, not the number 5"),
     ],
 )
 def test_mistakes_of_the_file(text: str, message: str) -> None:
@@ -472,3 +483,22 @@ def test_any_document_is_rules_or_problems(name: str, value: object) -> None:
             load(json.dumps(document))
         except RulesError as error:
             assert error.problems  # noqa: PT017 - both ways are right
+
+
+@pytest.mark.parametrize(
+    ("via", "ways"),
+    [
+        ("queue", {"queue"}),
+        ("[queue, webhook]", {"queue", "webhook"}),
+        ("hook/*", {"hook/acr", "hook/azure-devops", "hook/github", "hook/kudu"}),
+        (
+            "[hook/*, hook/kudu, replay]",
+            {"hook/acr", "hook/azure-devops", "hook/github", "hook/kudu", "replay"},
+        ),
+    ],
+)
+def test_a_rule_asks_for_one_way_or_several(via: str, ways: set[str]) -> None:
+    """One value, a list, or every hook; it is a condition like any other."""
+    (rule,) = load_rules(_asking(via), file="rules.yaml", settings={}).rules
+    assert rule.via == ways
+    assert rule.any_type

@@ -20,12 +20,13 @@ from shared.azure.storage_account import (
     Storage,
     create_if_missing,
 )
-from shared.event import Event, Unreadable, read_events
+from shared.event import Event, Unreadable
 from shared.event.queue_bodies import read_queue_body
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
 from shared.stores.parking import Parked, QueueParking
 from shared.stores.poison import StoragePoisonQueues
+from shared.stores.resent import opened
 from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
 from tests.support.delivery import event
 from tests.support.paths import SAMPLES
@@ -113,15 +114,33 @@ def test_a_large_event_goes_by_claim(
 def test_what_no_rule_had_is_an_event_for_all_of_them(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
-    """A body that could not be read, and an event that was given up before, go into the event queue."""
-    letters.write(letter(subject=Unreadable("no JSON", "{ what"), rule="", code="Unreadable"))
-    letters.write(letter(rule="", code="MaxDeliveryAttemptsExceeded"))
+    """A body of the event queue that could not be read, and an event given up there, go back there."""
+    letters.write(letter(subject=Unreadable("no JSON", "{ what", via="queue"), rule="", code="Unreadable"))
+    letters.write(letter(subject=event(via="queue"), rule="", code="MaxDeliveryAttemptsExceeded"))
     report = resend(store, sender, store.read_all(store.names()))
     assert report.sent == {f"{prefix}-events": 2}
     assert {body if body.startswith("{ ") else "event" for body in bodies(storage, f"{prefix}-events")} == {
         "{ what",
         "event",
     }
+
+
+def test_what_did_not_come_by_the_queue_is_not_sent_through_it(
+    storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
+) -> None:
+    """It is parked for no rule, with the way that it came: in the event queue it would have come by that."""
+    body = '{"specversion": "1.0", "id": "1", "source": "/s", "type": "Microsoft.Storage.BlobCreated"}'
+    letters.write(letter(subject=Unreadable("no", body, via="hook/kudu"), rule="", code="Unreadable"))
+    letters.write(letter(subject=event(via="webhook"), rule="", code="Reserved"))
+    report = resend(store, sender, store.read_all(store.names()))
+    assert report.sent == {f"{prefix}-parked": 2}
+    parked = [Parked.from_message(text) for text in bodies(storage, f"{prefix}-parked")]
+    assert {(each.rule, each.event.via) for each in parked} == {("", "hook/kudu"), ("", "webhook")}
+    assert all(
+        isinstance(each, Unreadable) or each.type != "Microsoft.Storage.BlobCreated"
+        for one in parked
+        for each in opened(one.event)
+    )
 
 
 def test_an_event_that_is_given_up_again_meanwhile_is_seen(
@@ -156,7 +175,7 @@ def test_what_cannot_be_sent_stays_and_is_named(
     store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
     """A blob that is no letter, and an event too large for its queue, are named and stay where they are."""
-    letters.write(letter(rule="", subject=event(data="x" * 100_000)))
+    letters.write(letter(rule="", subject=event(via="queue", data="x" * 100_000)))
     store._container.upload_blob("hello.txt", b"hello")
     names = store.names()
     report = resend(store, sender, store.read_all(names))
@@ -249,7 +268,7 @@ def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str])
 def test_event_grids_own_container(
     own_container: Storage, azurite: Azurite, prefix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A container that Event Grid writes to is named by its address; its events go to all rules."""
+    """A container that Event Grid writes to is named by its address; all rules get its events, by replay."""
     theirs = own_container.container(prefix)
     theirs.create_container()
     other = IN_EVENT_GRIDS_SCHEMA | {"id": "another"}
@@ -259,9 +278,10 @@ def test_event_grids_own_container(
     assert "by rule: (any rule) 2" in capsys.readouterr().out
     assert main(["replay", "show", "sub/2020/8/13/17/1.json", "--container", prefix]) == 0
     assert main(["replay", "send", "--all", "--container", address]) == 0
-    assert "2 events sent to the queue updraft-events" in capsys.readouterr().out
-    sent = [each for body in bodies(own_container, EVENT_QUEUE) for each in read_events(body)]
-    assert {each.id for each in sent} == {"another", str(IN_EVENT_GRIDS_SCHEMA["id"])}
+    assert "2 events sent to the queue updraft-parked" in capsys.readouterr().out
+    sent = [Parked.from_message(body) for body in bodies(own_container, PARKED_QUEUE)]
+    assert {(each.rule, each.event.via) for each in sent} == {("", "replay")}
+    assert {each.event.id for each in sent} == {"another", str(IN_EVENT_GRIDS_SCHEMA["id"])}
 
 
 def test_the_apps_own_container_is_known_by_its_address(
@@ -378,8 +398,8 @@ def test_any_text_of_a_letter_can_be_sent(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, text: str
 ) -> None:
     """What XML cannot carry goes in base64, and what is long in ASCII goes in UTF-8."""
-    letters.write(letter(rule="", subject=event(data={"text": text})))
-    letters.write(letter(rule="", subject=Unreadable("no JSON", text)))
+    letters.write(letter(rule="", subject=event(via="queue", data={"text": text})))
+    letters.write(letter(rule="", subject=Unreadable("no JSON", text, via="queue")))
     report = resend(store, sender, store.read_all(store.names()))
     assert (report.failed, report.finished) == ([], 2)
     read = [read_queue_body(body)[0] for body in bodies(storage, sender._events)]
@@ -414,11 +434,11 @@ def test_a_bad_letter_stays_alone_in_its_blob(
     container.upload_blob("topic/1.json", content)
     store = DeadLetterContainer(container, ours=False)
     report = resend(store, sender, store.read_all(store.names()))
-    assert report.sent == {f"{prefix}-events": 2}
+    assert report.sent == {f"{prefix}-parked": 2}
     ((name, problem),) = report.failed
     assert (name, report.finished) == ("topic/1.json", 0)
     assert problem.startswith("member 2 of 3: eventType is a number")
-    sent = [event for body in bodies(storage, f"{prefix}-events") for event in read_events(body)]
+    sent = [Parked.from_message(body).event for body in bodies(storage, f"{prefix}-parked")]
     assert {event.id for event in sent} == {
         "5a000820-0000-4000-8000-000000000820",
         "5a000822-0000-4000-8000-000000000822",
@@ -437,15 +457,16 @@ def test_a_letter_that_is_too_large_keeps_no_neighbour_back(
     storage: Storage, prefix: str, sender: Resender
 ) -> None:
     """What no queue message can hold stays, with the reason, and the rest of the blob is sent."""
-    large = {**IN_EVENT_GRIDS_SCHEMA, "data": {"text": "x" * 100_000}}
+    large = event(id="large", via="queue", data={"text": "x" * 100_000})
     container = storage.container(prefix)
     container.create_container()
-    container.upload_blob("topic/1.json", json.dumps([large, IN_EVENT_GRIDS_SCHEMA]))
-    store = DeadLetterContainer(container, ours=False)
+    both = [letter(subject=each, rule="").to_document() for each in (large, event(via="queue"))]
+    container.upload_blob("topic/1.json", json.dumps(both))
+    store = DeadLetterContainer(container, ours=True)
     report = resend(store, sender, store.read_all(store.names()))
     assert report.sent == {f"{prefix}-events": 1}
     assert "updraft publish" in report.failed[0][1]
     (kept,) = store.read_all(store.names())
     (left,) = kept.letters
     assert isinstance(left.subject, Event)
-    assert left.subject.data == large["data"]
+    assert left.subject.data == large.data
