@@ -133,7 +133,8 @@ class IdentityEndpoint(LoopbackServer):
         Args:
             resource: The resource's URI, without `/.default`.
             identity: Whose token it is; the system-assigned identity by default.
-            claims: Claims to put in, or to put in the others' stead; None leaves one out.
+            claims: Claims to put in, or to put in the others' stead; None leaves one out. With `scp` it is a
+                user's token, which does not have the `idtyp` of an application.
 
         Returns:
             The token in compact form.
@@ -158,6 +159,8 @@ class IdentityEndpoint(LoopbackServer):
         }
         if audience.roles:
             payload["roles"] = list(audience.roles)
+        if "scp" in claims:
+            del payload["idtyp"]
         payload |= claims
         payload = {name: value for name, value in payload.items() if value is not None}
         headers = {"kid": self.key_id, "x5t": self.key_id}

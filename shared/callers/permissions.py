@@ -23,7 +23,11 @@ def entry_applies(spec: CallerSpec, identity: Identity) -> bool:
 
     A client id means the application itself: a token of a user who came by way of that application (as by
     Azure's command line) has the same client id, and has to be let in by its own object id, group or role.
+    A user is let in only with one of the entry's `scopes`, and by way of one of its `clients` if it has any:
+    otherwise each application that a user trusts with anything could call in the user's name.
     """
+    if not identity.is_app and not _lets_users_in(spec, identity):
+        return False
     if spec.app_id is not None:
         return identity.is_app and spec.app_id == identity.app_id
     if spec.object_id is not None:
@@ -31,6 +35,12 @@ def entry_applies(spec: CallerSpec, identity: Identity) -> bool:
     if spec.group is not None:
         return spec.group in identity.groups
     return spec.role in identity.roles
+
+
+def _lets_users_in(spec: CallerSpec, identity: Identity) -> bool:
+    return not identity.scopes.isdisjoint(spec.scopes or ()) and (
+        spec.clients is None or identity.app_id in spec.clients
+    )
 
 
 def start_entry(

@@ -6,10 +6,10 @@ before the signature has been verified is told only that; afterwards the token i
 and its owner may know which claim is wrong.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from shared.callers.jws_header import read_header
 from shared.callers.signing_keys import KeysUnavailable, UnknownKey
@@ -27,6 +27,10 @@ LEEWAY: Final = 60.0
 
 _NAMES_OWN_KEY: Final = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
 """Header members that Entra never sends and that exist to talk a verifier into something."""
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""ASCII alone: Python's own reader of GUIDs also takes the digits of other scripts."""
+_LATEST: Final = 253_402_300_799
+"""The last second of the year 9999: what is beyond is not a time."""
 _NOT_ACCEPTED: Final = "the token is not accepted: it is none that this app's tenant has signed for this app"
 
 
@@ -40,6 +44,7 @@ class Identity:
         is_app: Whether the application speaks for itself; else for the user whose object id this is.
         groups: Object ids of groups, in lower case, where the token lists them.
         roles: The app roles that the identity has on this app.
+        scopes: What the user lets the application do in their name; empty for an application itself.
     """
 
     object_id: str
@@ -47,6 +52,7 @@ class Identity:
     is_app: bool
     groups: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
 
     def members(self) -> JsonObject:
         """Return who this is as JSON, for an event's stamp and a run's conf."""
@@ -167,15 +173,16 @@ class TokenVerifier:
             raise _refused("its audience is a list, which Entra's never is")
         if _guid(claims, "tid") != self._policy.tenant_id:
             raise _refused("its tenant is another one")
-        client = "azp" if claims.get("azp") else "appid"
-        if client not in claims:  # an ID token for this app has its audience and roles, but no client
-            raise _refused("it names no client: it is not an access token")
+        for name in ("exp", "nbf", "iat"):
+            _check_time(claims, name)
+        is_app, scopes = _actor(claims)
         return Identity(
             object_id=_guid(claims, "oid"),
-            app_id=_guid(claims, client),
-            is_app="scp" not in claims,
+            app_id=_client(claims),
+            is_app=is_app,
             groups=frozenset(group.lower() for group in _texts(claims.get("groups"))),
             roles=_texts(claims.get("roles")),
+            scopes=scopes,
         )
 
 
@@ -184,11 +191,49 @@ def _refused(reason: str) -> CallRefused:
     return unauthorized("token_not_accepted", _NOT_ACCEPTED, inside=f"({reason[:200]})")
 
 
+def _actor(claims: Mapping[str, Any]) -> tuple[bool, frozenset[str]]:
+    """Return whether an application speaks for itself, and else the scopes that a user gave it.
+
+    `scp` is in users' tokens alone; `idtyp` is an optional claim, which a tenant may switch on; and a client
+    that proved nothing of itself (`azpacr` and `appidacr` of `0`) cannot speak for itself
+    (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference). A token whose claims
+    contradict each other is refused.
+    """
+    kind, scopes = claims.get("idtyp"), claims.get("scp")
+    if "scp" in claims and not isinstance(scopes, str):
+        raise _refused("its scopes are not text")
+    if kind not in (None, "app", "user") or (kind == "app" and "scp" in claims):
+        raise _refused("it does not say whether it is a user's or an application's")
+    if kind == "user" or "scp" in claims:
+        return False, frozenset((scopes or "").split(" ")) - {""}
+    if "0" in (claims.get("azpacr"), claims.get("appidacr")):
+        raise _refused("its client proved nothing, and speaks for no user")
+    return True, frozenset()
+
+
+def _client(claims: Mapping[str, Any]) -> str:
+    """Return the client's id: `azp` in v2 tokens, `appid` in v1 tokens.
+
+    An ID token for this app has its audience and roles, but no client.
+    """
+    named = {_guid(claims, name) for name in ("azp", "appid") if claims.get(name) not in (None, "")}
+    if len(named) != 1:
+        raise _refused("it names no client, or two: it is not an access token")
+    return named.pop()
+
+
+def _check_time(claims: Mapping[str, Any], name: str) -> None:
+    """Refuse a time that is not a number: the library also reads text, and `true` as 1."""
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST:
+        raise _refused(f"its claim {name} is not a time")
+
+
 def _guid(claims: Mapping[str, Any], name: str) -> str:
-    try:
-        return str(UUID(claims[name]))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise _refused(f"its claim {name} is no GUID") from None
+    value = claims.get(name)
+    if not isinstance(value, str) or not _GUID.fullmatch(value):
+        raise _refused(f"its claim {name} is no GUID")
+    return value.lower()
 
 
 def _texts(value: object) -> frozenset[str]:

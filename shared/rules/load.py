@@ -130,6 +130,8 @@ def _named(name: str, entry: Json, settings: Mapping[str, str] | None, mistakes:
 def _resolve(value: Json, path: Path, settings: Mapping[str, str] | None, mistakes: Mistakes) -> Json:
     if isinstance(value, dict):
         return {key: _resolve(item, (*path, key), settings, mistakes) for key, item in value.items()}
+    if isinstance(value, list) and path[-1] == "clients":
+        return [_resolve(item, (*path, index), settings, mistakes) for index, item in enumerate(value)]
     if not isinstance(value, str) or settings is None:
         return value
     text, problems = resolved(value, settings)

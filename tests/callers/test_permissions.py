@@ -1,5 +1,7 @@
 """What an entry of `callers` is about, what it allows, and how often."""
 
+import pytest
+
 from shared.callers import Rates, entry_applies
 from shared.callers.permissions import MOST_BUCKETS, check_conf, start_entry
 from shared.callers.verifier import Identity as Caller
@@ -17,6 +19,25 @@ class TestPermissions:
         entry = CallerSpec.model_validate({"name": "one", "app_id": GUID, "dags": ["a"]})
         assert entry_applies(entry, Caller(OTHER, GUID, is_app=True))
         assert not entry_applies(entry, Caller(OTHER, GUID, is_app=False))
+
+    @pytest.mark.parametrize("who", [{}, {"group": OTHER}, {"role": "Runs.Start"}])
+    def test_users_need_a_scope_that_the_entry_names(self, who: dict[str, str]) -> None:
+        """Without `scopes` an entry is about applications alone; a scope is compared whole."""
+
+        def applies(is_app: bool = False, *scopes: str, **more: object) -> bool:  # noqa: FBT001, FBT002 - a case
+            entry = spec(**({"object_id": None} | who | more if who else more))
+            groups, roles = frozenset({OTHER}), frozenset({"Runs.Start"})
+            identity = Caller(GUID, OTHER, is_app, groups, roles, frozenset(scopes))
+            return entry_applies(entry, identity)
+
+        assert applies(is_app=True)
+        assert applies(is_app=True, scopes=["Runs.Start"], clients=[GUID])
+        assert not applies(False, "Runs.Start")
+        assert applies(False, "Other", "Runs.Start", scopes=["Runs.All", "Runs.Start"])
+        for scopes in ((), ("runs.start",), ("Runs.Start.All",), ("Runs",), ("",)):
+            assert not applies(False, *scopes, scopes=["Runs.Start"])
+        assert applies(False, "Runs.Start", scopes=["Runs.Start"], clients=[GUID, OTHER])
+        assert not applies(False, "Runs.Start", scopes=["Runs.Start"], clients=[GUID])
 
     def test_the_first_entry_that_allows_counts(self) -> None:
         """Entries add up: what one does not allow another may."""

@@ -30,7 +30,10 @@ class TestVerifier:
 
     def test_a_users_token_is_a_users(self, authority: Authority, verifier: TokenVerifier) -> None:
         """A token with a delegated scope speaks for the user, whichever application asked for it."""
-        assert not verifier.verify(authority.issue(AUDIENCE, scp="user_impersonation")).is_app
+        who = verifier.verify(authority.issue(AUDIENCE, scp="Runs.Start  Other", roles=["Runs.Start"]))
+        assert (who.is_app, who.scopes) == (False, frozenset({"Runs.Start", "Other"}))
+        assert not verifier.verify(authority.issue(AUDIENCE, idtyp="user")).is_app
+        assert verifier.verify(authority.issue(AUDIENCE, scp=" ")).scopes == frozenset()
 
     def test_a_token_has_a_longest_length(self, authority: Authority, verifier: TokenVerifier) -> None:
         """Beyond it nothing is decoded."""

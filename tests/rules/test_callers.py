@@ -26,6 +26,15 @@ def test_an_entry_gets_its_connection_and_its_settings() -> None:
     assert (entry.connection, entry.app_id, entry.rate, entry.track) == ("one", GUID, "60/m", "none")
 
 
+def test_users_are_let_in_by_scopes_and_clients() -> None:
+    """Names of settings are resolved among the clients too, and GUIDs compared in lower case."""
+    text = (
+        f"  - {{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: ['%PORTAL%', {GUID.upper()}]}}"
+    )
+    (entry,) = load(text, PORTAL=GUID.upper()).callers
+    assert (entry.scopes, entry.clients) == (["R"], [GUID, GUID])
+
+
 def test_an_entry_about_events_needs_no_connection() -> None:
     """Rules choose it."""
     (entry,) = load(f"  - {{name: p, object_id: {GUID}, events: ['*']}}", more=TWO).callers
@@ -50,6 +59,19 @@ def test_an_entry_about_events_needs_no_connection() -> None:
         (f"{{name: p, app_id: {GUID}, dag: [a]}}", "did you mean `dags`"),
         (f"{{name: p, app_id: {GUID}, dags: [a], connection: on}}", "there is no connection `on`"),
         ("{name: p, app_id: '%PIPELINE%', dags: [a]}", "`PIPELINE` is missing"),
+        (f"{{name: p, app_id: {GUID}, dags: [a], scopes: [Runs.Start]}}", "means an application itself"),
+        (f"{{name: p, object_id: {GUID}, dags: [a], clients: [{GUID}]}}", "without `scopes` none is let in"),
+        (f"{{name: p, object_id: {GUID}, dags: [a], scopes: []}}", "must not be empty"),
+        (f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['']}}", "must not be empty"),
+        (f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['*']}}", "not allowed here"),
+        (f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['Runs.Start Runs.All']}}", "not allowed here"),
+        (
+            f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['api://u/Runs.Start']}}",
+            "names it: Runs.Start",
+        ),
+        (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: []}}", "must not be empty"),
+        (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: ['*']}}", "must be a GUID"),
+        (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: ['%NO%']}}", "`NO` is missing"),
         ("7", "must be an object"),
     ],
 )

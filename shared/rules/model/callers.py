@@ -9,12 +9,15 @@ from shared.rules.model.base import StrictModel, Text
 from shared.values.app_settings import setting_names
 
 RATE: Final = r"^[1-9][0-9]{0,5}/(s|m|h)$"
+SCOPE: Final = r"^[\x21\x23-\x29\x2b-\x5b\x5d-\x7e]+$"
+"""One scope of RFC 6749 section 3.3, in which a blank would part two; `*` has no meaning here."""
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _WHO: Final = ("app_id", "object_id", "group", "role")
 _MOST_STARS: Final = 4
 
+type Scope = Annotated[Text, Field(pattern=SCOPE)]
 type Patterns = Annotated[list[Text], Field(min_length=1)]
 
 
@@ -41,6 +44,17 @@ class CallerSpec(StrictModel):
         default=None,
         description="An app role of this app's registration, as assigned to the caller.",
         examples=["Runs.Start"],
+    )
+    scopes: Annotated[list[Scope], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Lets users in besides applications: a user's token has to have one of these scopes of "
+        "this app's registration. Without it no user's token is let in.",
+        examples=[["Runs.Start"]],
+    )
+    clients: Patterns | None = Field(
+        default=None,
+        description="The client ids of the applications by way of which users may call; without it any.",
+        examples=[["%PORTAL_CLIENT_ID%"]],
     )
     connection: Text | None = Field(
         default=None,
@@ -91,11 +105,20 @@ class CallerSpec(StrictModel):
     @field_validator("app_id", "object_id", "group")
     @classmethod
     def _guid(cls, value: str | None) -> str | None:
-        if value is None or setting_names(value):
-            return value
-        if not _GUID.fullmatch(value):
-            raise ValueError("must be a GUID, as in 00000000-0000-0000-0000-000000000000")
-        return value.lower()
+        return None if value is None else _guid_text(value)
+
+    @field_validator("clients")
+    @classmethod
+    def _guids(cls, values: list[str] | None) -> list[str] | None:
+        return None if values is None else [_guid_text(value) for value in values]
+
+    @field_validator("scopes")
+    @classmethod
+    def _as_tokens_name_them(cls, scopes: list[str] | None) -> list[str] | None:
+        for scope in scopes or ():
+            if "://" in scope:
+                raise ValueError(f"`{scope}` has to be as the token names it: {scope.rpartition('/')[2]}")
+        return scopes
 
     @field_validator("dags", "conf", "events", "sources", "outcomes")
     @classmethod
@@ -109,6 +132,10 @@ class CallerSpec(StrictModel):
     def _possible(self) -> "CallerSpec":
         if sum(getattr(self, who) is not None for who in _WHO) != 1:
             raise ValueError("write exactly one of `app_id`, `object_id`, `group` and `role`")
+        if self.scopes is not None and self.app_id is not None:
+            raise ValueError("`scopes` lets users in, and `app_id` means an application itself")
+        if self.clients is not None and self.scopes is None:
+            raise ValueError("`clients` is about users, and without `scopes` none is let in")
         if self.dags is None and self.events is None and self.outcomes is None and not self.status:
             raise ValueError("write what it may do: `dags`, `events`, `outcomes` or `status`")
         if self.dags is None and (self.conf is not None or self.track != "none"):
@@ -116,3 +143,12 @@ class CallerSpec(StrictModel):
         if self.events is None and self.sources is not None:
             raise ValueError("`sources` is about sent events, and there are no `events`")
         return self
+
+
+def _guid_text(value: str) -> str:
+    """Return a GUID in lower case, and the name of a setting as it is."""
+    if setting_names(value):
+        return value
+    if not _GUID.fullmatch(value):
+        raise ValueError("must be a GUID, as in 00000000-0000-0000-0000-000000000000")
+    return value.lower()
