@@ -4,6 +4,7 @@ jws_header    a token's header, before it is verified
 signing_keys  the tenant's public keys
 verifier      a token to an identity
 permissions   what an identity may do, and how often
+stamps        an identity on an event, and back
 """
 
 from shared.callers.permissions import (
@@ -16,6 +17,7 @@ from shared.callers.permissions import (
     status_entry,
 )
 from shared.callers.signing_keys import SigningKeys
+from shared.callers.stamps import identity_of, stamp_of
 from shared.callers.verifier import Identity, TokenPolicy, TokenVerifier, tenant_issuers
 
 __all__ = [
@@ -27,7 +29,9 @@ __all__ = [
     "check_conf",
     "entry_applies",
     "event_entry",
+    "identity_of",
     "outcome_entry",
+    "stamp_of",
     "start_entry",
     "status_entry",
     "tenant_issuers",

@@ -2,7 +2,8 @@
 
 The call becomes an event that holds all that was asked for, and what it would start is computed from that
 event and rules.yaml alone. So a call that has to wait is parked like any other event, and comes back under
-the name `call` in place of a rule's. A right that is taken away in the meantime is gone for it too.
+the name `call` in place of a rule's. Whether its caller may still ask for it is not decided here, but when it
+is delivered (`shared/delivery/rights.py`).
 """
 
 import uuid
@@ -14,11 +15,10 @@ from shared.event.caller_stamp import caller_of, stamped
 from shared.event.model import Event
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
-from shared.rules.wildcards import matches_any
 from shared.runs.ids import run_id_for_event
 from shared.runs.provenance import provenance
 from shared.runs.request import CallbackTerms, RunRequest
-from shared.values.json_text import Json, JsonObject
+from shared.values.json_text import JsonObject
 from shared.values.storable import clean_text
 
 RUN_REQUESTED: Final = "Updraft.RunRequested"
@@ -30,7 +30,7 @@ _NOTE_KEPT: Final = 1_000
 
 
 class DirectRunWithdrawn(Exception):  # noqa: N818 - it names a state
-    """What allowed the call is no longer in rules.yaml."""
+    """The entry that allowed the call is no longer in rules.yaml, or the event is not a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class DirectRun:
     """What a caller asks for.
 
     Attributes:
-        entry: The name of the entry of `callers` that allows it.
-        caller: Who asks, for the run's conf; with `object_id`.
+        caller: Who asks, as `stamp_of` gives it: with `object_id`, and the `entry` of `callers` that allows
+            the call.
         dag_id: The DAG.
         connection: The name of the connection.
         key: The caller's own name for this call: the same key means the same run; empty for a new one.
@@ -49,7 +49,6 @@ class DirectRun:
         run_after: RFC 3339, in UTC.
     """
 
-    entry: str
     caller: JsonObject
     dag_id: str
     connection: str
@@ -62,7 +61,6 @@ class DirectRun:
     def to_event(self) -> Event:
         """Return the event that the call becomes; its identity is the caller, the DAG and the key."""
         data: JsonObject = {
-            "entry": self.entry,
             "connection": self.connection,
             "dag": self.dag_id,
             "conf": self.conf,
@@ -80,43 +78,59 @@ class DirectRun:
             datacontenttype="application/json",
             via="call",
         )
-        return stamped(event, {"entry": self.entry, **self.caller})
+        return stamped(event, self.caller)
+
+    @staticmethod
+    def of(event: Event) -> "DirectRun | None":
+        """Return the call that an event was made of; None where it was not made of one."""
+        caller, data = caller_of(event), event.data
+        if event.type != RUN_REQUESTED or not isinstance(caller, dict) or not isinstance(data, dict):
+            return None
+        conf = data.get("conf")
+        return DirectRun(
+            caller=caller,
+            dag_id=_text(data, "dag"),
+            connection=_text(data, "connection"),
+            key=event.id,
+            conf=conf if isinstance(conf, dict) else {},
+            note=_text(data, "note") or None,
+            logical_date=_text(data, "logical_date") or None,
+            run_after=_text(data, "run_after") or None,
+        )
 
 
 def request_of(event: Event, rules: Rules) -> RunRequest:
-    """Return what a call's event asks of Airflow, as rules.yaml allows it now.
+    """Return what a call's event asks of Airflow.
 
     Raises:
-        DirectRunWithdrawn: rules.yaml no longer allows it, or the event is no call.
+        DirectRunWithdrawn: The entry that allowed it is no longer there, or the event is not a call.
     """
-    data = event.data if isinstance(event.data, dict) else {}
-    name, dag_id, connection = _text(data, "entry"), _text(data, "dag"), _text(data, "connection")
+    call = DirectRun.of(event)
+    if call is None:
+        raise DirectRunWithdrawn("the event is not a call")
+    name = call.caller.get("entry")
     entry = next((each for each in rules.callers if each.name == name), None)
     if entry is None:
         raise DirectRunWithdrawn(f"there is no entry `{name}` under `callers`, which allowed this call")
-    if connection != entry.connection or not matches_any(entry.dags, dag_id):
-        raise DirectRunWithdrawn(f"the entry `{name}` of `callers` no longer allows the DAG {dag_id}")
-    conf = data.get("conf")
     return RunRequest(
         rule=CALL,
-        connection=connection,
-        dag_id=dag_id,
+        connection=call.connection,
+        dag_id=call.dag_id,
         dag_run_id=run_id_for_event(CALL, event.source, event.id),
-        conf={**(conf if isinstance(conf, dict) else {}), "_updraft": provenance(CALL, event, None)},
-        note=_note(event, name, data.get("note")),
-        logical_date=_text(data, "logical_date") or None,
-        run_after=_text(data, "run_after") or None,
+        conf={**call.conf, "_updraft": provenance(CALL, event, None)},
+        note=_note(call, entry.name),
+        logical_date=call.logical_date,
+        run_after=call.run_after,
         callback=CallbackTerms(DEFAULT_LIFETIME) if entry.track == "callback" else None,
     )
 
 
-def _note(event: Event, entry: str, words: Json) -> str:
+def _note(call: DirectRun, entry: str) -> str:
     """Say why the run exists, for whoever finds it in Airflow's UI."""
-    caller = caller_of(event)
-    who = caller.get("object_id") if isinstance(caller, dict) else None
-    note = f"Asked for by the caller `{entry}` of Updraft, object id {who}, with the key {event.id[:200]}."
-    if isinstance(words, str) and words:
-        note = f"{note} In its words: {words}"
+    who = call.caller.get("object_id")
+    note = f"Asked for by the caller `{entry}` of Updraft, object id {who}, with the key {call.key[:200]}."
+    if call.note:
+        note = f"{note} In its words: {call.note}"
     return clean_text(note)[:_NOTE_KEPT]
 
 

@@ -2,6 +2,7 @@
 
 intake         a delivered body to its outcomes: read, decide, relay
 queue_intake   messages of the queues: the last delivery, and poison messages
+rights         whether a caller may still ask for what comes back
 relay          delivers one event to the Airflow of one rule; parks or rejects what did not start
 preconditions  what must hold before a run: `latest_by`, `when_paused`
 attempts       the requests of one delivery, until the answer is definite

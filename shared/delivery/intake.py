@@ -10,6 +10,7 @@ from shared.deciding.decide import Decision, decide, decide_burst, decide_for
 from shared.delivery.closing import Closing
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.relay import Relay
+from shared.delivery.rights import withdrawn_right
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
 from shared.event import Event, Unreadable, read_events
 from shared.event.arrival import dated
@@ -30,6 +31,7 @@ from shared.stores.windows import WindowClose, is_closing
 _UNREADABLE: Final = "Unreadable"
 _EMPTY: Final = "the window has no events: another instance's was quicker, or it is no longer kept"
 _RESERVED: Final = "Reserved"
+_WITHDRAWN: Final = "RightWithdrawn"
 _GIVEN_UP: Final = "MaxDeliveryAttemptsExceeded"
 _ERROR_SHOWN: Final = 500
 
@@ -120,7 +122,8 @@ class Intake:
         """Try a parked delivery again, under the rule that it was parked for, as that rule reads now.
 
         A rule that has no run for the event now may be older or newer than the one that parked it: the
-        delivery waits for an instance with other rules, for a grace period.
+        delivery waits for an instance with other rules, for a grace period. What a caller asked for does not
+        wait where its right is gone: it ends as a dead letter.
 
         Args:
             body: The message's body.
@@ -151,25 +154,38 @@ class Intake:
         if not parked.rule:
             return self._for_all_rules(parked), parked
         parked = replace(parked, event=dated(parked.event, parked.first_seen))
-        started = perf_counter()
-        first_close = closing is not None and not (parked.attempt or parked.waits)
         if closing is not None:
-            decision = self._close(parked, closing, rules)
-        else:
-            decision = decide_for(parked.event, rules, parked.rule)
-        if decision is None:
-            outcome = self._closing.end(Outcome(OutcomeKind.DUPLICATE, rule=parked.rule, reason=_EMPTY))
-        else:
-            outcome = self._relay.deliver(
-                parked.event,
-                decision,
-                attempt=parked.attempt + 1,
-                waits=parked.waits,
-                first_seen=None if first_close else parked.first_seen,
-                decide_seconds=perf_counter() - started,
-                parked=parked,
-            )
-        return outcome, parked
+            return self._close(parked, closing, rules), parked
+        withdrawn = withdrawn_right(parked.event, parked.rule, rules)
+        if withdrawn is not None:
+            return self._withdraw(parked, parked.event, withdrawn), parked
+        started = perf_counter()
+        decision = decide_for(parked.event, rules, parked.rule)
+        return self._deliver(parked, decision, perf_counter() - started, parked.first_seen), parked
+
+    def _deliver(
+        self, parked: Parked, decision: Decision, decide_seconds: float, first_seen: datetime | None
+    ) -> Outcome:
+        return self._relay.deliver(
+            parked.event,
+            decision,
+            attempt=parked.attempt + 1,
+            waits=parked.waits,
+            first_seen=first_seen,
+            decide_seconds=decide_seconds,
+            parked=parked,
+        )
+
+    def _withdraw(self, parked: Parked, event: Event, reason: str) -> Outcome:
+        """Keep an event as a dead letter whose caller may no longer ask for it; nothing waits for a right."""
+        return self._keep(
+            event,
+            _WITHDRAWN,
+            reason,
+            rule=parked.rule,
+            attempts=parked.attempt + 1,
+            first_seen=parked.first_seen,
+        )
 
     def _for_all_rules(self, parked: Parked) -> Outcome:
         """Handle what was sent again and is parked for no rule, as something new for all of them.
@@ -225,17 +241,33 @@ class Intake:
                 raise
             LOGGER.warning("%s; it does no harm but its cost", error)
 
-    def _close(self, parked: Parked, closing: WindowClose, rules: Rules) -> Decision | None:
-        """Close a window and decide about what is in it; None where nothing is."""
+    def _close(self, parked: Parked, closing: WindowClose, rules: Rules) -> Outcome:
+        """Close a window, and start the run of what is in it.
+
+        Events of callers whose right is gone are left out. Their letters follow when the window is done with,
+        so that a close which comes back from the queue does not write and count them again.
+        """
+        started = perf_counter()
         windows, rule = self._relay.windows, parked.rule
-        events = windows.close(rule, closing.window)
-        if not events:
-            return None
-        burst = Burst(closing.window, closing.key, events, windows.conf_url(rule, closing.window))
-        decision = decide_burst(burst, rules, rule)
-        if decision.request is not None and decision.request.whole_conf is not None:
-            windows.keep_conf(rule, closing.window, decision.request.whole_conf)
-        return decision
+        collected = windows.close(rule, closing.window)
+        reasons = [withdrawn_right(event, rule, rules) for event in collected]
+        withdrawn = [(event, reason) for event, reason in zip(collected, reasons, strict=True) if reason]
+        events = tuple(event for event, reason in zip(collected, reasons, strict=True) if not reason)
+        outcome = None
+        if events:
+            burst = Burst(closing.window, closing.key, events, windows.conf_url(rule, closing.window))
+            decision = decide_burst(burst, rules, rule)
+            if decision.request is not None and decision.request.whole_conf is not None:
+                windows.keep_conf(rule, closing.window, decision.request.whole_conf)
+            first_close = not (parked.attempt or parked.waits)
+            first_seen = None if first_close else parked.first_seen
+            outcome = self._deliver(parked, decision, perf_counter() - started, first_seen)
+            if outcome.kind is OutcomeKind.PARKED:
+                return outcome
+        letters = [self._withdraw(parked, event, reason) for event, reason in withdrawn]
+        if outcome is None and not letters:
+            return self._closing.end(Outcome(OutcomeKind.DUPLICATE, rule=rule, reason=_EMPTY))
+        return outcome or letters[-1]
 
     def _receive(
         self,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from shared.callers import Rates, event_entry
+from shared.callers import Rates, event_entry, stamp_of
 from shared.event import Event, Unreadable, read_events
 from shared.event.caller_stamp import stamped
 from shared.event.cloud_events import is_binary_mode
@@ -76,10 +76,7 @@ class EventsEndpoint:
         for name, count in Counter(entry.name for entry in entries).items():
             self._rates.spend(names[name], identity, count)
         results = self._intake.receive_events(
-            [
-                stamped(event, {"entry": entry.name, **identity.members()})
-                for event, entry in zip(events, entries, strict=True)
-            ]
+            [stamped(event, stamp_of(entry, identity)) for event, entry in zip(events, entries, strict=True)]
         )
         taken: list[Json] = [
             {

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.callers import Identity, Rates, check_conf, start_entry
+from shared.callers import Identity, Rates, check_conf, stamp_of, start_entry
 from shared.deciding.direct_runs import DirectRun
 from shared.errors import UnusableValue
 from shared.http_api.run_reply import WITHOUT_RUN, run_reply
@@ -105,8 +105,7 @@ def _call(
             400, "bad_body", f"the note has {len(note)} characters; send at most {_NOTE_LONGEST}"
         )
     return DirectRun(
-        entry=entry.name,
-        caller=identity.members(),
+        caller=stamp_of(entry, identity),
         dag_id=dag_id,
         connection=entry.connection or "",
         key=_key(request),

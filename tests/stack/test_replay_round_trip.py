@@ -42,13 +42,8 @@ BURST = (
     "  coalesce: {window: 5m, by: '{{ data.shop }}'}\n"
 )
 EVERYTHING = "- {name: everything, when: {types: ['*']}, start: {dag: nothing}}\n"
-CALLERS = (
-    "callers:\n"
-    "- name: pipeline\n"
-    "  app_id: 00000000-0000-4000-8000-000000000000\n"
-    f"  dags: [{DAG}]\n"
-    "  conf: ['*']\n"
-)
+APP_ID = "00000000-0000-4000-8000-000000000000"
+CALLERS = f"callers:\n- name: pipeline\n  app_id: {APP_ID}\n  dags: [{DAG}]\n  conf: ['*']\n"
 RULES = f"{CONNECTION}rules:\n{BURST}{EVERYTHING}{CALLERS}"
 REFUSAL: JsonObject = {"detail": "not to my taste"}
 
@@ -151,8 +146,8 @@ def instance_with(
 
 def call(**conf: Any) -> Event:  # noqa: ANN401 - any JSON
     """Return what a verified caller's request for a run becomes."""
-    caller: JsonObject = {"kind": "application", "object_id": "o-1", "app_id": "a-1"}
-    return DirectRun("pipeline", caller, DAG, "analytics", key="k-1", conf=conf, note="a release").to_event()
+    caller: JsonObject = {"entry": "pipeline", "kind": "application", "object_id": "o-1", "app_id": APP_ID}
+    return DirectRun(caller, DAG, "analytics", key="k-1", conf=conf, note="a release").to_event()
 
 
 def opened(number: int) -> Event:
@@ -304,7 +299,7 @@ def test_a_call_that_is_no_longer_allowed_is_refused_again(
     instance.intake.receive_call(call())
     instance.replay()
     rules = f"{CONNECTION}rules:\n{BURST}"
-    without = instance_with(storage, prefix, instance.stub, rules, policy=NO_GRACE)
+    without = instance_with(storage, prefix, instance.stub, rules)
     (outcome,) = without.deliver_parked()
-    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "RuleChanged")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "RightWithdrawn")
     assert len(instance.letters.names()) == 1

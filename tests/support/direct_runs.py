@@ -13,14 +13,18 @@ rules:
     track: callback
     callback: {lifetime: 2h, token: none}
 callers:
-  - {name: pipeline, object_id: 00000000-0000-4000-8000-00000000000a, dags: [smoke_*], track: callback}
+  - name: pipeline
+    object_id: 00000000-0000-4000-8000-00000000000a
+    dags: [smoke_*]
+    conf: [site]
+    track: callback
   - {name: agent, object_id: 00000000-0000-4000-8000-00000000000b, dags: [smoke_tests]}
 """
 
 
+OBJECT_ID = "00000000-0000-4000-8000-00000000000a"
 CALLED = DirectRun(
-    entry="pipeline",
-    caller={"kind": "user", "object_id": "o", "app_id": "a"},
+    caller={"entry": "pipeline", "kind": "application", "object_id": OBJECT_ID, "app_id": "a"},
     dag_id="smoke_tests",
     connection="main",
     key="k-1",
