@@ -30,6 +30,7 @@ def test_two_settings_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configuration.policy.audiences == {CLIENT, URI}
     assert configuration.policy.issuers == {V1, V2}
     assert configuration.policy.app_roles == {ROLE}
+    assert (configuration.policy.user_scopes, configuration.policy.user_clients) == (frozenset(), frozenset())
     assert configuration.policy.leeway == 60
     assert configuration.authority == "https://login.microsoftonline.com"
     assert (configuration.keys_refresh, configuration.keys_longest_age) == (3600, 86400)
@@ -45,6 +46,8 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
             "tenant_id": TENANT.upper(),
             "audiences": URI,
             "app_roles": "A, B",
+            "user_scopes": "Runs.Start, Runs.All",
+            "user_clients": CLIENT.upper(),
             "authority": "http://127.0.0.1:1234",
             "issuers": "https://issuer.example/",
             "leeway": "5",
@@ -60,6 +63,8 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configuration.policy.tenant_id == TENANT
     assert configuration.policy.issuers == {"https://issuer.example/"}
     assert configuration.policy.app_roles == {"A", "B"}
+    assert configuration.policy.user_scopes == {"Runs.Start", "Runs.All"}
+    assert configuration.policy.user_clients == {CLIENT}
     assert configuration.names == {OBJECT: "updraft"}
     assert (configuration.create_users, configuration.role, configuration.role_dags) == (
         True,
@@ -77,6 +82,10 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"tenant_id": "common"}, "tenant_id must be a GUID"),
         ({"audiences": " , "}, "audiences is missing"),
         ({"authority": "http://login.example"}, "authority must begin with https"),
+        ({"user_scopes": "api://airflow/Runs.Start"}, "names scopes as a token does"),
+        ({"user_scopes": "Runs.Start Runs.All"}, "names scopes as a token does"),
+        ({"user_clients": CLIENT}, "without user_scopes no user is let in"),
+        ({"user_scopes": "Runs.Start", "user_clients": "portal"}, "user_clients must be a GUID"),
         ({"leeway": "-1"}, "leeway"),
         ({"leeway": "nan"}, "leeway"),
         ({"keys_refresh": "0"}, "keys_refresh"),

@@ -12,7 +12,8 @@ def read_header(token: str, *, longest: int) -> dict[str, Any] | None:
     """Return the header of a token in compact form (RFC 7515 section 7.1); None where it is no token.
 
     PyJWT's own function decodes claims and signature besides, character by character, which doubles the cost.
-    It also takes what is not Base64url in the signature, and the last of two members of one name.
+    It also takes what is not Base64url in the signature, a header that is not UTF-8, and the last of two
+    members of one name.
 
     Args:
         token: Anything that was sent as one.
@@ -25,7 +26,7 @@ def read_header(token: str, *, longest: int) -> dict[str, Any] | None:
     try:
         if urlsafe_b64encode(_decoded(signature)).rstrip(b"=").decode() != signature:
             return None  # one signature has one spelling
-        header = json.loads(_decoded(segment), object_pairs_hook=_each_once)
+        header = json.loads(_decoded(segment).decode(), object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
         return None
     return header if isinstance(header, dict) else None

@@ -17,6 +17,7 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, Identity, IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
 from shared.values.json_text import Json
+from tests.security.attack_tokens import PORTAL, SCOPE
 from tests.support.functions_host import running_host
 from tests.support.paths import ROOT
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 AUDIENCE = "api://updraft"
 CLIENT_ID = "6f1f0d0a-0000-4000-8000-00000000a0d1"
 GROUP = "9d0c1d4e-0000-4000-8000-0000000006e0"
+ROLE = "Runs.Start.Role"
+"""The app role of the entries that the table of attack tokens is tried at."""
 KEY = "a made-up signing key".replace(" ", "-") + "-" + "k" * 43
 GITHUB_KEY = "a-made-up-github-secret"
 
@@ -67,6 +70,18 @@ callers:
   - name: airflow
     role: Outcomes.Write
     outcomes: ["*"]
+    rate: 1000/s
+  - name: applications
+    role: {ROLE}
+    dags: [smoke_two]
+    events: [Table.Apps]
+    rate: 1000/s
+  - name: users
+    role: {ROLE}
+    scopes: [{SCOPE}]
+    clients: [{PORTAL}]
+    dags: [greet]
+    events: [Table.Users]
     rate: 1000/s
 """
 

@@ -68,12 +68,19 @@ def read_configuration() -> Configuration:
         raise AirflowConfigException(
             f"[{SECTION}] keys_refresh ({refresh:g}) must be in (0, keys_longest_age ({longest:g})]"
         )
+    scopes, clients = _user_scopes(), frozenset(_guid(one, "user_clients") for one in _list("user_clients"))
+    if clients and not scopes:
+        raise AirflowConfigException(
+            f"[{SECTION}] user_clients is about users, and without user_scopes no user is let in"
+        )
     return Configuration(
         policy=TokenPolicy(
             tenant_id=tenant_id,
             issuers=frozenset(_list("issuers")) or tenant_issuers(authority, tenant_id),
             audiences=frozenset(audiences),
             app_roles=frozenset(_list("app_roles")) or frozenset({DEFAULT_APP_ROLE}),
+            user_scopes=scopes,
+            user_clients=clients,
             leeway=_seconds("leeway", 60),
         ),
         authority=authority,
@@ -103,6 +110,17 @@ def _guid(value: str, what: str) -> str:
         return str(UUID(value))
     except ValueError:
         raise AirflowConfigException(f"[{SECTION}] {what} must be a GUID, not {value!r}") from None
+
+
+def _user_scopes() -> frozenset[str]:
+    scopes = _list("user_scopes")
+    for scope in scopes:
+        if "://" in scope or " " in scope:
+            raise AirflowConfigException(
+                f"[{SECTION}] user_scopes names scopes as a token does, with commas between them, as in"
+                f" Runs.Start: {scope!r} is not such a name"
+            )
+    return frozenset(scopes)
 
 
 def _list(option: str) -> list[str]:

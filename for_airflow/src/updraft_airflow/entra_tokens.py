@@ -1,18 +1,22 @@
 """Decides whether an Entra access token is good for this Airflow; pure, but for the key source it is given.
 
-What is checked, in this order: size; header (RS256, a key id, none of the members that name a key of the
-sender's choice); signature by the tenant's own keys; `exp`, `nbf`, `iat`; `aud`; `iss`, both formats of the
-one tenant; `tid`; that it is an access token; an app role; `oid`. Source: "Access tokens in the Microsoft
-identity platform" and "Secure applications and APIs by validating claims".
+What is checked, in this order: form and size; header (RS256, a key id, none of the members that name a key of
+the sender's choice); signature by the tenant's own keys; `exp`, `nbf`, `iat`; `aud`; `iss`, both formats of
+the one tenant; `tid`; that it is an access token; that an application speaks for itself, or a user is let in;
+an app role; `oid`. Source: "Access tokens in the Microsoft identity platform" and "Secure applications and
+APIs by validating claims".
+
+The function app verifies its callers' tokens by the same rules (`shared/callers/verifier.py`), and both are
+tested with one table of attacks (`tests/security/attack_tokens.py`).
 """
 
 import json
+import re
 import time
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import jwt
 
@@ -23,6 +27,11 @@ LONGEST_TOKEN = 16384
 
 _NAMES_OWN_KEY = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
 """Header members that Entra never sends and that exist to talk a verifier into something."""
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LATEST = 253_402_300_799
+"""The last second of the year 9999: what is beyond is not a time."""
 
 
 class Refused(Exception):  # noqa: N818 - it names an answer
@@ -42,6 +51,8 @@ class TokenPolicy:
         issuers: The tenant's issuers, exactly as tokens spell them.
         audiences: This Airflow's names: the app registration's client id (v2) and its URI (v1).
         app_roles: The token must carry at least one of these.
+        user_scopes: A user's token must carry at least one of these; empty: no user is let in.
+        user_clients: The client ids by way of which users may come, in lower case; empty: any.
         leeway: Seconds that two clocks may be apart.
     """
 
@@ -49,6 +60,8 @@ class TokenPolicy:
     issuers: frozenset[str]
     audiences: frozenset[str]
     app_roles: frozenset[str]
+    user_scopes: frozenset[str] = frozenset()
+    user_clients: frozenset[str] = frozenset()
     leeway: float = 60.0
 
     def __post_init__(self) -> None:
@@ -137,14 +150,14 @@ class TokenVerifier:
         except jwt.InvalidTokenError as exc:
             raise Refused(f"{type(exc).__name__}: {exc}"[:300]) from None
         except UnknownKey as exc:
-            raise Refused(str(exc)) from None
+            raise Refused(str(exc)[:300]) from None
         except Exception as exc:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
             raise Refused(f"the token cannot be read ({type(exc).__name__})") from None
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
         if len(token) > LONGEST_TOKEN:
             raise Refused(f"the token has {len(token)} characters, more than {LONGEST_TOKEN}")
-        header = jwt.get_unverified_header(token)
+        header = _header(token)
         if header.get("alg") != "RS256":
             raise Refused(f"algorithm {str(header.get('alg'))[:40]!r} is not RS256")
         if forbidden := sorted(_NAMES_OWN_KEY & header.keys()):
@@ -168,10 +181,10 @@ class TokenVerifier:
             raise Refused("the audience is a list, which Entra's never is")
         if _guid(claims, "tid") != self._policy.tenant_id:
             raise Refused(f"tenant {str(claims['tid'])[:40]!r} is not ours")
-        app_id = _text(claims, "azp") or _text(claims, "appid")
-        if app_id is None:
-            # An ID token for the same app registration has our audience and roles, but no client
-            raise Refused("neither azp nor appid: this is not an access token")
+        for name in ("exp", "nbf", "iat"):
+            _check_time(claims, name)
+        app_id = _client(claims)
+        self._check_actor(claims, app_id)
         app_roles = _texts(claims.get("roles"))
         if not app_roles & self._policy.app_roles:
             raise Refused(
@@ -180,17 +193,78 @@ class TokenVerifier:
             )
         return EntraIdentity(_guid(claims, "oid"), app_id, app_roles, float(claims["exp"]))
 
+    def _check_actor(self, claims: Mapping[str, Any], app_id: str) -> None:
+        """Refuse a user's token, unless users are let in with a scope that it has, by way of its client.
 
-def _text(claims: Mapping[str, Any], name: str) -> str | None:
-    value = claims.get(name)
-    return value if isinstance(value, str) and value else None
+        `scp` is in users' tokens alone; `idtyp` is an optional claim, which a tenant may switch on; a client
+        that proved nothing of itself (`azpacr` and `appidacr` of `0`) cannot speak for itself. Source:
+        "Access token claims reference".
+        """
+        kind, scopes = claims.get("idtyp"), claims.get("scp")
+        if "scp" in claims and not isinstance(scopes, str):
+            raise Refused("scp is not text")
+        if kind not in (None, "app", "user") or (kind == "app" and "scp" in claims):
+            raise Refused("the token does not say whether it is a user's or an application's")
+        if kind != "user" and "scp" not in claims:
+            if "0" in (claims.get("azpacr"), claims.get("appidacr")):
+                raise Refused("the client proved nothing, and speaks for no user")
+            return
+        if not self._policy.user_scopes:
+            raise Refused("it is a user's token, and user_scopes lets no user in")
+        if self._policy.user_scopes.isdisjoint((scopes or "").split(" ")):
+            wanted = ", ".join(sorted(self._policy.user_scopes))
+            raise Refused(f"a user's token needs one of the scopes {wanted}")
+        if self._policy.user_clients and app_id not in self._policy.user_clients:
+            raise Refused(f"users may not come by way of the client {app_id}: user_clients does not name it")
+
+
+def _header(token: str) -> dict[str, Any]:
+    """Return the header of a token in compact form (RFC 7515 section 7.1), with each member once."""
+    if not _COMPACT.fullmatch(token):
+        raise Refused("its form is not a token's")
+    first, _, signature = token.split(".")
+    if urlsafe_b64encode(_decoded(signature)).rstrip(b"=").decode() != signature:
+        raise Refused("the signature has more than one spelling, and this is not the right one")
+    header = json.loads(_decoded(first).decode(), object_pairs_hook=_each_once)
+    if not isinstance(header, dict):
+        raise Refused("the header is not a JSON object")
+    return header
+
+
+def _decoded(segment: str) -> bytes:
+    return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Refused("a member of the header stands twice")
+    return members
+
+
+def _client(claims: Mapping[str, Any]) -> str:
+    """Return the client's id: `azp` in v2 tokens, `appid` in v1 tokens.
+
+    An ID token for the same app registration has our audience and roles, but no client.
+    """
+    named = {_guid(claims, name) for name in ("azp", "appid") if claims.get(name) not in (None, "")}
+    if len(named) != 1:
+        raise Refused("neither azp nor appid, or two clients: this is not an access token")
+    return named.pop()
+
+
+def _check_time(claims: Mapping[str, Any], name: str) -> None:
+    """Refuse a time that is not a number: the library also reads text, and `true` as 1."""
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LATEST:
+        raise Refused(f"the claim {name} is not a time")
 
 
 def _guid(claims: Mapping[str, Any], name: str) -> str:
-    try:
-        return str(UUID(_text(claims, name)))
-    except (TypeError, ValueError, AttributeError):
-        raise Refused(f"the claim {name} is not a GUID") from None
+    value = claims.get(name)
+    if not isinstance(value, str) or not _GUID.fullmatch(value):
+        raise Refused(f"the claim {name} is not a GUID")
+    return value.lower()
 
 
 def _texts(value: object) -> frozenset[str]:

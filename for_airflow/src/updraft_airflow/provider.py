@@ -29,6 +29,16 @@ def get_provider_info() -> dict[str, Any]:
                         "string",
                         "Airflow.Trigger",
                     ),
+                    "user_scopes": _option(
+                        "Scopes; a user's token must carry one, and an app role besides. Empty: applications"
+                        " alone are let in.",
+                        "string",
+                        "",
+                        example="Runs.Start",
+                    ),
+                    "user_clients": _option(
+                        "Client ids by way of which users may come; empty: any.", "string", ""
+                    ),
                     "authority": _option(
                         "Where the tenant publishes its keys.", "string", "https://login.microsoftonline.com"
                     ),
