@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from shared.errors import Problem, RulesError
+from shared.visible_text import visible
 
 
 def with_progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
@@ -43,16 +44,8 @@ def print_warnings(warnings: Sequence[Problem]) -> None:
 
 
 def printable(text: str) -> str:
-    """Return `text` with control characters and lone surrogates written out: an event may hold any.
-
-    A terminal obeys escape sequences, so what comes from an event must not reach it as it is.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    """Return `text` with an escape for each invisible character: a terminal obeys some of them."""
+    return visible(text)
 
 
 def tree_printer() -> Callable[[Any], None] | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from local.functions_host.logs import app_line
 from shared.values.json_text import JsonObject
 
 _KEPT: Final = 1.0
@@ -69,15 +70,18 @@ def outcomes(log: Path) -> Iterator[Told]:
         moment = datetime.fromisoformat(record["timestamp"])
         invocation = str(record.get("invocation_id") or "")
         received = called.setdefault(invocation, moment)
-        found = _fields(str(record["message"]))
-        if found is not None:
+        found = app_line(str(record["message"]))
+        if found is not None and "outcome" in found:
             yield _told(found, str(record.get("function") or ""), received, moment)
 
 
 def last_error(log: Path) -> str:
     """Return what went wrong last in such a log, without its traceback; empty if nothing did."""
     errors = [str(record["message"]) for record in _records(log) if record.get("level") == "ERROR"]
-    return errors[-1].partition("\nTraceback")[0] if errors else ""
+    if not errors:
+        return ""
+    ours = app_line(errors[-1])
+    return str(ours["message"]) if ours else errors[-1].partition("\nTraceback")[0]
 
 
 def moment(text: str | None) -> datetime:
@@ -92,17 +96,6 @@ def _records(log: Path) -> Iterator[dict[str, Any]]:
         except ValueError:
             continue  # the last line, half written
         yield record
-
-
-def _fields(message: str) -> JsonObject | None:
-    start = message.find('{"rule"')
-    if start < 0:
-        return None
-    try:
-        found = json.loads(message[start:])
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and "outcome" in found else None
 
 
 def _told(fields: JsonObject, function: str, received: datetime, ended: datetime) -> Told:

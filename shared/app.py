@@ -170,7 +170,8 @@ class App:
                 settings=self._settings.environment,
             )
         except ConfigurationError as error:
-            LOGGER.error("no event can be handled until this is mended:\n%s", error)
+            mistakes = "; ".join(str(error).splitlines())
+            LOGGER.error("no event can be handled until this is fixed: %s", mistakes)
             return error
         for warning in rules.warnings:
             LOGGER.warning("%s", warning)

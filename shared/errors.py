@@ -13,14 +13,24 @@
   + StorageUnavailable    a parked delivery or a dead letter could not be written
 
 No message ever holds a secret, a token or a key (promise 3): they name the thing and the remedy.
+A message may quote an event, a caller or an answer: the base makes every character of it visible.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.visible_text import visible
+
 
 class UpdraftError(Exception):
-    """The base of every error that this app raises on purpose."""
+    """The base of every error that this app raises on purpose.
+
+    Args:
+        lines: The message; a line end within one of them is shown as an escape.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(map(visible, lines)))
 
 
 class EventError(UpdraftError):
@@ -71,7 +81,7 @@ class RulesError(ConfigurationError):
     def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         self.problems = tuple(problems)
         self.warnings = tuple(warnings)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(*map(str, self.problems))
 
 
 class UnusableValue(UpdraftError):  # noqa: N818 - it names a state

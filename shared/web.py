@@ -11,6 +11,7 @@ from shared.errors import ConfigurationError, EventError, StorageUnavailable, Up
 from shared.log import LOGGER
 from shared.throttle import Throttle
 from shared.values.json_text import Json, JsonObject, parse
+from shared.visible_text import visible
 
 PROBLEM: Final = "application/problem+json"
 JSON_TYPES: Final = frozenset({"application/json"})
@@ -92,7 +93,7 @@ class CallRefused(UpdraftError):  # noqa: N818 - it names an answer
         super().__init__(detail)
         self.status = status
         self.code = code
-        self.detail = detail
+        self.detail = visible(detail)
         self.headers = dict(headers or {})
         self.inside = inside
 
@@ -103,7 +104,7 @@ class CallRefused(UpdraftError):  # noqa: N818 - it names an answer
             "title": _TITLES.get(self.status, "Error"),
             "status": self.status,
             "code": self.code,
-            "detail": self.detail[:_DETAIL_KEPT],
+            "detail": visible(self.detail, _DETAIL_KEPT),
         }
         return Reply(self.status, body, self.headers, PROBLEM)
 
@@ -214,4 +215,4 @@ def respond(request: Request, handle: Callable[[Request], Reply]) -> Reply:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.encode(errors="replace").decode().split())[:_DETAIL_KEPT]
+    return visible(text.strip(), _DETAIL_KEPT)

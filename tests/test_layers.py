@@ -20,6 +20,7 @@ LAYERS: Final = (
     ("event", "settings", "web"),
     ("values",),
     ("errors", "version", "log", "backoff", "throttle"),
+    ("visible_text",),
 )
 """The packages and modules of shared/ from the top down; one may import only what stands below its line."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from cli.output import printable
 from cli.rules_file import Subparsers
 from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
 from shared.values.app_settings import setting
@@ -161,14 +162,14 @@ def run(args: argparse.Namespace) -> int:
         document = json.loads(sys.stdin.read() if args.file == "-" else Path(args.file).read_text("utf-8"))
         events = read(document)
     except OSError as error:
-        print(f"{args.file}: {error.strerror}", file=sys.stderr)
+        print(printable(f"{args.file}: {error.strerror}"), file=sys.stderr)
         return 2
     except (ValueError, EventError) as error:
-        print(f"{args.file}: {error}", file=sys.stderr)
+        print(printable(f"{args.file}: {error}"), file=sys.stderr)
         return 2
     if args.new:
         events = [renewed(event) for event in events]
     publish(events, args.topic or setting(os.environ, TOPIC_ENDPOINT))
     for event in events:
-        print(f"published {event['id']}")
+        print(printable(f"published {event['id']}"))
     return 0

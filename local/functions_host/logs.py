@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+from shared.visible_text import visible
 
 invocation: ContextVar[str | None] = ContextVar("invocation", default=None)
 """The identifier of the invocation that the current task runs."""
@@ -74,15 +76,33 @@ def _category(record: logging.LogRecord) -> str:
     return f"Function.{function}.User" if function else record.name
 
 
+def app_line(message: str) -> dict[str, Any] | None:
+    """Return the object that a line of the app's own log is (`shared/log.py`); None for another's line."""
+    if not message.startswith('{"message"'):
+        return None
+    try:
+        found: dict[str, Any] = json.loads(message)
+    except ValueError:
+        return None
+    return found
+
+
 class ConsoleFormatter(logging.Formatter):
-    """`[2026-11-22T15:57:10.123Z] message`, then the exception if there is one."""
+    """`[2026-11-22T15:57:10.123Z] message`, then the exception if there is one.
+
+    A line of the app's own log is shown as its words. Nothing that a terminal obeys is written.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, or more where the message has more."""
-        text = f"[{_timestamp(record)}] {record.getMessage()}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return text
+        message = record.getMessage()
+        ours = app_line(message)
+        if ours is None:
+            lines = message.split("\n")
+            lines += self.formatException(record.exc_info).split("\n") if record.exc_info else []
+        else:
+            lines = [str(ours["message"]), *map(str, ours.get("exception", ()))]
+        return f"[{_timestamp(record)}] " + "\n".join(map(visible, lines))
 
 
 class JsonFormatter(logging.Formatter):

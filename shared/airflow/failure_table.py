@@ -13,6 +13,7 @@ from typing import Final
 
 from shared.airflow import shapes
 from shared.airflow.response import AirflowResponse
+from shared.visible_text import visible
 
 _INVALID_TOKEN: Final = re.compile(
     r"(invalid|expired)(\b|_).*token|token(\b|_).*\b(invalid|expired)", re.IGNORECASE
@@ -310,4 +311,4 @@ def explain(row: TableRow, answer: AirflowResponse) -> str:
     place = f"to {answer.location}" if answer.location else ""
     facts = " ".join(part for part in (status, place) if part)
     message = answer.invalid or answer.mismatch or answer.error or answer.message
-    return row.sentence + (f" ({facts})" if facts else "") + (f": {message}" if message else "")
+    return visible(row.sentence + (f" ({facts})" if facts else "") + (f": {message}" if message else ""))

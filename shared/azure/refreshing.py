@@ -6,7 +6,6 @@ share what it brings, be it a value or an error. Nothing here knows what the val
 """
 
 import copy
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,13 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.errors import CredentialError
+from shared.log import LOGGER
 
 PAUSE: Final = 1.0
 """Seconds for which a transient failure is remembered instead of being met again by every caller."""
 LONG_PAUSE: Final = 5.0
 """The same for a failure that only a person can mend, and for a renewal that brought the same value."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ class RefreshingValue[T]:
         except CredentialError as exc:
             if lease is None or not usable or (exc.permanent and self._drop_when_denied):
                 raise
-            _log.warning(
+            LOGGER.warning(
                 "%s could not be renewed, the old one is used for at most %.0f s more: %s",
                 self._what,
                 lease.expires_at - now,

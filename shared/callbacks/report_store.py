@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from shared.azure.storage_account import create_if_missing, storage_errors
 from shared.errors import StorageUnavailable
-from shared.log import LOGGER
+from shared.log import FIELDS, LOGGER
 from shared.runs.ref import RunRef
 from shared.values.json_text import JsonObject
 
@@ -120,7 +120,7 @@ class BlobRunOutcomes:
 
 
 def report_outcome(outcome: RunOutcome) -> None:
-    """Log how a run ended: words for a person, then one JSON object for a query, as for every outcome."""
+    """Log how a run ended: a sentence for a person, and members for a query, as for every outcome."""
     run = outcome.run
     rule = run.dag_run_id.partition("__")[0]
     fields = {
@@ -135,10 +135,10 @@ def report_outcome(outcome: RunOutcome) -> None:
         "reported_by": outcome.reported_by,
     }
     LOGGER.info(
-        "ended: run %s of DAG %s on %s with %s %s",
+        "ended: run %s of DAG %s on %s with %s",
         run.dag_run_id,
         run.dag_id,
         run.connection,
         outcome.state,
-        json.dumps({name: value for name, value in fields.items() if value is not None}),
+        extra={FIELDS: {name: value for name, value in fields.items() if value is not None}},
     )

@@ -1,15 +1,16 @@
-"""One log line per outcome: words for a person first, then one JSON object for a query.
+"""One log line per outcome: a JSON object with a sentence for a person, and members for a query.
 
-The object is the last thing on the line and begins with the first ` {"rule"`, so that Application Insights
-can take it apart: `extend o = parse_json(substring(message, indexof(message, '{"rule"')))`.
+`shared/log.py` makes the object. A query takes it apart with `extend o = parse_json(message)`, and tells the
+lines of outcomes by the member `outcome`, which no other line has.
 """
 
-import json
 import logging
 from typing import Final
 
 from shared.delivery.outcomes import Outcome, OutcomeKind
-from shared.log import LOGGER
+from shared.log import FIELDS, LOGGER
+from shared.values.wording import MAX_SHOWN
+from shared.visible_text import visible
 
 _LEVELS: Final = {OutcomeKind.PARKED: logging.WARNING, OutcomeKind.REJECTED: logging.ERROR}
 
@@ -23,28 +24,27 @@ def report(outcome: Outcome, *, alarm: bool = False) -> None:
     """
     level = logging.ERROR if alarm else _LEVELS.get(outcome.kind, logging.INFO)
     if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, "%s %s", words(outcome), json.dumps(fields(outcome)))
+        LOGGER.log(level, "%s", words(outcome), extra={FIELDS: fields(outcome)})
 
 
 def words(outcome: Outcome) -> str:
-    """Return the outcome as one sentence on one line."""
+    """Return the outcome as one sentence."""
     parts = [outcome.kind.value + ":"]
     if outcome.rule:
         parts.append(f"rule {outcome.rule}")
     if outcome.dag_id:
         parts.append(f"run {outcome.dag_run_id} of DAG {outcome.dag_id} on {outcome.connection}")
     if outcome.event_id:
-        parts.append(f"for event {outcome.event_id}")
+        parts.append(f"for event {visible(outcome.event_id, MAX_SHOWN)}")
     if "total" in outcome.milliseconds:
         parts.append(f"in {outcome.milliseconds['total']:.0f} ms")
     if outcome.retry_in is not None:
         parts.append(f"again in {outcome.retry_in:.0f} s")
-    sentence = " ".join(parts) + (f": {outcome.reason}" if outcome.reason else "")
-    return " ".join(sentence.encode(errors="replace").decode().split())
+    return visible(" ".join(parts) + (f": {outcome.reason}" if outcome.reason else ""))
 
 
 def fields(outcome: Outcome) -> dict[str, object]:
-    """Return the outcome as one JSON object, absent members left out."""
+    """Return the members of an outcome's line, absent ones left out."""
     known = {
         "rule": outcome.rule,
         "outcome": outcome.kind.value,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import Final
 
+from shared.visible_text import visible
+
 
 class OutcomeKind(StrEnum):
     """Every way in which the handling of an event can end, each with one meaning."""
@@ -58,6 +60,10 @@ class Outcome:
     attempt: int = 1
     retry_in: float | None = None
     milliseconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the reason visible: it goes to the log, to a caller, into the queue and into a dead letter."""
+        object.__setattr__(self, "reason", visible(self.reason))
 
 
 NO_RULE: Final = "-"

@@ -8,6 +8,7 @@ from typing import Final
 from shared.errors import EventError, UnusableValue
 from shared.values.json_text import Json, JsonObject
 from shared.values.times import rfc3339
+from shared.visible_text import visible
 
 MAX_LENGTH: Final = 8192
 """Characters in one attribute; an ARM id has at most some 2,000, a blob's path 1,024."""
@@ -101,7 +102,7 @@ def usable_time(
 def noted(notes: list[str]) -> tuple[str, ...]:
     """Return the first `MAX_NOTES` notes, and how many more there were."""
     more = len(notes) - MAX_NOTES
-    return (*notes[:MAX_NOTES], *([f"and {more} more"] if more > 0 else []))
+    return (*map(visible, notes[:MAX_NOTES]), *([f"and {more} more"] if more > 0 else []))
 
 
 def is_extension_name(name: str) -> bool:
@@ -191,10 +192,10 @@ def kind(value: Json) -> str:
 
 
 def shown(value: Json) -> str:
-    """Return a value for an error's text: JSON, short, printable, and never a whole payload."""
+    """Return a value for an error's text: JSON, short, visible, and never a whole payload."""
     if isinstance(value, str):
-        text = json.dumps(value[:_SHOWN].encode(errors="backslashreplace").decode(), ensure_ascii=False)
-        return text if len(value) <= _SHOWN else f'{text[:-1]}…"'
+        text = visible(value, _SHOWN + 1).replace('"', '\\"')
+        return f'"{text}"'
     if isinstance(value, list):
         members = [kind(v) if isinstance(v, list | dict) else shown(v) for v in value[:_SHOWN_MEMBERS]]
         return f"[{', '.join(members + ['…'] * (len(value) > _SHOWN_MEMBERS))}]"

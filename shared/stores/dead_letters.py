@@ -19,6 +19,7 @@ from shared.event.model import Event, Unreadable
 from shared.runs.request import RunRequest
 from shared.stores.dead_letter_names import begun_mark, letter_name, number_of, numbered, stem
 from shared.values.json_text import JsonObject
+from shared.visible_text import visible
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -85,7 +86,7 @@ class DeadLetter:
         return event | {
             "deadletterreason": self.code,
             "deliveryattempts": self.attempts,
-            "lastdeliveryoutcome": self.reason,
+            "lastdeliveryoutcome": visible(self.reason),
             "publishtime": _timestamp(self.first_seen),
             "lastdeliveryattempttime": _timestamp(self.at),
             "updraft": {
@@ -95,7 +96,7 @@ class DeadLetter:
                 "dag_run_id": self.request.dag_run_id if self.request else None,
                 "code": self.code,
                 "status": self.status,
-                "reason": self.reason,
+                "reason": visible(self.reason),
                 "attempts": self.attempts,
                 "first_seen": _timestamp(self.first_seen),
                 "schema": self.subject.schema if isinstance(self.subject, Event) else None,

@@ -21,6 +21,7 @@ from shared.stores.names import PARKED_QUEUE
 from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, send_message
 from shared.values.json_text import JsonObject, exact_text, parse_kept
 from shared.values.times import parse_time, time_text
+from shared.visible_text import visible
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
@@ -101,7 +102,7 @@ class Parked:
             "rule": self.rule,
             "attempt": self.attempt,
             "first_seen": self.first_seen.isoformat(),
-            "reason": self.reason[:_REASON_KEPT],
+            "reason": visible(self.reason, _REASON_KEPT),
             **({"waits": self.waits} if self.waits else {}),
             **({"rendered": True} if self.rendered else {}),
             **changed,

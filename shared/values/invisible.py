@@ -8,20 +8,12 @@ import re
 import unicodedata
 from typing import Final
 
-_BLANKS: Final = "\u00a0\u1680\u2000-\u200a\u202f\u205f"
-_CONTROLS: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029"
-_FORMATS: Final = (
-    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-_IGNORABLE: Final = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0"
-_JOINERS: Final = "\u200c\u200d\u3000"
-_SELECTORS: Final = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+from shared.visible_text import INVISIBLE, JOINERS, SELECTORS
+
 _FIRST_SCRIPT_WITH_JOINERS: Final = "\u0590"
 
-_INVISIBLE: Final = re.compile(f"[{_BLANKS}{_CONTROLS}{_FORMATS}{_IGNORABLE}{_JOINERS}{_SELECTORS}]")
-_SELECTOR: Final = re.compile(f"[{_SELECTORS}]")
-_JOINER: Final = re.compile(f"[{_JOINERS}]")
+_SELECTOR: Final = re.compile(f"[{SELECTORS}]")
+_JOINER: Final = re.compile(f"[{JOINERS}]")
 _LINES: Final = frozenset("\t\n\r")
 _NAMES: Final = {
     "\t": "TAB",
@@ -59,7 +51,7 @@ def invisible_in(text: str, *, lines: bool = False) -> str | None:
         text: The text.
         lines: Whether tabs and line ends are allowed, as in a template of several lines.
     """
-    for match in _INVISIBLE.finditer(text):
+    for match in INVISIBLE.finditer(text):
         character = match.group()
         if lines and character in _LINES:
             continue
@@ -70,7 +62,7 @@ def invisible_in(text: str, *, lines: bool = False) -> str | None:
 
 def without_invisible(text: str) -> str:
     """Return a text with plain blanks for its other blanks, none at its ends, and nothing else invisible."""
-    return _INVISIBLE.sub(lambda match: " " if match.group().isspace() else "", trimmed(text))
+    return INVISIBLE.sub(lambda match: " " if match.group().isspace() else "", trimmed(text))
 
 
 def named(character: str) -> str:
@@ -80,7 +72,7 @@ def named(character: str) -> str:
 
 
 def _is_end(character: str) -> bool:
-    return character.isspace() or _INVISIBLE.match(character) is not None
+    return character.isspace() or INVISIBLE.match(character) is not None
 
 
 def _is_orthography(text: str, at: int) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 from shared.errors import UnusableValue
+from shared.visible_text import visible
 
 _LONGEST: Final = 100
 """Characters of a time; the longest fractions that programs write have some 20 digits."""
@@ -137,5 +138,4 @@ def _offset(match: re.Match[str]) -> timedelta | None:
 
 
 def _refusal(text: str, why: str) -> UnusableValue:
-    seen = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:_SHOWN])
-    return UnusableValue(f"`{seen}` {why}; write it as in 2026-03-01T12:30:00Z")
+    return UnusableValue(f"`{visible(text, _SHOWN)}` {why}; write it as in 2026-03-01T12:30:00Z")

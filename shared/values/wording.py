@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Final
 
+from shared.visible_text import visible
+
 MAX_SHOWN: Final = 200
 """Characters of a value of the event that a reason or a note shows."""
 
@@ -33,8 +35,8 @@ def duration_text(seconds: float) -> str:
 
 
 def shown(value: str) -> str:
-    """Return a value of the event in backquotes, clipped to `MAX_SHOWN` characters."""
-    return f"`{clipped(value, MAX_SHOWN)}`"
+    """Return a value of the event in backquotes, visible and cut at `MAX_SHOWN` characters."""
+    return f"`{visible(value, MAX_SHOWN)}`"
 
 
 def one_of(values: list[str]) -> str:

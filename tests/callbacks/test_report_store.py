@@ -33,10 +33,10 @@ def test_no_name_climbs_out_of_the_container(dag_id: str) -> None:
 
 
 def test_an_outcome_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Words first, then an object that a query takes apart like that of every other outcome."""
+    """It is an object that a query takes apart like that of every other outcome."""
     with caplog.at_level(logging.INFO):
         report_outcome(OUTCOME)
     line = caplog.records[-1].getMessage()
-    assert line.startswith("ended: run smoke__1__0a of DAG smoke_tests on analytics with success ")
-    fields = json.loads(line[line.index('{"rule"') :])
+    fields = json.loads(line)
+    assert fields["message"] == "ended: run smoke__1__0a of DAG smoke_tests on analytics with success"
     assert (fields["rule"], fields["outcome"], fields["state"]) == ("smoke", "ended", "success")

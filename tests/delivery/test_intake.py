@@ -253,7 +253,8 @@ def test_an_attribute_that_cannot_be_used_costs_no_run(
     (outcome,) = intake.receive(json.dumps(body))
     assert outcome.kind is OutcomeKind.STARTED
     assert len(stub.runs) == 1
-    (line,) = [record.getMessage() for record in caplog.records if "is left out" in record.getMessage()]
+    messages = [json.loads(record.getMessage())["message"] for record in caplog.records]
+    (line,) = [message for message in messages if "is left out" in message]
     assert line.startswith('event "e-1": ')
     assert line.isprintable()
     assert all(name in line for name in ("time", "eventTime", "colour"))

@@ -20,13 +20,15 @@ PARKED = Outcome(
 )
 
 
-def test_a_line_is_words_and_then_one_object(caplog: pytest.LogCaptureFixture) -> None:
-    """A line begins with words for a person and ends with one JSON object that a query can read."""
+def test_a_line_is_one_object_that_begins_with_words(caplog: pytest.LogCaptureFixture) -> None:
+    """A line is one JSON object: a sentence for a person first, then the members for a query."""
     caplog.set_level(logging.INFO, logger="updraft")
     report(PARKED)
     line = caplog.records[-1].getMessage()
-    assert line.startswith("parked: rule smoke run smoke__1 of DAG smoke_tests on analytics for event e-1")
-    told = json.loads(line[line.index('{"rule"') :])
+    sentence = "parked: rule smoke run smoke__1 of DAG smoke_tests on analytics for event e-1"
+    assert line.startswith(f'{{"message": "{sentence}')
+    told = json.loads(line)
+    assert told.pop("message").startswith(sentence)
     assert told == {
         "rule": "smoke",
         "outcome": "parked",

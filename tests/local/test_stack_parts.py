@@ -47,6 +47,11 @@ def line(moment: datetime, message: str, *, level: str = "INFO", invocation: str
     )
 
 
+def app_message(words: str, **fields: object) -> str:
+    """Return the message of a line of the app's own log."""
+    return json.dumps({"message": words, **fields})
+
+
 def test_a_wanted_port_is_given_if_it_is_free_and_another_if_not() -> None:
     """A port that somebody listens on is avoided."""
     with socket.socket() as taken:
@@ -108,9 +113,11 @@ def test_an_outcome_is_read_with_its_moments(tmp_path: Path) -> None:
         "\n".join(
             (
                 line(start + timedelta(milliseconds=10), "Executing 'Functions.app_service'"),
-                line(start + timedelta(milliseconds=180), f"started: rule r {json.dumps(fields)}"),
-                line(start + timedelta(milliseconds=181), 'something else {"rule": "r"}'),
-                line(start + timedelta(milliseconds=182), 'half a line {"rule": '),
+                line(start + timedelta(milliseconds=180), app_message("started: rule r", **fields)),
+                line(
+                    start + timedelta(milliseconds=181), app_message('x {"rule": "r", "outcome": "forged"}')
+                ),
+                line(start + timedelta(milliseconds=182), '{"message": "half a line'),
                 '{"timestamp": ',
             )
         )
@@ -134,7 +141,7 @@ def test_a_token_that_the_app_had_is_no_step(tmp_path: Path) -> None:
     """Only a token that was fetched for this event is told of."""
     fields = {"rule": "r", "outcome": "duplicate", "event": "e", "milliseconds": {"token": 0.1, "total": 9.0}}
     log = tmp_path / "functions.jsonl"
-    log.write_text(line(datetime.now(UTC), f"duplicate: {json.dumps(fields)}"))
+    log.write_text(line(datetime.now(UTC), app_message("duplicate:", **fields)))
     (told,) = outcomes(log)
     assert [name for name, _ in told.since(told.received)] == ["received", "duplicate"]
 
@@ -146,6 +153,8 @@ def test_the_last_error_is_told_without_its_traceback(tmp_path: Path) -> None:
     assert list(outcomes(log)) == []
     log.write_text(line(datetime.now(UTC), "Exception: no vault\nand no key\nTraceback …", level="ERROR"))
     assert last_error(log) == "Exception: no vault\nand no key"
+    log.write_text(line(datetime.now(UTC), app_message("no key", exception=["Traceback …"]), level="ERROR"))
+    assert last_error(log) == "no key"
 
 
 def test_an_old_node_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

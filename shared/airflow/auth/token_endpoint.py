@@ -6,7 +6,6 @@ same proof is never sent twice.
 """
 
 import json
-import logging
 import re
 from abc import abstractmethod
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from shared.airflow.auth.cached_token import CachedHeader
 from shared.azure.refreshing import Fetched
 from shared.errors import TokenUnavailable
+from shared.log import LOGGER
 
 if TYPE_CHECKING:
     from requests import Response
@@ -35,7 +35,6 @@ _PASSING: Final = {"server_error", "slow_down", "temporarily_unavailable"}
 _LONGEST_LIFE: Final = 86_400.0
 """Seconds; a token that says that it lives longer is renewed after a day."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_log = logging.getLogger(__name__)
 
 
 class ProofRefused(Exception):  # noqa: N818 - never leaves this package
@@ -87,7 +86,7 @@ class TokenEndpointHeader(CachedHeader):
             words = str(exc)
         newer = self.proof(fresh=True)
         if newer != proof:
-            _log.info("the proof for %s was refused and has been read again: it had changed", self._url)
+            LOGGER.info("the proof for %s was refused and has been read again: it had changed", self._url)
             try:
                 return self._ask(newer)
             except ProofRefused as exc:
