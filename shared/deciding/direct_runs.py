@@ -19,14 +19,13 @@ from shared.runs.ids import run_id_for_event
 from shared.runs.provenance import provenance
 from shared.runs.request import CallbackTerms, RunRequest
 from shared.values.json_text import JsonObject
-from shared.values.storable import clean_text
+from shared.values.markdown_text import marked, note_text
+from shared.values.wording import MAX_SHOWN
 
 RUN_REQUESTED: Final = "Updraft.RunRequested"
 """The type of the event that a call becomes."""
 DEFAULT_LIFETIME: Final = 86_400
 """Seconds for which the token of a called run is good."""
-
-_NOTE_KEPT: Final = 1_000
 
 
 class DirectRunWithdrawn(Exception):  # noqa: N818 - it names a state
@@ -127,11 +126,12 @@ def request_of(event: Event, rules: Rules) -> RunRequest:
 
 def _note(call: DirectRun, entry: str) -> str:
     """Say why the run exists, for whoever finds it in Airflow's UI."""
-    who = call.caller.get("object_id")
-    note = f"Asked for by the caller `{entry}` of Updraft, object id {who}, with the key {call.key[:200]}."
+    who = marked(str(call.caller.get("object_id")))
+    key = marked(call.key, MAX_SHOWN)
+    note = f"Asked for by the caller `{entry}` of Updraft, object id {who}, with the key `{key}`."
     if call.note:
-        note = f"{note} In its words: {call.note}"
-    return clean_text(note)[:_NOTE_KEPT]
+        note = f"{note} In its words: {marked(call.note)}"
+    return note_text(note)
 
 
 def _text(data: JsonObject, name: str) -> str:

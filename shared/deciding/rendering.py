@@ -1,7 +1,5 @@
 """From a matching rule to the run that Airflow is asked for."""
 
-from typing import Final
-
 from shared.errors import TemplateError, UnusableValue
 from shared.event import Event
 from shared.event.app_facts import AppFacts
@@ -16,13 +14,11 @@ from shared.runs.ids import keyed, run_id_for_event, run_id_for_key, run_id_for_
 from shared.runs.provenance import provenance
 from shared.runs.request import CallbackTerms, Latest, RunRequest, Terms
 from shared.values.json_text import JsonObject
+from shared.values.markdown_text import marked, note_text
 from shared.values.reserved_keys import check_reserved_keys
 from shared.values.storable import check_size, clean_text
 from shared.values.times import parse_time, time_text
 from shared.values.wording import MAX_SHOWN, clipped
-
-MAX_NOTE: Final = 1_000
-"""Characters of a note; Airflow refuses more."""
 
 
 class Rendering:
@@ -96,7 +92,7 @@ class Rendering:
             dag_id=rule.spec.start.dag,
             dag_run_id=run_id,
             conf=conf,
-            note=clipped(note, MAX_NOTE),
+            note=note_text(note),
             logical_date=_time(rule.logical_date, scope, "logical_date"),
             run_after=_time(rule.run_after, scope, "run_after"),
             callback=_callback(rule.spec),
@@ -148,16 +144,16 @@ def _callback(spec: RuleSpec) -> CallbackTerms | None:
 
 
 def _default_note(rule: Rule, event: Event, burst: Burst | None) -> str:
-    """Say why the run exists, for whoever finds it in Airflow's UI."""
+    """Say why the run exists, for whoever finds it in Airflow's UI; the event's own texts are marked."""
     about = event.subject or event.source
     when = f" at {event.time}" if event.time else ""
     why = f" ({rule.description})" if rule.description else ""
     of = ""
     if burst:
         undated = f" ({burst.undated} without a time)" if burst.undated else ""
-        of = f"{len(burst.events)} events{undated} of `{clipped(burst.key, MAX_SHOWN)}`, the newest is "
+        of = f"{len(burst.events)} events{undated} of `{marked(burst.key, MAX_SHOWN)}`, the newest is "
     note = (
-        f"Started by the Updraft rule `{rule.name}`{why}: {of}event `{event.type}` about "
-        f"{clipped(about, MAX_SHOWN)}{when}, id {clipped(event.id, MAX_SHOWN)}."
+        f"Started by the Updraft rule `{rule.name}`{why}: {of}event `{marked(event.type, MAX_SHOWN)}` about "
+        f"`{marked(about, MAX_SHOWN)}`{when}, id `{marked(event.id, MAX_SHOWN)}`."
     )
     return clean_text(note)

@@ -198,7 +198,7 @@ class _Compiler:
             condition=self._condition(spec.when.filter, (*path, "when", "filter")),
             connection=self._connection(spec, start),
             conf=self._conf(spec.start.conf, (*start, "conf"), names),
-            note=self._template(spec.start.note, (*start, "note"), names),
+            note=self._template(spec.start.note, (*start, "note"), names, note=True),
             logical_date=self._template(spec.start.logical_date, (*start, "logical_date"), names),
             run_after=self._template(spec.start.run_after, (*start, "run_after"), names),
             dedupe_by=self._identity(spec.dedupe_by, (*path, "dedupe_by")),
@@ -254,12 +254,18 @@ class _Compiler:
         return template
 
     def _template(
-        self, source: str | None, path: Path, names: frozenset[str] = NAMES, *, key: bool = False
+        self,
+        source: str | None,
+        path: Path,
+        names: frozenset[str] = NAMES,
+        *,
+        key: bool = False,
+        note: bool = False,
     ) -> Template | None:
         if source is None:
             return None
         try:
-            return compile_template(source, names=names, key=key)
+            return compile_template(source, names=names, key=key, note=note)
         except TemplateError as error:
             self._mistakes.add(path, str(error))
             return None

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.deciding.decide import Decision, decide, decide_for, explain
-from shared.deciding.rendering import MAX_NOTE
 from shared.event import Event, Unreadable, read_cloud_event, read_events
 from shared.rules import Rules, load_rules
 from shared.runs.ids import run_id_for_event, run_id_for_key
 from shared.values.json_text import Json
+from shared.values.markdown_text import MAX_NOTE
 
 CONNECTIONS = "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
 SWAP = Event(
@@ -156,7 +156,7 @@ def test_the_request_is_what_airflow_gets() -> None:
     }
     assert request.note == (
         "Started by the Updraft rule `r`: event `Microsoft.Web.SlotSwapCompleted` about "
-        "/Microsoft.Web/sites/shop at 2026-03-01T10:00:00.1234567Z, id e1."
+        "`/Microsoft.Web/sites/shop` at 2026-03-01T10:00:00.1234567Z, id `e1`."
     )
     assert request.logical_date is None
     assert request.run_after is None

@@ -25,7 +25,7 @@ def test_a_call_is_decided_from_its_event_alone() -> None:
     assert request.conf["site"] == "shop"
     assert request.callback is not None
     assert request.note == (
-        f"Asked for by the caller `pipeline` of Updraft, object id {OBJECT_ID}, with the key k-1. "
+        f"Asked for by the caller `pipeline` of Updraft, object id {OBJECT_ID}, with the key `k-1`. "
         "In its words: release 7"
     )
 

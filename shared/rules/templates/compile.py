@@ -22,6 +22,7 @@ from shared.rules.templates.scope import (
     missing_message,
 )
 from shared.values.json_text import Json
+from shared.values.markdown_text import marked
 from shared.values.reserved_keys import RESERVED_KEYS
 from shared.values.storable import MAX_TEXT, clean_text, to_json, to_text
 
@@ -69,7 +70,9 @@ class Template:
         return to_text(self.render(scope))
 
 
-def compile_template(source: str, *, names: frozenset[str] = NAMES, key: bool = False) -> Template:
+def compile_template(
+    source: str, *, names: frozenset[str] = NAMES, key: bool = False, note: bool = False
+) -> Template:
     """Compile one text of rules.yaml.
 
     Args:
@@ -77,6 +80,8 @@ def compile_template(source: str, *, names: frozenset[str] = NAMES, key: bool = 
         names: What it may name.
         key: Whether it gives a key, as `dedupe_by` does: then all that it reads has to be there, and a null
             or empty value raises, whatever the template makes of it (`key_sandbox.py`).
+        note: Whether it gives a run's note: then it gives text, in which what its expressions write is
+            marked for `note_text` (`values/markdown_text.py`).
 
     Raises:
         TemplateError: The template is wrong in itself; says how, and what was meant.
@@ -86,27 +91,29 @@ def compile_template(source: str, *, names: frozenset[str] = NAMES, key: bool = 
         return Template(source, constant=True, evaluate=lambda _: text)
     if len(source) > MAX_SOURCE:
         raise TemplateError(f"the template is {len(source):,} characters long, more than {MAX_SOURCE:,}")
-    evaluate = _paths_alone(source, names, key=key) or _jinja(source, names, key=key)
+    evaluate = _paths_alone(source, names, key=key, note=note) or _jinja(source, names, key=key, note=note)
     return Template(source, constant=False, evaluate=evaluate)
 
 
 @lru_cache(maxsize=1_024)
-def _jinja(source: str, names: frozenset[str], *, key: bool) -> Evaluate:
+def _jinja(source: str, names: frozenset[str], *, key: bool, note: bool = False) -> Evaluate:
     """Compile with Jinja2, which costs about 1 ms; a template that stands in many rules is compiled once."""
-    from shared.rules.templates.sandbox import compile_with_jinja  # noqa: PLC0415 - imports jinja2: see above
+    from shared.rules.templates.sandbox import compile_with_jinja, note_dialect  # noqa: PLC0415 - imports jinja2
 
     if not key:
-        return compile_with_jinja(source, names)
+        return compile_with_jinja(source, names, note_dialect() if note else None)
     from shared.rules.templates.key_sandbox import key_dialect  # noqa: PLC0415 - as above
 
     return compile_with_jinja(source, names, key_dialect())
 
 
-def _paths_alone(source: str, names: frozenset[str] = NAMES, *, key: bool = False) -> Evaluate | None:
+def _paths_alone(
+    source: str, names: frozenset[str] = NAMES, *, key: bool = False, note: bool = False
+) -> Evaluate | None:
     """Compile a template that is nothing but text and paths; None where it is more than that."""
     stripped = source.strip()
     only = _PATH.fullmatch(stripped)
-    if only:
+    if only and not note:
         return _path(only[1], names, key=key)
     pieces: list[str | Evaluate] = []
     for index, piece in enumerate(_PATH.split(source)):
@@ -119,7 +126,7 @@ def _paths_alone(source: str, names: frozenset[str] = NAMES, *, key: bool = Fals
             if path is None:
                 return None
             pieces.append(path)
-    return _text_of(pieces)
+    return _text_of(pieces, marked_value if note else to_text)
 
 
 def _path(dotted: str, names: frozenset[str], *, key: bool) -> Evaluate | None:
@@ -147,12 +154,17 @@ def _path(dotted: str, names: frozenset[str], *, key: bool) -> Evaluate | None:
     return evaluate
 
 
-def _text_of(pieces: Sequence[str | Evaluate]) -> Evaluate:
+def marked_value(value: object) -> str:
+    """Return a value as it stands within a note, marked."""
+    return marked(to_text(value))
+
+
+def _text_of(pieces: Sequence[str | Evaluate], write: Callable[[object], str]) -> Evaluate:
     def evaluate(scope: Scope) -> object:
         texts: list[str] = []
         size = 0
         for piece in pieces:
-            texts.append(piece if isinstance(piece, str) else to_text(piece(scope)))
+            texts.append(piece if isinstance(piece, str) else write(piece(scope)))
             size += len(texts[-1])
             if size > MAX_TEXT:
                 raise TemplateError(f"writes more than {MAX_TEXT:,} characters")

@@ -36,6 +36,7 @@ from shared.rules.templates.scope import (
     member,
     missing_message,
 )
+from shared.values.markdown_text import marked
 from shared.values.storable import MAX_TEXT, to_text
 from shared.values.wording import did_you_mean
 
@@ -83,12 +84,14 @@ class Dialect:
         prepare: Changes an allowed syntax tree before it is compiled.
         scope: Changes what the template sees.
         check: Looks at an expression's value; raises TemplateError.
+        text: Whether the value is text also where the template is exactly one expression.
     """
 
     environment: "Environment"
     prepare: Callable[[nodes.Node], nodes.Node] = lambda node: node
     scope: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda scope: scope
     check: Callable[[object], None] = lambda _: None
+    text: bool = False
 
 
 def compile_with_jinja(
@@ -114,7 +117,7 @@ def compile_with_jinja(
         tree = environment.parse(text)
         _check(tree, names)
         expression = _only_expression(tree if text == text.strip() else environment.parse(text.strip()))
-        if expression is None:
+        if expression is None or dialect.text:
             tree = _Concatenations().visit(dialect.prepare(tree))
             return _texts(environment.from_string(tree), dialect)
         expression = cast("nodes.Expr", _Concatenations().visit(dialect.prepare(expression)))
@@ -384,6 +387,17 @@ def _usual() -> Dialect:
     filters: dict[str, Callable[..., object]] = {name: counted(make) for name, make in FILTERS.items()}
     filters |= {"default": _default, "d": _default, CONCATENATE: counted(_concatenate)}
     return Dialect(make_environment(Environment, _finalize, filters, TESTS))
+
+
+@lru_cache(maxsize=1)
+def note_dialect() -> Dialect:
+    """Return the dialect of notes: what an expression writes is marked as a value (`markdown_text.py`)."""
+    filters: dict[str, Callable[..., object]] = _usual().environment.filters
+    return Dialect(make_environment(Environment, _mark, filters, TESTS), text=True)
+
+
+def _mark(value: object) -> str:
+    return marked(str(_finalize(value)))
 
 
 def _concatenate(parts: list[object]) -> str:
