@@ -39,6 +39,8 @@ def visible(text: str, limit: int | None = None) -> str:
         text: Any text.
         limit: Characters that the result has at most; the last one is `…` where something was cut off.
     """
+    if text.isascii() and text.isprintable() and (limit is None or len(text) <= limit):
+        return text  # most texts; a log line asks ten times
     if limit is None:
         return _escaped(text)
     shown = _escaped(text[: limit + 1])
@@ -46,7 +48,7 @@ def visible(text: str, limit: int | None = None) -> str:
 
 
 def _escaped(text: str) -> str:
-    if text.isprintable() and (text.isascii() or INVISIBLE.search(text) is None):
+    if text.isprintable() and INVISIBLE.search(text) is None:
         return text
     return "".join(map(_shown, text))
 
