@@ -1,6 +1,7 @@
 """The small parts of the local stack: ports, the timeline, the finder of Node.js, and `updraft publish`."""
 
 import json
+import logging
 import socket
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from cli.commands.publish import endpoint, publish, read, renewed
 from cli.main import main as updraft
+from local.functions_host.logs import ConsoleFormatter, JsonFormatter
 from local.processes import programs
 from local.processes.node import find_node
 from local.processes.ports import LOOPBACK, free_port, is_taken
@@ -20,6 +22,8 @@ from local.stand_ins.certificates import Certificates
 from local.stand_ins.event_grid_topic import EventGridTopic
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.timeline import last_error, outcomes
+from shared.delivery.outcome_log import report
+from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import EventError, SettingsError, UpdraftError
 from shared.values.json_text import JsonObject
 from tests.support.paths import ROOT
@@ -135,6 +139,22 @@ def test_an_outcome_is_read_with_its_moments(tmp_path: Path) -> None:
         ("token", 122),
         ("started", 180),
     ]
+
+
+def test_the_hosts_log_is_what_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A line that the app logs is shown in words, and read back from the host's file with its members."""
+    with caplog.at_level(logging.INFO):
+        report(
+            Outcome(
+                OutcomeKind.STARTED, rule="r", event_id="e", dag_id="d", dag_run_id="r__e", connection="c"
+            )
+        )
+    (record,) = caplog.records
+    assert ConsoleFormatter().format(record).endswith("Z] started: rule r run r__e of DAG d on c for event e")
+    log = tmp_path / "functions.jsonl"
+    log.write_text(JsonFormatter().format(record))
+    (told,) = outcomes(log)
+    assert (told.rule, told.outcome, told.event, told.run) == ("r", "started", "e", "r__e")
 
 
 def test_a_token_that_the_app_had_is_no_step(tmp_path: Path) -> None:
