@@ -26,6 +26,7 @@ from local.stand_ins.certificates import make_certificates
 from local.stand_ins.event_grid_topic import EventGridTopic, StorageQueue, Subscription, Webhook
 from local.stand_ins.identity_endpoint import Identity, IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
+from shared.azure.storage_account import WINDOWS_CONTAINER
 from shared.stores.names import EVENT_QUEUE
 
 STATE: Final = ROOT / ".updraft"
@@ -120,6 +121,8 @@ class Stack:
                 tenant_id=_made_up("tenant"), identity=Identity(_made_up("app"), _made_up("app's object"))
             )
         )
+        self.certificates = make_certificates(self.folder / "certificates")
+        self.azurite = Azurite(self.processes, self.certificates)
         self.airflow = Airflow(
             self.processes,
             self.folder / airflow_name(self._airflow_edition),
@@ -172,16 +175,14 @@ class Stack:
         self._up("Airflow", self.airflow.url)
 
     def _start_azure(self, airflow: Future[None]) -> None:
-        certificates = make_certificates(self.folder / "certificates")
-        self.vault = self._cleanup.enter_context(LocalKeyVault(certificates, self.identity))
+        self.vault = self._cleanup.enter_context(LocalKeyVault(self.certificates, self.identity))
         self.vault.set("airflow-admin-password", self.airflow.passwords[ADMIN])
         self.vault.set("updraft-callback-key", self.callback_key)
         self._up("Managed identity", self.identity.url)
         self._up("Key Vault", self.vault.url)
-        self.azurite = Azurite(self.processes, certificates)
         self.azurite.start()
         self._up("Storage (Azurite)", self.azurite.queue_url)
-        self.topic = EventGridTopic(tls=certificates.server_context())
+        self.topic = EventGridTopic(tls=self.certificates.server_context())
         self.topic.start()
         self._cleanup.callback(self.topic.stop)
         if airflow.done():
@@ -202,15 +203,20 @@ class Stack:
         self._up("Event Grid topic", self.topic.endpoint)
 
     def _settings_for_reports(self) -> dict[str, str]:
-        """Return what lets Airflow report how runs ended: with their own tokens, or as its own identity."""
+        """Return what lets Airflow report how runs ended, with their own tokens or as its own identity.
+
+        Also what lets it read the confs that the app hands over by reference.
+        """
         self.airflow_identity = self.identity.assign(
             Identity(AIRFLOW_CLIENT_ID, _made_up("airflow's object"))
         )
         return {
             **self.identity.environment(),
+            **self.certificates.environment(),
             "AZURE_CLIENT_ID": AIRFLOW_CLIENT_ID,
             "AIRFLOW__UPDRAFT__CALLBACK_SCOPE": f"{APP_RESOURCE}/.default",
             "AIRFLOW__UPDRAFT__CALLBACK_URLS": f"{self.app.url}/api/outcomes",
+            "AIRFLOW__UPDRAFT__WINDOWS_URLS": f"{self.azurite.blob_url}/{WINDOWS_CONTAINER}",
         }
 
     def _up(self, part: str, address: str) -> None:

@@ -7,30 +7,18 @@
         conf: {site: "{{ app.site }}", events: "{{ events }}"}
       coalesce: {window: 5m, by: "{{ app.site }}"}
 
-Where the conf would be larger than Airflow should be given, its largest members lie in a blob, and
-`_updraft.by_reference` has the blob's address. The identity that the task runs as needs the role Storage Blob
-Data Reader on the container `updraft-windows`.
+Where the conf would be larger than Airflow should be given, its largest members lie in a blob of the function
+app's Storage account. `whole_conf` reads it. Whoever starts a run chooses its conf, so the conf does not say
+which account is asked: `[updraft] windows_urls` in airflow.cfg lists the containers that may be read, as in
+`https://contoso.blob.core.windows.net/updraft-windows`. The identity that the task runs as needs the role
+Storage Blob Data Reader on that container, and the worker needs `updraft-airflow[azure]`.
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
-
-
-def whole_conf(conf: dict[str, Any]) -> dict[str, Any]:
-    """Return a run's conf with everything that was handed over by reference."""
-    reference = conf["_updraft"].get("by_reference")
-    if reference is None:
-        return conf
-    import json  # noqa: PLC0415 - parsing the DAG does without
-
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - as above
-    from azure.storage.blob import BlobClient  # noqa: PLC0415 - as above
-
-    with BlobClient.from_blob_url(reference["url"], credential=DefaultAzureCredential()) as blob:
-        whole = json.loads(blob.download_blob().readall())
-    return {**conf, **{name: whole[name] for name in reference["members"]}}
+from updraft_airflow.whole_conf import whole_conf
 
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, tags=["updraft"])

@@ -20,6 +20,12 @@ END = datetime(2026, 1, 2, tzinfo=timezone.utc)
 QUICK = Patience(attempts=2, timeout=2.0, first_delay=0.001, longest_delay=0.01)
 
 
+@pytest.fixture(autouse=True)
+def _listed(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """List the receiver, as an operator does."""
+    monkeypatch.setenv("AIRFLOW__UPDRAFT__CALLBACK_URLS", receiver.url)
+
+
 def run(conf: Mapping[str, Any] | None, state: str = "success", end: datetime | None = END) -> DagRun:
     """Make a run as Airflow hands it to callbacks and tasks."""
     return DagRun.model_construct(
@@ -125,6 +131,22 @@ def test_a_refusal_is_not_retried_by_airflow(receiver: Receiver) -> None:
     receiver.answers = [409]
     with pytest.raises(AirflowFailException, match="another outcome"):
         last_task(to(receiver), {"a"}, {"a": "success"})
+
+
+@pytest.mark.parametrize("listed", ["", "https://updraft.example/api/outcomes"])
+def test_an_address_that_is_not_listed_hears_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, listed: str
+) -> None:
+    """Both ways fail at once, and say which line to add: whoever starts a run chooses its conf."""
+    monkeypatch.setenv("AIRFLOW__UPDRAFT__CALLBACK_URLS", listed)
+    line = f"callback_urls = {listed + ', ' if listed else ''}{receiver.url}"
+    with pytest.raises(AirflowFailException) as task:
+        last_task(to(receiver), {"a"}, {"a": "success"})
+    with pytest.raises(CallbackError) as notifier:
+        UpdraftNotifier(patience=QUICK)({"dag_run": run(to(receiver))})
+    assert str(task.value).endswith(line)
+    assert str(notifier.value).endswith(line)
+    assert receiver.taken == []
 
 
 def test_the_last_task_runs_whatever_happened() -> None:

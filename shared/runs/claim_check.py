@@ -2,7 +2,8 @@
 
 The whole conf lies in a blob then, and `_updraft.by_reference` in the run's conf has its address and the
 names of what was left out (a claim check, https://learn.microsoft.com/azure/architecture/patterns/claim-check).
-`examples/dags/collect_events.py` shows how a DAG reads it.
+`updraft_airflow.whole_conf` reads it, and only from containers that Airflow's own configuration lists.
+Whoever may start a run chooses its conf, and would else choose where Airflow's token for Storage goes.
 """
 
 from shared.runs.provenance import RESERVED

@@ -2,8 +2,8 @@
 
 A run that wants its outcome reported carries `conf["_updraft"]["callback"]` = `{"url": …, "token": …}`. The
 token is the run's own reverse token, which can do nothing else; without one an Entra token of this Airflow's
-identity is sent instead, and then only to the URLs that the operator allows: whoever may start a run chooses
-its conf.
+identity is sent instead. Either goes only to the URLs that the operator lists: whoever may start a run
+chooses its conf, and this process may reach what they cannot.
 The format is described in docs/airflow-side.md.
 """
 
@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from updraft_airflow.wire import Answer, WireError, checked_url, origin, send
+from updraft_airflow.addresses import refusal
+from updraft_airflow.wire import Answer, WireError, checked_url, send
 
 LONGEST_DETAIL = 1000
 """Characters of `detail` that are sent."""
@@ -137,7 +137,7 @@ def report(
     callback: Callback,
     outcome: RunOutcome,
     *,
-    allowed: Sequence[str] = (),
+    allowed: Sequence[str],
     own_token: Callable[[], str] | None = None,
     patience: Patience = Patience(),
 ) -> None:
@@ -146,21 +146,25 @@ def report(
     Args:
         callback: Where to.
         outcome: What to say.
-        allowed: URL prefixes that may be called; empty for any, which `own_token` is never used for.
+        allowed: URL prefixes that may be called; with none of them nothing is sent.
         own_token: Gives an Entra token of this Airflow's identity, for a callback without a token.
         patience: How long to try.
 
     Raises:
         CallbackError: It was not taken.
     """
-    if allowed and not any(_is_below(callback.url, prefix) for prefix in allowed):
-        raise CallbackError("the callback's url is not in [updraft] callback_urls", permanent=True)
+    try:
+        refused = refusal(callback.url, allowed, option="callback_urls")
+    except WireError as exc:
+        raise CallbackError(str(exc), permanent=True) from None
+    if refused is not None:
+        raise CallbackError(refused, permanent=True)
     token = callback.token
     if token is None:
-        if own_token is None or not allowed:
+        if own_token is None:
             raise CallbackError(
-                "the callback has no token: set [updraft] callback_scope and callback_urls to report with"
-                " Airflow's own identity",
+                "the callback has no token: set [updraft] callback_scope to report with Airflow's own"
+                " identity",
                 permanent=True,
             )
         token = own_token()
@@ -255,17 +259,3 @@ def _object(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _is_below(url: str, prefix: str) -> bool:
-    """Compare whole origins and whole path segments, so that no look-alike host or path slips through."""
-    try:
-        same = origin(checked_url(url, what="url")) == origin(checked_url(prefix, what="prefix"))
-    except WireError:
-        return False
-    path, base = _path(url), _path(prefix).rstrip("/") + "/"
-    return same and (path + "/").startswith(base) and not re.search(r"/\.|%2e|%2f|\\", path, re.IGNORECASE)
-
-
-def _path(url: str) -> str:
-    return urlsplit(url).path or "/"

@@ -16,6 +16,7 @@ from airflow.configuration import conf
 from airflow.sdk import BaseNotifier, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from updraft_airflow.addresses import listed
 from updraft_airflow.callback import (
     CallbackError,
     Patience,
@@ -117,7 +118,7 @@ def _report(
     report(
         callback,
         outcome,
-        allowed=conf.get("updraft", "callback_urls", fallback="").replace(",", " ").split(),
+        allowed=listed(conf.get("updraft", "callback_urls", fallback="")),
         own_token=partial(entra_token, scope) if scope else None,
         patience=patience,
     )

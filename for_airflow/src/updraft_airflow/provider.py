@@ -73,20 +73,25 @@ def get_provider_info() -> dict[str, Any]:
                 },
             },
             "updraft": {
-                "description": "How runs that Updraft started report their outcome.",
+                "description": "Where runs that Updraft started may report, and where they may read from.",
                 "options": {
                     "callback_urls": _option(
-                        "URL prefixes that outcomes may be sent to. Empty: any https URL, but only with the"
-                        " run's own reverse token.",
+                        "URL prefixes that outcomes may be sent to, with commas. Empty: none is sent.",
                         "string",
                         "",
-                        example="https://updraft.example/api/",
+                        example="https://updraft.example/api/outcomes",
                     ),
                     "callback_scope": _option(
                         "Scope of the Entra token for callbacks without a reverse token.",
                         "string",
                         "",
                         example="api://updraft/.default",
+                    ),
+                    "windows_urls": _option(
+                        "Containers that `whole_conf` may read, with commas. Empty: none is read.",
+                        "string",
+                        "",
+                        example="https://contoso.blob.core.windows.net/updraft-windows",
                     ),
                 },
             },

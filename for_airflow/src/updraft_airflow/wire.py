@@ -25,6 +25,9 @@ _WISH = re.compile(
     r"\s*[\"']?\s*\+?([0-9]{1,400}(?:\.[0-9]{0,400})?)\s*(?:s|secs?|seconds?)?\s*[\"']?\s*", re.IGNORECASE
 )
 
+_IN_NO_URL = re.compile(r"[ \\\"<>^`{|}]")
+"""RFC 3986 appendix A; some clients take a backslash for a slash, and so another host."""
+
 LONGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read; Entra's key set is about 20 KB."""
 
@@ -39,7 +42,7 @@ class Answer:
 
     Attributes:
         status: The HTTP status code, 3xx included.
-        body: At most `LONGEST_ANSWER` bytes.
+        body: At most as many bytes as `send` was asked to read.
         retry_after: The server's wish in seconds, where it stated one that can be read.
     """
 
@@ -76,7 +79,7 @@ def checked_url(url: str, *, what: str) -> str:
         raise WireError(f"{what} is not a URL: {exc}") from None
     if parts.username is not None:
         raise WireError(f"{what} must not hold a user name or a password")
-    if not host or not url.isascii() or not url.isprintable() or " " in url:
+    if not host or not url.isascii() or not url.isprintable() or _IN_NO_URL.search(url):
         raise WireError(f"{what} must be an absolute URL in ASCII, not {url[:200]!r}")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise WireError(f"{what} must begin with https:// (http:// is for loopback only), not {url[:200]!r}")
@@ -86,7 +89,7 @@ def checked_url(url: str, *, what: str) -> str:
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of a URL that `checked_url` let through."""
     parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    port = {"https": 443, "http": 80}[parts.scheme] if parts.port is None else parts.port
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
@@ -116,6 +119,7 @@ def send(
     timeout: float,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
+    longest: int = LONGEST_ANSWER,
 ) -> Answer:
     """Send one request and give back whatever status comes.
 
@@ -125,9 +129,10 @@ def send(
         timeout: Seconds for the connection, and again for each read.
         headers: Sent as they are; the values are never put in an error.
         body: The request's body.
+        longest: Bytes of an answer that are read.
 
     Raises:
-        WireError: No answer, or one longer than `LONGEST_ANSWER`. Names the host and the cause only.
+        WireError: No answer, or one longer than `longest`. Names the host and the cause only.
     """
     checked_url(url, what="the address")
     scheme, host, port = origin(url)
@@ -148,9 +153,9 @@ def send(
         except urllib.error.HTTPError as exc:
             response = exc
         with response:
-            content: bytes = response.read(LONGEST_ANSWER + 1)
-            if len(content) > LONGEST_ANSWER:
-                raise WireError(f"{where} answered with more than {LONGEST_ANSWER} bytes")
+            content: bytes = response.read(longest + 1)
+            if len(content) > longest:
+                raise WireError(f"{where} answered with more than {longest} bytes")
             status = int(response.status or 0)
             return Answer(status, content, wish_in_seconds(response.headers.get("Retry-After")))
     except (OSError, http.client.HTTPException, ValueError) as exc:
