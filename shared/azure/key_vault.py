@@ -200,7 +200,9 @@ class KeyVault:
             if self._client is None:
                 from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - paid on first use
 
-                self._client = SecretClient(self._url, _NamedHop(self._credential), **short_timeouts())
+                self._client = SecretClient(
+                    self._url, _NamedHop(self._credential), permit_redirects=False, **short_timeouts()
+                )
             return self._client
 
 

@@ -15,7 +15,7 @@ from shared.values.app_settings import setting
 from shared.values.urls import check_address
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
     from azure.core.pipeline.transport import RequestsTransport
     from azure.storage.blob import BlobServiceClient, ContainerClient
     from azure.storage.queue import QueueClient, QueueServiceClient
@@ -32,6 +32,7 @@ The libraries keep 10, and each call beyond those makes a connection of its own,
 it away."""
 _CALL_SECONDS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 5}
 """The libraries wait 20 and 60 s by default, longer than Event Grid waits for us."""
+_SCOPE: Final = "https://storage.azure.com/.default"
 _RETRIES: Final = 1
 _BACKOFF_SECONDS: Final = 0.5
 
@@ -65,9 +66,10 @@ class Storage:
 
                 self._queues = QueueServiceClient(
                     self.address("queue"),
-                    self._credential(),
+                    _ForStorage(self._credential()),
                     retry_policy=_retries(LinearRetry),
                     transport=_transport(),
+                    permit_redirects=False,
                 )
             return self._queues.get_queue_client(name)
 
@@ -79,9 +81,10 @@ class Storage:
 
                 self._blobs = BlobServiceClient(
                     self.address("blob"),
-                    self._credential(),
+                    _ForStorage(self._credential()),
                     retry_policy=_retries(LinearRetry),
                     transport=_transport(),
+                    permit_redirects=False,
                 )
             return self._blobs.get_container_client(name)
 
@@ -100,6 +103,23 @@ class Storage:
             "deliveries and dead letters are kept in that account, with the app's identity; a connection "
             f"string in {CONNECTION} is not used, because it holds a key"
         )
+
+
+class _ForStorage:
+    """The credential as the libraries see it, which gives tokens for Storage and nothing else.
+
+    They ask for a token of whatever resource and tenant an answer of 401 names, and send it there.
+    """
+
+    def __init__(self, credential: "TokenCredential") -> None:
+        self._credential = credential
+
+    def get_token(self, *scopes: str, **_: Any) -> "AccessToken":  # noqa: ANN401 - the SDK's protocol
+        if scopes != (_SCOPE,):
+            from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - the caller has loaded it
+
+            raise ClientAuthenticationError(f"Storage asked for a token that is not for {_SCOPE}")
+        return self._credential.get_token(_SCOPE)
 
 
 def _checked(address: str, name: str) -> str:

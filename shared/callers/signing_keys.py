@@ -7,6 +7,7 @@ causes a fetch too, at most once a minute, so that nobody can make this app hamm
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -29,6 +30,8 @@ _COLD_PAUSE: Final = 5.0
 _TIMEOUTS: Final = (3.0, 5.0)
 _LONGEST_ANSWER: Final = 1_048_576
 _OK: Final = 200
+_READ_IN_TWO_WAYS: Final = re.compile(r"[^!-~]|[\\@]")
+"""What is not visible ASCII, and what makes one client see a user's name where another sees the host."""
 
 
 class KeysUnavailable(UpdraftError):  # noqa: N818 - it names a state
@@ -105,7 +108,7 @@ class SigningKeys:
 
     def _fetch(self) -> "Mapping[str, RSAPublicKey]":
         keys_url = _document(self._discovery_url).get("jwks_uri")
-        if not isinstance(keys_url, str) or _origin(keys_url) != _origin(self._discovery_url):
+        if not isinstance(keys_url, str) or not _is_at(keys_url, self._discovery_url):
             raise ValueError("the discovery document's jwks_uri is not at the authority")
         listed = _document(keys_url).get("keys")
         keys: dict[str, RSAPublicKey] = {}
@@ -142,6 +145,14 @@ def _document(url: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError(f"{url} is not a JSON object")  # noqa: TRY004 - content, not a caller's type
     return document
+
+
+def _is_at(url: str, authority: str) -> bool:
+    """Tell whether an address has the authority's origin, whoever reads it.
+
+    `requests` ends the host at a backslash, and `urlsplit` takes it for part of a user's name.
+    """
+    return not _READ_IN_TWO_WAYS.search(url) and _origin(url) == _origin(authority)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -1,0 +1,332 @@
+"""Our credentials go only to addresses of rules.yaml and of the application settings.
+
+No answer moves them: no redirect, challenge or discovery document. This app calls no address that an event or
+a request's header names.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from cli.commands.publish import publish
+from local.paths import ROOT
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.key_vault import LocalKeyVault
+from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
+from shared.admission.permit_blobs import PermitBlobs
+from shared.airflow.auth.source import token_source
+from shared.airflow.client import AirflowClient
+from shared.azure import credential as credentials
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import KeyVault
+from shared.azure.storage_account import Storage
+from shared.callers.signing_keys import KeysUnavailable, SigningKeys
+from shared.errors import UpdraftError
+from shared.rules import Connection
+from shared.stores.window_blobs import WindowBlobs
+from tests.support.aws_stub import Sts
+from tests.support.http_app import AGENT, Caller
+from tests.support.in_memory import InMemoryParking
+from tests.support.token_kinds import KINDS, Issuer, Kind, World
+
+if TYPE_CHECKING:
+    from tests.support.clocks import UnixClock
+    from tests.support.endpoints import Watch
+
+REDIRECTS: Final = (300, 301, 302, 303, 307, 308)
+FEDERATED_EVENT: Final = {"specversion": "1.0", "id": "1", "source": "/x", "type": "T"}
+
+
+class Sink(LoopbackServer):
+    """Somebody else's server: keeps every request whole, and answers well."""
+
+    def __init__(self, certificates: Certificates | None = None) -> None:
+        super().__init__(tls=certificates.server_context() if certificates else None)
+        self.got: list[Request] = []
+
+    def handle(self, request: Request) -> Reply:
+        """Keep it."""
+        self.got.append(request)
+        return Reply(200, {"access_token": "made-up", "expires_in": 60, "value": "made-up", "id": "x"})
+
+
+class Front(LoopbackServer):
+    """A server that is named by our configuration, and answers as it is told."""
+
+    reply = Reply(200, {})
+
+    def __init__(self, certificates: Certificates) -> None:
+        super().__init__(tls=certificates.server_context())
+        self.got: list[Request] = []
+
+    def handle(self, request: Request) -> Reply:
+        """Keep the request, and answer."""
+        self.got.append(request)
+        return self.reply
+
+
+@pytest.fixture
+def elsewhere(certificates: Certificates) -> Iterator[tuple[Sink, Sink]]:
+    """Two servers that no configuration names: over TLS with a certificate that we trust, and plain."""
+    with Sink(certificates) as trusted, Sink() as plain:
+        yield trusted, plain
+
+
+@pytest.fixture
+def front(vault: LocalKeyVault, certificates: Certificates) -> Iterator[Front]:
+    """A server that we are configured to talk to, whose certificate we trust."""
+    assert vault.url
+    with Front(certificates) as server:
+        yield server
+
+
+def _targets(elsewhere: tuple[Sink, Sink]) -> list[str]:
+    trusted, plain = elsewhere
+    return [
+        f"{trusted.url}/stolen",
+        f"{plain.url}/stolen",
+        f"//127.0.0.1:{trusted.port}/stolen",
+        f"https://localhost:{trusted.port}/stolen",
+        f"https://user:word@127.0.0.1:{trusted.port}/stolen",
+    ]
+
+
+def _storage(url: str) -> Storage:
+    account = f"{url}/contoso"
+    return Storage(
+        {
+            "AzureWebJobsStorage__blobServiceUri": account,
+            "AzureWebJobsStorage__queueServiceUri": account,
+        },
+        azure_credential,
+    )
+
+
+def _permits(url: str) -> PermitBlobs:
+    return PermitBlobs(lambda: f"{url}/contoso", azure_credential, name="analytics", places=2)
+
+
+WAYS: Final[dict[str, Callable[[str], object]]] = {
+    "queue: send": lambda url: _storage(url).queue("q").send_message("secret"),
+    "queue: receive": lambda url: list(_storage(url).queue("q").receive_messages()),
+    "queue: make": lambda url: _storage(url).queue("q").create_queue(),
+    "blob: write": lambda url: _storage(url).container("c").upload_blob("b", b"secret", overwrite=True),
+    "blob: read": lambda url: _storage(url).container("c").download_blob("b").readall(),
+    "blob: list": lambda url: list(_storage(url).container("c").list_blobs()),
+    "blob: delete": lambda url: _storage(url).container("c").delete_blob("b"),
+    "window: conf": lambda url: WindowBlobs(_storage(url), InMemoryParking()).keep_conf("r", "w", {"a": 1}),
+    "permits: look": lambda url: _permits(url).look(),
+    "permits: acquire": lambda url: _permits(url).acquire(0),
+    "vault": lambda url: KeyVault(url, azure_credential).get("airflow-password"),
+    "topic": lambda url: publish([dict(FEDERATED_EVENT)], url),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_client_of_azure_follows_a_redirect(
+    front: Front, elsewhere: tuple[Sink, Sink], identity: IdentityEndpoint, way: str
+) -> None:
+    """Neither the token nor what is stored leaves for another server, whatever the status."""
+    assert identity.url
+    for status in REDIRECTS:
+        for target in _targets(elsewhere):
+            front.reply = Reply(status, b"", {"Location": target})
+            with suppress(Exception):
+                WAYS[way](front.url)
+    assert [sink.got for sink in elsewhere] == [[], []]
+    assert front.got
+
+
+@pytest.fixture
+def hops(
+    identity: IdentityEndpoint, vault: LocalKeyVault, watch: "Watch", clock: "UnixClock"
+) -> Iterator[World]:
+    """Whom the kinds of `auth` ask for a proof."""
+    with Issuer(watch, clock) as issuer, Sts(watch, clock) as sts:
+        world = World(identity, vault, issuer, sts, watch)
+        world.prepare()
+        yield world
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("moved", ["identity", "vault", "issuer", "sts", "airflow"])
+def test_no_proof_follows_a_redirect(
+    hops: World, key_vault: KeyVault, front: Front, elsewhere: tuple[Sink, Sink], kind: Kind, moved: str
+) -> None:
+    """Every kind of `auth`, with each hop on its way that answers with a redirect; and Airflow itself."""
+    hop: LoopbackServer = front if moved == "airflow" else getattr(hops, moved)
+    auth = kind.auth(hops)
+    at_issuer = kind.name in {"entra_exchange", "airflow", "oidc-exchange"}
+    url = hops.issuer.url if at_issuer and moved != "airflow" else front.url
+    for status in REDIRECTS:
+        for target in _targets(elsewhere):
+            redirect = Reply(status, b"", {"Location": target})
+            front.reply = redirect
+            if hop is not front:
+                hop.heal()
+                hop.inject(status, headers={"Location": target}, times=99)
+            connection = Connection.model_validate(
+                {"name": "analytics", "url": url, "api": "v2", "auth": auth}
+            )
+            source = token_source(connection, secrets=key_vault, credential=azure_credential)
+            with suppress(UpdraftError):
+                AirflowClient(connection, source).get_dag("smoke_tests")
+            credentials._credentials.clear()
+        for sink in elsewhere:
+            assert sink.got == [], (status, sink.got[0].path)
+
+
+CHALLENGES: Final = (
+    "Bearer authorization_uri=https://SINK/tenant/oauth2/authorize resource_id=https://vault.azure.net",
+    "Bearer authorization_uri=https://SINK/tenant/oauth2/authorize resource_id=api://airflow",
+    "Bearer authorization_uri=https://SINK/tenant resource_id=https://storage.azure.com",
+    'Bearer authorization="https://SINK/tenant", resource="https://storage.azure.com"',
+    'Bearer authorization="https://SINK/tenant", resource="https://management.azure.com"',
+    'Bearer authorization="https://SINK/tenant", resource="https://SINK"',
+    'Bearer authorization="https://SINK/tenant", scope="api://airflow/.default"',
+    'Bearer authorization="https://SINK/tenant", resource="https://1"',
+    'Bearer realm="x", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="',
+    'PoP realm="https://SINK"',
+    "Basic",
+    "Negotiate",
+)
+
+
+@pytest.mark.parametrize("challenge", CHALLENGES)
+@pytest.mark.parametrize("way", WAYS)
+def test_no_challenge_brings_another_token(
+    front: Front, elsewhere: tuple[Sink, Sink], identity: IdentityEndpoint, way: str, challenge: str
+) -> None:
+    """An answer of 401 names a resource and an authority: neither is asked for a token or with one."""
+    credentials._credentials.clear()
+    asked: list[str] = []
+    handle = identity.handle
+
+    def watched(request: Request) -> Reply:
+        asked.append(request.query.get("resource", ""))
+        return handle(request)
+
+    identity.handle = watched  # type: ignore[method-assign] # what it is asked for
+    trusted, _ = elsewhere
+    said = challenge.replace("SINK", f"127.0.0.1:{trusted.port}")
+    front.reply = Reply(401, b"", {"WWW-Authenticate": said})
+    with suppress(Exception):
+        WAYS[way](front.url)
+    assert [sink.got for sink in elsewhere] == [[], []]
+    own = {
+        "vault": set(),  # the challenge names the vault's resource, and it has to be that of its host
+        "topic": {"https://eventgrid.azure.net"},
+    }.get(way, {"https://storage.azure.com"})
+    assert set(asked) <= own
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+def test_keys_come_from_the_authority_alone(front: Front, elsewhere: tuple[Sink, Sink], status: int) -> None:
+    """Neither a redirect nor a `jwks_uri` brings another server's keys, however it is spelled."""
+    trusted, plain = elsewhere
+    own = f"127.0.0.1:{front.port}"
+    spelled = [
+        *_targets(elsewhere),
+        f"https://{own}@127.0.0.1:{trusted.port}/keys",
+        f"https://{own}\\@127.0.0.1:{trusted.port}/keys",
+        f"https://127.0.0.1:{trusted.port}\\@{own}/keys",
+        f"https://{own}.evil.example/keys",
+        f"http://{own}/keys",
+        f"https://localhost:{front.port}/keys",
+        f"https://127.1:{front.port}/keys",
+        f"https://127.0.0.1:{plain.port}#@{own}/keys",
+        f"https://127.0.0.1:{trusted.port}?@{own}/keys",
+        "file:///etc/passwd",
+    ]
+    for target in spelled:
+        for reply in (Reply(status, b"", {"Location": target}), Reply(200, {"jwks_uri": target})):
+            front.reply = reply
+            front.got.clear()
+            with pytest.raises(KeysUnavailable):
+                SigningKeys(front.url, "tenant", issuers=()).key("kid")
+            assert len(front.got) == 1, target
+            assert front.got[0].path.endswith("/openid-configuration")
+    assert [sink.got for sink in elsewhere] == [[], []]
+
+
+MEMBERS: Final = (
+    "url", "validationUrl", "validationCode", "callback", "callbackUrl", "dataschema", "schemaurl", "source",
+    "subject", "topic", "blobUrl", "claim", "by_reference", "statuses_url", "target_url", "$ref", "jku",
+)  # fmt: skip
+
+
+def test_no_address_of_an_event_or_a_header_is_called(caller: Caller, elsewhere: tuple[Sink, Sink]) -> None:
+    """Whatever member or header has it: the handshakes of Event Grid and of CloudEvents included."""
+    for target in _targets(elsewhere):
+        data = dict.fromkeys(MEMBERS, target)
+        event = {
+            "specversion": "1.0",
+            "id": "1",
+            "type": "Shop.Opened",
+            "source": "/shops/1",
+            "subject": target,
+            "dataschema": target.replace("user:word@", ""),
+            "data": {
+                "door": target,
+                **data,
+                "_updraft": {"by_reference": {"url": target, "members": ["door"]}},
+            },
+        }
+        headers = {
+            "WebHook_Request_Origin": "eventgrid.azure.net",
+            "WebHook_Request_Callback": target,
+            "Origin": target,
+            "Referer": target,
+            "X_Original_URL": target,
+            "X_Forwarded_Host": target.partition("//")[2],
+            "Link": f"<{target}>; rel=next",
+        }
+        token = caller.token(AGENT)
+        kind = {"Content_Type": "application/cloudevents+json"}
+        assert caller.post("events", token, event, **headers, **kind).status_code == 202
+        caller.post("events", None, None, method="OPTIONS", **headers)
+        validation = {
+            "id": "2",
+            "topic": target,
+            "subject": "",
+            "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+            "eventTime": "2026-01-01T00:00:00Z",
+            "dataVersion": "1",
+            "data": {"validationCode": "x", "validationUrl": target},
+        }
+        for path in ("events", "hooks/azure-devops", "hooks/kudu", "hooks/acr", "hooks/github"):
+            for body in ([validation], validation, data):
+                caller.post(path, token, body, aeg_event_type="SubscriptionValidation", **headers)
+        caller.start(body={"conf": {"site": target, **data}}, token=caller.token())
+    assert [sink.got for sink in elsewhere] == [[], []]
+
+
+def test_what_a_run_refers_to_is_read_by_its_name() -> None:
+    """The helper for Airflow takes the blob's name as this app makes it, and no other form."""
+    source = (ROOT / "for_airflow/src/updraft_airflow/whole_conf.py").read_text(encoding="utf-8")
+    ((pattern),) = re.findall(r'_BLOB = re\.compile\(r"(.*)"\)', source)
+    windows = WindowBlobs(_storage("https://contoso.example"), InMemoryParking(), container="updraft-windows")
+    for rule in ("r", "refresh-reports", "a" * 63):
+        url = windows.conf_url(rule, "0123456789abcdef" * 2)
+        name = url.removeprefix("https://contoso.example/contoso/updraft-windows")
+        assert re.fullmatch(pattern, name), url
+
+
+def test_no_example_sends_a_token_to_an_address_of_a_conf() -> None:
+    """The DAGs that people copy name no credential: what needs one is in the package, with its list."""
+    for file in sorted((ROOT / "examples").rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        for word in (
+            "Credential",
+            "get_token",
+            "from_blob_url",
+            "Authorization",
+            "requests.",
+            "urlopen",
+            "httpx",
+        ):
+            assert word not in text, (file.name, word)
