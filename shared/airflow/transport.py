@@ -154,8 +154,15 @@ class Transport:
             answer = replace(
                 answer, sent=answer.status is not None or _may_be_sent(exc), error=_in_words(exc)
             )
-        except ValueError:  # http.client refuses a header with a line break, and would show it: a token
-            answer = AirflowResponse(sent=False, error="the token cannot be put into a header")
+        except ValueError as exc:
+            # http.client refuses a header with a line break, and would show it: a token. After an answer,
+            # urllib3 fails on a redirect to what is not an address.
+            unsendable = isinstance(exc, UnicodeError) or str(exc).startswith("Invalid header")
+            answer = (
+                AirflowResponse(sent=False, error="the token cannot be put into a header")
+                if unsendable
+                else replace(answer, sent=True, error="the answer is a redirect to what is not an address")
+            )
         return replace(answer, seconds=time.monotonic() - started)
 
     def client(self) -> Any:  # noqa: ANN401 - the official client, loaded late, has no static type here
@@ -202,13 +209,21 @@ def segment(name: str) -> str:
 
 
 def _head(response: "BaseHTTPResponse") -> AirflowResponse:
-    location = urlsplit(response.headers.get("Location", ""))
     return AirflowResponse(
         status=response.status,
         retry_after=retry_after_seconds(response.headers.get("Retry-After"), lambda: datetime.now(UTC)),
         code=re.split("[:#]", response.headers.get("x-amzn-ErrorType", ""))[0][:_CODE_KEPT],
-        location=f"{location.scheme}://{location.hostname}" if location.hostname else "",
+        location=_server_of(response.headers.get("Location", "")),
     )
+
+
+def _server_of(location: str) -> str:
+    """Return scheme and host of an address, for a person; empty where it has none or cannot be read."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
 
 
 def _with_body(answer: AirflowResponse, response: "BaseHTTPResponse", *, until: float) -> AirflowResponse:

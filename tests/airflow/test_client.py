@@ -261,6 +261,16 @@ class TestAnswers:
         assert (answer.status, answer.location) == (302, "http://127.0.0.1")
         assert len(stub.requests) == 1
 
+    @pytest.mark.parametrize(
+        "location", ["https://[", "https://[::1", "https://[x]/", "//", "x", "https://a:b@/"]
+    )
+    def test_a_redirect_to_nowhere_was_sent_all_the_same(self, stub: Recorder, location: str) -> None:
+        """An address that cannot be read does not make the request one that never left."""
+        stub.inject(302, headers={"Location": location}, times=9)
+        answer = client(stub).start_run(run_request())
+        assert (answer.sent, answer.location) == (True, "")
+        assert answer.status == 302 or answer.error == "the answer is a redirect to what is not an address"
+
     def test_nothing_is_repeated_by_the_library(self, stub: Recorder) -> None:
         """503 with Retry-After, and a connection that breaks, are one request each."""
         stub.inject(503, retry_after=1)
