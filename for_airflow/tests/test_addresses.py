@@ -14,7 +14,7 @@ from urllib3.util import parse_url
 
 from updraft_airflow.addresses import is_below, listed, refusal
 from updraft_airflow.callback import Callback, CallbackError, Patience, RunOutcome, read_callback, report
-from updraft_airflow.wire import WireError
+from updraft_airflow.wire import WireError, checked_url, origin
 
 TOKEN = "made-up.reverse.token"
 QUICK = Patience(attempts=1, timeout=2.0)
@@ -63,6 +63,18 @@ def test_what_is_taken_is_below_for_every_reader(changes: list[tuple[int, int, s
     path = unquote(read.path or "")
     assert path.startswith("/api/") or path == "/api"
     assert ".." not in path.split("/")
+
+
+@pytest.mark.parametrize("url", sorted(look_alikes()))
+def test_one_origin_means_one_host_for_every_reader(url: str) -> None:
+    """`jwks_uri` is compared by its origin: an address of the authority's origin leads to the authority."""
+    try:
+        same = origin(checked_url(url, what="url")) == origin(LISTED)
+    except WireError:
+        same = False
+    if same:
+        read = parse_url(url)
+        assert (read.scheme, read.auth, read.host, read.port or 443) == ("https", None, HOST, 443)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

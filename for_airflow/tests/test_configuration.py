@@ -36,6 +36,7 @@ def test_two_settings_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (configuration.keys_refresh, configuration.keys_longest_age) == (3600, 86400)
     assert (configuration.create_users, configuration.role, configuration.role_dags) == (False, "Updraft", ())
     assert (configuration.names, configuration.role_mapping) == ({}, {})
+    assert configuration.password_logins
 
 
 def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +59,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
             "role": "Starter",
             "role_dags": "a,b",
             "role_mapping": json.dumps({"A": "Viewer"}),
+            "password_logins": "False",
         },
     )
     assert configuration.policy.tenant_id == TENANT
@@ -73,6 +75,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert configuration.role_mapping == {"A": "Viewer"}
     assert (configuration.keys_refresh, configuration.keys_longest_age) == (10, 20)
+    assert not configuration.password_logins
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"role_mapping": '{"A": 7}'}, "role_mapping must be a JSON object"),
         ({"role_mapping": "{"}, "role_mapping"),
         ({"create_users": "perhaps"}, "create_users"),
+        ({"password_logins": "perhaps"}, "password_logins"),
     ],
 )
 def test_a_mistake_is_named(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], named: str) -> None:

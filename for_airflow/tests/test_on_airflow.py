@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 from airflow_server import AIRFLOW, CLIENT_ID, PASSWORD, RUNS, UPDRAFT, VERSION, AirflowServer, trigger
-from receiver import Receiver
+from receiver import Receiver, running_receiver
 
 from updraft_airflow.least_privilege import permissions_to_trigger
 
@@ -149,6 +149,8 @@ def test_every_other_login_works_as_before(airflow: AirflowServer) -> None:
     assert airflow.call("GET", "/api/v2/connections", token)[0] == 200
     assert airflow.call("POST", "/auth/token", None, right | {"password": "wrong"})[0] == 401
     assert airflow.call("POST", "/auth/token", None, {})[0] == 400
+    assert airflow.call("POST", "/auth/token", None, {"password": {"a": 1}})[0] == 400
+    assert airflow.call("POST", "/auth/token", None, right | {"password": {"a": 1}})[0] == 400
     assert airflow.call("GET", "/api/v2/connections", "garbage")[0] == 403
     assert airflow.call("GET", "/api/v2/connections", token[:-3] + "AAA")[0] == 403
     assert airflow.call("GET", "/api/v2/connections")[0] == 401
@@ -191,3 +193,29 @@ def test_a_run_reports_how_it_ended(
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert ended == state
+
+
+@pytest.mark.parametrize(
+    ("way", "state"), [("reports_by_task", "failed"), ("reports_by_notifier", "success")]
+)
+@pytest.mark.parametrize("token", ["made-up.reverse-token", None])
+def test_a_run_does_not_choose_where_it_reports(
+    airflow: AirflowServer,
+    entra: Any,  # noqa: ANN401
+    way: str,
+    state: str,
+    token: str | None,
+) -> None:
+    """An address that is not listed hears nothing: the task fails, and a callback of the DAG too."""
+    with running_receiver() as other:
+        callback = {"url": other.url} | ({"token": token} if token else {})
+        trusted = entra.issue(AIRFLOW)
+        _, run = trigger(airflow, trusted, way, {"_updraft": {"callback": callback}})
+        path = f"{RUNS.format(way)}/{run['dag_run_id']}"
+        deadline = time.monotonic() + 90
+        while (ended := airflow.call("GET", path, trusted)[1]["state"]) not in ("success", "failed"):
+            assert time.monotonic() < deadline, airflow.tail()
+            time.sleep(0.2)
+        assert ended == state
+        time.sleep(2)  # the callback of the DAG runs up to 0.5 s after the run's end
+        assert other.taken == []

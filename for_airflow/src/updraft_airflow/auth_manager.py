@@ -3,8 +3,8 @@
 Set `[core] auth_manager = updraft_airflow.auth_manager.EntraFabAuthManager`. A managed identity's access
 token is taken in two ways: directly, as `Authorization: Bearer`, or in exchange for an Airflow token at `POST
 /auth/token` with `{"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": <token>}` (RFC
-7523 section 2.1; the Keycloak provider takes the same request). Every other token, password and login goes
-to FAB as it came.
+7523 section 2.1; the Keycloak provider takes the same request). Every other token and login goes to FAB as it
+came, and so does a password, unless `password_logins` is off.
 
 The class's name contains `FabAuthManager` for a reason: Airflow recognises FAB by this text in the configured
 class path. Without it, Airflow 3.3 never applies the `access_control` of a DAG file
@@ -28,6 +28,7 @@ from updraft_airflow.configuration import Configuration, read_configuration
 from updraft_airflow.entra_tokens import EntraIdentity, Expired, Refused, TokenVerifier
 from updraft_airflow.fab_users import FabUsers
 from updraft_airflow.least_privilege import ensure_role
+from updraft_airflow.password_logins import REFUSED, switch_off, warn
 from updraft_airflow.signing_keys import COLD_RETRY_INTERVAL, EntraKeys, KeysUnavailable
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ class EntraFabAuthManager(FabAuthManager):
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(THREADS, thread_name_prefix="entra-auth")
 
+    @cached_property
+    def security_manager(self) -> Any:  # noqa: ANN401 - FAB's, whose types are not read here
+        """FAB's security manager, or the operator's own, without password logins if they are switched off."""
+        manager: Any = super().security_manager
+        if not self._configuration.password_logins:
+            switch_off(manager)
+        return manager
+
     def init(self) -> None:
         """Refuse to start with a configuration that cannot work."""
         super().init()
@@ -85,6 +94,9 @@ class EntraFabAuthManager(FabAuthManager):
     def get_fastapi_app(self) -> "FastAPI | None":
         """Give FAB's own routes, after making the configured role."""
         app: FastAPI | None = super().get_fastapi_app()
+        if self.flask_app is not None:
+            with self.flask_app.app_context():
+                warn(self.security_manager, password_logins=self._configuration.password_logins)
         if self._configuration.role_dags:
             with create_session(scoped=False) as session:
                 added = ensure_role(session, self._configuration.role, self._configuration.role_dags)
@@ -119,10 +131,16 @@ class EntraFabAuthManager(FabAuthManager):
             The user; None lets the provider answer 401.
 
         Raises:
-            ValueError: The assertion is missing; the provider answers 400.
-            HTTPException: 503, as above.
+            ValueError: The assertion is missing, or user name or password is not a text; the provider answers
+                400.
+            HTTPException: 503, as above; 401 for a password while password logins are switched off.
         """
         if body.get("grant_type") != JWT_BEARER:
+            if not self._configuration.password_logins:
+                raise HTTPException(401, REFUSED)
+            # FAB passes on whatever JSON holds, and its hash function fails on what is not a text
+            if not all(isinstance(body.get(name, ""), str) for name in ("username", "password")):
+                raise ValueError("Username and password must be provided")
             return super().create_token(headers, body)
         assertion = body.get("assertion")
         if not isinstance(assertion, str) or not assertion:

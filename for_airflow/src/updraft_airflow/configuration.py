@@ -31,6 +31,7 @@ class Configuration:
         role_dags: The DAGs that `role` may trigger; empty leaves the role to the operator.
         role_mapping: App role to FAB role.
         cache_seconds: `[fab] cache_ttl`.
+        password_logins: Whether FAB takes passwords.
     """
 
     policy: TokenPolicy
@@ -43,6 +44,7 @@ class Configuration:
     role_dags: tuple[str, ...]
     role_mapping: Mapping[str, str]
     cache_seconds: float
+    password_logins: bool
 
 
 def read_configuration() -> Configuration:
@@ -92,6 +94,7 @@ def read_configuration() -> Configuration:
         role_dags=tuple(_list("role_dags")),
         role_mapping=_mapping("role_mapping"),
         cache_seconds=conf.getint("fab", "cache_ttl", fallback=30),
+        password_logins=conf.getboolean(SECTION, "password_logins", fallback=True),
     )
 
 

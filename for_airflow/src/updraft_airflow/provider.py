@@ -70,6 +70,12 @@ def get_provider_info() -> dict[str, Any]:
                         "string",
                         "{{}}",
                     ),
+                    "password_logins": _option(
+                        "Whether FAB takes user names and passwords: at /auth/token, in the login form and in"
+                        " basic authentication.",
+                        "boolean",
+                        "True",
+                    ),
                 },
             },
             "updraft": {
