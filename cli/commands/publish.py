@@ -16,6 +16,7 @@ from cli.rules_file import Subparsers
 from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
 from shared.values.app_settings import setting
 from shared.values.json_text import JsonObject
+from shared.values.urls import check_address
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -77,8 +78,12 @@ def endpoint(topic: str) -> str:
     Raises:
         SettingsError: It is not an https address: the identity's token travels there.
     """
+    try:
+        check_address(topic, name="topic", example="https://contoso.westeurope-1.eventgrid.azure.net")
+    except ValueError as error:
+        raise SettingsError(f"{error} (--topic, or {TOPIC_ENDPOINT})") from None
     parts = urlsplit(topic)
-    if parts.scheme != "https" or not parts.netloc:
+    if parts.scheme != "https":
         raise SettingsError(
             f"the topic is {topic!r}; it has to be an https address (--topic, or {TOPIC_ENDPOINT})"
         )

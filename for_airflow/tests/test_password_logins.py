@@ -89,9 +89,10 @@ def test_an_operators_own_security_manager_is_closed_too() -> None:
         def auth_user_db(self, *_: object, **_options: object) -> str:
             return "in"
 
-        auth_user_ldap = auth_user_db
+        auth_user_ldap = check_password = auth_user_db
 
     own = Own()
     switch_off(own)
     assert own.auth_user_db("admin", "right", rotate_session_id=False) is None
     assert own.auth_user_ldap("admin", "right") is None
+    assert not own.check_password("admin", "right")

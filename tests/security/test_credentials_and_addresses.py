@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.support.endpoints import Watch
 
 REDIRECTS: Final = (300, 301, 302, 303, 307, 308)
-FEDERATED_EVENT: Final = {"specversion": "1.0", "id": "1", "source": "/x", "type": "T"}
+EVENT: Final = {"specversion": "1.0", "id": "1", "source": "/x", "type": "T"}
 
 
 class Sink(LoopbackServer):
@@ -122,7 +122,7 @@ WAYS: Final[dict[str, Callable[[str], object]]] = {
     "permits: look": lambda url: _permits(url).look(),
     "permits: acquire": lambda url: _permits(url).acquire(0),
     "vault": lambda url: KeyVault(url, azure_credential).get("airflow-password"),
-    "topic": lambda url: publish([dict(FEDERATED_EVENT)], url),
+    "topic": lambda url: publish([dict(EVENT)], url),
 }
 
 
@@ -222,6 +222,39 @@ def test_no_challenge_brings_another_token(
         "topic": {"https://eventgrid.azure.net"},
     }.get(way, {"https://storage.azure.com"})
     assert set(asked) <= own
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://HOST",
+        "HOST",
+        "https://user@HOST",
+        "https://contoso.example@HOST",
+        "https://contoso.example\\@HOST",
+        "https://HOST\\@contoso.example",
+        "https://HOST?sig=1",
+        "https://HOST#x",
+        "https://HOST\n",
+        "https://contoso\u200b.example",
+        "https://",
+    ],
+)
+def test_an_operators_address_is_read_in_one_way_or_refused(
+    elsewhere: tuple[Sink, Sink], identity: IdentityEndpoint, address: str
+) -> None:
+    """A topic, a vault or an account that a command or a setting names: no client takes it for another."""
+    assert identity.url
+    trusted, _ = elsewhere
+    url = address.replace("HOST", f"127.0.0.1:{trusted.port}")
+    with pytest.raises(UpdraftError):
+        publish([dict(EVENT)], url)
+    with pytest.raises(UpdraftError):
+        KeyVault(url, azure_credential).get("name")
+    if not address.startswith("http://"):  # Storage may be plain http, and gets no token then
+        with pytest.raises(UpdraftError):
+            _storage(url).container("c")
+    assert trusted.got == []
 
 
 @pytest.mark.parametrize("status", REDIRECTS)

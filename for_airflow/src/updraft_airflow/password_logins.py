@@ -1,8 +1,9 @@
-"""Switches FAB's password logins off: all of them at the two methods that every one of them calls.
+"""Switches FAB's password logins off: all of them at the methods that every one of them calls.
 
 `POST /auth/token` and `/auth/token/cli`, the login form, FAB's own `/api/v1/security/login` and the backend
 `basic_auth` ask the security manager's `auth_user_db` or `auth_user_ldap` (provider 3.10.2), whatever
 AUTH_TYPE is: where people log in by OAuth, `/auth/token` takes the passwords of FAB's users none the less.
+`check_password` is there for the code of operators.
 """
 
 import logging
@@ -24,7 +25,8 @@ def switch_off(security_manager: Any) -> None:  # noqa: ANN401 - FAB ships no ty
     Args:
         security_manager: FAB's, or the subclass that SECURITY_MANAGER_CLASS names.
     """
-    security_manager.auth_user_db = security_manager.auth_user_ldap = _refuse
+    for name in ("auth_user_db", "auth_user_ldap", "check_password"):
+        setattr(security_manager, name, _refuse)
 
 
 def warn(security_manager: Any, *, password_logins: bool) -> None:  # noqa: ANN401 - as above
@@ -48,5 +50,5 @@ def warn(security_manager: Any, *, password_logins: bool) -> None:  # noqa: ANN4
 
 
 def _refuse(*_: object, **_options: object) -> None:
-    """Stand in for `auth_user_db` and `auth_user_ldap`: no user is found."""
+    """Find no user, and no password right."""
     log.info("A password login was refused: [entra_auth_manager] password_logins is off")
