@@ -331,8 +331,6 @@ def test_a_dead_letter_cannot_write_to_a_terminal(text: str) -> None:
     kept = [
         Kept(
             f"smoke/{number}.json",
-            "etag",
-            b"",
             [each for each in read if isinstance(each, Letter)],
             [each for each in read if isinstance(each, BadLetter)],
         )
