@@ -101,9 +101,10 @@ test: setup airflow2-if-possible test-for-airflow ## Every test, also those on t
 	@$(BIN)/pytest $(WORKERS) $(COVERAGE) $(ARGS)
 
 .PHONY: test-all
-test-all: ## And what is too long for every run: the next Airflow, crash points, long faults, bench
+test-all: ## And what is too long for every run: the next Airflow, attacks, crash points, faults, bench
 	@$(MAKE) --no-print-directory test FOR_AIRFLOW=
 	@$(MAKE) --no-print-directory test-airflow-next
+	@$(MAKE) --no-print-directory attacks ARGS=
 	@$(MAKE) --no-print-directory crashpoints ARGS=
 	@$(MAKE) --no-print-directory faults ARGS=
 	@$(MAKE) --no-print-directory bench ARGS=
@@ -136,6 +137,13 @@ bench: .venv/ready ## Measure cold start, cost per event and throughput against 
 .PHONY: faults
 faults: setup ## Break one thing at a time under a stream of events, and audit Airflow's runs (ARGS="3 11")
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+# The attacks of tests/security, and those that stand beside the module that they attack.
+ATTACKS := tests/security tests/event/test_fuzz.py tests/rules/templates tests/test_no_secret_leaks.py
+
+.PHONY: attacks
+attacks: setup ## The long form of every attack: many more examples, longer floods (ARGS="-k templates")
+	@UPDRAFT_ATTACKS=long $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-cov --timeout 3600 $(ATTACKS) $(ARGS)
 
 .PHONY: crashpoints
 crashpoints: setup ## Lose or delay each request of each scenario, or kill the app there (ARGS="window --pairs 100")

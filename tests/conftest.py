@@ -24,6 +24,7 @@ from tests.support.state import STATE_OF_TESTS
 # each has to have a name of its own (tests/test_fixtures.py). A plugin stands after those that it imports.
 pytest_plugins = [
     "tests.support.workers",
+    "tests.support.attacks",
     "tests.support.secret_watch",
     "tests.support.endpoints",
     "tests.support.storage",

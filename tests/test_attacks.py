@@ -1,0 +1,35 @@
+"""The two forms of the attacks: short in `make test`, long in `make attacks`."""
+
+import os
+import sys
+
+import pytest
+
+from local.processes import programs
+from tests.support.paths import ROOT
+
+ASKS = """
+from tests.support import attacks
+attacks.pytest_configure()
+from hypothesis import settings
+print(attacks.times(3, 700), settings.default.max_examples)
+"""
+
+
+@pytest.mark.parametrize(("word", "answer"), [("", "3 100"), ("long", "700 3000")])
+def test_make_attacks_repeats_more(word: str, answer: str) -> None:
+    """The variable that `make attacks` sets chooses the long number and Hypothesis's long profile."""
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    ended = programs.run(
+        [sys.executable, "-c", ASKS], cwd=ROOT, env={**environment, "UPDRAFT_ATTACKS": word}, check=True
+    )
+    assert ended.stdout.strip() == answer
+
+
+def test_make_attacks_names_what_is_there() -> None:
+    """Each path of the Makefile's list of attacks exists, and tests/security is the first."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (line,) = (line for line in makefile.splitlines() if line.startswith("ATTACKS := "))
+    paths = line.removeprefix("ATTACKS := ").split()
+    assert paths[0] == "tests/security"
+    assert [path for path in paths if not (ROOT / path).exists()] == []
