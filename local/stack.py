@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from local.paths import ROOT
+from local.processes.private import private_folder
 from local.processes.processes import Processes, StackError, shown
 from local.servers.airflow_auth import ADMIN, entra
 from local.servers.airflow_process import Airflow, Edition, airflow_name
@@ -224,7 +225,7 @@ class Stack:
 
     def _claim_folder(self) -> None:
         """Take the folder's lock: two stacks on one database would end each other's runs."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         lock = self._cleanup.enter_context((self.folder / "lock").open("a+"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.processes import default_signals
+from local.processes.private import write_private
 from local.processes.processes import shown
 from local.servers.airflow_auth import ADMIN
 from local.stack import AIRFLOW_PORT, FUNCTIONS_PORT, STATE, Stack
@@ -23,10 +24,8 @@ def write_environment(stack: Stack) -> Path:
     Its owner alone can read it: the identity endpoint's header is in it.
     """
     file = stack.folder / "env"
-    file.touch(mode=0o600)
-    file.write_text(
-        "".join(f"export {name}={shlex.quote(value)}\n" for name, value in stack.environment.items())
-    )
+    settings = stack.environment.items()
+    write_private(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings))
     return file
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from local.paths import ROOT
+from local.processes.private import private_folder
 from local.processes.processes import Processes
 from local.servers.airflow_auth import SIMPLE, fab
 from local.servers.airflow_process import Airflow, Edition
@@ -94,7 +95,7 @@ def azurite(processes: Processes, certificates: Certificates) -> Iterator[Azurit
 def stack() -> Iterator[Stack]:
     """The whole stack of `make up`, on ports and with rules of its own; its Airflow is `real_airflow`."""
     rules = STATE_OF_TESTS / "rules.yaml"
-    rules.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(rules.parent)
     rules.write_text((ROOT / "rules.yaml").read_text(encoding="utf-8") + MORE_RULES, encoding="utf-8")
     settings = {"UPDRAFT_RULES": str(rules.resolve()), "UPDRAFT_TEST_AIRFLOW_CLIENT_ID": AIRFLOW_CLIENT_ID}
     with Stack(

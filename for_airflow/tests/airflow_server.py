@@ -65,8 +65,10 @@ class AirflowServer:
             **settings,
         }
         # The repository's own: where it is not there, the tests that start an Airflow are skipped.
-        from local.processes import programs  # noqa: PLC0415 - as said above
+        from local.processes import guard, programs  # noqa: PLC0415 - as said above
 
+        self.family = uuid.uuid4().hex
+        self._environment |= {guard.FAMILY: self.family, "SPT_NOENV": "1"}  # known by its environment
         self._programs = programs
         self._processes: list[programs.Program[bytes]] = []
 
@@ -82,10 +84,11 @@ class AirflowServer:
 
         Not `airflow standalone`: that one always takes the Simple auth manager.
         """
-        for part in ("api-server", "scheduler", "dag-processor"):
+        # The scheduler's server of the tasks' logs would listen on every address.
+        for part in (("api-server",), ("scheduler", "--skip-serve-logs"), ("dag-processor",)):
             with self.log.open("ab") as output:
                 process = self._programs.start(
-                    [BIN / "airflow", part],
+                    [BIN / "airflow", *part],
                     env=self._environment,
                     stdout=output,
                     stderr=output,

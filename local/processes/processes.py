@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from local.processes import guard, programs
+from local.processes.private import OTHERS, open_private, private_folder
 from local.processes.programs import Program
 
 
@@ -70,7 +71,7 @@ class Processes:
     """
 
     def __init__(self, logs: Path) -> None:
-        """Remember where output goes: `logs/NAME.log` for each program."""
+        """Remember where output goes: `logs/NAME.log` for each program, which its owner alone can read."""
         self.family = secrets.token_hex(8)
         self._logs = logs
         self._running: list[Process] = []
@@ -107,14 +108,14 @@ class Processes:
         Raises:
             StackError: The program is not there, or the stack is being stopped already.
         """
-        self._logs.mkdir(parents=True, exist_ok=True)
+        private_folder(self._logs)
         log = self._logs / f"{name.replace(' ', '-').lower()}.log"
         marks = {
             guard.FAMILY: self.family,
             "SPT_NOENV": "1",  # setproctitle must not overwrite the environment that the mark is in
             "PYTHONUNBUFFERED": "1",
         }
-        with self._lock, log.open("wb") as output:
+        with self._lock, open_private(log) as output:
             if self._closed:
                 raise StackError(name, "not started: the stack is stopping")
             if self._guard is None:
@@ -128,6 +129,7 @@ class Processes:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    umask=OTHERS,  # events and secrets are in what it writes
                 )
             except OSError as error:
                 raise StackError(name, f"{command[0]} cannot be started: {error.strerror}") from error

@@ -30,6 +30,7 @@ class Options(TypedDict, total=False):
     stdout: int | IO[Any] | None
     stderr: int | IO[Any] | None
     start_new_session: bool
+    umask: int
 
 
 @overload

@@ -13,6 +13,7 @@ from typing import Final
 
 from local.paths import ROOT
 from local.processes.ports import LOOPBACK, free_port
+from local.processes.private import private_folder
 from local.processes.processes import Process, Processes, StackError
 
 ENVIRONMENT: Final = ROOT / ".venv-airflow2"
@@ -51,7 +52,7 @@ class Airflow2:
         Raises:
             StackError: It did not start in time; with the end of its log.
         """
-        self._home.mkdir(parents=True, exist_ok=True)
+        private_folder(self._home)
         program = ENVIRONMENT / "bin"
         environment = self._env()
         self._processes.run(

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from local.paths import ROOT
 from local.processes.ports import LOOPBACK, free_port
+from local.processes.private import private_folder, write_private
 from local.processes.processes import Process, Processes, StackError
 from local.servers.airflow_auth import ADMIN, SIMPLE, AuthManager
 from local.servers.postgres_process import Postgres
@@ -82,7 +83,7 @@ class Airflow:
         self._settings = dict(settings or {})
         self._bin = environment / "bin"
         self._postgres = (
-            Postgres(processes, self._home / "postgres", environment) if database == "postgres" else None
+            Postgres(processes, self._home / "database", environment) if database == "postgres" else None
         )
         self._running: tuple[Process, ...] = ()
         self._began = datetime.now(UTC)
@@ -227,7 +228,7 @@ class Airflow:
             env=self._env() | {"UPDRAFT_AIRFLOW_WANTED": json.dumps(wanted)},
             seconds=240,
         )
-        done.write_text(json.dumps(state | {"database": self._database()}))
+        write_private(done, json.dumps(state | {"database": self._database()}))
 
     def _database(self) -> str:
         """Tell this database from one that was here before."""
@@ -282,9 +283,8 @@ class Airflow:
         path = self._home / file
         kept = json.loads(path.read_text()) if path.exists() else {}
         if new.keys() - kept.keys():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(json.dumps({**new, **kept}))
+            private_folder(path.parent)
+            write_private(path, json.dumps({**new, **kept}))
         return {**new, **kept}
 
 

@@ -74,7 +74,7 @@ class FunctionsApp:
 
     def _command(self) -> list[str | Path]:
         if self._host == "func":
-            return ["func", "start", "--port", str(self.port)]
+            return ["func", "start", "--address", LOOPBACK, "--port", str(self.port)]
         module = (sys.executable, "-m", "local.functions_host")
         return [*module, "--port", str(self.port), "--log-file", self.log.resolve()]
 

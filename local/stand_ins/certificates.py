@@ -10,6 +10,8 @@ from pathlib import Path
 
 import trustme
 
+from local.processes.private import private_folder, write_private
+
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
@@ -41,18 +43,16 @@ def make_certificates(folder: Path) -> Certificates:
     """Make an authority and a server certificate, and write them into `folder`.
 
     Args:
-        folder: Made if it is not there; earlier files of ours in it are replaced.
+        folder: Made if it is not there, and closed to other users; earlier files of ours in it are replaced.
 
     Returns:
         The paths of the PEM files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     authority = trustme.CA(organization_name="Updraft local")
     server = authority.issue_cert("127.0.0.1", "::1", "localhost")
     made = Certificates(folder / "authority.pem", folder / "server.pem", folder / "server-key.pem")
     authority.cert_pem.write_to_path(made.authority)
     made.certificate.write_bytes(b"".join(part.bytes() for part in server.cert_chain_pems))
-    made.key.touch(mode=0o600)
-    made.key.chmod(0o600)
-    server.private_key_pem.write_to_path(made.key)
+    write_private(made.key, server.private_key_pem.bytes().decode())
     return made

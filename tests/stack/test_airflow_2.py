@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.processes.processes import Processes
+from local.processes.sockets import listening, open_to_others
 from local.servers.airflow2_process import ENVIRONMENT, USER, Airflow2
 from local.stand_ins.key_vault import LocalKeyVault
 from shared.admission.breaker import Breaker
@@ -46,6 +47,13 @@ def airflow2(processes: Processes) -> Iterator[Airflow2]:
     running.start()
     yield running
     running.stop()
+
+
+def test_it_is_not_open_to_others(airflow2: Airflow2) -> None:
+    """Its web server and the workers listen on 127.0.0.1 alone."""
+    family = airflow2._processes.family
+    assert open_to_others(family) == {}
+    assert listening(family) >= 1
 
 
 @pytest.fixture

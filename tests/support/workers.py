@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from local.processes.private import private_folder
 from tests.support.paths import TESTS
 from tests.support.state import STATE_OF_TESTS
 
@@ -35,6 +36,8 @@ FIRST: Final = ("faults", "stack", "crashpoints")
 """The folders whose tests take long."""
 SERVICES: Final = ("stack", "airflow2", "airflow_with_passwords", "airflows", "cases")
 """The fixtures that start something costly, once for each value of their parameters."""
+NEEDS_STACK: Final = frozenset({*SERVICES, "azurite"})
+"""The fixtures that make a test one of the stack in any folder."""
 GROUP: Final = pytest.StashKey[str]()
 """What a test that uses one of them keeps in its stash."""
 _FILE: Final = "groups.json"
@@ -74,12 +77,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Group
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, find its group, and let those that take long be first."""
+    """Mark each test by its folder or its services, find its group, and let those that take long be first."""
     for item in items:
         mark = MARKS.get(_folder(item.path))
         if mark is not None:
             item.add_marker(mark)
         if isinstance(item, pytest.Function):
+            if not NEEDS_STACK.isdisjoint(item.fixturenames):
+                item.add_marker("stack")
             parameters = item.callspec.params if hasattr(item, "callspec") else {}
             group = group_of(item.fixturenames, parameters)
             if group is not None:
@@ -91,7 +96,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Write the groups down, before xdist tells the scheduler that this worker is ready."""
     if hasattr(session.config, "workerinput"):
-        STATE_OF_TESTS.mkdir(parents=True, exist_ok=True)
+        private_folder(STATE_OF_TESTS)
         groups = {item.nodeid: item.stash[GROUP] for item in session.items if GROUP in item.stash}
         (STATE_OF_TESTS / _FILE).write_text(json.dumps(groups))
 

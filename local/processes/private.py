@@ -1,0 +1,62 @@
+"""Folders and files that only their owner may enter, read or write.
+
+The local stack keeps passwords, keys, events and logs on disk, and other people may use the same machine.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import IO, Final
+
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+"""The permissions of everybody but the owner; also the umask of the stack's programs."""
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder for its owner alone, and return it. One that is there loses what others may do in it.
+
+    Missing folders above it are made in the same way.
+
+    Raises:
+        PermissionError: It belongs to another user, or everybody could write into it until now: what
+            is in it may be somebody else's.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise PermissionError(
+            errno.EPERM,
+            f"belongs to user {found.st_uid}, not to you; remove it, or run as that user",
+            str(path),
+        )
+    if found.st_mode & stat.S_IWOTH:
+        raise PermissionError(
+            errno.EPERM, "everybody can write into it; check what is in it, remove it", str(path)
+        )
+    if found.st_mode & OTHERS:
+        path.chmod(0o700)
+    return path
+
+
+def open_private(path: Path) -> IO[bytes]:
+    """Open a file for its owner alone and empty it; what was there does not keep looser permissions.
+
+    Raises:
+        OSError: It cannot be written, or it is a symbolic link.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return open(descriptor, "wb")  # noqa: PTH123 - a descriptor
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read.
+
+    Raises:
+        OSError: As in `open_private`.
+    """
+    with open_private(path) as file:
+        file.write(text.encode())

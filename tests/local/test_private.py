@@ -1,0 +1,82 @@
+"""Folders and files that only their owner may enter, read or write."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from local.processes.private import open_private, private_folder, write_private
+
+
+@pytest.fixture(autouse=True)
+def _a_loose_umask() -> object:
+    """What is made with default permissions is open to everybody."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    """Return a path's permissions."""
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_each_folder_that_is_made_is_closed(tmp_path: Path) -> None:
+    """A missing folder and those above it are made for their owner alone."""
+    made = private_folder(tmp_path / "a" / "b")
+    assert [mode(made), mode(made.parent)] == [0o700, 0o700]
+
+
+@pytest.mark.parametrize("loose", [0o755, 0o770, 0o710, 0o701, 0o705, 0o775, 0o2775])
+def test_a_loose_folder_is_tightened(tmp_path: Path, loose: int) -> None:
+    """A folder that others could enter or read is closed to them."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(loose)
+    assert mode(private_folder(folder)) & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("loose", [0o777, 0o1777, 0o702])
+def test_a_folder_that_everybody_could_write_into_is_refused(tmp_path: Path, loose: int) -> None:
+    """What is in such a folder may be somebody else's: closing it now would come too late."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(loose)
+    with pytest.raises(PermissionError, match="everybody can write into it"):
+        private_folder(folder)
+
+
+def test_another_users_folder_is_refused(tmp_path: Path) -> None:
+    """Its owner could exchange what is in it."""
+    folder = Path("/usr")  # root's, for everybody else
+    if os.geteuid() == 0:
+        folder = tmp_path / "state"
+        folder.mkdir(mode=0o700)
+        os.chown(folder, 54321, 54321)
+    with pytest.raises(PermissionError, match="belongs to user"):
+        private_folder(folder)
+
+
+@pytest.mark.parametrize("loose", [None, 0o644, 0o666, 0o600])
+def test_a_file_is_closed_before_it_is_written(tmp_path: Path, loose: int | None) -> None:
+    """A new file and one that was open to others end with the owner's permissions and the new text alone."""
+    file = tmp_path / "keys.json"
+    if loose is not None:
+        file.write_text("what was there before, and longer")
+        file.chmod(loose)
+    with open_private(file) as opened:
+        assert mode(file) == 0o600
+        assert file.read_text() == ""
+        opened.write(b"new")
+    assert file.read_text() == "new"
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """A secret does not go where somebody else's link points."""
+    target = tmp_path / "target"
+    target.write_text("kept")
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(OSError, match="symbolic links"):
+        write_private(tmp_path / "link", "a secret")
+    assert target.read_text() == "kept"
