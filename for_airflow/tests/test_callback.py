@@ -248,7 +248,7 @@ def test_the_token_is_that_of_the_managed_identity(
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that installs it."""
     monkeypatch.setitem(sys.modules, "azure.identity", None)
-    with pytest.raises(CallbackError, match="pip install") as failed:
+    with pytest.raises(CallbackError, match="pip install azure-identity") as failed:
         entra_token("api://updraft/.default")
     assert failed.value.permanent
 

@@ -200,7 +200,7 @@ def entra_token(scope: str) -> str:
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - the same
     except ImportError:
         raise CallbackError(
-            "Airflow's own identity needs azure-identity: pip install 'updraft-airflow[azure]'",
+            "Airflow's own identity needs azure-identity: pip install azure-identity",
             permanent=True,
         ) from None
     try:
