@@ -168,11 +168,16 @@ class Postgres:
         home = self._folder / "data"
         if self._elsewhere.exists():
             path, uid, gid = json.loads(self._elsewhere.read_text())
-            if OtherUser(uid, gid).owns(Path(path)):
-                os.chown(path, 0, 0)
-                if not home.exists() and Path(path, "data").is_dir():
-                    shutil.move(Path(path, "data"), home)
-                shutil.rmtree(path, ignore_errors=True)
+            outside = Path(path)
+            whole = OtherUser(uid, gid).owns(outside)
+            if whole or OtherUser.nobody().owns(outside) or OtherUser(0, 0).owns(outside):
+                os.chown(outside, 0, 0)
+                if whole and self._made.exists() and not home.exists():
+                    arriving = self._folder / "arriving"  # a move to another disk may be interrupted
+                    shutil.rmtree(arriving, ignore_errors=True)
+                    shutil.move(outside / "data", arriving)
+                    arriving.rename(home)
+                shutil.rmtree(outside, ignore_errors=True)
             self._elsewhere.unlink()
         self._data = home
 

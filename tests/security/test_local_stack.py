@@ -279,6 +279,26 @@ def test_the_database_is_there_again_after_any_end(tmp_path: Path, number: signa
 
 
 @pytest.mark.slow
+def test_a_start_that_was_killed_leaves_nothing_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a start left in the temporary folder before it had a database goes at the next start."""
+    monkeypatch.setenv("TMPDIR", "/tmp")  # noqa: S108 - the folder that is counted below
+    with Processes(tmp_path / "logs") as running:
+        killed = Postgres(running, tmp_path / "database", AIRFLOW)
+        monkeypatch.setattr(killed, "_make", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            killed.start()
+    left = killed._outside
+    assert (left is not None) == (os.geteuid() == 0 or len(str(tmp_path)) > 70)
+    with Processes(tmp_path / "logs") as running:
+        again = Postgres(running, tmp_path / "database", AIRFLOW)
+        again.start()
+        again.stop()
+    assert left is None or os.geteuid() != 0 or not left.exists()
+
+
+@pytest.mark.slow
 def test_programs_in_a_closed_folder_still_run(tmp_path: Path) -> None:
     """Postgres starts where another user cannot reach the installation, as below /root."""
     environment = tmp_path / "closed"
