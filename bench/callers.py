@@ -25,11 +25,11 @@ _OUTCOMES: Final = "https://updraft.example/api/outcomes"
 class _OneKey:
     """A vault with one made-up key."""
 
-    def get(self, name: str) -> str:
+    def get(self, name: str, **_: int | None) -> str:
         """Return it."""
         return f"{name}-{'k' * 43}"
 
-    refresh = get
+    refresh = reread = get
 
 
 def measure() -> list[Figure]:

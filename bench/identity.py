@@ -29,10 +29,10 @@ class _Credential:
 class _Secrets:
     """Gives one secret."""
 
-    def get(self, name: str) -> str:
+    def get(self, name: str, **_: int | None) -> str:
         return f"made-up-{name}"
 
-    refresh = get
+    refresh = reread = get
 
 
 def measure() -> list[Figure]:

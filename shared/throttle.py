@@ -30,3 +30,8 @@ class Throttle:
                 return False
             self._open_at = now + self._pause
             return True
+
+    def opens_in(self) -> float:
+        """Return the seconds until somebody may do it again; 0.0 where that is now."""
+        with self._lock:
+            return max(self._open_at - self._clock(), 0.0)

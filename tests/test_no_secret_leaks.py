@@ -24,10 +24,13 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class _Keys:
-    def get(self, name: str) -> str:
+    def get(self, name: str, *, waiters: int | None = None) -> str:
         return "made-up-signing-key-of-at-least-43-characters-in-all"
 
     def refresh(self, name: str) -> str:
+        return self.get(name)
+
+    def reread(self, name: str) -> str:
         return self.get(name)
 
 

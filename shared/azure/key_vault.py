@@ -44,11 +44,21 @@ _FORBIDDEN: Final = {
 class Secrets(Protocol):
     """Where secrets are had by name; `str()` of it names the place in errors."""
 
-    def get(self, name: str) -> str:
-        """Return a secret's value, which may be some minutes old; raises `SecretUnavailable`."""
+    def get(self, name: str, *, waiters: int | None = None) -> str:
+        """Return a secret's value, which may be some minutes old; raises `SecretUnavailable`.
+
+        At most `waiters` threads wait for a read of another thread: the next one gets the error.
+        """
 
     def refresh(self, name: str) -> str:
         """Return a secret's value as it is now, because the last was refused; raises `SecretUnavailable`."""
+
+    def reread(self, name: str) -> str:
+        """Return a secret's value as it is now; the last stays good where the vault does not answer.
+
+        Raises:
+            SecretUnavailable: It cannot be read.
+        """
 
 
 class KeyVault:
@@ -98,20 +108,25 @@ class KeyVault:
     def __str__(self) -> str:
         return self._url
 
-    def get(self, name: str) -> str:
+    def get(self, name: str, *, waiters: int | None = None) -> str:
         """Return a secret's value.
 
         Args:
             name: The secret's name, or `name/version` to pin a version.
+            waiters: How many threads at most wait for a read of another thread; None sets no limit.
 
         Raises:
             SecretUnavailable: With the hop that failed and the remedy; permanent where waiting is no use.
         """
-        return self._secret(name).get()
+        return self._secret(name).get(waiters=waiters)
 
     def refresh(self, name: str) -> str:
         """Read a secret anew, whatever is held, because its value was refused; raises as `get`."""
         return self._secret(name).renew()
+
+    def reread(self, name: str) -> str:
+        """Read a secret anew, because it may have changed; the old value stays good. Raises as `get`."""
+        return self._secret(name).reread()
 
     def _secret(self, name: str) -> RefreshingValue[str]:
         secret = self._secrets.get(name)
@@ -260,11 +275,14 @@ class _OwnVault:
         self._settings = settings
         self._at = at
 
-    def get(self, name: str) -> str:
-        return self._at(self._settings.key_vault_uri()).get(name)
+    def get(self, name: str, *, waiters: int | None = None) -> str:
+        return self._at(self._settings.key_vault_uri()).get(name, waiters=waiters)
 
     def refresh(self, name: str) -> str:
         return self._at(self._settings.key_vault_uri()).refresh(name)
+
+    def reread(self, name: str) -> str:
+        return self._at(self._settings.key_vault_uri()).reread(name)
 
     def __str__(self) -> str:
         return self._settings.key_vault_uri()

@@ -5,6 +5,7 @@ others go on with the old; when there is none, one thread fetches and the others
 share what it brings, be it a value or an error. Nothing here knows what the value is.
 """
 
+import contextlib
 import copy
 import threading
 import time
@@ -43,6 +44,7 @@ class _Flight[T]:
     """One fetch under way, and whoever waits for it."""
 
     def __init__(self) -> None:
+        self.waiting = 0
         self._landed = threading.Event()
         self._lease: Fetched[T] | None = None
         self._error: BaseException | None = None
@@ -95,8 +97,12 @@ class RefreshingValue[T]:
         self._failure: _Failure | None = None
         self._same_until = 0.0
 
-    def get(self) -> T:
+    def get(self, *, waiters: int | None = None) -> T:
         """Return the value, fetching it where there is none or the old one is about to expire.
+
+        Args:
+            waiters: How many threads at most wait for a fetch of another thread; the next one gets the error.
+                None sets no limit.
 
         Raises:
             CredentialError: There is no usable value, and none could be fetched.
@@ -113,6 +119,10 @@ class RefreshingValue[T]:
             ):
                 return lease.value
             flight, mine = self._board(now)
+            if not mine:
+                if waiters is not None and flight.waiting >= waiters:
+                    raise CredentialError(f"{self._what} is being fetched, and {waiters} threads wait for it")
+                flight.waiting += 1
         if not mine:
             return flight.wait()
         try:
@@ -161,6 +171,23 @@ class RefreshingValue[T]:
         if lease is not None and renewed.value == lease.value:
             self._same_until = self._clock() + LONG_PAUSE
         return renewed.value
+
+    def reread(self) -> T:
+        """Return the value as it is now: from a fetch that begins after this call.
+
+        Nobody has refused the old value, so it stays good where the fetch fails for a while.
+
+        Raises:
+            CredentialError: It could not be fetched.
+        """
+        with self._lock:
+            flight, mine = self._board(self._clock())
+        if not mine:  # this fetch began before the call, so it may bring the value of before
+            with contextlib.suppress(CredentialError):
+                flight.wait()
+            with self._lock:
+                flight, mine = self._board(self._clock())
+        return self._fly(flight, None).value if mine else flight.wait()
 
     def _board(self, now: float) -> tuple[_Flight[T], bool]:
         """Join the flight under way, or begin one; the lock is held.

@@ -4,21 +4,23 @@ A compact JWT (RFC 7519), signed with HS256 under a key of Key Vault that never 
 run of one DAG on one connection, this app as its audience, and one scope. Whoever can read the run's conf in
 Airflow can read the token; all they can do with it is to report that run's outcome, once.
 
-The secret holds one key, or two with a space between them: the first signs, both are good. So a key is
-rotated by setting the secret to `<new> <old>`, and to `<new>` once the runs with the old one have ended.
+The key is a shared secret (`shared/callers/shared_secrets.py`): it is rotated by setting the secret to `<new>
+<old>`, and to `<new>` once the runs with the old one have ended.
 """
 
 import hashlib
+import hmac
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.callers.jws_header import read_header
-from shared.errors import ConfigurationError, CredentialError, SecretUnavailable
-from shared.log import LOGGER
+from shared.callers.keys_unavailable import KeysUnavailable
+from shared.callers.shared_secrets import SharedSecret
+from shared.errors import ConfigurationError
 from shared.runs.ref import RunRef
-from shared.throttle import Throttle
+from shared.settings import CALLBACK_KEY_SECRET
 from shared.web import CallRefused, unauthorized
 
 if TYPE_CHECKING:
@@ -31,16 +33,8 @@ SCOPE: Final = "outcome:write"
 LONGEST_TOKEN: Final = 2_048
 """Characters; ours have about 700 at most."""
 
-_SHORTEST_KEY: Final = 43
-"""Characters: 32 random bytes in Base64 (RFC 7518 section 3.2 wants at least as many bits as the hash)."""
-_MOST_KEYS: Final = 2
+_KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 _LEEWAY: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    id: str
-    value: str
 
 
 class ReverseTokens:
@@ -63,11 +57,11 @@ class ReverseTokens:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._secrets = secrets
-        self._secret = secret
+        self._keys = SharedSecret(
+            secrets, lambda: secret, setting=CALLBACK_KEY_SECRET, clock=clock, monotonic=monotonic
+        )
         self._audience = audience
         self._clock = clock
-        self._reread = Throttle(clock=monotonic)
 
     def issue(self, run: RunRef, *, lifetime: float) -> str:
         """Return a token for a run.
@@ -81,7 +75,7 @@ class ReverseTokens:
         """
         import jwt  # noqa: PLC0415 - costly, and only callbacks need it
 
-        key = self._keys(self._secrets.get(self._secret))[0]
+        key = self._keys.values()[0]
         now = int(self._clock())
         claims = {
             "iss": self._audience,
@@ -91,7 +85,7 @@ class ReverseTokens:
             "iat": now,
             "exp": now + int(lifetime),
         }
-        return jwt.encode(claims, key.value, algorithm=ALGORITHM, headers={"kid": key.id, "typ": TYPE})
+        return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": _key_id(key), "typ": TYPE})
 
     def verify(self, token: str) -> RunRef:
         """Return the run that a token is for.
@@ -110,14 +104,8 @@ class ReverseTokens:
             raise
         except jwt.ExpiredSignatureError:
             raise unauthorized("token_expired", "the run's token has expired") from None
-        except CredentialError as error:
-            LOGGER.error("outcomes cannot be taken: %s", error)
-            raise CallRefused(
-                503,
-                "keys_unavailable",
-                "tokens cannot be verified just now; try again",
-                headers={"Retry-After": "10"},
-            ) from None
+        except KeysUnavailable as error:
+            raise error.refusal() from None
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
             raise _not_accepted(type(error).__name__) from None
         parts = str(claims["sub"]).split("/")
@@ -136,7 +124,7 @@ class ReverseTokens:
             raise _not_accepted()
         claims: dict[str, Any] = jwt.decode(
             token,
-            self._key(header.get("kid")).value,
+            self._key(header.get("kid")),
             algorithms=[ALGORITHM],
             audience=self._audience,
             issuer=self._audience,
@@ -145,30 +133,18 @@ class ReverseTokens:
         )
         return claims
 
-    def _key(self, key_id: object) -> _Key:
+    def _key(self, key_id: object) -> str:
         """Return the key of that id; an unknown one may be new, so the secret is read again, rarely."""
-        found = self._found(key_id, self._secrets.get(self._secret))
-        if found is None and self._reread.enter():
-            found = self._found(key_id, self._secrets.refresh(self._secret))
+        if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
+            raise _not_accepted()
+        found = self._keys.find(lambda key: hmac.compare_digest(_key_id(key), key_id))
         if found is None:
             raise _not_accepted()
         return found
 
-    def _found(self, key_id: object, text: str) -> _Key | None:
-        return next((key for key in self._keys(text) if key.id == key_id), None)
 
-    def _keys(self, text: str) -> list[_Key]:
-        values = text.split()
-        if not 1 <= len(values) <= _MOST_KEYS or any(len(value) < _SHORTEST_KEY for value in values):
-            raise SecretUnavailable(
-                f"the secret {self._secret!r} of {self._secrets} is no signing key: it has to hold one "
-                f"or two keys of at least {_SHORTEST_KEY} characters (32 random bytes in Base64), with a "
-                "space between",
-                permanent=True,
-            )
-        return [
-            _Key(hashlib.sha256(b"updraft-key:" + value.encode()).hexdigest()[:16], value) for value in values
-        ]
+def _key_id(key: str) -> str:
+    return hashlib.sha256(b"updraft-key:" + key.encode()).hexdigest()[:16]
 
 
 def _not_accepted(inside: str = "") -> CallRefused:

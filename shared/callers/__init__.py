@@ -1,10 +1,12 @@
 """Who may call this app: an Entra token to an identity, and what `callers` of rules.yaml allows it.
 
-jws_header    a token's header, before it is verified
-signing_keys  the tenant's public keys
-verifier      a token to an identity
-permissions   what an identity may do, and how often
-stamps        an identity on an event, and back
+jws_header        a token's header, before it is verified
+keys_unavailable  the answer "try again"
+signing_keys      the tenant's public keys
+shared_secrets    secrets of Key Vault that others sign with too
+verifier          a token to an identity
+permissions       what an identity may do, and how often
+stamps            an identity on an event, and back
 """
 
 from shared.callers.permissions import (

@@ -3,10 +3,12 @@
 A key set is used for an hour without a question. Then one thread fetches the next while the others go on
 with the old one, which stays good for a day while the authority is away. A key id that is not in the set
 causes a fetch too, at most once a minute, so that nobody can make this app hammer the authority
-(https://learn.microsoft.com/entra/identity-platform/signing-key-rollover).
+(https://learn.microsoft.com/entra/identity-platform/signing-key-rollover). Anybody can use up that fetch, so
+until the next one an unknown key id is not refused: its sender is asked to come again.
 """
 
 import json
+import logging
 import re
 import threading
 import time
@@ -14,6 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from shared.callers.keys_unavailable import BUSY, MOST_WAITING, KeysUnavailable
 from shared.errors import UpdraftError
 from shared.log import LOGGER
 from shared.throttle import ONCE_A_MINUTE, Throttle
@@ -34,12 +37,8 @@ _READ_IN_TWO_WAYS: Final = re.compile(r"[^!-~]|[\\@]")
 """What is not visible ASCII, and what makes one client see a user's name where another sees the host."""
 
 
-class KeysUnavailable(UpdraftError):  # noqa: N818 - it names a state
-    """The tenant's keys cannot be had just now; waiting may help."""
-
-
 class UnknownKey(UpdraftError):  # noqa: N818 - it names a state
-    """The key set is good, and the key is not in it."""
+    """The key set was fetched after the token came, and the key is not in it."""
 
 
 class SigningKeys:
@@ -65,6 +64,7 @@ class SigningKeys:
         self._issuers = frozenset(issuers)
         self._clock = clock
         self._fetching = threading.Lock()
+        self._seats = threading.BoundedSemaphore(1 + MOST_WAITING)
         self._cold, self._unknown = Throttle(_COLD_PAUSE, clock), Throttle(ONCE_A_MINUTE, clock)
         self._keys: Mapping[str, RSAPublicKey] = {}
         self._fetched_at = float("-inf")
@@ -74,37 +74,65 @@ class SigningKeys:
 
         Raises:
             UnknownKey: The tenant has no such key.
-            KeysUnavailable: The tenant's keys cannot be had.
+            KeysUnavailable: The tenant's keys cannot be had, or may not be fetched again yet.
         """
         age = self._clock() - self._fetched_at
         found = self._keys.get(key_id) if age < A_DAY else None
         if found is not None and age < AN_HOUR:
             return found
         # With a key at hand nobody waits: one thread refreshes, the others go on with what they have.
-        if self._fetching.acquire(blocking=found is None):
-            try:
-                self._fetch_if_due(key_id)
-            finally:
-                self._fetching.release()
+        fetched = self._fetch_alone(key_id) if found is not None else self._fetch_or_wait(key_id)
         if self._clock() - self._fetched_at >= A_DAY:
-            raise KeysUnavailable(f"no signing keys could be had from {self._discovery_url}")
+            raise KeysUnavailable(
+                f"no signing keys could be had from {self._discovery_url}", retry_after=self._cold.opens_in()
+            )
         try:
             return self._keys[key_id]
         except KeyError:
-            raise UnknownKey("the tenant has no signing key of that id") from None
+            if fetched:
+                raise UnknownKey("the tenant has no signing key of that id") from None
+            raise KeysUnavailable(
+                "the key id is unknown, and the key set may not be fetched again yet",
+                retry_after=self._unknown.opens_in(),
+            ) from None
 
-    def _fetch_if_due(self, key_id: str) -> None:
+    def _fetch_alone(self, key_id: str) -> bool:
+        """Fetch the key set, unless another thread does; return whether this thread did."""
+        if not self._fetching.acquire(blocking=False):
+            return False
+        try:
+            return self._fetch_if_due(key_id)
+        finally:
+            self._fetching.release()
+
+    def _fetch_or_wait(self, key_id: str) -> bool:
+        """Fetch the key set, after the threads that do so before; return whether this thread did.
+
+        Raises:
+            KeysUnavailable: As many threads wait already as may.
+        """
+        if not self._seats.acquire(blocking=False):
+            raise KeysUnavailable(f"{MOST_WAITING} threads wait for the key set already", retry_after=BUSY)
+        try:
+            with self._fetching:
+                return self._fetch_if_due(key_id)
+        finally:
+            self._seats.release()
+
+    def _fetch_if_due(self, key_id: str) -> bool:
         age = self._clock() - self._fetched_at
         if key_id in self._keys and age < AN_HOUR:
-            return  # another thread has just brought it
+            return False  # another thread has just brought it
         if not (self._unknown if age < A_DAY else self._cold).enter():
-            return
+            return False
         try:
             self._keys = self._fetch()
         except (OSError, ValueError, RecursionError) as error:  # every error of requests is an OSError
-            LOGGER.warning("no signing keys from %s: %s", self._discovery_url, _in_words(error))
-        else:
-            self._fetched_at = self._clock()
+            level = logging.ERROR if age >= A_DAY else logging.WARNING
+            LOGGER.log(level, "no signing keys from %s: %s", self._discovery_url, _in_words(error))
+            return False
+        self._fetched_at = self._clock()
+        return True
 
     def _fetch(self) -> "Mapping[str, RSAPublicKey]":
         keys_url = _document(self._discovery_url).get("jwks_uri")

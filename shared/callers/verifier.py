@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.callers.jws_header import read_header
-from shared.callers.signing_keys import KeysUnavailable, UnknownKey
-from shared.log import LOGGER
+from shared.callers.keys_unavailable import KeysUnavailable
+from shared.callers.signing_keys import UnknownKey
 from shared.values.json_text import JsonObject
 from shared.web import CallRefused, unauthorized
 
@@ -31,6 +31,8 @@ _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 """ASCII alone: Python's own reader of GUIDs also takes the digits of other scripts."""
 _LATEST: Final = 253_402_300_799
 """The last second of the year 9999: what is beyond is not a time."""
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9_=-]{1,128}")
+"""Entra's are thumbprints in URL-safe Base64; for any other name no key set is fetched."""
 _NOT_ACCEPTED: Final = "the token is not accepted: it is none that this app's tenant has signed for this app"
 
 
@@ -135,13 +137,7 @@ class TokenVerifier:
                 "wrong_audience", "the token is for another audience; ask for one for this app"
             ) from None
         except KeysUnavailable as error:
-            LOGGER.error("callers cannot be verified: %s", error)
-            raise CallRefused(
-                503,
-                "keys_unavailable",
-                "tokens cannot be verified just now; try again",
-                headers={"Retry-After": "10"},
-            ) from None
+            raise error.refusal() from None
         except (jwt.InvalidTokenError, UnknownKey) as error:
             raise _refused(f"{type(error).__name__}: {error}") from None
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
@@ -155,8 +151,8 @@ class TokenVerifier:
         if forbidden := sorted(_NAMES_OWN_KEY & header.keys()):
             raise _refused(f"its header has {', '.join(forbidden)}")
         key_id = header.get("kid")
-        if not isinstance(key_id, str) or not key_id:
-            raise _refused("its header names no key")
+        if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
+            raise _refused("its header names no key as Entra names its own")
         claims: dict[str, Any] = jwt.decode(
             token,
             self._keys.key(key_id),

@@ -1,6 +1,7 @@
 """The kept value: single flight, use of the old one while it is renewed, errors shared and remembered."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.azure.refreshing import LONG_PAUSE, PAUSE, Fetched, RefreshingValue
-from shared.errors import TokenUnavailable
+from shared.errors import CredentialError, TokenUnavailable
 
 
 class Source:
@@ -49,7 +50,7 @@ def _thread(call: Callable[[], object], results: list[object]) -> threading.Thre
     def run() -> None:
         try:
             results.append(call())
-        except (TokenUnavailable, RuntimeError) as exc:
+        except (CredentialError, RuntimeError) as exc:
             results.append(exc)
 
     thread = threading.Thread(target=run)
@@ -253,3 +254,53 @@ def test_no_value_is_given_out_after_it_expired(steps: list[tuple[str, float]]) 
 def test_a_lease_does_not_show_its_value() -> None:
     """Neither a lease's text nor its repr holds what was leased."""
     assert "hush" not in f"{Fetched('hush', 1, 2)!r} {Fetched('hush', 1, 2)}"
+
+
+def test_few_threads_wait_where_that_is_asked_for(source: Source) -> None:
+    """The thread that would be one too many gets the error at once; those without a limit wait on."""
+    cached = source.cached()
+    source.gate.clear()
+    results: list[object] = []
+    threads = [_thread(lambda: cached.get(waiters=2), results)]
+    source.entered.wait(10)
+    threads += [_thread(lambda: cached.get(waiters=2), results) for _ in range(4)]
+    while len(results) < 2:
+        time.sleep(0.01)
+    assert [type(result) for result in results] == [CredentialError] * 2
+    threads.append(_thread(cached.get, results))
+    source.gate.set()
+    for thread in threads:
+        thread.join()
+    assert results[2:] == ["v1"] * 4
+
+
+def test_reading_again_keeps_the_old_value_while_none_can_be_had(source: Source) -> None:
+    """Nobody refused the old value: it ends only where the source denies it for good."""
+    cached = source.cached(drop_when_denied=True)
+    cached.get()
+    assert cached.reread() == "v2"
+    source.error = TokenUnavailable("away")
+    with pytest.raises(TokenUnavailable):
+        cached.reread()
+    assert cached.get() == "v2"
+    source.now += PAUSE
+    source.error = TokenUnavailable("disabled", permanent=True)
+    with pytest.raises(TokenUnavailable):
+        cached.reread()
+    with pytest.raises(TokenUnavailable):
+        cached.get()
+
+
+def test_reading_again_does_not_take_the_value_of_an_older_fetch(source: Source) -> None:
+    """A fetch that was under way before may bring what has changed since: another one follows it."""
+    cached = source.cached()
+    source.gate.clear()
+    results: list[object] = []
+    first = _thread(cached.get, results)
+    source.entered.wait(10)
+    second = _thread(cached.reread, results)
+    source.gate.set()
+    first.join()
+    second.join()
+    assert sorted(map(str, results)) == ["v1", "v2"]
+    assert len(source.asked) == 2

@@ -2,11 +2,12 @@ import time
 
 import pytest
 
-from shared.callbacks.tokens import ReverseTokens
+from shared.callbacks.tokens import ALGORITHM, TYPE, ReverseTokens
 from shared.errors import SecretUnavailable, SettingsError
 from shared.runs.ref import RunRef
 from shared.web import CallRefused
 from tests.support.callback_keys import NEW, OLD, URL, Vault
+from tests.support.http_app import claims_of, unsigned
 
 RUN = RunRef("analytics", "smoke_tests", "smoke__2026-01-01T00:00:00+00:00__0a")
 
@@ -36,16 +37,39 @@ def test_a_rotated_key_is_good_as_long_as_it_stands_second() -> None:
 
 
 def test_a_key_that_another_instance_has_already_is_found() -> None:
-    """An unknown key has the secret read again, at most once a minute."""
+    """An unknown key has the secret read again, rarely; until the next read nobody is refused for good."""
     vault = Vault(OLD)
     source = tokens(vault)
     vault.value = f"{NEW} {OLD}"
     assert source.verify(tokens(Vault(NEW)).issue(RUN, lifetime=60)) == RUN
     stranger = tokens(Vault("x" * 50)).issue(RUN, lifetime=60)
     for _ in range(5):
-        with pytest.raises(CallRefused):
+        with pytest.raises(CallRefused) as caught:
             source.verify(stranger)
+        assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "10"})
     assert vault.reads == 1
+
+
+@pytest.mark.parametrize("key_id", [None, "", "x", "0" * 15, "0" * 17, "G" * 16, 7, ["0" * 16]])
+def test_a_key_id_that_is_not_ours_costs_no_read(key_id: object) -> None:
+    """What no key of this app can be called is refused at once and leaves the next read to others."""
+    vault = Vault(NEW)
+    source = tokens(vault)
+    header = {"alg": ALGORITHM, "typ": TYPE, "kid": key_id}
+    with pytest.raises(CallRefused) as caught:
+        source.verify(unsigned(header, claims_of(source.issue(RUN, lifetime=60)), b"x" * 32))
+    assert caught.value.status == 401
+    assert vault.reads == 0
+
+
+def test_a_forged_signature_under_a_known_key_is_refused_for_good() -> None:
+    """Only an unknown key is a reason to come again."""
+    source = tokens(Vault(NEW))
+    header, claims, _ = source.issue(RUN, lifetime=60).split(".")
+    for _ in range(2):
+        with pytest.raises(CallRefused) as caught:
+            source.verify(f"{header}.{claims}.{'A' * 43}")
+        assert caught.value.status == 401
 
 
 def test_a_token_expires() -> None:
@@ -56,7 +80,7 @@ def test_a_token_expires() -> None:
     assert caught.value.code == "token_expired"
 
 
-@pytest.mark.parametrize("value", ["", "short", f"{NEW} {OLD} {'z' * 50}", f"{NEW} short"])
+@pytest.mark.parametrize("value", ["", "short", "x" * 31, f"{NEW} {OLD} {'z' * 50}", f"{NEW} short"])
 def test_a_weak_key_is_refused(value: str) -> None:
     """No token is signed with less than 32 bytes, and the error does not show the key."""
     with pytest.raises(SecretUnavailable) as caught:

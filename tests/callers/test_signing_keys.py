@@ -1,12 +1,14 @@
 """The keys of an authority: fetched when they are needed, kept, and never replaced by worse ones."""
 
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import pytest
 
 from shared.callers import SigningKeys
-from shared.callers.signing_keys import A_DAY, AN_HOUR, KeysUnavailable, UnknownKey
+from shared.callers.keys_unavailable import KeysUnavailable
+from shared.callers.signing_keys import A_DAY, AN_HOUR, UnknownKey
 from shared.values.json_text import Json
 from tests.support.callers import Authority
 from tests.support.clocks import UnixClock
@@ -24,14 +26,19 @@ class TestSigningKeys:
     def test_an_unknown_key_is_looked_for_once_a_minute(
         self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
-        """A rotated key is found at once; a made-up one causes one fetch a minute at most."""
+        """A rotated key is found at once; a made-up one causes one fetch a minute at most.
+
+        Until the next fetch nobody knows whether it is made up, so it is not refused for good.
+        """
         keys.key(authority.key_id)
         authority.rotate_key()
         assert keys.key(authority.key_id)
         assert authority.fetches() == 2
+        clock.now += 20
         for _ in range(10):
-            with pytest.raises(UnknownKey):
+            with pytest.raises(KeysUnavailable) as caught:
                 keys.key("made-up")
+            assert caught.value.retry_after == 40
         assert authority.fetches() == 2
         clock.now += 61
         with pytest.raises(UnknownKey):
@@ -62,16 +69,47 @@ class TestSigningKeys:
         with pytest.raises(UnknownKey):
             keys.key(old)
 
-    def test_one_thread_fetches_for_all(self, authority: Authority, keys: SigningKeys) -> None:
-        """However many calls come at once, a cold start makes one fetch."""
-        authority.inject(delay=0.05)
+    def test_one_thread_fetches_and_two_wait(self, authority: Authority, keys: SigningKeys) -> None:
+        """However many calls come at once, a cold start makes one fetch and holds three threads.
+
+        The other calls are asked to come again before the fetch has ended.
+        """
+        authority.inject(delay=0.5)
         key_id = authority.key_id
-        threads = [threading.Thread(target=keys.key, args=(key_id,)) for _ in range(16)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        started = time.monotonic()
+        with ThreadPoolExecutor(16) as pool:
+            calls = [pool.submit(keys.key, key_id) for _ in range(16)]
+            first_13 = [error for call in as_completed(calls) if (error := call.exception())]
         assert authority.fetches() == 1
+        assert [type(error) for error in first_13] == [KeysUnavailable] * 13
+        assert time.monotonic() - started >= 0.5
+
+    def test_a_known_key_never_waits_for_an_unknown_one(
+        self, authority: Authority, keys: SigningKeys, clock: UnixClock
+    ) -> None:
+        """While made-up keys wait for a slow authority, good callers get their key at once."""
+        key_id = authority.key_id
+        keys.key(key_id)
+        authority.inject(delay=1.0)
+        with ThreadPoolExecutor(31) as pool:
+            strangers = [pool.submit(keys.key, f"made-up-{number}") for number in range(31)]
+            while not authority.seen[2:]:
+                time.sleep(0.01)
+            began = time.monotonic()
+            assert keys.key(key_id)
+            assert time.monotonic() - began < 0.5
+            errors = [stranger.exception() for stranger in strangers]
+        assert sorted({type(error).__name__ for error in errors}) == ["KeysUnavailable", "UnknownKey"]
+
+    def test_an_authority_that_is_away_refuses_nobody_for_good(
+        self, authority: Authority, keys: SigningKeys, clock: UnixClock
+    ) -> None:
+        """A key id that could not be looked up is not an unknown one."""
+        keys.key(authority.key_id)
+        authority.inject(503)
+        with pytest.raises(KeysUnavailable) as caught:
+            keys.key("new")
+        assert caught.value.retry_after == 60
 
     def test_without_an_authority_there_is_a_pause(
         self, authority: Authority, keys: SigningKeys, clock: UnixClock

@@ -214,10 +214,10 @@ def test_an_app_without_a_vault_is_told_so(
     """When the vault's setting is missing, that is why there is no token, and a person has to mend it."""
 
     class NoVault:
-        def get(self, name: str) -> str:
+        def get(self, name: str, *, waiters: int | None = None) -> str:
             raise SettingsError("the application setting UPDRAFT_KEY_VAULT_URI is missing")
 
-        refresh = get
+        refresh = reread = get
 
     connection = connect(airflow.url, kind="airflow", username="u", password_secret="airflow-password")
     source = header_source(connection, connection.auths[0], secrets=NoVault(), credential=azure_credential)
