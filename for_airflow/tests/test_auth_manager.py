@@ -80,6 +80,20 @@ def test_an_outage_of_the_keys_is_told_apart(
     assert answer.value.headers == {"Retry-After": "5"}
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_unknown_key_is_not_refused_for_good_while_the_keys_may_not_be_fetched(
+    manager: EntraFabAuthManager, issuer: Issuer, way: Callable[..., Any]
+) -> None:
+    """A new key of Entra's gets 503 and a time to come again, and so does a forger's."""
+    way(manager, sign(claims()))
+    issuer.entries = [published("second")]
+    for token in (sign(claims(), kid="second"), sign(claims(), kid="made-up", signed_by="first")):
+        with pytest.raises(HTTPException) as answer:
+            way(manager, token)
+        assert answer.value.status_code == 503
+        assert 1 <= int((answer.value.headers or {})["Retry-After"]) <= 60
+
+
 def test_a_slow_key_endpoint_does_not_stop_the_event_loop(
     manager: EntraFabAuthManager, issuer: Issuer
 ) -> None:

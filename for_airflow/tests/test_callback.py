@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from datetime import datetime, timezone
 from typing import Any
 
@@ -20,6 +21,7 @@ from updraft_airflow.callback import (
     read_callback,
 )
 from updraft_airflow.callback import report as report_to
+from updraft_airflow.notifier import IN_THE_PROCESSOR
 
 TOKEN = "made-up.reverse.token"
 QUICK = Patience(attempts=3, timeout=2.0, first_delay=0.001, longest_delay=0.01)
@@ -69,6 +71,25 @@ def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> None:
     report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
     assert len(receiver.taken) == 3
     assert receiver.taken[0][1] == receiver.taken[2][1]
+
+
+def test_a_sender_comes_again_when_updraft_asks_it_to(receiver: Receiver) -> None:
+    """While Updraft may not read its keys again it says when to come, and no request is sent before."""
+    receiver.answers = [503]
+    receiver.retry_after = "1"
+    began = time.monotonic()
+    report(Callback(receiver.url, TOKEN), OUTCOME, patience=Patience(first_delay=0.001))
+    assert len(receiver.taken) == 2
+    assert time.monotonic() - began >= 1.0
+
+
+def test_the_senders_outlast_updrafts_longest_wish() -> None:
+    """A task's sender may wait out the minute of Entra's keys, a notifier the 10 s of a run's own key."""
+    task = Patience()
+    assert task.longest_delay >= 60
+    assert IN_THE_PROCESSOR.longest_delay >= 10
+    # what ends the DAG processor is 50 s
+    assert 2 * IN_THE_PROCESSOR.longest_delay + 3 * IN_THE_PROCESSOR.timeout < 50
 
 
 def test_it_gives_up_after_the_last_attempt(receiver: Receiver) -> None:

@@ -29,7 +29,7 @@ from updraft_airflow.entra_tokens import EntraIdentity, Expired, Refused, TokenV
 from updraft_airflow.fab_users import FabUsers
 from updraft_airflow.least_privilege import ensure_role
 from updraft_airflow.password_logins import REFUSED, switch_off, warn
-from updraft_airflow.signing_keys import COLD_RETRY_INTERVAL, EntraKeys, KeysUnavailable
+from updraft_airflow.signing_keys import EntraKeys, KeysUnavailable
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -109,7 +109,7 @@ class EntraFabAuthManager(FabAuthManager):
         Raises:
             ExpiredSignatureError: Airflow answers 401 "Token Expired".
             InvalidTokenError: Airflow answers 403 "Invalid JWT token".
-            HTTPException: 503, because the tenant's keys cannot be had.
+            HTTPException: 503, because the tenant's keys cannot be had, or may not be fetched again yet.
         """
         if not self._verifier.claims_tenant(token):
             return await super().get_user_from_token(token)
@@ -179,7 +179,7 @@ class EntraFabAuthManager(FabAuthManager):
             raise HTTPException(
                 503,
                 "The signing keys of the Entra tenant are unavailable",
-                {"Retry-After": f"{COLD_RETRY_INTERVAL:.0f}"},
+                {"Retry-After": str(exc.retry_after)},
             ) from None
         except Refused as exc:
             log.warning("Entra token refused: %s", exc)

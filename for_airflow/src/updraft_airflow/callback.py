@@ -95,13 +95,14 @@ class Patience:
         attempts: Requests at most.
         timeout: Seconds for each request.
         first_delay: Seconds before the second request at most; each further one twice as long.
-        longest_delay: Seconds between two requests at most, whatever `Retry-After` asks for.
+        longest_delay: Seconds between two requests at most, whatever `Retry-After` asks for. Updraft asks for
+            a minute at most, while it may not read its keys again.
     """
 
     attempts: int = 4
     timeout: float = 10.0
     first_delay: float = 1.0
-    longest_delay: float = 30.0
+    longest_delay: float = 60.0
 
 
 def read_callback(conf: Mapping[str, Any] | None) -> Callback | None:

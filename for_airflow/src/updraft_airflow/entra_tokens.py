@@ -32,6 +32,8 @@ _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LATEST = 253_402_300_799
 """The last second of the year 9999: what is beyond is not a time."""
+_KEY_ID = re.compile(r"[A-Za-z0-9_=-]{1,128}")
+"""Entra's are thumbprints in URL-safe Base64; for any other name no key set is fetched."""
 
 
 class Refused(Exception):  # noqa: N818 - it names an answer
@@ -163,8 +165,8 @@ class TokenVerifier:
         if forbidden := sorted(_NAMES_OWN_KEY & header.keys()):
             raise Refused(f"the header has {', '.join(forbidden)}, which Entra never sends")
         key_id = header.get("kid")
-        if not isinstance(key_id, str) or not key_id:
-            raise Refused("the header names no key id")
+        if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
+            raise Refused("the header names no key id as Entra names its own")
         claims: dict[str, Any] = jwt.decode(
             token,
             self._keys.key(key_id),

@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 
 State = Literal["success", "failed"]
 
-IN_THE_PROCESSOR = Patience(attempts=3, timeout=5.0, longest_delay=5.0)
-"""Shorter than a task's: the process that runs DAG callbacks parses DAG files as well."""
+IN_THE_PROCESSOR = Patience(attempts=3, timeout=5.0, longest_delay=10.0)
+"""Shorter than a task's: the process that runs DAG callbacks parses DAG files as well, and ends after 50 s
+(`dag_file_processor_timeout`). Updraft asks for 10 s at most before it takes the token under a new key."""
 
 _FAILED = frozenset({"failed", "upstream_failed"})
 

@@ -3,12 +3,14 @@
 A key set is used for `refresh_seconds` without a question. Then one thread fetches the next while the
 others go on with the old one, which stays good for `longest_age` seconds if the endpoint is down. A token
 with a key id that is not in the set starts a fetch too, at most once a minute, so that nobody can make this
-process hammer Entra.
+process hammer Entra. Anybody can use up that fetch, so until the next one an unknown key id is not refused:
+its sender is asked to come again.
 Source of the rotation rules: "Signing key rollover in the Microsoft identity platform".
 """
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -34,12 +36,27 @@ COLD_RETRY_INTERVAL = 5.0
 """Seconds between two tries while there is no usable key set at all."""
 
 
+MOST_WAITING = 1
+"""Threads that wait while another one fetches: the auth manager has four, and two are left for known keys."""
+
+BUSY = 2.0
+"""Seconds until a sender may come again whose thread would have been one too many to wait."""
+
+
 class KeysUnavailable(Exception):  # noqa: N818 - it names a state
-    """No key set can be had just now; waiting may help."""
+    """No key set can be had just now, or may be fetched yet; waiting may help.
+
+    Attributes:
+        retry_after: Whole seconds until it is worth another try.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = COLD_RETRY_INTERVAL) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, math.ceil(retry_after))
 
 
 class UnknownKey(Exception):  # noqa: N818 - it names a state
-    """The key set is good, and the key is not in it."""
+    """The key set was fetched after the token came, and the key is not in it."""
 
 
 class KeySource(Protocol):
@@ -50,7 +67,7 @@ class KeySource(Protocol):
 
         Raises:
             UnknownKey: The issuer has no such key.
-            KeysUnavailable: The issuer's keys cannot be had.
+            KeysUnavailable: The issuer's keys cannot be had, or may not be fetched again yet.
         """
         ...
 
@@ -86,6 +103,7 @@ class EntraKeys:
         self._longest_age = longest_age
         self._clock = clock
         self._fetching = threading.Lock()
+        self._seats = threading.BoundedSemaphore(1 + MOST_WAITING)
         self._keys: Mapping[str, RSAPublicKey] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
@@ -97,30 +115,63 @@ class EntraKeys:
         if found is not None and age < self._refresh_seconds:
             return found
         # With a key at hand nobody waits: one thread refreshes, the others go on with what they have.
-        if self._fetching.acquire(blocking=found is None):
-            try:
-                self._fetch_if_due()
-            finally:
-                self._fetching.release()
+        fetched = self._fetch_alone() if found is not None else self._fetch_or_wait(key_id)
         if self._clock() - self._fetched_at >= self._longest_age:
-            raise KeysUnavailable(f"no signing keys from {self._discovery_url}")
+            raise KeysUnavailable(
+                f"no signing keys from {self._discovery_url}", retry_after=self._wait(COLD_RETRY_INTERVAL)
+            )
         try:
             return self._keys[key_id]
         except KeyError:
-            raise UnknownKey(f"the tenant has no signing key {key_id[:80]!r}") from None
+            if fetched:
+                raise UnknownKey(f"the tenant has no signing key {key_id[:80]!r}") from None
+            raise KeysUnavailable(
+                f"the signing key {key_id[:80]!r} is unknown, and the keys may not be fetched again yet",
+                retry_after=self._wait(UNKNOWN_KEY_INTERVAL),
+            ) from None
 
-    def _fetch_if_due(self) -> None:
+    def _fetch_alone(self) -> bool:
+        """Fetch the key set, unless another thread does; return whether this thread did."""
+        if not self._fetching.acquire(blocking=False):
+            return False
+        try:
+            return self._fetch_if_due()
+        finally:
+            self._fetching.release()
+
+    def _fetch_or_wait(self, key_id: str) -> bool:
+        """Fetch the key set, after the thread that does so before; return whether this thread did.
+
+        Raises:
+            KeysUnavailable: As many threads wait already as may.
+        """
+        if not self._seats.acquire(blocking=False):
+            raise KeysUnavailable("other threads wait for the signing keys already", retry_after=BUSY)
+        try:
+            with self._fetching:
+                age = self._clock() - self._fetched_at
+                known = key_id in self._keys and age < self._refresh_seconds
+                return not known and self._fetch_if_due()
+        finally:
+            self._seats.release()
+
+    def _wait(self, interval: float) -> float:
+        """Return the seconds until the next fetch."""
+        return self._tried_at + interval - self._clock()
+
+    def _fetch_if_due(self) -> bool:
         now = self._clock()
         usable = now - self._fetched_at < self._longest_age
         if now - self._tried_at < (UNKNOWN_KEY_INTERVAL if usable else COLD_RETRY_INTERVAL):
-            return
+            return False
         self._tried_at = now
         try:
             self._keys = self._fetch()
         except (WireError, ValueError, RecursionError) as exc:
             log.warning("Signing keys could not be fetched from %s: %s", self._discovery_url, exc)
-        else:
-            self._fetched_at = self._clock()
+            return False
+        self._fetched_at = self._clock()
+        return True
 
     def _fetch(self) -> Mapping[str, RSAPublicKey]:
         keys_url = _document(self._discovery_url).get("jwks_uri")
