@@ -1,0 +1,225 @@
+"""Keys rotate under a stream of requests, also while a stranger uses up each read of them: nobody is lost.
+
+The senders come again when they are asked to, and take every other refusal for the last word. Time is a clock
+of the test; authority and vault are on the wire.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import jwt
+import pytest
+
+from local.stand_ins.key_vault import LocalKeyVault
+from shared.azure.credential import azure_credential
+from shared.azure.key_vault import KeyVault
+from shared.callbacks.tokens import ALGORITHM, TYPE, ReverseTokens
+from shared.callers import TokenVerifier
+from shared.callers.keys_unavailable import MOST_WAITING
+from shared.callers.shared_secrets import REREAD_PAUSE
+from shared.runs.ref import RunRef
+from shared.web import CallRefused
+from tests.support.callback_keys import NEW, OLD, URL, Vault
+from tests.support.callers import AUDIENCE, Authority
+from tests.support.clocks import UnixClock
+from tests.support.http_app import KEY, Caller, unsigned
+
+RUN = RunRef("analytics", "smoke_tests", "smoke__2026-01-01T00:00:00+00:00__0a")
+SECRET = "callback-key"
+MINUTES_3 = 180
+
+
+@dataclass
+class Sender:
+    """Sends one request until it is taken or refused for good."""
+
+    send: Callable[[], object]
+    due: float
+    ended: str = ""
+
+    def step(self, now: float) -> None:
+        """Send it, if it is time."""
+        if self.ended or now < self.due:
+            return
+        try:
+            self.send()
+        except CallRefused as refused:
+            if refused.status != 503:
+                self.ended = f"{refused.status} {refused.code}"
+            else:
+                self.due = now + int(refused.headers["Retry-After"])
+        else:
+            self.ended = "taken"
+
+
+def stream(
+    clock: UnixClock,
+    *,
+    request: Callable[[], Callable[[], object]],
+    stranger: Callable[[], object],
+    events: dict[int, Callable[[], object]],
+) -> list[str]:
+    """Return how the requests of three minutes ended, one each two seconds; a stranger comes each second."""
+    began, senders = clock.now, list[Sender]()
+    for second in range(MINUTES_3 + 61):
+        clock.now = began + second
+        events.get(second, lambda: None)()
+        with pytest.raises(CallRefused) as refused:
+            stranger()
+        assert refused.value.status in {401, 503}
+        if second < MINUTES_3 and second % 2 == 0:
+            senders.append(Sender(request(), clock.now))
+        for sender in senders:
+            sender.step(clock.now)
+    return [sender.ended for sender in senders]
+
+
+def not_a_token(caller_kid: str) -> str:
+    """Return what looks like a token of Entra's under a key that nobody has."""
+    return unsigned({"alg": "RS256", "typ": "JWT", "kid": caller_kid}, {"aud": AUDIENCE}, b"x" * 256)
+
+
+def not_a_reverse_token(number: int) -> str:
+    """Return what looks like a run's token under a key that nobody has."""
+    return jwt.encode(
+        {"sub": "x"}, "z" * 64, algorithm=ALGORITHM, headers={"typ": TYPE, "kid": f"{number:016x}"}
+    )
+
+
+class Numbers:
+    """Counts up, for names that have not been used."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def __call__(self) -> int:
+        """Return the next number."""
+        self.last += 1
+        return self.last
+
+
+def test_entras_keys_rotate_and_nobody_is_refused(
+    authority: Authority, verifier: TokenVerifier, clock: UnixClock
+) -> None:
+    """With each read used up by a stranger, callers under a new key are let in within a minute.
+
+    The new key is published beside the old one, as Entra does, and the old one leaves later.
+    """
+    number = Numbers()
+    verifier.verify(authority.issue(AUDIENCE))
+
+    def publish_both() -> None:
+        old = authority.entry()
+        authority.rotate_key()
+        authority.entries = [old, authority.entry()]
+
+    def request() -> Callable[[], object]:
+        token = authority.issue(AUDIENCE)
+        return lambda: verifier.verify(token)
+
+    ended = stream(
+        clock,
+        request=request,
+        stranger=lambda: verifier.verify(not_a_token(f"made-up-{number()}")),
+        events={31: publish_both, 160: lambda: authority.entries.pop(0) if authority.entries else None},
+    )
+    assert set(ended) == {"taken"}
+    assert authority.fetches() <= 1 + (MINUTES_3 + 61) / 60 + 1
+
+
+def test_the_callback_key_rotates_and_no_report_is_refused(
+    vault: LocalKeyVault, identity: object, clock: UnixClock
+) -> None:
+    """An instance with the new key gives it to runs at once; one with the old key takes their reports."""
+    number = Numbers()
+    vault.set(SECRET, OLD)
+
+    def instance() -> ReverseTokens:
+        secrets = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.5)
+        return ReverseTokens(secrets, secret=SECRET, audience=URL, monotonic=clock)
+
+    verifies = instance()
+    issues = [instance()]
+    verifies.verify(issues[0].issue(RUN, lifetime=600))
+    reads = len(vault.seen)
+
+    def rotate(value: str) -> None:
+        vault.set(SECRET, value)
+        issues[0] = instance()
+
+    def request() -> Callable[[], object]:
+        token = issues[0].issue(RUN, lifetime=600)
+        return lambda: verifies.verify(token)
+
+    ended = stream(
+        clock,
+        request=request,
+        stranger=lambda: verifies.verify(not_a_reverse_token(number())),
+        events={31: lambda: rotate(f"{NEW} {OLD}"), 160: lambda: rotate(NEW)},
+    )
+    assert set(ended) == {"taken"}
+    of_others = 3  # each of the three issuing instances reads once
+    assert len(vault.seen) - reads <= (MINUTES_3 + 61) / REREAD_PAUSE + 1 + of_others * 2
+
+
+def test_a_vault_that_is_away_loses_no_report_and_no_key(
+    vault: LocalKeyVault, identity: object, clock: UnixClock
+) -> None:
+    """A stranger cannot make this app forget a good key while the vault does not answer."""
+    vault.set(SECRET, NEW)
+    secrets = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.5)
+    tokens = ReverseTokens(secrets, secret=SECRET, audience=URL, monotonic=clock)
+    good = tokens.issue(RUN, lifetime=3_000)
+    vault.inject(503, times=1_000)
+    for number in range(20):
+        with pytest.raises(CallRefused) as refused:
+            tokens.verify(not_a_reverse_token(number))
+        assert refused.value.status == 503
+        assert tokens.verify(good) == RUN
+        assert tokens.issue(RUN, lifetime=60)
+        clock.now += REREAD_PAUSE
+
+
+def test_a_slow_vault_holds_few_threads(vault: LocalKeyVault, identity: object, clock: UnixClock) -> None:
+    """At a cold start strangers hold the thread that reads and two that wait; the others are free at once."""
+    vault.set(SECRET, NEW)
+    secrets = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.5)
+    tokens = ReverseTokens(secrets, secret=SECRET, audience=URL, monotonic=clock)
+    vault.inject(delay=1.5, times=2)
+    began, took, lock = time.monotonic(), list[float](), threading.Lock()
+
+    def stranger(number: int) -> None:
+        with pytest.raises(CallRefused):
+            tokens.verify(not_a_reverse_token(number))
+        with lock:
+            took.append(time.monotonic() - began)
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(stranger, range(32)))
+    assert sum(seconds > 1.0 for seconds in took) <= 1 + MOST_WAITING
+
+
+def test_a_report_under_a_new_key_is_not_refused_for_good_on_the_wire(
+    caller: Caller, vault: LocalKeyVault
+) -> None:
+    """It hears 503 and when to come again, and then its token is good; so much does a forger hear, too."""
+    run = {"dag_id": "greet", "dag_run_id": "greet__1__a"}
+    report = {"run": run, "state": "success"}
+    held = caller.post("outcomes", not_a_reverse_token(1), report)
+    assert held.status_code == 401
+    vault.set("updraft-callback-key", f"{NEW} {KEY}")
+    other_run = {"run": run | {"dag_run_id": "greet__2__b"}, "state": "success"}
+    token = ReverseTokens(Vault(NEW), secret="key", audience=URL).issue(
+        RunRef("stub", "greet", "greet__1__a"), lifetime=600
+    )
+    caller.watch.secrets.add(token.rpartition(".")[2])
+    asked, forged = caller.post("outcomes", token, other_run), caller.post("outcomes", not_a_reverse_token(2))
+    assert (asked.status_code, asked.json()["code"]) == (503, "keys_unavailable")
+    assert asked.json() == forged.json()
+    wish = int(asked.headers["Retry-After"])
+    assert 1 <= wish <= REREAD_PAUSE
+    time.sleep(wish)
+    assert caller.post("outcomes", token, other_run).json()["code"] == "other_run"  # the token is known now
