@@ -20,7 +20,8 @@ from shared.errors import EventError
 from shared.event.queue_bodies import open_queue_body, read_queue_body
 from shared.stores.dead_letter_reader import BadLetter, Letter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
-from shared.stores.parking import Parked, QueueParking
+from shared.stores.parking import QueueParking, WorkItem
+from shared.stores.work_items import UnverifiedHook
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueMessage
@@ -31,6 +32,9 @@ HIDDEN_SECONDS: Final = 300
 """How long a message is hidden from the app while it is sent again."""
 _BATCH: Final = 32
 _CODE: Final = "MaxDeliveryAttemptsExceeded"
+_NOT_VERIFIED: Final = (
+    "it is a hook whose signature is not verified: the app verifies it when it takes the message again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class _Taken:
     queue: "QueueClient"
     message: "QueueMessage"
     kept: Kept
-    parked: Parked | None
+    parked: WorkItem | None
 
 
 class PoisonMessages:
@@ -190,12 +194,14 @@ class PoisonMessages:
         ]
         return Kept(name, letters), None
 
-    def _read_parked(self, name: str, message: "QueueMessage") -> tuple[Kept, Parked | None]:
+    def _read_parked(self, name: str, message: "QueueMessage") -> tuple[Kept, WorkItem | None]:
         body = message.content or ""
         try:
             parked = self._parking.unpark(open_queue_body(body).content)
         except EventError as error:
             return Kept(name, bad=[BadLetter(str(error), body)]), None
+        if isinstance(parked, UnverifiedHook):  # its body is nobody's yet, and the app decides about it
+            return Kept(name, bad=[BadLetter(_NOT_VERIFIED, "")]), parked
         letter = Letter(
             subject=parked.event,
             code=_CODE,

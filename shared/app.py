@@ -41,6 +41,7 @@ from shared.version import VERSION
 
 if TYPE_CHECKING:
     from shared.http_api.api import HttpApi
+    from shared.stores.work_items import UnverifiedHook
     from shared.values.json_text import JsonObject
 
 
@@ -87,6 +88,7 @@ class App:
             ),
             parking=parking,
             closing=closing,
+            verify_hook=self._verify_hook,
         )
         self.queues = QueueIntake(
             self.intake, StoragePoisonQueues(storage), deliveries=self._policy.queue_deliveries
@@ -157,6 +159,9 @@ class App:
                 "rules": {rule: {**counts} for rule, counts in self.ledger.counts().items()},
             },
         }
+
+    def _verify_hook(self, hook: "UnverifiedHook") -> bool:
+        return self.http_api.webhooks.verify(hook)
 
     def _load(self) -> Rules | ConfigurationError:
         try:

@@ -10,12 +10,14 @@
   x CredentialError       no usable token or secret, with the hop that failed
     + TokenUnavailable    the identity endpoint or a token endpoint gave no token
     + SecretUnavailable   Key Vault gave no secret
+  + KeysUnavailable       whether a token or a signature is good cannot be said now
   + StorageUnavailable    a parked delivery or a dead letter could not be written
 
 No message ever holds a secret, a token or a key (promise 3): they name the thing and the remedy.
 A message may quote an event, a caller or an answer: the base makes every character of it visible.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,6 +113,18 @@ class TokenUnavailable(CredentialError):  # noqa: N818 - it names a state, as az
 
 class SecretUnavailable(CredentialError):  # noqa: N818 - as TokenUnavailable
     """Key Vault gave no usable secret."""
+
+
+class KeysUnavailable(UpdraftError):  # noqa: N818 - as TokenUnavailable
+    """The keys of a sender cannot be had, or may not be read again yet; waiting may help.
+
+    Attributes:
+        retry_after: Whole seconds until it is worth another try.
+    """
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, math.ceil(retry_after))
 
 
 class StorageUnavailable(UpdraftError):  # noqa: N818 - as TokenUnavailable

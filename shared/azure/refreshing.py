@@ -22,6 +22,10 @@ LONG_PAUSE: Final = 5.0
 """The same for a failure that only a person can mend, and for a renewal that brought the same value."""
 
 
+class TooManyWaiting(CredentialError):  # noqa: N818 - it names a state, as its base's others do
+    """The value is being fetched, and as many threads wait for it as may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched[T]:
     """A fetched value and how long it may be used.
@@ -106,6 +110,7 @@ class RefreshingValue[T]:
 
         Raises:
             CredentialError: There is no usable value, and none could be fetched.
+            TooManyWaiting: As many threads wait already as may.
         """
         lease = self._lease  # read once: other threads replace it, never change it
         now = self._clock()
@@ -121,7 +126,7 @@ class RefreshingValue[T]:
             flight, mine = self._board(now)
             if not mine:
                 if waiters is not None and flight.waiting >= waiters:
-                    raise CredentialError(f"{self._what} is being fetched, and {waiters} threads wait for it")
+                    raise TooManyWaiting(f"{self._what} is being fetched, and {waiters} threads wait for it")
                 flight.waiting += 1
         if not mine:
             return flight.wait()

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.callers.jws_header import read_header
-from shared.callers.keys_unavailable import KeysUnavailable
+from shared.callers.keys_unavailable import try_again
 from shared.callers.shared_secrets import SharedSecret
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, KeysUnavailable
 from shared.runs.ref import RunRef
 from shared.settings import CALLBACK_KEY_SECRET
 from shared.web import CallRefused, unauthorized
@@ -105,7 +105,7 @@ class ReverseTokens:
         except jwt.ExpiredSignatureError:
             raise unauthorized("token_expired", "the run's token has expired") from None
         except KeysUnavailable as error:
-            raise error.refusal() from None
+            raise try_again(error) from None
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
             raise _not_accepted(type(error).__name__) from None
         parts = str(claims["sub"]).split("/")

@@ -4,6 +4,7 @@ jws_header        a token's header, before it is verified
 keys_unavailable  the answer "try again"
 signing_keys      the tenant's public keys
 shared_secrets    secrets of Key Vault that others sign with too
+github_signature  GitHub's signature of a delivery
 verifier          a token to an identity
 permissions       what an identity may do, and how often
 stamps            an identity on an event, and back

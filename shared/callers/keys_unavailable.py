@@ -5,10 +5,9 @@ for a genuine sender, so the answer is 503 with `Retry-After` (RFC 9110 section 
 genuine sender and for a forger, and says only when to come again.
 """
 
-import math
 from typing import Final
 
-from shared.errors import UpdraftError
+from shared.errors import KeysUnavailable
 from shared.web import CallRefused
 
 MOST_WAITING: Final = 2
@@ -17,24 +16,12 @@ BUSY: Final = 2.0
 """Seconds until a sender may come again whose thread would have been one too many to wait."""
 
 
-class KeysUnavailable(UpdraftError):  # noqa: N818 - it names a state
-    """The keys cannot be had, or may not be read again yet; waiting may help.
-
-    Args:
-        message: Why, for the log.
-        retry_after: Seconds until it is worth another try.
-    """
-
-    def __init__(self, message: str, *, retry_after: float = 10.0) -> None:
-        super().__init__(message)
-        self.retry_after = max(1, math.ceil(retry_after))
-
-    def refusal(self) -> CallRefused:
-        """Return the answer to the sender."""
-        return CallRefused(
-            503,
-            "keys_unavailable",
-            "tokens and signatures cannot be verified just now; try again",
-            headers={"Retry-After": str(self.retry_after)},
-            inside=f"({self})",
-        )
+def try_again(error: KeysUnavailable) -> CallRefused:
+    """Return the answer to the sender; the log has the reason besides."""
+    return CallRefused(
+        503,
+        "keys_unavailable",
+        "tokens and signatures cannot be verified just now; try again",
+        headers={"Retry-After": str(error.retry_after)},
+        inside=f"({error})",
+    )

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from shared.callers.keys_unavailable import MOST_WAITING, KeysUnavailable
-from shared.errors import CredentialError, SecretUnavailable
+from shared.azure.refreshing import TooManyWaiting
+from shared.callers.keys_unavailable import BUSY, MOST_WAITING
+from shared.errors import CredentialError, KeysUnavailable, SecretUnavailable
 from shared.log import LOGGER
 from shared.throttle import Throttle
 
@@ -108,6 +109,8 @@ class SharedSecret:
             began = self._clock()
             found = self._first(fits, name, self._secrets.reread(name))
             self._read_at = began
+        except TooManyWaiting as error:
+            raise KeysUnavailable(str(error), retry_after=BUSY) from None
         except CredentialError as error:
             message = f"the secret that {self._setting} names cannot be used: {error}"
             if self._away.enter():

@@ -16,8 +16,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from shared.callers.keys_unavailable import BUSY, MOST_WAITING, KeysUnavailable
-from shared.errors import UpdraftError
+from shared.callers.keys_unavailable import BUSY, MOST_WAITING
+from shared.errors import KeysUnavailable, UpdraftError
 from shared.log import LOGGER
 from shared.throttle import ONCE_A_MINUTE, Throttle
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.callers.jws_header import read_header
-from shared.callers.keys_unavailable import KeysUnavailable
+from shared.callers.keys_unavailable import try_again
 from shared.callers.signing_keys import UnknownKey
+from shared.errors import KeysUnavailable
 from shared.values.json_text import JsonObject
 from shared.web import CallRefused, unauthorized
 
@@ -137,7 +138,7 @@ class TokenVerifier:
                 "wrong_audience", "the token is for another audience; ask for one for this app"
             ) from None
         except KeysUnavailable as error:
-            raise error.refusal() from None
+            raise try_again(error) from None
         except (jwt.InvalidTokenError, UnknownKey) as error:
             raise _refused(f"{type(error).__name__}: {error}") from None
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in

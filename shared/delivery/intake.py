@@ -11,6 +11,7 @@ from shared.delivery.closing import Closing
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.relay import Relay
 from shared.delivery.rights import withdrawn_right
+from shared.delivery.unverified_hooks import UnverifiedHooks
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
 from shared.event import Event, Unreadable, read_events
 from shared.event.arrival import dated
@@ -18,15 +19,16 @@ from shared.event.bursts import Burst
 from shared.event.caller_stamp import strip_caller
 from shared.event.members import shown
 from shared.event.queue_bodies import open_queue_body, read_queue_body
-from shared.event.via import Via
+from shared.event.via import HOOK_VIAS, Via
 from shared.log import LOGGER
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
 from shared.stores.dead_letters import DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
-from shared.stores.parking import ClaimGone, Parked, Parking
+from shared.stores.parking import ClaimGone, Parked, Parking, WorkItem
 from shared.stores.resent import opened
 from shared.stores.windows import WindowClose, is_closing
+from shared.stores.work_items import UnverifiedHook
 
 _UNREADABLE: Final = "Unreadable"
 _EMPTY: Final = "the window has no events: another instance's was quicker, or it is no longer kept"
@@ -48,6 +50,11 @@ class Intake:
         relay: The only part that acts.
         parking: Where parked deliveries keep what is too large for a queue message.
         closing: Ends deliveries, with a dead letter where a body cannot be read or the host gave it up.
+        verify_hook: Tells whether the signature of a hook's delivery is good; raises `KeysUnavailable` or
+            `SettingsError` where that cannot be said. Without it, that can never be said.
+
+    Attributes:
+        hooks: Deliveries of hooks that wait until their signature can be verified.
     """
 
     def __init__(
@@ -57,7 +64,9 @@ class Intake:
         relay: Relay,
         parking: Parking,
         closing: Closing,
+        verify_hook: Callable[[UnverifiedHook], bool] | None = None,
     ) -> None:
+        self.hooks = UnverifiedHooks(parking=parking, closing=closing, verify=verify_hook or _no_hooks)
         self._rules = rules
         self._relay = relay
         self._parking = parking
@@ -140,11 +149,12 @@ class Intake:
             self._forget(parked, insist=last_delivery is None)
         return outcome
 
-    def _resume(self, body: str | bytes) -> tuple[Outcome, Parked | None]:
+    def _resume(self, body: str | bytes) -> tuple[Outcome, WorkItem | None]:
         """Try a parked delivery again, and return how that ended and what need no longer be kept."""
-        rules = self._rules()
         try:
             parked = self._parking.unpark(body)
+            if isinstance(parked, UnverifiedHook):
+                return self._resume_hook(parked), parked
             closing = WindowClose.of(parked.event) if parked.rule else None
         except ClaimGone as error:
             return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error))), None
@@ -152,16 +162,20 @@ class Intake:
             unreadable = Unreadable(error=str(error), raw=_text(body))
             return self._keep(unreadable, _UNREADABLE, str(error)), None
         if not parked.rule:
-            return self._for_all_rules(parked), parked
+            return self._for_all_rules(opened(parked.event)), parked
+        rules = self._rules()
         parked = replace(parked, event=dated(parked.event, parked.first_seen))
         if closing is not None:
             return self._close(parked, closing, rules), parked
+        return self._try_again(parked, rules), parked
+
+    def _try_again(self, parked: Parked, rules: Rules) -> Outcome:
         withdrawn = withdrawn_right(parked.event, parked.rule, rules)
         if withdrawn is not None:
-            return self._withdraw(parked, parked.event, withdrawn), parked
+            return self._withdraw(parked, parked.event, withdrawn)
         started = perf_counter()
         decision = decide_for(parked.event, rules, parked.rule)
-        return self._deliver(parked, decision, perf_counter() - started, parked.first_seen), parked
+        return self._deliver(parked, decision, perf_counter() - started, parked.first_seen)
 
     def _deliver(
         self, parked: Parked, decision: Decision, decide_seconds: float, first_seen: datetime | None
@@ -187,15 +201,19 @@ class Intake:
             first_seen=parked.first_seen,
         )
 
-    def _for_all_rules(self, parked: Parked) -> Outcome:
-        """Handle what was sent again and is parked for no rule, as something new for all of them.
+    def _for_all_rules(self, members: Sequence[Event | Unreadable]) -> Outcome:
+        """Handle what is parked for no rule, as something new for all of them.
 
         The last outcome stands for all: each is counted and logged where it ends.
         """
-        outcomes = [outcome for each in self._receive(opened(parked.event)) for outcome in each]
+        outcomes = [outcome for each in self._receive(members) for outcome in each]
         if not outcomes:  # a body that is an empty array
-            return self._closing.end(Outcome(OutcomeKind.UNMATCHED, event_id=parked.event.id))
+            return self._closing.end(Outcome(OutcomeKind.UNMATCHED))
         return outcomes[-1]
+
+    def _resume_hook(self, hook: UnverifiedHook) -> Outcome:
+        """Handle a delivery of a hook if its signature is good, as if it came now."""
+        return self.hooks.decide(hook) or self._for_all_rules(_members_of(hook))
 
     def hold_back(self, outcomes: Iterable[Outcome]) -> None:
         """Keep a queue's listener from fetching more, while events find no place; see `Relay.hold_back`."""
@@ -212,10 +230,18 @@ class Intake:
             self._forget(parked, insist=False)
         return [outcome]
 
-    def _bury_parked(self, body: str | bytes, reason: str) -> tuple[Outcome, Parked | None]:
-        """Keep a parked delivery as a dead letter, and return the outcome and what need no longer be kept."""
+    def _bury_parked(self, body: str | bytes, reason: str) -> tuple[Outcome, WorkItem | None]:
+        """Keep a parked delivery as a dead letter, and return the outcome and what need no longer be kept.
+
+        A hook that is not verified has no dead letter with its body: it is verified first.
+        """
         try:
             parked = self._parking.unpark(body)
+            if isinstance(parked, UnverifiedHook):
+                outcome = self.hooks.decide(parked)
+                if outcome is None:
+                    outcome = [self._keep(each, _GIVEN_UP, reason) for each in _members_of(parked)][-1]
+                return outcome, parked
             closing = WindowClose.of(parked.event) if parked.rule else None
         except EventError as error:
             unreadable = Unreadable(error=str(error), raw=_text(body))
@@ -232,7 +258,7 @@ class Intake:
         )
         return outcome, parked
 
-    def _forget(self, parked: Parked, *, insist: bool) -> None:
+    def _forget(self, parked: WorkItem, *, insist: bool) -> None:
         """Delete what was kept beside a parked message, and raise where that fails only to `insist` on it."""
         try:
             self._parking.forget(parked)
@@ -375,6 +401,17 @@ class Intake:
 def _without_callers(members: Iterable[Event | Unreadable]) -> list[Event | Unreadable]:
     """Return events without the stamp of a verified caller, which nobody proved here."""
     return [member if isinstance(member, Unreadable) else strip_caller(member) for member in members]
+
+
+def _no_hooks(_: UnverifiedHook) -> bool:
+    raise ConfigurationError("no hook is switched on")
+
+
+def _members_of(hook: UnverifiedHook) -> list[Event | Unreadable]:
+    """Return what a verified delivery of a hook holds, as it would have been read when it came."""
+    return _without_callers(
+        read_events(hook.body, kind=hook.hook, headers=hook.headers, via=HOOK_VIAS[hook.hook])
+    )
 
 
 def _given_up(queue: str, delivery: int, error: Exception) -> str:

@@ -4,31 +4,38 @@ The platform has checked the key of the kind's own function by then: these sende
 GitHub signs its deliveries besides, and the signature is verified.
 
 The order is fixed: form -> signature -> rate -> event. The rate comes after the signature, so that nobody who
-cannot sign can use up what GitHub's deliveries need: GitHub does not send them again.
+cannot sign can use up what GitHub's deliveries need: GitHub does not send them again. For the same reason a
+delivery whose signature cannot be verified just now is taken in and waits for that
+(`shared/delivery/unverified_hooks.py`).
 """
 
 import codecs
-import hashlib
-import hmac
+import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from shared.callers import Rates
-from shared.errors import CredentialError
+from shared.callers.github_signature import HEADER, GitHubSignature
+from shared.callers.keys_unavailable import try_again
+from shared.callers.shared_secrets import SharedSecret
+from shared.errors import KeysUnavailable
 from shared.event import KINDS
 from shared.event.via import HOOK_VIAS
-from shared.log import LOGGER
-from shared.throttle import Throttle
-from shared.values.hook_settings import DEFAULT_RATE, GITHUB
+from shared.stores.work_items import HEADERS_KEPT, UnverifiedHook
+from shared.values.hook_settings import DEFAULT_RATE, GITHUB, GITHUB_SECRET
 from shared.web import JSON_TYPES, CallRefused, Reply, Request, read_body
 
 if TYPE_CHECKING:
     from shared.azure.key_vault import Secrets
     from shared.delivery.intake import Intake
+    from shared.delivery.outcomes import Outcome
 
 HOOK_LIMIT: Final = 1_048_576
 """Bytes; the largest deployment payloads have some ten thousand."""
+_CLOCKS_APART: Final = 5.0
+"""Seconds that the clocks of two instances may differ."""
 
 
 class WebhooksEndpoint:
@@ -40,6 +47,8 @@ class WebhooksEndpoint:
         github_secret: Gives its name; raises `SettingsError` where there is none.
         rates: What each kind has used of its rate.
         rate: What each kind may use, as in `600/m`.
+        clock: Unix seconds.
+        monotonic: Monotonic seconds.
     """
 
     def __init__(
@@ -50,13 +59,15 @@ class WebhooksEndpoint:
         github_secret: Callable[[], str],
         rates: Rates,
         rate: str = DEFAULT_RATE,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._intake = intake
-        self._secrets = secrets
-        self._github_secret = github_secret
+        secret = SharedSecret(secrets, github_secret, setting=GITHUB_SECRET, clock=clock, monotonic=monotonic)
+        self._signature = GitHubSignature(secret)
+        self._clock = clock
         self._rates = rates
         self._rate = rate
-        self._reread = Throttle()
 
     def receive(self, request: Request, kind: str) -> Reply:
         """Handle one hook; what cannot be read is kept as a dead letter, as nobody reads the answer.
@@ -73,32 +84,46 @@ class WebhooksEndpoint:
         if kind not in KINDS:
             raise CallRefused(404, "unknown_kind", f"there are hooks for {', '.join(sorted(KINDS))}")
         body = read_body(request, limit=HOOK_LIMIT, media_types=JSON_TYPES)
-        if kind == GITHUB:
-            self._check_signature(request, body)
-        self._rates.spend_hook(kind, self._rate)
         if body.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
             raise CallRefused(400, "bad_body", "a hook posts one JSON object, and this is an array")
+        if kind == GITHUB:
+            signature = request.headers.get(HEADER, "").strip()
+            try:
+                good = self._signature.verify(body, signature)
+            except KeysUnavailable as error:
+                return self._take_in_unverified(request, kind, signature, error)
+            if not good:
+                raise CallRefused(403, "bad_signature", "X-Hub-Signature-256 is not this body's signature")
+        self._rates.spend_hook(kind, self._rate)
         outcomes = self._intake.receive(body, via=HOOK_VIAS[kind], kind=kind, headers=request.headers)
-        return Reply(202, {"outcomes": dict(Counter(outcome.kind.value for outcome in outcomes))})
+        return _taken(outcomes)
 
-    def _check_signature(self, request: Request, body: bytes) -> None:
-        """Verify what GitHub signs (https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries).
+    def verify(self, hook: UnverifiedHook) -> bool:
+        """Tell whether the signature of a delivery that has waited is good.
 
-        A signature that fails may be one of a new secret: it is read again, at most once a minute.
+        Raises:
+            KeysUnavailable: That cannot be said now.
+            SettingsError: GitHub's secret is not named any more.
         """
-        given = request.headers.get("x-hub-signature-256", "").strip().encode(errors="replace")
-        name = self._github_secret()
-        try:
-            good = _signed(given, body, self._secrets.get(name)) or (
-                self._reread.enter() and _signed(given, body, self._secrets.refresh(name))
-            )
-        except CredentialError as error:
-            LOGGER.error("GitHub's deliveries cannot be verified: %s", error)
-            raise CallRefused(503, "secret_unavailable", "signatures cannot be verified just now") from None
-        if not good:
-            raise CallRefused(403, "bad_signature", "X-Hub-Signature-256 is not this body's signature")
+        since = hook.first_seen.timestamp() + _CLOCKS_APART
+        return self._signature.verify(hook.body, hook.signature, since=since)
+
+    def _take_in_unverified(
+        self, request: Request, kind: str, signature: str, error: KeysUnavailable
+    ) -> Reply:
+        """Park a delivery until its signature can be verified: GitHub does not send it again."""
+        hook = UnverifiedHook(
+            hook=kind,
+            body=request.body,
+            signature=signature,
+            headers={name: request.headers[name] for name in HEADERS_KEPT if name in request.headers},
+            first_seen=datetime.fromtimestamp(self._clock(), UTC),
+        )
+        outcome = self._intake.hooks.take_in(hook, delay=error.retry_after)
+        if outcome is None:
+            raise try_again(error)
+        return _taken([outcome])
 
 
-def _signed(given: bytes, body: bytes, secret: str) -> bool:
-    expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(given, expected.encode())
+def _taken(outcomes: "list[Outcome]") -> Reply:
+    return Reply(202, {"outcomes": dict(Counter(outcome.kind.value for outcome in outcomes))})

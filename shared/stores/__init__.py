@@ -2,6 +2,7 @@
 
 names               names of queues
 queue_messages      what a queue message may hold, and sending one
+work_items          what can wait, by kind
 parking             deliveries that wait, in a queue
 poison              poison queues: putting a message back
 dead_letter_names   names of dead letters and of their marks

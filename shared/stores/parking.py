@@ -1,8 +1,9 @@
 """Parking: a delivery that has to wait lies in a Storage queue, invisible until its next try.
 
-A message is JSON in ASCII, which needs no encoding. It holds 64 KiB. An event that does not fit goes into a
-blob, and the message holds the blob's name: a claim check
-(https://learn.microsoft.com/azure/architecture/patterns/claim-check).
+A message is JSON in ASCII, which needs no encoding. It holds 64 KiB. What does not fit goes into a blob, and
+the message holds the blob's name: a claim check
+(https://learn.microsoft.com/azure/architecture/patterns/claim-check). The kinds of what waits are in
+`work_items.py`.
 """
 
 import hashlib
@@ -14,13 +15,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.azure.storage_account import CLAIMS_CONTAINER, create_if_missing, storage_errors
-from shared.errors import EventError, UnusableValue
+from shared.errors import EventError
 from shared.event.model import Event
 from shared.event.via import is_via
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, send_message
-from shared.values.json_text import JsonObject, exact_text, parse_kept
-from shared.values.times import parse_time, time_text
+from shared.stores.work_items import UnverifiedHook, encode, is_unverified_hook, opened, time_of
+from shared.values.json_text import JsonObject
+from shared.values.times import time_text
 from shared.visible_text import visible
 
 if TYPE_CHECKING:
@@ -70,11 +72,11 @@ class Parked:
         """Return the message with the event in it, as JSON text in ASCII."""
         event = self.event
         kept: JsonObject = {"event": event.to_cloud_event(), "schema": event.schema, "via": event.via}
-        return _encode(self._around(kept | ({"arrived": event.arrived} if event.arrived else {})))
+        return encode(self._around(kept | ({"arrived": event.arrived} if event.arrived else {})))
 
     def to_claim(self) -> str:
         """Return the message with only the name of the blob that keeps the event."""
-        return _encode(self._around({"claim": self.claim_name()}))
+        return encode(self._around({"claim": self.claim_name()}))
 
     def claim_name(self) -> str:
         """Return the name of the blob: the same for the same parking, however often it is tried."""
@@ -116,21 +118,25 @@ class Parked:
         Raises:
             EventError: It is not such a message; says what is wrong with it.
         """
-        return _parked(_document(text))
+        return _parked(opened(text))
+
+
+type WorkItem = Parked | UnverifiedHook
+"""What can wait."""
 
 
 class Parking(Protocol):
     """Where deliveries wait."""
 
-    def park(self, parked: Parked, delay_seconds: float) -> None:
+    def park(self, parked: WorkItem, delay_seconds: float) -> None:
         """Keep a delivery until its next try.
 
         Raises:
             StorageUnavailable: It is not kept; the event must not be acknowledged.
         """
 
-    def unpark(self, body: str | bytes) -> Parked:
-        """Read a message back, with its event from wherever that was kept.
+    def unpark(self, body: str | bytes) -> WorkItem:
+        """Read a message back, with its content from wherever that was kept.
 
         Raises:
             EventError: The message is not one of ours.
@@ -138,7 +144,7 @@ class Parking(Protocol):
             StorageUnavailable: The event cannot be fetched now.
         """
 
-    def forget(self, parked: Parked) -> None:
+    def forget(self, parked: WorkItem) -> None:
         """Delete what was kept beside the message; harmless where there is nothing."""
 
 
@@ -158,7 +164,7 @@ class QueueParking:
         self._queue = queue
         self._claims = claims
 
-    def park(self, parked: Parked, delay_seconds: float) -> None:
+    def park(self, parked: WorkItem, delay_seconds: float) -> None:
         """Keep a delivery; see `Parking`. The blob is written before the message that names it."""
         message = parked.to_message()
         with storage_errors(f"the delivery cannot be parked in the queue {self._queue}"):
@@ -168,20 +174,20 @@ class QueueParking:
             delay = min(max(math.ceil(delay_seconds), 0), LONGEST_DELAY)
             send_message(self._storage, self._queue, message, delay=delay)
 
-    def unpark(self, body: str | bytes) -> Parked:
+    def unpark(self, body: str | bytes) -> WorkItem:
         """Read a message back; see `Parking`."""
-        document = _document(body)
+        document = opened(body)
         claim = document.get("claim")
         if claim is None:
-            return _parked(document)
+            return _item(document)
         if not isinstance(claim, str) or not _CLAIM.fullmatch(claim):
             raise EventError(
                 f"a parked message's claim is {str(claim)[:80]!r}, not the name of one of our blobs"
             )
-        kept = _document(self._check_out(claim))
-        return replace(_parked(kept), claim=claim)
+        kept = opened(self._check_out(claim))
+        return replace(_item(kept), claim=claim)
 
-    def forget(self, parked: Parked) -> None:
+    def forget(self, parked: WorkItem) -> None:
         """Delete the claimed blob; see `Parking`. A blob that stays behind does no harm but its cost."""
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - costly; only claims need it
 
@@ -193,7 +199,7 @@ class QueueParking:
             except ResourceNotFoundError:
                 return  # deleted by an earlier try
 
-    def _check_in(self, parked: Parked, message: str) -> None:
+    def _check_in(self, parked: WorkItem, message: str) -> None:
         container = self._storage.container(self._claims)
         create_if_missing(
             container.create_container,
@@ -213,19 +219,17 @@ class QueueParking:
         return content
 
 
-def _encode(document: JsonObject) -> str:
-    """Return JSON text in ASCII, which XML carries as it is: every other character is escaped."""
-    return exact_text(document, ascii_only=True)
+def read_item(text: str | bytes) -> "WorkItem":
+    """Return what a message holds that has its content with it.
+
+    Raises:
+        EventError: It is not a message of this app.
+    """
+    return _item(opened(text))
 
 
-def _document(text: str | bytes) -> JsonObject:
-    try:
-        document = parse_kept(text if isinstance(text, str) else text.decode())
-    except (ValueError, RecursionError) as exc:
-        raise EventError(f"a parked message is not JSON: {type(exc).__name__}") from exc
-    if not isinstance(document, dict) or document.get("updraft") != _FORMAT:
-        raise EventError(f'a parked message is a JSON object with "updraft": {_FORMAT}; this one is not')
-    return document
+def _item(document: JsonObject) -> "WorkItem":
+    return UnverifiedHook.from_document(document) if is_unverified_hook(document) else _parked(document)
 
 
 def _parked(document: JsonObject) -> Parked:
@@ -252,24 +256,16 @@ def _parked(document: JsonObject) -> Parked:
         raise EventError(f"a parked message's via is {str(via)[:40]!r}, which is not a way in")
     read = replace(
         read_cloud_event(event, via),
-        arrived=None if arrived is None else time_text(_time(document, "arrived")),
+        arrived=None if arrived is None else time_text(time_of(document, "arrived")),
     )
     return Parked(
         event=replace(read, schema=schema) if isinstance(schema, str) else read,
         rule=rule,
         attempt=attempt,
-        first_seen=_time(document, "first_seen"),
+        first_seen=time_of(document, "first_seen"),
         reason=str(document.get("reason", "")),
         waits=waits,
         rendered=document.get("rendered") is True,
-        rule_changed_since=_time(changed, "since") if tries else None,
+        rule_changed_since=time_of(changed, "since") if tries else None,
         rule_changed_tries=tries,
     )
-
-
-def _time(document: JsonObject, name: str) -> datetime:
-    value = document.get(name)
-    try:
-        return parse_time(str(value))
-    except UnusableValue as exc:
-        raise EventError(f"a parked message's {name} cannot be used: {exc}") from exc

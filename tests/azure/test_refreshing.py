@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure.refreshing import LONG_PAUSE, PAUSE, Fetched, RefreshingValue
+from shared.azure.refreshing import LONG_PAUSE, PAUSE, Fetched, RefreshingValue, TooManyWaiting
 from shared.errors import CredentialError, TokenUnavailable
 
 
@@ -266,7 +266,7 @@ def test_few_threads_wait_where_that_is_asked_for(source: Source) -> None:
     threads += [_thread(lambda: cached.get(waiters=2), results) for _ in range(4)]
     while len(results) < 2:
         time.sleep(0.01)
-    assert [type(result) for result in results] == [CredentialError] * 2
+    assert [type(result) for result in results] == [TooManyWaiting] * 2
     threads.append(_thread(cached.get, results))
     source.gate.set()
     for thread in threads:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.callers.keys_unavailable import KeysUnavailable
+from shared.azure.refreshing import TooManyWaiting
+from shared.callers.keys_unavailable import BUSY, try_again
 from shared.callers.shared_secrets import REREAD_PAUSE, SHORTEST, SharedSecret, shared_values
-from shared.errors import SecretUnavailable, SettingsError
+from shared.errors import KeysUnavailable, SecretUnavailable, SettingsError
 from tests.support.callback_keys import NEW, OLD, Vault
 from tests.support.clocks import UnixClock
 
@@ -51,7 +52,7 @@ def test_an_unusable_secret_is_a_mistake_that_names_its_setting(
         shared.values()
     with pytest.raises(KeysUnavailable) as answer:
         shared.find(lambda _: True)
-    told = f"{mistake.value} {answer.value} {answer.value.refusal().reply()} {caplog.text}"
+    told = f"{mistake.value} {answer.value} {try_again(answer.value).reply()} {caplog.text}"
     assert mistake.value.permanent
     assert "UPDRAFT_MADE_UP" in str(mistake.value)
     assert "openssl rand -base64 48" in str(mistake.value)
@@ -129,3 +130,15 @@ def test_a_missing_setting_is_the_operators_matter(clock: UnixClock) -> None:
 
     with pytest.raises(SettingsError):
         SharedSecret(Vault(NEW), missing, setting="UPDRAFT_MADE_UP").find(lambda _: True)
+
+
+def test_a_thread_too_many_is_not_an_operators_matter(
+    clock: UnixClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While others wait for the vault the answer is to come again in a moment, and nothing is logged."""
+    vault = Vault(NEW)
+    vault.error = TooManyWaiting("two threads wait")
+    with pytest.raises(KeysUnavailable) as caught:
+        secret(vault, clock).find(lambda _: True)
+    assert caught.value.retry_after == BUSY
+    assert not caplog.records

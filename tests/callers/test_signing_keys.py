@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shared.callers import SigningKeys
-from shared.callers.keys_unavailable import KeysUnavailable
 from shared.callers.signing_keys import A_DAY, AN_HOUR, UnknownKey
+from shared.errors import KeysUnavailable
 from shared.values.json_text import Json
 from tests.support.callers import Authority
 from tests.support.clocks import UnixClock

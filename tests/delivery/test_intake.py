@@ -163,9 +163,10 @@ def test_unusable_rules_leave_the_delivery_unacknowledged(delivering: Delivering
         parking=delivering.parking,
         closing=Closing(delivering.letters, delivering.ledger),
     )
-    for call in (intake.receive, intake.receive_parked):
-        with pytest.raises(ConfigurationError):
-            call(json.dumps(opened()))
+    with pytest.raises(ConfigurationError):
+        intake.receive(json.dumps(opened()))
+    with pytest.raises(ConfigurationError):
+        intake.receive_parked(parked().to_message())
 
 
 def parked(event: Event | None = None, rule: str = "smoke", attempt: int = 3) -> Parked:

@@ -22,7 +22,7 @@ from shared.rules import Rules, load_rules
 from shared.rules.model.rule import CALL
 from shared.stores.dead_letters import DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
-from shared.stores.parking import Parked
+from shared.stores.parking import Parked, WorkItem
 from shared.stores.windows import SOURCE, WINDOW_CLOSED, WindowClose
 from shared.values.json_text import JsonObject
 from tests.support.clocks import SEEN
@@ -192,8 +192,8 @@ def test_a_claim_that_stays_behind_costs_no_outcome(queue: Queue, delivering: De
     """At the last delivery an event that was started is not given up because its claim cannot be deleted."""
 
     class Stuck(InMemoryParking):
-        def forget(self, parked: Parked) -> None:
-            raise StorageUnavailable(f"the claim of {parked.event.id} cannot be deleted")
+        def forget(self, parked: WorkItem) -> None:
+            raise StorageUnavailable(f"the claim {parked.claim} cannot be deleted")
 
     delivering.parking = Stuck()
     stuck = Queue(delivering, queue.rules)

@@ -7,6 +7,8 @@ import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.callers import Rates
+from shared.callers.shared_secrets import REREAD_PAUSE
+from shared.delivery.unverified_hooks import MOST
 from shared.errors import SecretUnavailable, SettingsError
 from shared.http_api.webhooks import WebhooksEndpoint
 from shared.rules import load_rules
@@ -15,6 +17,8 @@ from tests.support.callback_keys import Vault
 from tests.support.delivery import DAG, Delivering
 from tests.support.paths import SAMPLES
 
+SECRET = "made-up-secret-" + "g" * 32
+NEWER = "made-up-newer-secret-" + "h" * 32
 RULES = f"""
 connections:
   analytics: {{url: "http://127.0.0.1:8080", auth: {{kind: entra, scope: "api://airflow/.default"}}}}
@@ -40,7 +44,7 @@ GITHUB = {
 @pytest.fixture
 def vault() -> Vault:
     """A vault with GitHub's secret."""
-    return Vault("made-up-secret")
+    return Vault(SECRET)
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ def test_a_hook_is_an_event_like_any_other(hooks: WebhooksEndpoint, stub: Airflo
 
 def test_github_is_taken_with_its_signature_alone(hooks: WebhooksEndpoint, stub: AirflowStub) -> None:
     """The header says which event it is, the signature that it is GitHub's."""
-    good = posted(GITHUB, "made-up-secret", x_github_event="workflow_run")
+    good = posted(GITHUB, SECRET, x_github_event="workflow_run")
     assert hooks.receive(good, "github").body == {"outcomes": {"started": 1}}
     with pytest.raises(CallRefused) as caught:
         hooks.receive(posted(GITHUB, x_github_event="workflow_run"), "github")
@@ -78,22 +82,61 @@ def test_github_is_taken_with_its_signature_alone(hooks: WebhooksEndpoint, stub:
 
 
 def test_a_new_secret_is_found(hooks: WebhooksEndpoint, vault: Vault) -> None:
-    """A signature under a secret that was set just now is good; wrong ones cause one read a minute."""
-    vault.value = "a newer secret"
-    request = posted(GITHUB, "a newer secret", x_github_event="workflow_run")
-    assert hooks.receive(request, "github").status == 202
-    for _ in range(5):
-        with pytest.raises(CallRefused):
-            hooks.receive(posted(GITHUB, "wrong"), "github")
+    """A signature under a secret that was set just now is good."""
+    vault.value = f"{NEWER} {SECRET}"
+    assert hooks.receive(posted(GITHUB, NEWER, x_github_event="workflow_run"), "github").status == 202
+    assert hooks.receive(posted(GITHUB, SECRET, x_github_event="workflow_run"), "github").status == 202
     assert vault.reads == 1
 
 
-def test_without_the_secret_it_cannot_be_told(hooks: WebhooksEndpoint, vault: Vault) -> None:
-    """While the vault is away GitHub hears 503 and may send again by hand."""
-    vault.error = SecretUnavailable("the vault is away")
+def test_a_wrong_signature_is_refused_once_the_secret_was_read_for_it(
+    hooks: WebhooksEndpoint, vault: Vault, delivering: Delivering
+) -> None:
+    """Until the secret may be read again, a wrong signature may be a good one: the delivery is kept."""
     with pytest.raises(CallRefused) as caught:
-        hooks.receive(posted(GITHUB, "made-up-secret"), "github")
-    assert caught.value.status == 503
+        hooks.receive(posted(GITHUB, "wrong"), "github")
+    assert caught.value.status == 403
+    for _ in range(3):
+        answer = hooks.receive(posted(GITHUB, "wrong", x_github_event="workflow_run"), "github")
+        assert (answer.status, answer.body) == (202, {"outcomes": {"parked": 1}})
+    assert vault.reads == 1
+    hook, delay = delivering.parking.hooks[0]
+    assert (hook.hook, hook.headers) == ("github", {"x-github-event": "workflow_run"})
+    assert json.loads(hook.body) == GITHUB
+    assert 0 < delay <= REREAD_PAUSE
+
+
+@pytest.mark.parametrize("signature", ["", "sha256=", "sha256=" + "0" * 63, "sha1=" + "0" * 40, "0" * 64])
+def test_what_is_not_a_signature_costs_no_read(
+    hooks: WebhooksEndpoint, vault: Vault, delivering: Delivering, signature: str
+) -> None:
+    """It is refused at once and is never kept."""
+    for _ in range(2):
+        with pytest.raises(CallRefused) as caught:
+            hooks.receive(posted(GITHUB, x_hub_signature_256=signature), "github")
+        assert caught.value.status == 403
+    assert vault.reads == 0
+    assert not delivering.parking.hooks
+
+
+def test_without_the_secret_a_delivery_is_kept(
+    hooks: WebhooksEndpoint, vault: Vault, delivering: Delivering
+) -> None:
+    """GitHub does not send a delivery again, so it waits while the vault is away."""
+    vault.error = SecretUnavailable("the vault is away")
+    answer = hooks.receive(posted(GITHUB, SECRET), "github")
+    assert (answer.status, answer.body) == (202, {"outcomes": {"parked": 1}})
+    assert len(delivering.parking.hooks) == 1
+
+
+def test_unverified_deliveries_are_bounded(hooks: WebhooksEndpoint, vault: Vault) -> None:
+    """Who has the function's key fills no store: beyond the bound the answer is 503."""
+    vault.error = SecretUnavailable("the vault is away")
+    for _ in range(MOST):
+        assert hooks.receive(posted(GITHUB, "wrong"), "github").status == 202
+    with pytest.raises(CallRefused) as caught:
+        hooks.receive(posted(GITHUB, SECRET), "github")
+    assert (caught.value.status, caught.value.code) == (503, "keys_unavailable")
 
 
 def test_without_a_secrets_name_github_is_not_let_in(delivering: Delivering, vault: Vault) -> None:
@@ -105,7 +148,7 @@ def test_without_a_secrets_name_github_is_not_let_in(delivering: Delivering, vau
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
     with pytest.raises(SettingsError):
         WebhooksEndpoint(intake=intake, secrets=vault, github_secret=missing, rates=Rates()).receive(
-            posted(GITHUB), "github"
+            posted(GITHUB, SECRET), "github"
         )
 
 
@@ -155,13 +198,14 @@ def test_each_kind_has_a_rate_of_its_own(
     assert 0 < int(caught.value.headers["Retry-After"]) <= 720
     assert len(delivering.letters.kept) == 1
     assert stub.runs == {}
-    assert hooks.receive(posted(GITHUB, "made-up-secret"), "github").status == 202
+    assert hooks.receive(posted(GITHUB, SECRET), "github").status == 202
 
 
 def test_nobody_without_the_secret_uses_up_githubs_rate(hooks: WebhooksEndpoint) -> None:
     """Deliveries with a wrong signature take nothing from the rate: GitHub does not send its own again."""
+    with pytest.raises(CallRefused) as caught:
+        hooks.receive(posted(GITHUB, "wrong"), "github")
+    assert caught.value.status == 403
     for _ in range(20):
-        with pytest.raises(CallRefused) as caught:
-            hooks.receive(posted(GITHUB, "wrong"), "github")
-        assert caught.value.status == 403
-    assert hooks.receive(posted(GITHUB, "made-up-secret"), "github").status == 202
+        assert hooks.receive(posted(GITHUB, "wrong"), "github").body == {"outcomes": {"parked": 1}}
+    assert hooks.receive(posted(GITHUB, SECRET), "github").status == 202

@@ -257,7 +257,9 @@ class TestGitHub:
             raw.replace(b": ", b":"),
             raw.decode().encode("utf-16"),
         ):
-            assert caller.post("hooks/github", None, other, X_Hub_Signature_256=signature).status_code == 403
+            answer = caller.post("hooks/github", None, other, X_Hub_Signature_256=signature)
+            # 503: it may be of a new secret, which is not read again yet, and this host has no queue for it
+            assert answer.status_code in {403, 503}
         for coding in ("gzip", "br", "identity, gzip"):
             answer = caller.post(
                 "hooks/github", None, raw, X_Hub_Signature_256=signature, Content_Encoding=coding

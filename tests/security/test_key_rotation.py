@@ -4,6 +4,9 @@ The senders come again when they are asked to, and take every other refusal for 
 of the test; authority and vault are on the wire.
 """
 
+import hashlib
+import hmac
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -13,23 +16,36 @@ from dataclasses import dataclass
 import jwt
 import pytest
 
+from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.key_vault import LocalKeyVault
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault
 from shared.callbacks.tokens import ALGORITHM, TYPE, ReverseTokens
-from shared.callers import TokenVerifier
+from shared.callers import Rates, TokenVerifier
 from shared.callers.keys_unavailable import MOST_WAITING
 from shared.callers.shared_secrets import REREAD_PAUSE
+from shared.delivery.intake import Intake
+from shared.http_api.webhooks import WebhooksEndpoint
+from shared.rules import load_rules
 from shared.runs.ref import RunRef
-from shared.web import CallRefused
+from shared.web import CallRefused, Request
 from tests.support.callback_keys import NEW, OLD, URL, Vault
 from tests.support.callers import AUDIENCE, Authority
 from tests.support.clocks import UnixClock
+from tests.support.delivery import DAG, Delivering
 from tests.support.http_app import KEY, Caller, unsigned
 
 RUN = RunRef("analytics", "smoke_tests", "smoke__2026-01-01T00:00:00+00:00__0a")
 SECRET = "callback-key"
 MINUTES_3 = 180
+RULES_OF_HOOK = f"""
+connections:
+  analytics: {{url: "http://127.0.0.1:8080", auth: {{kind: entra, scope: "api://airflow/.default"}}}}
+rules:
+  - name: deployed
+    when: {{types: [com.github.workflow_run.completed], via: [hook/github]}}
+    start: {{dag: {DAG}}}
+"""
 
 
 @dataclass
@@ -223,3 +239,109 @@ def test_a_report_under_a_new_key_is_not_refused_for_good_on_the_wire(
     assert 1 <= wish <= REREAD_PAUSE
     time.sleep(wish)
     assert caller.post("outcomes", token, other_run).json()["code"] == "other_run"  # the token is known now
+
+
+def test_githubs_secret_rotates_and_every_delivery_starts_its_run(
+    vault: LocalKeyVault, identity: object, clock: UnixClock, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """GitHub sends once: each delivery is taken in, and starts its run at once or when the secret is read.
+
+    A stranger who has the function's key uses up each read, and starts nothing.
+    """
+    endpoint, intake = github(vault, clock, delivering)
+    vault.set(SECRET, OLD)
+    began, secret, sent = clock.now, OLD, 0
+    for second in range(61):
+        clock.now = began + second
+        if second == 20:
+            vault.set(SECRET, f"{NEW} {OLD}")
+        secret = NEW if second > 20 else OLD  # GitHub has the new secret after the vault has it
+        if second % 3 == 0:
+            forged = hook_of(1_000 + second, "z" * 43)
+            assert answered(endpoint, forged) in {202, 403}
+        if second % 4 == 0:
+            sent += 1
+            assert endpoint.receive(hook_of(second, secret), "github").status == 202
+        come_back(delivering, intake)
+    for _ in range(20):
+        clock.now += 1
+        come_back(delivering, intake)
+    assert not delivering.parking.hooks
+    assert len(stub.runs) == sent
+    assert all("1000" not in str(run["conf"]) for run in stub.runs.values())
+    assert {letter.code for letter in delivering.letters.kept.values()} == {"BadSignature"}
+    assert delivering.ledger.balances()
+
+
+def test_githubs_deliveries_wait_while_the_vault_is_away(
+    vault: LocalKeyVault, identity: object, clock: UnixClock, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Before the secret was ever read, a delivery waits for the vault, and then starts its run."""
+    clock.now -= 1_000  # the vault refuses a token of the future
+    endpoint, intake = github(vault, clock, delivering)
+    vault.set(SECRET, NEW)
+    vault.inject(503, times=1_000)
+    for number in range(5):
+        assert endpoint.receive(hook_of(number, NEW), "github").body == {"outcomes": {"parked": 1}}
+        clock.now += REREAD_PAUSE
+        come_back(delivering, intake)
+    assert not stub.runs
+    vault.heal()
+    clock.now += 700
+    come_back(delivering, intake)
+    assert len(stub.runs) == 5
+    assert not delivering.parking.hooks
+
+
+def github(vault: LocalKeyVault, clock: UnixClock, delivering: Delivering) -> tuple[WebhooksEndpoint, Intake]:
+    """Return the hook's endpoint, and an intake for what comes back, as two instances would have them."""
+    rules = load_rules(RULES_OF_HOOK, file="rules.yaml", settings={})
+
+    def instance(intake: Intake) -> WebhooksEndpoint:
+        secrets = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.5)
+        return WebhooksEndpoint(
+            intake=intake,
+            secrets=secrets,
+            github_secret=lambda: SECRET,
+            rates=Rates(),
+            rate="1000/s",
+            clock=clock,
+            monotonic=clock,
+        )
+
+    queue_side = instance(delivering.intake(rules))
+    return instance(delivering.intake(rules)), delivering.intake(rules, verify_hook=queue_side.verify)
+
+
+def hook_of(number: int, secret: str) -> Request:
+    """Return a delivery of GitHub's about one workflow run, signed with a secret."""
+    body = json.dumps(
+        {
+            "action": "completed",
+            "workflow_run": {"id": number, "run_attempt": 1, "updated_at": "2026-01-01T00:00:00Z"},
+            "workflow": {"id": 1},
+            "repository": {"url": "https://api.github.com/repos/contoso/shop"},
+        }
+    ).encode()
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "content-type": "application/json",
+        "x-github-event": "workflow_run",
+        "x-hub-signature-256": f"sha256={digest}",
+    }
+    return Request(headers, body)
+
+
+def answered(endpoint: WebhooksEndpoint, request: Request) -> int:
+    """Return the status of the answer to a delivery."""
+    try:
+        return endpoint.receive(request, "github").status
+    except CallRefused as refused:
+        return refused.status
+
+
+def come_back(delivering: Delivering, intake: Intake) -> None:
+    """Deliver the messages that are parked, as if each were due now."""
+    waiting, delivering.parking.hooks = delivering.parking.hooks, []
+    for hook, _ in waiting:
+        intake.receive_parked(hook.to_message())

@@ -13,7 +13,7 @@ from shared.azure.storage_account import CONNECTIONS, Storage
 from shared.errors import EventError, StorageUnavailable
 from shared.stores.parking import LONGEST_DELAY, ClaimGone, QueueParking
 from shared.stores.queue_messages import MESSAGE_LIMIT
-from tests.support.parked import parked
+from tests.support.parked import of_event, parked
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ class TestQueue:
         parking.park(parked(), 0)
         parking.park(parked(attempt=2), 0)
         texts = messages(storage, prefix)
-        assert [parking.unpark(text).attempt for text in texts] == [1, 2]
+        assert [of_event(parking.unpark(text)).attempt for text in texts] == [1, 2]
         assert parking.unpark(texts[0]) == parked()
         assert json.loads(texts[0])["rule"] == "smoke"
         assert texts[0].isascii()
@@ -93,7 +93,7 @@ class TestQueue:
             parking.park(parked(payload, attempt=2), 0)
             (text,) = messages(storage, prefix)
             assert ("claim" in json.loads(text)) == (missing == 0)
-            assert parking.unpark(text).event.data == payload
+            assert of_event(parking.unpark(text)).event.data == payload
             storage.queue(f"{prefix}-parked").clear_messages()
 
     def test_a_large_event_goes_by_a_claim(

@@ -29,6 +29,7 @@ from shared.stores.poison import StoragePoisonQueues
 from shared.stores.resent import opened
 from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
 from tests.support.delivery import event
+from tests.support.parked import of_event
 from tests.support.paths import SAMPLES
 
 NOW = datetime.now(UTC)
@@ -106,7 +107,7 @@ def test_a_large_event_goes_by_claim(
     assert not resend(store, sender, store.read_all(store.names())).failed
     (body,) = bodies(storage, f"{prefix}-parked")
     parking = QueueParking(storage)
-    parked = parking.unpark(body)
+    parked = of_event(parking.unpark(body))
     assert parked.event == large
     parking.forget(parked)
 
@@ -351,7 +352,7 @@ def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[s
         "1 event sent to the queue updraft-parked\n1 poison message deleted from its poison queue\n" in told
     )
     (message,) = bodies(own_container, PARKED_QUEUE)
-    again = QueueParking(own_container).unpark(message)
+    again = of_event(QueueParking(own_container).unpark(message))
     assert (again.event, again.rule, again.attempt) == (large.event, "smoke", 1)
     assert again.first_seen > large.first_seen
     kept = {blob.name for blob in claims.list_blobs()}

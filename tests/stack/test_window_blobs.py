@@ -15,7 +15,7 @@ from shared.azure.storage_account import Storage
 from shared.errors import StorageUnavailable
 from shared.event import Event
 from shared.event.bursts import BurstKey
-from shared.stores.parking import Parked
+from shared.stores.parking import Parked, WorkItem
 from shared.stores.window_blobs import OVERDUE, WindowBlobs
 from shared.stores.windows import Joined, WindowClose
 from tests.support.clocks import MonotonicClock
@@ -91,7 +91,7 @@ class SteppedParking(InMemoryParking):
         self.kept = kept
         self._steps = steps
 
-    def park(self, parked: Parked, delay_seconds: float) -> None:
+    def park(self, parked: WorkItem, delay_seconds: float) -> None:
         """Keep one, as a step."""
         self._steps.take("park", lambda: super(SteppedParking, self).park(parked, delay_seconds))
 

@@ -1,7 +1,7 @@
 """What the tests of delivery are made of: a connection, tokens, a clock, and places that keep in memory."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from shared.delivery.target import Target
 from shared.event import Event
 from shared.rules import Rules
 from shared.runs.request import RunRequest
+from shared.stores.work_items import UnverifiedHook
 from shared.values.json_text import JsonObject
 from tests.support.clocks import MonotonicClock
 from tests.support.in_memory import FixedLimiter, InMemoryDeadLetters, InMemoryParking, InMemoryWindows
@@ -123,13 +124,24 @@ class Delivering:
             now=self.clock.now,
         )
 
-    def intake(self, rules: Rules) -> Intake:
+    @property
+    def closing(self) -> Closing:
+        """What ends deliveries here."""
+        return Closing(self.letters, self.ledger)
+
+    def intake(
+        self,
+        rules: Rules | Callable[[], Rules],
+        *,
+        verify_hook: Callable[[UnverifiedHook], bool] | None = None,
+    ) -> Intake:
         """Return an intake for these rules that leads here."""
         return Intake(
-            rules=lambda: rules,
+            rules=(lambda: rules) if isinstance(rules, Rules) else rules,
             relay=self.relay,
             parking=self.parking,
-            closing=Closing(self.letters, self.ledger),
+            closing=self.closing,
+            verify_hook=verify_hook,
         )
 
 

@@ -30,7 +30,7 @@ GROUP = "9d0c1d4e-0000-4000-8000-0000000006e0"
 ROLE = "Runs.Start.Role"
 """The app role of the entries that the table of attack tokens is tried at."""
 KEY = "a made-up signing key".replace(" ", "-") + "-" + "k" * 43
-GITHUB_KEY = "a-made-up-github-secret"
+GITHUB_KEY = "a-made-up-github-secret-" + "g" * 32
 
 PIPELINE = Identity()
 AGENT = Identity()

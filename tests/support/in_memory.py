@@ -8,8 +8,9 @@ from shared.errors import StorageUnavailable
 from shared.event import Event
 from shared.event.bursts import BurstKey, in_order
 from shared.stores.dead_letters import DeadLetter
-from shared.stores.parking import Parked
+from shared.stores.parking import Parked, WorkItem, read_item
 from shared.stores.windows import Joined, WindowClose
+from shared.stores.work_items import UnverifiedHook
 from shared.values.json_text import JsonObject
 from tests.support.clocks import SEEN
 
@@ -19,19 +20,23 @@ class InMemoryParking:
 
     def __init__(self) -> None:
         self.kept: list[tuple[Parked, float]] = []
+        self.hooks: list[tuple[UnverifiedHook, float]] = []
         self.broken = False
 
-    def park(self, parked: Parked, delay_seconds: float) -> None:
+    def park(self, parked: WorkItem, delay_seconds: float) -> None:
         """Keep one."""
         if self.broken:
             raise StorageUnavailable("the queue is out of order")
-        self.kept.append((parked, delay_seconds))
+        if isinstance(parked, UnverifiedHook):
+            self.hooks.append((parked, delay_seconds))
+        else:
+            self.kept.append((parked, delay_seconds))
 
-    def unpark(self, body: str | bytes) -> Parked:
+    def unpark(self, body: str | bytes) -> WorkItem:
         """Read one back."""
-        return Parked.from_message(body)
+        return read_item(body)
 
-    def forget(self, parked: Parked) -> None:
+    def forget(self, parked: WorkItem) -> None:
         """Nothing is kept beside."""
 
 

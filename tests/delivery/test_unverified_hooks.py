@@ -1,0 +1,191 @@
+"""Hooks that could not be verified: nothing starts before, and each ends in one word with no body kept."""
+
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.delivery.intake import Intake
+from shared.delivery.outcomes import OutcomeKind
+from shared.delivery.unverified_hooks import LONGEST_WAIT, MOST, WITHIN, UnverifiedHooks
+from shared.errors import KeysUnavailable, SettingsError, StorageUnavailable
+from shared.event import Event, Unreadable
+from shared.rules import Rules, load_rules
+from shared.stores.names import PARKED_QUEUE
+from shared.stores.work_items import UnverifiedHook
+from tests.support.clocks import SEEN, MonotonicClock
+from tests.support.delivery import DAG, Delivering
+
+RULES = f"""
+connections:
+  analytics: {{url: "http://127.0.0.1:8080", auth: {{kind: entra, scope: "api://airflow/.default"}}}}
+rules:
+  - name: deployed
+    when: {{types: [com.github.workflow_run.completed], via: [hook/github]}}
+    start: {{dag: {DAG}, conf: {{secret: "{{{{ data.hidden }}}}"}}}}
+"""
+BODY = json.dumps(
+    {
+        "action": "completed",
+        "workflow_run": {"id": 7, "run_attempt": 1, "updated_at": "2026-01-01T00:00:00Z"},
+        "workflow": {"id": 1},
+        "repository": {"url": "https://api.github.com/repos/contoso/shop"},
+        "hidden": "the-body-of-a-stranger",
+    }
+).encode()
+KEY = b"made-up-secret-" + b"g" * 32
+HOOK = UnverifiedHook(
+    "github",
+    BODY,
+    "sha256=" + hmac.new(KEY, BODY, hashlib.sha256).hexdigest(),
+    {"x-github-event": "workflow_run"},
+    SEEN,
+)
+
+
+class Verifier:
+    """Says what a test wants it to say."""
+
+    def __init__(self) -> None:
+        self.answer: bool | Exception = True
+
+    def __call__(self, hook: UnverifiedHook) -> bool:
+        """Return or raise the answer."""
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def says() -> Verifier:
+    """A verifier."""
+    return Verifier()
+
+
+@pytest.fixture
+def intake(delivering: Delivering, says: Verifier) -> Intake:
+    """An intake that asks it."""
+    return delivering.intake(load_rules(RULES, file="rules.yaml", settings={}), verify_hook=says)
+
+
+@pytest.fixture
+def hooks(delivering: Delivering, says: Verifier) -> UnverifiedHooks:
+    """Hooks on the test's clock."""
+    clock: MonotonicClock = delivering.clock
+    return UnverifiedHooks(
+        parking=delivering.parking,
+        closing=delivering.closing,
+        verify=says,
+        now=clock.now,
+        monotonic=clock,
+    )
+
+
+def test_a_verified_hook_is_an_event_by_its_hook(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Once its signature is good it starts what it would have started, by the same way, and once."""
+    assert intake.receive_parked(HOOK.to_message()).kind is OutcomeKind.STARTED
+    assert intake.receive_parked(HOOK.to_message()).kind is OutcomeKind.DUPLICATE
+    assert len(stub.runs) == 1
+    assert delivering.ledger.balances()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeysUnavailable("not yet", retry_after=7), SettingsError("UPDRAFT_GITHUB_SECRET is missing")],
+)
+def test_until_then_it_starts_nothing(
+    intake: Intake, delivering: Delivering, stub: AirflowStub, says: Verifier, error: Exception
+) -> None:
+    """While nobody can say, it is parked again; also at the last delivery, and from the poison queue."""
+    says.answer = error
+    hook = replace(HOOK, first_seen=HOOK.first_seen.now(HOOK.first_seen.tzinfo))
+    assert intake.receive_parked(hook.to_message()).kind is OutcomeKind.PARKED
+    assert intake.receive_parked(hook.to_message(), last_delivery=12).kind is OutcomeKind.PARKED
+    (outcome,) = intake.bury(hook.to_message(), queue=PARKED_QUEUE)
+    assert outcome.kind is OutcomeKind.PARKED
+    assert [each.waits for each, _ in delivering.parking.hooks] == [1, 1, 1]
+    assert all(each == replace(hook, waits=1) for each, _ in delivering.parking.hooks)
+    assert not stub.runs
+    assert not delivering.letters.kept
+    assert delivering.ledger.balances()
+
+
+@pytest.mark.parametrize("last", [None, 12])
+def test_a_wrong_one_is_rejected_without_its_body(
+    intake: Intake,
+    delivering: Delivering,
+    stub: AirflowStub,
+    says: Verifier,
+    caplog: pytest.LogCaptureFixture,
+    last: int | None,
+) -> None:
+    """Nothing starts, and neither letter nor log has what a stranger sent; the letter says which it was."""
+    caplog.set_level("DEBUG")
+    says.answer = False
+    outcome = intake.receive_parked(HOOK.to_message(), last_delivery=last)
+    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "BadSignature")
+    (letter,) = delivering.letters.kept.values()
+    told = json.dumps(letter.to_document()) + caplog.text
+    assert "the-body-of-a-stranger" not in told
+    assert HOOK.signature not in told
+    assert hashlib.sha256(BODY).hexdigest() in told
+    assert isinstance(letter.subject, Unreadable)
+    assert not stub.runs
+    assert delivering.ledger.balances()
+
+
+def test_a_verified_hook_that_cannot_be_handled_keeps_its_event(
+    delivering: Delivering, says: Verifier
+) -> None:
+    """Once verified it is an event like any other: given up, it is a dead letter that can be sent again."""
+
+    def broken() -> Rules:
+        raise SettingsError("the rules file is missing")
+
+    intake = delivering.intake(broken, verify_hook=says)
+    with pytest.raises(SettingsError):
+        intake.receive_parked(HOOK.to_message())
+    assert intake.receive_parked(HOOK.to_message(), last_delivery=12).kind is OutcomeKind.REJECTED
+    (letter,) = delivering.letters.kept.values()
+    assert isinstance(letter.subject, Event)
+    assert letter.subject.via == "hook/github"
+
+
+def test_after_a_day_it_is_given_up(hooks: UnverifiedHooks, delivering: Delivering, says: Verifier) -> None:
+    """What could not be verified for a day ends as rejected, without its body."""
+    says.answer = KeysUnavailable("the vault is away", retry_after=10)
+    assert delivering.clock.now() == SEEN
+    waiting = replace(HOOK, first_seen=SEEN - timedelta(seconds=LONGEST_WAIT - 1))
+    outcome = hooks.decide(waiting)
+    assert outcome is not None
+    assert outcome.kind is OutcomeKind.PARKED
+    outcome = hooks.decide(replace(waiting, first_seen=SEEN - timedelta(seconds=LONGEST_WAIT)))
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "Unverified")
+
+
+def test_a_process_takes_in_a_bounded_number(hooks: UnverifiedHooks, delivering: Delivering) -> None:
+    """Beyond it nothing is kept, until some time has passed."""
+    outcomes = [hooks.take_in(HOOK, delay=1) for _ in range(MOST + 5)]
+    assert outcomes.count(None) == 5
+    assert len(delivering.parking.hooks) == MOST
+    delivering.clock.sleep(WITHIN)
+    assert hooks.take_in(HOOK, delay=1) is not None
+
+
+def test_what_is_not_kept_is_not_acknowledged(
+    hooks: UnverifiedHooks, delivering: Delivering, says: Verifier
+) -> None:
+    """Without a place to wait, the sender and the queue hear an error."""
+    delivering.parking.broken = True
+    with pytest.raises(StorageUnavailable):
+        hooks.take_in(HOOK, delay=1)
+    says.answer = KeysUnavailable("not yet", retry_after=1)
+    with pytest.raises(StorageUnavailable):
+        hooks.decide(replace(HOOK, first_seen=SEEN))
