@@ -1,9 +1,12 @@
 """What is delivered, and which runs there have to be."""
 
+import hashlib
+import hmac
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tests.crashpoints.servers import GITHUB_SECRET, KEY
 from tests.crashpoints.wire import Point
 
 if TYPE_CHECKING:
@@ -98,6 +101,19 @@ def _letter_again(case: "Case") -> None:
     case.insist("command", "replay", "send", "--all")
 
 
+def _unverified_hook(case: "Case") -> None:
+    """GitHub delivers while its secret cannot be read; the delivery is verified when it comes back."""
+    vault = case.servers.vault
+    vault.inject(503, times=1_000, when=lambda request: GITHUB_SECRET in request.path)
+    run = {"id": 7, "run_attempt": 1, "updated_at": "2026-11-01T12:00:00Z"}
+    about = {"action": "completed", "workflow_run": run, "workflow": {"id": 1}, "more": "x" * _LARGE}
+    body = json.dumps(about | {"repository": {"url": "https://api.github.com/repos/a/b"}}).encode()
+    signature = f"sha256={hmac.new(KEY.encode(), body, hashlib.sha256).hexdigest()}"
+    done = case.insist("hook", signature, body)
+    assert done.outcomes == ("202",), f"the hook was answered {done.outcomes}"
+    vault.heal()
+
+
 def _report(case: "Case") -> None:
     """The run reports its end with its own token, until that is acknowledged."""
     case.deliver(event("e1"))
@@ -149,6 +165,15 @@ SCENARIOS: Final = (
         _letter_again,
         frozenset({("greet", "e1")}),
         letters=2,
+    ),
+    Scenario(
+        "unverified hook to run",
+        _IDENTITY
+        + _RULE.replace("Shop.Opened", "com.github.workflow_run.completed").replace(
+            "data.door", "data.workflow_run.id"
+        ),
+        _unverified_hook,
+        frozenset({("greet", "workflow_run/7/1/completed")}),
     ),
     Scenario(
         "run and its report",

@@ -18,6 +18,7 @@ from tests.crashpoints.wire import Wire
 
 PASSWORD: Final = "made-up-password"
 KEY: Final = "made-up-callback-key-" + "k" * 43
+GITHUB_SECRET: Final = "github-secret"
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding"}
 )
@@ -150,6 +151,7 @@ class Servers:
             server.wire = wire
         self.vault.set("airflow-password", PASSWORD)
         self.vault.set("updraft-callback-key", KEY)
+        self.vault.set(GITHUB_SECRET, KEY)
         self.airflow.users["updraft"] = PASSWORD
         self._running = contextlib.ExitStack()
 
@@ -174,6 +176,7 @@ class Servers:
             "UPDRAFT_KEY_VAULT_URI": self.vault.url,
             "UPDRAFT_AIRFLOW_URL": self.airflow.url,
             "UPDRAFT_URL": "https://updraft.example",
+            "UPDRAFT_GITHUB_SECRET": GITHUB_SECRET,
         }
 
     def _all(self) -> Iterator[_OnTheWire]:

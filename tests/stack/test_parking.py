@@ -13,6 +13,8 @@ from shared.azure.storage_account import CONNECTIONS, Storage
 from shared.errors import EventError, StorageUnavailable
 from shared.stores.parking import LONGEST_DELAY, ClaimGone, QueueParking
 from shared.stores.queue_messages import MESSAGE_LIMIT
+from shared.stores.work_items import UnverifiedHook
+from tests.support.clocks import SEEN
 from tests.support.parked import of_event, parked
 
 
@@ -114,6 +116,23 @@ class TestQueue:
         assert [*container.list_blobs()] == []
         with pytest.raises(ClaimGone, match="another copy"):
             parking.unpark(texts[0])
+
+    @pytest.mark.parametrize("size", [10, 1_000_000])
+    def test_an_unverified_hook_comes_back_as_it_was_signed(
+        self, parking: QueueParking, storage: Storage, prefix: str, size: int
+    ) -> None:
+        """Its body lies in the message or in a blob, comes back byte for byte, and is gone when forgotten."""
+        body = (b"\xff\x00<&" * size)[:size]
+        hook = UnverifiedHook("github", body, "sha256=" + "0" * 64, {"x-github-event": "push"}, SEEN)
+        parking.park(hook, 0)
+        (text,) = messages(storage, prefix)
+        back = parking.unpark(text)
+        claimed = "claim" in json.loads(text)
+        assert back == replace(hook, claim=hook.claim_name() if claimed else None)
+        assert claimed == (size > 60_000)
+        parking.forget(back)
+        if claimed:
+            assert [*storage.container(f"{prefix}-claims").list_blobs()] == []
 
     def test_a_claim_that_is_no_name_is_told(self, parking: QueueParking) -> None:
         """A hostile claim is refused as a broken message."""
