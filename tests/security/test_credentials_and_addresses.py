@@ -24,9 +24,8 @@ from shared.azure import credential as credentials
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault
 from shared.azure.storage_account import Storage
-from shared.callers.keys_unavailable import KeysUnavailable
 from shared.callers.signing_keys import SigningKeys
-from shared.errors import UpdraftError
+from shared.errors import KeysUnavailable, UpdraftError
 from shared.rules import Connection
 from shared.stores.window_blobs import WindowBlobs
 from tests.support.aws_stub import Sts
