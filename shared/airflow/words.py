@@ -16,8 +16,8 @@ _DEEPEST: Final = 6
 """Levels of an error that are read; deeper ones are not for people."""
 _PARTS: Final = 20
 """Members of a list of errors that are read."""
-_PAGE: Final = re.compile(r"\s*(<\?xml|<!|<html|<head|<body|<title|<h1)|<html[\s>]", re.IGNORECASE)
-_HEADLINE: Final = re.compile(r"<(title|h1)\b[^>]*>(.*?)(?:</\1>|$)", re.IGNORECASE | re.DOTALL)
+_PAGE: Final = re.compile(r"<(?:\?xml|!|html|head|body|title|h1)", re.IGNORECASE)
+_HEADLINE: Final = re.compile(r"<(title|h1)\b[^<>]*>(.*?)(?:</\1>|$)", re.IGNORECASE | re.DOTALL)
 _UNSEEN: Final = re.compile(r"<(script|style)\b.*?(?:</\1>|$)|<!--.*?(?:-->|$)", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<[^>]*(?:>|$)")
 _PAGE_SHOWN: Final = 160

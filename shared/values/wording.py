@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from shared.visible_text import visible
@@ -9,17 +10,55 @@ from shared.visible_text import visible
 MAX_SHOWN: Final = 200
 """Characters of a value of the event that a reason or a note shows."""
 
+MOST_COMPARED: Final = 100
+"""Known words that a wrong one is compared with: the first ones."""
+
+_COMPARED_LENGTH: Final = 80
+_SHORTEST_COMPARED: Final = 3
 _LISTED: Final = 5
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean `x`?)` for the nearest known word, or nothing where none is near.
 
-    Letter case is left out of the comparison: a wrong case is the nearest mistake of all.
+    It is for words that this app or its operator wrote, as the keys of rules.yaml. For names out of an event
+    there is `near_miss`, whose cost is small. Letter case is left out of the comparison: a wrong case is the
+    nearest mistake of all.
     """
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    by_lower = {candidate[:_COMPARED_LENGTH].lower(): candidate for candidate in islice(known, MOST_COMPARED)}
+    near = difflib.get_close_matches(word[:_COMPARED_LENGTH].lower(), by_lower, n=1, cutoff=0.6)
     return f" (did you mean `{by_lower[near[0]]}`?)" if near else ""
+
+
+def near_miss(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean `x`?)` for a known word that differs by letter case or by one character.
+
+    The first words are looked at, each once from its beginning and once from its end: an event may have ten
+    thousand names of its sender's choice, and be rejected a hundred times a second.
+    """
+    wanted = word[:_COMPARED_LENGTH].lower()
+    for candidate in islice(known, MOST_COMPARED):
+        if candidate != word and _one_apart(wanted, candidate[:_COMPARED_LENGTH].lower()):
+            return f" (did you mean `{candidate[:_COMPARED_LENGTH]}`?)"
+    return ""
+
+
+def _one_apart(one: str, other: str) -> bool:
+    """Tell whether two texts are equal but for one character, or for two that changed places."""
+    longest = max(len(one), len(other))
+    if abs(len(one) - len(other)) > 1 or longest < _SHORTEST_COMPARED:
+        return one == other
+    alike = next(
+        (at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
+        min(len(one), len(other)),
+    )
+    rest, other_rest = one[alike:], other[alike:]
+    return (
+        rest[1:] == other_rest[1:]
+        or rest[1:] == other_rest
+        or rest == other_rest[1:]
+        or (rest[:2] == other_rest[1::-1] and rest[2:] == other_rest[2:])
+    )
 
 
 def clipped(text: str, length: int) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from shared.event import Event
 from shared.event.app_facts import AppFacts
-from shared.values.wording import did_you_mean
+from shared.values.wording import did_you_mean, near_miss
 
 ATTRIBUTES: Final = (
     "id",
@@ -54,6 +55,9 @@ TIME_PARTS: Final = frozenset({"year", "month", "day", "hour", "minute", "second
 
 MISSING: Final = object()
 """What `member` gives where there is nothing."""
+
+_LISTED: Final = 12
+"""Names of an event's object that a message lists: a line's worth."""
 
 
 def event_scope(
@@ -122,15 +126,18 @@ def fixed_member_problem(name: str, inner: str) -> str | None:
 
 
 def missing_message(value: object, name: object, *, of: str = "") -> str:
-    """Say that `value` has no member `name`, and what it has; names alone, never the event's values."""
+    """Say that `value` has no member `name`, and what it has; names alone, never the event's values.
+
+    It is made for every absence, also one that `| default(…)` allows, so its cost is the same for any event.
+    """
     owner = f"`{of}`" if of else "the value"
     if isinstance(value, Mapping):
         if not isinstance(name, str) and str(name) in value:
             return f"{owner} has a member `{str(name)[:60]}`, whose name is text: write it in quotes"
-        names = [str(known)[:40] for known in value]
-        has = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004 - a line's worth
+        names = [str(known)[:40] for known in islice(value, _LISTED)]
+        has = ", ".join(names) + (", …" if len(value) > _LISTED else "")
         return (
-            f"{owner} has no member `{str(name)[:60]}`{did_you_mean(str(name), names)}; "
+            f"{owner} has no member `{str(name)[:60]}`{near_miss(str(name), value)}; "
             f"it has {has or 'none'}; `| default(…)` allows its absence"
         )
     kind = "null" if value is None else type(value).__name__
