@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 SHOWN: Final = ("iss", "aud", "tid", "oid", "appid", "azp", "sub", "idtyp", "roles", "scp")
 """The claims that are shown: who, for whom, and which roles. They identify, and open nothing."""
 
+BODY_LIMIT: Final = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+"""The setting of the Functions host that bounds a request's body before the app is given it."""
+LARGEST_BODY: Final = 2_097_152
+"""Bytes that the setting allows at most: twice the largest body that this app takes."""
+
 _SECONDS: Final = 20.0
 
 
@@ -31,8 +36,9 @@ def add_parser(subparsers: Subparsers) -> None:
         help="find out why this app is not let in",
         description="Check, from where it runs and with the application settings of its environment, that "
         "each connection of rules.yaml is let in: as which identity, with which token, and whether it may "
-        "start each rule's DAG. Tokens are decoded, never printed, and no run is started.",
-        epilog="Exit status: 0 where every connection is let in, 1 otherwise.",
+        "start each rule's DAG. Tokens are decoded, never printed, and no run is started. The setting that "
+        "bounds the bodies of requests is checked too.",
+        epilog="Exit status: 0 where every connection is let in and bodies are bounded, 1 otherwise.",
     )
     add_rules_option(parser)
     parser.add_argument(
@@ -45,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Check the connections.
 
     Returns:
-        0 where every one is let in, 1 otherwise.
+        0 where every one is let in and the settings are right, 1 otherwise.
 
     Raises:
         RulesError: The rules cannot be read, or there is no such connection.
@@ -62,6 +68,9 @@ def run(args: argparse.Namespace) -> int:
     for line, wrong in hooks_in_words(os.environ):
         print(printable(line))
         problems += wrong
+    if unbounded := body_limit_problem(os.environ):
+        print(printable(f"PROBLEM {unbounded}"))
+        problems += 1
     for name in names:
         examined = Examination(rules, name)
         print(printable(f"\nconnection {name}: {rules.connections[name].url}"))
@@ -70,6 +79,25 @@ def run(args: argparse.Namespace) -> int:
         problems += len(examined.problems)
     print(f"\n{plural(problems, 'problem')} found" if problems else "\nnothing wrong")
     return 1 if problems else 0
+
+
+def body_limit_problem(environment: Mapping[str, str]) -> str | None:
+    """Return what is wrong with the setting that bounds the bodies of requests, or None where nothing is.
+
+    The host reads a whole body before it starts a function, so before anybody has looked at a token.
+
+    Args:
+        environment: The application settings.
+    """
+    given = environment.get(BODY_LIMIT, "").strip()
+    if given.isascii() and given.isdigit() and 0 < int(given[:20]) <= LARGEST_BODY:
+        return None
+    seen = f"is {given[:40]}" if given else "is missing, so it is 104857600"
+    return (
+        f"{BODY_LIMIT} {seen}: anybody may have this app hold such bodies before it looks at a token; "
+        "az functionapp config appsettings set --name <function app> --resource-group <resource group> "
+        f"--settings {BODY_LIMIT}={LARGEST_BODY}"
+    )
 
 
 def identity_in_words(environment: Mapping[str, str], client_id: str | None = None) -> str:

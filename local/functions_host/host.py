@@ -18,7 +18,13 @@ from local.functions_host.http import Http, http_routes
 from local.functions_host.invocations import Invocations
 from local.functions_host.protos import TypedData
 from local.functions_host.queues import QueueTrigger
-from local.functions_host.settings import HostSettingsError, is_disabled, read_host_settings, resolve_names
+from local.functions_host.settings import (
+    HostSettingsError,
+    is_disabled,
+    largest_body,
+    read_host_settings,
+    resolve_names,
+)
 from local.functions_host.storage_connections import queue_service
 from local.functions_host.worker import Function, Worker, queue_data
 
@@ -145,7 +151,13 @@ class Host:
         assert self._invocations is not None
         event_grid = {name: f for name, f in functions.items() if f.trigger_type == "eventgridtrigger"}
         webhook = EventGridWebhook(event_grid, self._invocations)
-        application = Http(self.routes, webhook, self._invocations, self._start_function).application()
+        application = Http(
+            self.routes,
+            webhook,
+            self._invocations,
+            self._start_function,
+            largest_body=largest_body(self._settings),
+        ).application()
         # as in Azure, where the host hands a compressed body on as it came
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=1.0, auto_decompress=False

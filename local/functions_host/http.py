@@ -19,9 +19,6 @@ from local.functions_host.worker import Function, Result, new_trace_parent
 
 log = logging.getLogger("Host.Http")
 
-LARGEST_BODY = 100 * 1024 * 1024
-"""Bytes of a request that the real host accepts (functions-bindings-http-webhook-trigger, Limits)."""
-
 _TRACE_PARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _WEBHOOK = re.compile(r"/runtime/webhooks/([^/]+)(?:/.*)?", re.IGNORECASE)
 _SERVERS_HEADERS = {"content-length", "transfer-encoding", "connection"}
@@ -55,6 +52,7 @@ class Http:
         start: Starts a function that is no HTTP function, by name and with the given input, in the
         background;
             False where there is none.
+        largest_body: Bytes of a request's body; a larger one gets 413 before a function sees it.
     """
 
     def __init__(
@@ -63,20 +61,25 @@ class Http:
         webhook: EventGridWebhook,
         invocations: Invocations,
         start: Callable[[str, str], bool],
+        *,
+        largest_body: int,
     ) -> None:
         self._routes = routes
         self._webhook = webhook
         self._invocations = invocations
         self._start = start
+        self._largest_body = largest_body
 
     def application(self) -> web.Application:
         """The web application, ready to be served."""
-        application = web.Application(client_max_size=LARGEST_BODY)
+        application = web.Application(client_max_size=self._largest_body)
         application.router.add_route("*", "/{path:.*}", self._handle)
         return application
 
     async def _handle(self, request: web.Request) -> web.Response:
         path = request.rel_url.raw_path
+        if (request.content_length or 0) > self._largest_body:
+            return web.Response(status=413)  # one without a length is counted while it is read
         if found := _WEBHOOK.fullmatch(path):
             return await self._handle_webhook(request, found[1])
         if path.lower().startswith("/admin/"):

@@ -17,6 +17,9 @@ _TIME_SPAN = re.compile(
 )
 _SETTING_NAME = re.compile(r"%([^%]+)%")
 _LARGEST_BATCH = 32
+BODY_LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+_BODY_LIMIT_UNSET = 100 * 1024 * 1024
+"""Bytes that the real host accepts by default (functions-bindings-http-webhook-trigger, Limits)."""
 
 
 class HostSettingsError(Exception):
@@ -166,6 +169,22 @@ def _read_object(path: Path, *, required: bool) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise HostSettingsError(f"{path} must hold a JSON object")
     return document
+
+
+def largest_body(settings: Mapping[str, str]) -> int:
+    """Return how many bytes the body of a request may have.
+
+    `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT`: https://learn.microsoft.com/azure/azure-functions/functions-app-settings
+
+    Raises:
+        HostSettingsError: If the setting is not a number.
+    """
+    given = settings.get(BODY_LIMIT, "").strip()
+    if not given:
+        return _BODY_LIMIT_UNSET
+    if not (given.isascii() and given.isdigit() and int(given)):
+        raise HostSettingsError(f"{BODY_LIMIT} is {given!r}: write a number of bytes, as in 2097152")
+    return int(given)
 
 
 def is_disabled(function: str, settings: Mapping[str, str]) -> bool:

@@ -82,6 +82,7 @@ class FunctionsApp:
         settings = {
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "PYTHON_THREADPOOL_THREAD_COUNT": "32",
+            "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "2097152",
             **environment,
         }
         if self._host == "func":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.commands.doctor import Claims, hooks_in_words, identity_in_words
+from cli.commands.doctor import BODY_LIMIT, Claims, body_limit_problem, hooks_in_words, identity_in_words
 from cli.main import main
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
@@ -199,3 +199,36 @@ def test_the_hooks_that_are_switched_on_are_named() -> None:
     (_, (problem, wrong)) = lines
     assert wrong
     assert problem.startswith("PROBLEM the application setting UPDRAFT_HOOKS names 'kudo'")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "is missing"),
+        ("", "is missing"),
+        ("104857600", "is 104857600"),
+        ("2097153", "is 2097153"),
+        ("2 MiB", "is 2 MiB"),
+        ("0", "is 0"),
+        ("-1", "is -1"),
+        ("9" * 5_000, "is 999"),
+    ],
+)
+def test_bodies_have_to_be_bounded(value: str | None, words: str) -> None:
+    """A missing or a larger limit is a problem, with the command that fixes it."""
+    problem = body_limit_problem({} if value is None else {BODY_LIMIT: value})
+    assert problem is not None
+    assert words in problem
+    assert f"--settings {BODY_LIMIT}=2097152" in problem
+
+
+def test_a_limit_is_reported_by_the_command(
+    doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app whose bodies are not bounded is not well, whatever its connections are."""
+    identity.expose("api://airflow", Audience(roles=["Airflow.Trigger"]))
+    assert body_limit_problem({BODY_LIMIT: "1572864"}) is None
+    monkeypatch.delenv(BODY_LIMIT)
+    status, text = doctor(stub.url, ENTRA)
+    assert status == 1
+    assert f"PROBLEM {BODY_LIMIT} is missing" in text

@@ -5,11 +5,16 @@ import math
 import re
 from typing import Any
 
+from cli.commands.doctor import BODY_LIMIT, LARGEST_BODY
 from cli.commands.subscription import DEAD_LETTER_CONTAINER, RETRY_POLICY
 from local.functions_host.settings import HostSettings, read_host_settings
 from shared.admission.permits import longest_request
 from shared.azure.storage_account import CONNECTIONS, DEAD_LETTERS_CONTAINER
 from shared.delivery.policy import Policy
+from shared.http_api.events import EVENTS_LIMIT
+from shared.http_api.outcomes import REPORT_LIMIT
+from shared.http_api.runs import RUN_LIMIT
+from shared.http_api.webhooks import HOOK_LIMIT
 from shared.rules import Connection
 from tests.support.paths import ROOT
 
@@ -51,6 +56,7 @@ def test_the_page_shows_what_is_set() -> None:
         "functionTimeout": document["functionTimeout"],
         **document["extensions"]["queues"],
         THREADS: settings_of("local.settings.example.json")["Values"][THREADS],
+        BODY_LIMIT: settings_of("local.settings.example.json")["Values"][BODY_LIMIT],
         **RETRY_POLICY,
         "deadLetterDestination": DEAD_LETTER_CONTAINER,
     }
@@ -91,6 +97,13 @@ def test_every_message_in_work_has_a_thread() -> None:
     threads = int(documented()[THREADS])
     assert threads >= 2 * in_work() + PUSHED
     assert f"set it to {threads} " in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_largest_body_that_the_app_takes_reaches_it() -> None:
+    """The host's limit is what `updraft doctor` asks for, and leaves room for every body that is taken."""
+    assert int(documented()[BODY_LIMIT]) == LARGEST_BODY
+    assert max(EVENTS_LIMIT, HOOK_LIMIT, RUN_LIMIT, REPORT_LIMIT) < LARGEST_BODY
+    assert f"set it to {LARGEST_BODY} " in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_thread_has_a_connection() -> None:

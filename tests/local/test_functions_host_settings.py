@@ -9,8 +9,10 @@ import pytest
 from local.functions_host import logs
 from local.functions_host.routes import Route, find
 from local.functions_host.settings import (
+    BODY_LIMIT,
     HostSettingsError,
     QueueOptions,
+    largest_body,
     load_local_settings,
     read_host_settings,
     resolve_names,
@@ -222,3 +224,19 @@ def test_a_verbose_log_hides_nothing() -> None:
     logs.configure(log_file=None, verbose=True, stream=stream)
     logging.getLogger("azure.functions").debug("the platform's")
     assert "the platform's" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("settings", "bytes_"),
+    [({}, 104_857_600), ({BODY_LIMIT: ""}, 104_857_600), ({BODY_LIMIT: "2097152"}, 2_097_152)],
+)
+def test_the_largest_body_is_a_setting(settings: dict[str, str], bytes_: int) -> None:
+    """Without the setting it is the real host's limit."""
+    assert largest_body(settings) == bytes_
+
+
+@pytest.mark.parametrize("value", ["2 MiB", "-1", "0", "1.5", "\u0661"])
+def test_a_limit_that_is_no_number_is_refused(value: str) -> None:
+    """The host does not start with a limit that it cannot read."""
+    with pytest.raises(HostSettingsError, match="number of bytes"):
+        largest_body({BODY_LIMIT: value})

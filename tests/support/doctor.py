@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cli.commands.doctor import BODY_LIMIT, LARGEST_BODY
 from cli.main import main
 
 if TYPE_CHECKING:
@@ -16,8 +17,11 @@ type Doctor = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: "Watch") -> Doctor:
+def doctor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: "Watch", monkeypatch: pytest.MonkeyPatch
+) -> Doctor:
     """Run the command on one connection and one rule, and return its status and all that it printed."""
+    monkeypatch.setenv(BODY_LIMIT, str(LARGEST_BODY))
 
     def run(url: str, auth: str, *more: str, vaults: str = "") -> tuple[int, str]:
         file = tmp_path / "rules.yaml"

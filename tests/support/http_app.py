@@ -12,6 +12,7 @@ import pytest
 import requests
 
 import shared.app
+from cli.commands.doctor import LARGEST_BODY
 from local.functions_host.host import Host
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, Identity, IdentityEndpoint
@@ -166,6 +167,7 @@ def settings(stub: AirflowStub, identity: IdentityEndpoint, leases: object) -> d
         "UPDRAFT_URL": "https://updraft.example",
         "UPDRAFT_GITHUB_SECRET": "github-secret",
         "UPDRAFT_HOOKS": "acr, azure-devops, kudu",
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(LARGEST_BODY),
     }
 
 
