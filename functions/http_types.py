@@ -8,10 +8,18 @@ import azure.functions as func
 from shared.web import Reply, Request, respond
 
 
-def answer(request: func.HttpRequest, handle: Callable[[Request], Reply]) -> func.HttpResponse:
-    """Answer a request with what `handle` makes of it, or with a problem document."""
+def answer(
+    request: func.HttpRequest, handle: Callable[[Request], Reply], *, function: str = ""
+) -> func.HttpResponse:
+    """Answer a request with what `handle` makes of it, or with a problem document.
+
+    Args:
+        request: The request.
+        handle: What carries it out.
+        function: The function's name, for the log.
+    """
     headers = {name.lower(): value for name, value in request.headers.items()}
-    reply = respond(Request(headers, request.get_body()), handle)
+    reply = respond(Request(headers, request.get_body()), handle, function=function)
     return func.HttpResponse(
         json.dumps(reply.body),
         status_code=reply.status,

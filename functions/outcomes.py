@@ -4,6 +4,7 @@ import azure.functions as func
 
 from functions.http_types import answer
 from shared.app import app
+from shared.web import Reply, Request
 
 blueprint = func.Blueprint()
 
@@ -13,4 +14,8 @@ blueprint = func.Blueprint()
 )
 def outcomes(request: func.HttpRequest) -> func.HttpResponse:
     """Keep a run's outcome, once."""
-    return answer(request, app().http_api.outcomes.report)
+
+    def handle(call: Request) -> Reply:
+        return app().http_api.outcomes.report(call)
+
+    return answer(request, handle, function="outcomes")

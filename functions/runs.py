@@ -8,6 +8,7 @@ import azure.functions as func
 
 from functions.http_types import answer
 from shared.app import app
+from shared.web import Reply, Request
 
 blueprint = func.Blueprint()
 
@@ -21,7 +22,9 @@ blueprint = func.Blueprint()
 def runs(request: func.HttpRequest) -> func.HttpResponse:
     """Start a run of the DAG that the path names."""
     return answer(
-        request, lambda call: app().http_api.runs.start(call, request.route_params.get("dag_id", ""))
+        request,
+        lambda call: app().http_api.runs.start(call, request.route_params.get("dag_id", "")),
+        function="runs",
     )
 
 
@@ -33,5 +36,9 @@ def runs(request: func.HttpRequest) -> func.HttpResponse:
 )
 def events(request: func.HttpRequest) -> func.HttpResponse:
     """Take CloudEvents in; OPTIONS is Event Grid's question before it delivers here with an Entra token."""
-    endpoint = app().http_api.events
-    return answer(request, endpoint.handshake if request.method == "OPTIONS" else endpoint.publish)
+
+    def handle(call: Request) -> Reply:
+        endpoint = app().http_api.events
+        return endpoint.handshake(call) if request.method == "OPTIONS" else endpoint.publish(call)
+
+    return answer(request, handle, function="events")

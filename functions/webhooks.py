@@ -27,13 +27,19 @@ def blueprint(environment: Mapping[str, str]) -> func.Blueprint:
             auth_level=func.AuthLevel.FUNCTION,
             trigger_arg_name="request",
         )
-        hooks.function_name(f"hook_{kind.replace('-', '_')}")(route(_hook(kind)))
+        hooks.function_name(_name(kind))(route(_hook(kind)))
     return hooks
 
 
 def _hook(kind: str) -> Callable[[func.HttpRequest], func.HttpResponse]:
     def hook(request: func.HttpRequest) -> func.HttpResponse:
         """Handle what this kind of sender posts; it can send a key, and no token."""
-        return answer(request, lambda call: app().http_api.webhooks.receive(call, kind))
+        return answer(
+            request, lambda call: app().http_api.webhooks.receive(call, kind), function=_name(kind)
+        )
 
     return hook
+
+
+def _name(kind: str) -> str:
+    return f"hook_{kind.replace('-', '_')}"

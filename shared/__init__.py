@@ -6,7 +6,8 @@
     delivery/                 the only code that acts on an event
     callers/, callbacks/, http_api/  what comes in over HTTP
     app.py                    wires everything, lazily, once per process
-    errors, version, log, visible_text, backoff, throttle, settings, web  what every folder may use
+    errors, version, log, log_throttle, visible_text, backoff, throttle, settings, web
+                              what every folder may use
 
 `tests/test_layers.py` holds the order: imports go down only.
 """

@@ -3,13 +3,14 @@
 A refusal becomes a problem document (RFC 9457), which tells its caller what to mend and nothing besides.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
 from shared.log import LOGGER
-from shared.throttle import Throttle
+from shared.log_throttle import may_log
 from shared.values.json_text import Json, JsonObject, parse
 from shared.visible_text import visible
 
@@ -30,9 +31,7 @@ _TITLES: Final[Mapping[int, str]] = {
     503: "Service Unavailable",
 }
 _DETAIL_KEPT: Final = 1_000
-_UNAUTHORIZED: Final = 401
-_strangers = Throttle(1.0)
-"""Anybody can send what is no token; so that nobody can fill the log, one a second is written there."""
+_OUR_FAULT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,29 +187,36 @@ def unauthorized(code: str, detail: str, *, error: str = "invalid_token", inside
     return CallRefused(401, code, detail, headers={"WWW-Authenticate": challenge}, inside=inside)
 
 
-def respond(request: Request, handle: Callable[[Request], Reply]) -> Reply:
+def respond(request: Request, handle: Callable[[Request], Reply], *, function: str = "") -> Reply:
     """Return the answer to a call: nothing is raised, and no answer tells what went wrong inside.
+
+    Anybody can cause a refusal, so each kind of them has one log line a minute and a count of the others.
 
     Args:
         request: The request.
         handle: What carries it out; may refuse.
+        function: The name of the function that was called, for the log.
     """
     try:
         return handle(request)
     except CallRefused as refused:
-        if refused.status != _UNAUTHORIZED or _strangers.enter():
+        level = logging.ERROR if refused.status >= _OUR_FAULT else logging.WARNING
+        if may_log(level, function, refused.status, refused.code):
             why = _one_line(f"{refused.detail} {refused.inside}")
-            LOGGER.warning("a call was refused: %d %s: %s", refused.status, refused.code, why)
+            LOGGER.log(level, "a call was refused: %d %s: %s", refused.status, refused.code, why)
         return refused.reply()
     except ConfigurationError as error:
-        LOGGER.error("a call could not be handled: %s", error)
+        if may_log(logging.ERROR, function, 503, "not_configured"):
+            LOGGER.error("a call could not be handled: %s", error)
         return CallRefused(503, "not_configured", "this app is not set up for such calls yet").reply()
     except StorageUnavailable as error:
-        LOGGER.error("a call could not be handled: %s", error)
+        if may_log(logging.ERROR, function, 503, "try_again"):
+            LOGGER.error("a call could not be handled: %s", error)
         later = "this app cannot keep what you sent just now; send it again"
         return CallRefused(503, "try_again", later, headers={"Retry-After": "10"}).reply()
     except Exception:  # noqa: BLE001 - the log has the error, and the caller a definite answer
-        LOGGER.exception("a call could not be handled")
+        if may_log(logging.ERROR, function, 500, "internal"):
+            LOGGER.exception("a call could not be handled")
         return CallRefused(500, "internal", "this app made a mistake; its log says which").reply()
 
 

@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.support.endpoints",
     "tests.support.storage",
     "tests.support.delivery",
+    "tests.support.log_lines",
     "tests.support.http_app",
     "tests.support.callers",
     "tests.support.doctor",

@@ -18,7 +18,7 @@ LAYERS: Final = (
     ("rules", "stores", "admission"),
     ("runs", "azure"),
     ("event", "settings", "web"),
-    ("values",),
+    ("values", "log_throttle"),
     ("errors", "version", "log", "backoff", "throttle"),
     ("visible_text",),
 )

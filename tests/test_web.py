@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from shared.errors import SettingsError, StorageUnavailable
-from shared.throttle import Throttle
+from shared.log_throttle import LogThrottle
 from shared.web import CallRefused, Reply, Request, bearer, read_object, respond, unauthorized
 
 REQUEST = Request({})
@@ -82,18 +82,20 @@ def test_a_content_type_may_have_parameters() -> None:
 def test_strangers_cannot_fill_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of the calls without a good token one a second is logged, with what only the log may know."""
+    """Of the calls without a good token one a minute is logged, with what only the log may know."""
     now = [0.0]
-    monkeypatch.setattr("shared.web._strangers", Throttle(1.0, lambda: now[0]))
+    monkeypatch.setattr("shared.log_throttle._lines", LogThrottle(60.0, lambda: now[0], lambda *_: None))
 
     def refuse(_: Request) -> Reply:
         raise unauthorized("no", "go away", inside="(wrong issuer)")
 
     with caplog.at_level(logging.WARNING):
         replies = [respond(REQUEST, refuse) for _ in range(50)]
-        now[0] = 2.0
+        now[0] = 61.0
         respond(REQUEST, refuse)
-    assert len(caplog.records) == 2
+    first, left_out, again = (record.getMessage() for record in caplog.records)
+    assert first == again
+    assert left_out.startswith("49 more log lines")
     assert "wrong issuer" in caplog.text
     assert "wrong issuer" not in str(replies)
 

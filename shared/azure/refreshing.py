@@ -15,6 +15,7 @@ from typing import Final
 
 from shared.errors import CredentialError
 from shared.log import LOGGER
+from shared.log_throttle import may_log
 
 PAUSE: Final = 1.0
 """Seconds for which a transient failure is remembered instead of being met again by every caller."""
@@ -135,12 +136,13 @@ class RefreshingValue[T]:
         except CredentialError as exc:
             if lease is None or not usable or (exc.permanent and self._drop_when_denied):
                 raise
-            LOGGER.warning(
-                "%s could not be renewed, the old one is used for at most %.0f s more: %s",
-                self._what,
-                lease.expires_at - now,
-                exc,
-            )
+            if may_log(logging.WARNING, self._what, "could not be renewed"):
+                LOGGER.warning(
+                    "%s could not be renewed, the old one is used for at most %.0f s more: %s",
+                    self._what,
+                    lease.expires_at - now,
+                    exc,
+                )
             return lease.value
 
     def renew(self, refused: T | None = None) -> T:
