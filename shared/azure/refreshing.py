@@ -7,6 +7,7 @@ share what it brings, be it a value or an error. Nothing here knows what the val
 
 import contextlib
 import copy
+import logging
 import threading
 import time
 from collections.abc import Callable

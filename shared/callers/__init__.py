@@ -13,6 +13,8 @@ stamps            an identity on an event, and back
 from shared.callers.permissions import (
     Rates,
     check_conf,
+    check_may_report,
+    check_may_send,
     entry_applies,
     event_entry,
     outcome_entry,
@@ -30,6 +32,8 @@ __all__ = [
     "TokenPolicy",
     "TokenVerifier",
     "check_conf",
+    "check_may_report",
+    "check_may_send",
     "entry_applies",
     "event_entry",
     "identity_of",

@@ -3,18 +3,26 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
 
 from shared.callers.verifier import Identity
 from shared.rules.model.callers import CallerSpec
 from shared.rules.wildcards import matches_any
+from shared.runs.ref import RunRef
+from shared.values.path_prefixes import has_dot_segments
 from shared.web import CallRefused
 
 MOST_BUCKETS: Final = 10_000
 """Identities whose rate one instance remembers; the one that called longest ago is forgotten first."""
 
+WITHOUT_ENTRY: Final = "60/m"
+"""The rate of what no entry has one for: an identity that no entry is about, and a run with its own token."""
+
+_NOT_COUNTED: Final = 429
+_OUR_FAULT: Final = 500
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
@@ -79,10 +87,35 @@ def event_entry(
         if (
             entry_applies(spec, identity)
             and matches_any(spec.events, event_type, case=False)
-            and (spec.sources is None or matches_any(spec.sources, source, case=False))
+            and (spec.sources is None or _is_from(spec.sources, source))
         ):
             return spec
     raise denied(identity, f"send events of type {event_type[:200]!r} about {source[:200]!r}")
+
+
+def _is_from(sources: Iterable[str], source: str) -> bool:
+    """Tell whether a source is one of an entry's; a path with `..` in it is about something else."""
+    return matches_any(sources, source, case=False) and not has_dot_segments(source)
+
+
+def check_may_send(callers: Iterable[CallerSpec], identity: Identity) -> None:
+    """Check that an identity may send events of some kind, before what it sends is read.
+
+    Raises:
+        CallRefused: 403.
+    """
+    if not any(spec.events is not None and entry_applies(spec, identity) for spec in callers):
+        raise denied(identity, "send events")
+
+
+def check_may_report(callers: Iterable[CallerSpec], identity: Identity) -> None:
+    """Check that an identity may report outcomes of some DAG, before what it reports is read.
+
+    Raises:
+        CallRefused: 403.
+    """
+    if not any(spec.outcomes is not None and entry_applies(spec, identity) for spec in callers):
+        raise denied(identity, "report outcomes")
 
 
 def outcome_entry(callers: Iterable[CallerSpec], identity: Identity, *, dag_id: str) -> CallerSpec:
@@ -130,8 +163,13 @@ def denied(identity: Identity, what: str) -> CallRefused:
     )
 
 
+type _Buckets = OrderedDict[tuple[str, str], tuple[float, float]]
+
+
 class Rates:
     """One token bucket for each identity at each entry, in this instance; safe to use from any thread.
+
+    What is refused costs work too, so it takes from the bucket as what is carried out does.
 
     Args:
         clock: Monotonic seconds.
@@ -140,7 +178,42 @@ class Rates:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        self._buckets: _Buckets = OrderedDict()
+        self._without_entry: _Buckets = OrderedDict()  # apart: many identities push no caller's bucket out
+
+    @contextmanager
+    def accounted(self, callers: Iterable[CallerSpec], identity: Identity) -> Iterator[None]:
+        """Carry out the reading and checking of a request; a refusal in it takes one from the caller's rate.
+
+        An identity that fits several entries loses one at each of them, and is let in while one has any left.
+
+        Args:
+            callers: The entries in force.
+            identity: Who calls.
+
+        Raises:
+            CallRefused: 429 at once, where the identity has used its rate up.
+        """
+        entries = [spec for spec in callers if entry_applies(spec, identity)]
+        if not entries:
+            self._take(("", identity.object_id), WITHOUT_ENTRY, 1, self._without_entry)
+        else:
+            self._check_any_left(entries, identity)
+        try:
+            yield
+        except CallRefused as refused:
+            if refused.status < _OUR_FAULT and refused.status != _NOT_COUNTED:
+                for spec in entries:
+                    self._take_if_any((spec.name, identity.object_id), spec.rate)
+            raise
+
+    def spend_run(self, run: RunRef) -> None:
+        """Take one report from the bucket of a run that has proved itself with its own token.
+
+        Raises:
+            CallRefused: 429 with the seconds to wait.
+        """
+        self._take(("run", str(run)), WITHOUT_ENTRY, 1, self._without_entry)
 
     def spend(self, spec: CallerSpec, identity: Identity, count: int = 1) -> None:
         """Take from the identity's bucket, which holds what the rate allows in its unit of time.
@@ -172,25 +245,52 @@ class Rates:
         """
         self._take(("hook", kind), rate, 1)
 
-    def _take(self, key: tuple[str, str], rate: str, count: int) -> None:
+    def _take(self, key: tuple[str, str], rate: str, count: int, buckets: _Buckets | None = None) -> None:
         """Take from a bucket, or raise where it does not hold enough."""
-        capacity, per_second = _rate(rate)
+        kept = self._buckets if buckets is None else buckets
         with self._lock:
-            now = self._clock()
-            level, at = self._buckets.pop(key, (capacity, now))
-            level = min(capacity, level + (now - at) * per_second)
+            level = self._level(kept, key, rate)
             enough = level >= count
-            self._buckets[key] = (level - count if enough else level, now)
+            kept[key] = (level - count if enough else level, self._clock())
+            if len(kept) > MOST_BUCKETS:
+                kept.popitem(last=False)
+        if not enough:
+            raise _too_many(rate, (count - level) / _rate(rate)[1])
+
+    def _take_if_any(self, key: tuple[str, str], rate: str) -> None:
+        with self._lock:
+            level = self._level(self._buckets, key, rate)
+            self._buckets[key] = (max(level - 1, 0.0), self._clock())
             if len(self._buckets) > MOST_BUCKETS:
                 self._buckets.popitem(last=False)
-        if not enough:
-            wait = int((count - level) / per_second) + 1
-            raise CallRefused(
-                429,
-                "too_many_calls",
-                f"more than {rate} calls; wait {wait} s",
-                headers={"Retry-After": str(wait)},
-            )
+
+    def _check_any_left(self, entries: Iterable[CallerSpec], identity: Identity) -> None:
+        waits: list[tuple[float, str]] = []
+        with self._lock:
+            for spec in entries:
+                key = (spec.name, identity.object_id)
+                level = self._level(self._buckets, key, spec.rate)
+                if level >= 1:
+                    return
+                waits.append(((1 - level) / _rate(spec.rate)[1], spec.rate))
+        seconds, rate = min(waits)
+        raise _too_many(rate, seconds)
+
+    def _level(self, buckets: _Buckets, key: tuple[str, str], rate: str) -> float:
+        """Return what a bucket holds now, and make it the one used last; the lock is held."""
+        capacity, per_second = _rate(rate)
+        now = self._clock()
+        level, at = buckets.get(key, (capacity, now))
+        if key in buckets:
+            buckets.move_to_end(key)
+        return min(capacity, level + (now - at) * per_second)
+
+
+def _too_many(rate: str, seconds: float) -> CallRefused:
+    wait = int(seconds) + 1
+    return CallRefused(
+        429, "too_many_calls", f"more than {rate} calls; wait {wait} s", headers={"Retry-After": str(wait)}
+    )
 
 
 @lru_cache(maxsize=64)

@@ -1,10 +1,12 @@
 """Whether one event matches one rule, and which condition failed on which value."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from shared.event import Event
 from shared.rules import Rule
 from shared.rules.filters import Fields
+from shared.values.path_prefixes import begins_with_any, has_dot_segments
 from shared.values.wording import one_of, shown
 
 NOT_ENABLED: Final = "the rule is not enabled"
@@ -60,9 +62,10 @@ class Matching:
                 else f"it came by {self.event.via}"
             )
             return f"{came}, not by {one_of(sorted(rule.via))}"
-        if rule.sources and not self._source.startswith(rule.sources):
+        if rule.sources and not begins_with_any(self._source, rule.sources):
             wanted = one_of(rule.spec.when.sources or [])
-            return f"source is {shown(self.event.source)}, which does not begin with {wanted}"
+            said = _not_begun(self._source, rule.sources)
+            return f"source is {shown(self.event.source)}, which {said} {wanted}"
         return self._subject_failure(rule) if rule.spec.when.subject is not None else None
 
     def _subject_failure(self, rule: Rule) -> str | None:
@@ -72,10 +75,22 @@ class Matching:
         if subject is None:
             return "the event has no subject"
         seen = subject if wanted.case_sensitive else subject.lower()
-        for part, holds, words in (
-            (wanted.begins_with, seen.startswith, "does not begin with"),
-            (wanted.ends_with, seen.endswith, "does not end with"),
-        ):
-            if part is not None and not holds(part if wanted.case_sensitive else part.lower()):
-                return f"subject is {shown(subject)}, which {words} `{part}`"
+        begins, ends = (
+            part if part is None or wanted.case_sensitive else part.lower()
+            for part in (wanted.begins_with, wanted.ends_with)
+        )
+        if begins is not None and not begins_with_any(seen, (begins,)):
+            said = _not_begun(seen, (begins,))
+            return f"subject is {shown(subject)}, which {said} `{wanted.begins_with}`"
+        if ends is not None and not seen.endswith(ends):
+            return f"subject is {shown(subject)}, which does not end with `{wanted.ends_with}`"
         return None
+
+
+def _not_begun(path: str, beginnings: Sequence[str]) -> str:
+    """Return how a path fails to begin with what a rule wants."""
+    if not path.startswith(tuple(each.removesuffix("*") for each in beginnings)):
+        return "does not begin with"
+    if has_dot_segments(path):
+        return "has a segment `.` or `..`, so that it need not be below"
+    return "continues the last segment of"

@@ -1,18 +1,21 @@
 """`POST events`: a verified caller sends CloudEvents, and Event Grid asks whether it may deliver here.
 
-The order is fixed: token -> form -> right -> rate -> events. All events of a request are taken in, or none.
+The order is fixed: token -> right to send any -> form -> right for each -> rate -> events. So nothing that a
+caller without a right sent is read. All events of a request are taken in, or none; a request that is refused
+costs its caller one of its rate.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from shared.callers import Rates, event_entry, stamp_of
+from shared.callers import Rates, check_may_send, event_entry, stamp_of
 from shared.event import Event, Unreadable, read_events
 from shared.event.caller_stamp import stamped
 from shared.event.cloud_events import is_binary_mode
 from shared.http_api.run_reply import run_reply
 from shared.rules import Rules
+from shared.values.path_prefixes import has_dot_segments
 from shared.web import CallRefused, Reply, Request, bearer, read_body
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ EVENT_TYPES: Final = frozenset(
     {"application/cloudevents+json", "application/cloudevents-batch+json", "application/json"}
 )
 
+_LONGEST: Final = {"id": 1_024, "source": 1_024, "type": 1_024, "subject": 2_048}
+"""Characters of an attribute that a caller may send; a subject may hold a blob's name of 1,024."""
 _UNREADABLE_SHOWN: Final = 5
 _EVENT_GRID: Final = frozenset({"eventgrid.azure.net", "eventgrid.azure.us", "eventgrid.azure.cn"})
 
@@ -63,18 +68,20 @@ class EventsEndpoint:
             StorageUnavailable: At least one could be neither delivered nor parked; send them again.
         """
         identity = self._verifier().verify(bearer(request))
-        binary = is_binary_mode(request.headers)
-        types = frozenset({request.media_type}) if binary else EVENT_TYPES
-        body = read_body(request, limit=EVENTS_LIMIT, media_types=types)
-        events = _readable(read_events(body, headers=request.headers, via="events"))
         rules = self._rules()
-        entries = [
-            event_entry(rules.callers, identity, event_type=event.type, source=event.source)
-            for event in events
-        ]
-        names = {entry.name: entry for entry in entries}
-        for name, count in Counter(entry.name for entry in entries).items():
-            self._rates.spend(names[name], identity, count)
+        with self._rates.accounted(rules.callers, identity):
+            check_may_send(rules.callers, identity)
+            binary = is_binary_mode(request.headers)
+            types = frozenset({request.media_type}) if binary else EVENT_TYPES
+            body = read_body(request, limit=EVENTS_LIMIT, media_types=types)
+            events = _readable(read_events(body, headers=request.headers, via="events"))
+            entries = [
+                event_entry(rules.callers, identity, event_type=event.type, source=event.source)
+                for event in events
+            ]
+            names = {entry.name: entry for entry in entries}
+            for name, count in Counter(entry.name for entry in entries).items():
+                self._rates.spend(names[name], identity, count)
         results = self._intake.receive_events(
             [stamped(event, stamp_of(entry, identity)) for event, entry in zip(events, entries, strict=True)]
         )
@@ -112,4 +119,18 @@ def _readable(members: Sequence[Event | Unreadable]) -> list[Event]:
     events = [member for member in members if isinstance(member, Event)]
     if any(event.schema != "cloudevents" for event in events):
         raise CallRefused(400, "bad_event", "send CloudEvents 1.0; other schemas come by way of Event Grid")
+    for event in events:
+        _check_attributes(event)
     return events
+
+
+def _check_attributes(event: Event) -> None:
+    """Refuse what no genuine event has, before it is compared with the patterns of the caller's entry."""
+    for name, longest in _LONGEST.items():
+        value = getattr(event, name) or ""
+        if len(value) > longest:
+            raise CallRefused(
+                400, "bad_event", f"{name} has {len(value):,} characters; at most {longest:,} are taken here"
+            )
+    if has_dot_segments(event.source):
+        raise CallRefused(400, "bad_event", "source has a segment `.` or `..`; send the path that is meant")

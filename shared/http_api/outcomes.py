@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.callbacks.report_store import RunOutcome, State, report_outcome
 from shared.callbacks.tokens import LONGEST_TOKEN, TYPE
-from shared.callers import Rates, outcome_entry
+from shared.callers import Rates, check_may_report, outcome_entry
 from shared.callers.jws_header import read_header
 from shared.errors import UnusableValue
 from shared.runs.ref import RunRef
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from shared.callbacks.report_store import RunOutcomes
     from shared.callbacks.tokens import ReverseTokens
-    from shared.callers import TokenVerifier
+    from shared.callers import Identity, TokenVerifier
     from shared.rules import Rules
 
 REPORT_LIMIT: Final = 16_384
@@ -71,22 +71,29 @@ class OutcomesEndpoint:
             StorageUnavailable: It is not kept; the report must come again.
         """
         token = bearer(request)
-        of_run = self._tokens().verify(token) if _is_reverse(token) else None
-        identity = None if of_run is not None else self._verifier().verify(token)
+        if _is_reverse(token):
+            return self._keep(self._of_run(request, self._tokens().verify(token)))
+        return self._keep(self._of_identity(request, self._verifier().verify(token)))
+
+    def _of_run(self, request: Request, run: RunRef) -> RunOutcome:
+        """Read the report of a run that has proved itself with its own token."""
+        self._rates.spend_run(run)
         said = read_object(request, limit=REPORT_LIMIT)
-        dag_id, run_id = _named(said)
-        if of_run is not None:
-            run, reporter = of_run, "run"
-            if (run.dag_id, run.dag_run_id) != (dag_id, run_id):
-                raise CallRefused(
-                    403, "other_run", "the token is for another run than the one that is reported"
-                )
-        else:
-            assert identity is not None
-            entry = outcome_entry(self._rules().callers, identity, dag_id=dag_id)
+        if (run.dag_id, run.dag_run_id) != _named(said):
+            raise CallRefused(403, "other_run", "the token is for another run than the one that is reported")
+        return _outcome(said, run, "run")
+
+    def _of_identity(self, request: Request, identity: "Identity") -> RunOutcome:
+        """Read a report by an identity that `callers` lets report."""
+        callers = self._rules().callers
+        with self._rates.accounted(callers, identity):
+            check_may_report(callers, identity)
+            said = read_object(request, limit=REPORT_LIMIT)
+            dag_id, run_id = _named(said)
+            entry = outcome_entry(callers, identity, dag_id=dag_id)
+            outcome = _outcome(said, RunRef(entry.connection or "", dag_id, run_id), identity.object_id)
             self._rates.spend(entry, identity)
-            run, reporter = RunRef(entry.connection or "", dag_id, run_id), identity.object_id
-        return self._keep(_outcome(said, run, reporter))
+        return outcome
 
     def _keep(self, outcome: RunOutcome) -> Reply:
         kept = self._outcomes.record(outcome)

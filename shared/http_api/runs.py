@@ -1,7 +1,8 @@
 """`POST dags/{dag_id}/runs`: a verified caller asks for a run of a DAG by name.
 
-The order is fixed: token -> form -> right -> rate -> event. What is refused has done nothing, and nobody
-learns by it which DAGs or rules there are.
+The order is fixed: token -> right for the DAG -> form -> right for the rest -> rate -> event. So nothing that
+a caller without a right sent is read. What is refused has done nothing but cost its caller one of its rate,
+and nobody learns by it which DAGs or rules there are.
 """
 
 import re
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 RUN_LIMIT: Final = 2 * MAX_CONF_BYTES
 """Bytes of a request for a run: a conf, however it is spelt."""
+
+LONGEST_CONF_KEY: Final = 255
+"""Characters of a key of conf: each is compared with the patterns of the caller's entry."""
 
 _MEMBERS: Final = frozenset({"conf", "connection", "note", "logical_date", "run_after"})
 _KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
@@ -71,16 +75,18 @@ class RunsEndpoint:
             StorageUnavailable: The run could be neither started nor parked.
         """
         identity = self._verifier().verify(bearer(request))
-        problem = dag_id_problem(dag_id)
-        if problem is not None:
-            raise CallRefused(400, "bad_dag_id", problem)
-        asked = read_object(request, limit=RUN_LIMIT)
         rules = self._rules()
-        connection = _text(asked, "connection")
-        entry = start_entry(rules.callers, identity, dag_id=dag_id, connection=connection)
-        call = _call(request, asked, identity, entry, dag_id)
-        check_conf(entry, call.conf)
-        self._rates.spend(entry, identity)
+        with self._rates.accounted(rules.callers, identity):
+            problem = dag_id_problem(dag_id)
+            if problem is not None:
+                raise CallRefused(400, "bad_dag_id", problem)
+            start_entry(rules.callers, identity, dag_id=dag_id, connection=None)
+            asked = read_object(request, limit=RUN_LIMIT)
+            connection = _text(asked, "connection")
+            entry = start_entry(rules.callers, identity, dag_id=dag_id, connection=connection)
+            call = _call(request, asked, identity, entry, dag_id)
+            check_conf(entry, call.conf)
+            self._rates.spend(entry, identity)
         outcome = self._intake.receive_call(call.to_event())
         if outcome.kind in WITHOUT_RUN:
             named = f"the run {outcome.dag_run_id}" if outcome.dag_run_id else "the run"
@@ -121,6 +127,11 @@ def _conf(conf: Json) -> JsonObject:
         return {}
     if not isinstance(conf, dict):
         raise CallRefused(400, "bad_body", "conf has to be a JSON object")
+    longest = max(map(len, conf), default=0)
+    if longest > LONGEST_CONF_KEY:
+        raise CallRefused(
+            400, "bad_body", f"a key of conf has {longest:,} characters; at most {LONGEST_CONF_KEY} are taken"
+        )
     if "_updraft" in conf:
         raise CallRefused(400, "bad_body", "the conf key _updraft is reserved: this app writes it")
     try:

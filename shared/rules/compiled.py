@@ -23,7 +23,8 @@ class Rule:
         spec: As it stands in rules.yaml.
         exact_types: The whole type names that it takes, in lower case.
         type_families: The beginnings of type names that it takes, in lower case.
-        sources: The beginnings of sources that it takes, in lower case; empty: any.
+        sources: The beginnings of sources that it takes, in lower case, as `path_prefixes` compares them;
+            empty: any.
         via: The ways by which it takes events; empty: any.
         condition: Its filter, if it has one.
         connection: The name of the connection that its runs are started in.

@@ -75,7 +75,7 @@ def _canonical_types() -> dict[str, str]:
 def _subject(rules: Sequence[Rule]) -> tuple[str, str]:
     """Return how the subjects of all rules begin and end, as far as they have it in common."""
     wanted = [rule.spec.when.subject for rule in rules]
-    begins = [(each.begins_with or "") if each else "" for each in wanted]
+    begins = [(each.begins_with or "").removesuffix("*") if each else "" for each in wanted]
     ends = [(each.ends_with or "") if each else "" for each in wanted]
     first = _common(begins)[:MAX_CHARACTERS]
     last = _common([text[::-1] for text in ends])[:MAX_CHARACTERS][::-1]

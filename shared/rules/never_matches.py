@@ -10,6 +10,7 @@ from typing import Final
 from shared.event import Event
 from shared.rules.compiled import Rule
 from shared.rules.filters import All, Comparison, Condition, Fields, contradiction
+from shared.values.path_prefixes import begins_with_any
 
 _BLANK: Final = Event(id="-", source="-", type="-")
 
@@ -59,7 +60,7 @@ def _subjects_refused(rule: Rule, comparisons: Sequence[Comparison]) -> str | No
     for listed in comparisons:
         subjects = [str(value).lower() for value in listed.values]
         if listed.operator.name == "StringIn" and not any(
-            subject.startswith(begins) and subject.endswith(ends) for subject in subjects
+            begins_with_any(subject, (begins,)) and subject.endswith(ends) for subject in subjects
         ):
             return f"`{listed}` lists no subject that `subject` lets through"
     return None

@@ -10,6 +10,7 @@ dag_ids        which DAG ids Airflow accepts
 app_settings   what an application setting gives
 hook_settings  which deployment hooks are switched on, and how many deliveries they take
 invisible      characters that nobody sees
+path_prefixes  where the beginning of a path may end
 urls           which addresses rules.yaml may name
 wording        "did you mean", durations, and long values cut short for messages
 """

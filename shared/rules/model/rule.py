@@ -51,7 +51,8 @@ class SubjectMatch(StrictModel):
 
     begins_with: Text | None = Field(
         default=None,
-        description="How the subject begins.",
+        description="How the subject begins, up to the end of a path's segment; `*` at the end leaves the "
+        "rest of the segment open.",
         examples=["/blobServices/default/containers/orders/"],
     )
     ends_with: Text | None = Field(default=None, description="How the subject ends.", examples=[".csv"])
@@ -76,7 +77,8 @@ class When(StrictModel):
     sources: list[Text] | None = Field(
         default=None,
         min_length=1,
-        description="How the event's source (Event Grid's topic) begins, letter case aside.",
+        description="How the event's source (Event Grid's topic) begins, letter case aside, up to the end of "
+        "a path's segment; `*` at the end leaves the rest of the segment open.",
         examples=[["/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/web"]],
     )
     subject: SubjectMatch | None = Field(
@@ -100,13 +102,13 @@ class When(StrictModel):
     def _list(cls, via: object) -> object:
         return [via] if isinstance(via, str) else via
 
-    @field_validator("types")
+    @field_validator("types", "sources")
     @classmethod
-    def _stars(cls, types: list[str] | None) -> list[str] | None:
-        for name in types or ():
+    def _stars(cls, names: list[str] | None) -> list[str] | None:
+        for name in names or ():
             if "*" in name[:-1]:
                 raise ValueError(f"`{name}`: a `*` stands at the end only")
-        return types
+        return names
 
     @model_validator(mode="after")
     def _something(self) -> "When":
