@@ -17,7 +17,7 @@ LONGEST_RETRY_AFTER: Final = 86_400.0
 _HEADER_READ: Final = 400
 """Characters of a header that are read."""
 _SECONDS: Final = re.compile(
-    r"\s*+[\"']?\s*+\+?([0-9]{1,400}(?:\.[0-9]{0,400})?)\s*+(?:s|secs?|seconds?)?\s*+[\"']?\s*+",
+    r"\s*(?:[\"']\s*)?\+?([0-9]{1,400}(?:\.[0-9]{0,400})?)\s*(?:(?:s|secs?|seconds?)\s*)?(?:[\"']\s*)?",
     re.IGNORECASE,
 )
 

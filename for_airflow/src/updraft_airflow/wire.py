@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 _LONGEST_WISH = 86_400.0
 _HEADER_READ = 400
 _WISH = re.compile(
-    r"\s*[\"']?\s*\+?([0-9]{1,400}(?:\.[0-9]{0,400})?)\s*(?:s|secs?|seconds?)?\s*[\"']?\s*", re.IGNORECASE
+    r"\s*(?:[\"']\s*)?\+?([0-9]{1,400}(?:\.[0-9]{0,400})?)\s*(?:(?:s|secs?|seconds?)\s*)?(?:[\"']\s*)?",
+    re.IGNORECASE,
 )
 
 _IN_NO_URL = re.compile(r"[ \\\"<>^`{|}]")
