@@ -34,9 +34,7 @@ def blueprint(environment: Mapping[str, str]) -> func.Blueprint:
 def _hook(kind: str) -> Callable[[func.HttpRequest], func.HttpResponse]:
     def hook(request: func.HttpRequest) -> func.HttpResponse:
         """Handle what this kind of sender posts; it can send a key, and no token."""
-        return answer(
-            request, lambda call: app().http_api.webhooks.receive(call, kind), function=_name(kind)
-        )
+        return answer(request, lambda call: app().http_api.webhooks.receive(call, kind), function=_name(kind))
 
     return hook
 
