@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.log_throttle import MOST_KINDS, LogThrottle
+from tests.support.log_lines import said
 
 WARNING = logging.WARNING
 
@@ -59,9 +60,7 @@ def test_one_line_and_then_its_count(
     timers.go_on(2.0)
     (record,) = caplog.records
     assert record.levelno == WARNING
-    assert record.getMessage() == (
-        "4 more log lines like one before were left out in 60 s: runs 403 not_allowed"
-    )
+    assert said(record) == ("4 more log lines like one before were left out in 60 s: runs 403 not_allowed")
     assert timers.waiting == []
     assert throttle.may_log(WARNING, "runs", 403, "not_allowed")
 
@@ -76,7 +75,7 @@ def test_kinds_have_windows_of_their_own(
         assert not throttle.may_log(WARNING, "f", 400 + number, "c")
     assert len(timers.waiting) == 1
     timers.go_on(70.0)
-    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+    assert [said(record).partition(": ")[2] for record in caplog.records] == [
         f"f {400 + number} c" for number in range(3)
     ]
 
@@ -111,7 +110,7 @@ def test_no_line_is_lost_or_doubled_by_threads(
         logged = sum(future.result() for future in [pool.submit(many) for _ in range(16)])
     timers.go_on(61.0)
     assert logged == 1
-    assert caplog.records[0].getMessage().startswith("7999 more")
+    assert said(caplog.records[0]).startswith("7999 more")
 
 
 def test_without_threads_the_next_line_logs_the_count(
@@ -126,7 +125,7 @@ def test_without_threads_the_next_line_logs_the_count(
     assert [throttle.may_log(WARNING, "f") for _ in range(3)] == [True, False, False]
     timers.now = 61.0
     assert throttle.may_log(WARNING, "f")
-    assert caplog.records[0].getMessage().startswith("2 more")
+    assert said(caplog.records[0]).startswith("2 more")
 
 
 def test_a_real_timer_logs_the_count(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ import pytest
 from shared.errors import SettingsError, StorageUnavailable
 from shared.log_throttle import LogThrottle
 from shared.web import CallRefused, Reply, Request, bearer, read_object, respond, unauthorized
+from tests.support.log_lines import said
 
 REQUEST = Request({})
 
@@ -93,7 +94,7 @@ def test_strangers_cannot_fill_the_log(
         replies = [respond(REQUEST, refuse) for _ in range(50)]
         now[0] = 61.0
         respond(REQUEST, refuse)
-    first, left_out, again = (record.getMessage() for record in caplog.records)
+    first, left_out, again = map(said, caplog.records)
     assert first == again
     assert left_out.startswith("49 more log lines")
     assert "wrong issuer" in caplog.text

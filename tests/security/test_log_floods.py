@@ -23,6 +23,7 @@ from tests.support.http_app import (
     Caller,
     unsigned,
 )
+from tests.support.log_lines import said
 from tests.support.paths import ROOT
 
 type Attack = Callable[[Caller], requests.Response]
@@ -76,7 +77,7 @@ FLOODS: dict[str, tuple[int, Attack]] = {
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what the app has logged, not its host."""
     return [
-        record.getMessage()
+        said(record)
         for record in caplog.records
         if record.name.startswith(("updraft", "shared")) and record.levelno >= logging.INFO
     ]
