@@ -170,10 +170,7 @@ class Examination:
             if isinstance(claims, str):
                 yield self._problem(f"{auth.kind}: {claims}")
                 continue
-            if auth.kind == "aws":
-                yield f"aws: credentials of {auth.role_arn}, for the managed identity's token"
-            else:
-                yield f"{auth.kind}: a token for the header {auth.header}"
+            yield f"{auth.kind}: {auth.credential_text}"
             yield from (f"  {claim}" for claim in claims.lines(time.time()))
             without_roles |= auth.kind == "entra" and "roles" not in claims.claims
         if len(self.problems) == before:
@@ -181,17 +178,13 @@ class Examination:
             yield from self._ask(client, without_roles=without_roles)
 
     def _claims(self, connection: "Connection", vaults: "Vaults", auth: "Auth") -> "Claims | str":
-        from shared.airflow.auth.aws import AwsRole  # noqa: PLC0415 - as above
         from shared.airflow.auth.source import header_source  # noqa: PLC0415 - as above
         from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
 
         try:
             secrets = vaults.named(connection.vault, self.rules.vaults)
             source = header_source(connection, auth, secrets=secrets, credential=azure_credential)
-            value = source.value()
-            if isinstance(source, AwsRole):  # its value signs; what tells who we are is the token before it
-                value = f"Bearer {source.identity_token()}"
-            return Claims.of(value)
+            return Claims.of(source.claims_text())
         except (CredentialError, SettingsError) as error:
             return str(error)
 

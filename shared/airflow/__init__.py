@@ -3,8 +3,10 @@
 connect          from a connection of rules.yaml to its client
 client           finds the API version, and asks
 version_question which Airflow is there
-api_v2, api_v1   the requests of Airflow 3 and of Airflow 2
-transport        sends one request; every failure becomes a response value
+api              the requests that both versions of the REST API know
+api_v2, api_v1   where Airflow 3 and Airflow 2 differ
+transport        sends a request with a credential, and again where that is stale
+wire             sends one HTTP request; every failure becomes a response value
 connections      whether a failed connection may have carried the request
 response         what came back, or why nothing did
 shapes           the forms of answers that Airflow documents

@@ -4,23 +4,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from shared.airflow.api import AirflowApi
 from shared.airflow.api_v1 import AirflowV1
 from shared.airflow.api_v2 import AirflowV2
 from shared.airflow.failure_table import AnswerClass, classify, forgets_version, needs_version
 from shared.airflow.response import AirflowResponse
 from shared.airflow.shapes import answers, is_error
-from shared.airflow.transport import BODY_LIMIT, AirflowConnection, Transport
+from shared.airflow.transport import Transport
 from shared.airflow.version_question import Found, ask_version
 
 if TYPE_CHECKING:
-    from shared.airflow.auth.source import TokenSource
     from shared.runs.request import RunRequest
-
-__all__ = ["BODY_LIMIT", "AirflowClient", "AirflowConnection"]
-
-type _Version = AirflowV1 | AirflowV2
 
 
 class AirflowClient:
@@ -32,15 +28,15 @@ class AirflowClient:
     Airflow that gives its version.
 
     Args:
-        connection: Where Airflow is, which version it speaks, and how long to wait for it.
-        tokens: Gives the headers that prove who we are.
+        transport: How this Airflow is reached.
+        api: The version of its API; `auto` to ask for it.
     """
 
-    def __init__(self, connection: AirflowConnection, tokens: "TokenSource") -> None:
-        self._transport = _transport(connection, tokens)
-        self._api = connection.api
+    def __init__(self, transport: Transport[Any], api: Literal["auto", "v1", "v2"]) -> None:
+        self._transport = transport
+        self._api = api
         self._lock = threading.Lock()
-        self._version: _Version | None = None if connection.api == "auto" else self._speaking(connection.api)
+        self._known: AirflowApi | None = None if api == "auto" else self._speaking(api)
 
     def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
         """Ask for a DAG run.
@@ -57,7 +53,7 @@ class AirflowClient:
         if answer.status not in {404, 405} or not answer.version or not _is_denied(answer):
             return answer
         # An Airflow is there, and its answer does not name the DAG: whether it has the DAG is the last doubt.
-        version = self._version
+        version = self._known
         if version is None:  # another thread doubts it, and asks anew
             return answer
         dag = version.get_dag(request.dag_id, within=_left(within, started))
@@ -91,13 +87,13 @@ class AirflowClient:
         return self._ask(lambda version, left: version.get(path, within=left), within)
 
     def _ask(
-        self, call: Callable[[_Version, float | None], AirflowResponse], within: float | None
+        self, call: Callable[[AirflowApi, float | None], AirflowResponse], within: float | None
     ) -> AirflowResponse:
-        version, before = self._version, None  # read once
+        version, before = self._known, None  # read once
         started = time.monotonic()
         if version is None:
             before = self._first_version(within)
-            version = self._version
+            version = self._known
             if before.mismatch or version is None:
                 return before
         answer = call(version, _left(within, started))
@@ -105,7 +101,7 @@ class AirflowClient:
             if needs_version(answer):
                 answer = self._asked_again(call, version, answer, _left(within, started))
             elif self._api == "auto" and forgets_version(answer):
-                self._version = None
+                self._known = None
         if before is None:
             return answer
         return replace(answer, token_seconds=answer.token_seconds + before.token_seconds)
@@ -122,55 +118,44 @@ class AirflowClient:
                 sent=False, error="this Airflow is still being asked for its API's version"
             )
         try:
-            if self._version is not None:
+            if self._known is not None:
                 return AirflowResponse()
             found = ask_version(self._transport, self._api, within=_left(within, started))
             if not isinstance(found, Found):
                 return _before_the_request(found)
             if not found.mismatch:
-                self._version = self._speaking(found.api)
+                self._known = self._speaking(found.api)
             return found.answer
         finally:
             self._lock.release()
 
     def _asked_again(
         self,
-        call: Callable[[_Version, float | None], AirflowResponse],
-        version: _Version,
+        call: Callable[[AirflowApi, float | None], AirflowResponse],
+        version: AirflowApi,
         answer: AirflowResponse,
         within: float | None,
     ) -> AirflowResponse:
         """Ask who is there now, and return what an answer means with that; speak the other API if need be."""
         started = time.monotonic()
-        found = ask_version(self._transport, self._api, first=version.api, within=within)
+        found = ask_version(self._transport, self._api, first=version.version, within=within)
         if not isinstance(found, Found):
             if classify(found).answer_class in _OUTAGES and is_error(answer):  # it may well be Airflow's
                 return _together(answer, _before_the_request(found))
             return _together(found, answer)
-        if found.mismatch or found.api == version.api:
+        if found.mismatch or found.api == version.version:
             known = replace(answer, version=found.version, mismatch=found.mismatch)
             return _together(found.answer, known)
         now = self._speaking(found.api)
-        self._version = now
+        self._known = now
         second = call(now, _left(within, started))
         return _together(answer, _together(found.answer, replace(second, version=found.version)))
 
-    def _speaking(self, api: Literal["v1", "v2"]) -> _Version:
+    def _speaking(self, api: Literal["v1", "v2"]) -> AirflowApi:
         return AirflowV1(self._transport) if api == "v1" else AirflowV2(self._transport)
 
 
 _OUTAGES: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
-
-
-def _transport(connection: AirflowConnection, tokens: "TokenSource") -> Transport:
-    """Return how the connection's Airflow is reached: by itself, or through AWS."""
-    from shared.airflow.auth.aws import AwsSigner  # noqa: PLC0415 - imports pydantic, which only acting needs
-
-    if not isinstance(tokens, AwsSigner):
-        return Transport(connection, tokens)
-    from shared.airflow.mwaa import MwaaTransport  # noqa: PLC0415 - only this kind needs it
-
-    return MwaaTransport(connection, tokens)
 
 
 def _left(within: float | None, started: float) -> float | None:

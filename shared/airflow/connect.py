@@ -1,14 +1,16 @@
 """From a connection of rules.yaml to its client: vault, tokens, transport."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.airflow.auth.source import token_source
 from shared.airflow.client import AirflowClient
+from shared.airflow.transport import HeaderTransport, Transport
 from shared.azure.credential import azure_credential
+from shared.rules import AwsAuth
 
 if TYPE_CHECKING:
-    from shared.azure.key_vault import Vaults
+    from shared.azure.key_vault import Secrets, Vaults
     from shared.rules import Connection
 
 
@@ -24,4 +26,16 @@ def connect(connection: "Connection", vaults: "Vaults", addresses: Mapping[str, 
         SettingsError: The address of the connection's vault is not https.
     """
     secrets = vaults.named(connection.vault, addresses)
-    return AirflowClient(connection, token_source(connection, secrets=secrets, credential=azure_credential))
+    return AirflowClient(transport_to(connection, secrets), connection.api)
+
+
+def transport_to(connection: "Connection", secrets: "Secrets") -> Transport[Any]:
+    """Return how the connection's Airflow is reached: by itself, or through AWS."""
+    auth = connection.auths[0]
+    if isinstance(auth, AwsAuth):
+        from shared.airflow.auth.aws import AwsRole  # noqa: PLC0415 - only this kind needs it
+        from shared.airflow.mwaa import MwaaTransport  # noqa: PLC0415 - as above
+
+        return MwaaTransport(connection, AwsRole(connection, auth, credential=azure_credential))
+    tokens = token_source(connection, secrets=secrets, credential=azure_credential)
+    return HeaderTransport(connection, tokens)

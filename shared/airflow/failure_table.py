@@ -105,7 +105,7 @@ _BUSY: Final = frozenset({408, 421, 423, 425, 429, 460, 499})
 FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     TableRow(
         "Unsendable",
-        "nothing: the request cannot be put into JSON",
+        "nothing: the request is not one for a DAG run",
         AnswerClass.REJECTED,
         "dead letter at once",
         "the run cannot be asked for",

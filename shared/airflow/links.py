@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from shared.rules import AwsAuth, Connection
+from shared.rules import Connection
 from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ def links(connection: Connection, run: "RunRef") -> JsonObject:
         run: The run.
     """
     dag, run_id = quote(run.dag_id, safe=""), quote(run.dag_run_id, safe="")
-    if isinstance(connection.auths[0], AwsAuth):
-        return {}  # MWAA's API is known, and not the environment's web server
+    if not connection.auths[0].has_web_pages:
+        return {}
     base = connection.url.rstrip("/")
     if connection.api == "v1":
         return {

@@ -8,17 +8,18 @@ to: a run is then looked for among the DAG's newest, by its exact id.
 
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from shared.airflow.auth.aws import AwsProof, AwsSigner
+from shared.airflow.auth.aws import AwsCredentials, AwsRole
 from shared.airflow.response import AirflowResponse, Question
 from shared.airflow.shapes import is_run_list
-from shared.airflow.transport import TEXT_KEPT, AirflowConnection, Transport, segment
+from shared.airflow.transport import Transport, segment
+from shared.airflow.wire import TEXT_KEPT, Wire
 
 if TYPE_CHECKING:
+    from shared.rules import Connection
     from shared.values.json_text import Json, JsonObject
 
 PATH_LIMIT: Final = 64
@@ -42,19 +43,18 @@ _STATUSES: Final = {
 """The status that stands for an error of AWS's own, where HTTP's may say something else."""
 
 
-class MwaaTransport(Transport):
+class MwaaTransport(Transport[AwsCredentials]):
     """Sends requests to one MWAA environment; safe to use from any thread.
 
     Args:
         connection: Where MWAA's API is, and how long to wait for it.
-        signer: Gives the credentials that requests are signed with.
+        role: Gives the credentials that requests are signed with.
     """
 
-    def __init__(self, connection: AirflowConnection, signer: AwsSigner) -> None:
-        super().__init__(connection, signer)
-        self._environment, self._region = signer.environment, signer.region
-        # At DEBUG it writes down what it signs, the session token included.
-        logging.getLogger("botocore.auth").setLevel(logging.INFO)
+    def __init__(self, connection: "Connection", role: AwsRole) -> None:
+        super().__init__(role.credentials, role.renewed)
+        self._wire = Wire(connection)
+        self._environment, self._region = role.auth.environment, role.auth.region
 
     def ask(
         self,
@@ -76,29 +76,30 @@ class MwaaTransport(Transport):
         return super().ask(method, path, body, question=question, within=within)
 
     def send(
-        self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
+        self, method: str, path: str, body: object, proof: AwsCredentials, within: float | None
     ) -> AirflowResponse:
         """Wrap one request, sign it, and unwrap the answer; see `Transport`."""
-        assert isinstance(proof, AwsProof)
         inner, _, query = path.partition("?")
         call: dict[str, object] = {"Path": "/" + inner.split("/", 3)[-1], "Method": method}
         if query:
             call["QueryParameters"] = dict(parse_qsl(query))
         if body is not None:
             call["Body"] = body
-        plain = self.client().sanitize_for_serialization(call)
+        plain = self._wire.client().sanitize_for_serialization(call)
         address = f"/restapi/{self._environment}"
         signed = self._signed(address, json.dumps(plain), proof)
-        return self._unwrapped(super().send("POST", address, plain, signed, within))
+        return self._unwrapped(self._wire.send("POST", address, plain, signed, within))
 
-    def _signed(self, address: str, body: str, proof: AwsProof) -> dict[str, str]:
+    def _signed(self, address: str, body: str, proof: AwsCredentials) -> dict[str, str]:
         """Return the headers of a signed request (Signature Version 4), made by AWS's own library."""
+        # At DEBUG it logs what it signs, the session token included.
+        logging.getLogger("botocore.auth").setLevel(logging.INFO)
         from botocore.auth import SigV4Auth  # noqa: PLC0415 - an optional extra
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - as above
 
-        url = self.connection.url.rstrip("/") + address
+        url = self._wire.connection.url.rstrip("/") + address
         request: Any = AWSRequest("POST", url, {"Content-Type": "application/json"}, body.encode())
-        SigV4Auth(proof.credentials, _SERVICE, self._region).add_auth(request)
+        SigV4Auth(proof, _SERVICE, self._region).add_auth(request)
         return {name: value for name, value in request.headers.items() if name != "Content-Type"}
 
     def _unwrapped(self, answer: AirflowResponse) -> AirflowResponse:

@@ -1,11 +1,10 @@
 """What came back from Airflow, or from the way there: one shape for answers and for the lack of one."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from shared.airflow.words import words_of_json, words_of_text
-from shared.values.json_text import Json, JsonObject
+from shared.values.json_text import JsonObject
 
 WORDS_SHOWN = 600
 """Characters of Airflow's own words that reach outcomes, logs and dead letters."""
@@ -44,7 +43,7 @@ class AirflowResponse:
         code: The error's name, where a gateway of AWS's gives it beside the body (`x-amzn-ErrorType`).
         location: Where a redirect pointed: scheme and host, never path or query, which may carry tokens.
         sent: Whether the request may have reached Airflow.
-        invalid: Why the request was not even tried and never will be: it cannot be put into JSON.
+        invalid: Why the request was not even tried and never will be: it is not one for a DAG run.
         question: What was asked.
         version: The version that Airflow gave when it was asked, after this answer, whether it is there;
             empty where it was not asked, or did not answer.
@@ -74,25 +73,3 @@ class AirflowResponse:
         """The answer's own words on one line, without the input that a validation error echoes."""
         found = words_of_text(self.text) if self.body is None else words_of_json(self.body)
         return found[:WORDS_SHOWN]
-
-
-def why_unsendable(body: JsonObject, *, deepest: int = 200) -> str:
-    """Return why Airflow must not be sent this body, or an empty string where it may.
-
-    JSON has no NaN or Infinity (RFC 8259 section 6). A conf nested deeper than about 255 levels makes Airflow
-    3.3 answer 500 for ever, so the bound stays below that.
-    """
-    level: list[tuple[str, Json]] = list(body.items())
-    for _ in range(deepest):
-        inner: list[tuple[str, Json]] = []
-        for path, value in level:
-            if isinstance(value, dict):
-                inner.extend((f"{path}.{name}", member) for name, member in value.items())
-            elif isinstance(value, list):
-                inner.extend((f"{path}[{place}]", member) for place, member in enumerate(value))
-            elif isinstance(value, float) and not math.isfinite(value):
-                return f"{path} is {value}, which JSON cannot hold: change the rule's template"
-        if not inner:
-            return ""
-        level = inner
-    return f"{level[0][0][:60]}… is nested deeper than {deepest} levels: hand over less of the event"

@@ -1,88 +1,39 @@
-"""How requests reach an Airflow, whichever version of its REST API they are for.
+"""Sends requests that prove who we are; a credential that Airflow calls stale is renewed once."""
 
-The official client is used for what it knows (addresses, bodies, connections) and kept from what hurts: it
-has no time-out by itself, follows redirects with a second POST, and raises validation errors for answers of
-newer servers after the run exists. So every call has time-outs, redirects are answers, and the body is read
-here, leniently and bounded. Whatever goes wrong on the way becomes an `AirflowResponse`, in one place.
-"""
-
-import json
-import re
-import socket
-import threading
 import time
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from shared.airflow.failure_table import is_stale_token
 from shared.airflow.response import AirflowResponse, Question
-from shared.backoff import retry_after_seconds
-from shared.version import VERSION
+from shared.airflow.wire import Wire
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse
-
     from shared.airflow.auth.source import TokenSource
-    from shared.values.json_text import JsonObject
-
-BODY_LIMIT: Final = 1_048_576
-"""Bytes of an answer that are read; a run echoes its conf, which is far smaller."""
-NEWEST: Final = 16
-"""Runs that are asked for at once: with 48 KB of conf each they stay under `BODY_LIMIT`."""
-NO_RUN: Final = {"updraft_doctor": True}
-"""A body that no version of the API makes a run of."""
-_CHUNK: Final = 65_536
-TEXT_KEPT: Final = 600
-"""Characters that are kept of an answer that is not JSON."""
-_CODE_KEPT: Final = 80
-_SHORTEST_TIMEOUT: Final = 0.05
-_KEEP_ALIVE_SECONDS: Final = 60
+    from shared.rules import Connection
 
 
-class AirflowConnection(Protocol):
-    """What the client needs to know of a connection in rules.yaml."""
-
-    @property
-    def name(self) -> str:
-        """The connection's name."""
-
-    @property
-    def url(self) -> str:
-        """Where Airflow's web server answers, without `/api/v2`."""
-
-    @property
-    def api(self) -> Literal["auto", "v1", "v2"]:
-        """The version of the REST API that it speaks, or that it is to be asked."""
-
-    @property
-    def connect_timeout(self) -> float:
-        """Seconds to wait for a connection."""
-
-    @property
-    def read_timeout(self) -> float:
-        """Seconds to wait for an answer."""
-
-    @property
-    def in_flight(self) -> int:
-        """How many requests may be in flight at once: the size of the connection pool."""
-
-
-class Transport:
+class Transport[Proof](ABC):
     """Sends requests to one Airflow; safe to use from any thread, and made for the life of the process.
 
     Args:
-        connection: Where Airflow is, and how long to wait for it.
-        tokens: Gives the headers that prove who we are.
+        current: Returns what proves who we are; raises `CredentialError` where there is nothing.
+        renewed: Returns another proof than the given one, which Airflow refused; equal to it where there is
+            no other.
     """
 
-    def __init__(self, connection: AirflowConnection, tokens: "TokenSource") -> None:
-        self.connection = connection
-        self._tokens = tokens
-        self._lock = threading.Lock()
-        self._api: Any = None
+    def __init__(self, current: Callable[[], Proof], renewed: Callable[[Proof], Proof]) -> None:
+        self._current = current
+        self._renewed = renewed
+
+    @abstractmethod
+    def send(
+        self, method: str, path: str, body: object, proof: Proof, within: float | None
+    ) -> AirflowResponse:
+        """Send one request with a proof; arguments as `ask`."""
 
     def ask(
         self,
@@ -106,12 +57,12 @@ class Transport:
             CredentialError: There is no token to ask with; nothing was sent.
         """
         started = time.monotonic()
-        proof = self._tokens.headers()
+        proof = self._current()
         token_seconds = time.monotonic() - started
         answer = replace(self.send(method, path, body, proof, within), question=question)
         if is_stale_token(answer):
             renewal = time.monotonic()
-            renewed = self._tokens.renew(proof)
+            renewed = self._renewed(proof)
             token_seconds += time.monotonic() - renewal
             if renewed != proof:
                 left = None if within is None else within - (time.monotonic() - started)
@@ -120,161 +71,29 @@ class Transport:
                 answer = replace(answer, seconds=answer.seconds + first)
         return replace(answer, token_seconds=token_seconds, question=question)
 
+
+class HeaderTransport(Transport[Mapping[str, str]]):
+    """The usual case: headers prove who we are.
+
+    Args:
+        connection: Where Airflow is, and how long to wait for it.
+        tokens: Gives the headers.
+
+    Attributes:
+        wire: The HTTP connections.
+    """
+
+    def __init__(self, connection: "Connection", tokens: "TokenSource") -> None:
+        super().__init__(tokens.headers, tokens.renew)
+        self.wire = Wire(connection)
+
     def send(
         self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
     ) -> AirflowResponse:
-        """Send one request and read its answer: the one place where the libraries' errors become answers.
-
-        Args:
-            method: As for `ask`.
-            path: As for `ask`.
-            body: As for `ask`.
-            proof: The headers that prove who we are.
-            within: As for `ask`.
-        """
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - costly, and only acting needs it
-
-        from shared.airflow.official_client import slim_client  # noqa: PLC0415 - as above
-
-        api = self.client()
-        headers = {"Accept": "application/json", **proof}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        most = max(within if within is not None else float("inf"), _SHORTEST_TIMEOUT)
-        timeouts = (min(self.connection.connect_timeout, most), min(self.connection.read_timeout, most))
-        started = time.monotonic()
-        answer = AirflowResponse()
-        try:
-            # The body is plain JSON by now; the client would walk through it once more, which costs time.
-            method, url, headers, *_ = api.param_serialize(method, path, header_params=headers)
-            response = api.call_api(method, url, headers, body, _request_timeout=timeouts).response
-            answer = _head(response)
-            answer = _with_body(answer, response, until=started + min(sum(timeouts), most))
-        except (HTTPError, slim_client().ApiException) as exc:
-            answer = replace(
-                answer, sent=answer.status is not None or _may_be_sent(exc), error=_in_words(exc)
-            )
-        except ValueError as exc:
-            # http.client refuses a header with a line break, and would show it: a token. After an answer,
-            # urllib3 fails on a redirect to what is not an address.
-            unsendable = isinstance(exc, UnicodeError) or str(exc).startswith("Invalid header")
-            answer = (
-                AirflowResponse(sent=False, error="the token cannot be put into a header")
-                if unsendable
-                else replace(answer, sent=True, error="the answer is a redirect to what is not an address")
-            )
-        return replace(answer, seconds=time.monotonic() - started)
-
-    def client(self) -> Any:  # noqa: ANN401 - the official client, loaded late, has no static type here
-        """Return the official client for this Airflow, made on first use."""
-        with self._lock:
-            if self._api is None:
-                from urllib3.util import Retry  # noqa: PLC0415 - costly, and only acting needs it
-
-                from shared.airflow.official_client import slim_client  # noqa: PLC0415 - as above
-
-                slim = slim_client()
-                self._api = slim.ApiClient(
-                    slim.Configuration(
-                        host=self.connection.url.rstrip("/"),
-                        retries=Retry(total=False, redirect=False, raise_on_status=False),
-                        connection_pool_maxsize=self.connection.in_flight,
-                        socket_options=_socket_options(),
-                    )
-                )
-                self._api.user_agent = f"updraft/{VERSION}"
-                from shared.airflow.connections import tell_handshakes  # noqa: PLC0415 - as above
-
-                tell_handshakes(self._api.rest_client.pool_manager)
-            return self._api
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    """Keep idle connections alive: Azure's load balancers drop them silently after 4 minutes.
-
-    See https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-idle-timeout. A request on a
-    connection that was dropped would wait for its time-out, and then be in doubt.
-    """
-    from urllib3.connection import HTTPConnection  # noqa: PLC0415 - costly, and only acting needs it
-
-    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    if hasattr(socket, "TCP_KEEPIDLE"):  # macOS and old Windows have another name for it, or none
-        options.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_SECONDS))
-    return options
+        """Send one request with these headers; see `Transport`."""
+        return self.wire.send(method, path, body, proof, within)
 
 
 def segment(name: str) -> str:
     """Quote one segment of a path, dots included where they alone would climb it (RFC 3986 section 5.2.4)."""
     return quote(name, safe="") if name.strip(".") else "%2E" * len(name)
-
-
-def _head(response: "BaseHTTPResponse") -> AirflowResponse:
-    return AirflowResponse(
-        status=response.status,
-        retry_after=retry_after_seconds(response.headers.get("Retry-After"), lambda: datetime.now(UTC)),
-        code=re.split("[:#]", response.headers.get("x-amzn-ErrorType", ""))[0][:_CODE_KEPT],
-        location=_server_of(response.headers.get("Location", "")),
-    )
-
-
-def _server_of(location: str) -> str:
-    """Return scheme and host of an address, for a person; empty where it has none or cannot be read."""
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        return ""
-    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
-
-
-def _with_body(answer: AirflowResponse, response: "BaseHTTPResponse", *, until: float) -> AirflowResponse:
-    """Read the body within its bounds, and give the connection back to the pool or close it."""
-    chunks: list[bytes] = []
-    size = 0
-    whole = False
-    try:
-        while chunk := response.read1(_CHUNK):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > BODY_LIMIT:
-                return replace(answer, error=f"the answer is larger than {BODY_LIMIT} bytes")
-            if time.monotonic() > until:
-                return replace(answer, error="the answer did not end in time")
-        whole = True
-    finally:
-        if whole:
-            response.release_conn()
-        else:
-            response.close()
-    raw = b"".join(chunks)
-    body = _json_object(raw)
-    text = "" if body is not None else " ".join(raw[: 4 * TEXT_KEPT].decode(errors="replace").split())
-    return replace(answer, body=body, text=text[:TEXT_KEPT])
-
-
-def _json_object(raw: bytes) -> "JsonObject | None":
-    try:
-        decoded = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return decoded if isinstance(decoded, dict) else None
-
-
-def _may_be_sent(exc: Exception) -> bool:
-    """Tell whether a request that failed like this may have reached Airflow; yes where it is not certain.
-
-    A failed TLS handshake is a `NewConnectionError` (`shared/airflow/connections.py`).
-    """
-    from urllib3 import exceptions  # noqa: PLC0415 - loaded by now
-
-    certainly_not = (
-        exceptions.ConnectTimeoutError,
-        exceptions.NewConnectionError,  # refused, unreachable; a name that does not resolve is one too
-        exceptions.ProxyError,
-        exceptions.LocationValueError,
-    )
-    return not isinstance(exc, certainly_not)
-
-
-def _in_words(exc: Exception) -> str:
-    message = " ".join(str(getattr(exc, "reason", None) or exc).split())
-    return f"{type(exc).__name__}: {message}"[:TEXT_KEPT]

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from shared.airflow.failure_table import AnswerClass, classify
 from shared.airflow.response import AirflowResponse, Question
@@ -35,7 +35,7 @@ class Found:
 
 
 def ask_version(
-    transport: Transport,
+    transport: Transport[Any],
     api: Literal["auto", "v1", "v2"],
     *,
     first: Api | None = None,
@@ -74,7 +74,7 @@ def ask_version(
     return two if one.status in _NOT_HERE else one
 
 
-def _ask(transport: Transport, api: Api, within: float | None) -> AirflowResponse:
+def _ask(transport: Transport[Any], api: Api, within: float | None) -> AirflowResponse:
     return transport.ask("GET", f"/api/{api}/version", question=Question("version", api), within=within)
 
 

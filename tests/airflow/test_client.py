@@ -10,13 +10,14 @@ import pytest
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.certificates import make_certificates
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
-from shared.airflow.client import BODY_LIMIT, AirflowClient
+from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import classify
 from shared.airflow.response import AirflowResponse
+from shared.airflow.wire import BODY_LIMIT
 from shared.errors import TokenUnavailable
 from shared.version import VERSION
 from tests.support.airflow_answers import run_of
-from tests.support.delivery import DAG, RUN_ID, Airflow, Tokens, run_request
+from tests.support.delivery import DAG, RUN_ID, Tokens, client_of, run_request
 
 
 class Recorder(AirflowStub):
@@ -40,9 +41,9 @@ def stub() -> Iterator[Recorder]:
         yield stub
 
 
-def client(stub: LoopbackServer, tokens: Tokens | None = None, **settings: float) -> AirflowClient:
+def client(stub: LoopbackServer, tokens: Tokens | None = None, **settings: object) -> AirflowClient:
     """Return a client for a stand-in."""
-    return AirflowClient(Airflow(stub.url, **settings), tokens or Tokens())  # type: ignore[arg-type] # by name
+    return client_of(stub.url, tokens or Tokens(), **settings)
 
 
 class TestRequests:
@@ -87,17 +88,15 @@ class TestRequests:
 
     def test_a_path_before_the_api_is_kept(self, stub: Recorder) -> None:
         """An Airflow behind a path prefix is asked under it."""
-        AirflowClient(Airflow(stub.url + "/team/"), Tokens()).get_dag(DAG)
+        client_of(stub.url + "/team/").get_dag(DAG)
         assert stub.requests[0].path == f"/team/api/v2/dags/{DAG}"
 
     def test_what_is_not_a_run_is_not_sent(self, stub: Recorder) -> None:
-        """A date that is none, and a number that JSON does not know, are told without a request."""
+        """What the client's model refuses is an answer without a request."""
         airflow = client(stub)
         date = airflow.start_run(run_request(logical_date="next tuesday"))
-        ratio = airflow.start_run(run_request(conf={"a": [float("nan")]}))
         assert "logical_date" in date.invalid
-        assert "conf.a[0]" in ratio.invalid
-        assert (date.sent, ratio.sent, stub.requests) == (False, False, [])
+        assert (date.sent, stub.requests) == (False, [])
 
     def test_connections_are_used_again(self, stub: Recorder) -> None:
         """Many requests, good and bad, go over one connection."""
@@ -168,7 +167,7 @@ class TestTokens:
                     time.sleep(0.05)
                 return super().headers()
 
-        airflow = AirflowClient(Airflow(stub.url, api="auto"), Slow())
+        airflow = client_of(stub.url, Slow(), api="auto")
         first, second = airflow.get_dag(DAG), airflow.get_dag(DAG)
         assert (first.status, second.status) == (200, 200)
         assert second.token_seconds < 0.05 <= first.token_seconds
@@ -244,7 +243,7 @@ class Greeter(Raw):
 
 def ask(url: str, *, timeout: float = 0.5, within: float | None = None) -> AirflowResponse:
     """Ask for a run, with short time-outs where a test waits for one."""
-    airflow = AirflowClient(Airflow(url, connect_timeout=timeout, read_timeout=timeout), Tokens())
+    airflow = client_of(url, connect_timeout=timeout, read_timeout=timeout)
     return airflow.start_run(run_request(), within=within)
 
 
@@ -288,7 +287,7 @@ class TestAnswers:
 
     def test_a_name_that_does_not_resolve(self) -> None:
         """An unknown host is certain not to have got anything."""
-        answer = ask("http://airflow.invalid")
+        answer = ask("https://airflow.invalid")
         assert not answer.sent
         assert "airflow.invalid" in answer.error
 

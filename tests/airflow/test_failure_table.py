@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.stand_ins.airflow_stub import AirflowStub
-from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import FAILURE_TABLE, AnswerClass, classify, explain, is_stale_token
-from shared.airflow.response import AirflowResponse, Question, why_unsendable
-from tests.support.delivery import DAG, RUN_ID, Airflow, Tokens, run_request
+from shared.airflow.response import AirflowResponse, Question
+from tests.support.delivery import DAG, RUN_ID, client_of, run_request
 from tests.support.failure_cases import CASES, Case
 from tests.support.paths import ROOT
 
@@ -20,7 +19,7 @@ DOCUMENT = ROOT / "docs" / "delivery.md"
 def test_each_case_meets_its_row(case: Case) -> None:
     """The first answer to each case is classified by the row that the case names."""
     with AirflowStub((DAG,)) as stub:
-        client = AirflowClient(Airflow(stub.url, read_timeout=1.0), Tokens())
+        client = client_of(stub.url, read_timeout=1.0)
         for changes in case.before:
             assert client.start_run(run_request(**changes)).status == 200
         if case.fault is not None:
@@ -168,16 +167,6 @@ def test_any_error_has_words(body: dict[str, Any]) -> None:
 def test_the_words_are_bounded() -> None:
     """However much Airflow says, a reason stays a sentence."""
     assert len(AirflowResponse(status=400, body={"detail": "x" * 99_999}).message) <= 600
-
-
-def test_a_conf_that_would_poison_airflow_is_not_sent() -> None:
-    """Values that JSON does not know, and nesting that Airflow answers 500 to for ever, are found."""
-    assert why_unsendable({"conf": {"list": [{"x": float("inf")}]}}).startswith("conf.list[0].x is inf")
-    deep: dict[str, object] = {}
-    for _ in range(250):
-        deep = {"d": deep}
-    assert "nested deeper than 200" in why_unsendable({"conf": deep})  # type: ignore[dict-item] # plain JSON
-    assert why_unsendable({"conf": {"a": [1, 2.5, None, "x", {}]}}) == ""
 
 
 def test_the_document_shows_the_table() -> None:

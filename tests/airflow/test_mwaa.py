@@ -10,10 +10,10 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import Reply, Request
 from shared.admission.breaker import Breaker
 from shared.admission.permit_blobs import permits_of
-from shared.airflow.auth.source import TokenSource, token_source
+from shared.airflow.auth.aws import AwsRole
 from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import AnswerClass, classify
-from shared.airflow.mwaa import PAGE, PAGES, PATH_LIMIT
+from shared.airflow.mwaa import PAGE, PAGES, PATH_LIMIT, MwaaTransport
 from shared.airflow.response import AirflowResponse
 from shared.azure.credential import azure_credential
 from shared.delivery.attempts import Attempts
@@ -21,14 +21,13 @@ from shared.delivery.outcomes import EndingKind, Outcome, OutcomeKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from shared.http_api.run_reply import run_reply
-from shared.rules import Connection, load_rules
+from shared.rules import AwsAuth, Connection, load_rules
 from shared.runs.request import RunRequest
 from shared.values.json_text import JsonObject
 from tests.support.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts, error, failure, wrapped
 from tests.support.in_memory import FixedLimiter
 
 if TYPE_CHECKING:
-    from shared.azure.key_vault import Secrets
     from tests.support.clocks import UnixClock
     from tests.support.endpoints import Watch
 
@@ -52,10 +51,10 @@ class Scene:
         }
         settings: dict[str, Any] = {"name": "mwaa", "url": mwaa.url, "auth": auth, "api": "v2", **more}
         self.connection = Connection.model_validate(settings)
-        self.source: TokenSource = token_source(
-            self.connection, secrets=_no_vault(), credential=azure_credential, clock=clock
-        )
-        self.client = AirflowClient(self.connection, self.source)
+        aws = self.connection.auths[0]
+        assert isinstance(aws, AwsAuth)
+        self.role = AwsRole(self.connection, aws, credential=azure_credential, clock=clock)
+        self.client = AirflowClient(MwaaTransport(self.connection, self.role), self.connection.api)
 
     def start(
         self, run_id: str = RUN, *, dag_id: str = DAG, conf: JsonObject | None = None
@@ -77,11 +76,6 @@ def request(run_id: str = RUN, *, dag_id: str = DAG, conf: JsonObject | None = N
 def not_the_version(call: Request) -> bool:
     """Tell whether a call asks for anything but Airflow's version."""
     return b'"/version"' not in call.body
-
-
-def _no_vault() -> "Secrets":
-    """Return a vault that nobody may ask."""
-    return None  # type: ignore[return-value] # no kind that is tested here reads a secret
 
 
 @pytest.fixture

@@ -20,12 +20,13 @@ from shared.admission.breaker import Breaker
 from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import AnswerClass, classify
 from shared.airflow.response import AirflowResponse
+from shared.airflow.transport import HeaderTransport
 from shared.delivery.attempts import Attempts
 from shared.delivery.outcomes import EndingKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from tests.support.clocks import MonotonicClock
-from tests.support.delivery import DAG, RUN_ID, Airflow, Tokens, conf, run_request
+from tests.support.delivery import DAG, RUN_ID, Tokens, client_of, conf, connection_to, run_request
 from tests.support.in_memory import FixedLimiter
 
 type Api = Literal["auto", "v1", "v2"]
@@ -111,11 +112,11 @@ class Pool:
         )
 
 
-def client_of(pool: Pool, api: Api) -> AirflowClient:
+def client_at(pool: Pool, api: Api) -> AirflowClient:
     """Return a client whose requests end at the pool."""
-    client = AirflowClient(Airflow("http://127.0.0.1:9", api=api), Tokens())
-    client._transport.client().rest_client.pool_manager = pool
-    return client
+    transport = HeaderTransport(connection_to("http://127.0.0.1:9"), Tokens())
+    transport.wire.client().rest_client.pool_manager = pool
+    return AirflowClient(transport, api)
 
 
 def questions(client: AirflowClient, status: int) -> Iterator[AirflowResponse]:
@@ -144,7 +145,7 @@ def test_nothing_that_is_not_airflows_is_an_outcome(kind: str, api: Api) -> None
         STATUSES if len(ALL[kind]) < 4_000 else [*range(200, 206), 302, *range(400, 432), 460, 499, 503]
     )
     pool = Pool(200, kind)
-    client = client_of(pool, api)
+    client = client_at(pool, api)
     for pool.status in statuses:
         for answer in questions(client, pool.status):
             row = classify(answer)
@@ -162,7 +163,7 @@ def test_nothing_that_is_not_airflows_is_an_outcome(kind: str, api: Api) -> None
 )
 def test_no_delivery_ends_by_it(status: int, kind: str, api: Api, date: str | None) -> None:
     """A delivery to such a server is parked: with or without a logical date, whatever it answers."""
-    assert deliver(client_of(Pool(status, kind), api), logical_date=date) in ALLOWED
+    assert deliver(client_at(Pool(status, kind), api), logical_date=date) in ALLOWED
 
 
 class Anybody(LoopbackServer):
@@ -197,7 +198,7 @@ def anybody() -> Iterator[Anybody]:
 def test_the_same_holds_on_the_wire(anybody: Anybody, status: int, kind: str, api: Api) -> None:
     """What the transport does to a response, real sockets do not change."""
     anybody.reply = Reply(status, ALL[kind], HEADERS.get(kind, {}))
-    client = AirflowClient(Airflow(anybody.url, api=api, read_timeout=5), Tokens())
+    client = client_of(anybody.url, api=api, read_timeout=5)
     assert deliver(client) in ALLOWED
 
 
@@ -206,6 +207,6 @@ def test_auto_starts_nothing_without_a_version(anybody: Anybody) -> None:
     for body in ({"status": "ok"}, {}, {"message": "We are back soon"}, {"version": "9"}):
         anybody.reply = Reply(200, json.dumps(body))
         anybody.forget()
-        client = AirflowClient(Airflow(anybody.url, api="auto"), Tokens())
+        client = client_of(anybody.url, api="auto")
         assert deliver(client) is EndingKind.ALARM
         assert anybody.count("POST") == 0

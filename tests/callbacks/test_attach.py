@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
-from shared.airflow.client import AirflowClient
 from shared.airflow.response import AirflowResponse
 from shared.callbacks.attach import HIDDEN, CallbackAirflow, without
 from shared.callbacks.tokens import ReverseTokens
@@ -19,7 +18,7 @@ from shared.runs.provenance import is_ours
 from shared.runs.ref import RunRef
 from shared.runs.request import CallbackTerms
 from tests.support.callback_keys import NEW, URL, Vault
-from tests.support.delivery import DAG, Airflow, Delivering, Tokens, run_request
+from tests.support.delivery import DAG, Delivering, client_of, run_request
 from tests.support.direct_runs import CALLED, rules
 
 TOKENS = ReverseTokens(Vault(NEW), secret="key", audience=URL)
@@ -40,7 +39,7 @@ class Desk:
 @pytest.fixture
 def airflow(stub: AirflowStub) -> CallbackAirflow:
     """The stub's client, which gives runs their callback."""
-    return CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Desk)
+    return CallbackAirflow(client_of(stub.url), Desk)
 
 
 def conf_of(stub: AirflowStub) -> dict[str, Any]:
@@ -97,7 +96,7 @@ def test_without_an_address_the_run_waits(stub: AirflowStub) -> None:
         def outcomes_url(self) -> str:
             raise SettingsError("UPDRAFT_URL is missing")
 
-    airflow = CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Unknown)
+    airflow = CallbackAirflow(client_of(stub.url), Unknown)
     with pytest.raises(TokenUnavailable, match="UPDRAFT_URL") as caught:
         airflow.start_run(run_request(callback=CallbackTerms(60)))
     assert caught.value.permanent
@@ -125,7 +124,7 @@ def test_what_airflow_quotes_is_taken_out(cut: int) -> None:
 def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) -> None:
     """A called run that has to wait is parked without its token, and starts with one when it comes back."""
     delivering = Delivering(stub.url)
-    airflow = CallbackAirflow(AirflowClient(Airflow(stub.url), Tokens()), Desk)
+    airflow = CallbackAirflow(client_of(stub.url), Desk)
     target = Target(airflow, delivering.breaker, delivering.limiter)
     relay = Relay(
         {"main": target}.__getitem__,

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.loopback_server import Request
-from shared.airflow.client import AirflowClient
 from shared.deciding.decide import Decision, decide
 from shared.delivery.outcomes import OutcomeKind
 from shared.event import Event
@@ -20,7 +19,7 @@ from shared.event.arrival import dated
 from shared.rules import Rules, load_rules
 from shared.runs.ids import MAX_RUN_ID, keyed, run_id_for_event, run_id_prefix
 from tests.support.airflow_answers import run_of
-from tests.support.delivery import DAG, Airflow, Delivering, Tokens, event
+from tests.support.delivery import DAG, Delivering, client_of, event
 
 RULES = (
     "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
@@ -263,7 +262,7 @@ def test_what_is_no_list_of_runs_starts_nothing(
 def test_airflow_2_is_asked_for_its_newest_runs(stub: AirflowStub) -> None:
     """Version 1 of the API takes no search for run ids, so the newest runs of any id are asked for."""
     stub.inject(200, {"dag_runs": []}, when=lambda request: "/api/v1/" in request.path)
-    client = AirflowClient(Airflow(stub.url, api="v1"), Tokens())
+    client = client_of(stub.url, api="v1")
     assert client.newest_runs(DAG, "latest__north-").body == {"dag_runs": []}
     (line,) = stub.seen
     assert (line.method, line.path) == ("GET", f"/api/v1/dags/{DAG}/dagRuns")

@@ -7,13 +7,12 @@ import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
-from shared.airflow.client import AirflowClient
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.target import Target
 from shared.runs.request import Terms
 from shared.values.json_text import Json, JsonObject
 from tests.support.airflow_answers import date_taken, id_taken, problem, run_of, unique_violation
-from tests.support.delivery import DAG, RUN_ID, Airflow, Delivering, Tokens, conf, decision, event
+from tests.support.delivery import DAG, RUN_ID, Delivering, client_of, conf, decision, event
 from tests.support.failure_cases import looks_up, starts
 
 type Api = Literal["auto", "v1", "v2"]
@@ -91,7 +90,7 @@ def at() -> Iterator[Callable[[str], Changing]]:
 def delivering_to(url: str, api: Api) -> Delivering:
     """Return a relay to an address, with this `api`."""
     delivering = Delivering(url)
-    client = AirflowClient(Airflow(url, api=api, read_timeout=5), Tokens())
+    client = client_of(url, api=api, read_timeout=5)
     target = Target(client, delivering.breaker, delivering.limiter)
     delivering.relay._targets = {"analytics": target}.__getitem__
     return delivering

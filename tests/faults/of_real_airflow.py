@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Final
 
 from local.servers.airflow_auth import USER
-from shared.airflow.client import AirflowClient
 from shared.deciding.decide import decide
 from shared.event import Event, read_events
 from shared.rules import load_rules
@@ -21,6 +20,7 @@ from tests.faults.real import OfThisTrial, RealAirflow
 from tests.faults.stream import REFUND, Stream, stream
 from tests.faults.trial import QUICK, Trial, write_rules
 from tests.faults.verdict import FAST_ENOUGH, Verdict
+from tests.support.delivery import client_for
 
 SWEEP: Final = (1, 2, 4, 8, 12)
 """The fixed concurrencies that the app is compared with."""
@@ -167,7 +167,7 @@ def _rate(ground: Ground, airflow: RealAirflow, wire: BrokenWire, clients: int, 
     file = write_rules(ground.folder, wire.url, read_timeout=25.0, identity_works=False)
     rules = load_rules(file.read_text(), file=file.name, settings={})
     token = f"Bearer {airflow.token(USER)}"
-    client = AirflowClient(rules.connections["with-password"], _Fixed(token))
+    client = client_for(rules.connections["with-password"], _Fixed(token))
     requests = [
         decision.request
         for delivery in given.deliveries

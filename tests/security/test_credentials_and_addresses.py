@@ -18,8 +18,8 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 from shared.admission.permit_blobs import PermitBlobs
-from shared.airflow.auth.source import token_source
 from shared.airflow.client import AirflowClient
+from shared.airflow.connect import transport_to
 from shared.azure import credential as credentials
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault
@@ -184,9 +184,8 @@ def test_no_proof_follows_a_redirect(
             connection = Connection.model_validate(
                 {"name": "analytics", "url": url, "api": "v2", "auth": auth}
             )
-            source = token_source(connection, secrets=key_vault, credential=azure_credential)
             with suppress(UpdraftError):
-                AirflowClient(connection, source).get_dag("smoke_tests")
+                AirflowClient(transport_to(connection, key_vault), "v2").get_dag("smoke_tests")
             credentials._credentials.clear()
         for sink in elsewhere:
             assert sink.got == [], (status, sink.got[0].path)

@@ -23,7 +23,7 @@ from shared.delivery.outcomes import EndingKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from shared.rules import Connection
-from tests.support.delivery import DAG, conf, run_request
+from tests.support.delivery import DAG, client_for, conf, run_request
 from tests.support.in_memory import FixedLimiter
 from tests.support.state import STATE_OF_TESTS
 
@@ -72,7 +72,7 @@ def client(airflow2: Airflow2, vault: LocalKeyVault, key_vault: KeyVault, watch:
             "read_timeout": 20.0,
         }
     )
-    return AirflowClient(connection, token_source(connection, secrets=key_vault, credential=azure_credential))
+    return client_for(connection, token_source(connection, secrets=key_vault, credential=azure_credential))
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_wrong_password_is_read_again(
 ) -> None:
     """Airflow 2 answers 401 to a wrong password; the one that the vault has by then works at once."""
     vault.set("airflow-password", "not-the-password")
-    client._transport._tokens.headers()
+    client._transport._current()
     vault.set("airflow-password", airflow2.password)
     assert client.get_dag(DAG).status == 200
 

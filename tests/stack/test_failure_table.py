@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.servers.airflow_process import Airflow
-from shared.airflow.client import AirflowClient
 from shared.airflow.failure_table import classify
-from tests.support.delivery import DAG, Delivering, Tokens, decision, event
-from tests.support.delivery import Airflow as Connection
+from tests.support.delivery import DAG, Delivering, Tokens, client_of, decision, event
 from tests.support.failure_cases import CASES, Case
 
 REAL = [case for case in CASES if case.fault is None]
@@ -63,5 +61,5 @@ def test_a_token_that_airflow_cannot_read_is_stale(real_airflow: Airflow, tokens
 
 def test_a_refused_token_is_classified(real_airflow: Airflow) -> None:
     """Where no token helps, the row says so."""
-    client = AirflowClient(Connection(real_airflow.url, read_timeout=10), Tokens("Bearer made-up"))
+    client = client_of(real_airflow.url, Tokens("Bearer made-up"), read_timeout=10)
     assert classify(client.get_dag(DAG)).name == "StaleToken"

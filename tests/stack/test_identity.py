@@ -11,7 +11,6 @@ from local.servers.airflow_process import Airflow
 from local.stand_ins.key_vault import LocalKeyVault
 from shared.admission.breaker import Breaker
 from shared.airflow.auth.source import TokenSource, token_source
-from shared.airflow.client import AirflowClient
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault, Vaults
 from shared.delivery.attempts import Attempts
@@ -21,7 +20,7 @@ from shared.delivery.target import Target
 from shared.errors import TokenUnavailable
 from shared.rules import Connection
 from shared.settings import Settings
-from tests.support.delivery import DAG, run_request
+from tests.support.delivery import DAG, client_for, run_request
 from tests.support.in_memory import FixedLimiter
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def connection_to(airflow: Airflow, **auth: str) -> Connection:
 
 def start(connection: Connection, tokens: TokenSource, run_id: str) -> EndingKind:
     """Ask for a run as the relay does, and return how it ended."""
-    target = Target(AirflowClient(connection, tokens), Breaker(), FixedLimiter(1))
+    target = Target(client_for(connection, tokens), Breaker(), FixedLimiter(1))
     return Attempts(target, run_request(dag_run_id=run_id), Budget(deadline=float("inf"))).run().kind
 
 
@@ -86,4 +85,4 @@ def test_a_password_starts_a_run(
     run_id = uuid.uuid4().hex
     assert start(connection, tokens, run_id) is EndingKind.STARTED
     assert start(connection, tokens, run_id) is EndingKind.DUPLICATE
-    assert AirflowClient(connection, tokens).try_start(DAG).status == 422
+    assert client_for(connection, tokens).try_start(DAG).status == 422

@@ -12,7 +12,6 @@ from cli.dead_letter_container import DeadLetterContainer
 from cli.resend import Report, Resender, resend
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.admission.breaker import Breaker
-from shared.airflow.client import AirflowClient
 from shared.azure.storage_account import Storage
 from shared.deciding.direct_runs import DirectRun
 from shared.delivery.closing import Closing
@@ -29,7 +28,7 @@ from shared.stores.parking import Parked, QueueParking
 from shared.stores.window_blobs import WindowBlobs
 from shared.stores.windows import WindowClose
 from shared.values.json_text import MAX_DEPTH, JsonObject
-from tests.support.delivery import DAG, Airflow, Tokens, event
+from tests.support.delivery import DAG, client_of, event
 from tests.support.failure_cases import starts
 from tests.support.in_memory import FixedLimiter
 
@@ -118,7 +117,7 @@ def instance_with(
     parking = QueueParking(storage, queue=f"{prefix}-parked", claims=f"{prefix}-claims")
     letters = BlobDeadLetters(storage, container=prefix)
     ledger = Ledger()
-    target = Target(AirflowClient(Airflow(stub.url), Tokens()), Breaker(), FixedLimiter(4))
+    target = Target(client_of(stub.url), Breaker(), FixedLimiter(4))
     relay = Relay(
         {"analytics": target}.__getitem__,
         parking=parking,

@@ -2,14 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.admission.breaker import Breaker
+from shared.airflow.auth.source import TokenSource
 from shared.airflow.client import AirflowClient
+from shared.airflow.transport import HeaderTransport
 from shared.deciding.decide import Decision
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
@@ -17,7 +17,7 @@ from shared.delivery.outcomes import Ledger
 from shared.delivery.relay import Relay
 from shared.delivery.target import Target
 from shared.event import Event
-from shared.rules import Rules
+from shared.rules import Connection, Rules
 from shared.runs.request import RunRequest
 from shared.stores.work_items import UnverifiedHook
 from shared.values.json_text import JsonObject
@@ -26,18 +26,6 @@ from tests.support.in_memory import FixedLimiter, InMemoryDeadLetters, InMemoryP
 
 DAG = "smoke_tests"
 RUN_ID = "smoke__2026__0123456789abcdef"
-
-
-@dataclass(frozen=True)
-class Airflow:
-    """A connection as rules.yaml would give it."""
-
-    url: str
-    name: str = "analytics"
-    connect_timeout: float = 2.0
-    read_timeout: float = 2.0
-    in_flight: int = 4
-    api: Literal["auto", "v1", "v2"] = "v2"
 
 
 class Tokens:
@@ -98,6 +86,23 @@ def decision(**changes: object) -> Decision:
     return Decision(rule="smoke", matched=True, reason=None, request=run_request(**changes))
 
 
+def connection_to(url: str, **settings: object) -> Connection:
+    """Return a connection as rules.yaml would give it, with short time-outs."""
+    short = {"connect_timeout": 2.0, "read_timeout": 2.0, "in_flight": 4, "api": "v2"}
+    auth = {"kind": "entra", "scope": "api://airflow/.default"}
+    return Connection.model_validate({"name": "analytics", "url": url, "auth": auth, **short, **settings})
+
+
+def client_for(connection: Connection, tokens: TokenSource) -> AirflowClient:
+    """Return the client of a connection, with these tokens in place of its own."""
+    return AirflowClient(HeaderTransport(connection, tokens), connection.api)
+
+
+def client_of(url: str, tokens: TokenSource | None = None, **settings: object) -> AirflowClient:
+    """Return the client of an Airflow; settings as for `connection_to`."""
+    return client_for(connection_to(url, **settings), tokens or Tokens())
+
+
 class Delivering:
     """A relay to one Airflow, with everything round it in reach of a test."""
 
@@ -112,7 +117,7 @@ class Delivering:
         self.ledger = Ledger()
         self.breaker = Breaker(clock=self.clock)
         self.limiter = FixedLimiter(places)
-        client = AirflowClient(Airflow(url, read_timeout=read_timeout), self.tokens)
+        client = client_of(url, self.tokens, read_timeout=read_timeout)
         target = Target(client, self.breaker, self.limiter)
         self.relay = Relay(
             {"analytics": target}.__getitem__,

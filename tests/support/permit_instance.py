@@ -16,11 +16,10 @@ from local.processes import default_signals
 from shared.admission.limiter import SharedLimiter
 from shared.admission.permit_blobs import PermitBlobs, permits_of
 from shared.admission.permits import Permits
-from shared.airflow.client import AirflowClient
 from shared.azure.credential import azure_credential
 from shared.azure.storage_account import Storage
 from shared.runs.request import RunRequest
-from tests.support.delivery import Airflow, Tokens
+from tests.support.delivery import client_of
 
 THREADS = 8
 SECONDS = 300.0
@@ -38,7 +37,7 @@ def main(events: int) -> None:
         lease_seconds=int(os.environ.get("LEASE", "60")),
     )
     limiter = SharedLimiter("airflow", Permits(places), store, most=places)
-    client = AirflowClient(Airflow(os.environ["AIRFLOW"], read_timeout=10.0), Tokens())
+    client = client_of(os.environ["AIRFLOW"], read_timeout=10.0)
     until = time.monotonic() + SECONDS
 
     def send(number: int) -> int:

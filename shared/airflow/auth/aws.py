@@ -8,7 +8,8 @@ profile, environment variable or instance-metadata service of AWS's is ever aske
 
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from shared.rules import AwsAuth, Connection
 
-SESSION_TOKEN: Final = "X-Amz-Security-Token"  # noqa: S105 - a header's name
 _LIFE: Final = 3600
 """Seconds of a session; a role's default, and the most where roles are chained."""
 _SESSION_NAME: Final = "updraft"
@@ -51,18 +51,9 @@ class AwsCredentials:
     secret_key: str = field(repr=False)
     token: str = field(repr=False)
 
-
-class AwsProof(dict[str, str]):
-    """The one header that does not depend on the request, with the credentials that make the others.
-
-    Args:
-        kept: The credentials, as `AwsRole` keeps them.
-    """
-
-    def __init__(self, kept: str) -> None:
-        self.kept = kept
-        self.credentials = AwsCredentials(*json.loads(kept))
-        super().__init__({SESSION_TOKEN: self.credentials.token})
+    def text(self) -> str:
+        """Return them as `AwsRole` caches them: a JSON array."""
+        return json.dumps([self.access_key, self.secret_key, self.token])
 
 
 class AwsRole(TokenEndpointHeader):
@@ -73,6 +64,9 @@ class AwsRole(TokenEndpointHeader):
         auth: The role, and the Entra token's scope.
         credential: Gives the process's credential.
         clock: Returns Unix seconds.
+
+    Attributes:
+        auth: The role, the environment and its region.
     """
 
     form = True
@@ -84,7 +78,7 @@ class AwsRole(TokenEndpointHeader):
         auth: "AwsAuth",
         *,
         credential: Callable[[], "TokenCredential"],
-        clock: Callable[[], float],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         domain = "amazonaws.com.cn" if auth.region.startswith("cn-") else "amazonaws.com"
         super().__init__(
@@ -93,8 +87,20 @@ class AwsRole(TokenEndpointHeader):
             needs="see that it is AWS's token service, and that the region is enabled in the account",
             clock=clock,
         )
-        self._auth = auth
+        self.auth = auth
         self._credential = credential_of(auth.client_id, credential)
+
+    def credentials(self) -> AwsCredentials:
+        """Return the role's credentials; see `CachedHeader.value`."""
+        return AwsCredentials(*json.loads(self.value()))
+
+    def renewed(self, refused: AwsCredentials) -> AwsCredentials:
+        """Return other credentials than those which AWS refused; see `CachedHeader.renew`."""
+        return AwsCredentials(*json.loads(self.renew(refused.text())))
+
+    def claims_text(self) -> str:
+        """Return the managed identity's token: its claims say who assumes the role."""
+        return f"Bearer {self.identity_token()}"
 
     def fetch(self, refused: str | None) -> Fetched[str]:
         """Assume the role; see `TokenEndpointHeader`."""
@@ -111,7 +117,7 @@ class AwsRole(TokenEndpointHeader):
         return {
             "Action": "AssumeRoleWithWebIdentity",
             "Version": "2011-06-15",
-            "RoleArn": self._auth.role_arn,
+            "RoleArn": self.auth.role_arn,
             "RoleSessionName": _SESSION_NAME,
             "DurationSeconds": str(_LIFE),
             "WebIdentityToken": self.identity_token(fresh=fresh),
@@ -123,12 +129,12 @@ class AwsRole(TokenEndpointHeader):
         Raises:
             CredentialError: It cannot be had.
         """
-        return fetch_token(self._credential(), self._auth.scope, fresh=fresh).token
+        return fetch_token(self._credential(), self.auth.scope, fresh=fresh).token
 
     def refusal(self) -> str:
         """Name the role and what it has to trust; see `TokenEndpointHeader`."""
         return (
-            f"it refuses role {self._auth.role_arn} to the managed identity's token for {self._auth.scope}; "
+            f"it refuses role {self.auth.role_arn} to the managed identity's token for {self.auth.scope}; "
             "see that the account's OIDC provider has the token's issuer and audience, and that the role's "
             "trust policy names the provider, that audience and the identity as subject"
         )
@@ -138,9 +144,9 @@ class AwsRole(TokenEndpointHeader):
         status, answer = response.status_code, _texts(response.content)
         if status == 200:  # noqa: PLR2004 - HTTP's own number
             try:
-                kept = json.dumps(
-                    [answer[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
-                )
+                kept = AwsCredentials(
+                    answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"]
+                ).text()
                 expiry = datetime.fromisoformat(answer["Expiration"]).timestamp()
             except (KeyError, ValueError, OverflowError, OSError):
                 reason = "the answer holds no credentials: a login page or a proxy may be in the way"
@@ -153,33 +159,6 @@ class AwsRole(TokenEndpointHeader):
         if code in _UNTRUSTED:
             raise ProofRefused(told)
         raise self.unavailable(f"it answered {told}; {self.needs}", permanent=True)
-
-
-class AwsSigner:
-    """The token source of a connection with `kind: aws`: each of its proofs signs requests.
-
-    Args:
-        role: Gives the credentials.
-        auth: The environment that they are for.
-
-    Attributes:
-        environment: The MWAA environment's name.
-        region: Its AWS region.
-    """
-
-    def __init__(self, role: AwsRole, auth: "AwsAuth") -> None:
-        self._role = role
-        self.environment = auth.environment
-        self.region = auth.region
-
-    def headers(self) -> AwsProof:
-        """Return a proof; see `TokenSource`."""
-        return AwsProof(self._role.value())
-
-    def renew(self, refused: Mapping[str, str]) -> AwsProof:
-        """Return another proof than `refused`; see `TokenSource`."""
-        assert isinstance(refused, AwsProof)
-        return AwsProof(self._role.renew(refused.kept))
 
 
 def _texts(body: bytes) -> dict[str, str]:

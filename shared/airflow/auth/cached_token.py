@@ -56,6 +56,14 @@ class CachedHeader(ABC):
         """
         return self._kept.get()
 
+    def claims_text(self) -> str:
+        """Return the text in which `updraft doctor` looks for claims: the header's value.
+
+        Raises:
+            CredentialError: As `value`.
+        """
+        return self.value()
+
     def renew(self, refused: str) -> str:
         """Return another value than `refused`, or the one that another thread got since.
 

@@ -106,11 +106,6 @@ def token_source(
         clock: Returns Unix seconds.
     """
     auths = connection.auths
-    if isinstance(auths[0], AwsAuth):  # which stands alone
-        from shared.airflow.auth.aws import AwsRole, AwsSigner  # noqa: PLC0415 - only this kind needs it
-
-        role = AwsRole(connection, auths[0], credential=credential, clock=clock)
-        return AwsSigner(role, auths[0])
     sources = [
         _OneHeader(
             auth.header, header_source(connection, auth, secrets=secrets, credential=credential, clock=clock)

@@ -44,6 +44,20 @@ class _Auth(StrictModel):
             raise ValueError(f"the header `{header}` belongs to the request itself; choose another")
         return header
 
+    def airflow_at(self, url: str) -> str:
+        """Return a text that is different for each Airflow: the connection's url, unless many share it."""
+        return url
+
+    @property
+    def has_web_pages(self) -> bool:
+        """Whether people find a run at the connection's url, too."""
+        return True
+
+    @property
+    def credential_text(self) -> str:
+        """What is fetched, for `updraft doctor`."""
+        return f"a token for the header {self.header}"
+
 
 class EntraAuth(_Auth):
     """A bearer token of Microsoft Entra ID, got as this app's managed identity."""
@@ -237,6 +251,20 @@ class AwsAuth(_Auth):
         if url is not None:
             check_address(url, name="sts_url", example="https://sts.eu-central-1.amazonaws.com")
         return url
+
+    def airflow_at(self, url: str) -> str:
+        """Return the url with the environment: many environments share one address of MWAA's API."""
+        return f"{url.rstrip('/')}/{self.environment}"
+
+    @property
+    def has_web_pages(self) -> bool:
+        """False: MWAA's API is known, and not the environment's web server."""
+        return False
+
+    @property
+    def credential_text(self) -> str:
+        """The role, and what assumes it."""
+        return f"credentials of {self.role_arn}, for the managed identity's token"
 
 
 _AWS_FORMS: Final = {

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from shared.rules.model.auth import Auth, Auths, AwsAuth, check_auths, needs_vault
+from shared.rules.model.auth import Auth, Auths, check_auths, needs_vault
 from shared.rules.model.base import StrictModel, Text
 from shared.values.urls import check_address, check_airflow_path
 
@@ -69,8 +69,7 @@ class Connection(StrictModel):
     @property
     def address(self) -> str:
         """What tells the Airflow from all others: its url, and in MWAA, which many share, its environment."""
-        aws = self.auths[0]
-        return f"{self.url.rstrip('/')}/{aws.environment}" if isinstance(aws, AwsAuth) else self.url
+        return self.auths[0].airflow_at(self.url)
 
     @property
     def auths(self) -> tuple[Auth, ...]:

@@ -1,21 +1,25 @@
 """The matrix: each kind of `auth`, from its issuer to an Airflow, in good times and in bad ones."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
 from local.stand_ins.loopback_server import LoopbackServer
-from shared.airflow.auth.source import TokenSource, token_source
+from shared.airflow.auth.aws import AwsRole
+from shared.airflow.auth.source import token_source
 from shared.airflow.client import AirflowClient
+from shared.airflow.mwaa import MwaaTransport
+from shared.airflow.transport import HeaderTransport, Transport
 from shared.azure import credential
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault
 from shared.errors import CredentialError
-from shared.rules import Connection
+from shared.rules import AwsAuth, Connection
 from tests.support.aws_stub import Mwaa, Sts
+from tests.support.delivery import client_for
 from tests.support.token_kinds import KINDS, GuardedAirflow, Issuer, Kind, World
 
 if TYPE_CHECKING:
@@ -31,14 +35,18 @@ fixed = pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.mint
 class Scene:
     """One kind at work: its source, its client, and the Airflow that it is for."""
 
-    def __init__(self, kind: Kind, world: World, airflow: GuardedAirflow | Mwaa, source: TokenSource) -> None:
+    def __init__(
+        self, kind: Kind, world: World, airflow: GuardedAirflow | Mwaa, transport: Transport[Any]
+    ) -> None:
         self.kind = kind
         self.world = world
         self.airflow = airflow
-        self.source = source
-        self.client = AirflowClient(self.connection, source)
+        self.transport = transport
+        self.client = AirflowClient(transport, "v2")
 
-    connection: Connection
+    def prove(self) -> object:
+        """Return what proves who we are, without asking Airflow."""
+        return self.transport._current()
 
     def ask(self) -> int | None:
         """Ask for a DAG, and return the status."""
@@ -74,11 +82,14 @@ def scene(kind: Kind, world: World, key_vault: KeyVault, clock: "UnixClock") -> 
             {"name": "analytics", "url": world.issuer.url, "api": "v2", "auth": kind.auth(world)}
         )
         direct = login.model_copy(update={"url": airflow.url})
+        if isinstance(aws := direct.auths[0], AwsAuth):
+            role = AwsRole(direct, aws, credential=azure_credential, clock=clock)
+            yield Scene(kind, world, airflow, MwaaTransport(direct, role))
+            return
         source = token_source(
             login if asks_airflow else direct, secrets=key_vault, credential=azure_credential, clock=clock
         )
-        Scene.connection = direct
-        yield Scene(kind, world, airflow, source)
+        yield Scene(kind, world, airflow, HeaderTransport(direct, source))
 
 
 @every
@@ -132,10 +143,10 @@ def test_throttled(scene: Scene, watch: "Watch", clock: "UnixClock") -> None:
         times=2,
         when=lambda asked: not signed or "authorization" in asked.headers,
     )
-    error = watch.refusal(scene.source.headers)
+    error = watch.refusal(scene.prove)
     assert not error.permanent
     asked = scene.hop().count()
-    watch.refusal(scene.source.headers)
+    watch.refusal(scene.prove)
     assert scene.hop().count() == asked
     scene.hop().heal()
     clock.pass_by(30)
@@ -188,7 +199,7 @@ def test_a_rotated_secret_heals_within_one_request(scene: Scene) -> None:
 def test_a_secret_that_stays_wrong_is_named(scene: Scene, watch: "Watch") -> None:
     """The issuer refuses the secret also when it has been read anew: the error names it, never its value."""
     scene.world.issuer.password = scene.world.issuer.client_secret = "another-made-up-secret"
-    error = watch.refusal(scene.source.headers)
+    error = watch.refusal(scene.prove)
     assert error.permanent
     assert "secret '" in str(error)
     assert scene.world.issuer.count("POST") == 1
@@ -214,7 +225,7 @@ def test_an_identity_that_is_not_trusted_is_told_the_remedy(
 ) -> None:
     """Where the issuer refuses the managed identity, a person is told what to grant; nothing loops."""
     scene.world.issuer.trusts = False
-    error = watch.refusal(scene.source.headers)
+    error = watch.refusal(scene.prove)
     assert error.permanent
     assert remedy in str(error)
     assert scene.world.issuer.count("POST") <= 2
@@ -235,7 +246,7 @@ def test_googles_second_hop(
 ) -> None:
     """A refusal of the impersonation is told apart from one of the exchange, and an outage from both."""
     scene.world.issuer.inject(status, {}, when=lambda request: request.path != "/sts", times=9)
-    error = watch.refusal(scene.source.headers)
+    error = watch.refusal(scene.prove)
     assert error.permanent is permanent
     assert words in str(error)
 
@@ -245,7 +256,7 @@ def test_a_missing_secret_is_named(scene: Scene, watch: "Watch") -> None:
     """A vault without the secret is a permanent matter, and names it."""
     for name in ("password", "token"):
         scene.world.vault.delete(name)
-    error = watch.refusal(scene.source.headers)
+    error = watch.refusal(scene.prove)
     assert error.permanent
     assert "no secret" in str(error)
 
@@ -264,7 +275,7 @@ def test_two_proofs_travel_in_two_headers(world: World, key_vault: KeyVault, clo
         before = source.headers()
         assert set(before) == {"Authorization", "X-Proxy-Authorization"}
         airflow.refused.add(before["Authorization"])
-        assert AirflowClient(connection, source).get_dag("smoke_tests").status == 200
+        assert client_for(connection, source).get_dag("smoke_tests").status == 200
         after = source.headers()
         assert after["X-Proxy-Authorization"] == before["X-Proxy-Authorization"]
         assert after["Authorization"] != before["Authorization"]
