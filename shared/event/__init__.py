@@ -20,6 +20,5 @@ from shared.event.cloud_events import read_cloud_event
 from shared.event.model import Event, Unreadable
 from shared.event.reading import read_events
 from shared.event.via import KINDS
-from shared.values.json_text import ExactFloat
 
-__all__ = ["KINDS", "Event", "ExactFloat", "Unreadable", "read_cloud_event", "read_events"]
+__all__ = ["KINDS", "Event", "Unreadable", "read_cloud_event", "read_events"]

@@ -1,4 +1,4 @@
-"""Events as CloudEvents: 1.0 in structured, batch and binary mode, and the older 0.3 and 0.1.
+"""Events as CloudEvents 1.0, in structured, batch and binary mode.
 
 The rules are those of https://github.com/cloudevents/spec (core specification, JSON format, HTTP protocol
 binding). Where Azure's own published samples break them, the exceptions are few and named here:
@@ -7,16 +7,14 @@ binding). Where Azure's own published samples break them, the exceptions are few
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
 from shared.errors import EventError
 from shared.event.members import (
     kind,
-    lower_names,
     noted,
-    optional_text,
     required_text,
     shown,
     usable_extensions,
@@ -36,6 +34,7 @@ ATTRIBUTES: Final = frozenset(
 _NAMES_AZURE_SENDS: Final = {"operationId": "operationid"}
 """Names that CloudEvents forbids and that Azure's samples hold all the same; kept in lower case."""
 
+_VERSION: Final = "1.0"
 _HEADER_PREFIX: Final = "ce-"
 _REQUIRED_HEADERS: Final = {f"{_HEADER_PREFIX}{name}" for name in ("specversion", "id", "source", "type")}
 _DATA_HEADERS: Final = {"ce-data", "ce-data_base64", "ce-datacontenttype"}  # the body and its own header
@@ -43,7 +42,7 @@ _STRUCTURED: Final = "application/cloudevents"
 
 
 def is_cloud_event(document: JsonObject) -> bool:
-    """Tell whether an object says of itself that it is a CloudEvent, of whatever version."""
+    """Tell whether an object says that it is a CloudEvent, of whatever version."""
     return "specversion" in document or "specVersion" in document or "cloudEventsVersion" in document
 
 
@@ -59,15 +58,12 @@ def read_cloud_event(document: JsonObject, via: Via = "unknown") -> Event:
             event says; the text names the member and the remedy. Of other attributes that are not as the
             specification has them the event's notes tell.
     """
-    if "cloudEventsVersion" in document:
-        return _read_0_1(document, via)
     if "specversion" not in document and "specVersion" in document:
         document = {("specversion" if name == "specVersion" else name): v for name, v in document.items()}
-    version = document.get("specversion")
-    reader = _READERS.get(version) if isinstance(version, str) else None
-    if reader is None:
-        raise EventError(f"specversion is {shown(version)}: CloudEvents {', '.join(_READERS)} can be read")
-    return reader(document, via)
+    version = document.get("specversion", document.get("cloudEventsVersion"))
+    if version != _VERSION:
+        raise EventError(f"specversion is {shown(version)}: send CloudEvents {_VERSION}")
+    return _read(document, via)
 
 
 def is_binary_mode(headers: Mapping[str, str]) -> bool:
@@ -100,7 +96,7 @@ def read_binary_mode(body: bytes, headers: Mapping[str, str], via: Via = "unknow
     return read_cloud_event(document, via)
 
 
-def _read_1_0(document: JsonObject, via: Via) -> Event:
+def _read(document: JsonObject, via: Via) -> Event:
     event_id, source, event_type = (
         required_text(document.get(name), name) for name in ("id", "source", "type")
     )
@@ -121,50 +117,6 @@ def _read_1_0(document: JsonObject, via: Via) -> Event:
         via=via,
         notes=noted(notes),
     )
-
-
-def _read_0_3(document: JsonObject, via: Via) -> Event:
-    """Read CloudEvents 0.3, which differs from 1.0 in two names (`schemaurl`, `datacontentencoding`)."""
-    renamed: JsonObject = {
-        ("dataschema" if name == "schemaurl" else name): value
-        for name, value in document.items()
-        if name != "datacontentencoding"
-    }
-    encoding = optional_text(document.get("datacontentencoding"), "datacontentencoding")
-    if encoding is not None:
-        if encoding.lower() != "base64":
-            raise EventError(f"datacontentencoding is {shown(encoding)}: CloudEvents 0.3 knows only base64")
-        renamed["data_base64"] = renamed.pop("data", None)
-    return _read_1_0(renamed, via)
-
-
-def _read_0_1(document: JsonObject, via: Via) -> Event:
-    """Read CloudEvents 0.1, the preview that Event Grid once delivered."""
-    version = document["cloudEventsVersion"]
-    if version != "0.1":
-        raise EventError(f"cloudEventsVersion is {shown(version)}: only 0.1 has that attribute")
-    notes: list[str] = []
-    extensions = document.get("extensions")
-    if extensions is None:
-        extensions = {}
-    if not isinstance(extensions, dict):
-        notes.append(f"extensions is left out: it is {kind(extensions)}, not an object")
-        extensions = {}
-    return Event(
-        id=required_text(document.get("eventID"), "eventID"),
-        source=required_text(document.get("source"), "source"),
-        type=required_text(document.get("eventType"), "eventType"),
-        time=usable_time(document.get("eventTime"), "eventTime", notes),
-        data=document.get("data"),
-        datacontenttype=_filled(document, "contentType", notes),
-        dataschema=_filled(document, "schemaURL", notes),
-        extensions=_extensions(lower_names(extensions), notes),
-        via=via,
-        notes=noted(notes),
-    )
-
-
-_READERS: Final[Mapping[str, Callable[[JsonObject, Via], Event]]] = {"1.0": _read_1_0, "0.3": _read_0_3}
 
 
 def _filled(document: JsonObject, name: str, notes: list[str]) -> str | None:

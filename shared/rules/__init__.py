@@ -14,7 +14,6 @@ known_types              the event types that Azure services emit
 event_types              types that no service emits, and `app` where no event has it
 json_schema              the JSON Schema for editors
 event_grid_subscription  the Event Grid filter that the rules need
-never_matches            rules that cannot match
 """
 
 from shared.rules.compiled import Rule, Rules

@@ -12,8 +12,7 @@ from itertools import takewhile
 from typing import Final
 
 from shared.rules.compiled import Rule
-from shared.rules.filters import Compares, Comparison, Condition
-from shared.rules.never_matches import certain_comparisons
+from shared.rules.filters import Compares, Comparison, Condition, certain_comparisons
 from shared.values.json_text import Json, JsonObject
 
 MAX_FILTERS: Final = 25

@@ -6,8 +6,8 @@ from typing import Final
 
 from shared.errors import TemplateError
 from shared.rules.compiled import Rule
+from shared.rules.filters import certain_comparisons
 from shared.rules.model.rule import RuleSpec
-from shared.rules.never_matches import certain_comparisons
 from shared.rules.problems import Mistakes
 from shared.rules.templates import BURST_NAMES, NAMES, compile_template
 from shared.rules.yaml_document import Path

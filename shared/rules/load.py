@@ -15,7 +15,6 @@ from shared.rules.model.callers import CallerSpec
 from shared.rules.model.connection import Connection
 from shared.rules.model.file import RulesFile
 from shared.rules.model.rule import AskedVia, RuleSpec
-from shared.rules.never_matches import never_matches
 from shared.rules.problems import Mistakes
 from shared.rules.readable_text import readable
 from shared.rules.templates import BURST_NAMES, NAMES, JsonTemplate, Template, compile_json, compile_template
@@ -164,9 +163,6 @@ def _compile(checked: RulesFile, document: Document, mistakes: Mistakes) -> Rule
         rule = compiler.rule(spec, ("rules", index))
         warn_of_types(rule, ("rules", index), mistakes)
         refuse_app(rule, ("rules", index), mistakes)
-        never = never_matches(rule)
-        if never:
-            mistakes.add(("rules", index, "when"), f"no event can ever match this rule: {never}")
         rules.append(rule)
     return Rules(checked.connections, tuple(rules), checked.vaults, compiler.callers(checked.callers))
 
@@ -179,8 +175,6 @@ class _Compiler:
         self._mistakes = mistakes
 
     def rule(self, spec: RuleSpec, path: Path) -> Rule:
-        for key in not_yet_available(spec):
-            self._mistakes.add((*path, key), f"`{key}` is not available in this version yet; leave it out")
         by = spec.coalesce.by if spec.coalesce is not None else None
         names = NAMES if spec.coalesce is None else BURST_NAMES
         start = (*path, "start")
@@ -315,9 +309,3 @@ def _via(asked: Sequence[AskedVia]) -> frozenset[Via]:
     for way in asked:
         found |= {*HOOK_VIAS.values()} if way == "hook/*" else {way}
     return frozenset(found)
-
-
-def not_yet_available(rule: RuleSpec) -> list[str]:
-    """Return the keys that the rule uses and this version does not carry out."""
-    used = {"track": rule.track == "poll"}
-    return [key for key, is_used in used.items() if is_used]

@@ -8,7 +8,7 @@ import math
 import re
 from typing import Final
 
-from shared.values.json_text import ExactFloat, Json
+from shared.values.json_text import Json
 
 MAX_DIGITS: Final = 400
 """Characters of a number."""
@@ -27,7 +27,7 @@ _NOT_IN_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FIRST: Final = frozenset({"", *"+-.0123456789~nNtTfF"})
 """What everything but text begins with."""
 
-_TYPES: Final = {"int": int, "float": ExactFloat, "bool": bool, "null": type(None), "str": str, "!": str}
+_TYPES: Final = {"int": int, "float": float, "bool": bool, "null": type(None), "str": str, "!": str}
 _MAX_SHOWN: Final = 60
 
 
@@ -74,8 +74,8 @@ def tagged_scalar(text: str, tag: str) -> Json:
     return value
 
 
-def _decimal(text: str) -> ExactFloat:
-    number = None if _NOT_IN_JSON.fullmatch(text) else ExactFloat(_bounded(text))
+def _decimal(text: str) -> float:
+    number = None if _NOT_IN_JSON.fullmatch(text) else float(_bounded(text))
     if number is None or not math.isfinite(number):
         raise ValueError(f"`{text}` is not a number that JSON can hold; if it is text, write it in quotes")
     return number

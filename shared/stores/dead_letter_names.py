@@ -20,7 +20,7 @@ from typing import Final
 
 from shared.errors import UnusableValue
 from shared.event.model import Event, Unreadable
-from shared.values.json_text import Json, exact_text
+from shared.values.json_text import Json, compact_text
 from shared.values.times import parse_time
 
 UNREADABLE: Final = "unreadable"
@@ -124,7 +124,7 @@ def _digest(rule: str, subject: Event | Unreadable) -> str:
         for each in fields(subject)
         if each.name not in NOT_CONTENT
     }
-    return hashlib.sha256(exact_text([rule, content], ascii_only=True).encode()).hexdigest()
+    return hashlib.sha256(compact_text([rule, content], ascii_only=True).encode()).hexdigest()
 
 
 def _ordered(value: Json | Mapping[str, Json]) -> Json:

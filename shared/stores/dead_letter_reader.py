@@ -30,7 +30,7 @@ from shared.event.event_grid import is_event_grid, read_event_grid
 from shared.event.members import lower_names
 from shared.event.via import Via, is_via
 from shared.stores.dead_letters import LETTER_MEMBERS
-from shared.values.json_text import Json, JsonObject, exact_text, parse, parse_kept, split_array
+from shared.values.json_text import Json, JsonObject, compact_text, parse, parse_kept, split_array
 from shared.values.times import parse_time
 
 _OURS: Final = "updraft"
@@ -70,7 +70,7 @@ class Letter:
         if isinstance(self.subject, Unreadable):
             return (self.subject.raw,)
         document = self.subject.to_cloud_event()
-        return exact_text(document, ascii_only=True), exact_text(document)
+        return compact_text(document, ascii_only=True), compact_text(document)
 
 
 @dataclass(frozen=True, slots=True)

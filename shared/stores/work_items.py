@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.errors import EventError, UnusableValue
-from shared.values.json_text import JsonObject, exact_text, parse_kept
+from shared.values.json_text import JsonObject, compact_text, parse_kept
 from shared.values.times import parse_time
 
 UNVERIFIED_HOOK: Final = "unverified-hook"
@@ -135,7 +135,7 @@ def is_unverified_hook(document: JsonObject) -> bool:
 
 def encode(document: JsonObject) -> str:
     """Return JSON text in ASCII, which XML carries as it is: every other character is escaped."""
-    return exact_text(document, ascii_only=True)
+    return compact_text(document, ascii_only=True)
 
 
 def opened(text: str | bytes) -> JsonObject:

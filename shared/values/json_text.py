@@ -1,7 +1,7 @@
-"""JSON text to values: strict, exact, and never an error of another type than EventError.
+"""JSON text to values: strict, and never an error of another type than EventError.
 
-The standard library's decoder reads what JSON forbids (NaN), rounds what JSON keeps (decimals) and raises
-what callers do not expect (RecursionError). Here the usual text takes one pass through its C scanner; only
+The standard library's decoder reads what JSON forbids (NaN) and raises what callers do not expect
+(RecursionError). Here the usual text takes one pass through its C scanner; only
 a text that fails, or might hold something doubtful, is looked at more closely.
 """
 
@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Final, Self
+from typing import Final
 
 from shared.errors import EventError
 
@@ -27,28 +27,10 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTAL
 type _Container = list[Json] | JsonObject
 
 
-class ExactFloat(float):
-    """A float that remembers the text it was read from, so that decimals can be compared unrounded.
-
-    Everywhere else it is the float that it is: `json.dumps` writes it as any other, and only `exact_text`
-    as it was.
-
-    Attributes:
-        text: The number as it stood in the JSON.
-    """
-
-    __slots__ = ("text",)
-    text: str
-
-    def __new__(cls, text: str | float) -> Self:
-        """Return the float that a number's text stands for, or an exact double of a float."""
-        number = super().__new__(cls, text)
-        number.text = text if isinstance(text, str) else repr(text)
-        return number
-
-
 def parse(text: str) -> Json:
-    """Return the value of a JSON text, its decimals as `ExactFloat`.
+    """Return the value of a JSON text.
+
+    Numbers with a fraction or an exponent are IEEE doubles (RFC 8259 section 6); integers are exact.
 
     Raises:
         EventError: The text is no JSON (RFC 8259), or holds what cannot be carried to Airflow's database:
@@ -73,7 +55,7 @@ def parse(text: str) -> Json:
 
 
 def parse_kept(text: str) -> Json:
-    """Return the value of JSON text that this app wrote itself with `exact_text`.
+    """Return the value of JSON text that this app wrote itself.
 
     What it holds was checked when it first arrived, and may lie a few levels deeper now.
 
@@ -86,28 +68,14 @@ def parse_kept(text: str) -> Json:
     return value
 
 
-def exact_text(value: Json, *, ascii_only: bool = False) -> str:
-    """Return compact JSON text in which each `ExactFloat` stands as it was read.
+def compact_text(value: Json, *, ascii_only: bool = False) -> str:
+    """Return JSON text without blanks.
 
     Args:
         value: The value.
         ascii_only: Whether to escape every other character, as half of a surrogate pair has to be.
     """
-    if isinstance(value, ExactFloat):
-        return value.text
-    if isinstance(value, dict):
-        members = (
-            f"{_quoted(name, ascii_only)}:{exact_text(member, ascii_only=ascii_only)}"
-            for name, member in value.items()
-        )
-        return f"{{{','.join(members)}}}"
-    if isinstance(value, list):
-        return f"[{','.join(exact_text(member, ascii_only=ascii_only) for member in value)}]"
-    return _quoted(value, ascii_only)
-
-
-def _quoted(value: Json, ascii_only: bool) -> str:  # noqa: FBT001 - as json.dumps has it
-    return json.dumps(value, ensure_ascii=ascii_only)
+    return json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
 
 
 def check_carriable(value: Json) -> None:
@@ -183,8 +151,8 @@ def _too_deep() -> EventError:
     return EventError(f"the body is nested more than {MAX_DEPTH} levels deep: send a flatter event")
 
 
-def _exact(text: str) -> ExactFloat:
-    number = ExactFloat(text)
+def _finite(text: str) -> float:
+    number = float(text)
     if math.isinf(number):
         raise EventError(f"the number {text[:_SHOWN]} is beyond a double's range: send it as a string")
     return number
@@ -194,4 +162,4 @@ def _no_constant(name: str) -> float:
     raise EventError(f"the body holds {name}, which is no JSON: send null or a string")
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=_exact, parse_constant=_no_constant)
+_DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)

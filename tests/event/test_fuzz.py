@@ -28,9 +28,7 @@ NAMES: Final = st.sampled_from(
         *("cloudEventsVersion", "deadletterProperties"),
     ]
 )
-WORDS: Final = st.sampled_from(
-    ["1.0", "0.3", "0.1", "2026-01-31T09:30:00Z", "application/json", "e30=", "/x", ""]
-)
+WORDS: Final = st.sampled_from(["1.0", "0.3", "2026-01-31T09:30:00Z", "application/json", "e30=", "/x", ""])
 VALUES: Final[st.SearchStrategy[Json]] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | WORDS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(), inner, max_size=8),

@@ -94,7 +94,7 @@ def test_names_are_unique_and_connections_are_chosen() -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("track: poll", "not available"),
+        ("track: poll", "`callback` or `none`"),
         ("callback: {lifetime: 1h}", "without `track: callback`"),
         ("track: callback\n    callback: {lifetime: 721h}", "720h is the most"),
         ("track: callback\n    callback: {token: mine}", "`reverse` or `none`"),

@@ -347,7 +347,7 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
         ("when: {types: [t]}\nstart: {dag: d}\nwhen_paused: held", "(did you mean `hold`?)"),
         ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 169h", "`max_age` is 169h, and 168h is the most"),
         ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 1d", "`1d` is not allowed here"),
-        ("when: {types: [t]}\nstart: {dag: d}\ntrack: poll", "`track` is not available in this version yet"),
+        ("when: {types: [t]}\nstart: {dag: d}\ntrack: poll", "`callback` or `none`"),
         ("when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ ids }}'", "did you mean `id`"),
         (
             "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 25h, by: x}",
@@ -408,44 +408,6 @@ def test_the_connection_may_be_left_out_where_there_is_one() -> None:
 
 SLOT = "{operatorType: StringIn, key: app.slot, values: [production]}"
 LISTED = "{operatorType: StringIn, key: data.x, values: [a]}"
-
-
-@pytest.mark.parametrize(
-    "when",
-    [
-        "types: [A.B], filter: {operatorType: StringIn, key: type, values: [C.D]}",
-        "subject: {ends_with: .csv}, filter: {operatorType: StringIn, key: subject, values: [a.txt]}",
-        f"filter: [{LISTED}, {{operatorType: StringNotIn, key: data.x, values: [A, b]}}]",
-        f"filter: {{all: [{LISTED}, {{operatorType: StringNotContains, key: data.x, values: [A]}}]}}",
-        f"filter: [{LISTED}, {{operatorType: IsNullOrUndefined, key: data.x}}]",
-        "filter: [{operator: StringIn, key: id, values: [a]}, {operator: StringIn, key: eventid, values: b}]",
-        "filter: [{operator: StringIn, key: ext, values: a}, {operator: StringNotIn, key: ext, values: a}]",
-        "filter: [{operator: IsNullOrUndefined, key: data.x}, {operator: IsNotNull, key: data.x}]",
-        "filter: [{operator: NumberIn, key: ext, values: 1}, {operator: NumberLessThan, key: ext, value: 1}]",
-    ],
-)
-def test_a_rule_that_can_never_match_is_a_mistake(when: str) -> None:
-    """What is certainly contradictory is reported."""
-    found = problems(rule(f"when: {{{when}}}\nstart: {{dag: d}}"))
-    assert "no event can ever match this rule" in found[0]
-
-
-@pytest.mark.parametrize(
-    "when",
-    [
-        "types: [A.B], filter: {operatorType: StringBeginsWith, key: eventType, values: [A.]}",
-        "types: ['A.*'], filter: {operatorType: StringIn, key: type, values: [C.D]}",
-        "subject: {ends_with: .csv}, filter: {operatorType: StringIn, key: subject, values: [a.CSV]}",
-        f"filter: [{LISTED}, {{operatorType: StringNotIn, key: data.x, values: [b]}}]",
-        f"filter: [{LISTED}, {{operatorType: StringIn, key: data.x, values: [b]}}]",
-        "filter: [{operator: IsNullOrUndefined, key: id}, {operator: StringNotIn, key: id, values: [a]}]",
-        "filter: {any: [{operatorType: IsNotNull, key: data.x}]}",
-        f"filter: [{SLOT}, {{operatorType: StringNotContains, key: app.slot, values: [test]}}]",
-    ],
-)
-def test_a_rule_that_may_match_is_none(when: str) -> None:
-    """What an event could satisfy, such as an array with both values, is never reported."""
-    load(rule(f"when: {{{when}}}\nstart: {{dag: d}}"))
 
 
 def test_anchors_and_merges_work_in_rules() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.rules.yaml_scalars import MAX_DIGITS, plain_scalar, tagged_scalar
-from shared.values.json_text import ExactFloat, Json
+from shared.values.json_text import Json
 
 INTEGER_10 = r"[-+]?[0-9]+"
 INTEGER_8 = r"0o[0-7]+"
@@ -104,7 +104,7 @@ def test_any_plain_scalar_has_the_schemas_type(text: str) -> None:
     except ValueError:
         assert expected == "none" or (expected == "float" and not math.isfinite(float(text)))
         return
-    types = {"null": type(None), "bool": bool, "int": int, "float": ExactFloat, "str": str}
+    types = {"null": type(None), "bool": bool, "int": int, "float": float, "str": str}
     assert type(value) is types[expected]
     if expected == "float":
         assert value == float(text)

@@ -78,12 +78,6 @@ def test_a_letter_that_was_sent_again_has_its_name(data: object) -> None:
     assert letter_name("r", read) == letter_name("r", known)
 
 
-def test_numbers_keep_their_spelling() -> None:
-    """A number that is spelt otherwise is another payload."""
-    spelt = {text: event(data=parse_kept(text)) for text in ("1", "1.0", "1.00", "1e0")}
-    assert len({letter_name("r", each) for each in spelt.values()}) == len(spelt)
-
-
 @pytest.mark.parametrize("change", [{"raw": "{"}, {"id": "e"}, {"type": "t"}, {"source": "s"}])
 def test_a_body_is_named_by_itself(change: dict[str, Any]) -> None:
     """A body that is no event is named by its text and by what headers said of it."""

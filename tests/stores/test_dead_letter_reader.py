@@ -126,13 +126,6 @@ def test_what_is_no_letter_is_refused(text: str, says: str) -> None:
     assert says in bad.problem
 
 
-def test_decimals_are_sent_as_they_were_written() -> None:
-    """An event without a rule goes into the event queue with its numbers unrounded."""
-    document = {**IN_EVENT_GRIDS_SCHEMA, "data": {"amount": "AMOUNT"}}
-    text = json.dumps(document).replace('"AMOUNT"', "1.10000000000000000001")
-    assert '"amount":1.10000000000000000001' in the_one(text).body()
-
-
 def test_times_that_cannot_be_read_are_unknown() -> None:
     """A letter is worth sending again whatever its times look like."""
     document = {**IN_EVENT_GRIDS_SCHEMA, "publishTime": "soon", "lastDeliveryAttemptTime": "2026-08-03T04:05"}

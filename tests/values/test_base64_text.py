@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.errors import TemplateError, UnusableValue
 from shared.event import Event
-from shared.rules.filters import Fields, compile_filter, contradiction, parse_key
+from shared.rules.filters import Fields, compile_filter, parse_key
 from shared.rules.templates import compile_template
 from shared.values.base64_text import text_from_base64
 from shared.values.json_text import Json, JsonObject
@@ -115,13 +115,6 @@ def test_another_use_of_a_filter_in_a_key_is_a_mistake(key: str) -> None:
 def test_a_name_with_a_bar_stands_in_quotes() -> None:
     """Members may have any name."""
     assert parse_key('data."a | from_base64"').path == ("a | from_base64",)
-
-
-def test_two_members_of_one_text_are_two_keys() -> None:
-    """No contradiction is seen between what different members are compared with."""
-    one: Json = {"operatorType": "StringIn", "key": "(data.body | from_base64).a", "values": ["x"]}
-    other: Json = {"operatorType": "StringIn", "key": "(data.body | from_base64).b", "values": ["y"]}
-    assert contradiction(compile_filter([one, other])) is None
 
 
 def test_a_text_is_opened_once_for_all_rules() -> None:

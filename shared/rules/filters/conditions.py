@@ -195,6 +195,15 @@ def _word(value: Json) -> str:
     return str(value) if plain else shown(value)
 
 
+def certain_comparisons(condition: Condition | None) -> Iterator[Comparison]:
+    """Yield the comparisons that all have to hold, whatever else the condition asks."""
+    if isinstance(condition, Comparison):
+        yield condition
+    elif isinstance(condition, All):
+        for inner in condition.conditions:
+            yield from certain_comparisons(inner)
+
+
 def _flat(members: list[Json]) -> Iterator[Json]:
     """Yield the scalars of an array and of the arrays in it; objects are no values for a filter."""
     stack: list[Json] = [members]

@@ -7,15 +7,13 @@ is decided in docs/filters.md.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from enum import Enum
 from math import isfinite
 from typing import Final
 
-from shared.event import ExactFloat
 from shared.values.json_text import Json
 
-type Number = int | Decimal
+type Number = int | float
 type Operand = str | bool | Number
 type Wanted = Operand | tuple[Number, Number]
 
@@ -52,19 +50,14 @@ class Operator:
 
 
 def as_number(value: Json) -> Number | None:
-    """Return a JSON number as one that compares without rounding, or None where it is no number."""
+    """Return a finite number, or None where the value is not one: a boolean is not."""
     match value:
         case bool():
             return None
         case int():
             return value
-        case ExactFloat() | float():
-            if not isfinite(value):
-                return None
-            try:
-                return Decimal(value.text if isinstance(value, ExactFloat) else repr(value))
-            except InvalidOperation:  # an exponent below decimal's own range: as good as zero
-                return Decimal(value)
+        case float():
+            return value if isfinite(value) else None
         case _:
             return None
 

@@ -245,7 +245,7 @@ class RuleSpec(StrictModel):
         description="How long after it first arrived an event that still waits is given up; at most 168h.",
         examples=["24h"],
     )
-    track: Literal["callback", "poll", "none"] = Field(
+    track: Literal["callback", "none"] = Field(
         default="none", description="How the app learns how the run ended."
     )
     callback: CallbackSpec | None = Field(

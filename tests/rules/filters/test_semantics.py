@@ -104,6 +104,12 @@ def members_of(seen: Drawn) -> list[Drawn]:
     return [scalar for member in seen for scalar in members_of(member)]
 
 
+def as_read(number: int | Decimal) -> Fraction:
+    """Return a number as JSON readers have it: an integer exactly, any other as a double."""
+    text = to_json(number)
+    return Fraction(float(text)) if "." in text else Fraction(int(text))
+
+
 def says(name: str, value: Drawn, wanted: object) -> bool:  # noqa: PLR0911 - a case a line, as documented
     """Tell whether one scalar hits one wanted value; a scalar of another type hits nothing."""
     if name == "BoolEquals":
@@ -111,12 +117,12 @@ def says(name: str, value: Drawn, wanted: object) -> bool:  # noqa: PLR0911 - a 
     if name.startswith("Number"):
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             return False
-        number = Fraction(value)
+        number = as_read(value)
         if name.endswith("Range"):
             assert isinstance(wanted, list)
-            return Fraction(wanted[0]) <= number <= Fraction(wanted[1])
+            return as_read(wanted[0]) <= number <= as_read(wanted[1])
         assert isinstance(wanted, int | Decimal)
-        other = Fraction(wanted)
+        other = as_read(wanted)
         return {
             "NumberGreaterThan": number > other,
             "NumberGreaterThanOrEquals": number >= other,
