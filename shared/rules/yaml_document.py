@@ -1,9 +1,9 @@
 """Reading YAML with the place of everything in it, so that a mistake is shown where it stands.
 
-The reader builds on PyYAML's stream of events rather than on its loader: that keeps line and column, finds
-keys that stand twice, takes plain scalars by YAML 1.2's core schema (so `no` and `on` are text, as editors
-show them, and times stay text; numbers that JSON cannot hold are mistakes), takes keys as they are written,
-and bounds size, depth and what aliases can blow up.
+The reader builds on the nodes that PyYAML composes rather than on its values: they have line and column, and
+keys that stand twice. Plain scalars are read by YAML 1.2's core schema (so `no` and `on` are text, as editors
+show them, and times stay text; numbers that JSON cannot hold are mistakes) and keys as they are written.
+Size, depth and what aliases can blow up are bounded.
 """
 
 import re
@@ -27,26 +27,58 @@ MAX_DEPTH: Final = 60
 MAX_VALUES: Final = 200_000
 """Values in a rules file with its aliases written out."""
 
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_ENDS_OF_YAML_1_1: Final = re.compile("[\x85\u2028\u2029]")
 """PyYAML ends lines at these, and YAML 1.2 and editors do not."""
+
+_IN_WORDS: Final = {
+    "but found another document": "the file holds a second document (`---`); keep one",
+    "found undefined alias": "this alias has no anchor (`&name`) before it",
+}
+"""What two of PyYAML's problems mean, by how they begin."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 
 type Path = Sequence[str | int]
 
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc] # either of PyYAML's loaders
+    """Composes nodes whose tags say how a scalar is written, and stops where they are nested too deeply."""
+
+    PLAIN: Final = "!plain"
+    QUOTED: Final = "!quoted"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def resolve(self, kind: type, value: str, implicit: Any) -> str:  # noqa: ANN401 - PyYAML's flags
+        """Return the tag of a node without one: PyYAML would resolve plain scalars by YAML 1.1."""
+        if kind is yaml.ScalarNode:
+            return self.PLAIN if implicit[0] else self.QUOTED
+        return str(super().resolve(kind, value, implicit))
+
+    def descend_resolver(self, parent: Any, index: Any) -> None:  # noqa: ANN401 - PyYAML's nodes are untyped
+        """Count the levels: the composer calls itself for each, and has no bound."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH + 1:
+            raise _Stop(f"nested more than {MAX_DEPTH} levels deep", *_mark(parent))
+        super().descend_resolver(parent, index)
+
+    def ascend_resolver(self) -> None:
+        """Leave a level."""
+        self._depth -= 1
+        super().ascend_resolver()
+
 
 @dataclass(slots=True)
 class _Node:
-    """One value with its place; `members` holds an object's keys with theirs, `items` a list's.
-
-    `text` is how a scalar is written, which is what counts where it is a key.
-    """
+    """One value with its place; `members` holds an object's keys with theirs, `items` a list's."""
 
     line: int
     column: int
     scalar: Json = None
-    text: str | None = None
     items: list["_Node"] | None = None
     members: dict[str, tuple["_Node", "_Node"]] | None = None
     merged: list["_Node"] = field(default_factory=list)
@@ -119,7 +151,7 @@ def read_yaml(text: str, *, file: str) -> tuple[Document | None, list[Problem]]:
     if len(text) > MAX_CHARACTERS:
         message = f"the file has {len(text):,} characters, more than {MAX_CHARACTERS:,}"
         return None, [Problem(message, file)]
-    reader = _Reader(file)
+    reader = _Nodes(file)
     try:
         root = reader.read(text)
         value = _Plain().of(root)
@@ -127,7 +159,9 @@ def read_yaml(text: str, *, file: str) -> tuple[Document | None, list[Problem]]:
         return None, [*reader.problems, Problem(stop.message, file, stop.line, stop.column)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        message = f"the YAML cannot be read: {error.problem or error.context or 'syntax error'}"
+        problem = error.problem or error.context or "syntax error"
+        known = (words for start, words in _IN_WORDS.items() if problem.startswith(start))
+        message = next(known, f"the YAML cannot be read: {problem}")
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         return None, [*reader.problems, Problem(message, file, line, column)]
     except yaml.YAMLError as error:
@@ -148,125 +182,88 @@ def _unreadable(text: str, character: str) -> _Stop:
     return _Stop(message, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
-@dataclass(slots=True)
-class _Open:
-    """A list or an object that is being read; `key` waits for its value."""
+class _Nodes:
+    """Turns PyYAML's nodes into ours, and notes the mistakes on the way.
 
-    node: _Node
-    anchor: str | None
-    key: _Node | None = None
+    Attributes:
+        problems: The mistakes.
+    """
 
-
-class _Reader:
     def __init__(self, file: str) -> None:
         self.problems: list[Problem] = []
         self._file = file
-        self._anchors: dict[str, _Node | None] = {}
-        self._stack: list[_Open] = []
-        self._root: _Node | None = None
+        self._known: dict[int, _Node | None] = {}
 
     def read(self, text: str) -> _Node:
         foreign = _LINE_ENDS_OF_YAML_1_1.search(text)
         if foreign is not None:
             raise _unreadable(text, foreign.group())
         try:
-            for event in yaml.parse(text, Loader=_LOADER):
-                self._take(event)
+            root = _Loader(text).get_single_node()
         except yaml.reader.ReaderError as error:
             raise _unreadable(text, chr(error.character)) from error
-        if self._root is None:
+        if root is None:
             raise _Stop("the file is empty")
-        return self._root
+        return self._of(root)
 
-    def _take(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's events are untyped unions
-        if isinstance(event, yaml.DocumentStartEvent):
-            if self._root is not None:
-                raise _Stop("the file holds a second document (`---`); keep one", *_mark(event))
-        elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
-            self._open(event)
-        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-            done = self._stack.pop()
-            if done.anchor:
-                self._anchors[done.anchor] = done.node
-        elif isinstance(event, yaml.ScalarEvent):
-            node = _Node(*_mark(event), scalar=self._scalar(event), text=event.value)
-            if event.anchor:
-                self._anchors[event.anchor] = node
-            self._place(node)
-        elif isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-
-    def _open(self, event: Any) -> None:  # noqa: ANN401 - as `_take`
-        if len(self._stack) >= MAX_DEPTH:
-            raise _Stop(f"nested more than {MAX_DEPTH} levels deep", *_mark(event))
-        mapping = isinstance(event, yaml.MappingStartEvent)
-        node = _Node(*_mark(event), items=None if mapping else [], members={} if mapping else None)
-        if event.anchor:
-            self._anchors[event.anchor] = None
-        self._place(node)
-        self._stack.append(_Open(node, event.anchor))
-
-    def _alias(self, event: Any) -> None:  # noqa: ANN401 - as `_take`
-        target = self._anchors.get(event.anchor, _UNKNOWN)
-        if target is _UNKNOWN:
-            raise _Stop(f"`*{event.anchor}` has no anchor `&{event.anchor}` before it", *_mark(event))
-        if target is None:
-            raise _Stop(f"`*{event.anchor}` stands within what it names", *_mark(event))
-        self._place(target)
-
-    def _place(self, node: _Node) -> None:
-        if not self._stack:
-            self._root = node
-            return
-        top = self._stack[-1]
-        if top.node.items is not None:
-            top.node.items.append(node)
-        elif top.key is None:
-            top.key = node
+    def _of(self, given: Any) -> _Node:  # noqa: ANN401 - PyYAML's nodes are untyped
+        """Return a node; the same one for every alias of it."""
+        if id(given) in self._known:
+            known = self._known[id(given)]
+            if known is None:
+                raise _Stop("an alias stands within what it names", *_mark(given))
+            return known
+        self._known[id(given)] = None
+        node = _Node(*_mark(given))
+        if isinstance(given, yaml.SequenceNode):
+            node.items = [self._of(item) for item in given.value]
+        elif isinstance(given, yaml.MappingNode):
+            node.members = {}
+            for key, value in given.value:
+                self._member(node, key, self._of(value))
         else:
-            self._member(top, top.key, node)
-            top.key = None
+            node.scalar = self._scalar(given)
+        self._known[id(given)] = node
+        return node
 
-    def _member(self, top: _Open, key: _Node, value: _Node) -> None:
-        members = top.node.members
+    def _member(self, node: _Node, key: Any, value: _Node) -> None:  # noqa: ANN401 - as `_of`
+        members = node.members
         assert members is not None
-        if key.text is None or key.scalar is None:
-            raise _Stop("a key must be text", key.line, key.column)
-        name = key.text
+        name = _key(key)
         if name == "<<":
-            top.node.merged.append(value)
+            node.merged.append(value)
             return
+        line, column = _mark(key)
         if name in members:
             first = members[name][0].line
             message = f"the key `{name}` stands here a second time (first on line {first}); keep one"
-            self.problems.append(Problem(message, self._file, key.line, key.column))
-        members[name] = (key, value)
+            self.problems.append(Problem(message, self._file, line, column))
+        members[name] = (_Node(line, column), value)
 
-    def _scalar(self, event: Any) -> Json:  # noqa: ANN401 - as `_take`
-        """Return the value of a scalar; a key is text whatever it looks like, so that it is never refused."""
-        text: str = event.value
-        tag = event.tag.removeprefix(_TAG) if event.tag else None
-        if tag is None and not event.implicit[0]:
-            return text
+    def _scalar(self, given: Any) -> Json:  # noqa: ANN401 - as `_of`
+        text: str = given.value
         try:
-            return plain_scalar(text) if tag is None else tagged_scalar(text, tag)
+            match given.tag:
+                case _Loader.PLAIN:
+                    return plain_scalar(text)
+                case _Loader.QUOTED:
+                    return text
+                case tag:
+                    return tagged_scalar(text, tag.removeprefix(_TAG))
         except ValueError as error:
-            if tag is not None or not self._at_key():
-                self._problem(event, str(error))
+            self.problems.append(Problem(str(error), self._file, *_mark(given)))
             return text
 
-    def _at_key(self) -> bool:
-        return bool(self._stack) and self._stack[-1].node.members is not None and self._stack[-1].key is None
 
-    def _problem(self, event: Any, message: str) -> None:  # noqa: ANN401 - as `_take`
-        self.problems.append(Problem(message, self._file, *_mark(event)))
-
-
-_UNKNOWN: Final = _Node(0, 0)
+def _key(given: Any) -> str:  # noqa: ANN401 - as `_Nodes`
+    """Return a key as it is written: it is text whatever it looks like, but for an empty one."""
+    if not isinstance(given, yaml.ScalarNode) or (given.tag == _Loader.PLAIN and not given.value):
+        raise _Stop("a key must be text", *_mark(given))
+    return str(given.value)
 
 
-def _mark(event: Any) -> tuple[int, int]:  # noqa: ANN401 - as `_take`
-    return event.start_mark.line + 1, event.start_mark.column + 1
+def _mark(given: Any) -> tuple[int, int]:  # noqa: ANN401 - as `_Nodes`
+    return given.start_mark.line + 1, given.start_mark.column + 1
 
 
 class _Plain:

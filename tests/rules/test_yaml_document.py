@@ -88,7 +88,7 @@ def test_a_key_that_stands_twice_is_a_mistake() -> None:
         ("a: b: c", "f:1:5: the YAML cannot be read"),
         ("a: \x00", "the YAML cannot be read"),
         ("a: 1\n---\nb: 2", "f:2:1: the file holds a second document"),
-        ("a: *x", "`*x` has no anchor"),
+        ("a: *x", "f:1:4: this alias has no anchor (`&name`) before it"),
         ("a: &x [*x]", "stands within what it names"),
         ("? [a]\n: 1", "a key must be text"),
         ("a: {<<: 1}", "`<<` takes an object"),
