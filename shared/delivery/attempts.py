@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from shared.airflow.failure_table import AnswerClass, TableRow, classify, explain
 from shared.airflow.response import AirflowResponse
 from shared.airflow.shapes import is_conflict, is_our_conflict
-from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind
+from shared.delivery.outcomes import Ending, OutcomeKind, Wait
 from shared.delivery.policy import Budget
 from shared.delivery.target import Airflow, Target
 from shared.errors import CredentialError
@@ -47,24 +47,21 @@ class Attempts:
         self._budget = budget
         self._in_doubt = False
         self._conflict: TableRow | None = None
-        self._passage: Permission
         self.status: int | None = None
         self.token_seconds = 0.0
         self.airflow_seconds = 0.0
 
     def run(self) -> Ending:
         """Try until the end is definite or the budget is spent."""
-        step = _Next(
-            look_up=False, otherwise=Ending(EndingKind.LATER, "NoTime", "no time was left to ask Airflow")
-        )
+        step = _Next(look_up=False, otherwise=_no_time())
         for attempt in range(1, self._budget.tries + 1):
             if not self._pause(step.pause):
                 break
-            refusal = self._enter()
-            if refusal is not None:
+            admitted = self._enter()
+            if isinstance(admitted, Ending):
                 first = attempt == 1
-                return refusal if first else replace(step.otherwise, at_least=refusal.at_least)
-            judged = self._ask(attempt, look_up=step.look_up)
+                return admitted if first else replace(step.otherwise, at_least=admitted.at_least)
+            judged = self._ask(admitted, attempt, look_up=step.look_up)
             if isinstance(judged, Ending):
                 return judged
             step = judged
@@ -83,12 +80,12 @@ class Attempts:
             A definite answer, with its row of the failure table; else the ending where there is none.
         """
         if not self._pause(0.0):
-            return Ending(EndingKind.LATER, "NoTime", "no time was left to ask Airflow")
-        refusal = self._enter(wait)
-        if refusal is not None:
-            return refusal
+            return _no_time()
+        admitted = self._enter(wait)
+        if isinstance(admitted, Ending):
+            return admitted
         try:
-            answer, row = self._guarded(lambda: ask(self._target.airflow, self._budget.left))
+            answer, row = self._guarded(admitted, lambda: ask(self._target.airflow, self._budget.left))
         except CredentialError as exc:
             return _no_token(exc)
         return _later(row, answer) if row.answer_class in _UNHEALTHY else (answer, row)
@@ -101,37 +98,35 @@ class Attempts:
             self._budget.sleep(seconds)
         return True
 
-    def _enter(self, wait: float | None = None) -> Ending | None:
-        """Take a passage and a place for one request; an ending where there is none."""
+    def _enter(self, wait: float | None = None) -> "Permission | Ending":
+        """Take the circuit breaker's permission and a slot for one request; an ending where there is none."""
         breaker = self._target.breaker
-        passage = breaker.enter()
-        if passage is None:
-            return Ending(
-                EndingKind.LATER,
+        permission = breaker.enter()
+        if permission is None:
+            return Ending.parked(
+                Wait.SOON,
                 "BreakerOpen",
                 "Airflow failed repeatedly and is left alone for a while",
                 at_least=breaker.retry_in,
             )
         wait = min(self._budget.place_wait if wait is None else wait, self._budget.left)
         if not self._target.limiter.enter(self._request.rule, wait=wait):
-            passage.end(healthy=None)
-            return Ending(
-                EndingKind.NO_PLACE,
-                NO_PLACE,
+            permission.end(healthy=None)
+            return Ending.parked(
+                Wait.NO_CAPACITY,
+                "NoPlace",
                 "as many requests as allowed are in flight to Airflow",
                 at_least=self._target.limiter.delay_for_rejected(),
-                counts=False,
             )
-        self._passage = passage
-        return None
+        return permission
 
-    def _ask(self, attempt: int, *, look_up: bool) -> "Ending | _Next":
+    def _ask(self, permission: "Permission", attempt: int, *, look_up: bool) -> "Ending | _Next":
         """Send one request, and judge the answer."""
         try:
-            answer, row = self._guarded(lambda: self._send(look_up=look_up))
+            answer, row = self._guarded(permission, lambda: self._send(look_up=look_up))
         except CredentialError as exc:
             ending = _no_token(exc)
-            if ending.kind is EndingKind.ALARM:
+            if ending.wait is Wait.OPERATOR:
                 return ending
             return _Next(look_up, ending, self._budget.pauses.delay(attempt))
         self.status = answer.status if answer.status is not None else self.status
@@ -141,8 +136,10 @@ class Attempts:
             return _Next(self._in_doubt, _later(row, answer), pause)
         return self._judge_look_up(row, answer) if look_up else self._judge_start(row, answer)
 
-    def _guarded(self, send: Callable[[], AirflowResponse]) -> tuple[AirflowResponse, TableRow]:
-        """Send one request, and give passage and place back; raises what `send` raises."""
+    def _guarded(
+        self, permission: "Permission", send: Callable[[], AirflowResponse]
+    ) -> tuple[AirflowResponse, TableRow]:
+        """Send one request, and give the permission and the slot back; raises what `send` raises."""
         healthy: bool | None = None
         seconds = 0.0
         began = self._budget.clock()
@@ -156,7 +153,7 @@ class Attempts:
             self.token_seconds += self._budget.clock() - began
             raise
         finally:
-            self._passage.end(healthy=healthy)
+            permission.end(healthy=healthy)
             self._target.limiter.leave(self._request.rule, seconds=seconds, healthy=healthy is not False)
         self.token_seconds += answer.token_seconds
         self.airflow_seconds += answer.seconds
@@ -172,13 +169,14 @@ class Attempts:
         """Judge a definite answer to the request for the run."""
         if row.answer_class is AnswerClass.CONFLICT:
             if is_our_conflict(answer) and not self._in_doubt:
-                return Ending(EndingKind.DUPLICATE, row.name)
+                return Ending(OutcomeKind.DUPLICATE, row.name)
             foreign = not is_conflict(answer)
             if foreign and self._conflict is row:  # and there was no such run
-                return Ending(EndingKind.ALARM, row.name, explain(row, answer))
+                return Ending.parked(Wait.OPERATOR, row.name, explain(row, answer))
             self._conflict = row
             return _Next(look_up=True, otherwise=_later(row, answer))
-        return Ending(_ENDINGS[row.answer_class], row.name, _reason(row, answer))
+        kind, wait = _ENDINGS[row.answer_class]
+        return Ending(kind, row.name, _reason(row, answer), wait)
 
     def _judge_look_up(self, row: TableRow, answer: AirflowResponse) -> "Ending | _Next":
         """Judge a definite answer to the question for the run."""
@@ -187,22 +185,23 @@ class Attempts:
             named = row.answer_class is AnswerClass.MISSING_RUN
             if by_airflow and named and self._request.logical_date is not None:
                 return Ending(
-                    EndingKind.REJECTED,
+                    OutcomeKind.REJECTED,
                     "OtherRunHasTheDate",
                     f"another run of the DAG holds the logical date {self._request.logical_date}, "
                     "and Airflow allows one run a date",
                 )
             return _Next(look_up=False, otherwise=_later(row, answer))
         if row.answer_class is not AnswerClass.ANSWERED:
-            return Ending(EndingKind.ALARM, row.name, f"the run cannot be looked up: {explain(row, answer)}")
+            reason = f"the run cannot be looked up: {explain(row, answer)}"
+            return Ending.parked(Wait.OPERATOR, row.name, reason)
         conf = (answer.body or {}).get("conf")
         if not is_ours(conf, self._request):
             return Ending(
-                EndingKind.REJECTED,
+                OutcomeKind.REJECTED,
                 "SomebodyElsesRun",
                 f"Airflow has a run {self._request.dag_run_id} that this event did not start",
             )
-        return Ending(EndingKind.STARTED if self._in_doubt else EndingKind.DUPLICATE, "Found")
+        return Ending(OutcomeKind.STARTED if self._in_doubt else OutcomeKind.DUPLICATE, "Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +220,11 @@ class _Next:
 
 
 _ENDINGS: Final = {
-    AnswerClass.STARTED: EndingKind.STARTED,
-    AnswerClass.STALE_TOKEN: EndingKind.ALARM,
-    AnswerClass.DENIED: EndingKind.ALARM,
-    AnswerClass.MISSING_DAG: EndingKind.MISSING_DAG,
-    AnswerClass.REJECTED: EndingKind.REJECTED,
+    AnswerClass.STARTED: (OutcomeKind.STARTED, None),
+    AnswerClass.STALE_TOKEN: (OutcomeKind.PARKED, Wait.OPERATOR),
+    AnswerClass.DENIED: (OutcomeKind.PARKED, Wait.OPERATOR),
+    AnswerClass.MISSING_DAG: (OutcomeKind.PARKED, Wait.MISSING_DAG),
+    AnswerClass.REJECTED: (OutcomeKind.REJECTED, None),
 }
 
 
@@ -233,9 +232,13 @@ def _reason(row: TableRow, answer: AirflowResponse) -> str:
     return "" if row.answer_class is AnswerClass.STARTED else explain(row, answer)
 
 
+def _no_time() -> Ending:
+    return Ending.parked(Wait.SOON, "NoTime", "no time was left to ask Airflow")
+
+
 def _no_token(error: CredentialError) -> Ending:
-    return Ending(EndingKind.ALARM if error.permanent else EndingKind.LATER, "NoToken", str(error))
+    return Ending.parked(Wait.OPERATOR if error.permanent else Wait.SOON, "NoToken", str(error))
 
 
 def _later(row: TableRow, answer: AirflowResponse) -> Ending:
-    return Ending(EndingKind.LATER, row.name, explain(row, answer), at_least=answer.retry_after or 0.0)
+    return Ending.parked(Wait.SOON, row.name, explain(row, answer), at_least=answer.retry_after or 0.0)

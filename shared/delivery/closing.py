@@ -21,16 +21,11 @@ class Closing:
         self._dead_letters = dead_letters
         self._ledger = ledger
 
-    def end(self, outcome: "Outcome", *, alarm: bool = False) -> "Outcome":
-        """Count and log how a delivery ended, and return that.
-
-        Args:
-            outcome: How it ended.
-            alarm: Whether a person has to act, though the event is safe.
-        """
+    def end(self, outcome: "Outcome") -> "Outcome":
+        """Count and log how a delivery ended, and return that."""
         self._ledger.receive(outcome.rule)
         self._ledger.end(outcome)
-        report(outcome, alarm=alarm)
+        report(outcome)
         return outcome
 
     def reject(self, letter: "DeadLetter", outcome: "Outcome") -> "Outcome":

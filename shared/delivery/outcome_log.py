@@ -7,7 +7,7 @@ lines of outcomes by the member `outcome`, which no other line has.
 import logging
 from typing import Final
 
-from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.delivery.outcomes import Outcome, OutcomeKind, Wait
 from shared.log import FIELDS, LOGGER
 from shared.values.wording import MAX_SHOWN
 from shared.visible_text import visible
@@ -15,14 +15,12 @@ from shared.visible_text import visible
 _LEVELS: Final = {OutcomeKind.PARKED: logging.WARNING, OutcomeKind.REJECTED: logging.ERROR}
 
 
-def report(outcome: Outcome, *, alarm: bool = False) -> None:
+def report(outcome: Outcome) -> None:
     """Log how a delivery ended. Nothing in an outcome is secret, and nothing else is logged.
 
-    Args:
-        outcome: How it ended.
-        alarm: A person has to act, though the event is safe: logged as an error.
+    Where operator action is needed it is an error, though the event is safe.
     """
-    level = logging.ERROR if alarm else _LEVELS.get(outcome.kind, logging.INFO)
+    level = logging.ERROR if outcome.wait is Wait.OPERATOR else _LEVELS.get(outcome.kind, logging.INFO)
     if LOGGER.isEnabledFor(level):
         LOGGER.log(level, "%s", words(outcome), extra={FIELDS: fields(outcome)})
 

@@ -1,4 +1,4 @@
-"""What became of one event at one rule: the words of promise 2, and the ledger that counts them."""
+"""What happened to one event at one rule: the outcomes of guarantee 2, and their counts."""
 
 import threading
 from collections import Counter
@@ -44,6 +44,7 @@ class Outcome:
         dag_run_id: The run's id, the same at every delivery of the event.
         status: Airflow's last HTTP status, if it answered.
         attempt: How many deliveries there were, counting from 1.
+        wait: Why a parked delivery waits.
         retry_in: Seconds until the next try of a parked delivery.
         milliseconds: How long each hop took, by name: `decide`, `token`, `airflow`, `total`.
     """
@@ -58,6 +59,7 @@ class Outcome:
     dag_run_id: str = ""
     status: int | None = None
     attempt: int = 1
+    wait: "Wait | None" = None
     retry_in: float | None = None
     milliseconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -109,49 +111,47 @@ class Ledger:
         )
 
 
-NO_PLACE: Final = "NoPlace"
-"""The code of an ending where too many requests are in flight."""
+class Wait(Enum):
+    """Why a delivery is parked, which decides how long it waits (`Policy.waits`)."""
 
-
-class EndingKind(Enum):
-    """How the tries can end."""
-
-    STARTED = auto()
-    """The run exists, and this delivery made it."""
-    DUPLICATE = auto()
-    """The run exists, made by an earlier delivery."""
-    NO_PLACE = auto()
-    """Nothing was asked, because too many requests are in flight already: come again when it is its turn."""
-    LATER = auto()
-    """Nothing definite within the budget: try again soon."""
-    ALARM = auto()
-    """A person has to act first: try again much later."""
+    NO_CAPACITY = auto()
+    """Nothing was asked, because too many requests are in flight: until a slot is expected."""
+    SOON = auto()
+    """Nothing definite within the budget: a failure that passes by itself."""
+    OPERATOR = auto()
+    """Operator action is needed first: much longer, and an error is logged."""
     MISSING_DAG = auto()
-    """There is no such DAG: try again slowly, for a while."""
-    REJECTED = auto()
-    """It will never work."""
-    SUPERSEDED = auto()
-    """A newer event of the same key has started: nothing is left to do."""
+    """Airflow has no such DAG: slowly, for a while."""
     PAUSED = auto()
-    """The DAG is paused, and the rule waits for it: ask again now and then."""
-    RULE_CHANGED = auto()
+    """The DAG is paused, and the rule waits for it."""
+    OTHER_RULES = auto()
     """The rules of this instance have no run for the event; those of another instance may have one."""
+
+    @property
+    def is_attempt(self) -> bool:
+        """Whether the delivery was an attempt, after which the next wait is longer."""
+        return self in {Wait.SOON, Wait.OPERATOR, Wait.MISSING_DAG}
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the tries ended.
+    """How the tries of one delivery ended.
 
     Attributes:
-        kind: What to do.
-        code: One word for the reason: the failure table's row, or one of ours.
+        kind: STARTED, DUPLICATE, SUPERSEDED, REJECTED or PARKED.
+        code: The reason as one word: the failure table's row, or one of ours (docs/delivery.md).
         reason: The reason for a person.
+        wait: Why a parked delivery waits; None for the other kinds.
         at_least: Seconds that the next try must wait at least.
-        counts: Whether this was an attempt, after which the next wait is longer.
     """
 
-    kind: EndingKind
+    kind: OutcomeKind
     code: str
     reason: str = ""
+    wait: Wait | None = None
     at_least: float = 0.0
-    counts: bool = True
+
+    @staticmethod
+    def parked(wait: Wait, code: str, reason: str, *, at_least: float = 0.0) -> "Ending":
+        """Return the ending of a delivery that is to be parked."""
+        return Ending(OutcomeKind.PARKED, code, reason, wait, at_least)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.backoff import Backoff
-from shared.delivery.outcomes import EndingKind
+from shared.delivery.outcomes import Wait
 
 _AS_THE_LIMITER_SAYS: Final = Backoff(first=0.0, longest=0.0)
 
@@ -50,16 +50,16 @@ class Policy:
     breaker_rest: float = 30.0
     queue_deliveries: int = 12
 
-    def waits(self, kind: EndingKind) -> Backoff:
-        """Return the waits in the queue after an ending of this kind, which is one that parks."""
+    def waits(self, wait: Wait) -> Backoff:
+        """Return the waits in the queue for a cause."""
         return {
-            EndingKind.NO_PLACE: _AS_THE_LIMITER_SAYS,
-            EndingKind.LATER: self.later,
-            EndingKind.ALARM: self.alarm,
-            EndingKind.MISSING_DAG: self.missing_dag,
-            EndingKind.PAUSED: self.paused,
-            EndingKind.RULE_CHANGED: self.rule_changed,
-        }[kind]
+            Wait.NO_CAPACITY: _AS_THE_LIMITER_SAYS,
+            Wait.SOON: self.later,
+            Wait.OPERATOR: self.alarm,
+            Wait.MISSING_DAG: self.missing_dag,
+            Wait.PAUSED: self.paused,
+            Wait.OTHER_RULES: self.rule_changed,
+        }[wait]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.airflow.failure_table import AnswerClass, explain
 from shared.delivery.attempts import Attempts
-from shared.delivery.outcomes import Ending, EndingKind
+from shared.delivery.outcomes import Ending, OutcomeKind, Wait
 from shared.delivery.paused_dags import PausedDags, Scheduling, scheduling_of
 from shared.errors import UnusableValue
 from shared.log import LOGGER
@@ -42,11 +42,11 @@ def start_on_terms(attempts: Attempts, request: "RunRequest", dags: PausedDags) 
         return superseded
     if request.terms.when_paused == "start":
         ending = attempts.run()
-        if ending.kind is not EndingKind.STARTED:
+        if ending.kind is not OutcomeKind.STARTED:
             return ending
         state = _scheduling(attempts, request, dags, hurried=True)
         warning = _WARNINGS.get(state) if isinstance(state, Scheduling) else None
-        return Ending(EndingKind.STARTED, ending.code, warning) if warning else ending
+        return Ending(OutcomeKind.STARTED, ending.code, warning) if warning else ending
     state = _scheduling(attempts, request, dags)
     if isinstance(state, Ending):
         return state
@@ -56,11 +56,9 @@ def start_on_terms(attempts: Attempts, request: "RunRequest", dags: PausedDags) 
 def _not_active(request: "RunRequest", state: Scheduling) -> Ending:
     if request.terms.when_paused == "reject":
         return Ending(
-            EndingKind.REJECTED, "DagPaused", f"the DAG is {state}, and the rule starts nothing then"
+            OutcomeKind.REJECTED, "DagPaused", f"the DAG is {state}, and the rule starts nothing then"
         )
-    return Ending(
-        EndingKind.PAUSED, "DagPaused", f"the DAG is {state}, and the rule waits for it", counts=False
-    )
+    return Ending.parked(Wait.PAUSED, "DagPaused", f"the DAG is {state}, and the rule waits for it")
 
 
 def _scheduling(
@@ -78,13 +76,12 @@ def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Schedul
         return asked
     answer, row = asked
     if row.answer_class is AnswerClass.MISSING_DAG:
-        return Ending(EndingKind.MISSING_DAG, row.name, explain(row, answer))
+        return Ending.parked(Wait.MISSING_DAG, row.name, explain(row, answer))
     state = scheduling_of(answer.body or {})
     if row.answer_class is AnswerClass.ANSWERED and state is not None:
         return state
-    return Ending(
-        EndingKind.ALARM, row.name, f"nobody can tell whether the DAG is paused: {explain(row, answer)}"
-    )
+    reason = f"nobody can tell whether the DAG is paused: {explain(row, answer)}"
+    return Ending.parked(Wait.OPERATOR, row.name, reason)
 
 
 _SUPERSEDED: Final = "Superseded"
@@ -113,13 +110,13 @@ def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
     if row.answer_class is not AnswerClass.ANSWERED:
         missing = row.answer_class is AnswerClass.MISSING_DAG
         reason = f"the newest runs cannot be looked up: {explain(row, answer)}"
-        return Ending(EndingKind.MISSING_DAG if missing else EndingKind.ALARM, row.name, reason)
+        return Ending.parked(Wait.MISSING_DAG if missing else Wait.OPERATOR, row.name, reason)
     runs = dict(_runs(answer.body or {}, latest.prefix))
     if request.dag_run_id in runs:
         return None  # it has started before; Airflow will say so
     ending = _compared({run_id: _event_time(run) for run_id, run in runs.items()}, parse_time(latest.time))
     ahead = [run_id for run_id, run in runs.items() if _event_member(run, "stated_time") is not None]
-    if ending is not None and ending.kind is EndingKind.SUPERSEDED and ahead:
+    if ending is not None and ending.kind is OutcomeKind.SUPERSEDED and ahead:
         LOGGER.warning(
             "an event is superseded while run %s of its key is of an event with a time ahead of its arrival: "
             "check that sender and its clock",
@@ -139,13 +136,13 @@ def _compared(times: dict[str, datetime | None], ours: datetime) -> Ending | Non
     if dated and max(dated)[0] > ours:
         newest, run_id = max(dated)
         return Ending(
-            EndingKind.SUPERSEDED, _SUPERSEDED, f"run {run_id} is of a newer event, of {time_text(newest)}"
+            OutcomeKind.SUPERSEDED, _SUPERSEDED, f"run {run_id} is of a newer event, of {time_text(newest)}"
         )
     undated = next((run_id for run_id, time in times.items() if time is None), None)
     if undated is None:
         return None
-    return Ending(
-        EndingKind.ALARM,
+    return Ending.parked(
+        Wait.OPERATOR,
         _NO_ORDER,
         f"the conf of run {undated} does not say when its event happened, so nobody knows which is newer: "
         "let this app's identity read the run's conf, or delete the run",

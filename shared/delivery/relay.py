@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.delivery.attempts import Attempts
 from shared.delivery.closing import Closing
-from shared.delivery.outcomes import NO_PLACE, Ending, EndingKind, Outcome, OutcomeKind
+from shared.delivery.outcomes import Ending, Outcome, OutcomeKind, Wait
 from shared.delivery.policy import Budget, Policy
 from shared.delivery.preconditions import start_on_terms
 from shared.delivery.target import Target
@@ -174,7 +174,9 @@ class Relay:
             outcomes: What became of the delivery.
         """
         until = self._clock() + self._policy.hold_back
-        for connection in dict.fromkeys(each.connection for each in outcomes if each.code == NO_PLACE):
+        for connection in dict.fromkeys(
+            each.connection for each in outcomes if each.wait is Wait.NO_CAPACITY
+        ):
             self._targets(connection).limiter.hold_back(longest=max(until - self._clock(), 0.0))
 
     def _collect(self, delivery: _Delivery, burst_key: "BurstKey", request: "RunRequest") -> Outcome:
@@ -183,7 +185,7 @@ class Relay:
         try:
             joined = self.windows.collect(rule, burst_key, delivery.event)
         except EventError as error:
-            return self._reject(delivery, Ending(EndingKind.REJECTED, _UNREADABLE, str(error)))
+            return self._reject(delivery, Ending(OutcomeKind.REJECTED, _UNREADABLE, str(error)))
         named = replace(request, dag_run_id=run_id_for_window(rule, burst_key.key, joined.window))
         delivery = replace(delivery, decision=replace(delivery.decision, request=named))
         if joined.was_collected:
@@ -191,15 +193,13 @@ class Relay:
         return self._end(delivery, OutcomeKind.COALESCED)
 
     def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
-        match ending.kind:
-            case EndingKind.STARTED | EndingKind.DUPLICATE | EndingKind.SUPERSEDED:
-                return self._end(delivery, OutcomeKind(ending.kind.name.lower()), ending.code, ending.reason)
-            case EndingKind.REJECTED:
-                return self._reject(delivery, ending)
-            case EndingKind.MISSING_DAG if self._waited_long(delivery):
-                return self._reject(delivery, ending)
-            case _:
-                return self._park(delivery, ending)
+        if ending.wait is Wait.MISSING_DAG and self._waited_long(delivery):
+            return self._reject(delivery, ending)
+        if ending.wait is not None:
+            return self._park(delivery, ending, ending.wait)
+        if ending.kind is OutcomeKind.REJECTED:
+            return self._reject(delivery, ending)
+        return self._end(delivery, ending.kind, ending.code, ending.reason)
 
     def _waited_long(self, delivery: _Delivery) -> bool:
         """Tell whether an event has waited for its DAG long enough.
@@ -219,31 +219,31 @@ class Relay:
         reason = delivery.decision.reason or ""
         parked = delivery.parked
         if not promised or parked is None:
-            return self._reject(delivery, Ending(EndingKind.REJECTED, code, reason))
+            return self._reject(delivery, Ending(OutcomeKind.REJECTED, code, reason))
         now, policy = self._now(), self._policy
         since, tries = parked.rule_changed_since or now, parked.rule_changed_tries + 1
         if (now - since).total_seconds() >= policy.grace and tries >= policy.grace_attempts:
             waited = f"{reason}; for {duration_text(policy.grace)} no instance had other rules"
-            return self._reject(delivery, Ending(EndingKind.REJECTED, code, waited))
+            return self._reject(delivery, Ending(OutcomeKind.REJECTED, code, waited))
         waiting = (
             f"{reason}; waits for an instance with other rules, for {duration_text(policy.grace)} at least"
         )
-        ending = Ending(EndingKind.RULE_CHANGED, code, waiting, counts=False)
-        delay = policy.waits(ending.kind).delay(tries)
+        ending = Ending.parked(Wait.OTHER_RULES, code, waiting)
+        delay = policy.waits(Wait.OTHER_RULES).delay(tries)
         return self._wait(
             delivery, ending, delay, rendered=parked.rendered, rule_changed_since=since, tries=tries
         )
 
-    def _park(self, delivery: _Delivery, ending: Ending) -> Outcome:
+    def _park(self, delivery: _Delivery, ending: Ending, wait: Wait) -> Outcome:
         """Let a delivery wait, no longer than the time that its event has left; a last try follows."""
-        parkings = delivery.attempt if ending.counts else delivery.waits + 1
-        delay = self._policy.waits(ending.kind).delay(parkings, at_least=ending.at_least)
+        parkings = delivery.attempt if wait.is_attempt else delivery.waits + 1
+        delay = self._policy.waits(wait).delay(parkings, at_least=ending.at_least)
         request = delivery.decision.request
         max_age = min(request.terms.max_age if request else MAX_AGE, self._policy.max_age)
         age = self._age(delivery)
         if age >= max_age:
             reason = f"given up after {_age_text(age, max_age)}: {ending.reason}"
-            return self._reject(delivery, Ending(EndingKind.REJECTED, _TOO_OLD, reason))
+            return self._reject(delivery, Ending(OutcomeKind.REJECTED, _TOO_OLD, reason))
         # An age below zero is that of an event which an instance with a fast clock saw first.
         return self._wait(delivery, ending, min(delay, max_age - max(age, 0.0)), rendered=True)
 
@@ -258,11 +258,12 @@ class Relay:
         tries: int = 0,
     ) -> Outcome:
         """Put a delivery into the queue until its next try."""
+        is_attempt = ending.wait is not None and ending.wait.is_attempt
         parked = Parked(
             event=delivery.event,
             rule=delivery.decision.rule,
-            attempt=delivery.attempt - (not ending.counts),
-            waits=delivery.waits + (not ending.counts),
+            attempt=delivery.attempt - (not is_attempt),
+            waits=delivery.waits + (not is_attempt),
             first_seen=delivery.first_seen,
             reason=ending.reason,
             rendered=rendered,
@@ -271,12 +272,7 @@ class Relay:
         )
         self._parking.park(parked, delay)
         return self._end(
-            delivery,
-            OutcomeKind.PARKED,
-            ending.code,
-            ending.reason,
-            retry_in=delay,
-            alarm=ending.kind is EndingKind.ALARM,
+            delivery, OutcomeKind.PARKED, ending.code, ending.reason, wait=ending.wait, retry_in=delay
         )
 
     def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
@@ -301,11 +297,10 @@ class Relay:
         code: str = "",
         reason: str = "",
         *,
+        wait: Wait | None = None,
         retry_in: float | None = None,
-        alarm: bool = False,
     ) -> Outcome:
-        outcome = self._outcome(delivery, kind, code, reason, retry_in=retry_in)
-        return self._closing.end(outcome, alarm=alarm)
+        return self._closing.end(self._outcome(delivery, kind, code, reason, wait=wait, retry_in=retry_in))
 
     def _outcome(
         self,
@@ -314,6 +309,7 @@ class Relay:
         code: str,
         reason: str,
         *,
+        wait: Wait | None = None,
         retry_in: float | None = None,
     ) -> Outcome:
         request, attempts = delivery.decision.request, delivery.attempts
@@ -332,6 +328,7 @@ class Relay:
             dag_run_id=request.dag_run_id if request else "",
             status=attempts.status if attempts else None,
             attempt=delivery.attempt,
+            wait=wait,
             retry_in=retry_in,
             milliseconds={hop: seconds * 1000 for hop, seconds in hops.items()},
         )

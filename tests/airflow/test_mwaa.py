@@ -17,7 +17,7 @@ from shared.airflow.mwaa import PAGE, PAGES, PATH_LIMIT, MwaaTransport
 from shared.airflow.response import AirflowResponse
 from shared.azure.credential import azure_credential
 from shared.delivery.attempts import Attempts
-from shared.delivery.outcomes import EndingKind, Outcome, OutcomeKind
+from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from shared.http_api.run_reply import run_reply
@@ -306,7 +306,7 @@ def test_a_lost_answer_becomes_one_run(scene: Scene) -> None:
     scene.mwaa.inject(504, "", after_handling=True)
     target = Target(scene.client, Breaker(), FixedLimiter(1))
     budget = Budget(deadline=20.0, clock=lambda: 0.0, sleep=lambda _: None)
-    assert Attempts(target, request(), budget).run().kind is EndingKind.STARTED
+    assert Attempts(target, request(), budget).run().kind is OutcomeKind.STARTED
     scene.mwaa.inject(lost.status, lost.body, headers=lost.headers)
-    assert Attempts(target, request("another-" + RUN), budget).run().kind is EndingKind.STARTED
+    assert Attempts(target, request("another-" + RUN), budget).run().kind is OutcomeKind.STARTED
     assert len(scene.mwaa.airflow.runs) == 2

@@ -22,7 +22,7 @@ from shared.airflow.failure_table import AnswerClass, classify
 from shared.airflow.response import AirflowResponse
 from shared.airflow.transport import HeaderTransport
 from shared.delivery.attempts import Attempts
-from shared.delivery.outcomes import EndingKind
+from shared.delivery.outcomes import Wait
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from tests.support.clocks import MonotonicClock
@@ -85,7 +85,7 @@ NO_OUTCOMES: Final = {
     AnswerClass.REJECTED,
     AnswerClass.MISSING_DAG,
 }
-ALLOWED: Final = {EndingKind.LATER, EndingKind.ALARM}
+ALLOWED: Final = {Wait.SOON, Wait.OPERATOR}
 
 
 class Pool:
@@ -129,12 +129,12 @@ def questions(client: AirflowClient, status: int) -> Iterator[AirflowResponse]:
         yield client.try_start(DAG)
 
 
-def deliver(client: AirflowClient, **changes: object) -> EndingKind:
+def deliver(client: AirflowClient, **changes: object) -> Wait | None:
     """Try a run as a delivery does, and return how that ended."""
     clock = MonotonicClock()
     budget = Budget(deadline=clock() + 18, clock=clock, sleep=clock.sleep)
     target = Target(client, Breaker(clock=clock), FixedLimiter(1))
-    return Attempts(target, run_request(**changes), budget).run().kind
+    return Attempts(target, run_request(**changes), budget).run().wait
 
 
 @pytest.mark.parametrize("kind", sorted(ALL))
@@ -208,5 +208,5 @@ def test_auto_starts_nothing_without_a_version(anybody: Anybody) -> None:
         anybody.reply = Reply(200, json.dumps(body))
         anybody.forget()
         client = client_of(anybody.url, api="auto")
-        assert deliver(client) is EndingKind.ALARM
+        assert deliver(client) is Wait.OPERATOR
         assert anybody.count("POST") == 0

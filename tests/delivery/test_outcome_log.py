@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from shared.delivery.outcome_log import fields, report, words
-from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.delivery.outcomes import Outcome, OutcomeKind, Wait
 
 PARKED = Outcome(
     kind=OutcomeKind.PARKED,
@@ -44,25 +44,22 @@ def test_a_line_is_one_object_that_begins_with_words(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize(
-    ("kind", "alarm", "level"),
+    ("kind", "wait", "level"),
     [
-        (OutcomeKind.STARTED, False, logging.INFO),
-        (OutcomeKind.DUPLICATE, False, logging.INFO),
-        (OutcomeKind.UNMATCHED, False, logging.INFO),
-        (OutcomeKind.PARKED, False, logging.WARNING),
-        (OutcomeKind.PARKED, True, logging.ERROR),
-        (OutcomeKind.REJECTED, False, logging.ERROR),
+        (OutcomeKind.STARTED, None, logging.INFO),
+        (OutcomeKind.DUPLICATE, None, logging.INFO),
+        (OutcomeKind.UNMATCHED, None, logging.INFO),
+        (OutcomeKind.PARKED, Wait.SOON, logging.WARNING),
+        (OutcomeKind.PARKED, Wait.OPERATOR, logging.ERROR),
+        (OutcomeKind.REJECTED, None, logging.ERROR),
     ],
 )
 def test_the_level_says_who_has_to_look(
-    kind: OutcomeKind,
-    alarm: bool,  # noqa: FBT001 - a column of the table above
-    level: int,
-    caplog: pytest.LogCaptureFixture,
+    kind: OutcomeKind, wait: Wait | None, level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What goes well is information, what waits a warning, and what needs a person an error."""
     caplog.set_level(logging.DEBUG, logger="updraft")
-    report(Outcome(kind=kind, rule="smoke"), alarm=alarm)
+    report(Outcome(kind=kind, rule="smoke", wait=wait))
     assert caplog.records[-1].levelno == level
 
 

@@ -19,7 +19,7 @@ from shared.airflow.failure_table import AnswerClass, classify
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault
 from shared.delivery.attempts import Attempts
-from shared.delivery.outcomes import EndingKind
+from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from shared.rules import Connection
@@ -38,7 +38,7 @@ pytestmark = [
 RUN = secrets.token_hex(4)
 """Airflow keeps its runs from session to session."""
 
-type Start = Callable[..., EndingKind]
+type Start = Callable[..., OutcomeKind]
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def client(airflow2: Airflow2, vault: LocalKeyVault, key_vault: KeyVault, watch:
 def start(client: AirflowClient) -> Start:
     """Ask for a run as the relay does, and return how it ended."""
 
-    def ask(**changes: object) -> EndingKind:
+    def ask(**changes: object) -> OutcomeKind:
         target = Target(client, Breaker(), FixedLimiter(4))
         attempts = Attempts(target, run_request(**changes), Budget(deadline=float("inf")))
         return attempts.run().kind
@@ -89,8 +89,8 @@ def start(client: AirflowClient) -> Start:
 
 def test_a_run_is_started_once(start: Start, client: AirflowClient) -> None:
     """The first request starts the run without a logical date, the second finds it; conf and note arrive."""
-    assert start(dag_run_id=f"once__{RUN}") is EndingKind.STARTED
-    assert start(dag_run_id=f"once__{RUN}") is EndingKind.DUPLICATE
+    assert start(dag_run_id=f"once__{RUN}") is OutcomeKind.STARTED
+    assert start(dag_run_id=f"once__{RUN}") is OutcomeKind.DUPLICATE
     run = client.get_run(DAG, f"once__{RUN}").body
     assert run is not None
     assert (run["conf"], run["note"]) == (conf(), run_request().note)
@@ -99,9 +99,9 @@ def test_a_run_is_started_once(start: Start, client: AirflowClient) -> None:
 def test_the_two_conflicts_are_told_apart(start: Start) -> None:
     """With a logical date, our own run is a duplicate and somebody else's holds the date."""
     date = datetime.now(UTC).isoformat()
-    assert start(dag_run_id=f"dated__{RUN}", logical_date=date) is EndingKind.STARTED
-    assert start(dag_run_id=f"dated__{RUN}", logical_date=date) is EndingKind.DUPLICATE
-    assert start(dag_run_id=f"dated_again__{RUN}", logical_date=date) is EndingKind.REJECTED
+    assert start(dag_run_id=f"dated__{RUN}", logical_date=date) is OutcomeKind.STARTED
+    assert start(dag_run_id=f"dated__{RUN}", logical_date=date) is OutcomeKind.DUPLICATE
+    assert start(dag_run_id=f"dated_again__{RUN}", logical_date=date) is OutcomeKind.REJECTED
 
 
 def test_what_can_never_work_is_not_sent(client: AirflowClient) -> None:

@@ -14,7 +14,7 @@ from shared.airflow.auth.source import TokenSource, token_source
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import KeyVault, Vaults
 from shared.delivery.attempts import Attempts
-from shared.delivery.outcomes import EndingKind
+from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.policy import Budget
 from shared.delivery.target import Target
 from shared.errors import TokenUnavailable
@@ -34,7 +34,7 @@ def connection_to(airflow: Airflow, **auth: str) -> Connection:
     )
 
 
-def start(connection: Connection, tokens: TokenSource, run_id: str) -> EndingKind:
+def start(connection: Connection, tokens: TokenSource, run_id: str) -> OutcomeKind:
     """Ask for a run as the relay does, and return how it ended."""
     target = Target(client_for(connection, tokens), Breaker(), FixedLimiter(1))
     return Attempts(target, run_request(dag_run_id=run_id), Budget(deadline=float("inf"))).run().kind
@@ -47,8 +47,8 @@ def test_a_managed_identity_starts_a_run(real_airflow: Airflow, stack_environmen
     no_vault = Vaults(Settings.of({}), azure_credential).own
     tokens = token_source(connection, secrets=no_vault, credential=azure_credential)
     run_id = uuid.uuid4().hex
-    assert start(connection, tokens, run_id) is EndingKind.STARTED
-    assert start(connection, tokens, run_id) is EndingKind.DUPLICATE
+    assert start(connection, tokens, run_id) is OutcomeKind.STARTED
+    assert start(connection, tokens, run_id) is OutcomeKind.DUPLICATE
 
     class Broken:
         """Gives a token that Airflow cannot read before it gives a good one."""
@@ -59,7 +59,7 @@ def test_a_managed_identity_starts_a_run(real_airflow: Airflow, stack_environmen
         def renew(self, _: object) -> dict[str, str]:
             return dict(tokens.headers())
 
-    assert start(connection, Broken(), run_id) is EndingKind.DUPLICATE
+    assert start(connection, Broken(), run_id) is OutcomeKind.DUPLICATE
 
 
 def test_a_token_for_something_else_is_refused(real_airflow: Airflow, stack_environment: Path) -> None:
@@ -83,6 +83,6 @@ def test_a_password_starts_a_run(
     assert key_vault.get("airflow-password") == "the-password-before"
     vault.set("airflow-password", airflow.passwords[USER])
     run_id = uuid.uuid4().hex
-    assert start(connection, tokens, run_id) is EndingKind.STARTED
-    assert start(connection, tokens, run_id) is EndingKind.DUPLICATE
+    assert start(connection, tokens, run_id) is OutcomeKind.STARTED
+    assert start(connection, tokens, run_id) is OutcomeKind.DUPLICATE
     assert client_for(connection, tokens).try_start(DAG).status == 422
