@@ -20,7 +20,7 @@ from shared.airflow.connect import connect
 from shared.azure.credential import azure_credential
 from shared.azure.key_vault import Vaults
 from shared.azure.storage_account import Storage
-from shared.callbacks.attach import CallbackAirflow
+from shared.callbacks.attach import RunCallbacks
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Ledger
@@ -72,6 +72,7 @@ class App:
         self._rules: Rules | ConfigurationError | None = None
         self._targets: dict[str, Target] = {}
         self._vaults = Vaults(self._settings, azure_credential)
+        self._callbacks = RunCallbacks(self._settings.environment, self._vaults.own)
         self._storage = storage = Storage(self._settings.environment, azure_credential)
         parking = QueueParking(storage)
         self.ledger = Ledger()
@@ -97,7 +98,7 @@ class App:
 
     @property
     def http_api(self) -> "HttpApi":
-        """What answers calls over HTTP, and gives runs the tokens that they report with."""
+        """What answers calls over HTTP."""
         from shared.http_api.api import HttpApi  # noqa: PLC0415 - a cold start for an event does without
 
         with self._lock:
@@ -109,6 +110,7 @@ class App:
                     secrets=self._vaults.own,
                     storage=self._storage,
                     status=self.status,
+                    tokens=self._callbacks.tokens,
                 )
             return self._http_api
 
@@ -187,8 +189,7 @@ class App:
             if name not in self._targets:
                 rules = self.rules()
                 connection = rules.connections[name]
-                client = connect(connection, self._vaults, rules.vaults)
-                airflow = CallbackAirflow(client, lambda: self.http_api)
+                airflow = connect(connection, self._vaults, rules.vaults, self._callbacks.start)
                 self._targets[name] = Target(
                     airflow, Breaker(rest=self._policy.breaker_rest), self._limiter(connection)
                 )

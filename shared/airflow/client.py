@@ -18,6 +18,8 @@ from shared.airflow.version_question import Found, ask_version
 if TYPE_CHECKING:
     from shared.runs.request import RunRequest
 
+    type Starting = Callable[[RunRequest, Callable[[RunRequest], AirflowResponse]], AirflowResponse]
+
 
 class AirflowClient:
     """Asks one Airflow; safe to use from any thread, and made for the life of the process.
@@ -30,10 +32,18 @@ class AirflowClient:
     Args:
         transport: How this Airflow is reached.
         api: The version of its API; `auto` to ask for it.
+        starting: Called around each request that starts a run, with the run and what sends it: it may change
+            the run, and what is seen of the answer.
     """
 
-    def __init__(self, transport: Transport[Any], api: Literal["auto", "v1", "v2"]) -> None:
+    def __init__(
+        self,
+        transport: Transport[Any],
+        api: Literal["auto", "v1", "v2"],
+        starting: "Starting | None" = None,
+    ) -> None:
         self._transport = transport
+        self._starting = starting
         self._api = api
         self._lock = threading.Lock()
         self._known: AirflowApi | None = None if api == "auto" else self._speaking(api)
@@ -48,18 +58,9 @@ class AirflowClient:
         Raises:
             CredentialError: There is no token to ask with; nothing was sent.
         """
-        started = time.monotonic()
-        answer = self._ask(lambda version, left: version.start_run(request, within=left), within)
-        if answer.status not in {404, 405} or not answer.version or not _is_denied(answer):
-            return answer
-        # An Airflow is there, and its answer does not name the DAG: whether it has the DAG is the last doubt.
-        version = self._known
-        if version is None:  # another thread doubts it, and asks anew
-            return answer
-        dag = version.get_dag(request.dag_id, within=_left(within, started))
-        dag = replace(dag, version=answer.version)
-        missing = classify(dag).answer_class is AnswerClass.MISSING_DAG
-        return _together(answer, dag) if missing else _together(dag, answer)
+        if self._starting is None:
+            return self._start(request, within)
+        return self._starting(request, lambda changed: self._start(changed, within))
 
     def try_start(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
         """Ask whether we may start runs of a DAG, without starting one: 400 or 422 means yes."""
@@ -85,6 +86,20 @@ class AirflowClient:
             within: As in `start_run`.
         """
         return self._ask(lambda version, left: version.get(path, within=left), within)
+
+    def _start(self, request: "RunRequest", within: float | None) -> AirflowResponse:
+        started = time.monotonic()
+        answer = self._ask(lambda version, left: version.start_run(request, within=left), within)
+        if answer.status not in {404, 405} or not answer.version or not _is_denied(answer):
+            return answer
+        # An Airflow is there, and its answer does not name the DAG: whether it has the DAG is the last doubt.
+        version = self._known
+        if version is None:  # another thread doubts it, and asks anew
+            return answer
+        dag = version.get_dag(request.dag_id, within=_left(within, started))
+        dag = replace(dag, version=answer.version)
+        missing = classify(dag).answer_class is AnswerClass.MISSING_DAG
+        return _together(answer, dag) if missing else _together(dag, answer)
 
     def _ask(
         self, call: Callable[[AirflowApi, float | None], AirflowResponse], within: float | None

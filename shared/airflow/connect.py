@@ -10,23 +10,30 @@ from shared.azure.credential import azure_credential
 from shared.rules import AwsAuth
 
 if TYPE_CHECKING:
+    from shared.airflow.client import Starting
     from shared.azure.key_vault import Secrets, Vaults
     from shared.rules import Connection
 
 
-def connect(connection: "Connection", vaults: "Vaults", addresses: Mapping[str, str]) -> AirflowClient:
+def connect(
+    connection: "Connection",
+    vaults: "Vaults",
+    addresses: Mapping[str, str],
+    starting: "Starting | None" = None,
+) -> AirflowClient:
     """Return the client of a connection; nothing is asked here.
 
     Args:
         connection: As in rules.yaml.
         vaults: The process's Key Vaults.
         addresses: The addresses of the vaults that rules.yaml names, by name.
+        starting: As for `AirflowClient`.
 
     Raises:
         SettingsError: The address of the connection's vault is not https.
     """
     secrets = vaults.named(connection.vault, addresses)
-    return AirflowClient(transport_to(connection, secrets), connection.api)
+    return AirflowClient(transport_to(connection, secrets), connection.api, starting)
 
 
 def transport_to(connection: "Connection", secrets: "Secrets") -> Transport[Any]:

@@ -1,64 +1,78 @@
 """Gives a run its callback while it is started: `_updraft.callback` in its conf, with address and token.
 
-It stands between the relay and Airflow's client, so that nothing on this side ever holds the token: a
-request, a parked delivery and a dead letter are made without it, and what Airflow echoes of it is taken out.
-The format is read by `for_airflow/` (`updraft_airflow.callback`).
+Airflow's client calls it around the one request that starts the run. So nothing else in this app ever holds
+the token: requests, parked deliveries and dead letters are made without it, and what Airflow echoes of it is
+taken out. The format is read by `for_airflow/` (`updraft_airflow.callback`).
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from shared.errors import SettingsError, TokenUnavailable
 from shared.runs.provenance import RESERVED
 from shared.runs.ref import RunRef
+from shared.settings import InboundSettings
 from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
-    from shared.airflow.client import AirflowClient
     from shared.airflow.response import AirflowResponse
+    from shared.azure.key_vault import Secrets
     from shared.callbacks.tokens import ReverseTokens
-    from shared.runs.request import RunRequest
+    from shared.runs.request import CallbackTerms, RunRequest
 
 HIDDEN: Final = "[token]"
 
 
-class ReportDesk(Protocol):
-    """Where runs report."""
-
-    def outcomes_url(self) -> str:
-        """Return the address that outcomes are sent to; raises `SettingsError` where it is not known."""
-
-    def tokens(self) -> "ReverseTokens":
-        """Return the source of runs' tokens; raises `SettingsError` as `outcomes_url`."""
-
-
-class CallbackAirflow:
-    """An Airflow whose runs know where to report; safe to use from any thread.
+class RunCallbacks:
+    """Where the runs of one process report, and with which tokens; safe to use from any thread.
 
     Args:
-        airflow: The client.
-        desk: Gives what is reported to, when the first run wants to report.
+        environment: The application settings.
+        secrets: The vault that has the signing key.
     """
 
-    def __init__(self, airflow: "AirflowClient", desk: "Callable[[], ReportDesk]") -> None:
-        self._airflow = airflow
-        self._desk = desk
+    def __init__(self, environment: Mapping[str, str], secrets: "Secrets") -> None:
+        self._settings = InboundSettings(environment)
+        self._secrets = secrets
+        self._lock = threading.Lock()
+        self._tokens: ReverseTokens | None = None
 
-    def start_run(self, request: "RunRequest", *, within: float | None = None) -> "AirflowResponse":
-        """Ask for a run, with its callback in the conf where its rule wants one.
+    def tokens(self) -> "ReverseTokens":
+        """Return what runs' own tokens are signed and verified with.
 
         Raises:
-            CredentialError: There is no token to ask with, or none to give to the run; nothing was sent.
+            SettingsError: The address of this app is not known.
+        """
+        from shared.callbacks.tokens import ReverseTokens  # noqa: PLC0415 - most runs have no token
+
+        with self._lock:
+            if self._tokens is None:
+                self._tokens = ReverseTokens(
+                    self._secrets,
+                    secret=self._settings.callback_key_secret(),
+                    audience=self._settings.outcomes_url(),
+                )
+            return self._tokens
+
+    def start(
+        self, request: "RunRequest", send: "Callable[[RunRequest], AirflowResponse]"
+    ) -> "AirflowResponse":
+        """Send the request for a run, with its callback in the conf where its rule wants one.
+
+        Args:
+            request: The run.
+            send: Sends a request to Airflow.
+
+        Raises:
+            CredentialError: There is no token to give to the run, and nothing was sent; or as `send`.
         """
         if request.callback is None:
-            return self._airflow.start_run(request, within=within)
+            return send(request)
+        run = RunRef(request.connection, request.dag_id, request.dag_run_id)
         try:
-            desk = self._desk()
-            callback: JsonObject = {"url": desk.outcomes_url()}
-            if request.callback.token:
-                run = RunRef(request.connection, request.dag_id, request.dag_run_id)
-                callback["token"] = desk.tokens().issue(run, lifetime=request.callback.lifetime)
+            callback = self._callback(run, request.callback)
         except SettingsError as error:
             raise TokenUnavailable(
                 f"the run cannot be told where to report: {error}", permanent=True
@@ -66,20 +80,13 @@ class CallbackAirflow:
         identity = request.conf[RESERVED]
         assert isinstance(identity, dict)
         conf = {**request.conf, RESERVED: {**identity, "callback": callback}}
-        answer = self._airflow.start_run(replace(request, conf=conf), within=within)
-        return without(answer, str(callback.get("token", "")))
+        return without(send(replace(request, conf=conf)), str(callback.get("token", "")))
 
-    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> "AirflowResponse":
-        """Look a run up."""
-        return self._airflow.get_run(dag_id, dag_run_id, within=within)
-
-    def get_dag(self, dag_id: str, *, within: float | None = None) -> "AirflowResponse":
-        """Look a DAG up."""
-        return self._airflow.get_dag(dag_id, within=within)
-
-    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> "AirflowResponse":
-        """Ask for a DAG's newest runs."""
-        return self._airflow.newest_runs(dag_id, prefix, within=within)
+    def _callback(self, run: RunRef, terms: "CallbackTerms") -> JsonObject:
+        callback: JsonObject = {"url": self._settings.outcomes_url()}
+        if terms.token:
+            callback["token"] = self.tokens().issue(run, lifetime=terms.lifetime)
+        return callback
 
 
 def without(answer: "AirflowResponse", token: str) -> "AirflowResponse":

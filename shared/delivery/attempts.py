@@ -13,12 +13,13 @@ from shared.airflow.response import AirflowResponse
 from shared.airflow.shapes import is_conflict, is_our_conflict
 from shared.delivery.outcomes import Ending, OutcomeKind, Wait
 from shared.delivery.policy import Budget
-from shared.delivery.target import Airflow, Target
+from shared.delivery.target import Target
 from shared.errors import CredentialError
 from shared.runs.provenance import is_ours
 
 if TYPE_CHECKING:
     from shared.admission.breaker import Permission
+    from shared.airflow.client import AirflowClient
     from shared.runs.request import RunRequest
 
 _LEAST_SECONDS: Final = 0.5
@@ -68,7 +69,7 @@ class Attempts:
         return step.otherwise
 
     def question(
-        self, ask: "Callable[[Airflow, float], AirflowResponse]", *, wait: float | None = None
+        self, ask: "Callable[[AirflowClient, float], AirflowResponse]", *, wait: float | None = None
     ) -> tuple[AirflowResponse, TableRow] | Ending:
         """Ask Airflow something beside the run, once, within the same bounds.
 

@@ -1,31 +1,14 @@
 """One Airflow as the relay sees it: its client, circuit breaker, limiter and paused DAGs."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from shared.airflow.response import AirflowResponse
 from shared.delivery.paused_dags import PausedDags
 
 if TYPE_CHECKING:
     from shared.admission.breaker import Breaker
     from shared.admission.limiter import Limiter
-    from shared.runs.request import RunRequest
-
-
-class Airflow(Protocol):
-    """The requests that a delivery makes (`shared/airflow/client.py`)."""
-
-    def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
-        """Ask for a run."""
-
-    def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> AirflowResponse:
-        """Look a run up."""
-
-    def get_dag(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
-        """Look a DAG up."""
-
-    def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> AirflowResponse:
-        """Ask for a DAG's newest runs, among them those whose ids begin with `prefix`."""
+    from shared.airflow.client import AirflowClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +22,7 @@ class Target:
         dags: Remembers which of its DAGs are paused.
     """
 
-    airflow: Airflow
+    airflow: "AirflowClient"
     breaker: "Breaker"
     limiter: "Limiter"
     dags: PausedDags = field(default_factory=PausedDags)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from shared.callbacks.report_store import BlobRunOutcomes
-from shared.callbacks.tokens import ReverseTokens
 from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
 from shared.http_api.events import EventsEndpoint
 from shared.http_api.outcomes import OutcomesEndpoint
@@ -17,6 +16,7 @@ from shared.settings import InboundSettings
 if TYPE_CHECKING:
     from shared.azure.key_vault import Secrets
     from shared.azure.storage_account import Storage
+    from shared.callbacks.tokens import ReverseTokens
     from shared.delivery.intake import Intake
     from shared.rules import Rules
     from shared.values.json_text import JsonObject
@@ -32,6 +32,7 @@ class HttpApi:
         secrets: The app's own vault.
         storage: The app's own Storage account.
         status: Gives what the process knows of itself.
+        tokens: Gives what runs' own tokens are verified with; raises `SettingsError` where there is none.
 
     Attributes:
         runs: Starts the runs that callers ask for.
@@ -50,12 +51,11 @@ class HttpApi:
         secrets: "Secrets",
         storage: "Storage",
         status: "Callable[[], JsonObject]",
+        tokens: "Callable[[], ReverseTokens]",
     ) -> None:
         self._settings = InboundSettings(environment)
-        self._secrets = secrets
         self._lock = threading.Lock()
         self._verifier: TokenVerifier | None = None
-        self._tokens: ReverseTokens | None = None
         rates = Rates()
         self.runs = RunsEndpoint(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
         self.events = EventsEndpoint(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
@@ -69,7 +69,7 @@ class HttpApi:
         self.outcomes = OutcomesEndpoint(
             rules=rules,
             verifier=self.verifier,
-            tokens=self.tokens,
+            tokens=tokens,
             outcomes=BlobRunOutcomes(storage),
             rates=rates,
         )
@@ -90,22 +90,3 @@ class HttpApi:
                     SigningKeys(authority, tenant, issuers=issuers),
                 )
             return self._verifier
-
-    def tokens(self) -> ReverseTokens:
-        """Return what runs' own tokens are signed and verified with.
-
-        Raises:
-            SettingsError: The address of this app is not known.
-        """
-        with self._lock:
-            if self._tokens is None:
-                self._tokens = ReverseTokens(
-                    self._secrets,
-                    secret=self._settings.callback_key_secret(),
-                    audience=self._settings.outcomes_url(),
-                )
-            return self._tokens
-
-    def outcomes_url(self) -> str:
-        """Return the address that runs report to; raises as `tokens`."""
-        return self._settings.outcomes_url()

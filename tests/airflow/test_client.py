@@ -17,7 +17,7 @@ from shared.airflow.wire import BODY_LIMIT
 from shared.errors import TokenUnavailable
 from shared.version import VERSION
 from tests.support.airflow_answers import run_of
-from tests.support.delivery import DAG, RUN_ID, Tokens, client_of, run_request
+from tests.support.delivery import DAG, RUN_ID, Tokens, client_for, client_of, connection_to, run_request
 
 
 class Recorder(AirflowStub):
@@ -43,7 +43,7 @@ def stub() -> Iterator[Recorder]:
 
 def client(stub: LoopbackServer, tokens: Tokens | None = None, **settings: object) -> AirflowClient:
     """Return a client for a stand-in."""
-    return client_of(stub.url, tokens or Tokens(), **settings)
+    return client_for(connection_to(stub.url, **settings), tokens or Tokens())
 
 
 class TestRequests:

@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 
 from local.stand_ins.airflow_stub import AirflowStub
+from shared.airflow.client import AirflowClient
 from shared.airflow.response import AirflowResponse
-from shared.callbacks.attach import HIDDEN, CallbackAirflow, without
+from shared.callbacks.attach import HIDDEN, RunCallbacks, without
 from shared.callbacks.tokens import ReverseTokens
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.relay import Relay
 from shared.delivery.target import Target
-from shared.errors import SettingsError, TokenUnavailable
+from shared.errors import TokenUnavailable
 from shared.runs.provenance import is_ours
 from shared.runs.ref import RunRef
 from shared.runs.request import CallbackTerms
@@ -21,25 +22,20 @@ from tests.support.callback_keys import NEW, URL, Vault
 from tests.support.delivery import DAG, Delivering, client_of, run_request
 from tests.support.direct_runs import CALLED, rules
 
+SETTINGS = {"UPDRAFT_URL": URL.removesuffix("/api/outcomes")}
 TOKENS = ReverseTokens(Vault(NEW), secret="key", audience=URL)
 
 
-class Desk:
-    """Where the runs of these tests report."""
-
-    def outcomes_url(self) -> str:
-        """Return the address."""
-        return URL
-
-    def tokens(self) -> ReverseTokens:
-        """Return the source of tokens."""
-        return TOKENS
+def client(stub: AirflowStub, **settings: str) -> AirflowClient:
+    """Return the stub's client, which gives runs their callback."""
+    callbacks = RunCallbacks(settings or SETTINGS, Vault(NEW))
+    return client_of(stub.url, starting=callbacks.start)
 
 
 @pytest.fixture
-def airflow(stub: AirflowStub) -> CallbackAirflow:
-    """The stub's client, which gives runs their callback."""
-    return CallbackAirflow(client_of(stub.url), Desk)
+def airflow(stub: AirflowStub) -> AirflowClient:
+    """The stub's client."""
+    return client(stub)
 
 
 def conf_of(stub: AirflowStub) -> dict[str, Any]:
@@ -49,7 +45,7 @@ def conf_of(stub: AirflowStub) -> dict[str, Any]:
     return dict(conf)
 
 
-def test_a_run_gets_its_callback_while_it_is_sent(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+def test_a_run_gets_its_callback_while_it_is_sent(stub: AirflowStub, airflow: AirflowClient) -> None:
     """Airflow has the address and a token for this very run; the request and the answer have none."""
     request = run_request(callback=CallbackTerms(60))
     answer = airflow.start_run(request)
@@ -61,7 +57,7 @@ def test_a_run_gets_its_callback_while_it_is_sent(stub: AirflowStub, airflow: Ca
     assert callback["token"].rpartition(".")[2] not in f"{request}{answer}"
 
 
-def test_the_run_stays_ours(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+def test_the_run_stays_ours(stub: AirflowStub, airflow: AirflowClient) -> None:
     """With its callback a run is still known as the one that the event started."""
     request = run_request(callback=CallbackTerms(60))
     airflow.start_run(request)
@@ -70,20 +66,20 @@ def test_the_run_stays_ours(stub: AirflowStub, airflow: CallbackAirflow) -> None
     assert is_ours(found["conf"], request)
 
 
-def test_an_answer_that_is_nested_too_deeply_is_no_crash(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+def test_an_answer_that_is_nested_too_deeply_is_no_crash(stub: AirflowStub, airflow: AirflowClient) -> None:
     """The token is looked for in every answer, and one that is deeper than Python can walk is left out."""
     stub.inject(400, '{"a": ' * 1_500 + "1" + "}" * 1_500, times=9)
     answer = airflow.start_run(run_request(callback=CallbackTerms(60)))
     assert (answer.status, answer.body) == (400, None)
 
 
-def test_a_run_may_get_the_address_alone(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+def test_a_run_may_get_the_address_alone(stub: AirflowStub, airflow: AirflowClient) -> None:
     """For an Airflow with an identity of its own there is no token."""
     airflow.start_run(run_request(callback=CallbackTerms(60, token=False)))
     assert conf_of(stub)["_updraft"]["callback"] == {"url": URL}
 
 
-def test_other_runs_have_none(stub: AirflowStub, airflow: CallbackAirflow) -> None:
+def test_other_runs_have_none(stub: AirflowStub, airflow: AirflowClient) -> None:
     """A rule without `track: callback` sends its conf as it is."""
     airflow.start_run(run_request())
     assert "callback" not in conf_of(stub)["_updraft"]
@@ -91,12 +87,7 @@ def test_other_runs_have_none(stub: AirflowStub, airflow: CallbackAirflow) -> No
 
 def test_without_an_address_the_run_waits(stub: AirflowStub) -> None:
     """Nothing is started that could not report: a person has to set the address first."""
-
-    class Unknown(Desk):
-        def outcomes_url(self) -> str:
-            raise SettingsError("UPDRAFT_URL is missing")
-
-    airflow = CallbackAirflow(client_of(stub.url), Unknown)
+    airflow = client(stub, UNRELATED="1")
     with pytest.raises(TokenUnavailable, match="UPDRAFT_URL") as caught:
         airflow.start_run(run_request(callback=CallbackTerms(60)))
     assert caught.value.permanent
@@ -124,8 +115,7 @@ def test_what_airflow_quotes_is_taken_out(cut: int) -> None:
 def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) -> None:
     """A called run that has to wait is parked without its token, and starts with one when it comes back."""
     delivering = Delivering(stub.url)
-    airflow = CallbackAirflow(client_of(stub.url), Desk)
-    target = Target(airflow, delivering.breaker, delivering.limiter)
+    target = Target(client(stub), delivering.breaker, delivering.limiter)
     relay = Relay(
         {"main": target}.__getitem__,
         parking=delivering.parking,

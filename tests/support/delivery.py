@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +24,9 @@ from shared.stores.work_items import UnverifiedHook
 from shared.values.json_text import JsonObject
 from tests.support.clocks import MonotonicClock
 from tests.support.in_memory import FixedLimiter, InMemoryDeadLetters, InMemoryParking, InMemoryWindows
+
+if TYPE_CHECKING:
+    from shared.airflow.client import Starting
 
 DAG = "smoke_tests"
 RUN_ID = "smoke__2026__0123456789abcdef"
@@ -93,14 +97,18 @@ def connection_to(url: str, **settings: object) -> Connection:
     return Connection.model_validate({"name": "analytics", "url": url, "auth": auth, **short, **settings})
 
 
-def client_for(connection: Connection, tokens: TokenSource) -> AirflowClient:
+def client_for(
+    connection: Connection, tokens: TokenSource, starting: "Starting | None" = None
+) -> AirflowClient:
     """Return the client of a connection, with these tokens in place of its own."""
-    return AirflowClient(HeaderTransport(connection, tokens), connection.api)
+    return AirflowClient(HeaderTransport(connection, tokens), connection.api, starting)
 
 
-def client_of(url: str, tokens: TokenSource | None = None, **settings: object) -> AirflowClient:
+def client_of(
+    url: str, tokens: TokenSource | None = None, starting: "Starting | None" = None, **settings: object
+) -> AirflowClient:
     """Return the client of an Airflow; settings as for `connection_to`."""
-    return client_for(connection_to(url, **settings), tokens or Tokens())
+    return client_for(connection_to(url, **settings), tokens or Tokens(), starting)
 
 
 class Delivering:
