@@ -10,6 +10,7 @@ Two rules prevent that:
   It frees it when that process ends.
 """
 
+import atexit
 import errno
 import random
 import socket
@@ -53,6 +54,7 @@ def _reserved(port: int) -> bool:
         reservation.close()
         return False
     _reservations[port] = reservation
+    atexit.register(reservation.close)
     return True
 
 
