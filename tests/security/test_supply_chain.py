@@ -27,7 +27,7 @@ HASHED: Final = re.compile(
 """A requirement of one version, with a marker or without, and the hashes of its files."""
 OURS: Final = {"updraft", "updraft-airflow", "updraft_airflow"}
 PAGES: Final = (".md", ".py", ".toml", ".yaml", ".yml", ".json", ".in", ".sh", ".cfg", ".ini", "")
-LEFT_OUT: Final = {"node_modules", "samples", "CHANGELOG.md", Path(__file__).name}
+LEFT_OUT: Final = {"node_modules", "samples", Path(__file__).name}
 
 
 def requirements(text: str) -> list[str]:
