@@ -125,12 +125,14 @@ class TestReports:
         caller.reverse_token()
         conf["_updraft"]["callback"]["url"] = f"{caller.host.url}/api/outcomes"
         outcome = sender.RunOutcome(**run, state="success", started_at=None, ended_at=None, detail="x")
-        sender.report(sender.read_callback(conf), outcome)
-        sender.report(sender.read_callback(conf), outcome)
+        allowed = [f"{caller.host.url}/"]
+        sender.report(sender.read_callback(conf), outcome, allowed=allowed)
+        sender.report(sender.read_callback(conf), outcome, allowed=allowed)
         with pytest.raises(sender.CallbackError, match="409"):
             sender.report(
                 sender.read_callback(conf),
                 sender.RunOutcome(**run, state="failed", started_at=None, ended_at=None),
+                allowed=allowed,
             )
 
 
