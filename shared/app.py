@@ -76,7 +76,7 @@ class App:
         self._storage = storage = Storage(self._settings.environment, azure_credential)
         parking = QueueParking(storage)
         self.ledger = Ledger()
-        closing = Closing(BlobDeadLetters(storage), self.ledger)
+        closing = Closing(BlobDeadLetters(storage), self.ledger, now=now)
         self.intake = Intake(
             rules=self.rules,
             relay=Relay(

@@ -7,7 +7,7 @@ relay             delivers one event to the Airflow of one rule; parks or reject
 unverified_hooks  deliveries of hooks whose signature cannot be verified yet
 preconditions     what must hold before a run: `latest_by`, `when_paused`
 attempts          the requests of one delivery, until the answer is definite
-closing           ends a delivery: dead letter, count, log
+closing           how a delivery begins and ends: count, dead letter, log
 outcomes          the words that a delivery ends in
 outcome_log       the one log line of an outcome
 policy            how long things are tried

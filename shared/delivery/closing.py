@@ -1,38 +1,84 @@
-"""Ends a delivery: writes its dead letter where it has one, counts it and logs it."""
+"""How a delivery begins and ends: counted, logged, and kept as a dead letter where it failed."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.delivery.outcome_log import report
+from shared.stores.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from shared.delivery.outcomes import Ledger, Outcome
-    from shared.stores.dead_letters import DeadLetter, DeadLetters
+    from shared.event.model import Event, Unreadable
+    from shared.runs.request import RunRequest
+    from shared.stores.dead_letters import DeadLetters
 
 
 class Closing:
-    """Ends deliveries; safe to use from any thread.
+    """Begins and ends deliveries; safe to use from any thread.
 
     Args:
         dead_letters: Where what cannot be delivered is kept.
         ledger: Counts every delivery.
+        now: The time of day, with a time zone.
     """
 
-    def __init__(self, dead_letters: "DeadLetters", ledger: "Ledger") -> None:
+    def __init__(
+        self,
+        dead_letters: "DeadLetters",
+        ledger: "Ledger",
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._dead_letters = dead_letters
         self._ledger = ledger
+        self._now = now
+
+    def delivery(self, rule: str = "") -> "AbstractContextManager[None]":
+        """Count a delivery to `rule` (empty: to no rule) that begins; exactly one end has to follow inside.
+
+        One that raises comes again, and is counted as such.
+        """
+        return self._ledger.delivery(rule)
 
     def end(self, outcome: "Outcome") -> "Outcome":
         """Count and log how a delivery ended, and return that."""
-        self._ledger.receive(outcome.rule)
         self._ledger.end(outcome)
         report(outcome)
         return outcome
 
-    def reject(self, letter: "DeadLetter", outcome: "Outcome") -> "Outcome":
-        """Write a dead letter, then end its delivery.
+    def reject(
+        self,
+        outcome: "Outcome",
+        subject: "Event | Unreadable",
+        *,
+        first_seen: datetime | None = None,
+        request: "RunRequest | None" = None,
+    ) -> "Outcome":
+        """Write the dead letter of a delivery, then end it.
+
+        Args:
+            outcome: How it ended; the letter has its rule, code, reason, status and attempts.
+            subject: The event, or the body that could not be read as one.
+            first_seen: When that first arrived, with a time zone; None for now.
+            request: The run that was to be asked for, where it came to that.
 
         Raises:
             StorageUnavailable: The letter is not written; the event must not be acknowledged.
         """
+        now = self._now()
+        letter = DeadLetter(
+            subject=subject,
+            code=outcome.code,
+            reason=outcome.reason,
+            at=now,
+            first_seen=first_seen or now,
+            rule=outcome.rule,
+            request=request,
+            status=outcome.status,
+            attempts=outcome.attempt,
+        )
         self._dead_letters.write(letter)
         return self.end(outcome)

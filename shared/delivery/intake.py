@@ -23,7 +23,6 @@ from shared.event.via import HOOK_VIAS, Via
 from shared.log import LOGGER
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
-from shared.stores.dead_letters import DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
 from shared.stores.parking import ClaimGone, Parked, Parking, WorkItem
 from shared.stores.resent import opened
@@ -124,8 +123,9 @@ class Intake:
     def receive_call(self, event: Event) -> Outcome:
         """Handle a verified caller's request for one run, as `Call.to_event` made it an event."""
         started = perf_counter()
-        decision = decide_for(event, self._rules(), CALL)
-        return self._relay.deliver(event, decision, decide_seconds=perf_counter() - started)
+        with self._closing.delivery(CALL):
+            decision = decide_for(event, self._rules(), CALL)
+            return self._relay.deliver(event, decision, decide_seconds=perf_counter() - started)
 
     def receive_parked(self, body: str | bytes, *, last_delivery: int | None = None) -> Outcome:
         """Try a parked delivery again, under the rule that it was parked for, as that rule reads now.
@@ -157,25 +157,25 @@ class Intake:
                 return self._resume_hook(parked), parked
             closing = WindowClose.of(parked.event) if parked.rule else None
         except ClaimGone as error:
-            return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error))), None
+            with self._closing.delivery():
+                return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error))), None
         except EventError as error:
             unreadable = Unreadable(error=str(error), raw=_text(body))
             return self._keep(unreadable, _UNREADABLE, str(error)), None
         if not parked.rule:
             return self._for_all_rules(opened(parked.event)), parked
-        rules = self._rules()
         parked = replace(parked, event=dated(parked.event, parked.first_seen))
-        if closing is not None:
-            return self._close(parked, closing, rules), parked
-        return self._try_again(parked, rules), parked
+        return self._close(parked, closing) if closing else self._try_again(parked), parked
 
-    def _try_again(self, parked: Parked, rules: Rules) -> Outcome:
-        withdrawn = withdrawn_right(parked.event, parked.rule, rules)
-        if withdrawn is not None:
-            return self._withdraw(parked, parked.event, withdrawn)
-        started = perf_counter()
-        decision = decide_for(parked.event, rules, parked.rule)
-        return self._deliver(parked, decision, perf_counter() - started, parked.first_seen)
+    def _try_again(self, parked: Parked) -> Outcome:
+        with self._closing.delivery(parked.rule):
+            rules = self._rules()
+            withdrawn = withdrawn_right(parked.event, parked.rule, rules)
+            if withdrawn is not None:
+                return self._withdraw(parked, parked.event, withdrawn)
+            started = perf_counter()
+            decision = decide_for(parked.event, rules, parked.rule)
+            return self._deliver(parked, decision, perf_counter() - started, parked.first_seen)
 
     def _deliver(
         self, parked: Parked, decision: Decision, decide_seconds: float, first_seen: datetime | None
@@ -192,14 +192,8 @@ class Intake:
 
     def _withdraw(self, parked: Parked, event: Event, reason: str) -> Outcome:
         """Keep an event as a dead letter whose caller may no longer ask for it; nothing waits for a right."""
-        return self._keep(
-            event,
-            _WITHDRAWN,
-            reason,
-            rule=parked.rule,
-            attempts=parked.attempt + 1,
-            first_seen=parked.first_seen,
-        )
+        outcome = _rejected(event, _WITHDRAWN, reason, rule=parked.rule, attempts=parked.attempt + 1)
+        return self._closing.reject(outcome, event, first_seen=parked.first_seen)
 
     def _for_all_rules(self, members: Sequence[Event | Unreadable]) -> Outcome:
         """Handle what is parked for no rule, as something new for all of them.
@@ -208,7 +202,8 @@ class Intake:
         """
         outcomes = [outcome for each in self._receive(members) for outcome in each]
         if not outcomes:  # a body that is an empty array
-            return self._closing.end(Outcome(OutcomeKind.UNMATCHED))
+            with self._closing.delivery():
+                return self._closing.end(Outcome(OutcomeKind.UNMATCHED))
         return outcomes[-1]
 
     def _resume_hook(self, hook: UnverifiedHook) -> Outcome:
@@ -267,33 +262,42 @@ class Intake:
                 raise
             LOGGER.warning("%s; it does no harm but its cost", error)
 
-    def _close(self, parked: Parked, closing: WindowClose, rules: Rules) -> Outcome:
+    def _close(self, parked: Parked, closing: WindowClose) -> Outcome:
         """Close a window, and start the run of what is in it.
 
-        Events of callers whose right is gone are left out. Their letters follow when the window is done with,
-        so that a close which comes back from the queue does not write and count them again.
+        Events of callers whose right is gone are left out. Each is a delivery of its own when the window is
+        done with, so that a close which comes back from the queue does not write and count it again.
         """
-        started = perf_counter()
+        with self._closing.delivery(parked.rule):
+            outcome, withdrawn = self._run_of_window(parked, closing)
+        if outcome.kind is not OutcomeKind.PARKED:
+            for event, reason in withdrawn:
+                with self._closing.delivery(parked.rule):
+                    self._withdraw(parked, event, reason)
+        return outcome
+
+    def _run_of_window(
+        self, parked: Parked, closing: WindowClose
+    ) -> tuple[Outcome, Sequence[tuple[Event, str]]]:
+        """Return how the close of a window ended, and the events that were left out, each with the reason."""
+        started, rules = perf_counter(), self._rules()
         windows, rule = self._relay.windows, parked.rule
         collected = windows.close(rule, closing.window)
         reasons = [withdrawn_right(event, rule, rules) for event in collected]
         withdrawn = [(event, reason) for event, reason in zip(collected, reasons, strict=True) if reason]
         events = tuple(event for event, reason in zip(collected, reasons, strict=True) if not reason)
-        outcome = None
-        if events:
-            burst = Burst(closing.window, closing.key, events, windows.conf_url(rule, closing.window))
-            decision = decide_burst(burst, rules, rule)
-            if decision.request is not None and decision.request.whole_conf is not None:
-                windows.keep_conf(rule, closing.window, decision.request.whole_conf)
-            first_close = not (parked.attempt or parked.waits)
-            first_seen = None if first_close else parked.first_seen
-            outcome = self._deliver(parked, decision, perf_counter() - started, first_seen)
-            if outcome.kind is OutcomeKind.PARKED:
-                return outcome
-        letters = [self._withdraw(parked, event, reason) for event, reason in withdrawn]
-        if outcome is None and not letters:
-            return self._closing.end(Outcome(OutcomeKind.DUPLICATE, rule=rule, reason=_EMPTY))
-        return outcome or letters[-1]
+        if not collected:
+            return self._closing.end(Outcome(OutcomeKind.DUPLICATE, rule=rule, reason=_EMPTY)), ()
+        if not events:  # the last of them is the end of the close
+            *others, (event, reason) = withdrawn
+            return self._withdraw(parked, event, reason), others
+        burst = Burst(closing.window, closing.key, events, windows.conf_url(rule, closing.window))
+        decision = decide_burst(burst, rules, rule)
+        if decision.request is not None and decision.request.whole_conf is not None:
+            windows.keep_conf(rule, closing.window, decision.request.whole_conf)
+        first_close = not (parked.attempt or parked.waits)
+        first_seen = None if first_close else parked.first_seen
+        return self._deliver(parked, decision, perf_counter() - started, first_seen), withdrawn
 
     def _receive(
         self,
@@ -358,14 +362,15 @@ class Intake:
         seconds = perf_counter() - started
         if not decisions:
             hops = {"decide": seconds * 1000, "total": seconds * 1000}
-            return [
-                self._closing.end(Outcome(OutcomeKind.UNMATCHED, event_id=member.id, milliseconds=hops)),
-            ]
+            with self._closing.delivery():
+                unmatched = Outcome(OutcomeKind.UNMATCHED, event_id=member.id, milliseconds=hops)
+                return [self._closing.end(unmatched)]
         until = self._relay.deadline() if deadline is None else deadline
-        return [
-            self._relay.deliver(member, decision, decide_seconds=seconds, deadline=until)
-            for decision in decisions
-        ]
+        outcomes: list[Outcome] = []
+        for decision in decisions:
+            with self._closing.delivery(decision.rule):
+                outcomes.append(self._relay.deliver(member, decision, decide_seconds=seconds, deadline=until))
+        return outcomes
 
     def _keep(
         self,
@@ -377,25 +382,23 @@ class Intake:
         attempts: int = 1,
         first_seen: datetime | None = None,
     ) -> Outcome:
-        now = datetime.now(UTC)
-        letter = DeadLetter(
-            subject=subject,
-            code=code,
-            reason=reason,
-            at=now,
-            first_seen=first_seen or now,
-            rule=rule,
-            attempts=attempts,
-        )
-        outcome = Outcome(
-            OutcomeKind.REJECTED,
-            rule=rule,
-            event_id=subject.id or "",
-            code=code,
-            reason=reason,
-            attempt=attempts,
-        )
-        return self._closing.reject(letter, outcome)
+        """Keep something as a dead letter: a delivery that begins and ends with that."""
+        with self._closing.delivery(rule):
+            outcome = _rejected(subject, code, reason, rule=rule, attempts=attempts)
+            return self._closing.reject(outcome, subject, first_seen=first_seen)
+
+
+def _rejected(
+    subject: Event | Unreadable, code: str, reason: str, *, rule: str = "", attempts: int = 1
+) -> Outcome:
+    return Outcome(
+        OutcomeKind.REJECTED,
+        rule=rule,
+        event_id=subject.id or "",
+        code=code,
+        reason=reason,
+        attempt=attempts,
+    )
 
 
 def _without_callers(members: Iterable[Event | Unreadable]) -> list[Event | Unreadable]:

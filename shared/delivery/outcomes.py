@@ -2,7 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import Final
@@ -73,21 +74,39 @@ NO_RULE: Final = "-"
 
 
 class Ledger:
-    """Counts deliveries and what became of them, per rule, in this process; safe to use from any thread.
+    """Counts deliveries and how each ended, per rule, in this process; safe to use from any thread.
 
-    `received` counts one for each rule that an event matched, and one for an event that matched none, so
-    that for every rule received = the sum of all the other words (promise 2).
+    A delivery is counted when it begins and when it ends, by different code: so a delivery that ends twice,
+    or never, or at another rule, shows. For each rule
+
+        received = the sum of the words of `OutcomeKind` + raised + in_progress
+
+    `received` counts one for each rule that an event matched, and one for an event that matched none.
+    `raised` counts deliveries that ended in an error: Event Grid or the queue delivers them again.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._received: Counter[str] = Counter()
+        self._raised: Counter[str] = Counter()
+        self._in_progress: Counter[str] = Counter()
         self._ended: Counter[tuple[str, OutcomeKind]] = Counter()
 
-    def receive(self, rule: str = "") -> None:
-        """Count one delivery to `rule` (empty: to no rule) before anything is done with it."""
+    @contextmanager
+    def delivery(self, rule: str = "") -> Iterator[None]:
+        """Count one delivery to `rule` (empty: to no rule), which has to end inside; an error passes."""
+        rule = rule or NO_RULE
         with self._lock:
-            self._received[rule or NO_RULE] += 1
+            self._received[rule] += 1
+            self._in_progress[rule] += 1
+        raised = True
+        try:
+            yield
+            raised = False
+        finally:
+            with self._lock:
+                self._in_progress[rule] -= 1
+                self._raised[rule] += raised
 
     def end(self, outcome: Outcome) -> None:
         """Count how a delivery ended."""
@@ -100,13 +119,19 @@ class Ledger:
             return {
                 rule: {"received": self._received[rule]}
                 | {kind.value: self._ended[rule, kind] for kind in OutcomeKind}
-                for rule in sorted(self._received)
+                | {"raised": self._raised[rule], "in_progress": self._in_progress[rule]}
+                for rule in sorted({*self._received, *(rule for rule, _ in self._ended)})
             }
 
     def balances(self) -> bool:
-        """Tell whether every delivery received has ended in exactly one word."""
+        """Tell whether each delivery has ended exactly once, or raised, or may be in progress still.
+
+        A delivery that is in progress may be counted as ended already. At rest the figure is exact.
+        """
         return all(
-            count["received"] == sum(n for word, n in count.items() if word != "received")
+            0
+            <= count["received"] - count["raised"] - sum(count[kind] for kind in OutcomeKind)
+            <= count["in_progress"]
             for count in self.counts().values()
         )
 

@@ -21,7 +21,6 @@ from shared.delivery.target import Target
 from shared.errors import EventError
 from shared.runs.ids import run_id_for_window
 from shared.runs.request import MAX_AGE
-from shared.stores.dead_letters import DeadLetter
 from shared.stores.parking import Parked, Parking
 from shared.values.wording import duration_text
 
@@ -119,7 +118,7 @@ class Relay:
         deadline: float | None = None,
         parked: Parked | None = None,
     ) -> Outcome:
-        """Deliver an event to one rule, and return how that ended; counted and logged by then.
+        """Deliver an event to one rule, and return how that ended; the end is counted and logged by then.
 
         Args:
             event: The event.
@@ -276,19 +275,12 @@ class Relay:
         )
 
     def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
-        letter = DeadLetter(
-            subject=delivery.event,
-            code=ending.code,
-            reason=ending.reason,
-            at=self._now(),
+        return self._closing.reject(
+            self._outcome(delivery, OutcomeKind.REJECTED, ending.code, ending.reason),
+            delivery.event,
             first_seen=delivery.first_seen,
-            rule=delivery.decision.rule,
             request=delivery.decision.request,
-            status=delivery.attempts.status if delivery.attempts else None,
-            attempts=delivery.attempt,
         )
-        outcome = self._outcome(delivery, OutcomeKind.REJECTED, ending.code, ending.reason)
-        return self._closing.reject(letter, outcome)
 
     def _end(
         self,

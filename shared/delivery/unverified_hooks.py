@@ -17,7 +17,6 @@ from shared.backoff import Backoff
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import ConfigurationError, KeysUnavailable
 from shared.event.model import Unreadable
-from shared.stores.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from shared.delivery.closing import Closing
@@ -102,23 +101,17 @@ class UnverifiedHooks:
         return self._reject(hook, _BAD_SIGNATURE, "its signature is not one of this app's secret")
 
     def _park(self, hook: "UnverifiedHook", delay: float, reason: str) -> Outcome:
-        self._parking.park(hook, delay)
-        return self._closing.end(
-            Outcome(
-                OutcomeKind.PARKED, code=_UNVERIFIED, reason=reason, attempt=hook.waits + 1, retry_in=delay
-            )
+        outcome = Outcome(
+            OutcomeKind.PARKED, code=_UNVERIFIED, reason=reason, attempt=hook.waits + 1, retry_in=delay
         )
+        with self._closing.delivery():
+            self._parking.park(hook, delay)
+            return self._closing.end(outcome)
 
     def _reject(self, hook: "UnverifiedHook", code: str, reason: str) -> Outcome:
         """End a delivery without its body, which may hold anything."""
         raw = f"A body of {len(hook.body):,} bytes was not kept. Its SHA-256 is {hook.digest}."
-        letter = DeadLetter(
-            subject=Unreadable(f"a hook of {hook.hook}: {reason}", raw),
-            code=code,
-            reason=reason,
-            at=self._now(),
-            first_seen=hook.first_seen,
-            attempts=hook.waits + 1,
-        )
+        subject = Unreadable(f"a hook of {hook.hook}: {reason}", raw)
         outcome = Outcome(OutcomeKind.REJECTED, code=code, reason=reason, attempt=hook.waits + 1)
-        return self._closing.reject(letter, outcome)
+        with self._closing.delivery():
+            return self._closing.reject(outcome, subject, first_seen=hook.first_seen)

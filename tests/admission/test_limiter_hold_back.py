@@ -153,13 +153,13 @@ def test_only_want_of_a_place_holds_back() -> None:
     """An outcome that has another reason says nothing about the next event."""
     with AirflowStub((DAG,)) as stub:
         delivering = Delivering(stub.url, places=1)
-        started = delivering.relay.deliver(event(), decision())
+        started = delivering.deliver(event(), decision())
         delivering.relay.hold_back(
             [started, Outcome(OutcomeKind.PARKED, connection="analytics", code="Busy")]
         )
         assert delivering.limiter.held_back == []
         assert delivering.limiter.enter("other", wait=0)
-        parked = delivering.relay.deliver(event(), decision(), deadline=delivering.clock() + 0.6)
+        parked = delivering.deliver(event(), decision(), deadline=delivering.clock() + 0.6)
         assert (parked.kind, parked.code) == (OutcomeKind.PARKED, "NoPlace")
         delivering.relay.hold_back([parked, parked])
         assert delivering.limiter.held_back == [60.0]

@@ -56,7 +56,7 @@ def lists(request: Request) -> bool:
 
 def test_an_older_event_is_superseded(stub: AirflowStub, delivering: Delivering, rules: Rules) -> None:
     """After a newer event's run an older event starts none, and is told which run superseded it."""
-    kinds = [delivering.relay.deliver(changed(n), decided(rules, changed(n))) for n in (2, 5, 3, 6)]
+    kinds = [delivering.deliver(changed(n), decided(rules, changed(n))) for n in (2, 5, 3, 6)]
     assert [each.kind for each in kinds] == [
         OutcomeKind.STARTED,
         OutcomeKind.STARTED,
@@ -72,13 +72,13 @@ def test_keys_do_not_supersede_each_other(delivering: Delivering, rules: Rules) 
     """A newer event of another key changes nothing, however alike the keys read."""
     for number, shop in ((9, "north"), (1, "north-"), (2, "North"), (3, "north/1"), (4, "north 1"), (5, 7)):
         one = changed(number, shop=shop)
-        assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
+        assert delivering.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
 
 
 def test_events_of_the_same_time_both_start(delivering: Delivering, rules: Rules) -> None:
     """Neither of two events of one time is older, whatever offset the times are written with."""
     for one in (changed(1), changed(1, id_="twin", time="2026-11-01T13:00:01+01:00")):
-        assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
+        assert delivering.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
 
 
 @pytest.mark.parametrize("time", [None, "", "yesterday", "2026-13-01T00:00:00Z"])
@@ -89,8 +89,8 @@ def test_an_event_without_a_time_is_a_dead_letter(
     odd = replace(changed(1), time=time)
     for before in ((), (changed(5),)):
         for one in before:
-            assert delivering.relay.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
-        outcome = delivering.relay.deliver(odd, decided(rules, odd))
+            assert delivering.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
+        outcome = delivering.deliver(odd, decided(rules, odd))
         assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "TemplateError")
         assert outcome.reason.startswith("latest_by: the event has ")
     assert len(stub.runs) == 1
@@ -102,7 +102,7 @@ def test_an_event_of_the_future_counts_as_of_its_arrival(
     """Later events start in front of it, earlier ones do not, and what it supersedes is a warning."""
     ahead = dated(changed(1, time="2999-01-01T00:00:00Z"), datetime(2026, 11, 1, 12, 0, 30, tzinfo=UTC))
     events = (ahead, changed(29), ahead, changed(31))
-    kinds = [delivering.relay.deliver(each, decided(rules, each)).kind for each in events]
+    kinds = [delivering.deliver(each, decided(rules, each)).kind for each in events]
     assert kinds == [
         OutcomeKind.STARTED,
         OutcomeKind.SUPERSEDED,
@@ -134,7 +134,7 @@ def test_a_parked_event_of_the_future_keeps_its_first_arrival(
     stub.heal()
     delivering.clock.sleep(10_000)
     genuine = changed(10)
-    assert delivering.relay.deliver(genuine, decided(rules, genuine)).kind is OutcomeKind.STARTED
+    assert delivering.deliver(genuine, decided(rules, genuine)).kind is OutcomeKind.STARTED
     ((parked, _),) = delivering.parking.kept
     assert intake.receive_parked(parked.to_message()).kind is OutcomeKind.SUPERSEDED
 
@@ -142,8 +142,8 @@ def test_a_parked_event_of_the_future_keeps_its_first_arrival(
 def test_a_redelivery_is_a_duplicate(delivering: Delivering, rules: Rules) -> None:
     """An event that has started meets its own run, even after newer ones."""
     for number in (1, 2):
-        delivering.relay.deliver(changed(number), decided(rules, changed(number)))
-    again = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+        delivering.deliver(changed(number), decided(rules, changed(number)))
+    again = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert again.kind is OutcomeKind.DUPLICATE
 
 
@@ -152,11 +152,11 @@ def test_without_an_answer_nothing_is_started(
 ) -> None:
     """While Airflow does not tell what has started, the event waits."""
     stub.inject(503, times=9, when=lists)
-    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
     stub.heal()
     stub.inject(403, {"detail": "Forbidden"}, times=9, when=lists)
-    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
     assert "cannot be looked up" in outcome.reason
 
@@ -164,7 +164,7 @@ def test_without_an_answer_nothing_is_started(
 def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering, rules: Rules) -> None:
     """A DAG that is not there is waited for as by every other rule."""
     stub.dags.clear()
-    assert delivering.relay.deliver(changed(1), decided(rules, changed(1))).kind is OutcomeKind.PARKED
+    assert delivering.deliver(changed(1), decided(rules, changed(1))).kind is OutcomeKind.PARKED
     assert delivering.parking.kept[0][1] <= 300
 
 
@@ -186,7 +186,7 @@ def test_runs_that_say_nothing_supersede_nothing(
     prefix = run_id_prefix("latest", "north")
     named = [run | {"dag_run_id": run["dag_run_id"].format(prefix=prefix)} for run in runs]
     stub.inject(200, {"dag_runs": named, "total_entries": len(named)}, when=lists)
-    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert outcome.kind is OutcomeKind.STARTED
 
 
@@ -212,7 +212,7 @@ def test_a_run_that_does_not_say_its_time_is_not_taken_for_the_oldest(
     """Where a run of the key hides when its event happened, an event waits for a person."""
     hidden = run_of(run_id=f"{run_id_prefix('latest', 'north')}x", conf=conf)
     stub.inject(200, {"dag_runs": [hidden], "total_entries": 1}, when=lists)
-    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.PARKED, "NoOrder", {})
     assert "does not say when its event happened" in outcome.reason
     assert outcome.retry_in is not None
@@ -227,7 +227,7 @@ def test_a_newer_run_supersedes_beside_one_that_does_not_say(
     newer: Any = {"_updraft": {"event": {"time": "2027-01-01T00:00:00Z"}}}
     runs: Any = [run_of(run_id=f"{prefix}x", conf=None), run_of(run_id=f"{prefix}y", conf=newer)]
     stub.inject(200, {"dag_runs": runs, "total_entries": 2}, when=lists)
-    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert outcome.kind is OutcomeKind.SUPERSEDED
 
 
@@ -253,7 +253,7 @@ def test_what_is_no_list_of_runs_starts_nothing(
 ) -> None:
     """Another service's answer to the question for newer runs is not "there is none": the event waits."""
     stub.inject(200, body, times=9, when=lists)
-    outcome = delivering.relay.deliver(changed(1), decided(rules, changed(1)))
+    outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
     assert "cannot be looked up" in outcome.reason
     assert delivering.parking.kept[0][1] >= 900

@@ -79,7 +79,7 @@ def test_it_waits_for_what_is_left_and_no_longer(
     OBSTACLES[obstacle](delivering, stub, float(retry_after))
     first_seen = SEEN - timedelta(seconds=part * max_age)
 
-    outcome = delivering.relay.deliver(event(), held(max_age), first_seen=first_seen)
+    outcome = delivering.deliver(event(), held(max_age), first_seen=first_seen)
 
     age = (delivering.clock.now() - first_seen).total_seconds()
     if age >= max_age:
@@ -96,13 +96,13 @@ def test_it_waits_for_what_is_left_and_no_longer(
 
 def live(delivering: Delivering, wanted: Decision) -> Outcome:
     """Deliver an event, and whenever it is parked let the time pass and deliver it again."""
-    outcome = delivering.relay.deliver(event(), wanted)
+    outcome = delivering.deliver(event(), wanted)
     while outcome.kind is OutcomeKind.PARKED:
         ((parked, delay),) = delivering.parking.kept
         delivering.parking.kept.clear()
         parked = Parked.from_message(parked.to_message())
         delivering.clock.sleep(math.ceil(delay))  # a queue counts whole seconds
-        outcome = delivering.relay.deliver(
+        outcome = delivering.deliver(
             event(),
             wanted,
             attempt=parked.attempt + 1,
@@ -133,7 +133,7 @@ def test_the_last_try_is_a_real_one(stub: AirflowStub, obstacle: str) -> None:
     """An obstacle that is gone by the end of `max_age` costs the event nothing but the wait."""
     delivering = Delivering(stub.url)
     OBSTACLES[obstacle](delivering, stub, 86_400)
-    first = delivering.relay.deliver(event(), held(600))
+    first = delivering.deliver(event(), held(600))
     assert first.retry_in is not None
     assert first.retry_in <= 600
     fresh = Delivering(stub.url)
@@ -141,7 +141,7 @@ def test_the_last_try_is_a_real_one(stub: AirflowStub, obstacle: str) -> None:
     stub.forbidden.clear()
     stub.paused.clear()
     ((parked, _),) = delivering.parking.kept
-    last = fresh.relay.deliver(event(), held(600), attempt=parked.attempt + 1, first_seen=parked.first_seen)
+    last = fresh.deliver(event(), held(600), attempt=parked.attempt + 1, first_seen=parked.first_seen)
     assert last.kind is OutcomeKind.STARTED
 
 
@@ -161,6 +161,6 @@ def test_the_letter_says_how_old_the_event_became(
     """The reason has the time that has really passed, and the last obstacle."""
     stub.forbidden.add(DAG)
     first_seen = SEEN - timedelta(seconds=age)
-    outcome = delivering.relay.deliver(event(), held(max_age), first_seen=first_seen)
+    outcome = delivering.deliver(event(), held(max_age), first_seen=first_seen)
     assert outcome.reason.startswith(says)
     assert "HTTP 403" in outcome.reason

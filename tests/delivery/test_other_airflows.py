@@ -98,7 +98,7 @@ def delivering_to(url: str, api: Api) -> Delivering:
 
 def deliver(delivering: Delivering, run_id: str = RUN_ID, **changes: object) -> Outcome:
     """Deliver one event."""
-    return delivering.relay.deliver(event(), decision(dag_run_id=run_id, **changes))
+    return delivering.deliver(event(), decision(dag_run_id=run_id, **changes))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_hides_airflow_is_waited_out(name: str, *, everything: bool) -> Non
         for attempt in range(1, 30):
             first_seen = delivering.clock.now()
             delivering.clock.seconds += 2_000
-            outcome = delivering.relay.deliver(event(), decision(), attempt=attempt, first_seen=first_seen)
+            outcome = delivering.deliver(event(), decision(), attempt=attempt, first_seen=first_seen)
             assert outcome.kind is OutcomeKind.PARKED, outcome.reason
             assert outcome.code in {"NoAirflow", "Blocked"}
             assert "<" not in outcome.reason

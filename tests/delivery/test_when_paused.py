@@ -34,7 +34,7 @@ def on_terms(**terms: object) -> Decision:
 def test_a_paused_dag_is_started_with_a_warning(stub: AirflowStub, delivering: Delivering) -> None:
     """By default the run is started, and the outcome says that it will not run yet."""
     stub.paused.add(DAG)
-    outcome = delivering.relay.deliver(event(), decision())
+    outcome = delivering.deliver(event(), decision())
     assert outcome.kind is OutcomeKind.STARTED
     assert "the DAG is paused" in outcome.reason
     assert len(stub.runs) == 1
@@ -43,7 +43,7 @@ def test_a_paused_dag_is_started_with_a_warning(stub: AirflowStub, delivering: D
 def test_the_warning_is_of_no_consequence(stub: AirflowStub, delivering: Delivering) -> None:
     """A run is started whether or not Airflow tells if the DAG is paused."""
     stub.inject(500, times=9, when=asks_for_dag)
-    outcome = delivering.relay.deliver(event(), decision())
+    outcome = delivering.deliver(event(), decision())
     assert (outcome.kind, outcome.reason) == (OutcomeKind.STARTED, "")
 
 
@@ -57,20 +57,20 @@ def test_the_warning_waits_for_no_place(stub: AirflowStub) -> None:
         delivering.limiter.enter("another", wait=0)
 
     delivering.limiter.leave = taken  # type: ignore[method-assign] # another thread takes the place at once
-    assert delivering.relay.deliver(event(), decision()).kind is OutcomeKind.STARTED
+    assert delivering.deliver(event(), decision()).kind is OutcomeKind.STARTED
     assert stub.count("GET") == 0
 
 
 def test_hold_waits_until_the_dag_is_unpaused(stub: AirflowStub, delivering: Delivering) -> None:
     """A held event is parked without a run, and starts once the DAG is unpaused."""
     stub.paused.add(DAG)
-    held = delivering.relay.deliver(event(), on_terms(when_paused="hold"))
+    held = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert held.kind is OutcomeKind.PARKED
     assert "the DAG is paused" in held.reason
     assert stub.runs == {}
     stub.paused.clear()
     fresh = Delivering(stub.url)
-    assert fresh.relay.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.STARTED
+    assert fresh.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.STARTED
 
 
 def test_holding_is_no_attempt(stub: AirflowStub, delivering: Delivering) -> None:
@@ -78,9 +78,7 @@ def test_holding_is_no_attempt(stub: AirflowStub, delivering: Delivering) -> Non
     stub.paused.add(DAG)
     attempt, waits, names = 1, 0, set()
     for _ in range(20):
-        outcome = delivering.relay.deliver(
-            event(), on_terms(when_paused="hold"), attempt=attempt, waits=waits
-        )
+        outcome = delivering.deliver(event(), on_terms(when_paused="hold"), attempt=attempt, waits=waits)
         parked, delay = delivering.parking.kept[-1]
         assert outcome.attempt == 1
         assert 60 <= delay <= 120
@@ -93,7 +91,7 @@ def test_holding_is_no_attempt(stub: AirflowStub, delivering: Delivering) -> Non
 def test_holding_ends_at_the_greatest_age(stub: AirflowStub, delivering: Delivering) -> None:
     """A held event is given up at its rule's greatest age."""
     stub.paused.add(DAG)
-    outcome = delivering.relay.deliver(
+    outcome = delivering.deliver(
         event(), on_terms(when_paused="hold", max_age=3600), first_seen=SEEN - timedelta(hours=1)
     )
     assert outcome.kind is OutcomeKind.REJECTED
@@ -103,7 +101,7 @@ def test_holding_ends_at_the_greatest_age(stub: AirflowStub, delivering: Deliver
 def test_reject_makes_a_dead_letter(stub: AirflowStub, delivering: Delivering) -> None:
     """With `reject` nothing is started, and the letter says why."""
     stub.paused.add(DAG)
-    outcome = delivering.relay.deliver(event(), on_terms(when_paused="reject"))
+    outcome = delivering.deliver(event(), on_terms(when_paused="reject"))
     assert (outcome.kind, stub.runs) == (OutcomeKind.REJECTED, {})
     assert next(iter(delivering.letters.kept.values())).code == "DagPaused"
 
@@ -111,14 +109,14 @@ def test_reject_makes_a_dead_letter(stub: AirflowStub, delivering: Delivering) -
 @pytest.mark.parametrize("when_paused", ["hold", "reject"])
 def test_a_dag_that_runs_is_started(stub: AirflowStub, delivering: Delivering, when_paused: str) -> None:
     """The terms for paused DAGs change nothing for the others."""
-    outcome = delivering.relay.deliver(event(), on_terms(when_paused=when_paused))
+    outcome = delivering.deliver(event(), on_terms(when_paused=when_paused))
     assert (outcome.kind, outcome.reason, len(stub.runs)) == (OutcomeKind.STARTED, "", 1)
 
 
 def test_without_an_answer_nothing_is_started(stub: AirflowStub, delivering: Delivering) -> None:
     """A rule that must not start runs of a paused DAG waits where nobody can tell."""
     stub.inject(503, times=9, when=asks_for_dag)
-    outcome = delivering.relay.deliver(event(), on_terms(when_paused="hold"))
+    outcome = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
 
 
@@ -127,7 +125,7 @@ def test_an_identity_that_may_not_see_dags_waits_for_a_person(
 ) -> None:
     """Where Airflow refuses to tell, the event waits long, and the reason says for what."""
     stub.inject(403, {"detail": "Forbidden"}, times=9, when=asks_for_dag)
-    outcome = delivering.relay.deliver(event(), on_terms(when_paused="reject"))
+    outcome = delivering.deliver(event(), on_terms(when_paused="reject"))
     assert outcome.kind is OutcomeKind.PARKED
     assert "nobody can tell whether the DAG is paused" in outcome.reason
     assert delivering.parking.kept[0][1] >= 900
@@ -136,7 +134,7 @@ def test_an_identity_that_may_not_see_dags_waits_for_a_person(
 def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering) -> None:
     """A DAG that is not there is waited for as by every other rule."""
     stub.dags.clear()
-    outcome = delivering.relay.deliver(event(), on_terms(when_paused="hold"))
+    outcome = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert outcome.kind is OutcomeKind.PARKED
     assert 15 <= delivering.parking.kept[0][1] <= 300
 
@@ -145,7 +143,7 @@ def test_the_question_is_asked_once_a_minute(stub: AirflowStub, delivering: Deli
     """However many events there are, from however many threads, a DAG's state is asked once."""
     threads = [
         threading.Thread(
-            target=delivering.relay.deliver,
+            target=delivering.deliver,
             args=(event(), decision(dag_run_id=f"run__{number}", terms=Terms(when_paused="hold"))),
         )
         for number in range(12)
@@ -182,23 +180,23 @@ def test_answers_are_kept_for_a_minute_and_failures_less() -> None:
 def test_a_draining_dag_gets_no_run(stub: AirflowStub, delivering: Delivering) -> None:
     """With `hold` the drain comes to its end: the event waits until the DAG is active again."""
     stub.draining.add(DAG)
-    held = delivering.relay.deliver(event(), on_terms(when_paused="hold"))
+    held = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert (held.kind, held.code, stub.runs) == (OutcomeKind.PARKED, "DagPaused", {})
     assert held.attempt == 1
     assert "the DAG is draining, and the rule waits for it" in held.reason
     stub.draining.clear()
     stub.paused.add(DAG)  # as Airflow does at the end of a drain
     still = Delivering(stub.url)
-    assert still.relay.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.PARKED
+    assert still.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.PARKED
     stub.paused.clear()
     fresh = Delivering(stub.url)
-    assert fresh.relay.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.STARTED
+    assert fresh.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.STARTED
 
 
 def test_a_draining_dag_rejects_where_the_rule_says_so(stub: AirflowStub, delivering: Delivering) -> None:
     """With `reject` an event for a draining DAG is a dead letter, as for a paused one."""
     stub.draining.add(DAG)
-    outcome = delivering.relay.deliver(event(), on_terms(when_paused="reject"))
+    outcome = delivering.deliver(event(), on_terms(when_paused="reject"))
     assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.REJECTED, "DagPaused", {})
     assert "the DAG is draining" in outcome.reason
 
@@ -206,7 +204,7 @@ def test_a_draining_dag_rejects_where_the_rule_says_so(stub: AirflowStub, delive
 def test_a_draining_dag_is_started_with_a_warning(stub: AirflowStub, delivering: Delivering) -> None:
     """With `start` the run is started, and the outcome says that it delays the drain."""
     stub.draining.add(DAG)
-    outcome = delivering.relay.deliver(event(), decision())
+    outcome = delivering.deliver(event(), decision())
     assert (outcome.kind, len(stub.runs)) == (OutcomeKind.STARTED, 1)
     assert "the DAG is draining" in outcome.reason
 
@@ -238,8 +236,8 @@ def test_each_rule_has_its_greatest_age(stub: AirflowStub, delivering: Deliverin
     """An event is given up at the age that its rule gives it, while others still wait."""
     stub.inject(500, times=99)
     first = SEEN - timedelta(minutes=30)
-    short = delivering.relay.deliver(event(), on_terms(max_age=1800), first_seen=first)
-    long = delivering.relay.deliver(event(), on_terms(max_age=86_400), first_seen=first)
+    short = delivering.deliver(event(), on_terms(max_age=1800), first_seen=first)
+    long = delivering.deliver(event(), on_terms(max_age=86_400), first_seen=first)
     assert (short.kind, long.kind) == (OutcomeKind.REJECTED, OutcomeKind.PARKED)
     assert "given up after 30 min" in short.reason
 

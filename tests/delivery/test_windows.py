@@ -334,7 +334,7 @@ def test_an_event_that_no_window_takes_is_a_dead_letter(
 
     monkeypatch.setattr(delivering.windows, "collect", refuse)
     (decision,) = decide(opened(1), rules)
-    assert delivering.relay.deliver(opened(1), decision).kind is OutcomeKind.REJECTED
+    assert delivering.deliver(opened(1), decision).kind is OutcomeKind.REJECTED
 
 
 def test_what_is_explained_is_the_run_of_a_single_event(rules: Rules) -> None:

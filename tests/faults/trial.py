@@ -268,10 +268,10 @@ class Trial:
         A call that raised may have ended some of its rules, which the next call ends again; and while Storage
         is the one that fails, what it took without saying so is parked without being counted as such.
         """
-        received = self.counted("received")
+        ended = sum(self.counted(kind) for kind in OutcomeKind)
         least, open_ends = self._calls["acknowledged"], self._calls["raised"]
         parked_fits = abs(self.counted(OutcomeKind.PARKED) - self._calls["resumed"]) <= open_ends
-        fits = least <= received <= least + open_ends
+        fits = least <= ended <= self.counted("received") <= least + open_ends
         return fits and parked_fits and all(app.ledger.balances() for app in self.apps)
 
     def _deliver(self, app: App, delivery: Delivery) -> None:

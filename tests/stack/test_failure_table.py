@@ -29,9 +29,9 @@ def test_a_real_airflow_answers_as_the_table_says(real_airflow: Airflow, tokens:
     own = case.apart(mark, date.isoformat())
     delivering = Delivering(real_airflow.url, tokens=tokens, read_timeout=10)
     for changes in own.before:
-        earlier = delivering.relay.deliver(event(), decision(**changes))
+        earlier = delivering.deliver(event(), decision(**changes))
         assert earlier.kind == "started", earlier.reason
-    outcome = delivering.relay.deliver(event(), decision(**own.changes))
+    outcome = delivering.deliver(event(), decision(**own.changes))
     assert outcome.kind is own.outcome, outcome.reason
     assert own.says in outcome.reason
 
@@ -55,7 +55,7 @@ def test_a_token_that_airflow_cannot_read_is_stale(real_airflow: Airflow, tokens
     renewing = Renewing(tokens.current)
     delivering = Delivering(real_airflow.url, tokens=renewing, read_timeout=10)
     case = REAL[0].apart(uuid.uuid4().hex[:8], "")
-    assert delivering.relay.deliver(event(), decision(**case.changes)).kind == "started"
+    assert delivering.deliver(event(), decision(**case.changes)).kind == "started"
     assert renewing.renewals == ["Bearer made-up"]
 
 

@@ -38,7 +38,7 @@ def test_an_older_event_is_superseded(real_airflow: Airflow) -> None:
             data={"shop": f"{mark} {shop}"},
         )
         (decision,) = decide(one, RULES)
-        return delivering.relay.deliver(one, decision)
+        return delivering.deliver(one, decision)
 
     told = [deliver(2), deliver(5), deliver(3), deliver(2), deliver(1, "north-1")]
     kinds = ["started", "started", "superseded", "duplicate", "started"]
