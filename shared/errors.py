@@ -1,4 +1,4 @@
-"""Every error that this app raises on purpose.
+"""The errors that this app raises on purpose.
 
 * UpdraftError
   + EventError            a body cannot be read as an event
@@ -12,6 +12,8 @@
     + SecretUnavailable   Key Vault gave no secret
   + KeysUnavailable       whether a token or a signature is good cannot be said now
   + StorageUnavailable    a parked delivery or a dead letter could not be written
+
+Why a caller is refused stands in `shared/callers/errors.py`.
 
 No message ever holds a secret, a token or a key (promise 3): they name the thing and the remedy.
 A message may quote an event, a caller or an answer: the base makes every character of it visible.

@@ -15,13 +15,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.callers.errors import TokenExpired, TokenNotAccepted, TokenRefused
 from shared.callers.jws_header import read_header
-from shared.callers.keys_unavailable import try_again
 from shared.callers.shared_secrets import SharedSecret
 from shared.errors import ConfigurationError, KeysUnavailable
 from shared.runs.ref import RunRef
 from shared.settings import CALLBACK_KEY_SECRET
-from shared.web import CallRefused, unauthorized
 
 if TYPE_CHECKING:
     from shared.azure.key_vault import Secrets
@@ -35,6 +34,14 @@ LONGEST_TOKEN: Final = 2_048
 
 _KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 _LEEWAY: Final = 60.0
+
+
+class RunTokenNotAccepted(TokenNotAccepted):
+    """It is not a token that this app gave a run."""
+
+
+class RunTokenExpired(TokenExpired):
+    """It is a run's, and its time is over."""
 
 
 class ReverseTokens:
@@ -91,26 +98,26 @@ class ReverseTokens:
         """Return the run that a token is for.
 
         Raises:
-            CallRefused: 401 where it is not accepted, 503 where that cannot be told now.
+            TokenRefused: It is not accepted.
+            KeysUnavailable: That cannot be said now.
+            SettingsError: The vault or the secret is not named.
         """
         import jwt  # noqa: PLC0415 - as `issue`
 
         header = read_header(token, longest=LONGEST_TOKEN)
         if header is None:
-            raise _not_accepted()
+            raise RunTokenNotAccepted("its form is not a token's")
         try:
             claims = self._claims(token, header)
-        except (CallRefused, ConfigurationError):
+        except (TokenRefused, KeysUnavailable, ConfigurationError):
             raise
-        except jwt.ExpiredSignatureError:
-            raise unauthorized("token_expired", "the run's token has expired") from None
-        except KeysUnavailable as error:
-            raise try_again(error) from None
+        except jwt.ExpiredSignatureError as error:
+            raise RunTokenExpired(str(error)) from None
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
-            raise _not_accepted(type(error).__name__) from None
+            raise RunTokenNotAccepted(type(error).__name__) from None
         parts = str(claims["sub"]).split("/")
         if claims.get("scope") != SCOPE or len(parts) != 3:  # noqa: PLR2004 - connection, DAG, run
-            raise _not_accepted()
+            raise RunTokenNotAccepted("its claims name no run")
         return RunRef(*parts)
 
     def _claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +128,7 @@ class ReverseTokens:
             or header.get("typ") != TYPE
             or header.keys() - {"alg", "typ", "kid"}
         ):
-            raise _not_accepted()
+            raise RunTokenNotAccepted("its header is not that of a run's token")
         claims: dict[str, Any] = jwt.decode(
             token,
             self._key(header.get("kid")),
@@ -136,17 +143,12 @@ class ReverseTokens:
     def _key(self, key_id: object) -> str:
         """Return the key of that id; an unknown one may be new, so the secret is read again, rarely."""
         if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
-            raise _not_accepted()
+            raise RunTokenNotAccepted("its key id is not one of ours")
         found = self._keys.find(lambda key: hmac.compare_digest(_key_id(key), key_id))
         if found is None:
-            raise _not_accepted()
+            raise RunTokenNotAccepted("no key has its key id")
         return found
 
 
 def _key_id(key: str) -> str:
     return hashlib.sha256(b"updraft-key:" + key.encode()).hexdigest()[:16]
-
-
-def _not_accepted(inside: str = "") -> CallRefused:
-    told = "the token is not accepted: it is none that this app gave a run"
-    return unauthorized("token_not_accepted", told, inside=inside)

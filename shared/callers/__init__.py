@@ -1,7 +1,8 @@
 """Who may call this app: an Entra token to an identity, and what `callers` of rules.yaml allows it.
 
 jws_header        a token's header, before it is verified
-keys_unavailable  the answer "try again"
+errors            why a caller is refused
+key_reads         how many threads wait for keys
 signing_keys      the tenant's public keys
 shared_secrets    secrets of Key Vault that others sign with too
 github_signature  GitHub's signature of a delivery

@@ -3,17 +3,16 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
+from shared.callers.errors import ConfDenied, NotAllowed, RateExceeded, TooManyAtOnce
 from shared.callers.verifier import Identity
 from shared.rules.model.callers import CallerSpec
 from shared.rules.wildcards import matches_any
 from shared.runs.ref import RunRef
 from shared.values.path_prefixes import has_dot_segments
-from shared.web import CallRefused
 
 MOST_BUCKETS: Final = 10_000
 """Identities whose rate one instance remembers; the one that called longest ago is forgotten first."""
@@ -21,8 +20,6 @@ MOST_BUCKETS: Final = 10_000
 WITHOUT_ENTRY: Final = "60/m"
 """The rate of what no entry has one for: an identity that no entry is about, and a run with its own token."""
 
-_NOT_COUNTED: Final = 429
-_OUR_FAULT: Final = 500
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
@@ -63,7 +60,7 @@ def start_entry(
         connection: The connection that the caller named, if it did.
 
     Raises:
-        CallRefused: 403. It is the same whether the DAG exists or not.
+        NotAllowed: None does. It is the same whether the DAG exists or not.
     """
     for spec in callers:
         if (
@@ -81,7 +78,7 @@ def event_entry(
     """Return the entry that lets an identity send an event.
 
     Raises:
-        CallRefused: 403.
+        NotAllowed: It may not.
     """
     for spec in callers:
         if (
@@ -102,7 +99,7 @@ def check_may_send(callers: Iterable[CallerSpec], identity: Identity) -> None:
     """Check that an identity may send events of some kind, before what it sends is read.
 
     Raises:
-        CallRefused: 403.
+        NotAllowed: It may not.
     """
     if not any(spec.events is not None and entry_applies(spec, identity) for spec in callers):
         raise denied(identity, "send events")
@@ -112,7 +109,7 @@ def check_may_report(callers: Iterable[CallerSpec], identity: Identity) -> None:
     """Check that an identity may report outcomes of some DAG, before what it reports is read.
 
     Raises:
-        CallRefused: 403.
+        NotAllowed: It may not.
     """
     if not any(spec.outcomes is not None and entry_applies(spec, identity) for spec in callers):
         raise denied(identity, "report outcomes")
@@ -122,7 +119,7 @@ def outcome_entry(callers: Iterable[CallerSpec], identity: Identity, *, dag_id: 
     """Return the entry that lets an identity report how a DAG's run ended.
 
     Raises:
-        CallRefused: 403.
+        NotAllowed: It may not.
     """
     for spec in callers:
         if entry_applies(spec, identity) and matches_any(spec.outcomes, dag_id):
@@ -134,7 +131,7 @@ def status_entry(callers: Iterable[CallerSpec], identity: Identity) -> CallerSpe
     """Return the entry that lets an identity read this app's status.
 
     Raises:
-        CallRefused: 403.
+        NotAllowed: It may not.
     """
     for spec in callers:
         if entry_applies(spec, identity) and spec.status:
@@ -146,20 +143,18 @@ def check_conf(spec: CallerSpec, keys: Iterable[str]) -> None:
     """Check the keys of the conf that a caller asks for.
 
     Raises:
-        CallRefused: 403, with the keys that are not allowed.
+        ConfDenied: Some are not allowed; it names them.
     """
     extra = sorted(key for key in keys if not matches_any(spec.conf, key))
     if extra:
         shown = ", ".join(repr(key[:60]) for key in extra[:5]) + (" and more" if len(extra) > 5 else "")  # noqa: PLR2004 - a line's worth
-        raise CallRefused(403, "conf_denied", f"this caller may not set the conf keys {shown}")
+        raise ConfDenied(f"this caller may not set the conf keys {shown}")
 
 
-def denied(identity: Identity, what: str) -> CallRefused:
+def denied(identity: Identity, what: str) -> NotAllowed:
     """Return the refusal of what no entry allows."""
-    return CallRefused(
-        403,
-        "not_allowed",
-        f"{identity} may not {what}; whoever runs this app can allow it under `callers` in rules.yaml",
+    return NotAllowed(
+        f"{identity} may not {what}; whoever runs this app can allow it under `callers` in rules.yaml"
     )
 
 
@@ -181,37 +176,35 @@ class Rates:
         self._buckets: _Buckets = OrderedDict()
         self._without_entry: _Buckets = OrderedDict()  # apart: many identities push no caller's bucket out
 
-    @contextmanager
-    def accounted(self, callers: Iterable[CallerSpec], identity: Identity) -> Iterator[None]:
-        """Carry out the reading and checking of a request; a refusal in it takes one from the caller's rate.
+    def check_any_left(self, callers: Iterable[CallerSpec], identity: Identity) -> None:
+        """Let a request in, before it is read.
 
-        An identity that fits several entries loses one at each of them, and is let in while one has any left.
+        An identity that fits several entries is let in while one has any left. One that fits none pays here.
 
         Args:
             callers: The entries in force.
             identity: Who calls.
 
         Raises:
-            CallRefused: 429 at once, where the identity has used its rate up.
+            RateExceeded: The identity has used its rate up.
         """
         entries = [spec for spec in callers if entry_applies(spec, identity)]
         if not entries:
             self._take(("", identity.object_id), WITHOUT_ENTRY, 1, self._without_entry)
         else:
-            self._check_any_left(entries, identity)
-        try:
-            yield
-        except CallRefused as refused:
-            if refused.status < _OUR_FAULT and refused.status != _NOT_COUNTED:
-                for spec in entries:
-                    self._take_if_any((spec.name, identity.object_id), spec.rate)
-            raise
+            self._check_one_has_any(entries, identity)
+
+    def spend_refusal(self, callers: Iterable[CallerSpec], identity: Identity) -> None:
+        """Take one for a request that was let in and then refused, at each entry that the identity fits."""
+        for spec in callers:
+            if entry_applies(spec, identity):
+                self._take_if_any((spec.name, identity.object_id), spec.rate)
 
     def spend_run(self, run: RunRef) -> None:
         """Take one report from the bucket of a run that has proved itself with its own token.
 
         Raises:
-            CallRefused: 429 with the seconds to wait.
+            RateExceeded: Nothing is left.
         """
         self._take(("run", str(run)), WITHOUT_ENTRY, 1, self._without_entry)
 
@@ -224,13 +217,12 @@ class Rates:
             count: How many runs, events, outcomes or answers it asks for.
 
         Raises:
-            CallRefused: 429 with the seconds to wait; nothing is taken then.
+            RateExceeded: There is not enough; nothing is taken then.
+            TooManyAtOnce: There never is.
         """
         capacity, _ = _rate(spec.rate)
         if count > capacity:
-            raise CallRefused(
-                413, "too_many_events", f"one call may hold at most {capacity:.0f} events: the caller's rate"
-            )
+            raise TooManyAtOnce(f"one call may hold at most {capacity:.0f} events: the caller's rate")
         self._take((spec.name, identity.object_id), spec.rate, count)
 
     def spend_hook(self, kind: str, rate: str) -> None:
@@ -241,7 +233,7 @@ class Rates:
             rate: What the kind may use, as in `600/m`.
 
         Raises:
-            CallRefused: 429 with the seconds to wait.
+            RateExceeded: Nothing is left.
         """
         self._take(("hook", kind), rate, 1)
 
@@ -255,7 +247,7 @@ class Rates:
             if len(kept) > MOST_BUCKETS:
                 kept.popitem(last=False)
         if not enough:
-            raise _too_many(rate, (count - level) / _rate(rate)[1])
+            raise RateExceeded(rate, (count - level) / _rate(rate)[1])
 
     def _take_if_any(self, key: tuple[str, str], rate: str) -> None:
         with self._lock:
@@ -264,7 +256,7 @@ class Rates:
             if len(self._buckets) > MOST_BUCKETS:
                 self._buckets.popitem(last=False)
 
-    def _check_any_left(self, entries: Iterable[CallerSpec], identity: Identity) -> None:
+    def _check_one_has_any(self, entries: Iterable[CallerSpec], identity: Identity) -> None:
         waits: list[tuple[float, str]] = []
         with self._lock:
             for spec in entries:
@@ -274,7 +266,7 @@ class Rates:
                     return
                 waits.append(((1 - level) / _rate(spec.rate)[1], spec.rate))
         seconds, rate = min(waits)
-        raise _too_many(rate, seconds)
+        raise RateExceeded(rate, seconds)
 
     def _level(self, buckets: _Buckets, key: tuple[str, str], rate: str) -> float:
         """Return what a bucket holds now, and make it the one used last; the lock is held."""
@@ -284,13 +276,6 @@ class Rates:
         if key in buckets:
             buckets.move_to_end(key)
         return min(capacity, level + (now - at) * per_second)
-
-
-def _too_many(rate: str, seconds: float) -> CallRefused:
-    wait = int(seconds) + 1
-    return CallRefused(
-        429, "too_many_calls", f"more than {rate} calls; wait {wait} s", headers={"Retry-After": str(wait)}
-    )
 
 
 @lru_cache(maxsize=64)

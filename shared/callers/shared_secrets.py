@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from shared.azure.refreshing import TooManyWaiting
-from shared.callers.keys_unavailable import BUSY, MOST_WAITING
+from shared.callers.key_reads import BUSY, MOST_WAITING
 from shared.errors import CredentialError, KeysUnavailable, SecretUnavailable
 from shared.log import LOGGER
 from shared.throttle import Throttle

@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from shared.callers.keys_unavailable import BUSY, MOST_WAITING
-from shared.errors import KeysUnavailable, UpdraftError
+from shared.callers.errors import UnknownKey
+from shared.callers.key_reads import BUSY, MOST_WAITING
+from shared.errors import KeysUnavailable
 from shared.log import LOGGER
 from shared.throttle import ONCE_A_MINUTE, Throttle
 
@@ -35,10 +36,6 @@ _LONGEST_ANSWER: Final = 1_048_576
 _OK: Final = 200
 _READ_IN_TWO_WAYS: Final = re.compile(r"[^!-~]|[\\@]")
 """What is not visible ASCII, and what makes one client see a user's name where another sees the host."""
-
-
-class UnknownKey(UpdraftError):  # noqa: N818 - it names a state
-    """The key set was fetched after the token came, and the key is not in it."""
 
 
 class SigningKeys:

@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.callers.errors import (
+    TokenExpired,
+    TokenNotAccepted,
+    TokenNotYetValid,
+    TokenRefused,
+    WrongAudience,
+)
 from shared.callers.jws_header import read_header
-from shared.callers.keys_unavailable import try_again
-from shared.callers.signing_keys import UnknownKey
 from shared.errors import KeysUnavailable
 from shared.values.json_text import JsonObject
-from shared.web import CallRefused, unauthorized
 
 if TYPE_CHECKING:
     from shared.callers.signing_keys import SigningKeys
@@ -34,7 +38,6 @@ _LATEST: Final = 253_402_300_799
 """The last second of the year 9999: what is beyond is not a time."""
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_=-]{1,128}")
 """Entra's are thumbprints in URL-safe Base64; for any other name no key set is fetched."""
-_NOT_ACCEPTED: Final = "the token is not accepted: it is none that this app's tenant has signed for this app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ class TokenVerifier:
             token: The compact form, as it follows "Bearer ".
 
         Raises:
-            CallRefused: 401 where it is not accepted, 503 where that cannot be told now.
+            TokenRefused: It is not accepted.
+            KeysUnavailable: That cannot be said now.
         """
         import jwt  # noqa: PLC0415 - costly, and only calls need it
 
@@ -125,21 +129,15 @@ class TokenVerifier:
             raise _refused("its form is not a token's")
         try:
             return self._identity(self._signed_claims(token, header))
-        except CallRefused:
+        except (TokenRefused, KeysUnavailable):
             raise
-        except jwt.ExpiredSignatureError:
-            raise unauthorized("token_expired", "the token has expired; get a new one") from None
-        except jwt.ImmatureSignatureError:
-            raise unauthorized(
-                "token_not_yet_valid", "the token is not valid yet; see to the clocks"
-            ) from None
-        except jwt.InvalidAudienceError:
-            raise unauthorized(
-                "wrong_audience", "the token is for another audience; ask for one for this app"
-            ) from None
-        except KeysUnavailable as error:
-            raise try_again(error) from None
-        except (jwt.InvalidTokenError, UnknownKey) as error:
+        except jwt.ExpiredSignatureError as error:
+            raise TokenExpired(str(error)) from None
+        except jwt.ImmatureSignatureError as error:
+            raise TokenNotYetValid(str(error)) from None
+        except jwt.InvalidAudienceError as error:
+            raise WrongAudience(str(error)) from None
+        except jwt.InvalidTokenError as error:
             raise _refused(f"{type(error).__name__}: {error}") from None
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
             raise _refused(f"it cannot be read ({type(error).__name__})") from None
@@ -183,9 +181,9 @@ class TokenVerifier:
         )
 
 
-def _refused(reason: str) -> CallRefused:
-    """Return the one refusal of all that is not the tenant's token for this app; the log knows more."""
-    return unauthorized("token_not_accepted", _NOT_ACCEPTED, inside=f"({reason[:200]})")
+def _refused(reason: str) -> TokenNotAccepted:
+    """Return the one refusal of all that is not the tenant's token for this app; the reason may be long."""
+    return TokenNotAccepted(reason[:200])
 
 
 def _actor(claims: Mapping[str, Any]) -> tuple[bool, frozenset[str]]:

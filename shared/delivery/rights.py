@@ -43,7 +43,7 @@ def withdrawn_right(event: "Event", rule: str, rules: "Rules") -> str | None:
 
 def _refusal(event: "Event", rule: str, identity: "Identity", entry: "CallerSpec") -> str | None:
     from shared.callers import check_conf, entry_applies, event_entry, start_entry  # noqa: PLC0415 - as above
-    from shared.web import CallRefused  # noqa: PLC0415 - as above
+    from shared.callers.errors import NotAllowed  # noqa: PLC0415 - as above
 
     if not entry_applies(entry, identity):
         return f"the entry `{entry.name}` of `callers` is no longer about {identity}"
@@ -56,6 +56,6 @@ def _refusal(event: "Event", rule: str, identity: "Identity", entry: "CallerSpec
             return "it is not a call"
         start_entry([entry], identity, dag_id=call.dag_id, connection=call.connection)
         check_conf(entry, call.conf)
-    except CallRefused as refused:
+    except NotAllowed as refused:
         return f"the entry `{entry.name}` of `callers` no longer allows it: {refused}"
     return None

@@ -7,4 +7,6 @@ webhooks   `POST hooks/{kind}`
 outcomes   `POST outcomes`
 status     `GET status`
 run_reply  what a caller is told about a run
+callers    token and rate, before anything of a call is read
+refusals   the answer to each reason for which a caller is refused
 """

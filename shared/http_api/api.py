@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.callbacks.report_store import BlobRunOutcomes
 from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
+from shared.http_api.callers import Callers
 from shared.http_api.events import EventsEndpoint
 from shared.http_api.outcomes import OutcomesEndpoint
 from shared.http_api.runs import RunsEndpoint
@@ -57,8 +58,9 @@ class HttpApi:
         self._lock = threading.Lock()
         self._verifier: TokenVerifier | None = None
         rates = Rates()
-        self.runs = RunsEndpoint(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
-        self.events = EventsEndpoint(rules=rules, intake=intake, verifier=self.verifier, rates=rates)
+        callers = Callers(rules, self.verifier, rates)
+        self.runs = RunsEndpoint(callers, intake=intake)
+        self.events = EventsEndpoint(callers, intake=intake)
         self.webhooks = WebhooksEndpoint(
             intake=intake,
             secrets=secrets,
@@ -66,14 +68,8 @@ class HttpApi:
             rates=rates,
             rate=self._settings.hook_rate(),
         )
-        self.outcomes = OutcomesEndpoint(
-            rules=rules,
-            verifier=self.verifier,
-            tokens=tokens,
-            outcomes=BlobRunOutcomes(storage),
-            rates=rates,
-        )
-        self.status = StatusEndpoint(rules=rules, verifier=self.verifier, status=status, rates=rates)
+        self.outcomes = OutcomesEndpoint(callers, tokens=tokens, outcomes=BlobRunOutcomes(storage))
+        self.status = StatusEndpoint(callers, status=status)
 
     def verifier(self) -> TokenVerifier:
         """Return what callers' tokens are verified with.

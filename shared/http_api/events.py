@@ -6,20 +6,20 @@ costs its caller one of its rate.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from shared.callers import Rates, check_may_send, event_entry, stamp_of
+from shared.callers import check_may_send, event_entry, stamp_of
 from shared.event import Event, Unreadable, read_events
 from shared.event.caller_stamp import stamped
 from shared.event.cloud_events import is_binary_mode
+from shared.http_api.callers import Callers
+from shared.http_api.refusals import answered
 from shared.http_api.run_reply import run_reply
-from shared.rules import Rules
 from shared.values.path_prefixes import has_dot_segments
-from shared.web import CallRefused, Reply, Request, bearer, read_body
+from shared.web import CallRefused, Reply, Request, read_body
 
 if TYPE_CHECKING:
-    from shared.callers import TokenVerifier
     from shared.delivery.intake import Intake
     from shared.values.json_text import Json
 
@@ -40,25 +40,15 @@ class EventsEndpoint:
     """Takes events of verified callers in; safe to use from any thread.
 
     Args:
-        rules: Gives the rules in force.
+        callers: Lets callers in.
         intake: Where events are handled.
-        verifier: Gives what tokens are verified with; raises `SettingsError` where callers are not set up.
-        rates: What each caller has used of its rate.
     """
 
-    def __init__(
-        self,
-        *,
-        rules: Callable[[], Rules],
-        intake: "Intake",
-        verifier: "Callable[[], TokenVerifier]",
-        rates: Rates,
-    ) -> None:
-        self._rules = rules
+    def __init__(self, callers: Callers, *, intake: "Intake") -> None:
+        self._callers = callers
         self._intake = intake
-        self._verifier = verifier
-        self._rates = rates
 
+    @answered
     def publish(self, request: Request) -> Reply:
         """Take CloudEvents in, in structured, batch or binary mode: all of them, or none.
 
@@ -67,21 +57,20 @@ class EventsEndpoint:
             ConfigurationError: Callers, or the rules, are not set up.
             StorageUnavailable: At least one could be neither delivered nor parked; send them again.
         """
-        identity = self._verifier().verify(bearer(request))
-        rules = self._rules()
-        with self._rates.accounted(rules.callers, identity):
-            check_may_send(rules.callers, identity)
+        with self._callers.admitted(request) as caller:
+            identity = caller.identity
+            check_may_send(caller.entries, identity)
             binary = is_binary_mode(request.headers)
             types = frozenset({request.media_type}) if binary else EVENT_TYPES
             body = read_body(request, limit=EVENTS_LIMIT, media_types=types)
             events = _readable(read_events(body, headers=request.headers, via="events"))
             entries = [
-                event_entry(rules.callers, identity, event_type=event.type, source=event.source)
+                event_entry(caller.entries, identity, event_type=event.type, source=event.source)
                 for event in events
             ]
             names = {entry.name: entry for entry in entries}
             for name, count in Counter(entry.name for entry in entries).items():
-                self._rates.spend(names[name], identity, count)
+                self._callers.rates.spend(names[name], identity, count)
         results = self._intake.receive_events(
             [stamped(event, stamp_of(entry, identity)) for event, entry in zip(events, entries, strict=True)]
         )
@@ -89,13 +78,14 @@ class EventsEndpoint:
             {
                 "id": event.id,
                 "source": event.source,
-                "runs": [run_reply(each, rules) for each in outcomes if each.rule],
+                "runs": [run_reply(each, caller.rules) for each in outcomes if each.rule],
                 **({"notes": [*event.notes]} if event.notes else {}),
             }
             for event, outcomes in zip(events, results, strict=True)
         ]
         return Reply(202, {"events": taken})
 
+    @answered
     def handshake(self, request: Request) -> Reply:
         """Answer Event Grid's question whether it may deliver here (CloudEvents webhook 1.0 section 4).
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from shared.callbacks.report_store import RunOutcome, State, report_outcome
 from shared.callbacks.tokens import LONGEST_TOKEN, TYPE
-from shared.callers import Rates, check_may_report, outcome_entry
+from shared.callers import check_may_report, outcome_entry
 from shared.callers.jws_header import read_header
 from shared.errors import UnusableValue
+from shared.http_api.callers import Callers
+from shared.http_api.refusals import answered
 from shared.runs.ref import RunRef
 from shared.values.dag_ids import dag_id_problem
 from shared.values.json_text import JsonObject
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
     from shared.callbacks.report_store import RunOutcomes
     from shared.callbacks.tokens import ReverseTokens
-    from shared.callers import Identity, TokenVerifier
-    from shared.rules import Rules
 
 REPORT_LIMIT: Final = 16_384
 """Bytes of a report."""
@@ -39,28 +39,23 @@ class OutcomesEndpoint:
     """Takes reports; safe to use from any thread.
 
     Args:
-        rules: Gives the rules in force.
-        verifier: Gives what Entra tokens are verified with; raises `SettingsError` without a tenant.
+        callers: Lets callers in.
         tokens: Gives what runs' own tokens are verified with.
         outcomes: Where outcomes are kept.
-        rates: What each caller has used of its rate.
     """
 
     def __init__(
         self,
+        callers: Callers,
         *,
-        rules: "Callable[[], Rules]",
-        verifier: "Callable[[], TokenVerifier]",
         tokens: "Callable[[], ReverseTokens]",
         outcomes: "RunOutcomes",
-        rates: Rates,
     ) -> None:
-        self._rules = rules
-        self._verifier = verifier
+        self._callers = callers
         self._tokens = tokens
         self._outcomes = outcomes
-        self._rates = rates
 
+    @answered
     def report(self, request: Request) -> Reply:
         """Keep a run's outcome; answers 201, or 200 where the same was reported before.
 
@@ -73,26 +68,26 @@ class OutcomesEndpoint:
         token = bearer(request)
         if _is_reverse(token):
             return self._keep(self._of_run(request, self._tokens().verify(token)))
-        return self._keep(self._of_identity(request, self._verifier().verify(token)))
+        return self._keep(self._of_identity(request))
 
     def _of_run(self, request: Request, run: RunRef) -> RunOutcome:
         """Read the report of a run that has proved itself with its own token."""
-        self._rates.spend_run(run)
+        self._callers.rates.spend_run(run)
         said = read_object(request, limit=REPORT_LIMIT)
         if (run.dag_id, run.dag_run_id) != _named(said):
             raise CallRefused(403, "other_run", "the token is for another run than the one that is reported")
         return _outcome(said, run, "run")
 
-    def _of_identity(self, request: Request, identity: "Identity") -> RunOutcome:
+    def _of_identity(self, request: Request) -> RunOutcome:
         """Read a report by an identity that `callers` lets report."""
-        callers = self._rules().callers
-        with self._rates.accounted(callers, identity):
-            check_may_report(callers, identity)
+        with self._callers.admitted(request) as caller:
+            identity = caller.identity
+            check_may_report(caller.entries, identity)
             said = read_object(request, limit=REPORT_LIMIT)
             dag_id, run_id = _named(said)
-            entry = outcome_entry(callers, identity, dag_id=dag_id)
+            entry = outcome_entry(caller.entries, identity, dag_id=dag_id)
             outcome = _outcome(said, RunRef(entry.connection or "", dag_id, run_id), identity.object_id)
-            self._rates.spend(entry, identity)
+            self._callers.rates.spend(entry, identity)
         return outcome
 
     def _keep(self, outcome: RunOutcome) -> Reply:

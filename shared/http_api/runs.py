@@ -6,24 +6,23 @@ and nobody learns by it which DAGs or rules there are.
 """
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.callers import Identity, Rates, check_conf, stamp_of, start_entry
+from shared.callers import Identity, check_conf, stamp_of, start_entry
 from shared.deciding.direct_runs import DirectRun
 from shared.errors import UnusableValue
+from shared.http_api.callers import Callers
+from shared.http_api.refusals import answered
 from shared.http_api.run_reply import WITHOUT_RUN, run_reply
-from shared.rules import Rules
 from shared.rules.model.callers import CallerSpec
 from shared.values.dag_ids import dag_id_problem
 from shared.values.json_text import Json, JsonObject
 from shared.values.reserved_keys import check_reserved_keys
 from shared.values.storable import MAX_CONF_BYTES, check_size, clean_text, to_json
 from shared.values.times import parse_time, time_text
-from shared.web import CallRefused, Reply, Request, bearer, read_object
+from shared.web import CallRefused, Reply, Request, read_object
 
 if TYPE_CHECKING:
-    from shared.callers import TokenVerifier
     from shared.delivery.intake import Intake
 
 RUN_LIMIT: Final = 2 * MAX_CONF_BYTES
@@ -41,25 +40,15 @@ class RunsEndpoint:
     """Starts the runs that callers ask for; safe to use from any thread.
 
     Args:
-        rules: Gives the rules in force.
+        callers: Lets callers in.
         intake: Where events are handled.
-        verifier: Gives what tokens are verified with; raises `SettingsError` where callers are not set up.
-        rates: What each caller has used of its rate.
     """
 
-    def __init__(
-        self,
-        *,
-        rules: Callable[[], Rules],
-        intake: "Intake",
-        verifier: "Callable[[], TokenVerifier]",
-        rates: Rates,
-    ) -> None:
-        self._rules = rules
+    def __init__(self, callers: Callers, *, intake: "Intake") -> None:
+        self._callers = callers
         self._intake = intake
-        self._verifier = verifier
-        self._rates = rates
 
+    @answered
     def start(self, request: Request, dag_id: str) -> Reply:
         """Start a run of a DAG; answers 202 with the run's id and links, the same for a repeated key.
 
@@ -74,19 +63,18 @@ class RunsEndpoint:
             ConfigurationError: Callers, or the rules, are not set up.
             StorageUnavailable: The run could be neither started nor parked.
         """
-        identity = self._verifier().verify(bearer(request))
-        rules = self._rules()
-        with self._rates.accounted(rules.callers, identity):
+        with self._callers.admitted(request) as caller:
+            identity = caller.identity
             problem = dag_id_problem(dag_id)
             if problem is not None:
                 raise CallRefused(400, "bad_dag_id", problem)
-            start_entry(rules.callers, identity, dag_id=dag_id, connection=None)
+            start_entry(caller.entries, identity, dag_id=dag_id, connection=None)
             asked = read_object(request, limit=RUN_LIMIT)
             connection = _text(asked, "connection")
-            entry = start_entry(rules.callers, identity, dag_id=dag_id, connection=connection)
+            entry = start_entry(caller.entries, identity, dag_id=dag_id, connection=connection)
             call = _call(request, asked, identity, entry, dag_id)
             check_conf(entry, call.conf)
-            self._rates.spend(entry, identity)
+            self._callers.rates.spend(entry, identity)
         outcome = self._intake.receive_call(call.to_event())
         if outcome.kind in WITHOUT_RUN:
             named = f"the run {outcome.dag_run_id}" if outcome.dag_run_id else "the run"
@@ -95,7 +83,7 @@ class RunsEndpoint:
                 "rejected",
                 f"{named} could not be started ({outcome.code}); the app's log has the reason",
             )
-        run = run_reply(outcome, rules)
+        run = run_reply(outcome, caller.rules)
         return Reply(202, run, {"Updraft-Outcome": outcome.kind.value})
 
 

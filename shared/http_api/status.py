@@ -5,14 +5,14 @@ Anybody may ask `GET health`, which says one of two words; all else takes a righ
 
 from typing import TYPE_CHECKING
 
-from shared.callers import Rates, status_entry
-from shared.web import Reply, Request, bearer
+from shared.callers import status_entry
+from shared.http_api.callers import Callers
+from shared.http_api.refusals import answered
+from shared.web import Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.callers import TokenVerifier
-    from shared.rules import Rules
     from shared.values.json_text import JsonObject
 
 
@@ -20,25 +20,15 @@ class StatusEndpoint:
     """Reports what this process knows of itself; safe to use from any thread.
 
     Args:
-        rules: Gives the rules in force.
-        verifier: Gives what tokens are verified with; raises `SettingsError` where callers are not set up.
+        callers: Lets callers in.
         status: Gives the report.
-        rates: What each caller has used of its rate.
     """
 
-    def __init__(
-        self,
-        *,
-        rules: "Callable[[], Rules]",
-        verifier: "Callable[[], TokenVerifier]",
-        status: "Callable[[], JsonObject]",
-        rates: Rates,
-    ) -> None:
-        self._rules = rules
-        self._verifier = verifier
+    def __init__(self, callers: Callers, *, status: "Callable[[], JsonObject]") -> None:
+        self._callers = callers
         self._status = status
-        self._rates = rates
 
+    @answered
     def read(self, request: Request) -> Reply:
         """Return the report.
 
@@ -46,6 +36,7 @@ class StatusEndpoint:
             CallRefused: 401, 403 or 429, as for every call.
             ConfigurationError: Callers, or the rules, are not set up.
         """
-        identity = self._verifier().verify(bearer(request))
-        self._rates.spend(status_entry(self._rules().callers, identity), identity)
+        with self._callers.admitted(request) as caller:
+            entry = status_entry(caller.entries, caller.identity)
+            self._callers.rates.spend(entry, caller.identity)
         return Reply(200, self._status())

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 
 from shared.callers import Rates
 from shared.callers.github_signature import HEADER, GitHubSignature
-from shared.callers.keys_unavailable import try_again
 from shared.callers.shared_secrets import SharedSecret
 from shared.errors import KeysUnavailable
 from shared.event import KINDS
 from shared.event.via import HOOK_VIAS
+from shared.http_api.refusals import answered
 from shared.stores.work_items import HEADERS_KEPT, UnverifiedHook
 from shared.values.hook_settings import DEFAULT_RATE, GITHUB, GITHUB_SECRET
 from shared.web import JSON_TYPES, CallRefused, Reply, Request, read_body
@@ -69,6 +69,7 @@ class WebhooksEndpoint:
         self._rates = rates
         self._rate = rate
 
+    @answered
     def receive(self, request: Request, kind: str) -> Reply:
         """Handle one hook; what cannot be read is kept as a dead letter, as nobody reads the answer.
 
@@ -121,7 +122,7 @@ class WebhooksEndpoint:
         )
         outcome = self._intake.hooks.take_in(hook, delay=error.retry_after)
         if outcome is None:
-            raise try_again(error)
+            raise error
         return _taken([outcome])
 
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.azure.refreshing import TooManyWaiting
-from shared.callers.keys_unavailable import BUSY, try_again
+from shared.callers.key_reads import BUSY
 from shared.callers.shared_secrets import REREAD_PAUSE, SHORTEST, SharedSecret, shared_values
 from shared.errors import KeysUnavailable, SecretUnavailable, SettingsError
+from shared.http_api.refusals import refusal_of
 from tests.support.callback_keys import NEW, OLD, Vault
 from tests.support.clocks import UnixClock
 
@@ -52,7 +53,7 @@ def test_an_unusable_secret_is_a_mistake_that_names_its_setting(
         shared.values()
     with pytest.raises(KeysUnavailable) as answer:
         shared.find(lambda _: True)
-    told = f"{mistake.value} {answer.value} {try_again(answer.value).reply()} {caplog.text}"
+    told = f"{mistake.value} {answer.value} {refusal_of(answer.value).reply()} {caplog.text}"
     assert mistake.value.permanent
     assert "UPDRAFT_MADE_UP" in str(mistake.value)
     assert "openssl rand -base64 48" in str(mistake.value)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from shared.callers import SigningKeys
-from shared.callers.signing_keys import A_DAY, AN_HOUR, UnknownKey
+from shared.callers.errors import UnknownKey
+from shared.callers.signing_keys import A_DAY, AN_HOUR
 from shared.errors import KeysUnavailable
 from shared.values.json_text import Json
 from tests.support.callers import Authority

@@ -2,6 +2,7 @@
 
 import re
 
+from shared.http_api.refusals import ROWS
 from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs/calls.md").read_text(encoding="utf-8")
@@ -17,7 +18,7 @@ def test_every_refusal_is_on_the_page() -> None:
         for source in SOURCES
         for status, code in RAISED.findall(source.read_text(encoding="utf-8"))
         if code not in INTERNAL
-    }
+    } | {(str(row.status), row.code) for row in ROWS.values()}
     rows = re.findall(r"^\| (\d{3}) \| (.+?) \|", PAGE, re.MULTILINE)
     listed = {(status, code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
     assert listed == given

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,14 +27,16 @@ import shared
 from cli.commands.doctor import LARGEST_BODY
 from shared.callers import Identity as Verified
 from shared.callers import Rates, check_conf, event_entry
+from shared.callers.errors import NotAllowed
 from shared.deciding.decide import decide
 from shared.event import Event
+from shared.http_api.callers import Callers
 from shared.rules import load_rules
 from shared.rules.templates.scope import missing_message
 from shared.rules.wildcards import matches, matches_any
 from shared.runs.ref import RunRef
 from shared.values.wording import MOST_COMPARED, near_miss
-from shared.web import CallRefused
+from shared.web import CallRefused, Request
 from tests.support.callers import GUID, OTHER, refusal, spec
 from tests.support.clocks import UnixClock
 from tests.support.http_app import AGENT, AIRFLOW, GROUP, STRANGER, Caller
@@ -144,7 +147,7 @@ def test_every_right_is_asked_for_in_linear_time(pattern: str) -> None:
         ):
             try:
                 call()
-            except CallRefused:
+            except NotAllowed:
                 continue
 
     for unit in ("a", "/", "_"):
@@ -291,8 +294,18 @@ def rates(clock: UnixClock) -> Rates:
 def refuse(rates: Rates, callers: Iterable[Any], who: Verified, status: int = 400) -> CallRefused:
     """Return how a request is answered that is refused for a reason of its own."""
 
+    class Verifier:
+        """Takes any token for this identity's."""
+
+        def verify(self, _: str) -> Verified:
+            """Return who it is."""
+            return who
+
+    known: Any = SimpleNamespace(callers=callers)
+    endpoint = Callers(lambda: known, lambda: cast("Any", Verifier()), rates)
+
     def call() -> None:
-        with rates.accounted(callers, who):
+        with endpoint.admitted(Request({"authorization": "Bearer x"})):
             raise CallRefused(status, "reason", "for a reason of its own")
 
     return refusal(call)

@@ -18,6 +18,7 @@ from local.stand_ins.identity_endpoint import Identity
 from shared.callers import Rates, TokenVerifier
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.event.caller_stamp import ATTRIBUTE, caller_of
+from shared.http_api.callers import Callers
 from shared.http_api.events import EventsEndpoint
 from shared.http_api.runs import RunsEndpoint
 from shared.rules import Rules, load_rules
@@ -87,9 +88,7 @@ class Way:
     def call(self, known: Rules, token: str, *, key: str = "k-1", **conf: str) -> Reply:
         """Ask for a run under these rules."""
         intake = self.delivering.intake(known)
-        endpoint = RunsEndpoint(
-            rules=lambda: known, intake=intake, verifier=lambda: self.verifier, rates=Rates()
-        )
+        endpoint = RunsEndpoint(Callers(lambda: known, lambda: self.verifier, Rates()), intake=intake)
         body = json.dumps({"conf": conf or {"site": "s", "version": "v"}}).encode()
         headers = {"content-type": "application/json", "idempotency-key": key}
         return endpoint.start(Request({"authorization": f"Bearer {token}", **headers}, body), DAG)
@@ -97,9 +96,7 @@ class Way:
     def send(self, known: Rules, token: str, **changes: object) -> Reply:
         """Send an event under these rules."""
         intake = self.delivering.intake(known)
-        endpoint = EventsEndpoint(
-            rules=lambda: known, intake=intake, verifier=lambda: self.verifier, rates=Rates()
-        )
+        endpoint = EventsEndpoint(Callers(lambda: known, lambda: self.verifier, Rates()), intake=intake)
         event = {"specversion": "1.0", "id": "e-1", "source": "/shops/1", "type": "Shop.Opened"}
         body = json.dumps(event | {"data": {"door": "north"}} | changes).encode()
         return endpoint.publish(

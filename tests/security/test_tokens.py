@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from local.stand_ins.identity_endpoint import Identity, IdentityEndpoint
 from shared.callers import SigningKeys, TokenPolicy, TokenVerifier, entry_applies, tenant_issuers
+from shared.callers.errors import TokenRefused
+from shared.errors import KeysUnavailable
 from shared.rules.model.callers import CallerSpec
-from shared.web import CallRefused
 from tests.security.attack_tokens import (
     APPS,
     BOTH,
@@ -81,7 +82,7 @@ def app_side(authority: IdentityEndpoint) -> LetsIn:
     def lets_in(token: str) -> frozenset[str]:
         try:
             identity = verifier.verify(token)
-        except CallRefused:
+        except (TokenRefused, KeysUnavailable):
             return NOBODY
         return frozenset(name for name, entry in ENTRIES.items() if entry_applies(entry, identity))
 

@@ -7,6 +7,9 @@ import pytest
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import Reply, Request
 from shared.callers import SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
+from shared.callers.errors import CallerRefused
+from shared.errors import KeysUnavailable
+from shared.http_api.refusals import refusal_of
 from shared.rules.model.callers import CallerSpec
 from shared.values.json_text import Json, JsonObject
 from shared.web import CallRefused
@@ -45,10 +48,14 @@ class Authority(IdentityEndpoint):
 
 
 def refusal(call: Callable[[], object]) -> CallRefused:
-    """Return how a call is refused."""
-    with pytest.raises(CallRefused) as caught:
+    """Return the answer to a caller whose call is refused."""
+    with pytest.raises((CallRefused, CallerRefused, KeysUnavailable)) as caught:
         call()
-    return caught.value
+    error = caught.value
+    if isinstance(error, CallRefused):
+        return error
+    assert isinstance(error, CallerRefused | KeysUnavailable)
+    return refusal_of(error)
 
 
 def spec(**changes: object) -> CallerSpec:

@@ -1,0 +1,100 @@
+"""The answer to each reason for which a caller is refused: one table.
+
+The parts that decide (`shared/callers`, `shared/callbacks`) know nothing of HTTP.
+Each endpoint carries `answered`, which makes an answer of what they raise.
+
+A key that is not known may be a new one. While the keys may not be read again yet, a refusal would be final
+for a genuine sender, so the answer is 503 with `Retry-After` (RFC 9110 section 15.6.4). It is the same for a
+genuine sender and for a forger, and says only when to come again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Final
+
+from shared.callbacks.tokens import RunTokenExpired, RunTokenNotAccepted
+from shared.callers.errors import (
+    CallerRefused,
+    ConfDenied,
+    NotAllowed,
+    RateExceeded,
+    TokenExpired,
+    TokenNotAccepted,
+    TokenNotYetValid,
+    TooManyAtOnce,
+    WrongAudience,
+)
+from shared.errors import KeysUnavailable, UpdraftError
+from shared.web import CallRefused, Reply, unauthorized
+
+_UNAUTHORIZED: Final = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The answer to one reason.
+
+    Attributes:
+        status: 401 comes with the challenge of RFC 6750; an error that has a wait comes with `Retry-After`.
+        code: One word for programs.
+        detail: What the caller is told, where the error's own words are for the log alone.
+    """
+
+    status: int
+    code: str
+    detail: str = ""
+
+
+ROWS: Final[Mapping[type[UpdraftError], Row]] = {
+    TokenNotAccepted: Row(
+        _UNAUTHORIZED,
+        "token_not_accepted",
+        "the token is not accepted: it is none that this app's tenant has signed for this app",
+    ),
+    TokenExpired: Row(_UNAUTHORIZED, "token_expired", "the token has expired; get a new one"),
+    TokenNotYetValid: Row(
+        _UNAUTHORIZED, "token_not_yet_valid", "the token is not valid yet; see to the clocks"
+    ),
+    WrongAudience: Row(
+        _UNAUTHORIZED, "wrong_audience", "the token is for another audience; ask for one for this app"
+    ),
+    RunTokenNotAccepted: Row(
+        _UNAUTHORIZED,
+        "token_not_accepted",
+        "the token is not accepted: it is none that this app gave a run",
+    ),
+    RunTokenExpired: Row(_UNAUTHORIZED, "token_expired", "the run's token has expired"),
+    NotAllowed: Row(403, "not_allowed"),
+    ConfDenied: Row(403, "conf_denied"),
+    TooManyAtOnce: Row(413, "too_many_events"),
+    RateExceeded: Row(429, "too_many_calls"),
+    KeysUnavailable: Row(
+        503, "keys_unavailable", "tokens and signatures cannot be verified just now; try again"
+    ),
+}
+"""By the class of the error, or of the nearest of its bases."""
+
+
+def refusal_of(error: CallerRefused | KeysUnavailable) -> CallRefused:
+    """Return the answer to an error."""
+    row = next(ROWS[kind] for kind in type(error).__mro__ if kind in ROWS)
+    detail, inside = (row.detail, f"({error})" if str(error) else "") if row.detail else (str(error), "")
+    if row.status == _UNAUTHORIZED:
+        return unauthorized(row.code, detail, inside=inside)
+    wait = getattr(error, "retry_after", None)
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    return CallRefused(row.status, row.code, detail, headers=headers, inside=inside)
+
+
+def answered[**Given](endpoint: Callable[Given, Reply]) -> Callable[Given, Reply]:
+    """Make an endpoint raise `CallRefused`, whatever the reason for which the caller is refused."""
+
+    @wraps(endpoint)
+    def called(*args: Given.args, **kwargs: Given.kwargs) -> Reply:
+        try:
+            return endpoint(*args, **kwargs)
+        except (CallerRefused, KeysUnavailable) as error:
+            raise refusal_of(error) from error
+
+    return called
