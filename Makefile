@@ -158,6 +158,10 @@ attacks: setup ## The long form of every attack: many more examples, longer floo
 crashpoints: setup ## Lose or delay each request of each scenario, or kill the app there (ARGS="window --pairs 100")
 	@$(BIN)/python -m tests.crashpoints $(ARGS)
 
+.PHONY: mutants
+mutants: .venv/ready ## Change one thing of the source at a time, and see whether the nearest tests notice (ARGS="--count 50 filters")
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 # --- Looking after it ----------------------------------------------------------------------------------
 
 .PHONY: lock

@@ -1,0 +1,72 @@
+"""Which modules are mutated, and the tests that stand nearest to them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.support.paths import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Some modules with the same nearest tests.
+
+    Attributes:
+        name: A word for the command line and the report.
+        modules: Patterns of paths; whole folders where files are moved about inside.
+        tests: Files and folders, of which neither stack nor slow tests run.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    def paths(self) -> list[str]:
+        """Return the paths of the modules in the repository."""
+        found = {path for pattern in self.modules for path in ROOT.glob(pattern)}
+        return sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+TARGETS: Final = (
+    Target("breaker", ("shared/admission/breaker.py",), ("tests/admission/test_breaker.py",)),
+    Target(
+        "permits",
+        ("shared/admission/permit*.py", "shared/admission/adaptive_limit.py"),
+        ("tests/admission/test_permits.py", "tests/admission/test_permit_blobs.py"),
+    ),
+    Target("run-ids", ("shared/runs/*.py",), ("tests/runs", "tests/deciding")),
+    Target("filters", ("shared/rules/filters/*.py",), ("tests/rules/filters",)),
+    Target(
+        "verifier",
+        ("shared/callers/verifier.py", "shared/callers/jws_header.py", "shared/callers/signing_keys.py"),
+        (
+            "tests/callers/test_verifier.py",
+            "tests/callers/test_signing_keys.py",
+            "tests/http_api/test_runs.py",
+        ),
+    ),
+    Target(
+        "permissions",
+        ("shared/callers/permissions.py", "shared/callers/stamps.py"),
+        ("tests/callers/test_permissions.py", "tests/http_api/test_runs.py"),
+    ),
+    Target("tokens", ("shared/callbacks/tokens.py",), ("tests/callbacks",)),
+    Target(
+        "dead-letter-names",
+        ("shared/stores/dead_letter_names.py",),
+        ("tests/stores/test_dead_letter_names.py", "tests/stores/test_dead_letters.py"),
+    ),
+    Target("wildcards", ("shared/rules/wildcards.py",), ("tests/callers/test_permissions.py",)),
+    Target("path-prefixes", ("shared/values/path_prefixes.py",), ("tests/security/test_prefixes.py",)),
+    Target(
+        "github-events",
+        ("shared/event/github*.py",),
+        ("tests/event/test_github_events.py", "tests/event/test_webhook_bodies.py"),
+    ),
+    Target("throttle", ("shared/throttle.py", "shared/log_throttle.py"), ("tests/test_log_throttle.py",)),
+    Target("backoff", ("shared/backoff.py",), ("tests/test_backoff.py",)),
+    Target("times", ("shared/values/times.py",), ("tests/values/test_times.py",)),
+    Target("deciding", ("shared/deciding/*.py",), ("tests/deciding",)),
+    Target("parking", ("shared/stores/parking.py", "shared/stores/work_items.py"), ("tests/stores",)),
+    Target("delivery", ("shared/delivery/*.py",), ("tests/delivery",)),
+)
+"""The nearest tests take seconds: what a server or a flood of requests shows stays with `make test`."""

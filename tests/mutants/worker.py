@@ -1,0 +1,89 @@
+"""`python -m tests.mutants.worker`, in a copy of the tree: runs tests, each time in a fresh fork.
+
+It reads requests as lines of JSON and writes a line for each. A request with `imports` loads libraries, of
+which each later fork has its own: importing them takes longer than the tests do. No module of ours is loaded
+before a fork, so that each one reads the source as it is then.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+OURS: Final = ("shared", "tests", "cli", "local", "functions", "function_app", "bench")
+_OUTPUT: Final = Path("mutants-output.txt")
+_IMPORTED: Final = Path("mutants-imported.json")
+_ARGUMENTS: Final = (
+    *("-x", "-q", "-m", "not stack and not slow", "--hypothesis-seed=0"),
+    *("-p", "no:cacheprovider", "--assert=plain"),  # libraries are loaded before pytest could rewrite them
+)
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "imports" in request:
+            answer: dict[str, Any] = {"loaded": _load(request["imports"])}
+        else:
+            answer = _run(request["tests"], request["limit"])
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _load(names: list[str]) -> int:
+    loaded = 0
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+            loaded += 1
+    return loaded
+
+
+def _run(tests: list[str], limit: float) -> dict[str, Any]:
+    """Run tests in a fork; `status` is pytest's exit code, or None where the time was not enough."""
+    began = time.monotonic()
+    child = os.fork()  # noqa: TID251 - this program began with default signals, and has one thread
+    if child == 0:
+        _become_tests(tests)
+    ended = 0
+    while not ended and time.monotonic() < began + limit:
+        time.sleep(0.02)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # also what the tests started and left behind
+    if not ended:
+        os.waitpid(child, 0)
+    return {
+        "status": os.waitstatus_to_exitcode(status) if ended else None,
+        "seconds": time.monotonic() - began,
+        "output": _OUTPUT.read_text(errors="replace")[-4000:] if _OUTPUT.exists() else "",
+        "imported": json.loads(_IMPORTED.read_text()) if ended and _IMPORTED.exists() else [],
+    }
+
+
+def _become_tests(tests: list[str]) -> None:
+    os.setpgid(0, 0)
+    output = os.open(_OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, descriptor in ((0, nothing), (1, output), (2, output)):
+        os.dup2(descriptor, number)
+    code = 70  # not one of pytest's
+    try:
+        import pytest  # noqa: PLC0415 - the first fork says what it and the libraries are
+
+        code = int(pytest.main([*_ARGUMENTS, *tests]))
+        names = [name for name in sys.modules if name.partition(".")[0] not in OURS]
+        _IMPORTED.write_text(json.dumps(names))
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
