@@ -125,3 +125,35 @@ def test_nothing_learnt_while_closed_does_not_count() -> None:
     assert state(breaker) is BreakerState.CLOSED
     fail(breaker, 1)
     assert state(breaker) is BreakerState.OPEN
+
+
+def test_a_breaker_without_settings_opens_at_five_and_rests_half_a_minute() -> None:
+    """Five failures open it for 30 s, and a probe has 60 s; docs/delivery.md says so."""
+    clock = MonotonicClock()
+    breaker = Breaker(clock=clock)
+    fail(breaker, 4)
+    assert (state(breaker), breaker.retry_in) == (BreakerState.CLOSED, 0)
+    fail(breaker, 1)
+    assert (state(breaker), breaker.retry_in) == (BreakerState.OPEN, 30)
+    clock.sleep(29)
+    assert (state(breaker), breaker.retry_in) == (BreakerState.OPEN, 1)
+    clock.sleep(1)
+    assert breaker.enter() is not None
+    clock.sleep(59.5)
+    assert breaker.enter() is None
+    clock.sleep(0.5)
+    assert breaker.enter() is not None
+
+
+def test_after_the_rest_there_is_nothing_to_wait_for() -> None:
+    """A wait is never negative, however long ago the rest was over."""
+    clock = MonotonicClock()
+    breaker = Breaker(failures=1, rest=30, clock=clock)
+    fail(breaker, 1)
+    clock.sleep(45)
+    assert (state(breaker), breaker.retry_in) == (BreakerState.HALF_OPEN, 0)
+
+
+def test_the_states_names_are_the_fields() -> None:
+    """The health answer shows a state by the name that circuit breakers have for it everywhere."""
+    assert [str(each) for each in BreakerState] == ["closed", "open", "half-open"]

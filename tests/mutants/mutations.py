@@ -122,6 +122,9 @@ def _changes(node: ast.AST, where: str) -> Iterator[_Change]:
 
 
 def _for_types(node: ast.AST) -> bool:
+    """Tell whether a statement is there for type checkers and readers alone."""
+    if isinstance(node, ast.Assign):
+        return ast.unparse(node.targets[0]) == "__all__"
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 

@@ -30,10 +30,16 @@ TARGETS: Final = (
     Target("breaker", ("shared/admission/breaker.py",), ("tests/admission/test_breaker.py",)),
     Target(
         "permits",
-        ("shared/admission/permit*.py", "shared/admission/adaptive_limit.py"),
-        ("tests/admission/test_permits.py", "tests/admission/test_permit_blobs.py"),
+        ("shared/admission/permits.py",),
+        ("tests/admission/test_permits.py",),
     ),
-    Target("run-ids", ("shared/runs/*.py",), ("tests/runs", "tests/deciding")),
+    Target("limit", ("shared/admission/adaptive_limit.py",), ("tests/admission/test_limiter.py",)),
+    Target("run-ids", ("shared/runs/ids.py",), ("tests/runs",)),
+    Target(
+        "provenance",
+        ("shared/runs/provenance.py", "shared/runs/claim_check.py"),
+        ("tests/delivery/test_relay.py", "tests/delivery/test_windows.py", "tests/delivery/test_via.py"),
+    ),
     Target("filters", ("shared/rules/filters/*.py",), ("tests/rules/filters",)),
     Target(
         "verifier",
@@ -55,7 +61,11 @@ TARGETS: Final = (
         ("shared/stores/dead_letter_names.py",),
         ("tests/stores/test_dead_letter_names.py", "tests/stores/test_dead_letters.py"),
     ),
-    Target("wildcards", ("shared/rules/wildcards.py",), ("tests/callers/test_permissions.py",)),
+    Target(
+        "wildcards",
+        ("shared/rules/wildcards.py",),
+        ("tests/rules/test_callers.py", "tests/callers/test_permissions.py"),
+    ),
     Target("path-prefixes", ("shared/values/path_prefixes.py",), ("tests/security/test_prefixes.py",)),
     Target(
         "github-events",

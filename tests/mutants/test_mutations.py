@@ -45,6 +45,7 @@ def test_each_kind_of_change(source: str, changed: set[str]) -> None:
         "@cached(7)\ndef f(): ...",
         "if TYPE_CHECKING:\n    x = 7",
         "def f():\n    return None",
+        "__all__ = ['name']",
     ],
 )
 def test_what_no_test_could_notice_is_left_alone(source: str) -> None:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def main() -> None:
 def _load(names: list[str]) -> int:
     loaded = 0
     for name in names:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
             importlib.import_module(name)
             loaded += 1
     return loaded

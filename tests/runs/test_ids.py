@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.ids import MAX_RUN_ID, RESERVED_RULE_NAMES, run_id_for_event, run_id_for_key
+from shared.runs.ids import (
+    MAX_RULE_NAME,
+    MAX_RUN_ID,
+    RESERVED_RULE_NAMES,
+    keyed,
+    run_id_for_event,
+    run_id_for_key,
+    run_id_for_window,
+    run_id_prefix,
+)
 
 AIRFLOW_PATTERN = re.compile(r"[A-Za-z0-9_.~:+-]+")
 RESERVED_PREFIXES = (
@@ -55,6 +64,50 @@ def test_event_run_ids_never_change(rule: str, source: str, event_id: str, expec
 def test_key_run_ids_never_change(key: str, expected: str) -> None:
     """A key's run id is the same in every version."""
     assert run_id_for_key("deploy", key) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("9ac46505-2b8a", "deploy__9ac46505-2b8a-cd78f703fed6f3fc97116a16__"),
+        ("__my..key__of_2~x__", "deploy__my.key-of-2-x-5a8ebe0ee70e210060791c7b__"),
+        ("x" * 300, "deploy__" + "x" * 60 + "-5be2f1816f71454c2bc29087__"),
+        ("", "deploy__key-be45e54f4ec6fc6a95089e82__"),
+    ],
+)
+def test_prefixes_of_latest_by_never_change(key: str, expected: str) -> None:
+    """The beginning that `latest_by` looks for never changes; the hash of the event follows it."""
+    assert run_id_prefix("deploy", key) == expected
+    by_event = run_id_for_event("deploy", "/s", "1")
+    assert keyed(by_event, "deploy", key) == expected + "f22b23d035941446bae22804"
+
+
+def test_a_windows_run_id_never_changes() -> None:
+    """A window's run id is the same in every version, too."""
+    expected = "deploy__shop__ea3ab644536f640fe1cdba1f"
+    assert run_id_for_window("deploy", "shop", "2026-11-25T09:00:00Z/1") == expected
+
+
+def test_what_of_a_long_text_is_read_never_changes() -> None:
+    """Its first 400 characters give the readable part: what stands at the 400th counts, at the 401st not."""
+    assert run_id_for_key("deploy", "é" * 399 + "ab") == "deploy__a__694379358bc095c42c23e97b"
+    assert run_id_for_key("deploy", "é" * 400 + "ab") == "deploy__event__147cc1d6888abd21ae3a7b20"
+    assert run_id_prefix("deploy", "é" * 399 + "ab") == "deploy__a-8df94c6b3b7479ccb445474a__"
+    assert run_id_prefix("deploy", "é" * 400 + "ab") == "deploy__key-ef637baf6d56524a037ed1fc__"
+
+
+def test_the_longest_run_id_fits() -> None:
+    """Airflow's column has 250 characters; the longest rule name and key leave some of them."""
+    assert (MAX_RUN_ID, MAX_RULE_NAME) == (250, 63)
+    rule, text = "r" * MAX_RULE_NAME, "x" * 1_000
+    by_event = run_id_for_event(rule, "/s", text)
+    assert (len(by_event), len(keyed(by_event, rule, text))) == (191, 176)
+
+
+def test_the_reserved_names_are_what_a_rule_could_be_called() -> None:
+    """A rule's name holds no underscore, so that of Airflow's prefixes only two could be one."""
+    names = {prefix.removesuffix("__") for prefix in RESERVED_PREFIXES}
+    assert {name for name in names if "_" not in name} == RESERVED_RULE_NAMES
 
 
 @given(rule=RULE_NAMES, source=st.text(), event_id=st.text())
