@@ -78,9 +78,8 @@ class View:
             return
         line = Text(printable(decision.rule), style="bold")
         line.append(": ", style="not bold")
-        line.append(
-            printable(_verdict(decision)), style="not bold green" if decision.request else "not bold red"
-        )
+        starts = decision.request is not None or decision.burst_key is not None
+        line.append(printable(_verdict(decision)), style="not bold green" if starts else "not bold red")
         branch = tree.add(line)
         if self.descriptions.get(decision.rule):
             branch.add(Text(printable(self.descriptions[decision.rule]), style="italic"))
@@ -132,10 +131,12 @@ def _facts(request: "RunRequest") -> Iterator[tuple[str, str]]:
 def _verdict(decision: "Decision") -> str:
     if not decision.matched:
         return f"no match: {decision.reason}"
-    if decision.request is None:
-        return f"match, but the run cannot be asked for: {decision.reason}"
-    if decision.burst_key is None:
-        return "match"
     burst = decision.burst_key
-    collected = f"collected for {burst.seconds} s with others of the key `{burst.key}`"
-    return f"match, {collected}; alone, it starts this run"
+    if burst is None:
+        return "match" if decision.request else f"match, but the run cannot be asked for: {decision.reason}"
+    collected = f"match, collected for {burst.seconds} s with others of the key `{burst.key}`"
+    if decision.request is None:
+        return (
+            f"{collected}; the run is rendered from the whole window: alone it cannot be: {decision.reason}"
+        )
+    return f"{collected}; alone, it starts this run"

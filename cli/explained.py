@@ -71,18 +71,15 @@ def explain_body(
 
 
 def _explained(event: "Event", rules: "Rules", *, as_asked: bool) -> Explained:
-    from shared.deciding.decide import decide_for, explain  # noqa: PLC0415 - only the commands themselves need it
+    from shared.deciding.decide import explain, explain_for  # noqa: PLC0415 - only the commands themselves need it
     from shared.event.arrival import dated  # noqa: PLC0415 - as above
 
     event = dated(event, datetime.now(UTC))
     decisions = explain(event, rules)
     if as_asked:
-        asking = {rule.name: rule.via for rule in rules.rules if rule.via}
         decisions = [
-            decide_for(replace(event, via=min(asking[each.rule])), rules, each.rule)
-            if each.rule in asking
-            else each
-            for each in decisions
+            explain_for(replace(event, via=min(rule.via)), rule) if rule.via else each
+            for rule, each in zip(rules.rules, decisions, strict=True)
         ]
     return Explained(event.id, event.type, event.source, None, decisions, event.notes, via=event.via)
 

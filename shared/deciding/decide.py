@@ -6,9 +6,12 @@ The order is fixed, and a decision that did not match names the first step that 
 
 `decide` is the hot path: it looks at the rules that can take the event's type, and returns those that
 matched. `explain` asks every rule. `decide_for` asks one, for a parked delivery that comes back.
+
+For a rule with `coalesce` only the key of an event's burst is rendered. `decide_burst` renders the run when
+the window closes, from all its events; only `explain` shows what it would be for one event alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.deciding.direct_runs import DirectRunWithdrawn, request_of
 from shared.deciding.matching import NOT_ENABLED, Matching
@@ -31,9 +34,9 @@ class Decision:
         matched: Whether the event is one that the rule starts a run for.
         reason: Where it did not match, the first condition that failed with the value it saw; where it
             matched without a request, why the request cannot be rendered.
-        request: What Airflow would be asked; None where there is a reason.
-        burst_key: Where the rule collects bursts, that of this event; the request is then what Airflow
-            would be asked if the event stayed alone.
+        request: What Airflow would be asked; None where there is a reason, and for a collected event.
+        burst_key: Where the rule collects bursts, that of this event. Only `explain` gives a request, or the
+            reason why there is none, beside it: for the event alone.
     """
 
     rule: str
@@ -58,7 +61,13 @@ def decide(event: Event, rules: Rules) -> list[Decision]:
 def explain(event: Event, rules: Rules) -> list[Decision]:
     """Return the decision of every rule about an event, in the file's order."""
     matching = Matching(event)
-    return [_decision(matching, rule) for rule in rules.rules]
+    return [_previewed(matching, rule, _decision(matching, rule)) for rule in rules.rules]
+
+
+def explain_for(event: Event, rule: Rule) -> Decision:
+    """Return the decision of one rule about an event, as `explain` does."""
+    matching = Matching(event)
+    return _previewed(matching, rule, _decision(matching, rule))
 
 
 def decide_for(event: Event, rules: Rules, rule_name: str) -> Decision:
@@ -89,7 +98,7 @@ def decide_burst(burst: Burst, rules: Rules, rule_name: str) -> Decision:
         return _no_rule(rule_name, rules)
     if not rule.enabled:
         return Decision(rule_name, matched=False, reason=NOT_ENABLED, request=None)
-    return _run_of(Matching(burst.newest), rule, burst)
+    return _rendered(Matching(burst.newest), rule, burst)
 
 
 def _no_rule(rule_name: str, rules: Rules) -> Decision:
@@ -112,15 +121,30 @@ def _decision(matching: Matching, rule: Rule) -> Decision:
     return _run_of(matching, rule)
 
 
-def _run_of(matching: Matching, rule: Rule, burst: Burst | None = None) -> Decision:
-    """Render what a rule that matched asks of Airflow."""
-    rendering = Rendering(matching.event, matching.fields.app)
-    burst_key = None
+def _run_of(matching: Matching, rule: Rule) -> Decision:
+    """Render what a rule that matched asks of Airflow, or the key of the burst that it collects."""
+    coalesce = rule.spec.coalesce
+    if coalesce is None:
+        return _rendered(matching, rule, None)
     try:
-        if burst is None and rule.spec.coalesce is not None:
-            burst_key = BurstKey(rendering.burst_key(rule), seconds(rule.spec.coalesce.window))
-            burst = Burst("", burst_key.key, (matching.event,))
-        request = rendering.request(rule, burst)
-        return Decision(rule.name, matched=True, reason=None, request=request, burst_key=burst_key)
+        key = Rendering(matching.event, matching.fields.app).burst_key(rule)
     except UnusableValue as error:
         return Decision(rule.name, matched=True, reason=str(error), request=None)
+    burst_key = BurstKey(key, seconds(coalesce.window))
+    return Decision(rule.name, matched=True, reason=None, request=None, burst_key=burst_key)
+
+
+def _rendered(matching: Matching, rule: Rule, burst: Burst | None) -> Decision:
+    try:
+        request = Rendering(matching.event, matching.fields.app).request(rule, burst)
+    except UnusableValue as error:
+        return Decision(rule.name, matched=True, reason=str(error), request=None)
+    return Decision(rule.name, matched=True, reason=None, request=request)
+
+
+def _previewed(matching: Matching, rule: Rule, decision: Decision) -> Decision:
+    """Return a decision with the run that a burst of this event alone would have."""
+    if decision.burst_key is None:
+        return decision
+    alone = Burst("", decision.burst_key.key, (matching.event,))
+    return replace(_rendered(matching, rule, alone), burst_key=decision.burst_key)

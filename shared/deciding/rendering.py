@@ -11,7 +11,7 @@ from shared.rules.templates import Template, event_scope
 from shared.rules.templates.presence import absence
 from shared.runs.claim_check import claim_check
 from shared.runs.ids import keyed, run_id_for_event, run_id_for_key, run_id_for_window, run_id_prefix
-from shared.runs.provenance import provenance
+from shared.runs.provenance import RESERVED, provenance
 from shared.runs.request import CallbackTerms, Latest, RunRequest, Terms
 from shared.values.json_text import JsonObject
 from shared.values.markdown_text import marked, note_text
@@ -38,12 +38,27 @@ class Rendering:
     def burst_key(self, rule: Rule) -> str:
         """Return the key that the event's burst has in common, as `coalesce.by` gives it.
 
+        Nothing else is rendered: the run is rendered from the whole window. But one event must not make the
+        run of all the others impossible, so one with which no run can be started is refused here.
+
         Raises:
-            TemplateError: It cannot be rendered, or is empty for this event.
+            UnusableValue: The key cannot be rendered, or is empty for this event; or the event has no
+                identity, one that is too large, or hands Airflow a key that it refuses.
         """
         assert rule.coalesce_by is not None
         scope = event_scope(self.event, self.app, rule=rule.name, description=rule.description)
-        return _key(rule.coalesce_by, scope, "coalesce.by")
+        key = _key(rule.coalesce_by, scope, "coalesce.by")
+        _check_id(self.event)
+        check_size({RESERVED: provenance(rule.name, self.event, None)})
+        self._check_reserved_keys(rule, key)
+        return key
+
+    def _check_reserved_keys(self, rule: Rule, key: str) -> None:
+        """Refuse an event that may hand Airflow a reserved key: with one in its data it is rendered alone."""
+        try:
+            check_reserved_keys(self.event.data, remedy="")
+        except UnusableValue:
+            self.request(rule, Burst("", key, (self.event,)))
 
     def request(self, rule: Rule, burst: Burst | None) -> RunRequest:
         """Return what Airflow is asked for.
@@ -59,8 +74,8 @@ class Rendering:
         events = burst.events if burst else None
         scope = event_scope(event, self.app, rule=rule.name, description=rule.description, events=events)
         key = _key(rule.dedupe_by, scope, "dedupe_by") if rule.dedupe_by and not burst else None
-        if key is None and absence(event.id):
-            raise TemplateError("id: the event's id has no visible character, so it has no identity")
+        if key is None:
+            _check_id(event)
         conf = rule.conf.render(scope)
         assert isinstance(conf, dict)
         check_reserved_keys(conf, remedy="remove it on purpose with `| without_reserved`")
@@ -99,6 +114,11 @@ class Rendering:
             terms=Terms(max_age=seconds(rule.spec.max_age), when_paused=rule.spec.when_paused, latest=latest),
             whole_conf=whole,
         )
+
+
+def _check_id(event: Event) -> None:
+    if absence(event.id):
+        raise TemplateError("id: the event's id has no visible character, so it has no identity")
 
 
 def _ways(burst: Burst) -> JsonObject:

@@ -1,6 +1,9 @@
 """Delivery: the only code with side effects. Each of its paths ends in one outcome.
 
-intake            a delivered body to its outcomes: read, decide, relay
+intake            a delivered body to its outcomes: the one call that every function makes
+arrivals          what has just arrived: decide, and deliver to every rule that wants it
+parked_work       what comes back from the queue: try again, or bury
+bursts            the life of a window: collect, close
 queue_intake      messages of the queues: the last delivery, and poison messages
 rights            whether a caller may still ask for what comes back
 relay             delivers one event to the Airflow of one rule; parks or rejects what did not start

@@ -5,15 +5,30 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.delivery.outcome_log import report
+from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.stores.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from shared.delivery.outcomes import Ledger, Outcome
+    from shared.delivery.outcomes import Ledger
     from shared.event.model import Event, Unreadable
     from shared.runs.request import RunRequest
     from shared.stores.dead_letters import DeadLetters
+
+
+def rejected(
+    subject: "Event | Unreadable", code: str, reason: str, *, rule: str = "", attempts: int = 1
+) -> "Outcome":
+    """Return how the delivery of something ended that no Airflow was asked about."""
+    return Outcome(
+        OutcomeKind.REJECTED,
+        rule=rule,
+        event_id=subject.id or "",
+        code=code,
+        reason=reason,
+        attempt=attempts,
+    )
 
 
 class Closing:
@@ -48,6 +63,25 @@ class Closing:
         self._ledger.end(outcome)
         report(outcome)
         return outcome
+
+    def keep(
+        self,
+        subject: "Event | Unreadable",
+        code: str,
+        reason: str,
+        *,
+        rule: str = "",
+        attempts: int = 1,
+        first_seen: datetime | None = None,
+    ) -> "Outcome":
+        """Keep something as a dead letter: a delivery that begins and ends with that.
+
+        Raises:
+            StorageUnavailable: As `reject`.
+        """
+        with self.delivery(rule):
+            outcome = rejected(subject, code, reason, rule=rule, attempts=attempts)
+            return self.reject(outcome, subject, first_seen=first_seen)
 
     def reject(
         self,

@@ -18,22 +18,16 @@ from shared.delivery.outcomes import Ending, Outcome, OutcomeKind, Wait
 from shared.delivery.policy import Budget, Policy
 from shared.delivery.preconditions import start_on_terms
 from shared.delivery.target import Target
-from shared.errors import EventError
-from shared.runs.ids import run_id_for_window
 from shared.runs.request import MAX_AGE
 from shared.stores.parking import Parked, Parking
 from shared.values.wording import duration_text
 
 if TYPE_CHECKING:
     from shared.deciding.decide import Decision
-    from shared.event.bursts import BurstKey
     from shared.event.model import Event
-    from shared.runs.request import RunRequest
-    from shared.stores.windows import Windows
 
 _RULE_CHANGED: Final = "RuleChanged"
 _TEMPLATE_ERROR: Final = "TemplateError"
-_UNREADABLE: Final = "Unreadable"
 _TOO_OLD: Final = "TimeToLiveExceeded"
 
 
@@ -65,20 +59,16 @@ class _Delivery:
 
 
 class Relay:
-    """Delivers what was decided; safe to use from any thread.
+    """Delivers the runs that were decided; safe to use from any thread.
 
     Args:
         targets: Gives the Airflow of a connection, by its name; raises what configuration raises.
         parking: Where deliveries wait.
         closing: Ends deliveries.
-        windows: Where bursts are collected.
         policy: How long things are tried.
         clock: Monotonic seconds.
         sleep: Waits for seconds.
         now: The time of day, with a time zone.
-
-    Attributes:
-        windows: Where bursts are collected.
     """
 
     def __init__(
@@ -87,7 +77,6 @@ class Relay:
         *,
         parking: Parking,
         closing: Closing,
-        windows: "Windows",
         policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -96,7 +85,6 @@ class Relay:
         self._targets = targets
         self._parking = parking
         self._closing = closing
-        self.windows = windows
         self._policy = policy or Policy()
         self._clock = clock
         self._sleep = sleep
@@ -151,8 +139,6 @@ class Relay:
         if decision.request is None:
             promised = parked is not None and parked.rendered
             return self._without_run(delivery, _TEMPLATE_ERROR, promised=promised)
-        if decision.burst_key is not None:
-            return self._collect(delivery, decision.burst_key, decision.request)
         budget = Budget(
             deadline=deadline if deadline is not None else self.deadline(),
             clock=self._clock,
@@ -177,19 +163,6 @@ class Relay:
             each.connection for each in outcomes if each.wait is Wait.NO_CAPACITY
         ):
             self._targets(connection).limiter.hold_back(longest=max(until - self._clock(), 0.0))
-
-    def _collect(self, delivery: _Delivery, burst_key: "BurstKey", request: "RunRequest") -> Outcome:
-        """Put the event into its window; the run of that will have it."""
-        rule = delivery.decision.rule
-        try:
-            joined = self.windows.collect(rule, burst_key, delivery.event)
-        except EventError as error:
-            return self._reject(delivery, Ending(OutcomeKind.REJECTED, _UNREADABLE, str(error)))
-        named = replace(request, dag_run_id=run_id_for_window(rule, burst_key.key, joined.window))
-        delivery = replace(delivery, decision=replace(delivery.decision, request=named))
-        if joined.was_collected:
-            return self._end(delivery, OutcomeKind.DUPLICATE, reason="it is in a window that has closed")
-        return self._end(delivery, OutcomeKind.COALESCED)
 
     def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
         if ending.wait is Wait.MISSING_DAG and self._waited_long(delivery):

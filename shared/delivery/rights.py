@@ -5,7 +5,7 @@ looked up by its name and asked everything again, by the functions that the endp
 this identity, and allows this DAG and these keys of conf, or this type and source.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared.deciding.direct_runs import DirectRun
 from shared.event.caller_stamp import ATTRIBUTE, caller_of
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from shared.event import Event
     from shared.rules import Rules
     from shared.rules.model.callers import CallerSpec
+
+WITHDRAWN: Final = "RightWithdrawn"
+"""The code of a dead letter whose caller may no longer ask for it; nothing waits for a right."""
 
 
 def withdrawn_right(event: "Event", rule: str, rules: "Rules") -> str | None:

@@ -120,7 +120,6 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
         {"main": target}.__getitem__,
         parking=delivering.parking,
         closing=Closing(delivering.letters, delivering.ledger),
-        windows=delivering.windows,
         clock=delivering.clock,
         sleep=delivering.clock.sleep,
         now=delivering.clock.now,
@@ -128,6 +127,7 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
     intake = Intake(
         rules=rules,
         relay=relay,
+        windows=delivering.windows,
         parking=delivering.parking,
         closing=Closing(delivering.letters, delivering.ledger),
     )

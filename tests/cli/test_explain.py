@@ -176,6 +176,20 @@ def test_a_rule_that_collects_bursts_says_so(folder: Path, capsys: pytest.Captur
     assert "  burst: match, collected for 300 s with others of the key `shop`" in capsys.readouterr().out
 
 
+def test_a_burst_that_cannot_be_rendered_from_one_event_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person is told that the event is collected all the same, and what one event alone lacks."""
+    coalesce = "coalesce: {window: 5m, by: '{{ app.site }}'}"
+    start = "start: {dag: d, conf: {x: '{{ data.nowhere }}'}}"
+    rule = f"  - {{name: burst, when: {{types: ['*']}}, {coalesce}, {start}}}\n"
+    (folder / "rules.yaml").write_text(RULES + rule)
+    assert run(folder, str(folder / "event.json")) == 0
+    out = capsys.readouterr().out
+    assert "key `shop`; the run is rendered from the whole window: alone it cannot be: " in out
+    assert "nowhere" in out
+
+
 def test_an_empty_array_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is nothing to explain, a person is told so; a document is empty."""
     (folder / "event.json").write_text("[]")

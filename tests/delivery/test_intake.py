@@ -160,6 +160,7 @@ def test_unusable_rules_leave_the_delivery_unacknowledged(delivering: Delivering
     intake = Intake(
         rules=broken,
         relay=delivering.relay,
+        windows=delivering.windows,
         parking=delivering.parking,
         closing=Closing(delivering.letters, delivering.ledger),
     )

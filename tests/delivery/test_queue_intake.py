@@ -65,6 +65,7 @@ class Queue:
         self.intake = Intake(
             rules=self.rules,
             relay=self.delivering.relay,
+            windows=self.delivering.windows,
             parking=self.delivering.parking,
             closing=Closing(self.delivering.letters, self.delivering.ledger),
         )

@@ -325,7 +325,7 @@ def test_an_event_that_could_not_be_read_back_is_refused() -> None:
 
 
 def test_an_event_that_no_window_takes_is_a_dead_letter(
-    delivering: Delivering, rules: Rules, monkeypatch: pytest.MonkeyPatch
+    intake: Intake, delivering: Delivering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event that cannot be kept ends as a dead letter, rather than coming again for ever."""
 
@@ -333,8 +333,10 @@ def test_an_event_that_no_window_takes_is_a_dead_letter(
         to_line(event(id=""))
 
     monkeypatch.setattr(delivering.windows, "collect", refuse)
-    (decision,) = decide(opened(1), rules)
-    assert delivering.deliver(opened(1), decision).kind is OutcomeKind.REJECTED
+    assert arrive(intake, opened(1)) == [OutcomeKind.REJECTED]
+    (letter,) = delivering.letters.kept.values()
+    assert (letter.code, letter.rule) == ("Unreadable", "burst")
+    assert delivering.ledger.balances()
 
 
 def test_what_is_explained_is_the_run_of_a_single_event(rules: Rules) -> None:
@@ -344,6 +346,89 @@ def test_what_is_explained_is_the_run_of_a_single_event(rules: Rules) -> None:
     assert (decision.burst_key.key, decision.burst_key.seconds) == ("north", 300)
     assert decision.request is not None
     assert decision.request.conf["ids"] == ["e-1"]
+
+
+def versions() -> Rules:
+    """Return rules whose run needs the version of the newest event, and has the data of all."""
+    text = RULES.replace("newest: '{{ id }}'", "version: '{{ data.version }}'")
+    text = text.replace("all: '{{ events }}'", "all: '{{ events | map(attribute=\"data\") }}'")
+    return load_rules(text, file="rules.yaml", settings={})
+
+
+def test_an_event_that_cannot_be_rendered_alone_is_in_the_run(
+    delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Only the whole window is rendered: an event may lack what the newest one has to have."""
+    intake = delivering.intake(versions())
+    events = [opened(1, version="1"), opened(2), opened(3, version="3")]
+    assert arrive(intake, *events) == [OutcomeKind.COALESCED] * 3
+    assert [each.kind for each in close(intake, delivering)] == [OutcomeKind.STARTED]
+    (conf,) = confs(stub)
+    assert (conf["version"], conf["all"]) == ("3", [each.data for each in events])
+    assert delivering.letters.kept == {}
+    assert delivering.ledger.balances()
+
+
+def test_a_run_that_cannot_be_rendered_is_a_dead_letter_of_the_close(
+    delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Where the newest event lacks what the run needs nothing starts, and the letter names the window."""
+    intake = delivering.intake(versions())
+    arrive(intake, opened(1, version="1"), opened(2))
+    (outcome,) = close(intake, delivering)
+    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "TemplateError")
+    assert "data.version" in outcome.reason
+    assert stub.runs == {}
+    (letter,) = delivering.letters.kept.values()
+    assert isinstance(letter.subject, Event)
+    assert WindowClose.of(letter.subject) is not None
+    assert delivering.ledger.balances()
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        replace(opened(2), data={"shop": None, "version": "2"}),
+        opened(2, shop="north", more={"__type": "Order"}),
+        replace(opened(2), id="\u200b"),
+        replace(opened(2), source="/" + "\U0001f600" * 8_000, subject="\U0001f600" * 8_000),
+    ],
+    ids=["without a key", "with a reserved key", "without a visible id", "with a huge identity"],
+)
+def test_an_event_that_no_run_can_have_does_not_harm_the_others(
+    delivering: Delivering, stub: AirflowStub, refused: Event
+) -> None:
+    """What would make every run of its window impossible is a dead letter, and the others have their run."""
+    intake = delivering.intake(versions())
+    arrived = arrive(intake, opened(1, version="1"), refused, opened(3, version="3"))
+    assert arrived == [OutcomeKind.COALESCED, OutcomeKind.REJECTED, OutcomeKind.COALESCED]
+    (letter,) = delivering.letters.kept.values()
+    assert (letter.code, letter.subject) == ("TemplateError", refused)
+    assert [each.kind for each in close(intake, delivering)] == [OutcomeKind.STARTED]
+    assert confs(stub)[0]["ids"] == ["e-1", "e-3"]
+    assert delivering.ledger.balances()
+
+
+def test_a_reserved_key_that_the_run_does_not_have_is_no_obstacle(
+    delivering: Delivering, stub: AirflowStub
+) -> None:
+    """An event with a reserved key is collected where the rule leaves that key out."""
+    text = RULES.replace("{{ events }}", "{{ events | without_reserved }}")
+    assert text != RULES
+    intake = delivering.intake(load_rules(text, file="rules.yaml", settings={}))
+    assert arrive(intake, opened(1, more={"__type": "Order"})) == [OutcomeKind.COALESCED]
+    assert [each.kind for each in close(intake, delivering)] == [OutcomeKind.STARTED]
+
+
+def test_only_explain_renders_an_event_alone(rules: Rules) -> None:
+    """Deciding renders the key and no run; explaining says too why one event alone would have none."""
+    (decision,) = decide(opened(1), rules)
+    assert (decision.request, decision.reason, decision.matched) == (None, None, True)
+    assert decision.burst_key is not None
+    (preview,) = explain(opened(1), versions())
+    assert preview.burst_key == decision.burst_key
+    assert preview.request is None
+    assert "data.version" in str(preview.reason)
 
 
 def test_an_event_without_a_key_is_told(rules: Rules) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.deciding.decide import Decision, decide
+from shared.deciding.decide import Decision, explain
 from shared.event import Event, read_events
 from shared.rules import load_rules
 from shared.rules.json_schema import rules_schema
@@ -39,7 +39,7 @@ def decision(example: dict[str, str]) -> Decision:
     rules = load_rules(example["rules"], file="docs/rules.md", settings={})
     [event] = read_events(example["event"])
     assert isinstance(event, Event)
-    [decided] = decide(event, rules)
+    [decided] = explain(event, rules)
     return decided
 
 

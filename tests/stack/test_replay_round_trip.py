@@ -122,12 +122,17 @@ def instance_with(
         {"analytics": target}.__getitem__,
         parking=parking,
         closing=Closing(letters, ledger),
-        windows=WindowBlobs(storage, parking, container=f"{prefix}-windows"),
         policy=policy,
     )
     loaded = load_rules(rules, file="rules.yaml", settings={})
     return Instance(
-        Intake(rules=lambda: loaded, relay=relay, parking=parking, closing=Closing(letters, ledger)),
+        Intake(
+            rules=lambda: loaded,
+            relay=relay,
+            windows=WindowBlobs(storage, parking, container=f"{prefix}-windows"),
+            parking=parking,
+            closing=Closing(letters, ledger),
+        ),
         ledger,
         stub,
         DeadLetterContainer(storage.container(prefix), ours=True),

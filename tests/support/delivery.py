@@ -138,7 +138,6 @@ class Delivering:
             {"analytics": target}.__getitem__,
             parking=self.parking,
             closing=self.closing,
-            windows=self.windows,
             clock=self.clock,
             sleep=self.clock.sleep,
             now=self.clock.now,
@@ -159,6 +158,7 @@ class Delivering:
         return Intake(
             rules=(lambda: rules) if isinstance(rules, Rules) else rules,
             relay=self.relay,
+            windows=self.windows,
             parking=self.parking,
             closing=self.closing,
             verify_hook=verify_hook,

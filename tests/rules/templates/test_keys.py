@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.deciding.decide import Decision, decide
+from shared.deciding.decide import Decision, decide, explain
 from shared.errors import TemplateError
 from shared.event import Event
 from shared.rules import load_rules
@@ -270,7 +270,7 @@ def decided(place: str, template: str, data: JsonObject) -> Decision:
         file="rules.yaml",
         settings={},
     )
-    [decision] = decide(Event(id="1", source="/s", type="t", time="2026-11-01T12:00:00Z", data=data), rules)
+    [decision] = explain(Event(id="1", source="/s", type="t", time="2026-11-01T12:00:00Z", data=data), rules)
     return decision
 
 
@@ -321,6 +321,7 @@ def test_an_id_that_nobody_can_see_is_no_identity(id_: str) -> None:
     one, collected, keyed = decide(Event(id=id_, source="/s", type="t"), rules)
     assert (one.request, collected.request) == (None, None)
     assert str(one.reason).startswith("id: ")
+    assert (collected.burst_key, collected.reason) == (None, one.reason)
     assert keyed.request is not None
 
 

@@ -1,0 +1,150 @@
+"""What has just arrived: each member of a body is decided, and delivered to every rule that wants it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from shared.deciding.decide import decide
+from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.errors import ConfigurationError, UpdraftError
+from shared.event import Event, Unreadable
+from shared.event.arrival import dated
+from shared.event.caller_stamp import strip_caller
+from shared.event.members import shown
+from shared.log import LOGGER
+from shared.stores.names import EVENT_QUEUE
+from shared.stores.windows import is_closing
+
+if TYPE_CHECKING:
+    from shared.delivery.bursts import Bursts
+    from shared.delivery.closing import Closing
+    from shared.delivery.relay import Relay
+    from shared.rules import Rules
+
+UNREADABLE: Final = "Unreadable"
+"""The code of a body that cannot be read."""
+GIVEN_UP: Final = "MaxDeliveryAttemptsExceeded"
+"""The code of what failed at the last delivery of its message."""
+_RESERVED: Final = "Reserved"
+_ERROR_SHOWN: Final = 500
+
+
+class Arrivals:
+    """Handles what has just arrived; safe to use from any thread.
+
+    Args:
+        rules: Gives the rules in force.
+        relay: Delivers runs.
+        bursts: Collects events of rules with `coalesce`.
+        closing: Begins and ends deliveries.
+    """
+
+    def __init__(
+        self, *, rules: "Callable[[], Rules]", relay: "Relay", bursts: "Bursts", closing: "Closing"
+    ) -> None:
+        self._rules = rules
+        self._relay = relay
+        self._bursts = bursts
+        self._closing = closing
+
+    def receive(
+        self,
+        members: Sequence[Event | Unreadable],
+        *,
+        deadline: float | None = None,
+        last_delivery: int | None = None,
+        first_seen: datetime | None = None,
+    ) -> list[list[Outcome]]:
+        """Handle the members of a body, and return the outcomes of each.
+
+        A member that fails does not keep its neighbours from being handled: its error is raised at the end.
+
+        Args:
+            members: What the body holds.
+            deadline: From `Relay.deadline`, where all of them share one budget of time.
+            last_delivery: The number of this delivery, where the host makes no further one.
+            first_seen: When the body first arrived, with a time zone; None for now.
+        """
+        try:
+            rules = self._rules()
+        except ConfigurationError as error:
+            if last_delivery is None:
+                raise
+            return [[self._give_up(member, last_delivery, error)] for member in members]
+        if rules.ordered:
+            now = first_seen or datetime.now(UTC)
+            members = [each if isinstance(each, Unreadable) else dated(each, now) for each in members]
+        outcomes: list[list[Outcome]] = []
+        failures: list[Exception] = []
+        for member in members:
+            try:
+                outcomes.append(self._handle_or_give_up(member, rules, deadline, last_delivery))
+            except Exception as error:  # noqa: BLE001 - raised below, after the neighbours had their turn
+                failures.append(error)
+        if len(failures) > 1:
+            raise ExceptionGroup(f"{len(failures)} events of one delivery could not be handled", failures)
+        if failures:
+            raise failures[0]
+        return outcomes
+
+    def _handle_or_give_up(
+        self, member: Event | Unreadable, rules: "Rules", deadline: float | None, last_delivery: int | None
+    ) -> list[Outcome]:
+        try:
+            return self._handle(member, rules, deadline)
+        except Exception as error:
+            if last_delivery is None:
+                raise
+            return [self._give_up(member, last_delivery, error)]
+
+    def _give_up(self, member: Event | Unreadable, delivery: int, error: Exception) -> Outcome:
+        """Keep a member of a message of the event queue that failed at the last delivery.
+
+        The letter has no rule: which of them failed is not known, and sent again to all of them it ends as a
+        duplicate at those that had started their run.
+        """
+        reason = given_up(EVENT_QUEUE, delivery, error)
+        return self._closing.keep(member, GIVEN_UP, reason, attempts=delivery)
+
+    def _handle(self, member: Event | Unreadable, rules: "Rules", deadline: float | None) -> list[Outcome]:
+        if isinstance(member, Unreadable):
+            return [self._closing.keep(member, UNREADABLE, member.error)]
+        if member.notes:
+            LOGGER.warning("event %s: %s", shown(member.id), "; ".join(member.notes))
+        if is_closing(member):
+            reason = f"`{member.type}` is an event of this app's own queue alone"
+            return [self._closing.keep(member, _RESERVED, reason)]
+        started = perf_counter()
+        decisions = decide(member, rules)
+        seconds = perf_counter() - started
+        if not decisions:
+            hops = {"decide": seconds * 1000, "total": seconds * 1000}
+            with self._closing.delivery():
+                unmatched = Outcome(OutcomeKind.UNMATCHED, event_id=member.id, milliseconds=hops)
+                return [self._closing.end(unmatched)]
+        until = self._relay.deadline() if deadline is None else deadline
+        outcomes: list[Outcome] = []
+        for decision in decisions:
+            with self._closing.delivery(decision.rule):
+                outcomes.append(
+                    self._relay.deliver(member, decision, decide_seconds=seconds, deadline=until)
+                    if decision.burst_key is None
+                    else self._bursts.collect(member, decision, rules, decide_seconds=seconds)
+                )
+        return outcomes
+
+
+def without_callers(members: Iterable[Event | Unreadable]) -> list[Event | Unreadable]:
+    """Return events without the stamp of a verified caller, which nobody proved here."""
+    return [member if isinstance(member, Unreadable) else strip_caller(member) for member in members]
+
+
+def given_up(queue: str, delivery: int, error: Exception) -> str:
+    """Log why the last delivery of a message failed, and return that for its dead letter.
+
+    Of errors that are not our own only the type is in the letter: their words may hold anything.
+    """
+    LOGGER.error("a message of %s is given up at delivery %d", queue, delivery, exc_info=error)
+    words = str(error) if isinstance(error, UpdraftError) else type(error).__name__
+    return f"delivery {delivery} from the queue {queue} was the last, and failed: {words[:_ERROR_SHOWN]}"

@@ -1,0 +1,191 @@
+"""What comes back from the queue of parked deliveries: tried again, or kept as a dead letter at the end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from shared.deciding.decide import decide_for
+from shared.delivery.arrivals import GIVEN_UP, UNREADABLE, given_up, without_callers
+from shared.delivery.closing import rejected
+from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.delivery.rights import WITHDRAWN, withdrawn_right
+from shared.errors import EventError, StorageUnavailable
+from shared.event import Event, Unreadable, read_events
+from shared.event.arrival import dated
+from shared.event.via import HOOK_VIAS
+from shared.log import LOGGER
+from shared.stores.names import PARKED_QUEUE
+from shared.stores.parking import ClaimGone, Parked
+from shared.stores.resent import opened
+from shared.stores.windows import WindowClose
+from shared.stores.work_items import UnverifiedHook
+
+if TYPE_CHECKING:
+    from shared.delivery.arrivals import Arrivals
+    from shared.delivery.bursts import Bursts
+    from shared.delivery.closing import Closing
+    from shared.delivery.relay import Relay
+    from shared.delivery.unverified_hooks import UnverifiedHooks
+    from shared.rules import Rules
+    from shared.stores.parking import Parking, WorkItem
+
+
+class ParkedWork:
+    """Tries parked deliveries again, and buries them; safe to use from any thread.
+
+    Args:
+        rules: Gives the rules in force.
+        relay: Delivers runs.
+        bursts: Closes windows.
+        parking: Where parked deliveries keep what is too large for a queue message.
+        closing: Begins and ends deliveries.
+        arrivals: Handles what was parked for no rule.
+        hooks: Decides about hooks whose signature was not verified.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: "Callable[[], Rules]",
+        relay: "Relay",
+        bursts: "Bursts",
+        parking: "Parking",
+        closing: "Closing",
+        arrivals: "Arrivals",
+        hooks: "UnverifiedHooks",
+    ) -> None:
+        self._rules = rules
+        self._relay = relay
+        self._bursts = bursts
+        self._parking = parking
+        self._closing = closing
+        self._arrivals = arrivals
+        self._hooks = hooks
+
+    def resume(self, content: str | bytes, *, last_delivery: int | None) -> Outcome:
+        """Try a parked delivery again.
+
+        Args:
+            content: The message, as `Parking.unpark` takes it.
+            last_delivery: The number of this delivery, where the host makes no further one: what fails is
+                given up then, as a dead letter.
+        """
+        try:
+            outcome, parked = self._resume(content)
+        except Exception as error:
+            if last_delivery is None:
+                raise
+            outcome, parked = self._bury(content, given_up(PARKED_QUEUE, last_delivery, error))
+        if parked is not None:
+            self._forget(parked, insist=last_delivery is None)
+        return outcome
+
+    def bury(self, content: str | bytes, reason: str) -> Outcome:
+        """Keep a parked delivery as a dead letter."""
+        outcome, parked = self._bury(content, reason)
+        if parked is not None:
+            self._forget(parked, insist=False)
+        return outcome
+
+    def _resume(self, content: str | bytes) -> "tuple[Outcome, WorkItem | None]":
+        """Try a parked delivery again, and return how that ended and what need no longer be kept."""
+        try:
+            parked = self._parking.unpark(content)
+            if isinstance(parked, UnverifiedHook):
+                return self._hooks.decide(parked) or self._for_all_rules(_members_of(parked)), parked
+            closing = WindowClose.of(parked.event) if parked.rule else None
+        except ClaimGone as error:
+            with self._closing.delivery():
+                return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error))), None
+        except EventError as error:
+            unreadable = Unreadable(error=str(error), raw=_text(content))
+            return self._closing.keep(unreadable, UNREADABLE, str(error)), None
+        if not parked.rule:
+            return self._for_all_rules(opened(parked.event)), parked
+        parked = replace(parked, event=dated(parked.event, parked.first_seen))
+        return self._bursts.close(parked, closing) if closing else self._try_again(parked), parked
+
+    def _try_again(self, parked: Parked) -> Outcome:
+        event, attempt, first_seen = parked.event, parked.attempt + 1, parked.first_seen
+        with self._closing.delivery(parked.rule):
+            rules = self._rules()
+            withdrawn = withdrawn_right(event, parked.rule, rules)
+            if withdrawn is not None:
+                outcome = rejected(event, WITHDRAWN, withdrawn, rule=parked.rule, attempts=attempt)
+                return self._closing.reject(outcome, event, first_seen=first_seen)
+            started = perf_counter()
+            decision = decide_for(event, rules, parked.rule)
+            seconds = perf_counter() - started
+            if decision.burst_key is not None:
+                return self._bursts.collect(
+                    event, decision, rules, attempt=attempt, first_seen=first_seen, decide_seconds=seconds
+                )
+            return self._relay.deliver(
+                event,
+                decision,
+                attempt=attempt,
+                waits=parked.waits,
+                first_seen=first_seen,
+                decide_seconds=seconds,
+                parked=parked,
+            )
+
+    def _for_all_rules(self, members: Sequence[Event | Unreadable]) -> Outcome:
+        """Handle what is parked for no rule, as something new for all of them.
+
+        The last outcome stands for all: each is counted and logged where it ends.
+        """
+        outcomes = [outcome for each in self._arrivals.receive(members) for outcome in each]
+        if not outcomes:  # a body that is an empty array
+            with self._closing.delivery():
+                return self._closing.end(Outcome(OutcomeKind.UNMATCHED))
+        return outcomes[-1]
+
+    def _bury(self, content: str | bytes, reason: str) -> "tuple[Outcome, WorkItem | None]":
+        """Keep a parked delivery as a dead letter, and return the outcome and what need no longer be kept.
+
+        A hook that is not verified has no dead letter with its body: it is verified first.
+        """
+        try:
+            parked = self._parking.unpark(content)
+            if isinstance(parked, UnverifiedHook):
+                outcome = self._hooks.decide(parked)
+                if outcome is None:
+                    outcome = [self._closing.keep(each, GIVEN_UP, reason) for each in _members_of(parked)][-1]
+                return outcome, parked
+            closing = WindowClose.of(parked.event) if parked.rule else None
+        except EventError as error:
+            unreadable = Unreadable(error=str(error), raw=_text(content))
+            return self._closing.keep(unreadable, GIVEN_UP, f"{reason}; it cannot be read: {error}"), None
+        if closing is not None:
+            self._bursts.lose(parked.rule, closing.window)
+        outcome = self._closing.keep(
+            parked.event,
+            GIVEN_UP,
+            f"{reason}; parked because: {parked.reason}",
+            rule=parked.rule,
+            attempts=parked.attempt,
+            first_seen=parked.first_seen,
+        )
+        return outcome, parked
+
+    def _forget(self, parked: "WorkItem", *, insist: bool) -> None:
+        """Delete what was kept beside a parked message, and raise where that fails only to `insist` on it."""
+        try:
+            self._parking.forget(parked)
+        except StorageUnavailable as error:
+            if insist:
+                raise
+            LOGGER.warning("%s; it does no harm but its cost", error)
+
+
+def _members_of(hook: UnverifiedHook) -> list[Event | Unreadable]:
+    """Return what a verified delivery of a hook holds, as it would have been read when it came."""
+    return without_callers(
+        read_events(hook.body, kind=hook.hook, headers=hook.headers, via=HOOK_VIAS[hook.hook])
+    )
+
+
+def _text(body: str | bytes) -> str:
+    return body if isinstance(body, str) else body.decode(errors="replace")
