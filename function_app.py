@@ -4,9 +4,9 @@ import os
 
 import azure.functions as func
 
-from functions import app_service, event_grid, event_queue, health, outcomes, runs, webhooks
+from functions import app_service, event_grid, event_queue, health, run_reports, runs, webhooks
 
 app = func.FunctionApp()
-for module in (app_service, event_grid, event_queue, health, outcomes, runs):
+for module in (app_service, event_grid, event_queue, health, run_reports, runs):
     app.register_functions(module.blueprint)
 app.register_functions(webhooks.blueprint(os.environ))

@@ -19,7 +19,7 @@ from local.processes import default_signals
 from local.processes.processes import StackError, shown
 from local.stack import STATE, Stack
 from local.stage import add_airflow_option, perform
-from local.timeline import Told, last_error, moment, outcomes
+from local.timeline import Told, last_error, moment, outcomes, reported
 from shared.values.json_text import JsonObject
 
 EVENTS: Final = ROOT / "examples" / "events"
@@ -114,12 +114,12 @@ class Demo:
         """Wait until the app has heard from the run how it ended, and return when that was."""
         log = self._stack.app.log
         deadline = time.monotonic() + _REPORTED_WITHIN
-        while not (heard := [it for it in outcomes(log) if (it.outcome, it.run) == ("ended", told.run)]):
+        while (heard := reported(log, told.run)) is None:
             if time.monotonic() > deadline:
                 what = f"run {told.run} of {told.dag} did not report how it ended"
                 raise StackError("airflow", f"{what}. See {shown(log)}", log=log)
             time.sleep(0.05)
-        return heard[0].ended
+        return heard
 
     def _see_one_run(self, told: Told) -> None:
         """Ask Airflow for the DAG's runs: whatever their ids, exactly one is to name the event."""

@@ -75,6 +75,15 @@ def outcomes(log: Path) -> Iterator[Told]:
             yield _told(found, str(record.get("function") or ""), received, moment)
 
 
+def reported(log: Path, run: str) -> datetime | None:
+    """Return when the app logged the report of a run; None where it did not yet."""
+    for record in _records(log):
+        found = app_line(str(record["message"]))
+        if found is not None and "report" in found and found.get("run") == run:
+            return datetime.fromisoformat(record["timestamp"])
+    return None
+
+
 def last_error(log: Path) -> str:
     """Return what went wrong last in such a log, without its traceback; empty if nothing did."""
     errors = [str(record["message"]) for record in _records(log) if record.get("level") == "ERROR"]

@@ -1,4 +1,4 @@
-"""How runs ended: one terminal outcome for each, kept for good in a blob that is written once.
+"""How runs ended: one report for each, kept for good in a blob that is written once.
 
 The blob is created on the condition that there is none (https://learn.microsoft.com/rest/api/storageservices/put-blob,
 `If-None-Match: *`), so that of two reports at the same moment, on whichever instances, one is the first.
@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 from shared.azure.storage_account import create_if_missing, storage_errors
 from shared.errors import StorageUnavailable
@@ -19,13 +19,13 @@ from shared.values.json_text import JsonObject
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
-OUTCOMES_CONTAINER: Final = "updraft-outcomes"
+REPORTS_CONTAINER: Final = "updraft-run-reports"
 
 type State = Literal["success", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class RunOutcome:
+class RunReport:
     """How a run ended.
 
     Attributes:
@@ -53,7 +53,7 @@ class RunOutcome:
         return f"{folder}/{hashlib.sha256(str(self.run).encode()).hexdigest()[:32]}.json"
 
     def to_document(self) -> JsonObject:
-        """Return the outcome as a JSON object."""
+        """Return the report as a JSON object."""
         return {
             "connection": self.run.connection,
             "dag_id": self.run.dag_id,
@@ -67,78 +67,70 @@ class RunOutcome:
         }
 
 
-class RunOutcomes(Protocol):
-    """Where outcomes are kept."""
-
-    def record(self, outcome: RunOutcome) -> JsonObject:
-        """Keep an outcome if it is the run's first.
-
-        Returns:
-            The document that is kept: this outcome's, or that of the first.
-
-        Raises:
-            StorageUnavailable: It is not kept; the report must come again.
-        """
-
-
-class BlobRunOutcomes:
-    """Keeps outcomes in a blob container.
+class BlobRunReports:
+    """Keeps run reports in a blob container.
 
     Args:
         storage: The app's own Storage account.
         container: The container's name.
     """
 
-    def __init__(self, storage: "Storage", *, container: str = OUTCOMES_CONTAINER) -> None:
+    def __init__(self, storage: "Storage", *, container: str = REPORTS_CONTAINER) -> None:
         self._storage = storage
         self._container = container
 
-    def record(self, outcome: RunOutcome) -> JsonObject:
-        """Keep an outcome if it is the run's first; see `RunOutcomes`."""
-        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - costly; only outcomes need it
+    def record(self, report: RunReport) -> JsonObject:
+        """Keep a report if it is the run's first.
+
+        Returns:
+            The document that is kept: this report's, or that of the first.
+
+        Raises:
+            StorageUnavailable: It is not kept; the report must come again.
+        """
+        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - costly; only reports need it
         from azure.storage.blob import ContentSettings  # noqa: PLC0415 - as above
 
-        document = outcome.to_document()
+        document = report.to_document()
         container = self._storage.container(self._container)
-        with storage_errors(f"an outcome cannot be kept in the container {self._container}"):
+        with storage_errors(f"a run report cannot be kept in the container {self._container}"):
             try:
                 create_if_missing(
                     container.create_container,
                     lambda: container.upload_blob(
-                        outcome.name,
+                        report.name,
                         json.dumps(document, indent=1).encode(),
                         overwrite=False,
                         content_settings=ContentSettings(content_type="application/json"),
                     ),
                 )
             except ResourceExistsError:
-                first = json.loads(container.download_blob(outcome.name).readall())
+                first = json.loads(container.download_blob(report.name).readall())
                 if not isinstance(first, dict):
-                    raise StorageUnavailable(f"the blob {outcome.name} does not hold an outcome") from None
+                    raise StorageUnavailable(f"the blob {report.name} does not hold a run report") from None
                 return first
         return document
 
 
-def report_outcome(outcome: RunOutcome) -> None:
-    """Log how a run ended: a sentence for a person, and members for a query, as for every outcome."""
-    run = outcome.run
+def log_report(report: RunReport) -> None:
+    """Log how a run ended: a sentence for a person, and members for a query."""
+    run = report.run
     rule = run.dag_run_id.partition("__")[0]
     fields = {
         "rule": rule,
-        "outcome": "ended",
+        "report": report.state,
         "connection": run.connection,
         "dag": run.dag_id,
         "run": run.dag_run_id,
-        "state": outcome.state,
-        "started_at": outcome.started_at,
-        "ended_at": outcome.ended_at,
-        "reported_by": outcome.reported_by,
+        "started_at": report.started_at,
+        "ended_at": report.ended_at,
+        "reported_by": report.reported_by,
     }
     LOGGER.info(
         "ended: run %s of DAG %s on %s with %s",
         run.dag_run_id,
         run.dag_id,
         run.connection,
-        outcome.state,
+        report.state,
         extra={FIELDS: {name: value for name, value in fields.items() if value is not None}},
     )

@@ -2,7 +2,7 @@
 
 A compact JWT (RFC 7519), signed with HS256 under a key of Key Vault that never leaves this app. It names one
 run of one DAG on one connection, this app as its audience, and one scope. Whoever can read the run's conf in
-Airflow can read the token; all they can do with it is to report that run's outcome, once.
+Airflow can read the token; all they can do with it is to report how that run ended, once.
 
 The key is a shared secret (`shared/callers/shared_secrets.py`): it is rotated by setting the secret to `<new>
 <old>`, and to `<new>` once the runs with the old one have ended.
@@ -50,7 +50,7 @@ class ReverseTokens:
     Args:
         secrets: Where the key is read.
         secret: The name of the Key Vault secret that holds it.
-        audience: This app's own name: the address that the outcomes are sent to.
+        audience: This app's own name: the address that reports are sent to.
         clock: Unix seconds.
         monotonic: Monotonic seconds.
     """

@@ -18,7 +18,7 @@ from shared.callers.permissions import (
     check_may_send,
     entry_applies,
     event_entry,
-    outcome_entry,
+    report_entry,
     start_entry,
     status_entry,
 )
@@ -38,7 +38,7 @@ __all__ = [
     "entry_applies",
     "event_entry",
     "identity_of",
-    "outcome_entry",
+    "report_entry",
     "stamp_of",
     "start_entry",
     "status_entry",

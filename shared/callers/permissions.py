@@ -106,7 +106,7 @@ def check_may_send(callers: Iterable[CallerSpec], identity: Identity) -> None:
 
 
 def check_may_report(callers: Iterable[CallerSpec], identity: Identity) -> None:
-    """Check that an identity may report outcomes of some DAG, before what it reports is read.
+    """Check that an identity may report on runs of some DAG, before what it reports is read.
 
     Raises:
         NotAllowed: It may not.
@@ -115,7 +115,7 @@ def check_may_report(callers: Iterable[CallerSpec], identity: Identity) -> None:
         raise denied(identity, "report outcomes")
 
 
-def outcome_entry(callers: Iterable[CallerSpec], identity: Identity, *, dag_id: str) -> CallerSpec:
+def report_entry(callers: Iterable[CallerSpec], identity: Identity, *, dag_id: str) -> CallerSpec:
     """Return the entry that lets an identity report how a DAG's run ended.
 
     Raises:
@@ -214,7 +214,7 @@ class Rates:
         Args:
             spec: The entry whose rate counts.
             identity: Who calls.
-            count: How many runs, events, outcomes or answers it asks for.
+            count: How many runs, events, reports or answers it asks for.
 
         Raises:
             RateExceeded: There is not enough; nothing is taken then.

@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from shared.callbacks.report_store import BlobRunOutcomes
+from shared.callbacks.report_store import BlobRunReports
 from shared.callers import Rates, SigningKeys, TokenPolicy, TokenVerifier, tenant_issuers
 from shared.http_api.callers import Callers
 from shared.http_api.events import EventsEndpoint
-from shared.http_api.outcomes import OutcomesEndpoint
+from shared.http_api.run_reports import RunReportsEndpoint
 from shared.http_api.runs import RunsEndpoint
 from shared.http_api.status import StatusEndpoint
 from shared.http_api.webhooks import WebhooksEndpoint
@@ -39,7 +39,7 @@ class HttpApi:
         runs: Starts the runs that callers ask for.
         events: Takes events of callers in.
         webhooks: Takes deployment webhooks in.
-        outcomes: Takes reports of how runs ended.
+        run_reports: Takes reports of how runs ended.
         status: Reports what the process knows of itself.
     """
 
@@ -68,7 +68,7 @@ class HttpApi:
             rates=rates,
             rate=self._settings.hook_rate(),
         )
-        self.outcomes = OutcomesEndpoint(callers, tokens=tokens, outcomes=BlobRunOutcomes(storage))
+        self.run_reports = RunReportsEndpoint(callers, tokens=tokens, reports=BlobRunReports(storage))
         self.status = StatusEndpoint(callers, status=status)
 
     def verifier(self) -> TokenVerifier:

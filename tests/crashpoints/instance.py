@@ -154,7 +154,7 @@ def _do(app: App, work: Work, arguments: tuple[Any, ...]) -> tuple[str, ...]:
         case "report":
             token, body = arguments
             headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-            return (str(app.http_api.outcomes.report(Request(headers, body)).status),)
+            return (str(app.http_api.run_reports.report(Request(headers, body)).status),)
         case "command":
             return (str(_command(*arguments)),)
 

@@ -12,7 +12,7 @@ from shared.admission.permits import longest_request
 from shared.azure.storage_account import CONNECTIONS, DEAD_LETTERS_CONTAINER
 from shared.delivery.policy import Policy
 from shared.http_api.events import EVENTS_LIMIT
-from shared.http_api.outcomes import REPORT_LIMIT
+from shared.http_api.run_reports import REPORT_LIMIT
 from shared.http_api.runs import RUN_LIMIT
 from shared.http_api.webhooks import HOOK_LIMIT
 from shared.rules import Connection

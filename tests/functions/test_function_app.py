@@ -124,7 +124,7 @@ def test_the_deployed_surface_is_pinned(host: Host) -> None:
         "parked_queue": {**queue, "queueName": "updraft-parked"},
         "parked_queue_poison": {**queue, "queueName": "updraft-parked-poison"},
         "events": {**http, "route": "events", "methods": ["POST", "OPTIONS"]},
-        "outcomes": {**http, "route": "outcomes"},
+        "run_reports": {**http, "route": "outcomes"},
         "runs": {**http, "route": "dags/{dag_id}/runs"},
         "health": {**http, "route": "health", "methods": ["GET"]},
         "status": {**http, "route": "status", "methods": ["GET"]},

@@ -15,7 +15,7 @@ from local.stack import Stack
 from local.timeline import outcomes
 from shared.azure.credential import azure_credential
 from shared.azure.storage_account import Storage
-from shared.callbacks.report_store import OUTCOMES_CONTAINER
+from shared.callbacks.report_store import REPORTS_CONTAINER
 from shared.values.json_text import JsonObject
 
 pytestmark = pytest.mark.usefixtures("stack_environment")
@@ -47,7 +47,7 @@ def kept(run: str) -> Iterator[JsonObject]:
     """Yield the outcomes that the app keeps of a run, from its own Storage account."""
     from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the app itself does
 
-    container = Storage(os.environ, azure_credential).container(OUTCOMES_CONTAINER)
+    container = Storage(os.environ, azure_credential).container(REPORTS_CONTAINER)
     try:
         for blob in container.list_blobs():
             document = json.loads(container.download_blob(blob.name).readall())

@@ -14,11 +14,11 @@ import pytest
 from local.servers.azurite import Azurite
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.azure.storage_account import Storage
-from shared.callbacks.report_store import BlobRunOutcomes
+from shared.callbacks.report_store import BlobRunReports
 from shared.errors import StorageUnavailable
 from tests.support.http_app import AGENT, AIRFLOW, Caller
 from tests.support.paths import ROOT
-from tests.support.reports import OUTCOME
+from tests.support.reports import REPORT
 
 SENDER = ROOT / "for_airflow/src/updraft_airflow"
 
@@ -26,21 +26,21 @@ SENDER = ROOT / "for_airflow/src/updraft_airflow"
 class TestOnAzurite:
     """On a real Storage service."""
 
-    def test_the_first_outcome_stays(self, storage: Storage, prefix: str) -> None:
+    def test_the_first_report_stays(self, storage: Storage, prefix: str) -> None:
         """The second report of a run, whatever it says, changes nothing and reads the first."""
-        outcomes = BlobRunOutcomes(storage, container=prefix)
-        assert outcomes.record(OUTCOME) == OUTCOME.to_document()
-        assert outcomes.record(replace(OUTCOME, state="failed")) == OUTCOME.to_document()
-        assert outcomes.record(OUTCOME) == OUTCOME.to_document()
+        reports = BlobRunReports(storage, container=prefix)
+        assert reports.record(REPORT) == REPORT.to_document()
+        assert reports.record(replace(REPORT, state="failed")) == REPORT.to_document()
+        assert reports.record(REPORT) == REPORT.to_document()
 
     def test_of_reports_at_one_moment_one_is_the_first(self, storage: Storage, prefix: str) -> None:
         """Sixteen that differ, on as many threads, all read the same one."""
-        outcomes = BlobRunOutcomes(storage, container=prefix)
+        reports = BlobRunReports(storage, container=prefix)
         barrier, kept = threading.Barrier(16), []
 
         def one(number: int) -> None:
             barrier.wait()
-            kept.append(outcomes.record(replace(OUTCOME, detail=str(number))))
+            kept.append(reports.record(replace(REPORT, detail=str(number))))
 
         threads = [threading.Thread(target=one, args=(number,)) for number in range(16)]
         for thread in threads:
@@ -53,7 +53,7 @@ class TestOnAzurite:
     def test_what_is_not_kept_is_told(self, storage: Storage, identity: IdentityEndpoint) -> None:
         """Where Storage refuses, the report has to come again."""
         with pytest.raises(StorageUnavailable):
-            BlobRunOutcomes(storage, container="NOT A NAME").record(OUTCOME)
+            BlobRunReports(storage, container="NOT A NAME").record(REPORT)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ class TestReports:
     """`POST /api/outcomes`, from the run's start to the blob."""
 
     def test_a_run_reports_once(self, caller: Caller, run: dict[str, str]) -> None:
-        """The first outcome is 201, the same again 200 whatever its details, another one 409."""
+        """The first report is 201, the same again 200 whatever its details, another one 409."""
         token = caller.reverse_token()
         said = {"run": run, "state": "success", "started_at": None, "ended_at": "2026-01-01T00:05:00+00:00"}
         first = caller.post("outcomes", token, said)
@@ -88,7 +88,7 @@ class TestReports:
         assert caller.post("outcomes", token, said).status_code == 200
 
     def test_an_airflow_with_an_identity_reports_too(self, caller: Caller, run: dict[str, str]) -> None:
-        """An Entra token of an identity that may report does as well, and meets the same outcome."""
+        """An Entra token of an identity that may report does as well, and meets the same report."""
         token = caller.token(AIRFLOW, roles=["Outcomes.Write"])
         said = {"run": run, "state": "failed"}
         assert caller.post("outcomes", token, said).status_code == 201

@@ -1,9 +1,9 @@
 """A report of how a run ended."""
 
-from shared.callbacks.report_store import RunOutcome
+from shared.callbacks.report_store import RunReport
 from shared.runs.ref import RunRef
 
-OUTCOME = RunOutcome(
+REPORT = RunReport(
     run=RunRef("analytics", "smoke_tests", "smoke__1__0a"),
     state="success",
     reported_by="run",

@@ -17,7 +17,7 @@ from shared.delivery.preconditions import _event_time
 from shared.errors import EventError, TemplateError, UnusableValue
 from shared.event import Event, read_events
 from shared.event.bursts import in_order
-from shared.http_api.outcomes import _time as report_time
+from shared.http_api.run_reports import _time as report_time
 from shared.http_api.runs import _time as run_time
 from shared.rules import load_rules
 from shared.rules.templates import compile_template

@@ -12,10 +12,10 @@ blueprint = func.Blueprint()
 @blueprint.route(
     route="outcomes", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS, trigger_arg_name="request"
 )
-def outcomes(request: func.HttpRequest) -> func.HttpResponse:
-    """Keep a run's outcome, once."""
+def run_reports(request: func.HttpRequest) -> func.HttpResponse:
+    """Keep how a run ended, once."""
 
     def handle(call: Request) -> Reply:
-        return app().http_api.outcomes.report(call)
+        return app().http_api.run_reports.report(call)
 
-    return answer(request, handle, function="outcomes")
+    return answer(request, handle, function="run_reports")

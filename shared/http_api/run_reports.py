@@ -7,9 +7,9 @@ The format is that of `for_airflow/` (`updraft_airflow.callback`): `run` with `d
 import re
 from typing import TYPE_CHECKING, Final
 
-from shared.callbacks.report_store import RunOutcome, State, report_outcome
+from shared.callbacks.report_store import RunReport, State, log_report
 from shared.callbacks.tokens import LONGEST_TOKEN, TYPE
-from shared.callers import check_may_report, outcome_entry
+from shared.callers import check_may_report, report_entry
 from shared.callers.jws_header import read_header
 from shared.errors import UnusableValue
 from shared.http_api.callers import Callers
@@ -24,7 +24,7 @@ from shared.web import CallRefused, Reply, Request, bearer, read_object
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.callbacks.report_store import RunOutcomes
+    from shared.callbacks.report_store import BlobRunReports
     from shared.callbacks.tokens import ReverseTokens
 
 REPORT_LIMIT: Final = 16_384
@@ -35,13 +35,13 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
 _DETAIL_KEPT: Final = 1_000
 
 
-class OutcomesEndpoint:
+class RunReportsEndpoint:
     """Takes reports; safe to use from any thread.
 
     Args:
         callers: Lets callers in.
         tokens: Gives what runs' own tokens are verified with.
-        outcomes: Where outcomes are kept.
+        reports: Where they are kept.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class OutcomesEndpoint:
         callers: Callers,
         *,
         tokens: "Callable[[], ReverseTokens]",
-        outcomes: "RunOutcomes",
+        reports: "BlobRunReports",
     ) -> None:
         self._callers = callers
         self._tokens = tokens
-        self._outcomes = outcomes
+        self._reports = reports
 
     @answered
     def report(self, request: Request) -> Reply:
-        """Keep a run's outcome; answers 201, or 200 where the same was reported before.
+        """Keep the report of a run; answers 201, or 200 where the same was reported before.
 
         Raises:
-            CallRefused: 409 where another outcome was reported before; 400, 401, 403, 413, 415 or 429 as for
+            CallRefused: 409 where another state was reported before; 400, 401, 403, 413, 415 or 429 as for
                 every call.
             ConfigurationError: Callers, or the address of this app, are not set up.
             StorageUnavailable: It is not kept; the report must come again.
@@ -70,41 +70,41 @@ class OutcomesEndpoint:
             return self._keep(self._of_run(request, self._tokens().verify(token)))
         return self._keep(self._of_identity(request))
 
-    def _of_run(self, request: Request, run: RunRef) -> RunOutcome:
+    def _of_run(self, request: Request, run: RunRef) -> RunReport:
         """Read the report of a run that has proved itself with its own token."""
         self._callers.rates.spend_run(run)
         said = read_object(request, limit=REPORT_LIMIT)
         if (run.dag_id, run.dag_run_id) != _named(said):
             raise CallRefused(403, "other_run", "the token is for another run than the one that is reported")
-        return _outcome(said, run, "run")
+        return _report(said, run, "run")
 
-    def _of_identity(self, request: Request) -> RunOutcome:
+    def _of_identity(self, request: Request) -> RunReport:
         """Read a report by an identity that `callers` lets report."""
         with self._callers.admitted(request) as caller:
             identity = caller.identity
             check_may_report(caller.entries, identity)
             said = read_object(request, limit=REPORT_LIMIT)
             dag_id, run_id = _named(said)
-            entry = outcome_entry(caller.entries, identity, dag_id=dag_id)
-            outcome = _outcome(said, RunRef(entry.connection or "", dag_id, run_id), identity.object_id)
+            entry = report_entry(caller.entries, identity, dag_id=dag_id)
+            report = _report(said, RunRef(entry.connection or "", dag_id, run_id), identity.object_id)
             self._callers.rates.spend(entry, identity)
-        return outcome
+        return report
 
-    def _keep(self, outcome: RunOutcome) -> Reply:
-        kept = self._outcomes.record(outcome)
-        if kept.get("state") != outcome.state:
+    def _keep(self, report: RunReport) -> Reply:
+        kept = self._reports.record(report)
+        if kept.get("state") != report.state:
             raise CallRefused(
                 409,
                 "other_outcome",
                 f"the run's outcome was reported before, as {str(kept.get('state'))[:40]}",
             )
-        first = kept == outcome.to_document()
+        first = kept == report.to_document()
         if first:
-            report_outcome(outcome)
-        run: JsonObject = {"dag_id": outcome.run.dag_id, "dag_run_id": outcome.run.dag_run_id}
+            log_report(report)
+        run: JsonObject = {"dag_id": report.run.dag_id, "dag_run_id": report.run.dag_run_id}
         return Reply(
             201 if first else 200,
-            {"run": run, "state": outcome.state, "reported_at": str(kept.get("reported_at"))},
+            {"run": run, "state": report.state, "reported_at": str(kept.get("reported_at"))},
         )
 
 
@@ -124,14 +124,14 @@ def _named(said: JsonObject) -> tuple[str, str]:
     return dag_id, run_id
 
 
-def _outcome(said: JsonObject, run: RunRef, reporter: str) -> RunOutcome:
+def _report(said: JsonObject, run: RunRef, reporter: str) -> RunReport:
     state = _STATES.get(str(said.get("state")))
     if state is None:
         raise CallRefused(400, "bad_body", "state has to be success or failed")
     detail = said.get("detail")
     if not isinstance(detail, str | None):
         raise CallRefused(400, "bad_body", "detail has to be a string")
-    return RunOutcome(
+    return RunReport(
         run=run,
         state=state,
         reported_by=reporter,
