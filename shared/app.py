@@ -9,8 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared.admission.breaker import Breaker
 from shared.admission.limiter import SharedLimiter
@@ -215,15 +214,35 @@ class App:
         return target.breaker.state.value if target else "unused"
 
 
-_making = threading.Lock()
+class _Process:
+    """The App of this process, and what makes it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.make: Callable[[], App] = _from_settings
+        self.made: App | None = None
+
+
+def _from_settings() -> App:
+    return App(os.environ)
+
+
+_process: Final = _Process()
 
 
 def app() -> App:
     """Return this process's app, made at the first call."""
-    with _making:
-        return _app()
+    with _process.lock:
+        if _process.made is None:
+            _process.made = _process.make()
+        return _process.made
 
 
-@cache
-def _app() -> App:
-    return App(os.environ)
+def start_anew(make: Callable[[], App] = _from_settings) -> None:
+    """Forget this process's app, as if the process had just started; for tests, which change the settings.
+
+    Args:
+        make: Makes the app at the next call of `app`.
+    """
+    with _process.lock:
+        _process.make, _process.made = make, None

@@ -3,9 +3,8 @@ import logging
 import pytest
 
 from shared.errors import SettingsError, StorageUnavailable
-from shared.log_throttle import LogThrottle
 from shared.web import CallRefused, Reply, Request, bearer, read_object, respond, unauthorized
-from tests.support.log_lines import said
+from tests.support.log_lines import said, throttled
 
 REQUEST = Request({})
 
@@ -85,7 +84,7 @@ def test_strangers_cannot_fill_the_log(
 ) -> None:
     """Of the calls without a good token one a minute is logged, with what only the log may know."""
     now = [0.0]
-    monkeypatch.setattr("shared.log_throttle._lines", LogThrottle(60.0, lambda: now[0], lambda *_: None))
+    throttled(monkeypatch, lambda: now[0])
 
     def refuse(_: Request) -> Reply:
         raise unauthorized("no", "go away", inside="(wrong issuer)")

@@ -6,7 +6,6 @@ some seconds.
 
 import os
 import sys
-from functools import cache
 
 import shared.app
 from local.functions_host import queues
@@ -19,5 +18,5 @@ LEASE = 5
 if __name__ == "__main__":
     default_signals.restore()
     queues.LEASE = LEASE
-    shared.app._app = cache(lambda: shared.app.App(os.environ, policy=QUICK))
+    shared.app.start_anew(lambda: shared.app.App(os.environ, policy=QUICK))
     sys.exit(main(sys.argv[1:]))

@@ -62,7 +62,7 @@ def rules_file(tmp_path: Path) -> Path:
 @contextmanager
 def hosted(monkeypatch: pytest.MonkeyPatch, rules_file: Path, **settings: str) -> Iterator[Host]:
     """Run the app as a process would that starts now, with these settings."""
-    shared.app._app.cache_clear()
+    shared.app.start_anew()
     monkeypatch.setenv("UPDRAFT_RULES", str(rules_file))
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
@@ -70,7 +70,7 @@ def hosted(monkeypatch: pytest.MonkeyPatch, rules_file: Path, **settings: str) -
         monkeypatch.setenv(f"AzureWebJobs.{function}.Disabled", "true")
     with running_host(ROOT) as host:
         yield host
-    shared.app._app.cache_clear()
+    shared.app.start_anew()
 
 
 @pytest.fixture

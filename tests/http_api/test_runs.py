@@ -272,7 +272,7 @@ class TestNotSetUp:
         import shared.app  # noqa: PLC0415 - the app is made anew with other settings
 
         monkeypatch.delenv(missing)
-        shared.app._app.cache_clear()
+        shared.app.start_anew()
         answer = caller.start()
         assert (answer.status_code, answer.json()["code"]) == (503, "not_configured")
         assert missing in caplog.text

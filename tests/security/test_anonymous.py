@@ -66,13 +66,13 @@ def rules_file(caller: Caller) -> Iterator[Path]:
     """The file with the rules of the app."""
     assert caller.host.url
     yield Path(os.environ["UPDRAFT_RULES"])
-    shared.app._app.cache_clear()
+    shared.app.start_anew()
 
 
 def use(rules_file: Path, rules: str) -> None:
     """Have the app begin anew with these rules."""
     rules_file.write_text(rules, encoding="utf-8")
-    shared.app._app.cache_clear()
+    shared.app.start_anew()
 
 
 def seen(answer: requests.Response) -> tuple[int, dict[str, str], bytes]:

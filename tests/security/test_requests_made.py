@@ -49,14 +49,14 @@ def app(
     """The app in a host, with a rule that takes every event."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES, encoding="utf-8")
-    shared.app._app.cache_clear()
+    shared.app.start_anew()
     monkeypatch.setenv("UPDRAFT_RULES", str(rules))
     monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", stub.url)
     for function in QUEUES:
         monkeypatch.setenv(f"AzureWebJobs.{function}.Disabled", "true")
     with running_host(ROOT) as host:
         yield host
-    shared.app._app.cache_clear()
+    shared.app.start_anew()
 
 
 def hostile_events(url: str) -> list[dict[str, object]]:

@@ -60,7 +60,7 @@ def test_a_callers_answer_quotes_no_template(
     rules = RULES.replace(GREET, lines, 1)
     assert rules != RULES
     Path(os.environ["UPDRAFT_RULES"]).write_text(rules, encoding="utf-8")
-    shared.app._app.cache_clear()
+    shared.app.start_anew()
     answer = caller.post("events", caller.token(AGENT), OPENED)
     assert answer.status_code == 202
     ((run,),) = (each["runs"] for each in answer.json()["events"])

@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -125,12 +124,15 @@ def environment(
 
 
 @contextmanager
-def hosted(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], policy: Policy) -> Iterator[App]:
+def hosted(settings: dict[str, str], policy: Policy) -> Iterator[App]:
     """Run the app in a host, and give what it is made of."""
     made = App(settings, policy=policy)
-    monkeypatch.setattr(shared.app, "_app", cache(lambda: made))
-    with running_host(ROOT):
-        yield made
+    shared.app.start_anew(lambda: made)
+    try:
+        with running_host(ROOT):
+            yield made
+    finally:
+        shared.app.start_anew()
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -142,7 +144,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 def test_every_message_ends_in_a_run_or_a_dead_letter(
-    account: Account, environment: dict[str, str], stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
+    account: Account, environment: dict[str, str], stub: AirflowStub
 ) -> None:
     """Each wrapping of an event starts its run, everything else is kept, and nothing is left."""
     expected = set()
@@ -156,7 +158,7 @@ def test_every_message_ends_in_a_run_or_a_dead_letter(
     for text in GARBAGE:
         account.put(EVENT_QUEUE, text)
         account.put(PARKED_QUEUE, text)
-    with hosted(monkeypatch, environment, Policy()) as app:
+    with hosted(environment, Policy()) as app:
         wait_for(account.is_empty)
         assert app.ledger.balances()
     found = {run["conf"]["_updraft"]["event"]["id"] for run in stub.runs.values()}  # type: ignore[index, call-overload] # JSON
@@ -168,14 +170,14 @@ def test_every_message_ends_in_a_run_or_a_dead_letter(
 
 
 def test_the_last_delivery_leaves_nothing_to_the_host(
-    account: Account, environment: dict[str, str], rules_file: Path, monkeypatch: pytest.MonkeyPatch
+    account: Account, environment: dict[str, str], rules_file: Path
 ) -> None:
     """What fails at the last delivery is a dead letter, and never sees the poison queue."""
     rules_file.unlink()
     account.put(EVENT_QUEUE, base64.b64encode(EVENT.encode()).decode())
     event = Event(id="p-1", source="/shops/1", type="Shop.Opened", data={"name": "x"})
     account.put(PARKED_QUEUE, Parked(event, "smoke", 3, SEEN).to_message())
-    with hosted(monkeypatch, environment, Policy(queue_deliveries=1)) as app:
+    with hosted(environment, Policy(queue_deliveries=1)) as app:
         wait_for(account.is_empty)
         assert app.ledger.balances()
     letters = account.letters()
@@ -185,13 +187,13 @@ def test_the_last_delivery_leaves_nothing_to_the_host(
 
 
 def test_what_lies_in_a_poison_queue_becomes_a_dead_letter(
-    account: Account, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    account: Account, environment: dict[str, str]
 ) -> None:
     """Whatever the host moved there is kept, also a body that nobody can decode."""
     for text in ("hello", base64.b64encode(EVENT.encode()).decode()):
         for queue in (EVENT_QUEUE, PARKED_QUEUE):
             account.put(poison_queue(queue), text)
-    with hosted(monkeypatch, environment, Policy()):
+    with hosted(environment, Policy()):
         wait_for(account.is_empty)
     assert {letter.subject.id for letter in account.letters() if isinstance(letter.subject, Event)} == {"e-1"}
     assert {letter.subject.raw for letter in account.letters() if isinstance(letter.subject, Unreadable)} == {

@@ -186,7 +186,7 @@ def caller(
     vault.set("github-secret", f"{GITHUB_KEY}\r\n")  # as `--file` gives it
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES, encoding="utf-8")
-    shared.app._app.cache_clear()
+    shared.app.start_anew()
     monkeypatch.setenv("UPDRAFT_RULES", str(rules))
     for name, value in {**settings, "UPDRAFT_KEY_VAULT_URI": vault.url}.items():
         monkeypatch.setenv(name, value)
@@ -194,4 +194,4 @@ def caller(
         monkeypatch.setenv(f"AzureWebJobs.{function}.Disabled", "true")
     with running_host(ROOT) as host:
         yield Caller(host, stub, identity, watch)
-    shared.app._app.cache_clear()
+    shared.app.start_anew()

@@ -2,18 +2,25 @@
 
 import json
 import logging
+import time
+from collections.abc import Callable
 
 import pytest
 
 from shared.log_throttle import LogThrottle
 
 
-@pytest.fixture(autouse=True)
-def log_throttle(monkeypatch: pytest.MonkeyPatch) -> LogThrottle:
-    """The throttle of this test's log lines; it has no timer, which would log a count in a later test."""
-    throttle = LogThrottle(later=lambda _seconds, _call: None)
+def throttled(monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float] = time.monotonic) -> LogThrottle:
+    """Give a test a throttle of its own; it has no timer, which would log a count in a later test."""
+    throttle = LogThrottle(60.0, clock, lambda _seconds, _call: None)
     monkeypatch.setattr("shared.log_throttle._lines", throttle)
     return throttle
+
+
+@pytest.fixture(autouse=True)
+def log_throttle(monkeypatch: pytest.MonkeyPatch) -> LogThrottle:
+    """The throttle of this test's log lines."""
+    return throttled(monkeypatch)
 
 
 def said(record: logging.LogRecord) -> str:
