@@ -1,10 +1,13 @@
 """The command `updraft`.
 
-main                      reads the command line
+main                      runs the command that the command line names, and returns the exit status
+lazy_group                imports only that command
 commands/                 one module for each command
-rules_file                options and files that several commands share
-output                    lines, tables and progress for a terminal
+options                   options that several commands share
+rules_file                reads rules.yaml
+output                    JSON documents, errors and progress, in one form for all commands
 explained, explain_view   what `explain` finds out, and how it is shown
 live_checks, dag_params   the live half of `validate`
-dead_letter_container, poison_messages, resend  dead letters and poison queues, for `replay`
+letter_stores, dead_letter_container, poison_messages  where dead letters are, for `replay`
+dead_letter_view, resend  how `replay` shows them, and sends them again
 """

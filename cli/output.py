@@ -1,10 +1,13 @@
-"""A progress bar for commands that work through many things."""
+"""What a command prints: JSON documents, problems, errors, progress, words."""
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from shared.errors import Problem, RulesError
+import click
+
+from shared.errors import Problem, RulesError, UpdraftError
 from shared.visible_text import visible
 
 
@@ -26,6 +29,34 @@ def with_progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
         for item in items:
             yield item
             bar.advance(task)
+
+
+def print_json(document: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+    """Write one JSON document to standard output, in the form that every `--json` has."""
+    print(json.dumps(document, indent=2))
+
+
+def print_error(error: click.UsageError | UpdraftError) -> int:
+    """Write why a command failed to standard error, and return its exit status.
+
+    Args:
+        error: A wrong command line (2, with the usage), mistakes of a rules file or another failure (1).
+    """
+    if isinstance(error, RulesError):
+        print_problems(error)
+        return 1
+    if isinstance(error, UpdraftError):
+        print(error, file=sys.stderr)  # it has made its lines visible
+        return 1
+    message = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # the message is a whole help
+        print(message, file=sys.stderr)
+        return 2
+    print(printable(message), file=sys.stderr)
+    if error.ctx is not None:
+        print(error.ctx.get_usage(), file=sys.stderr)
+        print(f"`{error.ctx.command_path} --help` says more", file=sys.stderr)
+    return 2
 
 
 def print_problems(error: RulesError) -> None:

@@ -1,51 +1,13 @@
-"""What every command that reads rules.yaml and events shares."""
+"""Reads rules.yaml for a command."""
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from shared.errors import Problem, RulesError
 
 if TYPE_CHECKING:
-    from shared.event.via import Via
     from shared.rules import Rules
-
-type Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names no other
-
-DEFAULT_RULES: Final = "rules.yaml"
-
-
-def add_rules_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--rules FILE`."""
-    parser.add_argument(
-        "--rules", metavar="FILE", default=DEFAULT_RULES, help="the rules file (default: %(default)s)"
-    )
-
-
-def add_kind_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--as KIND` and `--via WAY`."""
-    from shared.event.via import KINDS, VIAS  # noqa: PLC0415 - `--version` needs no event
-
-    parser.add_argument(
-        "--as",
-        dest="kind",
-        choices=sorted(KINDS),
-        help="read bodies without an event envelope as what this sender sends; means --via hook/KIND",
-    )
-    parser.add_argument(
-        "--via",
-        choices=[via for via in VIAS if via not in {"call", "unknown"}],
-        help="how the events come, for rules that ask for it (`when.via`)",
-    )
-
-
-def via_of(args: argparse.Namespace) -> "Via | None":
-    """Return how the events come, as `--via` and `--as` say; None where neither is given."""
-    from shared.event.via import HOOK_VIAS  # noqa: PLC0415 - as above
-
-    via: Via | None = args.via or HOOK_VIAS.get(args.kind or "")
-    return via
 
 
 def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":

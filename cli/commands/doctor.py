@@ -1,15 +1,18 @@
 """`updraft doctor`: which identity is used, what each connection's token says, and which role is missing."""
 
-import argparse
 import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import click
+
+from cli.options import rules_option
 from cli.output import plural, printable
-from cli.rules_file import Subparsers, add_rules_option, load
-from shared.errors import CredentialError, Problem, RulesError, SettingsError
+from cli.rules_file import load
+from shared.errors import CredentialError, SettingsError, UpdraftError
+from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
     from shared.airflow.client import AirflowClient
@@ -29,40 +32,32 @@ LARGEST_BODY: Final = 2_097_152
 _SECONDS: Final = 20.0
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Register the command."""
-    parser = subparsers.add_parser(
-        "doctor",
-        help="find out why this app is not let in",
-        description="Check, from where it runs and with the application settings of its environment, that "
-        "each connection of rules.yaml is let in: as which identity, with which token, and whether it may "
-        "start each rule's DAG. Tokens are decoded, never printed, and no run is started. The setting that "
-        "bounds the bodies of requests is checked too.",
-        epilog="Exit status: 0 where every connection is let in and bodies are bounded, 1 otherwise.",
-    )
-    add_rules_option(parser)
-    parser.add_argument(
-        "--identity", action="store_true", help="check identities, tokens and roles (as yet the only check)"
-    )
-    parser.add_argument("--connection", metavar="NAME", help="check this connection alone")
-
-
-def run(args: argparse.Namespace) -> int:
+@click.command(
+    "doctor",
+    help="Check, from where it runs and with the application settings of its environment, that each "
+    "connection of rules.yaml is let in: as which identity, with which token, and whether it may start each "
+    "rule's DAG. Tokens are decoded, never printed, and no run is started. The setting that bounds the "
+    "bodies of requests is checked too.",
+    epilog="Exit status: 0 where every connection is let in and bodies are bounded, 1 otherwise.",
+)
+@rules_option
+@click.option("--connection", metavar="NAME", help="check this connection alone")
+def command(*, rules_file: str, connection: str | None) -> int:
     """Check the connections.
 
     Returns:
         0 where every one is let in and the settings are right, 1 otherwise.
 
     Raises:
-        RulesError: The rules cannot be read, or there is no such connection.
+        RulesError: The rules cannot be read.
+        UpdraftError: There is no such connection.
     """
-    rules = load(args.rules, os.environ)
-    names = [args.connection] if args.connection else [*rules.connections]
-    if args.connection and args.connection not in rules.connections:
+    rules = load(rules_file, os.environ)
+    names = [connection] if connection else [*rules.connections]
+    if connection and connection not in rules.connections:
         known = ", ".join(rules.connections)
-        raise RulesError(
-            [Problem(f"there is no connection `{args.connection}`; there are {known}", args.rules)]
-        )
+        near = did_you_mean(connection, rules.connections)
+        raise UpdraftError(f"{rules_file}: there is no connection `{connection}`{near}; there are {known}")
     print(printable(f"identity: {identity_in_words(os.environ)}"))
     problems = 0
     for line, wrong in hooks_in_words(os.environ):

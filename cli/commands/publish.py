@@ -1,6 +1,5 @@
 """`updraft publish EVENT.json`: send events to an Event Grid topic, as this process's managed identity."""
 
-import argparse
 import json
 import os
 import sys
@@ -11,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import click
+
+from cli.options import FILE
 from cli.output import printable
-from cli.rules_file import Subparsers
 from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
 from shared.values.app_settings import setting
 from shared.values.json_text import JsonObject
@@ -138,23 +139,16 @@ def renewed(event: JsonObject) -> JsonObject:
     return {**event, "id": str(uuid.uuid4()), time: datetime.now(UTC).isoformat()}
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Register the command."""
-    parser = subparsers.add_parser(
-        "publish",
-        help="send events to an Event Grid topic",
-        description="Send one event, or an array of events, to an Event Grid topic as this process's managed "
-        "identity. The schema, Event Grid's or CloudEvents, is seen by the events' own members.",
-        epilog="Exit status: 0; 1 where the topic or the identity refuses; 2 where the file holds no event.",
-    )
-    parser.add_argument("file", metavar="EVENT.json", help="the file; - for standard input")
-    parser.add_argument("--topic", metavar="URL", help=f"the topic's endpoint (default: ${TOPIC_ENDPOINT})")
-    parser.add_argument(
-        "--new", action="store_true", help="give each event a new id and the present time: no duplicate, then"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
+@click.command(
+    "publish",
+    help="Send one event, or an array of events, to an Event Grid topic as this process's managed identity. "
+    "The schema, Event Grid's or CloudEvents, is seen by the events' own members.",
+    epilog="Exit status: 0; 1 where the topic or the identity refuses; 2 where the file holds no event.",
+)
+@click.argument("file", metavar="EVENT.json", type=FILE, help="the file; - for standard input")
+@click.option("--topic", metavar="URL", help=f"the topic's endpoint (default: ${TOPIC_ENDPOINT})")
+@click.option("--new", is_flag=True, help="give each event a new id and the present time: no duplicate, then")
+def command(*, file: str, topic: str | None, new: bool) -> int:
     """Publish the events of the file.
 
     Returns:
@@ -164,17 +158,17 @@ def run(args: argparse.Namespace) -> int:
         UpdraftError: The topic or the identity refuses.
     """
     try:
-        document = json.loads(sys.stdin.read() if args.file == "-" else Path(args.file).read_text("utf-8"))
+        document = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
         events = read(document)
     except OSError as error:
-        print(printable(f"{args.file}: {error.strerror}"), file=sys.stderr)
+        print(printable(f"{file}: {error.strerror}"), file=sys.stderr)
         return 2
     except (ValueError, EventError) as error:
-        print(printable(f"{args.file}: {error}"), file=sys.stderr)
+        print(printable(f"{file}: {error}"), file=sys.stderr)
         return 2
-    if args.new:
+    if new:
         events = [renewed(event) for event in events]
-    publish(events, args.topic or setting(os.environ, TOPIC_ENDPOINT))
+    publish(events, topic or setting(os.environ, TOPIC_ENDPOINT))
     for event in events:
         print(printable(f"published {event['id']}"))
     return 0

@@ -1,24 +1,18 @@
 """`updraft schema`: the JSON Schema of rules.yaml, for editors."""
 
-import argparse
-import json
+import click
 
-from cli.rules_file import Subparsers
-
-
-def add_parser(subparsers: Subparsers) -> None:
-    """Register the command."""
-    subparsers.add_parser(
-        "schema",
-        help="print the JSON Schema of rules.yaml",
-        description="Print the JSON Schema of rules.yaml, with which an editor completes and explains it. "
-        "The same schema is committed as docs/rules.schema.json.",
-    )
+from cli.output import print_json
 
 
-def run(args: argparse.Namespace) -> int:  # noqa: ARG001 - every command's signature
+@click.command(
+    "schema",
+    help="Print the JSON Schema of rules.yaml, with which an editor completes and explains it. The same "
+    "schema is committed as docs/rules.schema.json.",
+)
+def command() -> int:
     """Print the schema."""
     from shared.rules.json_schema import rules_schema  # noqa: PLC0415 - imports pydantic
 
-    print(json.dumps(rules_schema(), indent=2))
+    print_json(rules_schema())
     return 0

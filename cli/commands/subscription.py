@@ -4,14 +4,15 @@ Its filter comes from the rules. Its retry policy and its dead-letter container 
 reasons for them stand in docs/delivery.md, "The host's settings, and why".
 """
 
-import argparse
 import json
 import sys
 from typing import TYPE_CHECKING, Final
 
-from cli.output import listed, print_problems
-from cli.rules_file import Subparsers, add_rules_option, load
-from shared.errors import RulesError
+import click
+
+from cli.options import rules_option
+from cli.output import listed, print_json
+from cli.rules_file import load
 from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
 
@@ -27,63 +28,53 @@ DEAD_LETTER_CONTAINER: Final = "event-grid-dead-letters"
 SOME_ACCOUNT: Final = "<resource id of the Storage account>"
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Register the command."""
-    parser = subparsers.add_parser(
-        "subscription",
-        help="print what the Event Grid subscription needs: filter, retries, dead letters",
-        description="Print the `properties` of an Event Grid subscription, but for its destination. The "
-        "`filter` lets through every event that the rules match and few others, so that Event Grid does the "
-        "coarse filtering. Where its limits, or the rules together, allow no narrower filter, more events "
-        "come through, never fewer. One subscription for each rule is the narrowest: name the rule. What "
-        f"cannot be delivered for a day goes into the container {DEAD_LETTER_CONTAINER}, from which `updraft "
-        "replay` sends it again; it has to exist, and the topic's system-assigned identity needs the role "
-        "Storage Blob Data Contributor there.",
-        epilog="Exit status: 0; 1 where the rules have mistakes, or a named rule does not exist.",
-    )
-    parser.add_argument("rules_named", nargs="*", metavar="RULE", help="rules by name (default: all enabled)")
-    add_rules_option(parser)
-    parser.add_argument(
-        "--storage",
-        metavar="ID",
-        default=SOME_ACCOUNT,
-        help="the resource id of the Storage account with that container (default: a gap to fill in)",
-    )
-    parser.add_argument("--bicep", action="store_true", help="print Bicep instead of JSON")
-
-
-def run(args: argparse.Namespace) -> int:
+@click.command(
+    "subscription",
+    help="Print the `properties` of an Event Grid subscription, but for its destination. The `filter` lets "
+    "through every event that the rules match and few others, so that Event Grid does the coarse filtering. "
+    "Where its limits, or the rules together, allow no narrower filter, more events come through, never "
+    "fewer. One subscription for each rule is the narrowest: name the rule. What cannot be delivered for a "
+    f"day goes into the container {DEAD_LETTER_CONTAINER}, from which `updraft replay` sends it again; it "
+    "has to exist, and the topic's system-assigned identity needs the role Storage Blob Data Contributor "
+    "there.",
+    epilog="Exit status: 0; 1 where the rules have mistakes, or a named rule does not exist.",
+)
+@click.argument("names", nargs=-1, metavar="[RULE]...", help="rules by name (default: all enabled)")
+@rules_option
+@click.option(
+    "--storage",
+    metavar="ID",
+    default=SOME_ACCOUNT,
+    help="the resource id of the Storage account with that container (default: a gap to fill in)",
+)
+@click.option("--bicep", is_flag=True, help="print Bicep instead of JSON")
+def command(*, names: tuple[str, ...], rules_file: str, storage: str, bicep: bool) -> int:
     """Print the properties.
 
     Returns:
-        0; 1 where the rules have mistakes, or a named rule does not exist, or there is none.
+        0; 1 where a named rule does not exist, or there is none.
+
+    Raises:
+        RulesError: The rules have mistakes.
     """
-    try:
-        rules = load(args.rules)
-    except RulesError as error:
-        print_problems(error)
-        return 1
+    rules = load(rules_file)
     known = [rule.name for rule in rules.rules]
-    unknown = [name for name in args.rules_named if rules.named(name) is None]
+    unknown = [name for name in names if rules.named(name) is None]
     for name in unknown:
         print(
             f"there is no rule `{name}`{did_you_mean(name, known)}; there are {listed(known)}",
             file=sys.stderr,
         )
-    wanted = [
-        rule
-        for rule in rules.rules
-        if rule.name in args.rules_named or (not args.rules_named and rule.enabled)
-    ]
+    wanted = [rule for rule in rules.rules if rule.name in names or (not names and rule.enabled)]
     if not wanted and not unknown:
         print("no rule is enabled, so no event is needed", file=sys.stderr)
     if unknown or not wanted:
         return 1
-    found = properties(wanted, args.storage)
-    if args.bicep:
+    found = properties(wanted, storage)
+    if bicep:
         print("\n".join(f"{name}: {to_bicep(value)}" for name, value in found.items()))
     else:
-        print(json.dumps(found, indent=2))
+        print_json(found)
     return 0
 
 

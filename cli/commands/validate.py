@@ -1,6 +1,5 @@
 """`updraft validate`: every mistake of rules.yaml at once, and what the rules make of samples."""
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from cli.explained import Explained, explain_body, read_body
+from cli.options import FOLDER, kind_options, rules_option, way
 from cli.output import listed, plural, print_problems, print_warnings, printable
-from cli.rules_file import Subparsers, add_kind_option, add_rules_option, load, via_of
+from cli.rules_file import load
 from shared.errors import RulesError
 
 if TYPE_CHECKING:
@@ -19,53 +21,52 @@ if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Register the command."""
-    parser = subparsers.add_parser(
-        "validate",
-        help="check rules.yaml before it ships",
-        description="Report every mistake of a rules file at once, each with file, line and column, what was "
-        "found and what was meant. With samples, also which rules each of them hits, the rules that none "
-        "hits, and the runs that could not be asked for. With --live, the Airflows are asked, too; nothing "
-        "is started or changed in them.",
-        epilog="Exit status: 0 where nothing is wrong, warnings aside, 1 otherwise.",
-    )
-    add_rules_option(parser)
-    parser.add_argument(
-        "--samples", metavar="DIR", type=Path, help="a folder of events, one JSON file each or an array"
-    )
-    add_kind_option(parser)
-    parser.add_argument(
-        "--live",
-        action="store_true",
-        help="ask each Airflow whether the DAGs exist, can be imported, are not paused, and would take the "
-        "conf that the samples give; application settings are read from the environment",
-    )
-
-
-def run(args: argparse.Namespace) -> int:
+@click.command(
+    "validate",
+    help="Report every mistake of a rules file at once, each with file, line and column, what was found and "
+    "what was meant. With samples, also which rules each of them hits, the rules that none hits, and the "
+    "runs that could not be asked for. With --live, the Airflows are asked, too; nothing is started or "
+    "changed in them.",
+    epilog="Exit status: 0 where nothing is wrong, warnings aside, 1 otherwise.",
+)
+@rules_option
+@click.option(
+    "--samples", metavar="DIR", type=FOLDER, help="a folder of events, one JSON file each or an array"
+)
+@kind_options
+@click.option(
+    "--live",
+    is_flag=True,
+    help="ask each Airflow whether the DAGs exist, can be imported, are not paused, and would take the conf "
+    "that the samples give; application settings are read from the environment",
+)
+def command(*, rules_file: str, samples: str | None, kind: str | None, via: "Via | None", live: bool) -> int:
     """Check the rules, and the samples where there are any.
 
     Returns:
         0 where nothing is wrong, 1 otherwise.
+
+    Raises:
+        RulesError: The rules have mistakes.
     """
     try:
-        rules = load(args.rules, os.environ if args.live else None)
+        rules = load(rules_file, os.environ if live else None)
     except RulesError as error:
+        if not live:
+            raise
         print_problems(error)
-        if args.live:
-            print("with --live, application settings are read from the environment", file=sys.stderr)
+        print("with --live, application settings are read from the environment", file=sys.stderr)
         return 1
     print_warnings(rules.warnings)
     problems: list[str] = []
-    samples: list[Sample] = []
-    if args.samples is not None:
-        samples = read_samples(args.samples, rules, args.kind, via_of(args))
-        for sample in samples:
-            print(printable(sample.line()))
-        problems = list(sample_problems(rules, samples, str(args.samples)))
-    if args.live:
-        problems += _live_problems(rules, samples)
+    events: list[Sample] = []
+    if samples is not None:
+        events = read_samples(Path(samples), rules, kind, way(kind, via))
+        for event in events:
+            print(printable(event.line()))
+        problems = list(sample_problems(rules, events, samples))
+    if live:
+        problems += _live_problems(rules, events)
     sys.stdout.flush()  # before the problems, where both go to one file
     for problem in problems:
         print(printable(problem), file=sys.stderr)
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{plural(len(problems), 'problem')} found", file=sys.stderr)
         return 1
     found = f"{plural(len(rules.warnings), 'warning')}" if rules.warnings else "nothing wrong"
-    print(f"{args.rules}: {plural(len(rules.rules), 'rule')}, {found}")
+    print(f"{rules_file}: {plural(len(rules.rules), 'rule')}, {found}")
     return 0
 
 

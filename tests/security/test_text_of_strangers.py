@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import requests
 
-from cli.commands.replay import overview
 from cli.dead_letter_container import Kept
+from cli.dead_letter_view import overview
 from cli.main import main
 from cli.output import printable
 from local.functions_host.logs import ConsoleFormatter

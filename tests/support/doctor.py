@@ -29,7 +29,7 @@ def doctor(
             f"{vaults}\nconnections: {{main: {{url: '{url}', auth: {auth}}}}}\n"
             "rules: [{name: r, when: {types: [t]}, start: {dag: smoke_tests}}]\n"
         )
-        status = main(["doctor", "--identity", "--rules", str(file), *more])
+        status = main(["doctor", "--rules", str(file), *more])
         captured = capsys.readouterr()
         watch.told.append(captured.out + captured.err)
         return status, captured.out + captured.err

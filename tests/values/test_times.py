@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.commands.replay import _since
+from cli.options import since_when
 from shared.deciding.decide import decide
 from shared.delivery.preconditions import _event_time
 from shared.errors import EventError, TemplateError, UnusableValue
@@ -296,4 +296,4 @@ def test_what_python_writes_is_read(local: datetime, minutes: int) -> None:
 )
 def test_replay_takes_a_day_or_a_time(text: str) -> None:
     """`--since` is in UTC where it does not say otherwise."""
-    assert _since(text) == datetime(2026, 11, 1, tzinfo=UTC)
+    assert since_when(text) == datetime(2026, 11, 1, tzinfo=UTC)

@@ -1,0 +1,86 @@
+"""What `updraft replay` shows of dead letters: the list with its counts, and one of them with its event."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from cli.output import plural, printable
+
+if TYPE_CHECKING:
+    from cli.dead_letter_container import Kept
+
+ANY_RULE: Final = "(any rule)"
+"""What stands for the rule of an event that was given up before any rule had it."""
+_REASON_SHOWN: Final = 200
+
+
+def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead letter") -> Iterator[str]:
+    """Yield the counts of the letters, and what tells each of them from the others."""
+    rows: list[tuple[str, str, str, str, str, str]] = []
+    problems: list[str] = []
+    replays: dict[str, str] = {}
+    for kept in blobs:
+        problems += [f"{kept.name}: cannot be read: {bad.problem}" for bad in kept.bad]
+        if kept.replays:
+            replays[kept.name] = sent_again(kept)
+        rows += [
+            (
+                _moment(letter.at),
+                letter.rule or ANY_RULE,
+                letter.code,
+                letter.subject.id or "-",
+                kept.name,
+                letter.reason,
+            )
+            for letter in kept.letters
+        ]
+    yield f"{plural(len(rows), thing)} in {container}"
+    for title, keys in (
+        ("rule", [row[1] for row in rows]),
+        ("reason", [row[2] for row in rows]),
+        ("day", [row[0][:10] for row in rows]),
+    ):
+        if keys:
+            counted = ", ".join(f"{key} {count}" for key, count in sorted(Counter(keys).items()))
+            yield f"  by {title}: {counted}"
+    for *told, reason in sorted(rows):
+        yield "  ".join(told)
+        if reason:
+            yield f"    {reason[:_REASON_SHOWN]}"
+        if told[-1] in replays:
+            yield f"    {replays[told[-1]]}"
+    yield from problems
+
+
+def sent_again(kept: "Kept") -> str:
+    """Return when a blob was sent again, and how much of it."""
+    part = "" if kept.done else f" in part ({plural(len(kept.sent), 'letter')})"
+    return f"sent again{part}: {', '.join(map(_moment, kept.replays))}"
+
+
+def show(kept: "Kept", *, thing: str) -> None:
+    """Print a blob's letters with their events, and what of it cannot be read.
+
+    Args:
+        kept: The blob.
+        thing: What its store calls a letter.
+    """
+    if kept.replays:
+        print(sent_again(kept))
+    for letter in (*kept.letters, *kept.sent):
+        print(f"rule      {printable(letter.rule or ANY_RULE)}")
+        print(f"reason    {printable(letter.code)}: {printable(letter.reason)}")
+        times = f"first seen {_moment(letter.first_seen)}, given up {_moment(letter.at)}"
+        print(f"attempts  {letter.attempts or '-'}, {times}")
+        whole = len(kept.letters) + len(kept.sent) == 1 and thing == "dead letter"
+        print(json.dumps(json.loads(letter.text), indent=2) if whole else printable(letter.body()))
+    for bad in kept.bad:
+        print(f"cannot be read: {printable(bad.problem)}", file=sys.stderr)
+        print(printable(bad.text))
+
+
+def _moment(time: datetime | None) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if time else "undated"

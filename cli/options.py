@@ -1,0 +1,80 @@
+"""Options and types of values that several commands share, each written once."""
+
+import re
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from shared.errors import UnusableValue
+from shared.values.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.event.via import Via
+
+DEFAULT_RULES: Final = "rules.yaml"
+FILE: Final = click.Path(allow_dash=True)
+"""A file's name; `-` is standard input. Whether it is there is found out where it is read."""
+FOLDER: Final = click.Path()
+"""A folder's name; as above."""
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def rules_option[Function: "Callable[..., Any]"](function: Function) -> Function:
+    """Add `--rules FILE`, as the parameter `rules_file`."""
+    return click.option(
+        "--rules",
+        "rules_file",
+        metavar="FILE",
+        type=FILE,
+        default=DEFAULT_RULES,
+        show_default=True,
+        help="the rules file",
+    )(function)
+
+
+def kind_options[Function: "Callable[..., Any]"](function: Function) -> Function:
+    """Add `--as KIND` and `--via WAY`, as the parameters `kind` and `via`; see `way`."""
+    from shared.event.via import KINDS, VIAS  # noqa: PLC0415 - other commands need no event
+
+    via = click.option(
+        "--via",
+        type=click.Choice([via for via in VIAS if via not in {"call", "unknown"}]),
+        help="how the events come, for rules that ask for it (`when.via`)",
+    )
+    kind = click.option(
+        "--as",
+        "kind",
+        type=click.Choice(sorted(KINDS)),
+        help="read bodies without an event envelope as what this sender sends; means --via hook/KIND",
+    )
+    return kind(via(function))
+
+
+def way(kind: str | None, via: "Via | None") -> "Via | None":
+    """Return how the events come, as `--as` and `--via` say; None where neither is given."""
+    from shared.event.via import HOOK_VIAS  # noqa: PLC0415 - as above
+
+    return via or HOOK_VIAS.get(kind or "")
+
+
+def json_option[Function: "Callable[..., Any]"](function: Function) -> Function:
+    """Add `--json`, as the parameter `as_json`; the document is written by `cli.output.print_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="print one JSON document")(function)
+
+
+def since_when(text: str) -> datetime:
+    """Read `--since`: a time, in UTC unless it says otherwise, or how long ago.
+
+    Raises:
+        ValueError: It is neither; click shows the message.
+    """
+    if ago := re.fullmatch(r"(\d{1,6})([mhdw])", text):
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    for time in (text, f"{text}T00:00"):
+        with suppress(UnusableValue):
+            return parse_time(time, without_offset_is_utc=True)
+    raise ValueError(f"{text!r} is neither a time such as 2026-11-01T12:00Z nor a span such as 90m, 6h or 3d")
