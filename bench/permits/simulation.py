@@ -1,8 +1,9 @@
 """Many instances on one Airflow, in virtual time, with the real limiter and the real permits.
 
-Each instance is one process with more events than it can send, the hardest case for sharing. Only the clock,
-Storage and Airflow are models: Storage keeps leases as Azure does, 20 ms a call (`storage_model.py`),
-and Airflow is as fast as it was measured (`airflow_model.py`).
+Without a load, each instance is one process with more events than it can send, the hardest case for sharing.
+With a load, events arrive and wait (`event_model.py`). Only the clock, Storage, the queues and Airflow are
+models: Storage keeps leases as Azure does, 20 ms a call (`storage_model.py`), and Airflow is as fast as it
+was measured (`airflow_model.py`).
 """
 
 import heapq
@@ -16,6 +17,7 @@ from random import Random
 from typing import Final
 
 from bench.permits.airflow_model import ONE_WORKER, Capacity, ModelAirflow
+from bench.permits.event_model import Deliveries, Load, SimulatedEvent, World
 from bench.permits.storage_model import ModelStorage, SeenStorage
 from shared.admission.limiter import SharedLimiter
 from shared.admission.permit_store import Step
@@ -26,6 +28,8 @@ PLACES: Final = 8
 _WARM_UP: Final = 60.0
 _CALL_SECONDS: Final = 0.02
 _TICK: Final = 1.5
+_LAST_EVENTS: Final = 180.0
+"""Seconds in which the last events of a load may be sent; those that were not have waited until the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Scenario:
             takes its place.
         outage: From when to when Storage is down.
         seed: Of all chance.
+        load: The events that arrive; without it, each instance always has events to send.
     """
 
     instances: int
@@ -50,6 +55,7 @@ class Scenario:
     dies_every: float = math.inf
     outage: tuple[float, float] = (math.inf, math.inf)
     seed: int = 1
+    load: Load | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +70,10 @@ class Measured:
         least_share: The share of the instance with the fewest runs, as a multiple of the fair one.
         most_share: The same for the one with the most.
         calls_per_event: Calls to Storage for each run.
+        median_wait: Seconds from an event's arrival to its request, with a load.
+        p99_wait: The same of all events but one in a hundred.
+        longest_wait: The same of the event that waited longest.
+        parked_per_event: How often an event was parked, on average.
     """
 
     peak: int
@@ -73,6 +83,10 @@ class Measured:
     least_share: float
     most_share: float
     calls_per_event: float
+    median_wait: float = 0.0
+    p99_wait: float = 0.0
+    longest_wait: float = 0.0
+    parked_per_event: float = 0.0
 
 
 @dataclass(slots=True)
@@ -80,6 +94,7 @@ class _Instance:
     number: int
     limiter: SharedLimiter
     store: SeenStorage
+    deliveries: Deliveries | None = None
     alive: bool = True
     keeping: bool = False
 
@@ -94,6 +109,8 @@ class Simulation:
     _order: Iterator[int] = field(default_factory=itertools.count)
     _instances: list[_Instance] = field(default_factory=list)
     _ended: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    _world: World | None = None
+    _arrived: list[SimulatedEvent] = field(default_factory=list)
     _random: Random = field(default_factory=Random)
     _storage: ModelStorage = field(init=False)
     _airflow: ModelAirflow = field(init=False)
@@ -104,16 +121,22 @@ class Simulation:
         self._random.seed(scenario.seed)
         self._storage = ModelStorage(scenario.places, lambda: self.now)
         self._airflow = ModelAirflow(scenario.capacity, self._random)
+        if scenario.load is not None:
+            self._world = World(lambda: self.now, self._at, scenario.load, self._random)
         self._instances = [self._born(number) for number in range(scenario.instances)]
         if scenario.dies_every < math.inf:
             self._at(scenario.dies_every, self._kill_one)
         for moment, down in zip(scenario.outage, (True, False), strict=True):
             if moment < math.inf:
                 self._at(moment, partial(setattr, self._storage, "down", down))
+        if self._world is not None:
+            self._at(_WARM_UP, partial(self._arrive, self._world))
         self._until(_WARM_UP)
         self._ended.clear()
         calls = self._storage.calls
         self._until(_WARM_UP + scenario.seconds)
+        if scenario.load is not None:
+            self._until(self.now + _LAST_EVENTS)
         return self._measured(self._storage.calls - calls)
 
     def _measured(self, calls: int) -> Measured:
@@ -121,6 +144,7 @@ class Simulation:
         runs = sum(self._ended.values())
         shares = [self._ended[number] * scenario.instances / runs for number in range(scenario.instances)]
         per_second = runs / scenario.seconds
+        waits = sorted(min(event.started, self.now) - event.arrived for event in self._arrived) or [0.0]
         return Measured(
             peak=self._airflow.peak,
             most_held=self._storage.most_held,
@@ -129,6 +153,10 @@ class Simulation:
             least_share=min(shares),
             most_share=max(shares),
             calls_per_event=calls / runs,
+            median_wait=waits[len(waits) // 2],
+            p99_wait=waits[len(waits) * 99 // 100],
+            longest_wait=waits[-1],
+            parked_per_event=self._world.parkings / len(waits) if self._world is not None else 0.0,
         )
 
     def _until(self, end: float) -> None:
@@ -161,8 +189,38 @@ class Simulation:
             keeps=False,
         )
         instance = _Instance(number, limiter, store)
+        if self._world is not None:
+            instance.deliveries = Deliveries(
+                self._world,
+                limiter,
+                send=partial(self._request, instance),
+                wake=partial(self._start_keeper, instance),
+            )
         self._at(self.now + self._random.random(), lambda: self._tick(instance))
         return instance
+
+    def _arrive(self, world: World) -> None:
+        """Let events arrive, and the next ones later."""
+        for _ in range(world.load.size):
+            event = SimulatedEvent(self.now)
+            self._arrived.append(event)
+            deliveries = self._random.choice(self._instances).deliveries
+            if deliveries is not None and self._random.random() < world.load.pushed:
+                deliveries.push(event)
+            else:
+                world.events.put(event, visible_at=self.now)
+        following = self.now + world.load.every * (0.5 + self._random.random())
+        if following < _WARM_UP + self.scenario.seconds:
+            self._at(following, partial(self._arrive, world))
+
+    def _request(self, instance: _Instance, answered: Callable[[], None]) -> None:
+        """Send the request of an event."""
+
+        def ended(_now: float) -> None:
+            self._ended[instance.number] += 1
+            answered()
+
+        self._airflow.start(self.now, ended)
 
     def _tick(self, instance: _Instance) -> None:
         if instance.alive:
@@ -172,9 +230,15 @@ class Simulation:
     def _send(self, instance: _Instance) -> None:
         """Send as many of the instance's events as there are places."""
         limiter = instance.limiter
-        while instance.alive and limiter.enter("rule", wait=0):
-            self._airflow.start(self.now, partial(self._answered, instance, self.now))
-        if not instance.keeping:
+        if instance.deliveries is not None:
+            instance.deliveries.go_on()
+        else:
+            while instance.alive and limiter.enter("rule", wait=0):
+                self._airflow.start(self.now, partial(self._answered, instance, self.now))
+        self._start_keeper(instance)
+
+    def _start_keeper(self, instance: _Instance) -> None:
+        if instance.alive and not instance.keeping:
             instance.keeping = True
             self._keep(instance)
 
@@ -189,6 +253,8 @@ class Simulation:
         if not instance.alive:
             return
         planned = instance.limiter.plan()
+        if instance.deliveries is not None:
+            instance.deliveries.go_on()  # whom the plan served, or sent away
         if isinstance(planned, Step):
             sent = self.now
             self._at(self.now + _CALL_SECONDS / 2, lambda: self._call(instance, planned, sent))
@@ -215,5 +281,7 @@ class Simulation:
         """End an instance in the midst of what it does; Airflow goes on with what it was asked."""
         victim = self._random.choice(self._instances)
         victim.alive = False
+        if victim.deliveries is not None:
+            victim.deliveries.die()
         self._instances[victim.number] = self._born(victim.number)
         self._at(self.now + self.scenario.dies_every, self._kill_one)

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from shared.admission.adaptive_limit import AdaptiveLimit
 from shared.admission.backlog import Backlog
-from shared.admission.fair_queue import FairQueue
+from shared.admission.fair_queue import FairQueue, Waiter
 from shared.admission.permit_store import PermitStore, Result, Step
 from shared.admission.permits import OWN_RANDOM, Permits
 from shared.log import LOGGER
@@ -134,6 +134,19 @@ class SharedLimiter:
 
     def enter(self, rule: str, *, wait: float) -> bool:
         """Take a place; see `Limiter`."""
+        turn = self.ask(rule, wait=wait)
+        if isinstance(turn, bool):
+            return turn
+        if turn.wait(wait):
+            return turn.served
+        return self.withdraw(rule, turn)
+
+    def ask(self, rule: str, *, wait: float) -> bool | Waiter:
+        """Take a place, or stand in line for one, without blocking; the arguments are those of `enter`.
+
+        Returns:
+            Whether there was a place; or the signal to wait for, where one is to be expected in time.
+        """
         with self._lock:
             now = self._clock()
             if self._abandoned:
@@ -144,9 +157,10 @@ class SharedLimiter:
                 return True
             if wait <= 0 or self._expected(now, self._line.ahead(rule)) > wait / 2:
                 return False
-            turn = self._line.join(rule)
-        if turn.wait(wait):
-            return turn.served
+            return self._line.join(rule)
+
+    def withdraw(self, rule: str, turn: Waiter) -> bool:
+        """Stop to wait for a place that `ask` promised; returns whether it came in the last moment."""
         with self._lock:
             if not turn.is_set():
                 self._line.leave(rule, turn)
@@ -181,17 +195,26 @@ class SharedLimiter:
 
     def hold_back(self, *, longest: float) -> None:
         """Wait until there is room for more events; see `Limiter`."""
+        room = self.ask_for_room()
+        if room is not None and not room.wait(longest):
+            self.withdraw_from_room(room)
+
+    def ask_for_room(self) -> Signal | None:
+        """Return what is set once there is room for more events; None where there is now."""
         with self._lock:
             now = self._clock()
             self._demand(now, 1)
             if self._has_room(now):
-                return
+                return None
             room = Signal()
             self._held_back.append(room)
-        if not room.wait(longest):
-            with self._lock:
-                if room in self._held_back:
-                    self._held_back.remove(room)
+            return room
+
+    def withdraw_from_room(self, room: Signal) -> None:
+        """Stop to wait for room."""
+        with self._lock:
+            if room in self._held_back:
+                self._held_back.remove(room)
 
     def plan(self) -> Step | float:
         """Return the keeper's next step, or the seconds to wait for it; infinite where nothing is kept."""
