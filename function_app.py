@@ -4,9 +4,12 @@ import os
 
 import azure.functions as func
 
-from functions import app_service, event_grid, event_queue, health, run_reports, runs, webhooks
+from shared.collector import collector_paused
 
 app = func.FunctionApp()
-for module in (app_service, event_grid, event_queue, health, run_reports, runs):
-    app.register_functions(module.blueprint)
-app.register_functions(webhooks.blueprint(os.environ))
+with collector_paused():
+    from functions import app_service, event_grid, event_queue, health, run_reports, runs, webhooks
+
+    for module in (app_service, event_grid, event_queue, health, run_reports, runs):
+        app.register_functions(module.blueprint)
+    app.register_functions(webhooks.blueprint(os.environ))

@@ -19,13 +19,13 @@ LAYERS: Final = (
     ("runs", "azure"),
     ("event", "settings", "web"),
     ("values", "log_throttle"),
-    ("errors", "version", "log", "backoff", "throttle"),
+    ("errors", "version", "log", "backoff", "throttle", "collector"),
     ("visible_text",),
 )
 """The packages and modules of shared/ from the top down; one may import only what stands below its line."""
 
 MAY_IMPORT: Final = {
-    "function_app": {"functions"},
+    "function_app": {"functions", "shared"},
     "functions": {"functions", "shared"},
     "shared": {"shared"},
     "cli": {"cli", "shared"},

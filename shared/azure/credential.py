@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.collector import collector_paused
 from shared.errors import SettingsError, TokenUnavailable
 from shared.values.app_settings import setting
 
@@ -98,7 +99,8 @@ def _managed_identity(settings: Mapping[str, str], client_id: str | None) -> "To
             f"this app has no managed identity: {' and '.join(_ENDPOINT)} are not set; assign an identity to "
             f"the app, or on a developer's machine set {CREDENTIAL} to default"
         )
-    from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - 150 ms that are paid on first use
+    with collector_paused():
+        from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - 150 ms, paid on first use
 
     return ManagedIdentityCredential(client_id=client_id, **short_timeouts())
 

@@ -1,0 +1,50 @@
+import gc
+import importlib
+import sys
+
+import pytest
+
+from local.processes import programs
+from shared.collector import collector_paused
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _collector() -> None:
+    """These tests need the collector as Python starts it."""
+    assert gc.isenabled()
+
+
+def test_nothing_is_collected_in_a_pause() -> None:
+    """The collector is off in the block, and on again after it, also where the block fails."""
+    try:
+        with pytest.raises(ModuleNotFoundError), collector_paused():
+            assert not gc.isenabled()
+            importlib.import_module("there_is_no_such_module")
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    """Whoever has switched the collector off finds it off after a pause, too."""
+    gc.disable()
+    try:
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def test_the_indexed_app_is_exempt_from_collections() -> None:
+    """Indexing the app collects nothing on the way, and leaves its modules to no later collection."""
+    code = (
+        "import azure.functions, gc; before = sum(g['collections'] for g in gc.get_stats());"
+        "import function_app; after = sum(g['collections'] for g in gc.get_stats());"
+        "assert gc.isenabled() and gc.get_freeze_count() > 10_000, gc.get_freeze_count();"
+        "assert after - before <= 1, after - before"
+    )
+    done = programs.run([sys.executable, "-c", code], cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
