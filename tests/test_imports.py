@@ -5,6 +5,7 @@ import pytest
 from local.processes import programs
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
 HEAVY = (
     "airflow_client",
     "azure.core",

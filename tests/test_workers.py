@@ -4,9 +4,10 @@ import os
 
 import pytest
 
+from local.processes import programs
 from tests.faults.faults import ON_A_REAL_AIRFLOW, ON_THE_STUB
 from tests.support.state import STATE_OF_TESTS
-from tests.support.workers import GROUP, SERVICES, group_of
+from tests.support.workers import GROUP, IS_SLOW, SERVICES, group_of
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,19 @@ def test_the_groups_of_this_run_are_set(request: pytest.FixtureRequest) -> None:
     for item in request.session.items:
         fixtures = getattr(item, "fixturenames", [])
         assert (GROUP in item.stash) == bool(set(SERVICES) & set(fixtures)), item.nodeid
+
+
+def test_a_host_is_not_of_the_quick_layer(request: pytest.FixtureRequest) -> None:
+    """Each test that runs the app in a host has the mark `slow`, whatever its folder is."""
+    for item in request.session.items:
+        if not IS_SLOW.isdisjoint(getattr(item, "fixturenames", [])):
+            assert item.get_closest_marker("slow"), item.nodeid
+
+
+def test_the_quick_layer_starts_no_program() -> None:
+    """Without the mark `slow` a test that starts a program fails, and the message names the mark."""
+    with pytest.raises(AssertionError, match="the mark `slow`"):
+        programs.run(["true"])
 
 
 def test_workers_share_no_state() -> None:

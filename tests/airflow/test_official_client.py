@@ -18,6 +18,7 @@ from shared.airflow.official_client import slim_client
 client = slim_client()
 print(json.dumps(sorted(name for name in sys.modules if name.startswith("airflow_client"))))
 """
+pytestmark = pytest.mark.slow
 EXPECTED = {
     "airflow_client",
     "airflow_client.client",

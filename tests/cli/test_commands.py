@@ -183,6 +183,7 @@ def test_the_command_line_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None
         assert command in out
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     """`updraft schema | head -1` ends without a traceback."""
     command = f"{sys.executable} -m cli.main schema | head -1"
@@ -191,6 +192,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_help_needs_no_heavy_library() -> None:
     """`updraft --version` is quick: nothing heavy is imported to read the command line."""
     script = (

@@ -199,6 +199,7 @@ def test_an_empty_array_is_told(folder: Path, capsys: pytest.CaptureFixture[str]
     assert json.loads(capsys.readouterr().out) == {"events": []}
 
 
+@pytest.mark.slow
 def test_what_a_terminal_cannot_show_is_written_out(folder: Path) -> None:
     """A terminal that is not UTF-8 gets escapes for what it lacks, not a traceback."""
     (folder / "event.json").write_text(json.dumps({**EVENT, "id": "ü€"}))
@@ -254,6 +255,7 @@ def on_terminal(folder: Path, more: dict[str, str]) -> str:
     return output.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("no_colour", [False, True])
 def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
     """On a terminal the view is a tree, in colour unless NO_COLOR says otherwise."""
@@ -268,6 +270,7 @@ def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
     assert ("\x1b[32m" in text) is not no_colour
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_hides_nothing(folder: Path) -> None:
     """What is too long for a line goes on in the next one."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(folder, {"COLUMNS": "60"}))

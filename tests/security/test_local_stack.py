@@ -70,6 +70,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 @needs_proc
 def test_every_kind_of_open_socket_is_seen(tmp_path: Path) -> None:
     """The list has what is open to others on each protocol, and leaves out 127.0.0.1."""

@@ -188,6 +188,7 @@ def test_make_fetches_nothing_in_another_way() -> None:
     assert {"--require-hashes", "--build-constraints"} <= set(builds[0])
 
 
+@pytest.mark.slow
 def test_the_installer_itself_has_a_hash() -> None:
     """Make takes the lines of uv out of a lock file, and pip installs those."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -231,6 +232,7 @@ def test_another_file_of_a_known_name_is_refused(tmp_path: Path, line: str) -> N
     assert not (tmp_path / "target" / "idna.py").exists()
 
 
+@pytest.mark.slow
 def test_azurite_is_installed_as_locked_and_without_scripts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

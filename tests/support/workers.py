@@ -2,7 +2,10 @@
 
 A service that takes long to start is started once in a run, so the tests that use it have to be one worker's.
 Everything else goes to the worker that is free. What takes long begins first, so that at the end no worker
-waits for another. Nothing of this is set by hand: it follows from a test's folder and its fixtures.
+waits for another. None of this is set by hand: it follows from a test's folder and its fixtures.
+
+The marks follow from them as well. A test that itself starts a program has the mark `slow` by hand; without
+the mark it cannot start one.
 
 pytest-xdist has `--dist loadgroup` for this, which has no effect with pytest 9.2
 (https://github.com/pytest-dev/pytest-xdist/issues/1386): it writes the group into the test's id, which can no
@@ -10,13 +13,14 @@ longer be changed. Here the ids stay as they are, and each worker writes its gro
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from local.processes import programs
 from local.processes.private import private_folder
 from tests.support.paths import TESTS
 from tests.support.state import STATE_OF_TESTS
@@ -38,6 +42,8 @@ SERVICES: Final = ("stack", "airflow2", "airflow_with_passwords", "airflows", "c
 """The fixtures that start something costly, once for each value of their parameters."""
 NEEDS_STACK: Final = frozenset({*SERVICES, "azurite"})
 """The fixtures that make a test one of the stack in any folder."""
+IS_SLOW: Final = frozenset({"caller", "processes"})
+"""The fixtures that make a test slow in any folder: a Functions host in this process, or programs."""
 GROUP: Final = pytest.StashKey[str]()
 """What a test that uses one of them keeps in its stash."""
 _FILE: Final = "groups.json"
@@ -85,11 +91,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function):
             if not NEEDS_STACK.isdisjoint(item.fixturenames):
                 item.add_marker("stack")
+            if not IS_SLOW.isdisjoint(item.fixturenames):
+                item.add_marker("slow")
             parameters = item.callspec.params if hasattr(item, "callspec") else {}
             group = group_of(item.fixturenames, parameters)
             if group is not None:
                 item.stash[GROUP] = group
     items.sort(key=lambda item: (GROUP not in item.stash, _folder(item.path) not in FIRST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Refuse to start a program for a test of the quick layer, as its mark would be wrong."""
+    if any(item.get_closest_marker(mark) for mark in ("slow", "stack")):
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "start", _refuse)
+        return (yield)
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("a test of the quick layer starts a program: give it the mark `slow`")
 
 
 @pytest.hookimpl(tryfirst=True)

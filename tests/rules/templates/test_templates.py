@@ -350,6 +350,7 @@ def test_a_conf_that_is_too_large_is_refused_with_its_size() -> None:
         check_size({"a": "x" * (MAX_CONF_BYTES - 7)})
 
 
+@pytest.mark.slow
 def test_plain_paths_do_not_import_jinja() -> None:
     """A rules file of plain paths pays nothing for Jinja's import."""
     script = (
