@@ -1,4 +1,4 @@
-"""A pytest plugin: how often an attack is repeated.
+"""A pytest plugin: how often an attack is repeated, and how Hypothesis runs.
 
 `make test` runs the short form. `make attacks` sets UPDRAFT_ATTACKS=long: Hypothesis tries more examples,
 and what asks `times` for a number gets the long one.
@@ -7,9 +7,11 @@ and what asks `times` for a number gets the long one.
 import os
 from typing import Final
 
+from hypothesis import settings
+
 LONG: Final = os.environ.get("UPDRAFT_ATTACKS") == "long"
 """Whether this run is `make attacks`."""
-_PROFILE: Final = "attacks"
+_PROFILE: Final = "tests"
 _EXAMPLES: Final = 3_000
 
 
@@ -22,9 +24,12 @@ def times(short: int, long: int) -> int:
 
 
 def pytest_configure() -> None:
-    """Choose Hypothesis's profile before a test module is imported, as decorators read it then."""
-    if LONG:
-        from hypothesis import settings  # noqa: PLC0415 - costs a second that the other runs do not pay
+    """Choose Hypothesis's profile before a test module is imported, as decorators read it then.
 
-        settings.register_profile(_PROFILE, settings(deadline=None), max_examples=_EXAMPLES)
-        settings.load_profile(_PROFILE)
+    No example has a deadline: a slow machine is not a mistake. Hypothesis then allows 30 s for making the
+    first ten examples, where it allows one second otherwise.
+    """
+    current = settings()
+    examples = _EXAMPLES if LONG else current.max_examples
+    settings.register_profile(_PROFILE, current, deadline=None, max_examples=examples)
+    settings.load_profile(_PROFILE)

@@ -120,10 +120,12 @@ def test_a_name_with_a_bar_stands_in_quotes() -> None:
 def test_a_text_is_opened_once_for_all_rules() -> None:
     """A megabyte costs what one opening costs, however many conditions look into it."""
     body = encoded('{"a": [' + ",".join(["1"] * 300_000) + '], "b": 1}')
-    fields = Fields(Event(id="1", source="/s", type="t", data={"body": body}))
-    condition = compile_filter(
-        [{"operatorType": "NumberIn", "key": "(data.body | from_base64).b", "values": [1]}] * 300
-    )
-    started = time.monotonic()
-    assert condition.holds(fields)
-    assert time.monotonic() - started < 2
+    one: Json = {"operatorType": "NumberIn", "key": "(data.body | from_base64).b", "values": [1]}
+    event = Event(id="1", source="/s", type="t", data={"body": body})
+    took = {}
+    for number in (1, 300):
+        condition, fields = compile_filter([one] * number), Fields(event)
+        started = time.perf_counter()
+        assert condition.holds(fields)
+        took[number] = time.perf_counter() - started
+    assert took[300] < 30 * took[1]
