@@ -163,7 +163,7 @@ def test_a_mistake_in_the_hooks_is_named_and_stops_nothing_else(
     rules_file: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Events are handled all the same; health is not well, and the log names the setting and its values."""
+    """Events are handled all the same; health is `degraded`, and the log names the setting and its values."""
     del host
     settings = {"UPDRAFT_AIRFLOW_URL": stub.url, "UPDRAFT_HOOKS": "kudo"}
     with hosted(monkeypatch, rules_file, **settings) as other, caplog.at_level(logging.ERROR):
