@@ -26,6 +26,14 @@ class TestSigningKeys:
             assert keys.key(authority.key_id).key_size == 2048
         assert authority.fetches() == 1
 
+    def test_a_key_at_hand_waits_for_nobody(self, authority: Authority, keys: SigningKeys) -> None:
+        """While one thread fetches, a key of the last hour is returned at once."""
+        keys.key(authority.key_id)
+        with ThreadPoolExecutor(1) as pool:
+            with keys._fetching:
+                found = pool.submit(keys.key, authority.key_id).exception(timeout=30)
+            assert found is None
+
     def test_an_unknown_key_is_looked_for_once_a_minute(
         self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:

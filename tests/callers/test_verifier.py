@@ -1,9 +1,11 @@
 """The verifier of callers' tokens, beyond the table of `tests/security/attack_tokens.py`."""
 
 import time
+from functools import partial
 
 from local.stand_ins.identity_endpoint import Identity
 from shared.callers import TokenVerifier, tenant_issuers
+from shared.callers.verifier import LONGEST_TOKEN
 from shared.callers.verifier import Identity as Caller
 from tests.support.callers import AUDIENCE, GUID, Authority, refusal
 
@@ -46,6 +48,21 @@ class TestVerifier:
         authority.inject(503, times=100)
         answer = refusal(lambda: verifier.verify(authority.issue(AUDIENCE)))
         assert (answer.status, answer.headers) == (503, {"Retry-After": "5"})
+
+    def test_an_identity_is_shown_with_its_kind(self) -> None:
+        """A stamp, a run's conf and a log line tell an application from a user."""
+        service, user = Caller(GUID, AUDIENCE, is_app=True), Caller(GUID, AUDIENCE, is_app=False)
+        assert service.members() == {"kind": "application", "object_id": GUID, "app_id": AUDIENCE}
+        assert user.members() == {"kind": "user", "object_id": GUID, "app_id": AUDIENCE}
+        assert str(service) == f"the application with object id {GUID} (client id {AUDIENCE})"
+        assert str(user) == f"the user with object id {GUID} (client id {AUDIENCE})"
+
+    def test_what_nobody_signs_is_not_read(self, verifier: TokenVerifier) -> None:
+        """A text of up to 16,384 characters is looked at, a longer one never; both are refused alike."""
+        assert LONGEST_TOKEN == 16_384
+        for length in (LONGEST_TOKEN, LONGEST_TOKEN + 1):
+            answer = refusal(partial(verifier.verify, f"e30.{'A' * (length - 9)}.QUJD"))
+            assert (answer.status, answer.code) == (401, "token_not_accepted")
 
     def test_sovereign_clouds_have_their_own_issuers(self) -> None:
         """The authority's own v2 issuer is one of the tenant's."""

@@ -13,9 +13,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from local.processes import default_signals, programs
+from local.processes.processes import Interrupted, interruptible
 from tests.mutants.mutations import Mutant, mutants
 from tests.mutants.targets import TARGETS, Target
 from tests.support.paths import ROOT
@@ -56,10 +57,12 @@ class Copy:
         for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
             compiled.unlink()
 
-    def close(self) -> None:
-        """Let the worker end."""
-        assert self._worker.stdin is not None
-        self._worker.stdin.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the worker end; it kills the tests that still run."""
+        self._worker.terminate()
         self._worker.wait(timeout=60)
 
 
@@ -80,13 +83,12 @@ def main() -> int:
     say(f"seed {seed}: {len(wanted)} of {len(every)} mutants, {len(drawn) - len(wanted)} more are accepted")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="updraft-mutants-") as folder:
-        copy = Copy(Path(folder))
         counts = {"caught": 0, "survived": 0, "timed out": 0}
-        for target in chosen:
-            mine = sorted((mutant for of, mutant in wanted if of is target), key=lambda each: each.line)
-            for verdict in run(copy, target, mine):
-                counts[verdict] += 1
-        copy.close()
+        with Copy(Path(folder)) as copy:
+            for target in chosen:
+                mine = sorted((mutant for of, mutant in wanted if of is target), key=lambda each: each.line)
+                for verdict in run(copy, target, mine):
+                    counts[verdict] += 1
     rate = 1 - counts["survived"] / max(len(wanted), 1)
     say(f"{counts}: {rate:.1%} noticed, {(time.monotonic() - began) / max(len(wanted), 1):.2f} s per mutant")
     return 0 if rate >= LEAST_RATE else 1
@@ -133,4 +135,8 @@ def say(line: str) -> None:
 
 if __name__ == "__main__":
     default_signals.restore()
-    sys.exit(main())
+    try:
+        with interruptible():
+            sys.exit(main())
+    except Interrupted:
+        sys.exit(130)

@@ -26,7 +26,8 @@ _ARGUMENTS: Final = (
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until there are no more, or until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     for line in sys.stdin:
         request = json.loads(line)
         if "imports" in request:
@@ -53,11 +54,13 @@ def _run(tests: list[str], limit: float) -> dict[str, Any]:
     if child == 0:
         _become_tests(tests)
     ended = 0
-    while not ended and time.monotonic() < began + limit:
-        time.sleep(0.02)
-        ended, status = os.waitpid(child, os.WNOHANG)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # also what the tests started and left behind
+    try:
+        while not ended and time.monotonic() < began + limit:
+            time.sleep(0.02)
+            ended, status = os.waitpid(child, os.WNOHANG)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # also what the tests started and left behind
     if not ended:
         os.waitpid(child, 0)
     return {
@@ -70,6 +73,7 @@ def _run(tests: list[str], limit: float) -> dict[str, Any]:
 
 def _become_tests(tests: list[str]) -> None:
     os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     output = os.open(_OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, descriptor in ((0, nothing), (1, output), (2, output)):

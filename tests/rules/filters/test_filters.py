@@ -122,6 +122,17 @@ def test_the_data_itself_is_a_key() -> None:
     assert holds(fields_with(None), "IsNullOrUndefined", "data")
 
 
+def test_what_base64_holds_is_a_key() -> None:
+    """The text itself, and a member of the JSON in it; only what is in data is opened, and only once."""
+    fields = fields_with({"body": "eyJzcGVlZCI6IDd9"})
+    assert fields.get(parse_key("data.body | from_base64")) == '{"speed": 7}'
+    assert fields.get(parse_key("(data.body | from_base64).speed")) == 7
+    assert fields.get(parse_key("(data.body | from_base64).other")) is MISSING
+    for bad in ("subject | from_base64", "((data.body | from_base64) | from_base64).a"):
+        with pytest.raises(ValueError, match="only what is in data can be opened"):
+            parse_key(bad)
+
+
 def test_a_quote_inside_a_quoted_name_is_doubled() -> None:
     """Every JSON name can be addressed."""
     fields = fields_with({'a"b.c': {"it's": 1}, "d": {'"': 2}})
@@ -454,6 +465,17 @@ def test_groups_in_one_object_must_all_hold() -> None:
     assert condition.holds(fields_with({"a": 1, "c": 1}))
     for data in ({"c": 1}, {"a": 1}, {"a": 1, "c": 1, "d": 1}):
         assert not condition.holds(fields_with({**data}))
+
+
+def test_the_operators_are_event_grids() -> None:
+    """All of the 19 operators of a subscription are here, under their names."""
+    numbers = {
+        f"Number{rest}" for rest in ("GreaterThan", "LessThan", "In", "NotIn", "InRange", "NotInRange")
+    }
+    numbers |= {"NumberGreaterThanOrEquals", "NumberLessThanOrEquals"}
+    parts = ("Contains", "BeginsWith", "EndsWith", "In")
+    texts = {f"String{negation}{part}" for part in parts for negation in ("", "Not")}
+    assert OPERATORS.keys() == numbers | texts | {"BoolEquals", "IsNullOrUndefined", "IsNotNull"}
 
 
 def test_conditions_are_values() -> None:
