@@ -1,8 +1,17 @@
 import time
+from typing import Any
 
+import jwt
 import pytest
 
-from shared.callbacks.tokens import ALGORITHM, TYPE, ReverseTokens, RunTokenExpired, RunTokenNotAccepted
+from shared.callbacks.tokens import (
+    ALGORITHM,
+    LONGEST_TOKEN,
+    TYPE,
+    ReverseTokens,
+    RunTokenExpired,
+    RunTokenNotAccepted,
+)
 from shared.errors import KeysUnavailable, SecretUnavailable, SettingsError
 from shared.runs.ref import RunRef
 from tests.support.callback_keys import NEW, OLD, URL, Vault
@@ -97,3 +106,83 @@ def test_without_the_key_it_cannot_be_told(error: Exception, raised: type[Except
     vault.error = error
     with pytest.raises(raised):
         source.verify(issued)
+
+
+def signed(claims: dict[str, Any], **header: object) -> str:
+    """Return a token with our own signature under `NEW`, and header members of the test."""
+    ours = jwt.get_unverified_header(tokens(Vault(NEW)).issue(RUN, lifetime=60))
+    del ours["alg"]
+    return jwt.encode(claims, NEW, algorithm=ALGORITHM, headers=ours | header)
+
+
+def test_a_tokens_form_never_changes() -> None:
+    """A run may report a month after it started, so a token means the same in every version."""
+    now = time.time()
+    issued = ReverseTokens(Vault(NEW), secret="key", audience=URL, clock=lambda: now).issue(RUN, lifetime=60)
+    assert jwt.get_unverified_header(issued) == {
+        "alg": "HS256",
+        "typ": "updraft-outcome+jwt",
+        "kid": "3a9bd58610479d70",
+    }
+    assert claims_of(issued) == {
+        "iss": URL,
+        "aud": URL,
+        "sub": "analytics/smoke_tests/smoke__2026-01-01T00:00:00+00:00__0a",
+        "scope": "outcome:write",
+        "iat": int(now),
+        "exp": int(now) + 60,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"aud": "https://other.example"},
+        {"iss": "https://other.example"},
+        {"aud": None},
+        {"iss": None},
+        {"iat": None},
+        {"exp": None},
+        {"sub": None},
+        {"scope": None},
+        {"scope": "outcome:read"},
+        {"sub": "analytics/smoke_tests"},
+        {"sub": "analytics/smoke_tests/run/more"},
+    ],
+)
+def test_every_claim_counts(change: dict[str, Any]) -> None:
+    """Even under our own signature a token with another claim, or without one, is refused."""
+    source = tokens(Vault(NEW))
+    claims = claims_of(source.issue(RUN, lifetime=60))
+    assert source.verify(signed(claims)) == RUN
+    changed = {name: value for name, value in (claims | change).items() if value is not None}
+    with pytest.raises(RunTokenNotAccepted):
+        source.verify(signed(changed))
+
+
+@pytest.mark.parametrize("header", [{"typ": "JWT"}, {"jku": URL}, {"kid": "0" * 16}])
+def test_every_header_counts(header: dict[str, str]) -> None:
+    """A token of another type, or with a header member that we never write, is refused."""
+    source = tokens(Vault(NEW))
+    with pytest.raises(RunTokenNotAccepted):
+        source.verify(signed(claims_of(source.issue(RUN, lifetime=60)), **header))
+
+
+def test_clocks_may_be_a_minute_apart() -> None:
+    """A token is good up to a minute after its end."""
+    source = tokens(Vault(NEW))
+    assert source.verify(tokens(Vault(NEW), now=-110).issue(RUN, lifetime=60)) == RUN
+    with pytest.raises(RunTokenExpired):
+        source.verify(tokens(Vault(NEW), now=-130).issue(RUN, lifetime=60))
+
+
+def test_a_token_that_is_too_long_is_not_read() -> None:
+    """2,048 characters are looked at; a good token of one more is refused."""
+    source = tokens(Vault(NEW))
+    claims = claims_of(source.issue(RUN, lifetime=60))
+    sizes = {len(signed({**claims, "more": "x" * size})): size for size in range(1_000, 1_500)}
+    assert LONGEST_TOKEN == 2_048
+    assert source.verify(signed({**claims, "more": "x" * sizes[2_048]})) == RUN
+    longer = min(length for length in sizes if length > LONGEST_TOKEN)
+    with pytest.raises(RunTokenNotAccepted):
+        source.verify(signed({**claims, "more": "x" * sizes[longer]}))

@@ -64,7 +64,7 @@ TARGETS: Final = (
     Target(
         "wildcards",
         ("shared/rules/wildcards.py",),
-        ("tests/rules/test_callers.py", "tests/callers/test_permissions.py"),
+        ("tests/rules/test_wildcards.py", "tests/rules/test_callers.py"),
     ),
     Target("path-prefixes", ("shared/values/path_prefixes.py",), ("tests/security/test_prefixes.py",)),
     Target(
@@ -72,7 +72,11 @@ TARGETS: Final = (
         ("shared/event/github*.py",),
         ("tests/event/test_github_events.py", "tests/event/test_webhook_bodies.py"),
     ),
-    Target("throttle", ("shared/throttle.py", "shared/log_throttle.py"), ("tests/test_log_throttle.py",)),
+    Target(
+        "throttle",
+        ("shared/throttle.py", "shared/log_throttle.py"),
+        ("tests/test_log_throttle.py", "tests/test_throttle.py"),
+    ),
     Target("backoff", ("shared/backoff.py",), ("tests/test_backoff.py",)),
     Target("times", ("shared/values/times.py",), ("tests/values/test_times.py",)),
     Target("deciding", ("shared/deciding/*.py",), ("tests/deciding",)),

@@ -156,3 +156,26 @@ def test_a_mark_says_when_and_how_much(naive: datetime, whole: bool) -> None:  #
 def test_what_is_no_mark_of_a_sending_is_none(name: str) -> None:
     """Neither a letter nor the first mark says that a letter was sent."""
     assert read_sent_mark(name) is None
+
+
+def test_names_never_change() -> None:
+    """`updraft replay` finds the letters and marks of every version, so their names stay as they are."""
+    digest = "f0b2fa4f4a7683ecac0998afbdc2dd48e53f13867dd37fe5d385c0442cd07278"
+    first = f"smoke/2026/11/01/{digest}.json"
+    assert letter_name("smoke", event()) == first
+    assert numbered(first, 1) == first
+    assert numbered(first, 2) == f"smoke/2026/11/01/{digest}.2.json"
+    assert number_of(f"smoke/2026/11/01/{digest}.999999999.json", first) == 999_999_999
+    assert number_of(f"smoke/2026/11/01/{digest}.1000000000.json", first) == 0
+    assert begun_mark(first) == f"_replayed/{first}/begun.json"
+    assert sent_mark(first, SEEN, whole=True) == f"_replayed/{first}/20261101T120000.000000Z.json"
+    assert sent_mark(first, SEEN, whole=False) == f"_replayed/{first}/20261101T120000.000000Z.part.json"
+    assert read_sent_mark(f"{first}/20261101T120000.000000Z.json") is None
+    assert read_sent_mark(f"_replayed/{first}/20261101T120000.000000Z") is None
+
+
+def test_folders_never_change() -> None:
+    """A folder is the rule's name, of which 100 characters count; without a name it is `no-rule`."""
+    assert folder_of("x" * 99 + "yz") == "x" * 99 + "y"
+    assert folder_of("A.b_c-9/d") == "A.b_c-9-d"
+    assert folder_of("") == folder_of("..") == "no-rule"
