@@ -78,9 +78,11 @@ def main() -> int:
     every = [(target, mutant) for target in chosen for mutant in of_target(target)]
     draw = random.Random(seed)  # noqa: S311 - the same at every call with the seed is what is wanted
     drawn = draw.sample(every, min(args.count, len(every)))
-    accepted = {line.split()[0] for line in ACCEPTED.read_text("utf-8").splitlines() if line.strip()}
+    accepted = accepted_keys()
     wanted = [each for each in drawn if each[1].key not in accepted]
     say(f"seed {seed}: {len(wanted)} of {len(every)} mutants, {len(drawn) - len(wanted)} more are accepted")
+    if not args.targets and (gone := accepted - {mutant.key for _, mutant in every}):
+        say(f"these are accepted, and there are no such mutants any more: {', '.join(sorted(gone))}")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="updraft-mutants-") as folder:
         counts = {"caught": 0, "survived": 0, "timed out": 0}
@@ -92,6 +94,11 @@ def main() -> int:
     rate = 1 - counts["survived"] / max(len(wanted), 1)
     say(f"{counts}: {rate:.1%} noticed, {(time.monotonic() - began) / max(len(wanted), 1):.2f} s per mutant")
     return 0 if rate >= LEAST_RATE else 1
+
+
+def accepted_keys() -> set[str]:
+    """Return the keys of the mutants that no test has to notice."""
+    return {line.split()[0] for line in ACCEPTED.read_text("utf-8").splitlines()}
 
 
 def of_target(target: Target) -> list[Mutant]:

@@ -1,9 +1,11 @@
 """What is changed in a module, and what is left alone."""
 
 import ast
+import re
 
 import pytest
 
+from tests.mutants.__main__ import ACCEPTED, accepted_keys
 from tests.mutants.mutations import mutants
 from tests.mutants.targets import TARGETS
 from tests.support.paths import ROOT
@@ -77,6 +79,14 @@ def test_every_target_has_modules_and_tests() -> None:
             assert list(ROOT.glob(pattern)), pattern
         for path in target.tests:
             assert (ROOT / path).exists(), path
+
+
+def test_every_accepted_mutant_has_a_reason() -> None:
+    """A line of accepted.txt is a key, the change in words, and after `#` why no test has to notice it."""
+    lines = ACCEPTED.read_text(encoding="utf-8").splitlines()
+    assert len(accepted_keys()) == len(lines)
+    for line in lines:
+        assert re.fullmatch(r"[0-9a-f]{12} .+ # .+", line), line
 
 
 def test_every_mutant_can_be_parsed() -> None:

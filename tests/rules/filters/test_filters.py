@@ -347,6 +347,14 @@ def test_a_failure_tells_normal_forms_apart() -> None:
         assert failure(fields, comparison("StringIn", "data.k", "Meyer")).endswith(f'saw "{seen}"')
 
 
+@pytest.mark.parametrize("operator", ["NumberGreaterThan", "NumberIn", "NumberInRange", "BoolEquals"])
+def test_a_failure_of_another_type_has_no_normal_form(operator: str) -> None:
+    """Text where a number or a boolean was wanted is shown as it is."""
+    wanted: dict[str, Json] = {"NumberInRange": [1, 2], "BoolEquals": True}
+    told = failure(fields_with({"k": "M\u00fcller"}), comparison(operator, "data.k", wanted.get(operator, 1)))
+    assert told.endswith('saw "M\u00fcller"')
+
+
 def test_a_failure_is_short_whatever_it_saw() -> None:
     """Huge values are cut, so that an explanation stays readable."""
     huge: list[Json] = ["x" * 100_000, ["x" * 100 for _ in range(1000)], {"a": "x" * 10_000}, 10**4000]
@@ -386,6 +394,13 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
         ({"operatorType": "StringIn", "key": "data.k", "values": []}, "values", "empty"),
         ({"operatorType": "BoolEquals", "key": "data.k", "values": [True, False]}, "values", "one value"),
         (comparison("BoolEquals", "data.k", "true"), "value", "without quotes"),
+        (
+            comparison("BoolEquals", "data.k", 1),
+            "value",
+            "BoolEquals compares with booleans, and 1 is a number",
+        ),
+        (comparison("StringIn", "data.k", 1), "values[0]", "StringIn compares with strings, and"),
+        (comparison("NumberIn", "data.k", "1"), "values[0]", "NumberIn compares with numbers, and"),
         (comparison("StringIn", "data.k", "a", 5), "values[1]", "quotes"),
         (comparison("NumberIn", "data.k", 1, "5"), "values[1]", "without quotes"),
         (comparison("NumberIn", "data.k", True), "values[0]", "a boolean"),
