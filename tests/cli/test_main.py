@@ -224,6 +224,7 @@ def test_a_shell_is_offered_what_fits(
     assert [line.removeprefix("plain,") for line in lines] == offered
 
 
+@pytest.mark.slow
 def test_bash_completes(tmp_path: Path) -> None:
     """The script works in a real bash."""
     command = tmp_path / "updraft"
@@ -257,6 +258,7 @@ def loaded_by(arguments: list[str], **environment: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["", "--help", "--version", *(f"{name} --help" for name in OPTIONS)])
 def test_only_the_named_command_is_imported(line: str) -> None:
     """Help and version import no other command, and nothing that only the work of a command needs."""
@@ -266,6 +268,7 @@ def test_only_the_named_command_is_imported(line: str) -> None:
     assert not {name.split(".")[0] for name in loaded} & HEAVY
 
 
+@pytest.mark.slow
 def test_completing_a_command_imports_none() -> None:
     """The shell is answered from the table of commands, each time that somebody presses the key."""
     asked = {COMPLETION: "bash_complete", "COMP_WORDS": "updraft ", "COMP_CWORD": "1"}
