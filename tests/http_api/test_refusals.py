@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,7 @@ from shared.callers.errors import (
 from shared.errors import KeysUnavailable, UpdraftError
 from shared.http_api.refusals import ROWS, answered, refusal_of
 from shared.web import Reply
+from tests.support.paths import ROOT
 
 NOT_THE_TENANTS = "the token is not accepted: it is none that this app's tenant has signed for this app"
 NOT_A_RUNS = "the token is not accepted: it is none that this app gave a run"
@@ -97,6 +99,13 @@ def test_every_error_of_callers_and_callbacks_has_an_answer() -> None:
     tried = {type(error) for error, *_ in TABLE}
     assert defined - ABSTRACT | {KeysUnavailable} == tried
     assert ROWS.keys() <= tried
+
+
+def test_every_row_is_given() -> None:
+    """Each error of the table is made somewhere by the code, so no row of the page is only written down."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "shared").rglob("*.py")]
+    made = {name for source in sources for name in re.findall(r"(?:raise|return) (\w+)\(", source)}
+    assert {kind.__name__ for kind in ROWS} - made == set()
 
 
 def test_who_decides_knows_nothing_of_http() -> None:

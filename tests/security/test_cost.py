@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,6 +31,7 @@ from shared.callers.errors import NotAllowed
 from shared.deciding.decide import decide
 from shared.event import Event
 from shared.http_api.callers import Callers
+from shared.http_api.status import StatusEndpoint
 from shared.rules import load_rules
 from shared.rules.templates.scope import missing_message
 from shared.rules.wildcards import matches, matches_any
@@ -291,21 +292,18 @@ def rates(clock: UnixClock) -> Rates:
     return Rates(clock)
 
 
+def callers_of(rates: Rates, callers: Iterable[Any], who: Verified) -> Callers:
+    """Return what lets in whoever has a token, as this identity."""
+    known: Any = SimpleNamespace(callers=callers)
+    verifier: Any = SimpleNamespace(verify=lambda _: who)
+    return Callers(lambda: known, lambda: verifier, rates)
+
+
 def refuse(rates: Rates, callers: Iterable[Any], who: Verified, status: int = 400) -> CallRefused:
     """Return how a request is answered that is refused for a reason of its own."""
 
-    class Verifier:
-        """Takes any token for this identity's."""
-
-        def verify(self, _: str) -> Verified:
-            """Return who it is."""
-            return who
-
-    known: Any = SimpleNamespace(callers=callers)
-    endpoint = Callers(lambda: known, lambda: cast("Any", Verifier()), rates)
-
     def call() -> None:
-        with endpoint.admitted(Request({"authorization": "Bearer x"})):
+        with callers_of(rates, callers, who).admitted(Request({"authorization": "Bearer x"})):
             raise CallRefused(status, "reason", "for a reason of its own")
 
     return refusal(call)
@@ -345,6 +343,14 @@ def test_nobody_has_a_rate_too(rates: Rates) -> None:
         refuse(rates, [entry], Verified(str(number), OTHER, is_app=True), 403)
     assert len(rates._without_entry) <= 10_001
     assert refusal(lambda: rates.spend(entry, who)).status == 429
+
+
+def test_a_refused_question_for_the_status_takes_from_the_rate(rates: Rates) -> None:
+    """Who may not read the status uses up its rate with asking, as at every other endpoint."""
+    who, entry = Verified(GUID, OTHER, is_app=True), spec(rate="2/h")
+    endpoint = StatusEndpoint(callers_of(rates, [entry], who), status=dict)
+    request = Request({"authorization": "Bearer x"})
+    assert [refusal(lambda: endpoint.read(request)).status for _ in range(3)] == [403, 403, 429]
 
 
 def test_a_run_has_a_rate_of_its_own(rates: Rates) -> None:
