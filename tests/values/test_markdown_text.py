@@ -130,8 +130,9 @@ def check(template: str, values: list[str]) -> None:
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_no_value_is_markdown(template: str) -> None:
     """Whatever a value holds, the note has no part that it does not have with a plain word in its place."""
+    others = HOSTILE if template.count("{}") > 1 else ("",)
     for one in HOSTILE:
-        for other in HOSTILE:
+        for other in others:
             check(template, [one, other])
 
 
