@@ -31,6 +31,15 @@ def test_waits_keep_their_bounds(attempt: int, draw: float, asked: float | None)
     assert max(1, asked or 0) <= delay <= max(900, asked or 0)
 
 
+def test_a_wait_may_be_nothing() -> None:
+    """Jitter goes down to zero where no least is given, and what is no attempt counts as the first."""
+    assert Backoff(first=8, longest=10, draw=lambda: 0.0).delay(3) == 0
+    assert Backoff(first=8, longest=10, least=2, draw=lambda: 0.0).delay(3) == 2
+    assert [Backoff(first=1, longest=10, draw=lambda: 1.0).delay(attempt) for attempt in (-1, 0, 1)] == [
+        1
+    ] * 3
+
+
 def test_jitter_is_full() -> None:
     """Waits come from the whole interval, so that instances do not come back together."""
     waits = [Backoff(first=100, longest=100).delay(1) for _ in range(200)]
@@ -62,6 +71,10 @@ def test_jitter_is_full() -> None:
         ("30s", 30),
         ("30 seconds", 30),
         ("9" * 350, LONGEST_RETRY_AFTER),
+        ("86399", 86_399),
+        ("86401", 86_400),
+        ("0" * 399 + "7", 7),
+        ("0" * 400 + "7", 0),
         ("2026-11-01T12:01:00Z", 60),
         ("2026-11-01 12:01:00", 60),
         ("2026-11-01T13:01:00+01:00", 60),

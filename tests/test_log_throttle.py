@@ -91,6 +91,7 @@ def test_without_a_flood_there_is_no_timer(throttle: LogThrottle, timers: Timers
 
 def test_what_is_remembered_is_bounded(throttle: LogThrottle) -> None:
     """Kinds beyond the bound share one window."""
+    assert MOST_KINDS == 500
     logged = [throttle.may_log(WARNING, "f", number) for number in range(10 * MOST_KINDS)]
     assert sum(logged) == MOST_KINDS + 1
     assert len(throttle._windows) == MOST_KINDS + 1

@@ -135,7 +135,8 @@ def test_a_number_is_read_back(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [NAME.replace(".json", ".0.json"), NAME.replace(".json", ".x.json"), f"{NAME}.2.json", "x", ""]
+    "other",
+    [NAME.replace(".json", ".0.json"), NAME.replace(".json", ".x.json"), f"{NAME}.2.json", "2.json", "x", ""],
 )
 def test_what_is_no_later_letter_has_no_number(other: str) -> None:
     """A blob with another name is not counted."""

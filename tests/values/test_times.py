@@ -24,7 +24,7 @@ from shared.rules.templates import compile_template
 from shared.stores.dead_letter_reader import Letter, read_letters
 from shared.stores.dead_letters import DeadLetter
 from shared.stores.parking import Parked
-from shared.values.times import parse_time, rfc3339, time_text
+from shared.values.times import now_text, parse_time, rfc3339, time_text
 from shared.web import CallRefused
 
 if TYPE_CHECKING:
@@ -254,6 +254,22 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(UnusableValue) as caught:
         parse_time(text)
     assert str(caught.value).isprintable()
+
+
+def test_a_time_has_a_hundred_characters_at_most() -> None:
+    """A longer fraction than any program writes is refused, and the message shows the beginning."""
+    longest = "2026-11-25T09:00:00." + "1" * 79 + "Z"
+    assert parse_time(longest).microsecond == 111_111
+    with pytest.raises(UnusableValue, match=r"2026-11-25T09:00:00\.1{39}[^1].*is not an RFC 3339 time"):
+        parse_time(longest.replace("Z", "1Z"))
+
+
+def test_the_time_of_day_has_milliseconds() -> None:
+    """The time that this app writes into its own documents is RFC 3339 in UTC."""
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    text = now_text()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
+    assert before <= parse_time(text) <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize(
