@@ -15,6 +15,7 @@ import importlib.util
 import sys
 import threading
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any, Final
 
@@ -76,19 +77,24 @@ def postpone(name: str) -> None:
 
 
 def slim_client() -> SlimClient:
-    """Load what a DAG run needs, once a process; later calls cost next to nothing. Safe on any thread.
+    """Load what a DAG run needs, once a process. Safe on any thread.
 
     Raises:
         ImportError: The installed apache-airflow-client is laid out otherwise than expected.
     """
     with _lock:
-        for name in POSTPONED:
-            postpone(name)
-        return SlimClient(
-            ApiClient=importlib.import_module(f"{ROOT}.api_client").ApiClient,
-            Configuration=importlib.import_module(f"{ROOT}.configuration").Configuration,
-            TriggerDAGRunPostBody=importlib.import_module(
-                f"{ROOT}.models.trigger_dag_run_post_body"
-            ).TriggerDAGRunPostBody,
-            ApiException=importlib.import_module(f"{ROOT}.exceptions").ApiException,
-        )
+        return _slim_client()
+
+
+@cache
+def _slim_client() -> SlimClient:
+    for name in POSTPONED:
+        postpone(name)
+    return SlimClient(
+        ApiClient=importlib.import_module(f"{ROOT}.api_client").ApiClient,
+        Configuration=importlib.import_module(f"{ROOT}.configuration").Configuration,
+        TriggerDAGRunPostBody=importlib.import_module(
+            f"{ROOT}.models.trigger_dag_run_post_body"
+        ).TriggerDAGRunPostBody,
+        ApiException=importlib.import_module(f"{ROOT}.exceptions").ApiException,
+    )

@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -59,8 +60,10 @@ class Transport[Proof](ABC):
         started = time.monotonic()
         proof = self._current()
         token_seconds = time.monotonic() - started
-        answer = replace(self.send(method, path, body, proof, within), question=question)
-        if is_stale_token(answer):
+        answer = self.send(method, path, body, proof, within)
+        if (answer.status or 0) >= HTTPStatus.BAD_REQUEST and is_stale_token(
+            replace(answer, question=question)
+        ):
             renewal = time.monotonic()
             renewed = self._renewed(proof)
             token_seconds += time.monotonic() - renewal

@@ -161,6 +161,8 @@ def _with_body(answer: AirflowResponse, response: "BaseHTTPResponse", *, until: 
             size += len(chunk)
             if size > BODY_LIMIT:
                 return replace(answer, error=f"the answer is larger than {BODY_LIMIT} bytes")
+            if response.length_remaining == 0 and "Content-Encoding" not in response.headers:
+                break  # all that was announced: asking for more would find the end again
             if time.monotonic() > until:
                 return replace(answer, error="the answer did not end in time")
         whole = True
