@@ -148,7 +148,7 @@ faults: setup ## Break one thing at a time under a stream of events, and audit A
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 # The attacks of tests/security, and those that stand beside the module that they attack.
-ATTACKS := tests/security tests/event/test_fuzz.py tests/rules/templates tests/test_no_secret_leaks.py
+ATTACKS := tests/security tests/airflow/test_only_airflow.py tests/event/test_fuzz.py tests/rules/templates tests/test_no_secret_leaks.py
 
 .PHONY: attacks
 attacks: setup ## The long form of every attack: many more examples, longer floods (ARGS="-k templates")
