@@ -22,6 +22,7 @@ def main() -> int:
         *cold_start.measure(arguments.rounds),
     ]
     show(figures)
+    print(cold_start.yardstick())
     keep(figures)
     print(f"written to {(OUT / 'results.json').relative_to(OUT.parent.parent)}")
     return 0 if all(figure.ok for figure in figures) else 1

@@ -2,10 +2,15 @@
 
 The three take turns, each in a fresh process, against the same loopback stubs of the identity endpoint and of
 Airflow; the medians are compared as ratios, because one machine's milliseconds are nobody else's.
+
+A ratio means something only for one plain sample, so `yardstick` names it: a hash of its files, and the
+versions of what it imports.
 """
 
+import hashlib
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +26,16 @@ from local.stand_ins.certificates import make_certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.lease_stub import LeaseStub
 
-HALF: Final = 0.5
-A_THIRD: Final = 1 / 3
+COLD_START_BAR: Final = 0.45
+"""The aim is 0.38. On a busy machine 0.38 to 0.44 was measured, and in CPU 0.42 to 0.44. Most of what is left
+are imports of azure-identity, azure-core, pydantic and urllib3, which the plain sample needs as well."""
+CPU_BAR: Final = 0.33
+"""The aim is 0.27, and 0.27 to 0.33 is measured. More than half of what is left is spent in the official
+client, urllib3 and the Functions worker."""
+
+PLAIN: Final = ROOT / "bench" / "apps" / "plain"
+LOCKED: Final = ("apache-airflow-client", "azure-functions", "azure-identity", "msal", "pydantic", "urllib3")
+"""What the plain sample imports, directly or through another of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class Contender:
 
 CONTENDERS: Final = (
     Contender("floor", ROOT / "bench" / "apps" / "floor", "event_grid", 400),
-    Contender("plain", ROOT / "bench" / "apps" / "plain", "event_grid", 60),
+    Contender("plain", PLAIN, "event_grid", 60),
     Contender("updraft", ROOT, "app_service", 400),
 )
 
@@ -71,6 +84,18 @@ def measure(rounds: int) -> list[Figure]:
     return _figures(runs)
 
 
+def yardstick() -> str:
+    """Return what the ratios are about: the plain sample's hash, and the versions that are locked for it."""
+    digest = hashlib.sha256()
+    for path in sorted(PLAIN.rglob("*.py")):
+        digest.update(path.relative_to(PLAIN).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    locked = dict(
+        re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+    )
+    versions = ", ".join(f"{name} {locked[name]}" for name in LOCKED)
+    return f"plain sample: sha256 {digest.hexdigest()}; {versions}"
+
+
 def _run(contender: Contender, environment: dict[str, str]) -> dict[str, float]:
     command = [sys.executable, "-m", "bench.child", str(contender.app), contender.function]
     command += ["--warm", str(contender.warm)]
@@ -89,6 +114,7 @@ def _figures(runs: dict[str, list[dict[str, float]]]) -> list[Figure]:
         Figure(f"{what}_{name}", of(name, key), unit)
         for what, key, unit in (
             ("cold_start", "cold_seconds", "s"),
+            ("cold_start_cpu", "cold_cpu_milliseconds", "ms"),
             ("cpu_per_event", "cpu_milliseconds", "ms"),
             ("events_per_second", "events_per_second", "1/s"),
             ("peak_memory", "peak_megabytes", "MB"),
@@ -98,12 +124,15 @@ def _figures(runs: dict[str, list[dict[str, float]]]) -> list[Figure]:
     return [
         *shown,
         Figure(
-            "cold_start_of_plain", of("updraft", "cold_seconds") / of("plain", "cold_seconds"), "ratio", HALF
+            "cold_start_of_plain",
+            of("updraft", "cold_seconds") / of("plain", "cold_seconds"),
+            "ratio",
+            COLD_START_BAR,
         ),
         Figure(
             "cpu_per_event_of_plain",
             of("updraft", "cpu_milliseconds") / of("plain", "cpu_milliseconds"),
             "ratio",
-            A_THIRD,
+            CPU_BAR,
         ),
     ]
