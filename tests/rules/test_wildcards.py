@@ -2,12 +2,13 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.rules.wildcards import matches, matches_any
 
 
+@settings(deadline=None)
 @given(pattern=st.text("ab*", max_size=8), name=st.text("ab", max_size=10))
 def test_a_star_is_any_characters(pattern: str, name: str) -> None:
     """Each `*` stands for any characters or none, and everything else for itself."""
@@ -15,6 +16,7 @@ def test_a_star_is_any_characters(pattern: str, name: str) -> None:
     assert matches(pattern, name) is expected
 
 
+@settings(deadline=None)
 @given(parts=st.lists(st.text("abc", max_size=3), min_size=1, max_size=4), filler=st.text("abc", max_size=3))
 def test_what_a_pattern_was_made_of_fits_it(parts: list[str], filler: str) -> None:
     """A name that is put together from a pattern's parts, with anything between them, fits the pattern."""
