@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 import shared
 from cli.commands.doctor import LARGEST_BODY
 from shared.callers import Identity as Verified
-from shared.callers import Rates, check_conf, event_entry
+from shared.callers import Rates, check_conf, event_entry, permissions
 from shared.callers.errors import NotAllowed
 from shared.deciding.decide import decide
 from shared.event import Event
@@ -434,13 +434,19 @@ def test_refused_calls_use_the_rate_up(caller: Caller) -> None:
     assert not caller.stub.runs
 
 
-def test_a_stranger_of_the_tenant_is_bounded(caller: Caller) -> None:
+@pytest.fixture
+def sixty_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the rate of those without an entry one that does not refill during a test on a slow machine."""
+    assert permissions.WITHOUT_ENTRY == "60/m"
+    monkeypatch.setattr(permissions, "WITHOUT_ENTRY", "60/h")
+
+
+def test_a_stranger_of_the_tenant_is_bounded(caller: Caller, sixty_an_hour: None) -> None:
     """An identity that no entry is about has sixty refusals a minute over all endpoints together."""
     token = caller.token(STRANGER)
     statuses = [caller.post(PATHS[number % 3], token, {}).status_code for number in range(66)]
     assert statuses[:60] == [403] * 60
-    assert set(statuses[60:]) <= {429, 403}
-    assert 429 in statuses[60:]
+    assert statuses[60:] == [429] * 6
 
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "/shops/1", "type": "Shop.Opened"}
@@ -482,7 +488,7 @@ def test_bait_for_patterns_costs_no_more_than_other_text(caller: Caller) -> None
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"run": 1}', b"x" * 20_000])
-def test_a_runs_own_token_is_bounded_too(caller: Caller, body: bytes) -> None:
+def test_a_runs_own_token_is_bounded_too(caller: Caller, body: bytes, sixty_an_hour: None) -> None:
     """Sixty bad reports of one run are read, and the next is not."""
     caller.post("events", caller.token(AGENT), EVENT | {"data": {"door": "front"}})
     token = caller.reverse_token()
