@@ -48,9 +48,9 @@ def params_problems(params: Mapping[str, Json], conf: JsonObject) -> Iterator[st
 def _refusal(value: Json, schema: JsonObject) -> str | None:
     """Return why a JSON Schema refuses a value, or None where it does not."""
     try:
-        from jsonschema import FormatChecker, SchemaError  # noqa: PLC0415 - only this check needs it
-        from jsonschema.exceptions import best_match  # noqa: PLC0415 - as above
-        from jsonschema.validators import validator_for  # noqa: PLC0415 - as above
+        from jsonschema import FormatChecker, SchemaError
+        from jsonschema.exceptions import best_match
+        from jsonschema.validators import validator_for
     except ImportError as error:
         raise UpdraftError(
             "checking conf against a DAG's params needs the library jsonschema: `make setup` installs "

@@ -118,7 +118,7 @@ class DeadLetterContainer:
         Raises:
             StorageUnavailable: It cannot be read.
         """
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - half a second that --help saves
+        from azure.core.exceptions import ResourceNotFoundError
 
         if name.startswith(REPLAYED):
             return None
@@ -189,8 +189,8 @@ class DeadLetterContainer:
         return True
 
     def _mark(self, mark: str, said: dict[str, Any]) -> None:
-        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - as above
-        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - as above
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.blob import ContentSettings
 
         with storage_errors(f"the mark {mark} cannot be written"), suppress(ResourceExistsError):
             self._container.upload_blob(
@@ -206,7 +206,7 @@ class DeadLetterContainer:
 
     def _listed(self, prefix: str) -> tuple[dict[str, datetime], list[_Mark]]:
         """Return the letters, each with the time at which it was written, and the marks under a prefix."""
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+        from azure.core.exceptions import ResourceNotFoundError
 
         letters: dict[str, datetime] = {}
         marks: list[_Mark] = []

@@ -46,10 +46,10 @@ class View:
                 for line in json.dumps(decision.request.conf, indent=2).splitlines():
                     yield f"      {line}"
 
-    def tree(self, each: "Explained") -> Any:  # noqa: ANN401 - rich's own, imported below
+    def tree(self, each: "Explained") -> Any:
         """Return an event, and what every rule says of it, as a rich tree."""
-        from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
-        from rich.tree import Tree  # noqa: PLC0415 - as above
+        from rich.text import Text
+        from rich.tree import Tree
 
         tree = Tree(Text(printable(_headline(each)), style="bold"), guide_style="dim")
         if self._names_file(each):
@@ -70,8 +70,8 @@ class View:
             self._add(tree, decision)
         return tree
 
-    def _add(self, tree: Any, decision: "Decision") -> None:  # noqa: ANN401 - as `tree`
-        from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
+    def _add(self, tree: Any, decision: "Decision") -> None:
+        from rich.text import Text
 
         if not decision.matched:
             tree.add(Text(printable(f"{decision.rule}: {_verdict(decision)}"), style="dim"))
@@ -90,11 +90,11 @@ class View:
         return each.file is not None and (self.files or each.error is not None)
 
 
-def _request(request: "RunRequest") -> Any:  # noqa: ANN401 - rich's Table, imported below
+def _request(request: "RunRequest") -> Any:
     """Return a request as two columns, so that a long value keeps to its own."""
-    from rich.json import JSON  # noqa: PLC0415 - only a terminal needs it
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from rich.json import JSON
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)

@@ -58,7 +58,7 @@ def explain_body(
         via: How the events come; None where that is not said.
         as_asked: Whether an event of which that is not said comes as each rule asks for.
     """
-    from shared.event import Unreadable, read_events  # noqa: PLC0415 - as above
+    from shared.event import Unreadable, read_events
 
     if isinstance(body, OSError):
         return [Explained(None, None, None, f"the file cannot be read: {body.strerror or body}", [])]
@@ -71,8 +71,8 @@ def explain_body(
 
 
 def _explained(event: "Event", rules: "Rules", *, as_asked: bool) -> Explained:
-    from shared.deciding.decide import explain, explain_for  # noqa: PLC0415 - only the commands themselves need it
-    from shared.event.arrival import dated  # noqa: PLC0415 - as above
+    from shared.deciding.decide import explain, explain_for
+    from shared.event.arrival import dated
 
     event = dated(event, datetime.now(UTC))
     decisions = explain(event, rules)

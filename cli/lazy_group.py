@@ -21,7 +21,7 @@ class LazyGroup(click.Group):
         more: What a `click.Group` takes.
     """
 
-    def __init__(self, *, package: str, summaries: Mapping[str, str], **more: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(self, *, package: str, summaries: Mapping[str, str], **more: Any) -> None:
         super().__init__(**more)
         self._package = package
         self._summaries = summaries
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[Any]]":
         """Return what the shell may offer: commands and options."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
+        from click.shell_completion import CompletionItem
 
         found = [
             CompletionItem(name, help=summary)

@@ -41,14 +41,14 @@ class Where:
         Raises:
             SettingsError: No account is named.
         """
-        from cli.dead_letter_container import DeadLetterContainer  # noqa: PLC0415 - reads events, which `--help` does not
-        from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
-        from shared.azure.storage_account import CONNECTION, Storage  # noqa: PLC0415 - as above
+        from cli.dead_letter_container import DeadLetterContainer
+        from shared.azure.credential import azure_credential
+        from shared.azure.storage_account import CONNECTION, Storage
 
         settings = {f"{CONNECTION}__accountName": self.account} if self.account else os.environ
         storage = Storage(settings, azure_credential)
         if self.poison:
-            from cli.poison_messages import PoisonMessages  # noqa: PLC0415 - as above
+            from cli.poison_messages import PoisonMessages
 
             return storage, PoisonMessages(storage, take=take)
         if not urlsplit(self.container).scheme:

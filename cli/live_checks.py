@@ -205,7 +205,7 @@ class LiveAirflows:
 
     def dag(self, connection: str, dag_id: str) -> DagState:
         """Ask about a DAG; see `AsksAirflow`."""
-        from shared.airflow.transport import segment  # noqa: PLC0415 - only the live half needs it
+        from shared.airflow.transport import segment
 
         client = self._client(connection)
         answer = client.get_dag(dag_id)
@@ -234,10 +234,10 @@ class LiveAirflows:
 
     def _client(self, name: str) -> "AirflowClient":
         if name not in self._clients:
-            from shared.airflow.connect import connect  # noqa: PLC0415 - only the live half needs it
-            from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
-            from shared.azure.key_vault import Vaults  # noqa: PLC0415 - as above
-            from shared.settings import Settings  # noqa: PLC0415 - as above
+            from shared.airflow.connect import connect
+            from shared.azure.credential import azure_credential
+            from shared.azure.key_vault import Vaults
+            from shared.settings import Settings
 
             connection = self._rules.connections[name]
             vaults = Vaults(Settings.of(self._environment), azure_credential)
@@ -245,7 +245,7 @@ class LiveAirflows:
         return self._clients[name]
 
     def _body(self, connection: str, answer: "AirflowResponse") -> JsonObject:
-        from shared.airflow.failure_table import AnswerClass, classify, explain  # noqa: PLC0415 - only the live half needs it
+        from shared.airflow.failure_table import AnswerClass, classify, explain
 
         row = classify(answer)
         if row.answer_class is AnswerClass.ANSWERED and answer.body is not None:

@@ -70,7 +70,7 @@ def _run(arguments: list[str]) -> int:
     click's own `main` is not used: it would end the process, and end it with 1 after a closed pipe.
     """
     if asked := os.environ.get(COMPLETION):
-        from click.shell_completion import shell_complete  # noqa: PLC0415 - only a shell asks
+        from click.shell_completion import shell_complete
 
         return shell_complete(updraft, {}, "updraft", COMPLETION, asked)
     with updraft.make_context("updraft", arguments) as context:

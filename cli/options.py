@@ -38,7 +38,7 @@ def rules_option[Function: "Callable[..., Any]"](function: Function) -> Function
 
 def kind_options[Function: "Callable[..., Any]"](function: Function) -> Function:
     """Add `--as KIND` and `--via WAY`, as the parameters `kind` and `via`; see `way`."""
-    from shared.event.via import KINDS, VIAS  # noqa: PLC0415 - other commands need no event
+    from shared.event.via import KINDS, VIAS
 
     via = click.option(
         "--via",
@@ -56,7 +56,7 @@ def kind_options[Function: "Callable[..., Any]"](function: Function) -> Function
 
 def way(kind: str | None, via: "Via | None") -> "Via | None":
     """Return how the events come, as `--as` and `--via` say; None where neither is given."""
-    from shared.event.via import HOOK_VIAS  # noqa: PLC0415 - as above
+    from shared.event.via import HOOK_VIAS
 
     return via or HOOK_VIAS.get(kind or "")
 

@@ -19,8 +19,8 @@ def with_progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
         doing: What is being done with them, in one word.
         total: How many there are.
     """
-    from rich.console import Console  # noqa: PLC0415 - `--help` needs no bar
-    from rich.progress import MofNCompleteColumn, Progress  # noqa: PLC0415 - as above
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
 
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
@@ -31,7 +31,7 @@ def with_progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
             bar.advance(task)
 
 
-def print_json(document: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+def print_json(document: Any) -> None:
     """Write one JSON document to standard output, in the form that every `--json` has."""
     print(json.dumps(document, indent=2))
 
@@ -83,7 +83,7 @@ def tree_printer() -> Callable[[Any], None] | None:
     """Return a function that prints a rich tree, where standard output is a terminal; else None."""
     if not sys.stdout.isatty():
         return None
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich.console import Console
 
     return Console(highlight=False).print
 

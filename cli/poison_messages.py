@@ -114,7 +114,7 @@ class PoisonMessages:
         Raises:
             StorageUnavailable: It is still there, and is a duplicate when it is delivered.
         """
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - half a second that --help saves
+        from azure.core.exceptions import ResourceNotFoundError
 
         if not whole:
             return False
@@ -138,7 +138,7 @@ class PoisonMessages:
 
     def _give_back(self) -> None:
         """Show the messages that were hidden and not taken out; a failure only delays that."""
-        from azure.core.exceptions import AzureError  # noqa: PLC0415 - as above
+        from azure.core.exceptions import AzureError
 
         with suppress(AzureError):
             for name, each in (self._found or {}).items():
@@ -169,7 +169,7 @@ class PoisonMessages:
 
     def _read[T](self, queue: str, read: "Callable[[QueueClient], T]") -> T | None:
         """Return what `read` returns for a queue; None if the queue does not exist."""
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+        from azure.core.exceptions import ResourceNotFoundError
 
         with storage_errors(f"the queue {queue} cannot be read"):
             try:

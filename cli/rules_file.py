@@ -21,7 +21,7 @@ def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":
     Raises:
         RulesError: It cannot be read, or has mistakes; with settings, one that is missing is a mistake.
     """
-    from shared.rules import load_rules  # noqa: PLC0415 - imports pydantic and PyYAML
+    from shared.rules import load_rules
 
     try:
         text = Path(file).read_text(encoding="utf-8-sig")

@@ -98,7 +98,7 @@ class App:
     @property
     def http_api(self) -> "HttpApi":
         """What answers calls over HTTP."""
-        from shared.http_api.api import HttpApi  # noqa: PLC0415 - a cold start for an event does without
+        from shared.http_api.api import HttpApi
 
         with self._lock:
             if self._http_api is None:

@@ -88,7 +88,7 @@ class RulesError(ConfigurationError):
         super().__init__(*map(str, self.problems))
 
 
-class UnusableValue(UpdraftError):  # noqa: N818 - it names a state
+class UnusableValue(UpdraftError):
     """A value that Airflow or this app cannot hold: says which, and why."""
 
 
@@ -109,15 +109,15 @@ class CredentialError(UpdraftError):
         self.permanent = permanent
 
 
-class TokenUnavailable(CredentialError):  # noqa: N818 - it names a state, as azure-identity's own does
+class TokenUnavailable(CredentialError):
     """The identity endpoint, or a token endpoint, gave no token."""
 
 
-class SecretUnavailable(CredentialError):  # noqa: N818 - as TokenUnavailable
+class SecretUnavailable(CredentialError):
     """Key Vault gave no usable secret."""
 
 
-class KeysUnavailable(UpdraftError):  # noqa: N818 - as TokenUnavailable
+class KeysUnavailable(UpdraftError):
     """The keys of a sender cannot be had, or may not be read again yet; waiting may help.
 
     Attributes:
@@ -129,5 +129,5 @@ class KeysUnavailable(UpdraftError):  # noqa: N818 - as TokenUnavailable
         self.retry_after = max(1, math.ceil(retry_after))
 
 
-class StorageUnavailable(UpdraftError):  # noqa: N818 - as TokenUnavailable
+class StorageUnavailable(UpdraftError):
     """A parked delivery or a dead letter could not be written; the caller must not acknowledge the event."""

@@ -69,7 +69,7 @@ class Reply:
     media_type: str = "application/json"
 
 
-class CallRefused(UpdraftError):  # noqa: N818 - it names an answer
+class CallRefused(UpdraftError):
     """A call that is not carried out, with what its caller is told.
 
     Args:

@@ -102,8 +102,8 @@ def identity_in_words(environment: Mapping[str, str], client_id: str | None = No
         environment: The application settings.
         client_id: A connection's own identity.
     """
-    from shared.azure.credential import CLIENT_ID, CREDENTIAL  # noqa: PLC0415 - only this command asks
-    from shared.values.app_settings import setting  # noqa: PLC0415 - as above
+    from shared.azure.credential import CLIENT_ID, CREDENTIAL
+    from shared.values.app_settings import setting
 
     if setting(environment, CREDENTIAL) == "default":
         return f"a developer's login ({CREDENTIAL} is default)"
@@ -122,7 +122,7 @@ def hooks_in_words(environment: Mapping[str, str]) -> Iterator[tuple[str, bool]]
     Yields:
         A line, and whether it is a problem.
     """
-    from shared.values.hook_settings import check_hooks, hook_kinds, hook_rate  # noqa: PLC0415 - only this command asks
+    from shared.values.hook_settings import check_hooks, hook_kinds, hook_rate
 
     kinds = hook_kinds(environment)
     yield f"hooks: {', '.join(kinds)}, each {hook_rate(environment)}" if kinds else "hooks: none", False
@@ -148,10 +148,10 @@ class Examination:
 
     def lines(self) -> Iterator[str]:
         """Yield the report's lines as they are found out."""
-        from shared.airflow.connect import connect  # noqa: PLC0415 - imports the client's auth kinds
-        from shared.azure.credential import azure_credential  # noqa: PLC0415 - imports Azure's SDK
-        from shared.azure.key_vault import Vaults  # noqa: PLC0415 - imports Azure's SDK
-        from shared.settings import Settings  # noqa: PLC0415 - only this command's work needs it
+        from shared.airflow.connect import connect
+        from shared.azure.credential import azure_credential
+        from shared.azure.key_vault import Vaults
+        from shared.settings import Settings
 
         connection = self.rules.connections[self.name]
         vaults = Vaults(Settings.of(os.environ), azure_credential)
@@ -173,8 +173,8 @@ class Examination:
             yield from self._ask(client, without_roles=without_roles)
 
     def _claims(self, connection: "Connection", vaults: "Vaults", auth: "Auth") -> "Claims | str":
-        from shared.airflow.auth.source import header_source  # noqa: PLC0415 - as above
-        from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
+        from shared.airflow.auth.source import header_source
+        from shared.azure.credential import azure_credential
 
         try:
             secrets = vaults.named(connection.vault, self.rules.vaults)
@@ -185,7 +185,7 @@ class Examination:
 
     def _ask(self, client: "AirflowClient", *, without_roles: bool) -> Iterator[str]:
         """Ask the Airflow whether runs of each DAG may be started: where its refusal is of the body alone."""
-        from shared.airflow.failure_table import AnswerClass, classify  # noqa: PLC0415 - only this command's work
+        from shared.airflow.failure_table import AnswerClass, classify
 
         dags = {
             rule.spec.start.dag: None
@@ -222,7 +222,7 @@ def refusal_in_words(answer: "AirflowResponse", dag: str, *, without_roles: bool
         dag: The DAG.
         without_roles: Whether the connection's Entra token names no app role.
     """
-    from shared.airflow.failure_table import AnswerClass, classify, explain  # noqa: PLC0415 - only this command's work
+    from shared.airflow.failure_table import AnswerClass, classify, explain
 
     row = classify(answer)
     text = f"Airflow: DAG {dag}: {explain(row, answer)}"
@@ -249,7 +249,7 @@ class Claims:
     @classmethod
     def of(cls, value: str) -> "Claims":
         """Decode a header's value."""
-        import jwt  # noqa: PLC0415 - only this command's work needs it
+        import jwt
 
         scheme, _, token = value.partition(" ")
         try:

@@ -48,10 +48,10 @@ def publish(
         CredentialError: There is no token, or the topic refuses the identity.
         UpdraftError: The topic cannot be reached or refuses the events.
     """
-    from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError  # noqa: PLC0415 - seen only here
-    from azure.eventgrid import EventGridPublisherClient  # noqa: PLC0415 - 50 ms that only publishing needs
+    from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+    from azure.eventgrid import EventGridPublisherClient
 
-    from shared.azure.credential import azure_credential  # noqa: PLC0415 - as above
+    from shared.azure.credential import azure_credential
 
     body: list[Any] = [*events]
     # With the call: the client's constructor drops its options (azure-eventgrid 4.22)

@@ -56,7 +56,7 @@ def selection_options(function: _Action) -> _Action:
     """Add `--rule`, `--reason` and `--since`, as the parameter `selection`."""
 
     @wraps(function)
-    def packed(*, rule: str, reason: str, since: "datetime | None", **more: Any) -> int:  # noqa: ANN401 - the function's own
+    def packed(*, rule: str, reason: str, since: "datetime | None", **more: Any) -> int:
         return function(selection=Selection(rule, reason, since), **more)
 
     span = click.option(
@@ -74,7 +74,7 @@ def where_options(function: _Action) -> _Action:
     """Add `--container`, `--poison` and `--account`, as the parameter `where`."""
 
     @wraps(function)
-    def packed(*, container: str | None, poison: bool, account: str | None, **more: Any) -> int:  # noqa: ANN401 - as above
+    def packed(*, container: str | None, poison: bool, account: str | None, **more: Any) -> int:
         if poison and container is not None:
             raise click.UsageError(
                 "--poison is not allowed with --container: either the poison queues or a container",
@@ -212,7 +212,7 @@ def _not_sent(blobs: Iterable["Kept"], seen: set[str], done: list[str], *, again
 
 def _sent(storage: "Storage", store: "Store", blobs: Iterable["Kept"]) -> tuple[list[str], int]:
     """Send letters again, and return the report and the exit status."""
-    from cli.resend import Resender, resend  # noqa: PLC0415 - reads events, which `--help` does not
+    from cli.resend import Resender, resend
 
     report = resend(store, Resender(storage), blobs)
     return [*report.lines(thing=store.thing, finished=store.finished_words)], 1 if report.failed else 0

@@ -12,7 +12,7 @@ from cli.output import print_json
 )
 def command() -> int:
     """Print the schema."""
-    from shared.rules.json_schema import rules_schema  # noqa: PLC0415 - imports pydantic
+    from shared.rules.json_schema import rules_schema
 
     print_json(rules_schema())
     return 0

@@ -87,7 +87,7 @@ def properties(rules: "Sequence[Rule]", storage: str) -> JsonObject:
         rules: At least one rule.
         storage: The resource id of the account with the dead-letter container.
     """
-    from shared.rules.event_grid_subscription import subscription_filter  # noqa: PLC0415 - imports pydantic
+    from shared.rules.event_grid_subscription import subscription_filter
 
     return {
         "filter": subscription_filter(rules),

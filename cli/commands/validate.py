@@ -80,7 +80,7 @@ def command(*, rules_file: str, samples: str | None, kind: str | None, via: "Via
 
 def _live_problems(rules: "Rules", samples: "Sequence[Sample]") -> list[str]:
     """Print what the Airflows have nothing against, and return what they have."""
-    from cli.live_checks import LiveAirflows, live_checks  # noqa: PLC0415 - only `--live` needs it
+    from cli.live_checks import LiveAirflows, live_checks
 
     confs: dict[str, list[tuple[str, JsonObject]]] = {}
     for sample in samples:

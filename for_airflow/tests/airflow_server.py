@@ -65,7 +65,7 @@ class AirflowServer:
             **settings,
         }
         # The repository's own: where it is not there, the tests that start an Airflow are skipped.
-        from local.processes import guard, programs  # noqa: PLC0415 - as said above
+        from local.processes import guard, programs
 
         self.family = uuid.uuid4().hex
         self._environment |= {guard.FAMILY: self.family, "SPT_NOENV": "1"}  # known by its environment

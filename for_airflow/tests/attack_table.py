@@ -11,7 +11,7 @@ from typing import Any
 _PATH = Path(__file__).parents[2] / "tests" / "security" / "attack_tokens.py"
 
 
-def _load() -> Any:  # noqa: ANN401 - a module that mypy does not see from here
+def _load() -> Any:
     spec = importlib.util.spec_from_file_location("attack_tokens", _PATH)
     assert spec is not None
     assert spec.loader is not None

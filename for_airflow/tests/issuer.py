@@ -30,7 +30,7 @@ def key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-def claims(version: int = 2, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def claims(version: int = 2, **changes: Any) -> dict[str, Any]:
     """Give the claims of a good token; a change to None leaves the claim out."""
     now = int(time.time())
     good: dict[str, Any] = {
@@ -62,7 +62,7 @@ def sign(
     return jwt.api_jws.encode(json.dumps(dict(payload)).encode(), signing_key, "RS256", headers=header)
 
 
-def published(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def published(name: str, **changes: Any) -> dict[str, Any]:
     """Give a key's entry in the key set, shaped like Entra's: no `alg`."""
     public = RSAAlgorithm.to_jwk(key(name).public_key(), as_dict=True)
     entry = {"kty": "RSA", "use": "sig", "kid": name, "n": public["n"], "e": public["e"]}

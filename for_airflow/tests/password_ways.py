@@ -63,7 +63,7 @@ def ways() -> dict[str, Any]:
     return found
 
 
-def _client(app: Any) -> TestClient:  # noqa: ANN401 - FastAPI's
+def _client(app: Any) -> TestClient:
     return TestClient(app, raise_server_exceptions=False)
 
 

@@ -29,7 +29,7 @@ class Receiver(ThreadingHTTPServer):
         self.taken: list[tuple[dict[str, str], Any]] = []
 
 
-def _as_updraft(status: int, said: Any) -> bytes:  # noqa: ANN401 - any JSON
+def _as_updraft(status: int, said: Any) -> bytes:
     """Write the body of Updraft's own answer: a receipt, or a problem document."""
     if status < 300:
         run = {name: said["run"][name] for name in ("dag_id", "dag_run_id")}

@@ -39,13 +39,13 @@ def held(airflow: AirflowServer, role: str = "Team", dag_id: str = "governed") -
     return {entry for entry in airflow.permissions_of(role) if entry[1].endswith(f":{dag_id}")}
 
 
-def answers(airflow: AirflowServer, entra: Any) -> tuple[int, int]:  # noqa: ANN401 - an untyped import
+def answers(airflow: AirflowServer, entra: Any) -> tuple[int, int]:
     """Read the DAG and start a run of it, as a member of the team whom no cache knows."""
     member = entra.issue(AIRFLOW, identity_endpoint.Identity(), roles=["Airflow.Trigger", "Airflow.Team"])
     return airflow.call("GET", "/api/v2/dags/governed", member)[0], trigger(airflow, member, "governed")[0]
 
 
-def test_a_dag_file_grants_and_revokes(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+def test_a_dag_file_grants_and_revokes(airflow: AirflowServer, entra: Any) -> None:
     """Each version of the file is what the role may do from then on, in either spelling that Airflow has."""
     everything = {READ, EDIT, READ_RUNS, CREATE_RUNS}
     for access_control, team, other, statuses in (

@@ -148,7 +148,7 @@ def test_a_listed_address_that_cannot_be_used_is_named(prefix: str) -> None:
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("token", [TOKEN, None])
-def test_a_listed_address_sends_no_token_elsewhere(status: int, token: Any) -> None:  # noqa: ANN401 - a token or none
+def test_a_listed_address_sends_no_token_elsewhere(status: int, token: Any) -> None:
     """A redirect to another server, or to another path of the same one, is not followed."""
     with running_sink() as listed_one, running_sink() as elsewhere:
         for target in (elsewhere.url, f"//127.0.0.1:{elsewhere.server_port}/", "/other"):

@@ -19,7 +19,7 @@ from updraft_airflow.auth_manager import JWT_BEARER, EntraFabAuthManager
 
 
 @pytest.fixture
-def manager(issuer: Issuer, session: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[EntraFabAuthManager]:  # noqa: ANN401
+def manager(issuer: Issuer, session: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[EntraFabAuthManager]:
     """A manager that trusts the issuer and makes users with the role Updraft."""
     settings = {"TENANT_ID": TENANT, "AUDIENCES": CLIENT, "AUTHORITY": issuer.url, "CREATE_USERS": "True"}
     for name, value in settings.items():
@@ -31,12 +31,12 @@ def manager(issuer: Issuer, session: Any, monkeypatch: pytest.MonkeyPatch) -> It
     made._threads.shutdown()
 
 
-def direct(manager: EntraFabAuthManager, token: str) -> Any:  # noqa: ANN401 - the provider's model
+def direct(manager: EntraFabAuthManager, token: str) -> Any:
     """Authenticate as a request with a bearer token does."""
     return asyncio.run(manager.get_user_from_token(token))
 
 
-def exchange(manager: EntraFabAuthManager, assertion: object) -> Any:  # noqa: ANN401 - the provider's model
+def exchange(manager: EntraFabAuthManager, assertion: object) -> Any:
     """Authenticate as POST /auth/token does."""
     return manager.create_token({}, {"grant_type": JWT_BEARER, "assertion": assertion})
 

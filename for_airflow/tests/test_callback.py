@@ -35,7 +35,7 @@ OUTCOME = RunOutcome(
 )
 
 
-def report(callback: Callback, outcome: RunOutcome, **options: Any) -> None:  # noqa: ANN401 - as `report`
+def report(callback: Callback, outcome: RunOutcome, **options: Any) -> None:
     """Report to an address that is listed, unless the test says what is."""
     report_to(callback, outcome, **{"allowed": [callback.url], **options})
 
@@ -154,7 +154,7 @@ def test_a_dead_end_is_named_without_the_token() -> None:
 @pytest.mark.parametrize(
     "conf", [None, {}, {"_updraft": None}, {"_updraft": {}}, {"_updraft": "x"}, {"x": 1}]
 )
-def test_a_run_without_a_callback_asks_for_nothing(conf: Any) -> None:  # noqa: ANN401 - any conf
+def test_a_run_without_a_callback_asks_for_nothing(conf: Any) -> None:
     """Runs that were started otherwise are left alone."""
     assert read_callback(conf) is None
 
@@ -179,7 +179,7 @@ def test_a_run_without_a_callback_asks_for_nothing(conf: Any) -> None:  # noqa: 
         {"url": "https://updraft.example/", "token": "tökén"},
     ],
 )
-def test_a_callback_that_cannot_be_used_is_refused(callback: Any) -> None:  # noqa: ANN401 - any JSON
+def test_a_callback_that_cannot_be_used_is_refused(callback: Any) -> None:
     """Before anything is sent, and without repeating the token."""
     with pytest.raises(CallbackError) as failed:
         read_callback({"_updraft": {"callback": callback}})
@@ -196,7 +196,7 @@ def test_a_callback_keeps_its_token_out_of_its_repr() -> None:
 
 
 @pytest.mark.parametrize("conf", ["text", 7, ["_updraft"], b"bytes"])
-def test_a_conf_that_is_no_object_is_told(conf: Any) -> None:  # noqa: ANN401 - any JSON
+def test_a_conf_that_is_no_object_is_told(conf: Any) -> None:
     """The error is one of this package's own, and final."""
     with pytest.raises(CallbackError, match="not an object") as failed:
         read_callback(conf)
@@ -204,7 +204,7 @@ def test_a_conf_that_is_no_object_is_told(conf: Any) -> None:  # noqa: ANN401 - 
 
 
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))
-def test_any_conf_is_read_without_a_crash(callback: Any) -> None:  # noqa: ANN401 - any JSON
+def test_any_conf_is_read_without_a_crash(callback: Any) -> None:
     """Whoever starts a run chooses its conf."""
     try:
         read_callback({"_updraft": {"callback": callback}})

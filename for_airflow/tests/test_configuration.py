@@ -109,7 +109,7 @@ def test_a_mistake_is_named(monkeypatch: pytest.MonkeyPatch, changes: dict[str, 
 
 def test_airflow_accepts_what_the_provider_says_of_itself() -> None:
     """By Airflow's own schema, and each default survives Airflow's formatting."""
-    from airflow.providers_manager import _create_provider_info_schema_validator  # noqa: PLC0415 - private
+    from airflow.providers_manager import _create_provider_info_schema_validator
 
     info = get_provider_info()
     _create_provider_info_schema_validator().validate(info)

@@ -47,7 +47,7 @@ def start_run(airflow: AirflowServer, token: str, until: Path) -> str:
 
 @since_3_4
 @pytest.mark.usefixtures("active")
-def test_runs_extend_a_drain(airflow: AirflowServer, entra: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_runs_extend_a_drain(airflow: AirflowServer, entra: Any, tmp_path: Path) -> None:
     """A draining DAG says that it is not paused, takes runs, and comes to rest only when the last has ended.
 
     So a client that looks at `is_paused` alone keeps it from ever coming to rest.
@@ -68,7 +68,7 @@ def test_runs_extend_a_drain(airflow: AirflowServer, entra: Any, tmp_path: Path)
 
 @since_3_4
 @pytest.mark.usefixtures("active")
-def test_a_drain_ends_by_itself_or_by_hand(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+def test_a_drain_ends_by_itself_or_by_hand(airflow: AirflowServer, entra: Any) -> None:
     """Without unfinished runs the DAG is paused within seconds; `is_paused: false` makes it active again."""
     token, admin = entra.issue(AIRFLOW), airflow.admin()
     airflow.call("PATCH", HELD, admin, {"scheduling_state": "draining"})
@@ -80,7 +80,7 @@ def test_a_drain_ends_by_itself_or_by_hand(airflow: AirflowServer, entra: Any) -
 
 
 @pytest.mark.parametrize("key", RESERVED)
-def test_a_reserved_key_is_refused_at_every_depth(airflow: AirflowServer, entra: Any, key: str) -> None:  # noqa: ANN401
+def test_a_reserved_key_is_refused_at_every_depth(airflow: AirflowServer, entra: Any, key: str) -> None:
     """3.4 answers 422, says where it found which key, and makes no run; 3.3 takes it."""
     token = entra.issue(AIRFLOW)
     deep: object = {key: None}
@@ -104,7 +104,7 @@ def test_a_reserved_key_is_refused_at_every_depth(airflow: AirflowServer, entra:
 
 
 @since_3_4
-def test_what_is_like_a_reserved_key_is_taken(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+def test_what_is_like_a_reserved_key_is_taken(airflow: AirflowServer, entra: Any) -> None:
     """As a value, as part of a key, in other letters, and inside of JSON text."""
     conf = {
         "values": list(RESERVED),
@@ -123,6 +123,6 @@ def test_what_is_like_a_reserved_key_is_taken(airflow: AirflowServer, entra: Any
 @since_3_4
 def test_the_reserved_keys_are_airflows() -> None:
     """The list above is the one in Airflow's source; a longer one in a later version fails here."""
-    from airflow._shared.serialization import FORBIDDEN_XCOM_KEYS  # noqa: PLC0415 - 3.3 has none
+    from airflow._shared.serialization import FORBIDDEN_XCOM_KEYS
 
     assert set(RESERVED) == FORBIDDEN_XCOM_KEYS

@@ -28,7 +28,7 @@ def exchange(server: AirflowServer, assertion: object) -> tuple[int, dict[str, A
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_an_entra_token_starts_a_run(airflow: AirflowServer, entra: Any, version: int) -> None:  # noqa: ANN401
+def test_an_entra_token_starts_a_run(airflow: AirflowServer, entra: Any, version: int) -> None:
     """Directly as bearer, in both formats; Airflow shows who started it."""
     shape = {
         "ver": f"{version}.0",
@@ -49,7 +49,7 @@ def test_no_part_of_the_airflow_is_open_to_others(airflow: AirflowServer) -> Non
     assert sockets.listening(airflow.family) >= 1
 
 
-def test_an_entra_token_is_exchanged_for_an_airflow_token(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+def test_an_entra_token_is_exchanged_for_an_airflow_token(airflow: AirflowServer, entra: Any) -> None:
     """The Airflow token starts a run, and does not outlive the Entra token it stands for."""
     assertion = entra.issue(AIRFLOW, exp=int(time.time()) + 900)
     status, answer = exchange(airflow, assertion)
@@ -60,7 +60,7 @@ def test_an_entra_token_is_exchanged_for_an_airflow_token(airflow: AirflowServer
     assert trigger(airflow, token, "reports_by_task")[0] == 200
 
 
-def test_the_role_can_trigger_its_dags_and_nothing_else(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+def test_the_role_can_trigger_its_dags_and_nothing_else(airflow: AirflowServer, entra: Any) -> None:
     """What Updraft needs is allowed, and a list of other things is not."""
     token = entra.issue(AIRFLOW)
     _, run = trigger(airflow, token, "reports_by_task")
@@ -102,7 +102,7 @@ def test_the_documented_commands_make_the_same_role(airflow: AirflowServer) -> N
         assert held - {("can_read", "Website")} == set(permissions_to_trigger("reports_by_task"))
 
 
-def test_concurrent_requests_are_all_answered(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+def test_concurrent_requests_are_all_answered(airflow: AirflowServer, entra: Any) -> None:
     """More at once than there are threads for it, with tokens of several identities, good and bad."""
     tokens = [entra.issue(AIRFLOW, identity_endpoint.Identity()) for _ in range(6)]
     bad = entra.issue(AIRFLOW, roles=["Other"])
@@ -112,7 +112,7 @@ def test_concurrent_requests_are_all_answered(airflow: AirflowServer, entra: Any
     assert answers == [200, 200, 200, 200, 200, 200, 403] * 6
 
 
-def test_a_mapped_app_role_comes_and_goes_with_the_token(airflow: AirflowServer, entra: Any) -> None:  # noqa: ANN401
+def test_a_mapped_app_role_comes_and_goes_with_the_token(airflow: AirflowServer, entra: Any) -> None:
     """The mapping widens while the token carries the app role, and no longer."""
     identity = identity_endpoint.Identity()
     plain = entra.issue(AIRFLOW, identity)
@@ -133,7 +133,7 @@ def test_a_mapped_app_role_comes_and_goes_with_the_token(airflow: AirflowServer,
 )
 def test_a_token_that_is_not_for_us_is_refused(
     airflow: AirflowServer,
-    entra: Any,  # noqa: ANN401
+    entra: Any,
     changes: dict[str, Any],
     status: int,
 ) -> None:
@@ -171,7 +171,7 @@ def test_every_other_login_works_as_before(airflow: AirflowServer) -> None:
 @pytest.mark.parametrize("kind", ["reverse token", "own identity"])
 def test_a_run_reports_how_it_ended(
     airflow: AirflowServer,
-    entra: Any,  # noqa: ANN401
+    entra: Any,
     outcomes: Receiver,
     way: str,
     fail: bool,  # noqa: FBT001 - a parameter of the test
@@ -211,7 +211,7 @@ def test_a_run_reports_how_it_ended(
 @pytest.mark.parametrize("token", ["made-up.reverse-token", None])
 def test_a_run_does_not_choose_where_it_reports(
     airflow: AirflowServer,
-    entra: Any,  # noqa: ANN401
+    entra: Any,
     way: str,
     state: str,
     token: str | None,

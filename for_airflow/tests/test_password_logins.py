@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401 - any JSON
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What each way in gives, by the option."""
     home = tmp_path_factory.mktemp("airflow")
     settings = {

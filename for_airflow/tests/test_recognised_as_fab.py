@@ -77,7 +77,7 @@ def test_a_dag_processor_can_sync_permissions_by_the_class() -> None:
 
 def test_airflow_lists_the_auth_manager() -> None:
     """By the class path that the provider names, which the check of the class has passed."""
-    from airflow.providers_manager import ProvidersManager  # noqa: PLC0415 - Airflow reads the environment that conftest sets
+    from airflow.providers_manager import ProvidersManager
 
     assert CLASS_PATH in ProvidersManager().auth_managers
 

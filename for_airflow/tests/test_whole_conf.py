@@ -38,7 +38,7 @@ def conf_of(url: object, members: object = ("events",)) -> dict[str, Any]:
     return {"site": "shop", "_updraft": {"rule": "r", "by_reference": {"url": url, "members": members}}}
 
 
-def read(conf: Any, *containers: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def read(conf: Any, *containers: str) -> dict[str, Any]:
     """Complete a conf with a token of our own."""
     return completed(conf, containers=containers, own_token=lambda: TOKEN, patience=QUICK)
 
@@ -173,7 +173,7 @@ def test_only_the_listed_address_is_ever_asked(before: str, after: str) -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["url", "members", "x"]), inner),
     )
 )
-def test_any_reference_is_read_without_a_crash(reference: Any) -> None:  # noqa: ANN401 - any JSON
+def test_any_reference_is_read_without_a_crash(reference: Any) -> None:
     """Whoever starts a run chooses its conf."""
     try:
         completed(

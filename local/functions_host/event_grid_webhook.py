@@ -111,7 +111,7 @@ def _parse(body: bytes) -> object:
         raise _UnreadableBodyError(str(error)) from None
 
 
-def _validation_code(document: Any) -> str:  # noqa: ANN401 - any JSON
+def _validation_code(document: Any) -> str:
     try:
         if isinstance(document, list):
             return str(document[0]["data"]["validationCode"])

@@ -135,7 +135,7 @@ class Http:
         return _response(result)
 
 
-def _joined(items: Any, *, lower: bool = False) -> dict[str, str]:  # noqa: ANN401 - a multidict's items
+def _joined(items: Any, *, lower: bool = False) -> dict[str, str]:
     joined: dict[str, str] = {}
     for raw, value in items:
         name = raw.lower() if lower else raw
@@ -164,7 +164,7 @@ def _response(result: Result) -> web.Response:
     return response
 
 
-def _set_cookie(response: web.Response, cookie: Any) -> None:  # noqa: ANN401 - a duck-typed message
+def _set_cookie(response: web.Response, cookie: Any) -> None:
     expires = cookie.expires.value.seconds if cookie.expires else None
     response.set_cookie(
         cookie.name,

@@ -116,7 +116,7 @@ class QueueTrigger:
             await self._set_visibility(message, 0)
 
     async def _receive(self) -> "list[QueueMessage]":
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - only apps with queues pay for it
+        from azure.core.exceptions import ResourceNotFoundError
 
         def receive() -> "list[QueueMessage]":
             batch = self._options.batch_size
@@ -238,8 +238,8 @@ class QueueTrigger:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
 
-def _send_and_create(queue: "QueueClient", content: Any) -> None:  # noqa: ANN401 - the body as it came
-    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - only apps with queues pay for it
+def _send_and_create(queue: "QueueClient", content: Any) -> None:
+    from azure.core.exceptions import ResourceNotFoundError
 
     try:
         queue.send_message(content)

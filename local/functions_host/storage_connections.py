@@ -37,7 +37,7 @@ def queue_service(connection: str, settings: Mapping[str, str], *, where: str) -
     Raises:
         HostSettingsError: If the settings name no queue service.
     """
-    from azure.storage.queue import QueueServiceClient  # noqa: PLC0415 - only apps with queues pay for it
+    from azure.storage.queue import QueueServiceClient
 
     name = connection or "AzureWebJobsStorage"
     text = settings.get(name) or settings.get(f"AzureWebJobs{name}")
@@ -62,7 +62,7 @@ def queue_service(connection: str, settings: Mapping[str, str], *, where: str) -
 
 
 def _credential(name: str, settings: Mapping[str, str]) -> "TokenCredential":
-    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415 - as above
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
     if settings.get(f"{name}__credential", "").lower() == "managedidentity":
         return ManagedIdentityCredential(client_id=settings.get(f"{name}__clientId"))

@@ -24,7 +24,7 @@ from local.functions_host.protos import Message, ParameterBinding, Protos, Statu
 log = logging.getLogger("Host.Worker")
 
 
-class AppNotIndexed(Exception):  # noqa: N818 - it names a state of the app
+class AppNotIndexed(Exception):
     """The runtime could not index the app: an import failed, a binding is wrong, a name appears twice."""
 
 
@@ -111,7 +111,7 @@ class Worker:
 
     async def start(self) -> None:
         """Index the app, as the platform does when it starts an instance."""
-        import azure_functions_runtime as runtime  # noqa: PLC0415 - so that importing this module costs nothing
+        import azure_functions_runtime as runtime
 
         if not self._app.is_dir():
             raise AppNotIndexed(f"there is no folder {self._app}")
@@ -147,7 +147,7 @@ class Worker:
 
     async def stop(self) -> None:
         """End the runtime's threads; waits for functions that are running."""
-        import azure_functions_runtime as runtime  # noqa: PLC0415 - as in start
+        import azure_functions_runtime as runtime
 
         await asyncio.to_thread(runtime.stop_threadpool_executor)
         if str(self._app) in sys.path:
@@ -179,7 +179,7 @@ class Worker:
         Raises:
             KeyError: If there is no function of that name.
         """
-        import azure_functions_runtime as runtime  # noqa: PLC0415 - as in start
+        import azure_functions_runtime as runtime
 
         function = self._functions[name]
         invocation_id = invocation_id or str(uuid.uuid4())

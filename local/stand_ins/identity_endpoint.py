@@ -119,7 +119,7 @@ class IdentityEndpoint(LoopbackServer):
     def discovery_url(self, version: Literal[1, 2] = 1) -> str:
         """Return the address of the OpenID discovery document for that version's issuer."""
         return (
-            f"{self.url}/{self.tenant_id}{'/v2.0' if version == 2 else ''}/.well-known/openid-configuration"  # noqa: PLR2004 - the version's number is its name
+            f"{self.url}/{self.tenant_id}{'/v2.0' if version == 2 else ''}/.well-known/openid-configuration"
         )
 
     @property

@@ -115,7 +115,7 @@ class PermitBlobs:
         response = self._send("GET", f"{self._container}?{query}", {}, (_OK, _NOT_FOUND))
         if response.status_code == _NOT_FOUND:
             return View(frozenset(range(self._places)))
-        from xml.etree import ElementTree as ET  # noqa: PLC0415 - not needed for the first permit
+        from xml.etree import ElementTree as ET
 
         blobs = list(ET.fromstring(response.content).iter("Blob"))  # noqa: S314 - from the app's own account
         leased = {_name(blob) for blob in blobs if blob.findtext("Properties/LeaseState") in _LEASED}
@@ -184,7 +184,7 @@ class PermitBlobs:
     def _send(
         self, method: str, path: str, headers: dict[str, str], expected: tuple[int, ...]
     ) -> "HttpResponse":
-        from azure.core.rest import HttpRequest  # noqa: PLC0415 - loaded with the credential; never at import
+        from azure.core.rest import HttpRequest
 
         doing = f"the permits in the container {self._container} cannot be reached"
         try:
@@ -214,10 +214,10 @@ class PermitBlobs:
     def _client(self) -> "PipelineClient[HttpRequest, HttpResponse]":
         with self._lock:
             if self._pipeline is None:
-                from azure.core import PipelineClient  # noqa: PLC0415 - as above
-                from azure.core.pipeline.policies import BearerTokenCredentialPolicy  # noqa: PLC0415 - as above
+                from azure.core import PipelineClient
+                from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
-                from shared.azure.credential import short_timeouts  # noqa: PLC0415 - as above
+                from shared.azure.credential import short_timeouts
 
                 policies = [BearerTokenCredentialPolicy(self._credential(), _SCOPE)]
                 transport = short_timeouts()["transport"]
@@ -226,7 +226,7 @@ class PermitBlobs:
 
 
 def _unique() -> str:
-    from uuid import uuid4  # noqa: PLC0415 - never at import
+    from uuid import uuid4
 
     return str(uuid4())
 

@@ -16,9 +16,9 @@ class AirflowV2(AirflowApi):
 
     def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
         """Ask for a DAG run. `logical_date` is always in the body: API v2 requires the key, null or not."""
-        from pydantic_core import ValidationError, to_jsonable_python  # noqa: PLC0415 - loaded with the rules
+        from pydantic_core import ValidationError, to_jsonable_python
 
-        from shared.airflow.official_client import slim_client  # noqa: PLC0415 - costly, and only acting needs it
+        from shared.airflow.official_client import slim_client
 
         try:
             body = slim_client().TriggerDAGRunPostBody(

@@ -40,8 +40,8 @@ def transport_to(connection: "Connection", secrets: "Secrets") -> Transport[Any]
     """Return how the connection's Airflow is reached: by itself, or through AWS."""
     auth = connection.auths[0]
     if isinstance(auth, AwsAuth):
-        from shared.airflow.auth.aws import AwsRole  # noqa: PLC0415 - only this kind needs it
-        from shared.airflow.mwaa import MwaaTransport  # noqa: PLC0415 - as above
+        from shared.airflow.auth.aws import AwsRole
+        from shared.airflow.mwaa import MwaaTransport
 
         return MwaaTransport(connection, AwsRole(connection, auth, credential=azure_credential))
     tokens = token_source(connection, secrets=secrets, credential=azure_credential)

@@ -34,7 +34,7 @@ class _Pool(HTTPSConnectionPool):
     ConnectionCls = _Connection
 
 
-def tell_handshakes(pools: Any) -> None:  # noqa: ANN401 - urllib3's manager, for a proxy or without
+def tell_handshakes(pools: Any) -> None:
     """Let a pool manager make such connections.
 
     Args:

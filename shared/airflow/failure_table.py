@@ -70,7 +70,7 @@ class TableRow:
 
 
 def _ok(answer: AirflowResponse) -> bool:
-    return answer.status is not None and 200 <= answer.status < 300  # noqa: PLR2004 - RFC 9110 section 15.3
+    return answer.status is not None and 200 <= answer.status < 300
 
 
 def _is(*statuses: int) -> Callable[[AirflowResponse], bool]:
@@ -173,7 +173,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         AnswerClass.DENIED,
         _PARKED_LONG + "; never followed",
         "a login page or a proxy stands in the way: check the connection's url and auth",
-        lambda answer: answer.status is not None and 300 <= answer.status < 400,  # noqa: PLR2004
+        lambda answer: answer.status is not None and 300 <= answer.status < 400,
     ),
     TableRow(
         "Conflict",
@@ -236,7 +236,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP + ", never sooner than `Retry-After`",
         "Airflow, or a proxy before it, is out of order or overloaded",
-        lambda answer: answer.status in _BUSY or (answer.status or 0) >= 500,  # noqa: PLR2004
+        lambda answer: answer.status in _BUSY or (answer.status or 0) >= 500,
     ),
     TableRow(
         "Refused",
@@ -262,7 +262,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         _PARKED_LONG,
         "a proxy, a gateway or a firewall before Airflow refuses the request, or the app there is stopped: "
         "check it, and the connection's url",
-        lambda answer: answer.status is not None and 400 <= answer.status < 500,  # noqa: PLR2004
+        lambda answer: answer.status is not None and 400 <= answer.status < 500,
     ),
     TableRow(
         "Unknown",

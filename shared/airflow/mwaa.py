@@ -94,8 +94,8 @@ class MwaaTransport(Transport[AwsCredentials]):
         """Return the headers of a signed request (Signature Version 4), made by AWS's own library."""
         # At DEBUG it logs what it signs, the session token included.
         logging.getLogger("botocore.auth").setLevel(logging.INFO)
-        from botocore.auth import SigV4Auth  # noqa: PLC0415 - an optional extra
-        from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - as above
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
 
         url = self._wire.connection.url.rstrip("/") + address
         request: Any = AWSRequest("POST", url, {"Content-Type": "application/json"}, body.encode())
@@ -112,13 +112,13 @@ class MwaaTransport(Transport[AwsCredentials]):
             return _airflows(answer, inner, body.get("RestApiResponse"))
         if answer.code == "RestApiServerException":
             return _airflows(answer, 502, body.get("RestApiResponse"))
-        if status < 300:  # noqa: PLR2004 - RFC 9110 section 15.3
+        if status < 300:
             return replace(
                 answer, body=None, text="no answer of MWAA's InvokeRestApi: check the connection's url"
             )
         said = str(body.get("message", body.get("Message", answer.text)))
         told = f"{answer.code}: {said}" if answer.code else said
-        if status == 404:  # noqa: PLR2004 - as above
+        if status == 404:
             told += (
                 f"; see that {self._environment} is an MWAA environment in {self._region}, and url MWAA's API"
             )

@@ -29,11 +29,11 @@ def version_of(answer: AirflowResponse) -> str:
     API v2 is that of Airflow 3 and later, API v1 that of Airflow 2: another number under one of these paths
     is another service's.
     """
-    given = _body(answer).get("version") if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    given = _body(answer).get("version") if answer.status == 200 else None
     found = _VERSION.fullmatch(given) if isinstance(given, str) else None
     if found is None or not isinstance(given, str):
         return ""
-    fits = int(found[1]) <= 2 if answer.question.api == "v1" else int(found[1]) >= 3  # noqa: PLR2004 - above
+    fits = int(found[1]) <= 2 if answer.question.api == "v1" else int(found[1]) >= 3
     return given[:40] if fits else ""
 
 
@@ -100,7 +100,7 @@ def is_error(answer: AirflowResponse) -> bool:
 
 def is_conflict(answer: AirflowResponse) -> bool:
     """Tell whether an answer is Airflow's 409: another run has the run id, or the logical date."""
-    if answer.status != 409 or not is_error(answer):  # noqa: PLR2004 - HTTP's own number
+    if answer.status != 409 or not is_error(answer):
         return False
     detail = _body(answer).get("detail")
     if answer.question.api == "v1":
@@ -160,7 +160,7 @@ def is_refusal(answer: AirflowResponse) -> bool:
 
 def is_forbidden(answer: AirflowResponse) -> bool:
     """Tell whether an answer is Airflow's 403."""
-    return answer.status == 403 and is_error(answer)  # noqa: PLR2004 - HTTP's own number
+    return answer.status == 403 and is_error(answer)
 
 
 def _good(answer: AirflowResponse) -> bool:
@@ -193,7 +193,7 @@ def _is_detail(detail: Json) -> bool:
 
 
 def _is_missing(answer: AirflowResponse) -> bool:
-    return answer.status == 404 and is_error(answer)  # noqa: PLR2004 - HTTP's own number
+    return answer.status == 404 and is_error(answer)
 
 
 def _names(answer: AirflowResponse, name: str) -> bool:

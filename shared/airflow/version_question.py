@@ -96,4 +96,4 @@ def _is_elsewhere(answer: AirflowResponse) -> bool:
     status = answer.status
     if status is None or classify(answer).answer_class in _DOUBTFUL:
         return False
-    return status < 400 or status in _NOT_HERE  # noqa: PLR2004 - RFC 9110 section 15.5
+    return status < 400 or status in _NOT_HERE

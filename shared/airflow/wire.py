@@ -61,9 +61,9 @@ class Wire:
             proof: The headers that prove who we are.
             within: Seconds that the request may take at most, where that is less than the connection's own.
         """
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - costly, and only acting needs it
+        from urllib3.exceptions import HTTPError
 
-        from shared.airflow.official_client import slim_client  # noqa: PLC0415 - as above
+        from shared.airflow.official_client import slim_client
 
         api = self.client()
         headers = {"Accept": "application/json", **proof}
@@ -94,13 +94,13 @@ class Wire:
             )
         return replace(answer, seconds=time.monotonic() - started)
 
-    def client(self) -> Any:  # noqa: ANN401 - the official client, loaded late, has no static type here
+    def client(self) -> Any:
         """Return the official client for this Airflow, made on first use."""
         with self._lock:
             if self._api is None:
-                from urllib3.util import Retry  # noqa: PLC0415 - costly, and only acting needs it
+                from urllib3.util import Retry
 
-                from shared.airflow.official_client import slim_client  # noqa: PLC0415 - as above
+                from shared.airflow.official_client import slim_client
 
                 slim = slim_client()
                 self._api = slim.ApiClient(
@@ -112,7 +112,7 @@ class Wire:
                     )
                 )
                 self._api.user_agent = f"updraft/{VERSION}"
-                from shared.airflow.connections import tell_handshakes  # noqa: PLC0415 - as above
+                from shared.airflow.connections import tell_handshakes
 
                 tell_handshakes(self._api.rest_client.pool_manager)
             return self._api
@@ -124,7 +124,7 @@ def _socket_options() -> list[tuple[int, int, int]]:
     See https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-idle-timeout. A request on a
     connection that was dropped would wait for its time-out, and then be in doubt.
     """
-    from urllib3.connection import HTTPConnection  # noqa: PLC0415 - costly, and only acting needs it
+    from urllib3.connection import HTTPConnection
 
     options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     if hasattr(socket, "TCP_KEEPIDLE"):  # macOS and old Windows have another name for it, or none
@@ -190,7 +190,7 @@ def _may_be_sent(exc: Exception) -> bool:
 
     A failed TLS handshake is a `NewConnectionError` (`shared/airflow/connections.py`).
     """
-    from urllib3 import exceptions  # noqa: PLC0415 - loaded by now
+    from urllib3 import exceptions
 
     certainly_not = (
         exceptions.ConnectTimeoutError,

@@ -86,7 +86,7 @@ def make_credential(settings: Mapping[str, str], client_id: str | None = None) -
             f"the application setting {CREDENTIAL} is 'default', which is for development only, but {here} "
             "says that this app runs in Azure; remove the setting, so that the managed identity is used"
         )
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - 150 ms that only its user pays
+    from azure.identity import DefaultAzureCredential
 
     # Without the managed identity: where there is one, it is used by name, and else 169.254.169.254 is asked.
     return DefaultAzureCredential(exclude_managed_identity_credential=True)
@@ -100,7 +100,7 @@ def _managed_identity(settings: Mapping[str, str], client_id: str | None) -> "To
             f"the app, or on a developer's machine set {CREDENTIAL} to default"
         )
     with collector_paused():
-        from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - 150 ms, paid on first use
+        from azure.identity import ManagedIdentityCredential
 
     return ManagedIdentityCredential(client_id=client_id, **short_timeouts())
 
@@ -115,7 +115,7 @@ def short_timeouts() -> dict[str, Any]:
     Returns:
         Keyword arguments for a credential or a client of the Azure SDK, with a connection pool of its own.
     """
-    from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415 - as the credentials above
+    from azure.core.pipeline.transport import RequestsTransport
 
     class ShortTimeouts(RequestsTransport):  # type: ignore[misc] # azure-core loads it by name, without a type
         def sleep(self, duration: float) -> None:
@@ -146,7 +146,7 @@ def fetch_token(credential: "TokenCredential", scope: str, *, fresh: bool = Fals
             the request as such; a 403 is not, since the endpoint answers an empty one for a while after a
             deployment (Azure/azure-functions-host#8623).
     """
-    from azure.core.exceptions import (  # noqa: PLC0415 - as the credentials above
+    from azure.core.exceptions import (
         AzureError,
         ClientAuthenticationError,
         ServiceRequestError,
@@ -175,7 +175,7 @@ def fetch_token(credential: "TokenCredential", scope: str, *, fresh: bool = Fals
 
 
 def _is_developers(credential: "TokenCredential") -> bool:
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - loaded already by whoever made it
+    from azure.identity import DefaultAzureCredential
 
     return isinstance(credential, DefaultAzureCredential)
 

@@ -150,7 +150,7 @@ class KeyVault:
         return secret
 
     def _read(self, name: str) -> Fetched[str]:
-        from azure.core.exceptions import (  # noqa: PLC0415 - paid on first use
+        from azure.core.exceptions import (
             AzureError,
             HttpResponseError,
             ServiceRequestError,
@@ -190,21 +190,21 @@ class KeyVault:
     def _answered(self, name: str, exc: "HttpResponseError") -> SecretUnavailable:
         """Tell what an error status means (https://learn.microsoft.com/rest/api/keyvault#errors)."""
         status = exc.status_code or 0
-        if status == 404:  # noqa: PLR2004 - HTTP's own number
+        if status == 404:
             reason = "the vault has no such secret or version; set it, or mend the name in rules.yaml"
             return self._unavailable(name, reason, permanent=True)
-        if status == 403:  # noqa: PLR2004 - as above
+        if status == 403:
             inner = getattr(getattr(exc, "error", None), "innererror", None) or {}
             code = str(inner.get("code", ""))
             reason = _FORBIDDEN.get(code, f"the vault refuses the identity ({code or 'no reason given'})")
             return self._unavailable(name, reason, permanent=True)
-        if status == 401:  # noqa: PLR2004 - as above
+        if status == 401:
             reason = "the vault does not accept the identity's token; see that both are of one tenant"
             return self._unavailable(name, reason, permanent=True)
-        if 0 < status < 400:  # noqa: PLR2004 - as above
+        if 0 < status < 400:
             return self._unavailable(name, _NO_VAULT, permanent=True)
-        reason = "the vault is throttling this app" if status == 429 else f"the vault answered {status}"  # noqa: PLR2004 - as above
-        transient = status in _TRANSIENT or status >= 500 or not status  # noqa: PLR2004 - as above
+        reason = "the vault is throttling this app" if status == 429 else f"the vault answered {status}"
+        transient = status in _TRANSIENT or status >= 500 or not status
         return self._unavailable(name, reason, permanent=not transient)
 
     def _unavailable(self, name: str, reason: str, *, permanent: bool = False) -> SecretUnavailable:
@@ -213,7 +213,7 @@ class KeyVault:
     def _secret_client(self) -> "SecretClient":
         with self._lock:
             if self._client is None:
-                from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - paid on first use
+                from azure.keyvault.secrets import SecretClient
 
                 self._client = SecretClient(
                     self._url, _NamedHop(self._credential), permit_redirects=False, **short_timeouts()
@@ -227,7 +227,7 @@ class _NamedHop:
     def __init__(self, credential: Callable[[], "TokenCredential"]) -> None:
         self._credential = credential
 
-    def get_token(self, *scopes: str, claims: str | None = None, **_: Any) -> "AccessToken":  # noqa: ANN401 - the SDK's protocol
+    def get_token(self, *scopes: str, claims: str | None = None, **_: Any) -> "AccessToken":
         (scope,) = scopes
         return fetch_token(self._credential(), scope, fresh=bool(claims))
 

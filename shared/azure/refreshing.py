@@ -24,7 +24,7 @@ LONG_PAUSE: Final = 5.0
 """The same for a failure that only a person can mend, and for a renewal that brought the same value."""
 
 
-class TooManyWaiting(CredentialError):  # noqa: N818 - it names a state, as its base's others do
+class TooManyWaiting(CredentialError):
     """The value is being fetched, and as many threads wait for it as may."""
 
 

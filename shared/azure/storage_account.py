@@ -62,7 +62,7 @@ class Storage:
         """
         with self._lock:
             if self._queues is None:
-                from azure.storage.queue import LinearRetry, QueueServiceClient  # noqa: PLC0415 - costly; only failures need it
+                from azure.storage.queue import LinearRetry, QueueServiceClient
 
                 self._queues = QueueServiceClient(
                     self.address("queue"),
@@ -77,7 +77,7 @@ class Storage:
         """Return the client of a blob container, which need not exist yet; raises as `queue`."""
         with self._lock:
             if self._blobs is None:
-                from azure.storage.blob import BlobServiceClient, LinearRetry  # noqa: PLC0415 - as above
+                from azure.storage.blob import BlobServiceClient, LinearRetry
 
                 self._blobs = BlobServiceClient(
                     self.address("blob"),
@@ -114,9 +114,9 @@ class _ForStorage:
     def __init__(self, credential: "TokenCredential") -> None:
         self._credential = credential
 
-    def get_token(self, *scopes: str, **_: Any) -> "AccessToken":  # noqa: ANN401 - the SDK's protocol
+    def get_token(self, *scopes: str, **_: Any) -> "AccessToken":
         if scopes != (_SCOPE,):
-            from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - the caller has loaded it
+            from azure.core.exceptions import ClientAuthenticationError
 
             raise ClientAuthenticationError(f"Storage asked for a token that is not for {_SCOPE}")
         return self._credential.get_token(_SCOPE)
@@ -130,14 +130,14 @@ def _checked(address: str, name: str) -> str:
     return address
 
 
-def _retries(policy: Callable[..., Any]) -> Any:  # noqa: ANN401 - the two libraries have a class each
+def _retries(policy: Callable[..., Any]) -> Any:
     return policy(backoff=_BACKOFF_SECONDS, retry_total=_RETRIES, random_jitter_range=_BACKOFF_SECONDS)
 
 
 def _transport() -> "RequestsTransport":
-    from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415 - as above
-    from requests import Session  # noqa: PLC0415 - as above
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - as above
+    from azure.core.pipeline.transport import RequestsTransport
+    from requests import Session
+    from requests.adapters import HTTPAdapter
 
     session = Session()
     session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))  # it retries nothing: the policy does
@@ -157,7 +157,7 @@ def storage_errors(doing: str) -> Iterator[None]:
     Raises:
         StorageUnavailable: With the status and the service's error code.
     """
-    from azure.core.exceptions import AzureError  # noqa: PLC0415 - costly; loaded by the caller's client by now
+    from azure.core.exceptions import AzureError
 
     try:
         yield
@@ -176,7 +176,7 @@ def create_if_missing(create: Callable[[], object], act: Callable[[], object]) -
 
     The usual case costs no extra call. Two that make it at once do not get in each other's way.
     """
-    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError  # noqa: PLC0415 - as above
+    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
     try:
         act()

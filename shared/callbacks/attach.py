@@ -45,7 +45,7 @@ class RunCallbacks:
         Raises:
             SettingsError: The address of this app is not known.
         """
-        from shared.callbacks.tokens import ReverseTokens  # noqa: PLC0415 - most runs have no token
+        from shared.callbacks.tokens import ReverseTokens
 
         with self._lock:
             if self._tokens is None:

@@ -88,8 +88,8 @@ class BlobRunReports:
         Raises:
             StorageUnavailable: It is not kept; the report must come again.
         """
-        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - costly; only reports need it
-        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - as above
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.blob import ContentSettings
 
         document = report.to_document()
         container = self._storage.container(self._container)

@@ -80,7 +80,7 @@ class ReverseTokens:
         Raises:
             SecretUnavailable: The key cannot be had, or is none.
         """
-        import jwt  # noqa: PLC0415 - costly, and only callbacks need it
+        import jwt
 
         key = self._keys.values()[0]
         now = int(self._clock())
@@ -102,7 +102,7 @@ class ReverseTokens:
             KeysUnavailable: That cannot be said now.
             SettingsError: The vault or the secret is not named.
         """
-        import jwt  # noqa: PLC0415 - as `issue`
+        import jwt
 
         header = read_header(token, longest=LONGEST_TOKEN)
         if header is None:
@@ -116,12 +116,12 @@ class ReverseTokens:
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
             raise RunTokenNotAccepted(type(error).__name__) from None
         parts = str(claims["sub"]).split("/")
-        if claims.get("scope") != SCOPE or len(parts) != 3:  # noqa: PLR2004 - connection, DAG, run
+        if claims.get("scope") != SCOPE or len(parts) != 3:
             raise RunTokenNotAccepted("its claims name no run")
         return RunRef(*parts)
 
     def _claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
-        import jwt  # noqa: PLC0415 - as `issue`
+        import jwt
 
         if (
             header.get("alg") != ALGORITHM

@@ -18,7 +18,7 @@
 from shared.errors import UpdraftError
 
 
-class CallerRefused(UpdraftError):  # noqa: N818 - it names a decision
+class CallerRefused(UpdraftError):
     """A caller does not get what it asks for.
 
     Args:

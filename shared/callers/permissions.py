@@ -147,7 +147,7 @@ def check_conf(spec: CallerSpec, keys: Iterable[str]) -> None:
     """
     extra = sorted(key for key in keys if not matches_any(spec.conf, key))
     if extra:
-        shown = ", ".join(repr(key[:60]) for key in extra[:5]) + (" and more" if len(extra) > 5 else "")  # noqa: PLR2004 - a line's worth
+        shown = ", ".join(repr(key[:60]) for key in extra[:5]) + (" and more" if len(extra) > 5 else "")
         raise ConfDenied(f"this caller may not set the conf keys {shown}")
 
 

@@ -153,7 +153,7 @@ class SigningKeys:
 
 
 def _document(url: str) -> dict[str, Any]:
-    import requests  # noqa: PLC0415 - costly, and only callers' tokens need it
+    import requests
 
     with requests.get(
         url, headers={"Accept": "application/json"}, timeout=_TIMEOUTS, allow_redirects=False, stream=True
@@ -187,9 +187,9 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 def _public_key(entry: Mapping[str, Any]) -> "dict[str, RSAPublicKey]":
     """Read one member of a key set; an unusable one gives nothing and leaves its neighbours alone."""
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - as `_document`
-    from jwt import InvalidKeyError  # noqa: PLC0415 - as `_document`
-    from jwt.algorithms import RSAAlgorithm  # noqa: PLC0415 - as `_document`
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from jwt import InvalidKeyError
+    from jwt.algorithms import RSAAlgorithm
 
     key_id = entry.get("kid")
     fits = (

@@ -122,7 +122,7 @@ class TokenVerifier:
             TokenRefused: It is not accepted.
             KeysUnavailable: That cannot be said now.
         """
-        import jwt  # noqa: PLC0415 - costly, and only calls need it
+        import jwt
 
         header = read_header(token, longest=LONGEST_TOKEN)
         if header is None:
@@ -143,7 +143,7 @@ class TokenVerifier:
             raise _refused(f"it cannot be read ({type(error).__name__})") from None
 
     def _signed_claims(self, token: str, header: Mapping[str, Any]) -> dict[str, Any]:
-        import jwt  # noqa: PLC0415 - as `verify`
+        import jwt
 
         if header.get("alg") != "RS256":
             raise _refused(f"its algorithm is {header.get('alg')!r}")

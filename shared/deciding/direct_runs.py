@@ -28,7 +28,7 @@ DEFAULT_LIFETIME: Final = 86_400
 """Seconds for which the token of a called run is good."""
 
 
-class DirectRunWithdrawn(Exception):  # noqa: N818 - it names a state
+class DirectRunWithdrawn(Exception):
     """The entry that allowed the call is no longer in rules.yaml, or the event is not a call."""
 
 

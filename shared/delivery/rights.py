@@ -31,7 +31,7 @@ def withdrawn_right(event: "Event", rule: str, rules: "Rules") -> str | None:
     """
     if ATTRIBUTE not in event.extensions:
         return "it is a call, and nobody is named who called" if rule == CALL else None
-    from shared.callers.stamps import identity_of  # noqa: PLC0415 - most events have no caller
+    from shared.callers.stamps import identity_of
 
     stamp = caller_of(event)
     identity = identity_of(stamp)
@@ -45,8 +45,8 @@ def withdrawn_right(event: "Event", rule: str, rules: "Rules") -> str | None:
 
 
 def _refusal(event: "Event", rule: str, identity: "Identity", entry: "CallerSpec") -> str | None:
-    from shared.callers import check_conf, entry_applies, event_entry, start_entry  # noqa: PLC0415 - as above
-    from shared.callers.errors import NotAllowed  # noqa: PLC0415 - as above
+    from shared.callers import check_conf, entry_applies, event_entry, start_entry
+    from shared.callers.errors import NotAllowed
 
     if not entry_applies(entry, identity):
         return f"the entry `{entry.name}` of `callers` is no longer about {identity}"

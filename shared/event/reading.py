@@ -117,7 +117,7 @@ def _read(document: Json, text: str, place: str, origin: _Origin) -> Event | Unr
         )
     try:
         if origin.kind is not None:
-            from shared.event.webhook_bodies import read_webhook_body  # noqa: PLC0415 - only hooks need it
+            from shared.event.webhook_bodies import read_webhook_body
 
             event = read_webhook_body(document, origin.kind, origin.headers)
             return event if origin.via in {event.via, "unknown"} else replace(event, via=origin.via)
@@ -134,7 +134,7 @@ def _read_envelope(document: JsonObject, via: Via) -> Event:
     inner = document.get("event")
     if isinstance(inner, dict) and "deadletterProperties" in document:
         return read_cloud_event(inner, via)  # a dead letter of an Event Grid namespace wraps the event
-    from shared.event.webhook_bodies import likely_kind  # noqa: PLC0415 - only this mistake needs it
+    from shared.event.webhook_bodies import likely_kind
 
     looks_like = likely_kind(document)
     raise EventError(

@@ -140,7 +140,7 @@ def _key(request: Request) -> str:
     key = request.headers.get("idempotency-key", "").strip()
     if not key:
         return ""
-    if len(key) > 2 and key[0] == key[-1] == '"':  # noqa: PLR2004 - two quotes with something between
+    if len(key) > 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not _KEY.fullmatch(key):
         raise CallRefused(

@@ -66,7 +66,7 @@ def _types(rules: Sequence[Rule]) -> list[str]:
 
 def _canonical_types() -> dict[str, str]:
     """Return Azure's own event types in their own letter case: Event Grid compares types exactly."""
-    from azure.eventgrid import SystemEventNames  # noqa: PLC0415 - only a subscription's author needs it
+    from azure.eventgrid import SystemEventNames
 
     return {name.value.lower(): name.value for name in SystemEventNames}
 

@@ -70,7 +70,7 @@ def _why_no_app(rule: Rule) -> str | None:
 
     Only what is certain is told: the types of services that are not about web apps, and sources in them.
     """
-    from shared.rules.known_types import never_about_a_site  # noqa: PLC0415 - only rules with `app` need it
+    from shared.rules.known_types import never_about_a_site
 
     if rule.spec.when.types and all(map(never_about_a_site, rule.spec.when.types)):
         return "no event of these `types` is about one"
@@ -154,7 +154,7 @@ def _comparisons(spec: Json, path: Path) -> Iterator[tuple[JsonObject, Path]]:
 def _warn(name: Json, path: Sequence[str | int], mistakes: Mistakes) -> None:
     if not isinstance(name, str) or not name.lower().startswith("mi"):
         return
-    from shared.rules.known_types import doubt  # noqa: PLC0415 - rules without types of Microsoft's do without
+    from shared.rules.known_types import doubt
 
     reason = doubt(name)
     if reason is not None:

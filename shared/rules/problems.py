@@ -82,7 +82,7 @@ class Mistakes:
         for detail in error.errors(include_url=False, include_context=True):
             self._add_detail(detail)
 
-    def _add_detail(self, detail: Any) -> None:  # noqa: ANN401 - pydantic's ErrorDetails
+    def _add_detail(self, detail: Any) -> None:
         location = [part for part in detail["loc"] if part != "[key]"]
         path = self._known(location)
         kind: str = detail["type"]
@@ -103,7 +103,7 @@ class Mistakes:
         names = ", ".join(f"`{name}`" for name in setting_names(written))
         return f"; the value is that of the application setting {names}"
 
-    def _message(self, kind: str, detail: Any, path: Path) -> str:  # noqa: ANN401 - as `_add_detail`
+    def _message(self, kind: str, detail: Any, path: Path) -> str:
         given, context = detail["input"], detail.get("ctx", {})
         if kind in _NAMES:
             quotes = kind == "string_type" and isinstance(given, (bool, int, float))
@@ -147,11 +147,11 @@ class Mistakes:
         return path
 
     def _part(self, path: Path) -> type[BaseModel] | None:
-        if len(path) > 2 and path[0] == "connections" and path[2] == "auth":  # noqa: PLR2004 - connections.<name>.auth
+        if len(path) > 2 and path[0] == "connections" and path[2] == "auth":
             kind = [*path, "kind"]
             return KINDS.get(str(self._document.at(kind))) if self._document.has(kind) else None
         shape = ["#" if isinstance(part, int) else part for part in path]
-        if len(shape) == 2 and shape[0] == "connections":  # noqa: PLR2004 - connections.<name>
+        if len(shape) == 2 and shape[0] == "connections":
             shape[1] = "*"
         return _PARTS.get(".".join(shape))
 
@@ -183,5 +183,5 @@ def _shown(value: object) -> str:
     if isinstance(value, (int, float)):
         return f"the number {value}"
     if isinstance(value, str):
-        return f"`{value if len(value) <= 60 else value[:59] + '…'}`"  # noqa: PLR2004 - a line's worth
+        return f"`{value if len(value) <= 60 else value[:59] + '…'}`"
     return "a list" if isinstance(value, list) else "an object"

@@ -53,13 +53,13 @@ class _Loader(_Base):  # type: ignore[misc] # either of PyYAML's loaders
         super().__init__(text)
         self._depth = 0
 
-    def resolve(self, kind: type, value: str, implicit: Any) -> str:  # noqa: ANN401 - PyYAML's flags
+    def resolve(self, kind: type, value: str, implicit: Any) -> str:
         """Return the tag of a node without one: PyYAML would resolve plain scalars by YAML 1.1."""
         if kind is yaml.ScalarNode:
             return self.PLAIN if implicit[0] else self.QUOTED
         return str(super().resolve(kind, value, implicit))
 
-    def descend_resolver(self, parent: Any, index: Any) -> None:  # noqa: ANN401 - PyYAML's nodes are untyped
+    def descend_resolver(self, parent: Any, index: Any) -> None:
         """Count the levels: the composer calls itself for each, and has no bound."""
         self._depth += 1
         if self._depth > MAX_DEPTH + 1:
@@ -169,7 +169,7 @@ def read_yaml(text: str, *, file: str) -> tuple[Document | None, list[Problem]]:
     return Document(root, value), reader.problems
 
 
-class _Stop(Exception):  # noqa: N818 - never leaves this module
+class _Stop(Exception):
     def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
         super().__init__(message)
         self.message, self.line, self.column = message, line, column
@@ -206,7 +206,7 @@ class _Nodes:
             raise _Stop("the file is empty")
         return self._of(root)
 
-    def _of(self, given: Any) -> _Node:  # noqa: ANN401 - PyYAML's nodes are untyped
+    def _of(self, given: Any) -> _Node:
         """Return a node; the same one for every alias of it."""
         if id(given) in self._known:
             known = self._known[id(given)]
@@ -226,7 +226,7 @@ class _Nodes:
         self._known[id(given)] = node
         return node
 
-    def _member(self, node: _Node, key: Any, value: _Node) -> None:  # noqa: ANN401 - as `_of`
+    def _member(self, node: _Node, key: Any, value: _Node) -> None:
         members = node.members
         assert members is not None
         name = _key(key)
@@ -240,7 +240,7 @@ class _Nodes:
             self.problems.append(Problem(message, self._file, line, column))
         members[name] = (_Node(line, column), value)
 
-    def _scalar(self, given: Any) -> Json:  # noqa: ANN401 - as `_of`
+    def _scalar(self, given: Any) -> Json:
         text: str = given.value
         try:
             match given.tag:
@@ -255,14 +255,14 @@ class _Nodes:
             return text
 
 
-def _key(given: Any) -> str:  # noqa: ANN401 - as `_Nodes`
+def _key(given: Any) -> str:
     """Return a key as it is written: it is text whatever it looks like, but for an empty one."""
     if not isinstance(given, yaml.ScalarNode) or (given.tag == _Loader.PLAIN and not given.value):
         raise _Stop("a key must be text", *_mark(given))
     return str(given.value)
 
 
-def _mark(given: Any) -> tuple[int, int]:  # noqa: ANN401 - as `_Nodes`
+def _mark(given: Any) -> tuple[int, int]:
     return given.start_mark.line + 1, given.start_mark.column + 1
 
 

@@ -148,8 +148,8 @@ def _write_once(container: "ContainerClient", first: str, content: bytes) -> Non
     There is at most one letter more than there were sendings. A request that reaches Storage late finds its
     name taken.
     """
-    from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - costly; only failures need it
-    from azure.storage.blob import ContentSettings  # noqa: PLC0415 - as above
+    from azure.core.exceptions import ResourceExistsError
+    from azure.storage.blob import ContentSettings
 
     json_type, number = ContentSettings(content_type="application/json"), 1
     while True:

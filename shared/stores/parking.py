@@ -35,7 +35,7 @@ _REASON_KEPT: Final = 1_000
 _CLAIM: Final = re.compile(r"[0-9a-f]{64}\.json")  # a name from elsewhere may climb out of the container
 
 
-class ClaimGone(EventError):  # noqa: N818 - it names a state
+class ClaimGone(EventError):
     """The event of a parked message is no longer kept: another copy of this message came to its end."""
 
 
@@ -189,7 +189,7 @@ class QueueParking:
 
     def forget(self, parked: WorkItem) -> None:
         """Delete the claimed blob; see `Parking`. A blob that stays behind does no harm but its cost."""
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - costly; only claims need it
+        from azure.core.exceptions import ResourceNotFoundError
 
         if parked.claim is None:
             return
@@ -207,7 +207,7 @@ class QueueParking:
         )
 
     def _check_out(self, claim: str) -> bytes:
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+        from azure.core.exceptions import ResourceNotFoundError
 
         with storage_errors(f"a parked event cannot be read from the container {self._claims}"):
             try:
@@ -233,7 +233,7 @@ def _item(document: JsonObject) -> "WorkItem":
 
 
 def _parked(document: JsonObject) -> Parked:
-    from shared.event import read_cloud_event  # noqa: PLC0415 - reading is not needed to park
+    from shared.event import read_cloud_event
 
     rule, attempt, event = (document.get(name) for name in ("rule", "attempt", "event"))
     if not isinstance(rule, str):

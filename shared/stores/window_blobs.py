@@ -125,7 +125,7 @@ class WindowBlobs:
 
     def keep_conf(self, rule: str, window: str, conf: JsonObject) -> None:
         """Keep a conf; see `Windows`."""
-        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - costly; only windows need it
+        from azure.storage.blob import ContentSettings
 
         with storage_errors(f"a conf cannot be kept in the container {self._container}"):
             self._blob(rule, "confs", f"{window}.json").upload_blob(
@@ -181,8 +181,8 @@ class WindowBlobs:
         the condition Put Blob would empty the window, and take its seal away
         (https://learn.microsoft.com/rest/api/storageservices/put-blob).
         """
-        from azure.core import MatchConditions  # noqa: PLC0415 - costly; only windows need it
-        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - as above
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceExistsError
 
         blob = self._blob(rule, "windows", window)
         with suppress(ResourceExistsError):  # the id is new: what is there was made by our own first request
@@ -238,7 +238,7 @@ class WindowBlobs:
 
     def _events(self, rule: str, window: str) -> list[Event]:
         """Return what is in a window, in the order of arrival; nothing where it is no longer kept."""
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - costly; only windows need it
+        from azure.core.exceptions import ResourceNotFoundError
 
         try:
             content: bytes = self._blob(rule, "windows", window).download_blob().readall()
@@ -247,7 +247,7 @@ class WindowBlobs:
         return from_lines(content)
 
     def _read(self, rule: str, folder: str, name: str) -> _Pointer | None:
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+        from azure.core.exceptions import ResourceNotFoundError
 
         try:
             download = self._blob(rule, folder, name).download_blob()
@@ -257,8 +257,8 @@ class WindowBlobs:
 
     def _write(self, rule: str, folder: str, name: str, window: str, *, over: _Pointer | None) -> bool:
         """Write a pointer over the version that was read (None: where there was none), or not at all."""
-        from azure.core import MatchConditions  # noqa: PLC0415 - as above
-        from azure.core.exceptions import (  # noqa: PLC0415 - as above
+        from azure.core import MatchConditions
+        from azure.core.exceptions import (
             ResourceExistsError,
             ResourceModifiedError,
             ResourceNotFoundError,
@@ -287,7 +287,7 @@ class WindowBlobs:
 
 def _refused(act: Callable[[], object], codes: frozenset[str]) -> str:
     """Do something; return with which of these error codes Storage refused it, empty where it did not."""
-    from azure.core.exceptions import HttpResponseError  # noqa: PLC0415 - as above
+    from azure.core.exceptions import HttpResponseError
 
     try:
         act()

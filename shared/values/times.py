@@ -131,7 +131,7 @@ def _offset(match: re.Match[str]) -> timedelta | None:
     if not match["sign"]:
         return None
     hours, minutes = int(match["hours"]), int(match["minutes"] or 0)
-    if hours > 23 or minutes > 59:  # noqa: PLR2004 - RFC 3339's own bounds
+    if hours > 23 or minutes > 59:
         raise ValueError
     offset = timedelta(hours=hours, minutes=minutes)
     return -offset if match["sign"] == "-" else offset

@@ -68,9 +68,9 @@ def clipped(text: str, length: int) -> str:
 
 def duration_text(seconds: float) -> str:
     """Return a duration as a person says it, as in `24 h`, `10 min` or `90 s`."""
-    if seconds >= 3_600:  # noqa: PLR2004 - an hour
+    if seconds >= 3_600:
         return f"{seconds / 3_600:.3g} h"
-    return f"{seconds / 60:.3g} min" if seconds >= 120 else f"{seconds:.3g} s"  # noqa: PLR2004 - two minutes
+    return f"{seconds / 60:.3g} min" if seconds >= 120 else f"{seconds:.3g} s"
 
 
 def shown(value: str) -> str:

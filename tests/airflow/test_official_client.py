@@ -154,7 +154,7 @@ else:
 
 def test_the_signatures_are_as_expected() -> None:
     """The calls that are made have the parameters that they are made with, and the same defaults."""
-    from shared.airflow.official_client import slim_client  # noqa: PLC0415 - the product loads it late, too
+    from shared.airflow.official_client import slim_client
 
     slim = slim_client()
     serialize = inspect.signature(slim.ApiClient.param_serialize).parameters
@@ -170,7 +170,7 @@ def test_the_signatures_are_as_expected() -> None:
 
 def test_the_body_keeps_what_it_is_given() -> None:
     """A null logical date stays in the body as a key, and nulls stay in the conf."""
-    from shared.airflow.official_client import slim_client  # noqa: PLC0415 - as above
+    from shared.airflow.official_client import slim_client
 
     body = slim_client().TriggerDAGRunPostBody(
         dag_run_id="r", conf={"a": None, "b": [None]}, note=None, logical_date=None, run_after=None

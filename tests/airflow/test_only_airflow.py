@@ -105,7 +105,7 @@ class Pool:
         self.status, self.kind = status, kind
         self.asked = 0
 
-    def request(self, *_: Any, **__: Any) -> HTTPResponse:  # noqa: ANN401 - urllib3's signature
+    def request(self, *_: Any, **__: Any) -> HTTPResponse:
         """Return the response, unread."""
         self.asked += 1
         return HTTPResponse(

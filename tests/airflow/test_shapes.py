@@ -151,7 +151,7 @@ def test_a_run_is_ours_by_both_ids_and_has_a_state(run: dict[str, Any], *, ours:
         ("v2", "9" * 5_000 + ".0", False),
     ],
 )
-def test_a_version_fits_its_api(api: str, version: Any, *, good: bool) -> None:  # noqa: ANN401 - any JSON
+def test_a_version_fits_its_api(api: str, version: Any, *, good: bool) -> None:
     """Another number under one of the two paths is another service's."""
     question = Question("version", api)  # type: ignore[arg-type] # as the parameters have it
     found = AirflowResponse(status=200, body={"version": version}, question=question)
@@ -191,7 +191,7 @@ MEMBERS: Final = [
     what=st.sampled_from(["start", "run", "runs", "dag", "version", "refusal", "other"]),
     api=st.sampled_from(["v1", "v2", ""]),
 )
-def test_every_form_is_decided_for_every_body(status: int, body: Any, what: Any, api: Any) -> None:  # noqa: ANN401
+def test_every_form_is_decided_for_every_body(status: int, body: Any, what: Any, api: Any) -> None:
     """No body makes one of these functions raise, and one without our ids never starts a run."""
     found = AirflowResponse(status=status, body=body, question=Question(what, api, DAG, RUN_ID))
     for form in FORMS:

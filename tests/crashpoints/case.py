@@ -137,7 +137,7 @@ class Case:
         """Deliver an event until it is acknowledged, as Event Grid does."""
         self.insist("event", body)
 
-    def insist(self, work: Work, *arguments: Any) -> Done:  # noqa: ANN401 - what each work takes
+    def insist(self, work: Work, *arguments: Any) -> Done:
         """Have something done until it is acknowledged.
 
         Raises:
@@ -189,7 +189,7 @@ class Case:
 
     # --- instances ----------------------------------------------------------------------------------------
 
-    def _do(self, work: Work, *arguments: Any) -> Done:  # noqa: ANN401 - as `insist`
+    def _do(self, work: Work, *arguments: Any) -> Done:
         """Have the next instance do something; one that was killed is started anew."""
         turn = self._turn = (self._turn + 1) % len(self._instances)
         instance = self._instances[turn]
@@ -272,7 +272,7 @@ class Case:
         return [blob.name for blob in self._blobs(container)]
 
     def _blobs(self, container: str) -> list[Any]:
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the product imports it
+        from azure.core.exceptions import ResourceNotFoundError
 
         try:
             return list(self._blob_service().get_container_client(container).list_blobs())
@@ -280,7 +280,7 @@ class Case:
             return []
 
     def _blob_service(self) -> "BlobServiceClient":
-        from azure.storage.blob import BlobServiceClient  # noqa: PLC0415 - as the product imports it
+        from azure.storage.blob import BlobServiceClient
 
         return BlobServiceClient(
             self._urls["blob"],
@@ -289,7 +289,7 @@ class Case:
         )
 
     def _queue(self) -> "QueueClient":
-        from azure.storage.queue import QueueServiceClient  # noqa: PLC0415 - as the product imports it
+        from azure.storage.queue import QueueServiceClient
 
         service = QueueServiceClient(
             self._urls["queue"],
@@ -301,7 +301,7 @@ class Case:
     @staticmethod
     def _messages(queue: "QueueClient") -> int:
         """Return how many messages a queue has, the hidden ones included."""
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the product imports it
+        from azure.core.exceptions import ResourceNotFoundError
 
         try:
             return int(queue.get_queue_properties().approximate_message_count or 0)

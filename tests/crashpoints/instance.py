@@ -66,7 +66,7 @@ class Done:
     error: str = ""
 
 
-class Killed(Exception):  # noqa: N818 - it names what happened
+class Killed(Exception):
     """The instance was killed while it was at work."""
 
 
@@ -85,7 +85,7 @@ class Instance:
         self._process.start()
         theirs.close()
 
-    def do(self, work: Work, *arguments: Any) -> Done:  # noqa: ANN401 - what each work takes
+    def do(self, work: Work, *arguments: Any) -> Done:
         """Do one thing.
 
         Raises:
@@ -160,7 +160,7 @@ def _do(app: App, work: Work, arguments: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _command(*arguments: str) -> int:
-    from cli.main import main  # noqa: PLC0415 - only `replay` needs it
+    from cli.main import main
 
     with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123 - a device
         status = main(list(arguments))

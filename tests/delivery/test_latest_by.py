@@ -180,7 +180,7 @@ def test_runs_that_say_nothing_supersede_nothing(
     stub: AirflowStub,
     delivering: Delivering,
     rules: Rules,
-    runs: Any,  # noqa: ANN401 - any JSON
+    runs: Any,
 ) -> None:
     """Runs of other keys do not keep an event from starting, whatever their confs are."""
     prefix = run_id_prefix("latest", "north")
@@ -207,7 +207,7 @@ def test_a_run_that_does_not_say_its_time_is_not_taken_for_the_oldest(
     stub: AirflowStub,
     delivering: Delivering,
     rules: Rules,
-    conf: Any,  # noqa: ANN401 - any JSON
+    conf: Any,
 ) -> None:
     """Where a run of the key hides when its event happened, an event waits for a person."""
     hidden = run_of(run_id=f"{run_id_prefix('latest', 'north')}x", conf=conf)
@@ -249,7 +249,7 @@ def test_what_is_no_list_of_runs_starts_nothing(
     stub: AirflowStub,
     delivering: Delivering,
     rules: Rules,
-    body: Any,  # noqa: ANN401 - any JSON
+    body: Any,
 ) -> None:
     """Another service's answer to the question for newer runs is not "there is none": the event waits."""
     stub.inject(200, body, times=9, when=lists)

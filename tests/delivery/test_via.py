@@ -53,7 +53,7 @@ def intake(delivering: Delivering, rules: Rules) -> Intake:
     return delivering.intake(rules)
 
 
-def started(outcomes: Any) -> list[str]:  # noqa: ANN401 - outcomes
+def started(outcomes: Any) -> list[str]:
     """Return the rules that started a run."""
     return [each.rule for each in outcomes if each.kind is OutcomeKind.STARTED]
 

@@ -51,7 +51,7 @@ def intake(delivering: Delivering, rules: Rules) -> Intake:
     return delivering.intake(rules)
 
 
-def opened(number: int, *, shop: str = "north", **data: Any) -> Event:  # noqa: ANN401 - any JSON
+def opened(number: int, *, shop: str = "north", **data: Any) -> Event:
     """Return one of a row of events, a second apart."""
     time = f"2026-11-01T12:00:{number:02}Z"
     return event(id=f"e-{number}", type="Shop.Opened", time=time, data={"shop": shop, **data})
@@ -207,7 +207,7 @@ def test_nobody_outside_closes_a_window(intake: Intake, delivering: Delivering) 
 
 
 @pytest.mark.parametrize("data", [None, {}, {"window": "../heads/x", "key": "k"}, {"window": WINDOW}])
-def test_a_close_that_names_no_window_is_kept(intake: Intake, delivering: Delivering, data: Any) -> None:  # noqa: ANN401 - any JSON
+def test_a_close_that_names_no_window_is_kept(intake: Intake, delivering: Delivering, data: Any) -> None:
     """A message that is not one of ours ends as a dead letter."""
     forged = Event(id="x", source=SOURCE, type=WINDOW_CLOSED, data=data)
     outcome = intake.receive_parked(Parked(forged, "burst", 0, datetime.now(UTC)).to_message())

@@ -34,7 +34,7 @@ def documented() -> dict[str, str]:
     return dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \| .+ \|$", section, re.MULTILINE))
 
 
-def settings_of(file: str) -> Any:  # noqa: ANN401 - any JSON
+def settings_of(file: str) -> Any:
     """Return what a JSON file at the root holds."""
     return json.loads((ROOT / file).read_text(encoding="utf-8"))
 

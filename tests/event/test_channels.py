@@ -166,7 +166,7 @@ def test_sources_of_other_channels_are_not_a_hooks(kind: str, source: str) -> No
 
 
 @given(st.recursive(st.none() | st.text(max_size=5) | st.integers(), lambda each: st.lists(each, max_size=2)))
-def test_only_the_words_of_the_table_are_ways(value: Any) -> None:  # noqa: ANN401 - anything at all
+def test_only_the_words_of_the_table_are_ways(value: Any) -> None:
     """Whatever else stands in a parked message is no way in."""
     assert is_via(value) == (isinstance(value, str) and value in VIAS)
     assert all(re.fullmatch(r"[a-z-]+(/[a-z-]+)?", via) for via in VIAS)

@@ -65,7 +65,7 @@ class Ground:
         Args:
             password: That of the Airflow's login, which the vault gives out from now on.
         """
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the product imports it
+        from azure.core.exceptions import ResourceNotFoundError
 
         self.identity.heal()
         self.vault.heal()

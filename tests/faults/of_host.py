@@ -162,7 +162,7 @@ def send(ground: Ground, queue: str, body: str | None, *, hidden: int = 0) -> No
         body: The message; None for none.
         hidden: Seconds after which it can be seen.
     """
-    from shared.azure.storage_account import create_if_missing  # noqa: PLC0415 - as the product imports it
+    from shared.azure.storage_account import create_if_missing
 
     client = ground.storage.queue(queue)
     create_if_missing(
@@ -177,7 +177,7 @@ def send(ground: Ground, queue: str, body: str | None, *, hidden: int = 0) -> No
 
 def empty(ground: Ground) -> bool:
     """Tell whether none of the app's queues holds a message, hidden ones included."""
-    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as above
+    from azure.core.exceptions import ResourceNotFoundError
 
     count = 0
     for queue in (EVENT_QUEUE, PARKED_QUEUE, poison_queue(EVENT_QUEUE), poison_queue(PARKED_QUEUE)):

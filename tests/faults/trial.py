@@ -86,7 +86,7 @@ class StubbedAirflow(AirflowStub):
             return bool(answer.status == 200)
 
 
-def identity(conf: Any) -> Run:  # noqa: ANN401 - JSON from Airflow
+def identity(conf: Any) -> Run:
     """Return the rule and the event of a run's conf; ("", "") for a run of somebody else's."""
     kept = conf.get("_updraft") if isinstance(conf, dict) else None
     return (kept["rule"], kept["event"]["id"]) if isinstance(kept, dict) else ("", "")
@@ -304,7 +304,7 @@ class Trial:
 
 
 @contextlib.contextmanager
-def stubbed(ground: Ground, stream: Stream, **options: Any) -> Iterator[tuple[Trial, StubbedAirflow]]:  # noqa: ANN401 - those of Trial
+def stubbed(ground: Ground, stream: Stream, **options: Any) -> Iterator[tuple[Trial, StubbedAirflow]]:
     """Make a trial on the stub."""
     ground.clear()
     with StubbedAirflow() as stub, Trial(ground, stub, stream, **options) as trial:
@@ -315,8 +315,8 @@ def _clock(skew: timedelta) -> Callable[[], datetime]:
     return lambda: datetime.now(UTC) + skew
 
 
-def _messages(queue: Any) -> int:  # noqa: ANN401 - the Storage client
-    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the product imports it
+def _messages(queue: Any) -> int:
+    from azure.core.exceptions import ResourceNotFoundError
 
     try:
         return int(queue.get_queue_properties().approximate_message_count or 0)

@@ -269,7 +269,7 @@ class TestNotSetUp:
         self, caller: Caller, missing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Without a tenant or an audience every call is 503, and the log names the setting."""
-        import shared.app  # noqa: PLC0415 - the app is made anew with other settings
+        import shared.app
 
         monkeypatch.delenv(missing)
         shared.app.start_anew()

@@ -81,7 +81,7 @@ def _become_tests(tests: list[str]) -> None:
         os.dup2(descriptor, number)
     code = 70  # not one of pytest's
     try:
-        import pytest  # noqa: PLC0415 - the first fork says what it and the libraries are
+        import pytest
 
         code = int(pytest.main([*_ARGUMENTS, *tests]))
         names = [name for name in sys.modules if name.partition(".")[0] not in OURS]

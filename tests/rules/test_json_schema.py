@@ -24,7 +24,7 @@ RULES: Final = re.findall(r"^```yaml rule\n(.*?)^```$", PAGE, re.MULTILINE | re.
 HEAD: Final = "connections: {main: {url: 'https://a.example', auth: {kind: entra, scope: s}}}\nrules:\n- "
 
 
-def value(text: str) -> Any:  # noqa: ANN401 - any JSON
+def value(text: str) -> Any:
     """Return what a rules file holds, as JSON."""
     document, problems = read_yaml(text, file="rules.yaml")
     assert problems == []
@@ -32,7 +32,7 @@ def value(text: str) -> Any:  # noqa: ANN401 - any JSON
     return json.loads(json.dumps(document.value))
 
 
-def mistakes(document: Any) -> list[str]:  # noqa: ANN401 - any JSON
+def mistakes(document: Any) -> list[str]:
     """Return what an editor would underline."""
     return [error.message for error in VALIDATOR.iter_errors(document)]
 

@@ -15,7 +15,7 @@ RULE: Final = {"name": "r", "when": {"types": ["Contoso.Built"]}, "start": {"dag
 CONNECTION: Final = {"url": "https://airflow.example", "auth": {"kind": "entra", "scope": "s"}}
 
 
-def load(rule: dict[str, Any], **more: Any) -> Rules:  # noqa: ANN401 - any JSON
+def load(rule: dict[str, Any], **more: Any) -> Rules:
     """Load a file with one rule."""
     document = {"connections": {"main": CONNECTION}, "rules": [rule], **more}
     text = json.dumps(document, ensure_ascii=False, indent=1)
@@ -24,7 +24,7 @@ def load(rule: dict[str, Any], **more: Any) -> Rules:  # noqa: ANN401 - any JSON
     return load_rules(text, file="rules.yaml", settings=None)
 
 
-def mistakes(rule: dict[str, Any], **more: Any) -> list[str]:  # noqa: ANN401 - as `load`
+def mistakes(rule: dict[str, Any], **more: Any) -> list[str]:
     """Return what is wrong with a file."""
     with pytest.raises(RulesError) as caught:
         load(rule, **more)

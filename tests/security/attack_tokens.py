@@ -74,11 +74,11 @@ class World:
         """The issuer of v2 tokens."""
         return f"https://login.microsoftonline.com/{self.tenant_id}/v2.0"
 
-    def header(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    def header(self, **changes: Any) -> dict[str, Any]:
         """Return a good header, changed; None leaves a member out."""
         return _without_none({"typ": "JWT", "alg": "RS256", "kid": self.key_id} | changes)
 
-    def claims(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    def claims(self, **changes: Any) -> dict[str, Any]:
         """Return the claims of a good app-only v2 token, changed; None leaves a claim out."""
         now = int(time.time())
         good = {
@@ -97,12 +97,12 @@ class World:
         }
         return _without_none(good | changes)
 
-    def v1_claims(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    def v1_claims(self, **changes: Any) -> dict[str, Any]:
         """Return the claims of a good app-only v1 token, changed."""
         client = {"azp": None, "azpacr": None, "appid": self.app_id, "appidacr": "2"}
         return self.claims(**{"aud": self.uri, "iss": self.v1, "ver": "1.0"} | client | changes)
 
-    def user(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    def user(self, **changes: Any) -> dict[str, Any]:
         """Return the claims of a user's token that the setting `users` lets in, changed."""
         return self.claims(**{"azp": PORTAL, "azpacr": "0", "scp": SCOPE, "sub": "pairwise"} | changes)
 
@@ -110,7 +110,7 @@ class World:
         """Sign as the tenant does."""
         return self.key.sign(signing_input, padding.PKCS1v15(), SHA256())
 
-    def issued(self, claims: Part, **header: Any) -> str:  # noqa: ANN401 - any JSON
+    def issued(self, claims: Part, **header: Any) -> str:
         """Return a token with these claims and a good signature of the tenant."""
         return compact(self.header(**header), claims, self.sign)
 

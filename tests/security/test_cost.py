@@ -91,7 +91,7 @@ class Counted(str):
     __slots__ = ("searched",)
     searched: int
 
-    def find(self, sub: str, start: Any = 0, end: Any = None) -> int:  # noqa: ANN401 - as in `str`
+    def find(self, sub: str, start: Any = 0, end: Any = None) -> int:
         """Search, and count what lies between the beginning and what is found."""
         found = super().find(sub, start, end)
         stop = len(self) if end is None else int(end)
@@ -242,7 +242,7 @@ def test_an_events_names_are_not_compared_with_each_other(monkeypatch: pytest.Mo
     compared: list[object] = []
 
     class Matcher(difflib.SequenceMatcher[Any]):
-        def set_seq1(self, a: Any) -> None:  # noqa: ANN401 - the library's signature
+        def set_seq1(self, a: Any) -> None:
             compared.append(a)
             super().set_seq1(a)
 

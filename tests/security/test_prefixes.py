@@ -151,7 +151,7 @@ def test_event_grid_lets_through_what_a_rule_takes(path: str, beginning: str, st
 
 def test_why_a_longer_name_does_not_match_is_said() -> None:
     """The reason is another one than that of a path which begins otherwise."""
-    from shared.deciding.matching import Matching  # noqa: PLC0415 - only this test looks at the words
+    from shared.deciding.matching import Matching
 
     (rule,) = rules(f"sources: ['{WEB}']").rules
 

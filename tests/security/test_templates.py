@@ -89,7 +89,7 @@ SOURCES = (
 )  # fmt: skip
 
 
-def scope_of(data: Json, **members: Any) -> dict[str, object]:  # noqa: ANN401 - an event's members
+def scope_of(data: Json, **members: Any) -> dict[str, object]:
     """Return what templates see of an event."""
     event = Event(
         id="e1", source="/shops/1", type="Shop.Done", time="2026-03-01T10:00:00Z", data=data, **members

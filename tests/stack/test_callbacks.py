@@ -45,7 +45,7 @@ def run_of(stack: Stack, event: JsonObject) -> str:
 
 def kept(run: str) -> Iterator[JsonObject]:
     """Yield the outcomes that the app keeps of a run, from its own Storage account."""
-    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - as the app itself does
+    from azure.core.exceptions import ResourceNotFoundError
 
     container = Storage(os.environ, azure_credential).container(REPORTS_CONTAINER)
     try:

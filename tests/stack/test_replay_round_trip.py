@@ -148,7 +148,7 @@ def instance_with(
     )
 
 
-def call(**conf: Any) -> Event:  # noqa: ANN401 - any JSON
+def call(**conf: Any) -> Event:
     """Return what a verified caller's request for a run becomes."""
     caller: JsonObject = {"entry": "pipeline", "kind": "application", "object_id": "o-1", "app_id": APP_ID}
     return DirectRun(caller, DAG, "analytics", key="k-1", conf=conf, note="a release").to_event()

@@ -38,7 +38,7 @@ class Steps:
     afterwards: bool = False
     taken: list[str] = field(default_factory=list)
 
-    def take(self, name: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call returns
+    def take(self, name: str, act: Callable[[], Any]) -> Any:
         """Make a call, or crash."""
         self.taken.append(name)
         crash = len(self.taken) - 1 == self.crash_at
@@ -54,11 +54,11 @@ class Steps:
 class Stepped:
     """A client, or what it gives out, whose calls are steps."""
 
-    def __init__(self, inner: Any, steps: Steps) -> None:  # noqa: ANN401 - a client of the library
+    def __init__(self, inner: Any, steps: Steps) -> None:
         self._inner = inner
         self._steps = steps
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as above
+    def __getattr__(self, name: str) -> Any:
         known = getattr(self._inner, name)
         if name == "get_blob_client":
             return lambda blob: Stepped(known(blob), self._steps)
@@ -74,7 +74,7 @@ class SteppedStorage(Storage):
         self._real = storage
         self._steps = steps
 
-    def container(self, name: str) -> Any:  # noqa: ANN401 - a stand-in for the client
+    def container(self, name: str) -> Any:
         """Return a container whose calls are steps."""
         return Stepped(self._real.container(name), self._steps)
 

@@ -48,7 +48,7 @@ def unique_violation(orig_error: str = "hidden") -> Reply:
     return Reply(409, {"detail": detail})
 
 
-def run_of(dag_id: str = DAG, run_id: str = RUN_ID, **members: Any) -> JsonObject:  # noqa: ANN401 - plain JSON
+def run_of(dag_id: str = DAG, run_id: str = RUN_ID, **members: Any) -> JsonObject:
     """Return a DAG run as both APIs show it."""
     run: JsonObject = {"dag_run_id": run_id, "dag_id": dag_id, "state": "queued", "run_type": "manual"}
     return {**run, **members}

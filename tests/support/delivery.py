@@ -143,7 +143,7 @@ class Delivering:
             now=self.clock.now,
         )
 
-    def deliver(self, event: Event, decision: Decision, **known: Any) -> Outcome:  # noqa: ANN401 - those of Relay.deliver
+    def deliver(self, event: Event, decision: Decision, **known: Any) -> Outcome:
         """Deliver an event as the intake does: counted when it begins."""
         with self.closing.delivery(decision.rule):
             return self.relay.deliver(event, decision, **known)

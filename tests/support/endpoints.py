@@ -174,7 +174,7 @@ def leases(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Itera
 @pytest.fixture
 def key_vault(vault: LocalKeyVault, clock: UnixClock) -> KeyVault:
     """The product's Key Vault, on the stand-in."""
-    from shared.azure.credential import azure_credential  # noqa: PLC0415 - after the environment is set
+    from shared.azure.credential import azure_credential
 
     return KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.5)
 

@@ -105,7 +105,7 @@ class SecretWatch(logging.Handler):
         method = getattr(owner, name)
 
         @wraps(method)
-        def called(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes and gives
+        def called(*args: Any, **kwargs: Any) -> Any:
             result = method(*args, **kwargs)
             look(result, *args)
             return result
@@ -135,10 +135,10 @@ class SecretWatch(logging.Handler):
         self._after(Processes, "start", lambda process, *_: self._logs.add(Path(process.log).resolve()))
 
     def _keep_letters(self) -> None:
-        def letter(_: object, __: object, kept: Any) -> None:  # noqa: ANN401 - what each keeper is given
+        def letter(_: object, __: object, kept: Any) -> None:
             self.told.add("dead letter", self.test, json.dumps(kept.to_document(), ensure_ascii=False))
 
-        def parked(_: object, __: object, kept: Any, *___: object) -> None:  # noqa: ANN401 - as above
+        def parked(_: object, __: object, kept: Any, *___: object) -> None:
             self.told.add("parked message", self.test, kept.to_message())
 
         stop = Stack.stop
@@ -158,8 +158,8 @@ class SecretWatch(logging.Handler):
 
 def stored_in(azurite: Azurite, identity: IdentityEndpoint) -> Iterator[tuple[str, str]]:
     """Return the dead letters, claims and parked messages in an account; none if it is not running."""
-    from azure.core.exceptions import ResourceNotFoundError, ServiceRequestError  # noqa: PLC0415 - costly
-    from azure.storage.blob import BlobServiceClient  # noqa: PLC0415 - only the stack pays for it
+    from azure.core.exceptions import ResourceNotFoundError, ServiceRequestError
+    from azure.storage.blob import BlobServiceClient
 
     authority = str(azurite._certificates.authority)
     blobs = BlobServiceClient(
@@ -215,7 +215,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's WorkerController, which has no types
+def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of pytest-xdist found; one that crashed has nothing to say."""
     found = getattr(node, "workeroutput", {}).get("secret_leaks", [])
     node.config.stash[WATCH].found += found

@@ -78,7 +78,7 @@ class EntraFabAuthManager(FabAuthManager):
         return ThreadPoolExecutor(THREADS, thread_name_prefix="entra-auth")
 
     @cached_property
-    def security_manager(self) -> Any:  # noqa: ANN401 - FAB's, whose types are not read here
+    def security_manager(self) -> Any:
         """FAB's security manager, or the operator's own, without password logins if they are switched off."""
         manager: Any = super().security_manager
         if not self._configuration.password_logins:

@@ -197,8 +197,8 @@ def entra_token(scope: str) -> str:
         CallbackError: azure-identity is not installed, or gives no token.
     """
     try:
-        from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - optional, and heavy
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - the same
+        from azure.core.exceptions import ClientAuthenticationError
+        from azure.identity import DefaultAzureCredential
     except ImportError:
         raise CallbackError(
             "Airflow's own identity needs azure-identity: pip install azure-identity",
@@ -233,7 +233,7 @@ def _failure(answer: Answer, outcome: RunOutcome) -> str | None:
             409: ": another outcome was reported for this run before",
         }.get(answer.status, "")
         raise CallbackError(f"the callback answered {answer.status} {body['code']}{hint}", permanent=True)
-    if 300 <= answer.status < 400:  # noqa: PLR2004 - RFC 9110 section 15.4
+    if 300 <= answer.status < 400:
         raise CallbackError(
             f"the callback answered {answer.status}: redirects are not followed", permanent=True
         )

@@ -36,7 +36,7 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_=-]{1,128}")
 """Entra's are thumbprints in URL-safe Base64; for any other name no key set is fetched."""
 
 
-class Refused(Exception):  # noqa: N818 - it names an answer
+class Refused(Exception):
     """This token, or this identity, is not let in. The text is for the log and never holds the token."""
 
 
@@ -108,7 +108,7 @@ def tenant_issuers(authority: str, tenant_id: str) -> frozenset[str]:
 def unverified_issuer(token: str) -> str | None:
     """Read `iss` without believing it, only to know whose token this claims to be; None if there is none."""
     parts = token.split(".")
-    if len(token) > LONGEST_TOKEN or len(parts) != 3:  # noqa: PLR2004 - a JWS has three parts
+    if len(token) > LONGEST_TOKEN or len(parts) != 3:
         return None
     try:
         claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))

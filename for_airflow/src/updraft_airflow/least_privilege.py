@@ -36,7 +36,7 @@ def ensure_role(session: "Session", name: str, dag_ids: Iterable[str]) -> list[s
     Returns:
         What was added, in words.
     """
-    from airflow.providers.fab.www.security_appless import (  # noqa: PLC0415 - heavy; the command line is lazy
+    from airflow.providers.fab.www.security_appless import (
         ApplessAirflowSecurityManager,
     )
 
@@ -54,7 +54,7 @@ def ensure_role(session: "Session", name: str, dag_ids: Iterable[str]) -> list[s
 
 def get_cli_commands() -> "list[ActionCommand]":
     """Describe `airflow entra-role` to Airflow's command line; the provider's `cli` section names this."""
-    from airflow.cli.cli_config import ActionCommand, Arg, lazy_load_command  # noqa: PLC0415 - as above
+    from airflow.cli.cli_config import ActionCommand, Arg, lazy_load_command
 
     command = ActionCommand(
         name="entra-role",
@@ -78,7 +78,7 @@ def run_entra_role(arguments: Namespace) -> None:
     Args:
         arguments: `role`, and `dag` as a list.
     """
-    from airflow.utils.session import create_session  # noqa: PLC0415 - as above
+    from airflow.utils.session import create_session
 
     with create_session() as session:
         added = ensure_role(session, arguments.role, arguments.dag)

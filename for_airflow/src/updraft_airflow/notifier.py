@@ -70,7 +70,7 @@ class UpdraftNotifier(BaseNotifier):
 
 
 @task(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=30))
-def report_outcome(**context: Any) -> None:  # noqa: ANN401 - Airflow's context
+def report_outcome(**context: Any) -> None:
     """Report the run's outcome as its last task; put it after the DAG's last tasks.
 
     The run failed if one of the tasks directly before this one did: Airflow's own rule, which looks at a
@@ -96,7 +96,7 @@ def report_outcome(**context: Any) -> None:  # noqa: ANN401 - Airflow's context
 
 
 def _report(
-    run: Any,  # noqa: ANN401 - Airflow has several classes for a DAG run
+    run: Any,
     state: State,
     *,
     ended_at: datetime | None,

@@ -19,7 +19,7 @@ REFUSED = (
 )
 
 
-def switch_off(security_manager: Any) -> None:  # noqa: ANN401 - FAB ships no types
+def switch_off(security_manager: Any) -> None:
     """Make a security manager refuse every password, the right one as well, without looking at the user.
 
     Args:
@@ -29,7 +29,7 @@ def switch_off(security_manager: Any) -> None:  # noqa: ANN401 - FAB ships no ty
         setattr(security_manager, name, _refuse)
 
 
-def warn(security_manager: Any, *, password_logins: bool) -> None:  # noqa: ANN401 - as above
+def warn(security_manager: Any, *, password_logins: bool) -> None:
     """Log at the start where the option and FAB's AUTH_TYPE do not go together.
 
     Args:

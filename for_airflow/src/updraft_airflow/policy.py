@@ -37,5 +37,5 @@ def dag_policy(dag: "DAG") -> None:
         dag.tags.add(REPORTS_TAG)
 
 
-def _listed(callbacks: Any) -> list[Any]:  # noqa: ANN401 - whatever a DAG file has put there
+def _listed(callbacks: Any) -> list[Any]:
     return list(callbacks) if isinstance(callbacks, (list, tuple, set)) else [callbacks]

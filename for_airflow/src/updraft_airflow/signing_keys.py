@@ -43,7 +43,7 @@ BUSY = 2.0
 """Seconds until a sender may come again whose thread would have been one too many to wait."""
 
 
-class KeysUnavailable(Exception):  # noqa: N818 - it names a state
+class KeysUnavailable(Exception):
     """No key set can be had just now, or may be fetched yet; waiting may help.
 
     Attributes:
@@ -55,7 +55,7 @@ class KeysUnavailable(Exception):  # noqa: N818 - it names a state
         self.retry_after = max(1, math.ceil(retry_after))
 
 
-class UnknownKey(Exception):  # noqa: N818 - it names a state
+class UnknownKey(Exception):
     """The key set was fetched after the token came, and the key is not in it."""
 
 
@@ -199,7 +199,7 @@ class EntraKeys:
 
 def _document(url: str) -> dict[str, Any]:
     answer = send("GET", url, timeout=FETCH_TIMEOUT, headers={"Accept": "application/json"})
-    if answer.status != 200:  # noqa: PLR2004 - OK
+    if answer.status != 200:
         raise WireError(f"{url[:200]!r} answered {answer.status}")
     try:
         document = json.loads(answer.body)

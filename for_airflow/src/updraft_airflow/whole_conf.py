@@ -107,7 +107,7 @@ def completed(
     return {**conf, **{name: whole[name] for name in members}}
 
 
-def _read_reference(reference: Any) -> tuple[str, list[str]]:  # noqa: ANN401 - any JSON
+def _read_reference(reference: Any) -> tuple[str, list[str]]:
     """Return the address and the names; `_updraft` itself always stands in the run's conf."""
     url = reference.get("url") if isinstance(reference, Mapping) else None
     members = reference.get("members") if isinstance(reference, Mapping) else None
@@ -175,7 +175,7 @@ def _fetched(address: str, token: str, patience: Patience) -> bytes:
 
 
 def _in_words(answer: Answer) -> str:
-    if 300 <= answer.status < 400:  # noqa: PLR2004 - RFC 9110 section 15.4
+    if 300 <= answer.status < 400:
         return f"it answered {answer.status}: redirects are not followed"
     remedy = _REMEDIES.get(answer.status)
     return f"it answered {answer.status}" + (f"; {remedy}" if remedy else "")

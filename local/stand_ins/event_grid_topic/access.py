@@ -12,7 +12,7 @@ type ReadClaims = Callable[[str], Mapping[str, Any]]
 """Gives a token's claims, or raises jwt.InvalidTokenError: what checks the signature and the expiry."""
 
 
-class NotAllowed(Exception):  # noqa: N818 - it names what happened
+class NotAllowed(Exception):
     """A request without a usable credential; the text says what is wrong, never the credential."""
 
 

@@ -29,7 +29,7 @@ _OUTCOMES = {
 }
 
 
-class HandshakeFailed(Exception):  # noqa: N818 - it names what happened
+class HandshakeFailed(Exception):
     """A webhook that did not prove that it wants events; the subscription is not made."""
 
 
@@ -180,7 +180,7 @@ class StorageQueue:
 
     def deliver(self, event: dict[str, Any], *, subscription: str, attempt: int) -> Attempt:  # noqa: ARG002 - as Webhook's
         """Put one event into the queue."""
-        from azure.core.exceptions import AzureError, ResourceNotFoundError  # noqa: PLC0415 - only queues need it
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         text = base64.b64encode(json.dumps(event, ensure_ascii=False).encode()).decode()
         try:

@@ -20,11 +20,11 @@ class Schema(StrEnum):
     CLOUD_EVENTS = "CloudEventSchemaV1_0"
 
 
-class InvalidBody(Exception):  # noqa: N818 - it names what is wrong
+class InvalidBody(Exception):
     """A published body that Event Grid would refuse; the text says why."""
 
 
-class NotConvertible(Exception):  # noqa: N818 - it names what is wrong
+class NotConvertible(Exception):
     """An event whose schema cannot become the one that a subscription wants."""
 
 

@@ -76,8 +76,8 @@ class Subscription:
         return not self.advanced_filters or self._holds(event)
 
     def _holds(self, event: dict[str, Any]) -> bool:
-        from shared.event import Event, read_events  # noqa: PLC0415 - only for subscriptions that have filters
-        from shared.rules.filters import Fields, compile_filter  # noqa: PLC0415 - as above
+        from shared.event import Event, read_events
+        from shared.rules.filters import Fields, compile_filter
 
         (read,) = read_events(json.dumps(event))
         condition = compile_filter(list(self.advanced_filters))

@@ -142,7 +142,7 @@ class AwsRole(TokenEndpointHeader):
     def judge(self, response: "Response") -> Fetched[str]:
         """Return the credentials that an answer holds; see `TokenEndpointHeader`."""
         status, answer = response.status_code, _texts(response.content)
-        if status == 200:  # noqa: PLR2004 - HTTP's own number
+        if status == 200:
             try:
                 kept = AwsCredentials(
                     answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"]
@@ -154,7 +154,7 @@ class AwsRole(TokenEndpointHeader):
             return self.lease(kept, min(expiry, self.clock() + _LIFE))
         code = answer.get("Code", "")
         told = f"{status}, {code}" if code.isalnum() else str(status)
-        if status in TRANSIENT or status >= 500 or code in _PASSING:  # noqa: PLR2004 - as above
+        if status in TRANSIENT or status >= 500 or code in _PASSING:
             raise self.unavailable(f"it answered {told}")
         if code in _UNTRUSTED:
             raise ProofRefused(told)
@@ -163,7 +163,7 @@ class AwsRole(TokenEndpointHeader):
 
 def _texts(body: bytes) -> dict[str, str]:
     """Return the texts of an XML answer by their elements' names, whatever the namespace."""
-    from xml.etree import ElementTree as ET  # noqa: PLC0415 - only this kind needs it
+    from xml.etree import ElementTree as ET
 
     try:
         root = ET.fromstring(body)  # noqa: S314 - expat bounds entities, and only AWS is asked

@@ -58,7 +58,7 @@ class GoogleTokens(CachedHeader):
                 "google-auth to requirements.txt",
                 permanent=True,
             )
-        from google.auth import exceptions  # noqa: PLC0415 - an optional extra
+        from google.auth import exceptions
 
         identity_pool: Any = importlib.import_module("google.auth.identity_pool")  # half of it is untyped
 
@@ -66,7 +66,7 @@ class GoogleTokens(CachedHeader):
         assertion = fetch_token(self._credential(), auth.scope).token
 
         class Assertion(identity_pool.SubjectTokenSupplier):  # type: ignore[misc] # as above
-            def get_subject_token(self, *_: Any) -> str:  # noqa: ANN401 - google-auth's signature
+            def get_subject_token(self, *_: Any) -> str:
                 return assertion
 
         credentials = identity_pool.Credentials(
@@ -94,9 +94,9 @@ class GoogleTokens(CachedHeader):
         status = hop.status
         if status is None:
             return TokenUnavailable(f"no token from {hop.url}: it could not be reached")
-        if status in _TRANSIENT or status >= 500:  # noqa: PLR2004 - HTTP's own number
+        if status in _TRANSIENT or status >= 500:
             return TokenUnavailable(f"no token from {hop.url}: it answered {status}")
-        if status < 400:  # noqa: PLR2004 - as above
+        if status < 400:
             remedy = "the answer was not one of Google's: a proxy may be in the way"
         elif hop.url == auth.sts_url:
             remedy = (
@@ -120,7 +120,7 @@ class _Hop:
     """
 
     def __init__(self, timeout: tuple[float, float]) -> None:
-        from google.auth.transport.requests import Request  # noqa: PLC0415 - an optional extra
+        from google.auth.transport.requests import Request
 
         self._request = Request()
         self._timeout = timeout
@@ -133,8 +133,8 @@ class _Hop:
         method: str = "GET",
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        **_: Any,  # noqa: ANN401 - google-auth's signature
-    ) -> Any:  # noqa: ANN401 - as above
+        **_: Any,
+    ) -> Any:
         self.url, self.status = url, None
         response = self._request(url, method, body, headers, timeout=self._timeout, allow_redirects=False)
         self.status = response.status

@@ -142,10 +142,10 @@ def header_source(  # noqa: PLR0911 - one line for each kind
         case BasicAuth():
             return BasicLogin(connection, auth, secrets=secrets, clock=clock)
         case GoogleAuth():
-            from shared.airflow.auth.google import GoogleTokens  # noqa: PLC0415 - an optional extra
+            from shared.airflow.auth.google import GoogleTokens
 
             return GoogleTokens(connection, auth, credential=credential, clock=clock)
         case AwsAuth():
-            from shared.airflow.auth.aws import AwsRole  # noqa: PLC0415 - only this kind needs it
+            from shared.airflow.auth.aws import AwsRole
 
             return AwsRole(connection, auth, credential=credential, clock=clock)

@@ -37,7 +37,7 @@ _LONGEST_LIFE: Final = 86_400.0
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-class ProofRefused(Exception):  # noqa: N818 - never leaves this package
+class ProofRefused(Exception):
     """The endpoint does not accept the proof; says how it put that."""
 
 
@@ -94,7 +94,7 @@ class TokenEndpointHeader(CachedHeader):
         raise self.unavailable(f"{self.refusal()} ({words})", permanent=True)
 
     def _ask(self, proof: dict[str, str]) -> Fetched[str]:
-        import requests  # noqa: PLC0415 - the Azure SDK has loaded it by now, to make the proof
+        import requests
 
         try:
             response = requests.post(
@@ -130,14 +130,14 @@ class TokenEndpointHeader(CachedHeader):
         told = f"{status}, {code}" if _CODE.fullmatch(code) else str(status)
         if code in _PASSING and status not in _SUCCESS:
             raise self.unavailable(f"it answered {told}")
-        if status in _REFUSED or (status == 400 and code in _OAUTH_REFUSALS):  # noqa: PLR2004 - RFC 6749 section 5.2
+        if status in _REFUSED or (status == 400 and code in _OAUTH_REFUSALS):
             raise ProofRefused(told)
         if status in _SUCCESS:
             token = answer.get("access_token")
             if isinstance(token, str) and token:
                 return self.lease(f"Bearer {token}", self._expiry(token, answer))
             reason = "the answer holds no access_token: a login page or a proxy may be in the way"
-        elif status in TRANSIENT or status >= 500:  # noqa: PLR2004 - HTTP's own number
+        elif status in TRANSIENT or status >= 500:
             raise self.unavailable(f"it answered {told}")
         else:
             reason = f"it answered {told}; {self.needs}"
@@ -148,7 +148,7 @@ class TokenEndpointHeader(CachedHeader):
         life = _seconds(answer.get("expires_in"))
         if life is not None:
             return self.clock() + life
-        import jwt  # noqa: PLC0415 - 20 ms, once a process, and only for these kinds
+        import jwt
 
         try:
             claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": False})

@@ -33,7 +33,7 @@ _MEMBERS: Final = {
 _KNOWN: Final = ("operatorType", "key", "value", "values", "all", "any", "not")
 
 
-class Mistake(Exception):  # noqa: N818 - it is caught and listed with the others, never seen outside
+class Mistake(Exception):
     """One mistake in a filter: where it stands and what it is."""
 
     def __init__(self, path: Path, message: str) -> None:

@@ -98,11 +98,11 @@ def compile_template(
 @lru_cache(maxsize=1_024)
 def _jinja(source: str, names: frozenset[str], *, key: bool, note: bool = False) -> Evaluate:
     """Compile with Jinja2, which costs about 1 ms; a template that stands in many rules is compiled once."""
-    from shared.rules.templates.sandbox import compile_with_jinja, note_dialect  # noqa: PLC0415 - imports jinja2
+    from shared.rules.templates.sandbox import compile_with_jinja, note_dialect
 
     if not key:
         return compile_with_jinja(source, names, note_dialect() if note else None)
-    from shared.rules.templates.key_sandbox import key_dialect  # noqa: PLC0415 - as above
+    from shared.rules.templates.key_sandbox import key_dialect
 
     return compile_with_jinja(source, names, key_dialect())
 
@@ -234,4 +234,4 @@ def _at(place: str, template: Template, scope: Scope) -> Json:
 
 def _short(source: str) -> str:
     flat = " ".join(source.split())
-    return flat if len(flat) <= 80 else flat[:79] + "…"  # noqa: PLR2004 - a line's worth
+    return flat if len(flat) <= 80 else flat[:79] + "…"

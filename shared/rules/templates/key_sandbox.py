@@ -115,7 +115,7 @@ def _test(test: Callable[[object], bool]) -> Callable[[object], bool]:
 class _KeyEnvironment(Environment):
     """Gives a `Blank` for each member that is null or empty."""
 
-    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 - Jinja's signature
+    def getitem(self, obj: Any, argument: Any) -> Any:
         """Look up `obj[argument]`."""
         found = super().getitem(obj, argument)
         if isinstance(found, Undefined):
@@ -124,7 +124,7 @@ class _KeyEnvironment(Environment):
             return _blank("a part" if isinstance(argument, slice) else f"`{str(argument)[:60]}`", lacks)
         return Parts(found) if isinstance(obj, Parts) and isinstance(found, list) else found
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - Jinja's signature
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Apply an operator within the bounds."""
         operands = (list(each) if isinstance(each, Parts) else each for each in (left, right))
         return super().call_binop(context, operator, *operands)

@@ -69,6 +69,6 @@ def _is_blank(text: str) -> bool:
     """Tell whether a text has no visible character."""
     if _VISIBLE.search(text):
         return False
-    import unicodedata  # noqa: PLC0415 - seldom needed, and not at a cold start
+    import unicodedata
 
     return all(character.isspace() or unicodedata.category(character) in _INVISIBLE for character in text)

@@ -129,7 +129,7 @@ def compile_with_jinja(
         raise TemplateError("the template is nested too deeply") from error
 
 
-def _texts(template: Any, dialect: Dialect) -> Callable[[Mapping[str, Any]], object]:  # noqa: ANN401 - Jinja's Template
+def _texts(template: Any, dialect: Dialect) -> Callable[[Mapping[str, Any]], object]:
     def evaluate(scope: Mapping[str, Any]) -> object:
         _spent.work = 0
         pieces: list[str] = []
@@ -148,7 +148,7 @@ def _texts(template: Any, dialect: Dialect) -> Callable[[Mapping[str, Any]], obj
     return evaluate
 
 
-def _values(template: Any, dialect: Dialect) -> Callable[[Mapping[str, Any]], object]:  # noqa: ANN401 - Jinja's Template
+def _values(template: Any, dialect: Dialect) -> Callable[[Mapping[str, Any]], object]:
     def evaluate(scope: Mapping[str, Any]) -> object:
         _spent.work = 0
         try:
@@ -319,18 +319,18 @@ class Environment(ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
-    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - Jinja's signature
+    def getattr(self, obj: Any, attribute: str) -> Any:
         """Look up `obj.attribute`."""
         return self.getitem(obj, attribute)
 
-    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 - Jinja's signature
+    def getitem(self, obj: Any, argument: Any) -> Any:
         """Look up `obj[argument]`."""
         if isinstance(obj, Undefined):
             return obj
         found = member(obj, argument)
         return self.undefined(hint=missing_message(obj, argument)) if found is MISSING else found
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401, ARG002 - Jinja's signature
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ARG002 - Jinja's signature
         """Apply an operator within the bounds."""
         for operand in (left, right):
             if isinstance(operand, Undefined):
