@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from shared.errors import UpdraftError
+from shared.runs.provenance import RESERVED
 from shared.values.json_text import Json, JsonObject
 
 _SHOWN: Final = 200
@@ -38,7 +39,7 @@ def params_problems(params: Mapping[str, Json], conf: JsonObject) -> Iterator[st
         if name in sent:
             yield f"param `{name}`: {reason}{_cast(sent[name], schema)}"
         elif default is None:  # which is what Airflow says of a param without a default, too
-            others = [key for key in sent if key not in params and key != "_updraft"]
+            others = [key for key in sent if key not in params and key != RESERVED]
             instead = f" (it sets {', '.join(f'`{key}`' for key in others)})" if others else ""
             yield f"param `{name}` has no default, and conf does not set it{instead}: add it to `start.conf`"
         else:

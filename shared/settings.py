@@ -3,7 +3,6 @@
 Settings hold addresses and names only; what is secret lies in Key Vault and is read as the app's identity.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Final
 
 from shared.errors import SettingsError
 from shared.values.app_settings import setting, setting_names
+from shared.values.guids import is_guid
 from shared.values.hook_settings import GITHUB_SECRET, hook_rate
 from shared.values.invisible import trimmed
 from shared.values.urls import check_address, check_no_path, check_vault_address
@@ -105,9 +105,6 @@ _PUBLIC_CLOUD: Final = "https://login.microsoftonline.com"
 _DEFAULT_KEY_SECRET: Final = "updraft-callback-key"  # noqa: S105 - a name
 
 
-_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
 @dataclass(frozen=True, slots=True)
 class InboundSettings:
     """What the settings say about callers; each is looked for when it is first needed.
@@ -127,7 +124,7 @@ class InboundSettings:
         value = self._needed(
             TENANT_ID, "callers are known by Entra tokens; set it to the tenant's GUID"
         ).lower()
-        if not _GUID.fullmatch(value):
+        if not is_guid(value):
             raise SettingsError(f"the application setting {TENANT_ID} is {value[:60]!r}, which is no GUID")
         return value
 

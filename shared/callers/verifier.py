@@ -20,6 +20,7 @@ from shared.callers.errors import (
 )
 from shared.callers.jws_header import read_header
 from shared.errors import KeysUnavailable
+from shared.values.guids import is_guid
 from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ LEEWAY: Final = 60.0
 
 _NAMES_OWN_KEY: Final = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
 """Header members that Entra never sends and that exist to talk a verifier into something."""
-_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-"""ASCII alone: Python's own reader of GUIDs also takes the digits of other scripts."""
 _LATEST: Final = 253_402_300_799
 """The last second of the year 9999: what is beyond is not a time."""
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_=-]{1,128}")
@@ -226,7 +225,7 @@ def _check_time(claims: Mapping[str, Any], name: str) -> None:
 
 def _guid(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not _GUID.fullmatch(value):
+    if not isinstance(value, str) or not is_guid(value):
         raise _refused(f"its claim {name} is no GUID")
     return value.lower()
 

@@ -16,7 +16,7 @@ from shared.event.model import Event
 from shared.rules import Rules
 from shared.rules.model.rule import CALL
 from shared.runs.ids import run_id_for_event
-from shared.runs.provenance import provenance
+from shared.runs.provenance import RESERVED, provenance
 from shared.runs.request import CallbackTerms, RunRequest
 from shared.values.json_text import JsonObject
 from shared.values.markdown_text import marked, note_text
@@ -116,7 +116,7 @@ def request_of(event: Event, rules: Rules) -> RunRequest:
         connection=call.connection,
         dag_id=call.dag_id,
         dag_run_id=run_id_for_event(CALL, event.source, event.id),
-        conf={**call.conf, "_updraft": provenance(CALL, event, None)},
+        conf={**call.conf, RESERVED: provenance(CALL, event, None)},
         note=_note(call, entry.name),
         logical_date=call.logical_date,
         run_after=call.run_after,

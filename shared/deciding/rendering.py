@@ -79,7 +79,7 @@ class Rendering:
         conf = rule.conf.render(scope)
         assert isinstance(conf, dict)
         check_reserved_keys(conf, remedy="remove it on purpose with `| without_reserved`")
-        conf["_updraft"] = identity = provenance(rule.name, event, burst.window if burst else key)
+        conf[RESERVED] = identity = provenance(rule.name, event, burst.window if burst else key)
         whole = None
         if burst is not None:
             identity["window"] = {

@@ -15,6 +15,7 @@ from shared.http_api.callers import Callers
 from shared.http_api.refusals import answered
 from shared.http_api.run_reply import WITHOUT_RUN, run_reply
 from shared.rules.model.callers import CallerSpec
+from shared.runs.provenance import RESERVED
 from shared.values.dag_ids import dag_id_problem
 from shared.values.json_text import Json, JsonObject
 from shared.values.reserved_keys import check_reserved_keys
@@ -120,7 +121,7 @@ def _conf(conf: Json) -> JsonObject:
         raise CallRefused(
             400, "bad_body", f"a key of conf has {longest:,} characters; at most {LONGEST_CONF_KEY} are taken"
         )
-    if "_updraft" in conf:
+    if RESERVED in conf:
         raise CallRefused(400, "bad_body", "the conf key _updraft is reserved: this app writes it")
     try:
         check_reserved_keys(conf, remedy="leave it out")

@@ -6,6 +6,7 @@ markdown_text  values of strangers within a run's note
 storable       what Airflow's database accepts: text, depth, size
 reserved_keys  keys that Airflow 3.4 refuses in a conf
 base64_text    Base64 in either alphabet
+guids          names of tenants, applications and identities
 dag_ids        which DAG ids Airflow accepts
 app_settings   what an application setting gives
 hook_settings  which deployment hooks are switched on, and how many deliveries they take

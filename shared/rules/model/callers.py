@@ -1,19 +1,18 @@
 """The part `callers` of rules.yaml: who may call this app over HTTP, and what each may ask for."""
 
-import re
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from shared.rules.model.base import StrictModel, Text
 from shared.values.app_settings import setting_names
+from shared.values.guids import is_guid
 
 RATE: Final = r"^[1-9][0-9]{0,5}/(s|m|h)$"
 SCOPE: Final = r"^[\x21\x23-\x29\x2b-\x5b\x5d-\x7e]+$"
 """One scope of RFC 6749 section 3.3, in which a blank would part two; `*` has no meaning here."""
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
-_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _WHO: Final = ("app_id", "object_id", "group", "role")
 _MOST_STARS: Final = 4
 
@@ -149,6 +148,6 @@ def _guid_text(value: str) -> str:
     """Return a GUID in lower case, and the name of a setting as it is."""
     if setting_names(value):
         return value
-    if not _GUID.fullmatch(value):
+    if not is_guid(value):
         raise ValueError("must be a GUID, as in 00000000-0000-0000-0000-000000000000")
     return value.lower()

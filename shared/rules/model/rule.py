@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.rules.model.base import StrictModel, Text
 from shared.runs.ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
+from shared.runs.provenance import RESERVED
 from shared.values.dag_ids import PATTERN, dag_id_problem
 from shared.values.wording import shown
 
@@ -157,7 +158,7 @@ class Start(StrictModel):
     @field_validator("conf")
     @classmethod
     def _reserved(cls, conf: dict[str, Any]) -> dict[str, Any]:
-        if "_updraft" in conf:
+        if RESERVED in conf:
             raise ValueError("the key `_updraft` is reserved: this app writes the event's identity there")
         return conf
 
