@@ -1,7 +1,7 @@
 """Sends what dead letters hold again, through the app's own queues.
 
-The app takes it from there: its identity is the one that may talk to Airflow, its limits hold, and its ledger
-counts. A letter of a rule goes to that rule alone; one without a rule is a new event for all of them.
+The app takes it from there: its identity is the one that may talk to Airflow, its limits hold, and it counts
+what happens. A letter of a rule goes to that rule alone; one without a rule is a new event for all of them.
 
 How an event came (`via`) has to survive that. The queue of parked deliveries is the app's own, and believed.
 `updraft-events` is open to senders, and what comes from there came by `queue`. So a letter goes back there

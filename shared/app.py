@@ -22,7 +22,7 @@ from shared.azure.storage_account import Storage
 from shared.callbacks.attach import RunCallbacks
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
-from shared.delivery.outcomes import Ledger
+from shared.delivery.outcomes import OutcomeCounts
 from shared.delivery.policy import Policy
 from shared.delivery.queue_intake import QueueIntake
 from shared.delivery.relay import Relay
@@ -53,7 +53,7 @@ class App:
         now: The time of day, with a time zone.
 
     Attributes:
-        ledger: What was received in this process, and what became of it.
+        outcome_counts: What was received in this process, and what became of it.
         intake: Takes events in.
         queues: Takes the messages of the app's queues.
     """
@@ -74,8 +74,8 @@ class App:
         self._callbacks = RunCallbacks(self._settings.environment, self._vaults.own)
         self._storage = storage = Storage(self._settings.environment, azure_credential)
         parking = QueueParking(storage)
-        self.ledger = Ledger()
-        closing = Closing(BlobDeadLetters(storage), self.ledger, now=now)
+        self.outcome_counts = OutcomeCounts()
+        closing = Closing(BlobDeadLetters(storage), self.outcome_counts, now=now)
         self.intake = Intake(
             rules=self.rules,
             relay=Relay(
@@ -155,9 +155,9 @@ class App:
             "version": VERSION,
             "rules": sum(rule.enabled for rule in rules.rules),
             "connections": {name: self._state(name) for name in rules.connections},
-            "ledger": {
-                "balances": self.ledger.balances(),
-                "rules": {rule: {**counts} for rule, counts in self.ledger.counts().items()},
+            "counts": {
+                "balances": self.outcome_counts.balances(),
+                "rules": {rule: {**counts} for rule, counts in self.outcome_counts.by_rule().items()},
             },
         }
 

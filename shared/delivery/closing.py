@@ -11,7 +11,7 @@ from shared.stores.dead_letters import DeadLetter
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from shared.delivery.outcomes import Ledger
+    from shared.delivery.outcomes import OutcomeCounts
     from shared.event.model import Event, Unreadable
     from shared.runs.request import RunRequest
     from shared.stores.dead_letters import DeadLetters
@@ -36,19 +36,19 @@ class Closing:
 
     Args:
         dead_letters: Where what cannot be delivered is kept.
-        ledger: Counts every delivery.
+        outcome_counts: Counts every delivery.
         now: The time of day, with a time zone.
     """
 
     def __init__(
         self,
         dead_letters: "DeadLetters",
-        ledger: "Ledger",
+        outcome_counts: "OutcomeCounts",
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._dead_letters = dead_letters
-        self._ledger = ledger
+        self._outcome_counts = outcome_counts
         self._now = now
 
     def delivery(self, rule: str = "") -> "AbstractContextManager[None]":
@@ -56,11 +56,11 @@ class Closing:
 
         One that raises comes again, and is counted as such.
         """
-        return self._ledger.delivery(rule)
+        return self._outcome_counts.delivery(rule)
 
     def end(self, outcome: "Outcome") -> "Outcome":
         """Count and log how a delivery ended, and return that."""
-        self._ledger.end(outcome)
+        self._outcome_counts.end(outcome)
         report(outcome)
         return outcome
 

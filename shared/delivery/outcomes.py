@@ -70,10 +70,10 @@ class Outcome:
 
 
 NO_RULE: Final = "-"
-"""The name under which the ledger counts events that no rule claimed."""
+"""The name under which the app counts events that no rule claimed."""
 
 
-class Ledger:
+class OutcomeCounts:
     """Counts deliveries and how each ended, per rule, in this process; safe to use from any thread.
 
     A delivery is counted when it begins and when it ends, by different code: so a delivery that ends twice,
@@ -113,7 +113,7 @@ class Ledger:
         with self._lock:
             self._ended[outcome.rule or NO_RULE, outcome.kind] += 1
 
-    def counts(self) -> dict[str, dict[str, int]]:
+    def by_rule(self) -> dict[str, dict[str, int]]:
         """Return `{rule: {"received": n, "started": n, …}}`, every word present for every rule seen."""
         with self._lock:
             return {
@@ -132,7 +132,7 @@ class Ledger:
             0
             <= count["received"] - count["raised"] - sum(count[kind] for kind in OutcomeKind)
             <= count["in_progress"]
-            for count in self.counts().values()
+            for count in self.by_rule().values()
         )
 
 

@@ -119,7 +119,7 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
     relay = Relay(
         {"main": target}.__getitem__,
         parking=delivering.parking,
-        closing=Closing(delivering.letters, delivering.ledger),
+        closing=Closing(delivering.letters, delivering.outcome_counts),
         clock=delivering.clock,
         sleep=delivering.clock.sleep,
         now=delivering.clock.now,
@@ -129,7 +129,7 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
         relay=relay,
         windows=delivering.windows,
         parking=delivering.parking,
-        closing=Closing(delivering.letters, delivering.ledger),
+        closing=Closing(delivering.letters, delivering.outcome_counts),
     )
     stub.inject(403, {"detail": "Forbidden"}, when=lambda request: request.method == "POST")
     parked = intake.receive_call(CALLED.to_event())
@@ -145,4 +145,4 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
     ((letter),) = delivering.letters.kept.values()
     for text in (message.to_message(), json.dumps(letter.to_document())):
         assert token.partition(".")[0] not in text
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()

@@ -73,11 +73,11 @@ def body(**changes: object) -> str:
 )
 @FAULTS
 def test_a_delivery_with_a_wrong_end_is_seen(stub: AirflowStub, fault: type[Closing], sent: str) -> None:
-    """The ledger does not balance unless each delivery ends once, at its rule; without the fault it does."""
+    """The counts do not balance unless each delivery ends once, at its rule; without the fault it does."""
     for closing, balances in ((Closing, True), (fault, False)):
         delivering = Delivering(stub.url, closing=closing)
         delivering.intake(RULES).receive(sent)
-        assert delivering.ledger.balances() is balances
+        assert delivering.outcome_counts.balances() is balances
 
 
 @FAULTS
@@ -88,11 +88,11 @@ def test_a_parked_delivery_with_a_wrong_end_is_seen(stub: AirflowStub, fault: ty
         delivering = Delivering(stub.url, closing=closing)
         intake = delivering.intake(RULES)
         intake.receive(body())
-        assert delivering.ledger.balances() is balances
+        assert delivering.outcome_counts.balances() is balances
         stub.heal()
         delivering.clock.sleep(60)  # the circuit breaker rests
         ((parked, _),) = delivering.parking.kept
         assert intake.receive_parked(parked.to_message()).kind in {OutcomeKind.STARTED, OutcomeKind.DUPLICATE}
-        assert delivering.ledger.balances() is balances
+        assert delivering.outcome_counts.balances() is balances
         intake.bury(parked.to_message(), queue="updraft-parked")
-        assert delivering.ledger.balances() is balances
+        assert delivering.outcome_counts.balances() is balances

@@ -67,15 +67,15 @@ def test_an_event_starts_a_run_for_each_rule_that_it_matches(
         ("greet", OutcomeKind.STARTED),
     ]
     assert len(stub.runs) == 2
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_an_event_that_no_rule_wants_is_counted(intake: Intake, delivering: Delivering) -> None:
     """An event without a rule ends as unmatched, and nothing is asked of Airflow."""
     (outcome,) = intake.receive(json.dumps(opened(type="Shop.Closed")))
     assert outcome.kind is OutcomeKind.UNMATCHED
-    assert delivering.ledger.counts()["-"]["unmatched"] == 1
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.by_rule()["-"]["unmatched"] == 1
+    assert delivering.outcome_counts.balances()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_is_no_event_is_kept_with_the_reason(
     (letter,) = delivering.letters.kept.values()
     assert letter.code == "Unreadable"
     assert letter.reason == outcome.reason != ""
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_bad_member_leaves_its_neighbours_alone(
@@ -162,7 +162,7 @@ def test_unusable_rules_leave_the_delivery_unacknowledged(delivering: Delivering
         relay=delivering.relay,
         windows=delivering.windows,
         parking=delivering.parking,
-        closing=Closing(delivering.letters, delivering.ledger),
+        closing=Closing(delivering.letters, delivering.outcome_counts),
     )
     with pytest.raises(ConfigurationError):
         intake.receive(json.dumps(opened()))
@@ -202,7 +202,7 @@ def test_a_second_copy_of_a_parked_message_is_a_duplicate(delivering: Delivering
 
     delivering.parking = Gone()
     assert delivering.intake(rules).receive_parked("{}").kind is OutcomeKind.DUPLICATE
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_poisoned_event_is_kept_as_the_event_that_it_is(intake: Intake, delivering: Delivering) -> None:

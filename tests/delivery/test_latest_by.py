@@ -65,7 +65,7 @@ def test_an_older_event_is_superseded(stub: AirflowStub, delivering: Delivering,
     ]
     assert kinds[1].dag_run_id in kinds[2].reason
     assert len(stub.runs) == 3
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_keys_do_not_supersede_each_other(delivering: Delivering, rules: Rules) -> None:

@@ -125,7 +125,7 @@ def test_a_last_try_comes_at_the_greatest_age(stub: AirflowStub, obstacle: str, 
     (letter,) = delivering.letters.kept.values()
     assert letter.code == "TimeToLiveExceeded"
     assert letter.reason.startswith("given up after ")
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 @pytest.mark.parametrize("obstacle", sorted(OBSTACLES))

@@ -67,7 +67,7 @@ class Queue:
             relay=self.delivering.relay,
             windows=self.delivering.windows,
             parking=self.delivering.parking,
-            closing=Closing(self.delivering.letters, self.delivering.ledger),
+            closing=Closing(self.delivering.letters, self.delivering.outcome_counts),
         )
         self.queues = QueueIntake(self.intake, self.poison, deliveries=LAST)
 
@@ -118,7 +118,7 @@ def test_the_last_delivery_of_an_event_ends_as_a_dead_letter(queue: Queue, deliv
     assert "the queue is out of order" in letter.reason
     assert isinstance(letter.subject, Event)
     assert letter.subject.id == "e-1"
-    assert queue.delivering.ledger.balances()
+    assert queue.delivering.outcome_counts.balances()
 
 
 @pytest.mark.usefixtures("down")
@@ -129,7 +129,7 @@ def test_the_last_delivery_of_a_parked_one_keeps_its_rule(queue: Queue) -> None:
     assert (letter.code, letter.rule, letter.attempts) == ("MaxDeliveryAttemptsExceeded", "smoke", 3)
     assert letter.first_seen == SEEN
     assert "parked because: Airflow was down" in letter.reason
-    assert queue.delivering.ledger.balances()
+    assert queue.delivering.outcome_counts.balances()
 
 
 def test_only_the_members_that_failed_are_given_up(
@@ -142,7 +142,7 @@ def test_only_the_members_that_failed_are_given_up(
     (letter,) = delivering.letters.kept.values()
     assert letter.subject.id == "e-2"
     assert len(stub.runs) == 2
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_unusable_rules_end_as_dead_letters(delivering: Delivering) -> None:
@@ -155,7 +155,7 @@ def test_unusable_rules_end_as_dead_letters(delivering: Delivering) -> None:
     queue.queues.receive_parked(parked().to_message().encode(), LAST)
     assert len(queue.letters) == 3
     assert all("rules file is missing" in letter.reason for letter in delivering.letters.kept.values())
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 @pytest.mark.usefixtures("down")
@@ -202,7 +202,7 @@ def test_a_claim_that_stays_behind_costs_no_outcome(queue: Queue, delivering: De
         stuck.queues.receive_parked(parked().to_message().encode(), 1)
     stuck.queues.receive_parked(parked().to_message().encode(), LAST)
     assert stuck.letters == []
-    assert delivering.ledger.counts()["smoke"]["duplicate"] == 1
+    assert delivering.outcome_counts.by_rule()["smoke"]["duplicate"] == 1
 
 
 def test_errors_that_are_not_our_own_are_named_by_type_alone(delivering: Delivering) -> None:
@@ -317,4 +317,4 @@ def test_every_message_ends(kind: str, faults: list[dict[str, bool]]) -> None:
             done = len(queue.poison.kept) == before
         found = len(stub.runs) + len(delivering.letters.kept) + len(delivering.parking.kept)
         assert found >= (2 if kind == "array" else 1)
-        assert delivering.ledger.balances()
+        assert delivering.outcome_counts.balances()

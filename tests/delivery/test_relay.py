@@ -44,9 +44,9 @@ def test_each_row_ends_as_the_table_says(stub: AirflowStub, delivering: Deliveri
     assert len(stub.runs) == case.runs
     assert len(delivering.parking.kept) == (case.outcome is OutcomeKind.PARKED)
     assert len(delivering.letters.kept) == (case.outcome is OutcomeKind.REJECTED)
-    counts = delivering.ledger.counts()["smoke"]
+    counts = delivering.outcome_counts.by_rule()["smoke"]
     assert counts["received"] == before + 1
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
     assert delivering.clock.seconds <= Policy().budget
 
 
@@ -226,7 +226,7 @@ def test_twelve_at_once_start_one_run(stub: AirflowStub) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    counts = delivering.ledger.counts()["smoke"]
+    counts = delivering.outcome_counts.by_rule()["smoke"]
     assert (counts["started"], counts["duplicate"], len(stub.runs)) == (1, 11, 1)
 
 
@@ -302,9 +302,9 @@ def test_what_cannot_be_kept_is_not_acknowledged(
     stub.inject(status, times=99)
     with pytest.raises(StorageUnavailable):
         delivering.deliver(event(), decision())
-    counts = {word: count for word, count in delivering.ledger.counts()["smoke"].items() if count}
+    counts = {word: count for word, count in delivering.outcome_counts.by_rule()["smoke"].items() if count}
     assert counts == {"received": 1, "raised": 1}
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_template_error_is_a_dead_letter(delivering: Delivering) -> None:

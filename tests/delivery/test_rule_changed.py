@@ -69,7 +69,7 @@ def test_an_instance_with_other_rules_passes_it_on(
     started = next_try(delivering, intake(delivering, KNOWN))
     assert (started.kind, started.attempt) == (OutcomeKind.STARTED, 2)
     assert [run["conf"]["door"] for run in stub.runs.values()] == [7]  # type: ignore[index, call-overload] # a conf
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 @without
@@ -89,7 +89,7 @@ def test_the_grace_ends(stub: AirflowStub, delivering: Delivering, rules: str) -
     (letter,) = delivering.letters.kept.values()
     assert (letter.code, letter.rule) == (CODES[rules], "smoke")
     assert "for 1 h no instance had other rules" in letter.reason
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_long_wait_before_does_not_use_up_the_grace(stub: AirflowStub, delivering: Delivering) -> None:

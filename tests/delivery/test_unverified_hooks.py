@@ -92,7 +92,7 @@ def test_a_verified_hook_is_an_event_by_its_hook(
     assert intake.receive_parked(HOOK.to_message()).kind is OutcomeKind.STARTED
     assert intake.receive_parked(HOOK.to_message()).kind is OutcomeKind.DUPLICATE
     assert len(stub.runs) == 1
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_until_then_it_starts_nothing(
     assert all(each == replace(hook, waits=1) for each, _ in delivering.parking.hooks)
     assert not stub.runs
     assert not delivering.letters.kept
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 @pytest.mark.parametrize("last", [None, 12])
@@ -137,7 +137,7 @@ def test_a_wrong_one_is_rejected_without_its_body(
     assert hashlib.sha256(BODY).hexdigest() in told
     assert isinstance(letter.subject, Unreadable)
     assert not stub.runs
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_verified_hook_that_cannot_be_handled_keeps_its_event(

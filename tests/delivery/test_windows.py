@@ -91,7 +91,7 @@ def test_a_burst_becomes_one_run_with_all_its_events(
     assert conf["_updraft"]["event"]["id"] == "e-3"
     (run,) = stub.runs.values()
     assert "3 events of `north`" in str(run["note"])
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_the_outcome_names_the_run_to_come(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:
@@ -128,7 +128,7 @@ def test_an_event_that_comes_after_the_close(
     assert arrive(intake, opened(2), opened(1)) == [OutcomeKind.COALESCED, OutcomeKind.DUPLICATE]
     close(intake, delivering)
     assert [conf["ids"] for conf in confs(stub)] == [["e-1"], ["e-2"]]
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_close_that_meets_an_outage_waits(
@@ -336,7 +336,7 @@ def test_an_event_that_no_window_takes_is_a_dead_letter(
     assert arrive(intake, opened(1)) == [OutcomeKind.REJECTED]
     (letter,) = delivering.letters.kept.values()
     assert (letter.code, letter.rule) == ("Unreadable", "burst")
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_what_is_explained_is_the_run_of_a_single_event(rules: Rules) -> None:
@@ -366,7 +366,7 @@ def test_an_event_that_cannot_be_rendered_alone_is_in_the_run(
     (conf,) = confs(stub)
     assert (conf["version"], conf["all"]) == ("3", [each.data for each in events])
     assert delivering.letters.kept == {}
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_run_that_cannot_be_rendered_is_a_dead_letter_of_the_close(
@@ -382,7 +382,7 @@ def test_a_run_that_cannot_be_rendered_is_a_dead_letter_of_the_close(
     (letter,) = delivering.letters.kept.values()
     assert isinstance(letter.subject, Event)
     assert WindowClose.of(letter.subject) is not None
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_an_event_that_no_run_can_have_does_not_harm_the_others(
     assert (letter.code, letter.subject) == ("TemplateError", refused)
     assert [each.kind for each in close(intake, delivering)] == [OutcomeKind.STARTED]
     assert confs(stub)[0]["ids"] == ["e-1", "e-3"]
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_reserved_key_that_the_run_does_not_have_is_no_obstacle(
@@ -465,7 +465,7 @@ def test_what_is_held_keeps_its_age(delivering: Delivering, stub: AirflowStub) -
         assert rounds <= 31
     assert len(delivering.letters.kept) == 2
     assert {letter.code for letter in delivering.letters.kept.values()} == {"TimeToLiveExceeded"}
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_a_close_is_as_old_as_its_first_delivery(

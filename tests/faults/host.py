@@ -72,8 +72,8 @@ class Host:
         except OSError:
             return False
 
-    def ledger(self, token: str) -> dict[str, Any]:
-        """Return what the app's status says of its ledger.
+    def outcome_counts(self, token: str) -> dict[str, Any]:
+        """Return what the app's status says of its counts.
 
         Args:
             token: That of a caller who may read the status.
@@ -82,7 +82,7 @@ class Host:
             f"{self.url}/api/status", headers={"Authorization": f"Bearer {token}"}
         )
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
-            return dict(json.load(answer)["ledger"])
+            return dict(json.load(answer)["counts"])
 
     def _is_well(self) -> bool:
         try:

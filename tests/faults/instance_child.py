@@ -2,7 +2,7 @@
 
 It is the app without the Functions runtime, so that forty of them fit on a laptop; its queues are polled as
 the host polls them. It first handles an event of its own, whose id begins with NAME: forty cold starts on two
-cores are no burst. At SIGTERM it writes its ledger into FILE.
+cores are no burst. At SIGTERM it writes its counts into FILE.
 """
 
 import json
@@ -59,7 +59,7 @@ def main() -> None:
     for pump in pumps:
         pump.stop()
     Path(sys.argv[1]).write_text(
-        json.dumps({"balances": app.ledger.balances(), "counts": app.ledger.counts()})
+        json.dumps({"balances": app.outcome_counts.balances(), "counts": app.outcome_counts.by_rule()})
     )
 
 

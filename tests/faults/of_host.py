@@ -91,7 +91,7 @@ def _by_host(
                 runs=len(stub.runs),
                 lost=lost + max(0, len(_letters(hostile)) - letters),
                 twice=twice,
-                ledger_balances=host.ledger(token)["balances"] and letters == len(_letters(hostile)),
+                counts_balance=host.outcome_counts(token)["balances"] and letters == len(_letters(hostile)),
                 airflow_alive=stub.alive(),
                 seconds=round(time.monotonic() - began, 2),
                 more=more,

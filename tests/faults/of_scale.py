@@ -130,7 +130,7 @@ def _compared(ground: Ground, events: int, scene: Callable[[], AbstractContextMa
         runs=many.found.total(),
         lost=lost,
         twice=twice,
-        ledger_balances=many.balances,
+        counts_balance=many.balances,
         airflow_alive=alive,
         seconds=round(time.monotonic() - began, 2),
         more={
@@ -155,22 +155,24 @@ def _burst(ground: Ground, given: Stream, count: int, at: _Scene, *, name: str) 
         read_timeout=25 if at.real else 1.5,
     )
     settings = ground.settings | {"UPDRAFT_RULES": str(rules)}
-    ledgers = [ground.folder / f"ledger-{number}.json" for number in range(count)]
+    counts_files = [ground.folder / f"counts-{number}.json" for number in range(count)]
     running: list[Process] = []
     for queue in (EVENT_QUEUE, PARKED_QUEUE):
         send(ground, queue, None)
     try:
-        for number, ledger in enumerate(ledgers):
-            ledger.unlink(missing_ok=True)
+        for number, outcome_counts in enumerate(counts_files):
+            outcome_counts.unlink(missing_ok=True)
             child = "tests.faults.instance_child"
-            command: list[str | Path] = [sys.executable, "-m", child, ledger, _warm(name, number)]
+            command: list[str | Path] = [sys.executable, "-m", child, outcome_counts, _warm(name, number)]
             running.append(ground.processes.start(f"instance {number}", command, env=settings, cwd=ROOT))
             _wait_for_runs(at, number - _STARTING)
         _wait_for_runs(at, count)
         rate = _worked_off(ground, given, at)
     finally:
         ground.processes.stop(*running, grace=20.0)
-    told = [json.loads(ledger.read_text()) for ledger in ledgers if ledger.exists()]
+    told = [
+        json.loads(outcome_counts.read_text()) for outcome_counts in counts_files if outcome_counts.exists()
+    ]
     balances = len(told) == count and all(each["balances"] for each in told)
     return _Burst(at.peak(), rate, balances, at.seen_by(name).found())
 

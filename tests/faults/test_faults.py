@@ -29,7 +29,7 @@ def airflows(ground: Ground) -> Iterator[RealAirflows]:
 
 @pytest.mark.parametrize("fault", ON_THE_STUB, ids=lambda fault: fault.name)
 def test_nothing_is_lost_and_nothing_starts_twice(ground: Ground, fault: Fault) -> None:
-    """Every event that should have a run has exactly one, the ledger balances, and Airflow is alive."""
+    """Every event that should have a run has exactly one, the counts balance, and Airflow is alive."""
     verdict = fault.run(ground, fault.short)
     keep(fault.name, verdict, short=True)
     assert verdict.kept, verdict

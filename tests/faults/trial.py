@@ -252,18 +252,18 @@ class Trial:
             runs=found.total(),
             lost=lost + max(0, self.letters_expected - letters),
             twice=twice,
-            ledger_balances=self._balances() and letters == self.letters_expected,
+            counts_balance=self._balances() and letters == self.letters_expected,
             airflow_alive=self.airflow.alive(),
             seconds=round(time.monotonic() - self._began, 2),
             more=more,
         )
 
     def counted(self, word: str) -> int:
-        """Return how often a word is in the ledgers of all instances."""
-        return sum(counts[word] for app in self.apps for counts in app.ledger.counts().values())
+        """Return how often a word is in the counts of all instances."""
+        return sum(counts[word] for app in self.apps for counts in app.outcome_counts.by_rule().values())
 
     def _balances(self) -> bool:
-        """Tell whether each delivery that was taken is in a ledger with one end, and none beyond those.
+        """Tell whether each delivery that was taken is in the counts with one end, and none beyond those.
 
         A call that raised may have ended some of its rules, which the next call ends again; and while Storage
         is the one that fails, what it took without saying so is parked without being counted as such.
@@ -272,7 +272,7 @@ class Trial:
         least, open_ends = self._calls["acknowledged"], self._calls["raised"]
         parked_fits = abs(self.counted(OutcomeKind.PARKED) - self._calls["resumed"]) <= open_ends
         fits = least <= ended <= self.counted("received") <= least + open_ends
-        return fits and parked_fits and all(app.ledger.balances() for app in self.apps)
+        return fits and parked_fits and all(app.outcome_counts.balances() for app in self.apps)
 
     def _deliver(self, app: App, delivery: Delivery) -> None:
         until = time.monotonic() + PATIENCE

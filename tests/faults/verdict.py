@@ -19,7 +19,7 @@ FAST_ENOUGH: Final = "fast_enough"
 """The figure of its own that speaks of speed, which a test does not judge."""
 _SHORT: Final = "short_form"
 _HEAD: Final = (
-    "| fault | events | runs expected | runs | lost | twice | ledger | Airflow | seconds | and |",
+    "| fault | events | runs expected | runs | lost | twice | counts | Airflow | seconds | and |",
     "|---|--:|--:|--:|--:|--:|---|---|--:|---|",
 )
 
@@ -34,7 +34,7 @@ class Verdict:
         runs: How many Airflow has.
         lost: How many of the expected runs are not there; and dead letters that are not.
         twice: How many runs there are beyond one for each that is expected.
-        ledger_balances: Whether every delivery is in the ledgers with exactly one end.
+        counts_balance: Whether every delivery is in the counts with exactly one end.
         airflow_alive: Whether Airflow answers in the end, its scheduler included.
         seconds: How long it took.
         more: Figures of this fault alone.
@@ -45,7 +45,7 @@ class Verdict:
     runs: int
     lost: int
     twice: int
-    ledger_balances: bool
+    counts_balance: bool
     airflow_alive: bool
     seconds: float
     more: Mapping[str, float | bool | str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Verdict:
     def kept(self) -> bool:
         """Whether the promises were kept, at whatever speed; another figure that is False breaks them."""
         broken = {name for name, figure in self.more.items() if figure is False} - {FAST_ENOUGH}
-        audited = self.lost == 0 and self.twice == 0 and self.ledger_balances and self.airflow_alive
+        audited = self.lost == 0 and self.twice == 0 and self.counts_balance and self.airflow_alive
         return audited and not broken
 
     @property
@@ -114,7 +114,7 @@ def _rows(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
             continue
         more = ", ".join(f"{key}: {_shown(value)}" for key, value in figure.items() if key not in usual)
         cells = [name, *(figure[key] for key in ("events", "expected_runs", "runs", "lost", "twice"))]
-        cells.append("balances" if figure["ledger_balances"] else "**does not balance**")
+        cells.append("balances" if figure["counts_balance"] else "**does not balance**")
         cells += ["alive" if figure["airflow_alive"] else "**dead**", f"{figure['seconds']:.1f}", more]
         rows.append(f"| {' | '.join(map(str, cells))} |")
     return rows

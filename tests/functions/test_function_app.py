@@ -205,16 +205,16 @@ def test_health_is_one_word(host: Host) -> None:
 
 
 def test_the_status_says_what_is_in_force(host: Host, identity: IdentityEndpoint) -> None:
-    """A caller with the right reads version, rules, connections and a ledger that balances."""
+    """A caller with the right reads version, rules, connections and counts that balance."""
     deliver(host, "app_service", SWAP)
     token = identity.issue("api://updraft", roles=["Status.Read"])
     answer = requests.get(f"{host.url}/api/status", headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert answer.status_code == 200
     status = answer.json()
-    ledger = status.pop("ledger")
+    outcome_counts = status.pop("counts")
     assert status == {"status": "ok", "version": VERSION, "rules": 1, "connections": {"stub": "closed"}}
-    assert ledger["balances"] is True
-    assert ledger["rules"]["smoke"]["started"] == 1
+    assert outcome_counts["balances"] is True
+    assert outcome_counts["rules"]["smoke"]["started"] == 1
 
 
 def test_health_asks_nobody(host: Host, stub: AirflowStub) -> None:

@@ -17,7 +17,7 @@ GOOD = Verdict(
     runs=3,
     lost=0,
     twice=0,
-    ledger_balances=True,
+    counts_balance=True,
     airflow_alive=True,
     seconds=1.25,
     more={"peak": 0, "ratio": 0.0},
@@ -59,7 +59,7 @@ def test_the_audit_counts_what_is_missing_and_what_is_too_many(
     [
         {"lost": 1},
         {"twice": 1},
-        {"ledger_balances": False},
+        {"counts_balance": False},
         {"airflow_alive": False},
         {"more": {"held": False}},
     ],
@@ -96,7 +96,7 @@ def test_figures_are_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "runs",
         "lost",
         "twice",
-        "ledger_balances",
+        "counts_balance",
         "airflow_alive",
         "seconds",
     }

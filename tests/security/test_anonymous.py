@@ -37,7 +37,14 @@ WORDS = (
 """What rules.yaml and the app hold, and what no such answer may have."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get")
 PATHS = (
-    *("health", "health/", "Health", "health?ledger=1", "health?verbose=true&code=x", "health/ledger"),
+    *(
+        "health",
+        "health/",
+        "Health",
+        "health?counts=1",
+        "health?verbose=true&code=x",
+        "health/outcome_counts",
+    ),
     *("status", "status?code=x", "status/rules", "events", "outcomes", "outcomes/x", "hooks", "hooks/zzz"),
     *("dags", "dags/nobody/runs", "dags/-/runs", "dags/nobody/runs/x", "dags//runs"),
     *("", "rules", "rules.yaml", "rules.schema.json", "openapi.json", "docs", "metrics", "version", "admin"),
@@ -153,7 +160,7 @@ class TestHealth:
     @pytest.mark.parametrize("headers", HEADERS, ids=str)
     def test_it_is_one_word(self, caller: Caller, headers: dict[str, str]) -> None:
         """Nothing in a request makes it say more than `ok`, a token with every right included."""
-        for query in ("", "?ledger=1", "?ledger=1&ledger=1", "?LEDGER=1", "?verbose", f"?x={'y' * 4_000}"):
+        for query in ("", "?counts=1", "?counts=1&counts=1", "?COUNTS=1", "?verbose", f"?x={'y' * 4_000}"):
             answer = caller.post(f"health{query}", None, None, method="GET", **headers)
             assert (answer.status_code, answer.content) == (200, b'{"status": "ok"}')
         token = caller.token(AIRFLOW, roles=["Outcomes.Write", "Status.Read"], groups=[GROUP])

@@ -279,7 +279,7 @@ def test_githubs_secret_rotates_and_every_delivery_starts_its_run(
     assert len(stub.runs) == sent
     assert all("1000" not in str(run["conf"]) for run in stub.runs.values())
     assert {letter.code for letter in delivering.letters.kept.values()} == {"BadSignature"}
-    assert delivering.ledger.balances()
+    assert delivering.outcome_counts.balances()
 
 
 def test_githubs_deliveries_wait_while_the_vault_is_away(

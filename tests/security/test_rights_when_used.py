@@ -225,7 +225,7 @@ def test_a_right_that_was_taken_away_is_gone(way: Way, what: str, change: str) -
     assert way.letters() == [("RightWithdrawn", parked.rule, parked.event.id)]
     assert way.delivering.parking.kept == []
     assert not way.stub.runs
-    assert way.delivering.ledger.balances()
+    assert way.delivering.outcome_counts.balances()
 
 
 @EACH
@@ -397,7 +397,7 @@ class TestWindows:
         assert outcome.kind is OutcomeKind.STARTED
         assert sorted(self.confs(way)[0]) == ["b", "g"]
         assert way.letters() == [("RightWithdrawn", "burst", "a"), ("RightWithdrawn", "burst", "c")]
-        assert way.delivering.ledger.balances()
+        assert way.delivering.outcome_counts.balances()
 
     def test_a_window_without_any_right_starts_nothing(self, way: Way) -> None:
         """Where all its events have lost their right, the window has no run."""
@@ -406,7 +406,7 @@ class TestWindows:
         assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "RightWithdrawn")
         assert len(way.letters()) == 2
         assert not way.stub.runs
-        assert way.delivering.ledger.balances()
+        assert way.delivering.outcome_counts.balances()
 
     def test_a_close_that_waits_asks_again_and_writes_once(self, way: Way) -> None:
         """While Airflow is down nothing is written; the rules in force when the run starts decide."""
@@ -422,7 +422,7 @@ class TestWindows:
         assert outcome.kind is OutcomeKind.STARTED
         assert self.confs(way) == [["a"]]
         assert way.letters() == [("RightWithdrawn", "burst", "b")]
-        rejected = way.delivering.ledger.counts()["burst"]["rejected"]
+        rejected = way.delivering.outcome_counts.by_rule()["burst"]["rejected"]
         assert rejected == 1
 
     def test_what_a_window_left_out_stays_out(self, way: Way) -> None:

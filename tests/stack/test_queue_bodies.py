@@ -160,7 +160,7 @@ def test_every_message_ends_in_a_run_or_a_dead_letter(
         account.put(PARKED_QUEUE, text)
     with hosted(environment, Policy()) as app:
         wait_for(account.is_empty)
-        assert app.ledger.balances()
+        assert app.outcome_counts.balances()
     found = {run["conf"]["_updraft"]["event"]["id"] for run in stub.runs.values()}  # type: ignore[index, call-overload] # JSON
     assert found == expected
     assert {run["conf"]["name"] for run in stub.runs.values()} == {json.loads(EVENT)["data"]["name"]}  # type: ignore[index, call-overload] # JSON
@@ -179,7 +179,7 @@ def test_the_last_delivery_leaves_nothing_to_the_host(
     account.put(PARKED_QUEUE, Parked(event, "smoke", 3, SEEN).to_message())
     with hosted(environment, Policy(queue_deliveries=1)) as app:
         wait_for(account.is_empty)
-        assert app.ledger.balances()
+        assert app.outcome_counts.balances()
     letters = account.letters()
     assert {letter.code for letter in letters} == {"MaxDeliveryAttemptsExceeded"}
     assert {(letter.rule, letter.subject.id) for letter in letters} == {("", "e-1"), ("smoke", "p-1")}

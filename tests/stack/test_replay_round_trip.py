@@ -16,7 +16,7 @@ from shared.azure.storage_account import Storage
 from shared.deciding.direct_runs import DirectRun
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
-from shared.delivery.outcomes import Ledger, Outcome, OutcomeKind
+from shared.delivery.outcomes import Outcome, OutcomeCounts, OutcomeKind
 from shared.delivery.policy import Policy
 from shared.delivery.relay import Relay
 from shared.delivery.target import Target
@@ -56,7 +56,7 @@ class Instance:
 
     Attributes:
         intake: Takes events in.
-        ledger: What became of them.
+        outcome_counts: What became of them.
         stub: Its Airflow.
         letters: The container with its dead letters.
         sender: Sends them again.
@@ -65,7 +65,7 @@ class Instance:
     """
 
     intake: Intake
-    ledger: Ledger
+    outcome_counts: OutcomeCounts
     stub: AirflowStub
     letters: DeadLetterContainer
     sender: Resender
@@ -116,12 +116,12 @@ def instance_with(
     """Start an instance with these rules."""
     parking = QueueParking(storage, queue=f"{prefix}-parked", claims=f"{prefix}-claims")
     letters = BlobDeadLetters(storage, container=prefix)
-    ledger = Ledger()
+    outcome_counts = OutcomeCounts()
     target = Target(client_of(stub.url), Breaker(), FixedLimiter(4))
     relay = Relay(
         {"analytics": target}.__getitem__,
         parking=parking,
-        closing=Closing(letters, ledger),
+        closing=Closing(letters, outcome_counts),
         policy=policy,
     )
     loaded = load_rules(rules, file="rules.yaml", settings={})
@@ -131,9 +131,9 @@ def instance_with(
             relay=relay,
             windows=WindowBlobs(storage, parking, container=f"{prefix}-windows"),
             parking=parking,
-            closing=Closing(letters, ledger),
+            closing=Closing(letters, outcome_counts),
         ),
-        ledger,
+        outcome_counts,
         stub,
         DeadLetterContainer(storage.container(prefix), ours=True),
         Resender(
@@ -182,7 +182,7 @@ def test_a_refused_call_gets_its_run(instance: Instance) -> None:
     told = conf.pop("_updraft")
     assert conf == {"site": "shop", "share": 0.1, "many": [1, None, "ü"]}
     assert told["caller"]["object_id"] == "o-1"
-    assert instance.ledger.balances()
+    assert instance.outcome_counts.balances()
 
 
 def test_a_call_is_read_back_whatever_it_holds(instance: Instance) -> None:
@@ -226,7 +226,7 @@ def test_a_window_whose_run_was_refused_gets_it(instance: Instance) -> None:
     assert outcome.dag_run_id == rejected.dag_run_id
     (conf,) = instance.confs()
     assert conf["ids"] == ["e-1", "e-2"]
-    assert instance.ledger.balances()
+    assert instance.outcome_counts.balances()
     late = instance.intake.receive(json.dumps(opened(2).to_cloud_event()))
     assert OutcomeKind.DUPLICATE in {outcome.kind for outcome in late}
 

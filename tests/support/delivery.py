@@ -14,7 +14,7 @@ from shared.airflow.transport import HeaderTransport
 from shared.deciding.decide import Decision
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
-from shared.delivery.outcomes import Ledger, Outcome
+from shared.delivery.outcomes import Outcome, OutcomeCounts
 from shared.delivery.relay import Relay
 from shared.delivery.target import Target
 from shared.event import Event
@@ -128,8 +128,8 @@ class Delivering:
         self.parking = InMemoryParking()
         self.letters = InMemoryDeadLetters()
         self.windows = InMemoryWindows(self.parking)
-        self.ledger = Ledger()
-        self.closing = closing(self.letters, self.ledger, now=self.clock.now)
+        self.outcome_counts = OutcomeCounts()
+        self.closing = closing(self.letters, self.outcome_counts, now=self.clock.now)
         self.breaker = Breaker(clock=self.clock)
         self.limiter = FixedLimiter(places)
         client = client_of(url, self.tokens, read_timeout=read_timeout)
