@@ -135,7 +135,10 @@ def test_a_program_of_ours_undoes_what_it_inherited(how: How, number: Signals) -
 
 
 def test_every_program_of_ours_undoes_what_it_inherited() -> None:
-    """What people start with `python -m` restores its signals first; the guard sets its own."""
+    """What people start with `python -m` restores its signals first.
+
+    The guard sets its own. The worker of mutants may load nothing of ours, and is started by `programs`.
+    """
     folders = (ROOT / "local", ROOT / "bench", ROOT / "for_airflow" / "bench", TESTS)
     begin = 'if __name__ == "__main__":\n    '
     programs_of_ours = {
@@ -148,7 +151,7 @@ def test_every_program_of_ours_undoes_what_it_inherited() -> None:
         path for path, text in programs_of_ours.items() if not text.startswith("default_signals.restore()\n")
     }
     assert len(programs_of_ours) > 10
-    assert {Path(path).name for path in others} == {"guard.py", "default_signals.py"}
+    assert {Path(path).name for path in others} == {"guard.py", "default_signals.py", "worker.py"}
 
 
 @every_how
