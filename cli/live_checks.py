@@ -88,7 +88,7 @@ class DagState:
             return None
         return (
             f"`track: callback` waits for a report that DAG `{dag_id}` does not send: end it with "
-            "`report_outcome()`, or set `UpdraftNotifier()` as its `on_success_callback` and its "
+            "`report_run()`, or set `UpdraftNotifier()` as its `on_success_callback` and its "
             "`on_failure_callback` (docs/airflow-side.md), or leave `track` out. If it reports in another "
             f"way, give it the tag `{REPORTS_TAG}`"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow.sdk import Param, dag, get_current_context, task
-from updraft_airflow.notifier import UpdraftNotifier, report_outcome
+from updraft_airflow.notifier import UpdraftNotifier, report_run
 
 
 @dag(
@@ -33,7 +33,7 @@ def load_orders() -> None:
         print(f"Loading {params['url']} ({params['size']} bytes), stored by event {event['id']}.")  # noqa: T201
         return str(params["url"])
 
-    load() >> report_outcome()
+    load() >> report_run()
 
 
 load_orders()

@@ -7,7 +7,7 @@ reports what no task can see, such as a run that was ended by hand: what is repo
 from __future__ import annotations
 
 from airflow.sdk import dag, get_current_context, task
-from updraft_airflow.notifier import UpdraftNotifier, report_outcome
+from updraft_airflow.notifier import UpdraftNotifier, report_run
 
 
 @dag(schedule=None, tags=["updraft"], doc_md=__doc__, on_failure_callback=UpdraftNotifier())
@@ -22,7 +22,7 @@ def reports_by_task() -> None:
             raise RuntimeError("conf asked for a failure")
         return "done"
 
-    work() >> report_outcome()
+    work() >> report_run()
 
 
 reports_by_task()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-CODES = {400: "bad_body", 401: "no_token", 403: "other_run", 409: "other_outcome", 413: "too_large"}
+CODES = {400: "bad_body", 401: "no_token", 403: "other_run", 409: "other_end", 413: "too_large"}
 
 
 class Receiver(ThreadingHTTPServer):

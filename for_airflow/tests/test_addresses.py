@@ -13,12 +13,12 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from updraft_airflow.addresses import is_below, listed, refusal
-from updraft_airflow.callback import Callback, CallbackError, Patience, RunOutcome, read_callback, report
+from updraft_airflow.callback import Callback, CallbackError, Patience, RunReport, read_callback, send_report
 from updraft_airflow.wire import WireError, checked_url, origin
 
 TOKEN = "made-up.reverse.token"
 QUICK = Patience(attempts=1, timeout=2.0)
-OUTCOME = RunOutcome("smoke_tests", "rule__1", "failed", None, None)
+REPORT = RunReport("smoke_tests", "rule__1", "failed", None, None)
 
 
 @pytest.mark.parametrize("url", BELOW)
@@ -95,7 +95,7 @@ def send_from_conf(callback: object, allowed: list[str]) -> None:
     """Report as a task does for a run with this callback in its conf."""
     found = read_callback({"_updraft": {"callback": callback}})
     assert found is not None
-    report(found, OUTCOME, allowed=allowed, own_token=lambda: "own-token", patience=QUICK)
+    send_report(found, REPORT, allowed=allowed, own_token=lambda: "own-token", patience=QUICK)
 
 
 @pytest.mark.parametrize("token", [TOKEN, None])
@@ -141,7 +141,7 @@ def test_a_listed_address_that_cannot_be_used_is_named(prefix: str) -> None:
     with pytest.raises(WireError, match=re.escape("[updraft] callback_urls")):
         refusal(BELOW[0], [LISTED, prefix], option="callback_urls")
     with pytest.raises(CallbackError, match="callback_urls") as refused:
-        report(Callback(BELOW[0], TOKEN), OUTCOME, allowed=[prefix], patience=QUICK)
+        send_report(Callback(BELOW[0], TOKEN), REPORT, allowed=[prefix], patience=QUICK)
     assert refused.value.permanent
     assert not is_below(BELOW[0], prefix)
 

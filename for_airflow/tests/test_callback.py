@@ -16,16 +16,16 @@ from updraft_airflow.callback import (
     Callback,
     CallbackError,
     Patience,
-    RunOutcome,
+    RunReport,
     entra_token,
     read_callback,
 )
-from updraft_airflow.callback import report as report_to
+from updraft_airflow.callback import send_report as report_to
 from updraft_airflow.notifier import IN_THE_PROCESSOR
 
 TOKEN = "made-up.reverse.token"
 QUICK = Patience(attempts=3, timeout=2.0, first_delay=0.001, longest_delay=0.01)
-OUTCOME = RunOutcome(
+REPORT = RunReport(
     dag_id="smoke_tests",
     dag_run_id="rule__1",
     state="failed",
@@ -35,14 +35,14 @@ OUTCOME = RunOutcome(
 )
 
 
-def report(callback: Callback, outcome: RunOutcome, **options: Any) -> None:
+def report(callback: Callback, run_report: RunReport, **options: Any) -> None:
     """Report to an address that is listed, unless the test says what is."""
-    report_to(callback, outcome, **{"allowed": [callback.url], **options})
+    report_to(callback, run_report, **{"allowed": [callback.url], **options})
 
 
 def test_the_outcome_is_sent_in_the_documented_form(receiver: Receiver) -> None:
     """One POST with the run's own token and the body of the documentation."""
-    report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    report(Callback(receiver.url, TOKEN), REPORT, patience=QUICK)
     [(headers, body)] = receiver.taken
     assert headers["Authorization"] == f"Bearer {TOKEN}"
     assert headers["Content-Type"] == "application/json"
@@ -57,10 +57,10 @@ def test_the_outcome_is_sent_in_the_documented_form(receiver: Receiver) -> None:
 
 def test_a_run_that_never_started_has_no_start(receiver: Receiver) -> None:
     """The member is null, and detail is left out or cut."""
-    short = json.loads(RunOutcome("d", "r", "failed", None, None).body())
+    short = json.loads(RunReport("d", "r", "failed", None, None).body())
     assert short["started_at"] is None
     assert "detail" not in short
-    long = json.loads(RunOutcome("d", "r", "failed", None, None, "x" * 5000).body())
+    long = json.loads(RunReport("d", "r", "failed", None, None, "x" * 5000).body())
     assert len(long["detail"]) == LONGEST_DETAIL
 
 
@@ -68,7 +68,7 @@ def test_a_run_that_never_started_has_no_start(receiver: Receiver) -> None:
 def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> None:
     """The same body goes out again until it is taken; Retry-After is capped."""
     receiver.answers = [status, status]
-    report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    report(Callback(receiver.url, TOKEN), REPORT, patience=QUICK)
     assert len(receiver.taken) == 3
     assert receiver.taken[0][1] == receiver.taken[2][1]
 
@@ -78,7 +78,7 @@ def test_a_sender_comes_again_when_updraft_asks_it_to(receiver: Receiver) -> Non
     receiver.answers = [503]
     receiver.retry_after = "1"
     began = time.monotonic()
-    report(Callback(receiver.url, TOKEN), OUTCOME, patience=Patience(first_delay=0.001))
+    report(Callback(receiver.url, TOKEN), REPORT, patience=Patience(first_delay=0.001))
     assert len(receiver.taken) == 2
     assert time.monotonic() - began >= 1.0
 
@@ -96,7 +96,7 @@ def test_it_gives_up_after_the_last_attempt(receiver: Receiver) -> None:
     """Bounded, with the last failure in the error, and worth a retry of the task."""
     receiver.answers = [503] * 9
     with pytest.raises(CallbackError, match=r"after 3 attempt\(s\): .*503") as failed:
-        report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+        report(Callback(receiver.url, TOKEN), REPORT, patience=QUICK)
     assert not failed.value.permanent
     assert len(receiver.taken) == 3
 
@@ -110,7 +110,7 @@ FOREIGN = {
     "object": b'{"status": "ok"}',
     "a gateway's error": b'{"statusCode": 403, "message": "no"}',
     "a problem without a code": b'{"type": "about:blank", "title": "Forbidden", "status": 403}',
-    "an echo": OUTCOME.body()[:-1],
+    "an echo": REPORT.body()[:-1],
     "another run's": b'{"run": {"dag_id": "smoke_tests", "dag_run_id": "other"}, "state": "failed"}',
     "another state": b'{"run": {"dag_id": "smoke_tests", "dag_run_id": "rule__1"}, "state": "success"}',
     "deep": b"[" * 100_000,
@@ -124,11 +124,11 @@ def test_only_updraft_speaks_for_updraft(receiver: Receiver, name: str, status: 
     """A login page takes no report, and a stopped app refuses none: the report is sent until it is taken."""
     body = b"" if status == 204 else FOREIGN[name]
     receiver.answers = [(status, body), (status, body)]
-    report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+    report(Callback(receiver.url, TOKEN), REPORT, patience=QUICK)
     assert len(receiver.taken) == 3
     receiver.answers = [(status, body)] * 9
     with pytest.raises(CallbackError, match=str(status)) as failed:
-        report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+        report(Callback(receiver.url, TOKEN), REPORT, patience=QUICK)
     assert not failed.value.permanent
     assert "<html>" not in str(failed.value)
 
@@ -138,7 +138,7 @@ def test_a_refusal_is_final(receiver: Receiver, status: int) -> None:
     """No second request, no redirect followed, and the token is not in the error."""
     receiver.answers = [status]
     with pytest.raises(CallbackError, match=str(status)) as failed:
-        report(Callback(receiver.url, TOKEN), OUTCOME, patience=QUICK)
+        report(Callback(receiver.url, TOKEN), REPORT, patience=QUICK)
     assert failed.value.permanent
     assert TOKEN not in str(failed.value)
     assert len(receiver.taken) == 1
@@ -147,7 +147,7 @@ def test_a_refusal_is_final(receiver: Receiver, status: int) -> None:
 def test_a_dead_end_is_named_without_the_token() -> None:
     """No connection: the host and the cause, nothing more."""
     with pytest.raises(CallbackError, match=r"127\.0\.0\.1:9 .*URLError") as failed:
-        report(Callback("http://127.0.0.1:9/x", TOKEN), OUTCOME, patience=QUICK)
+        report(Callback("http://127.0.0.1:9/x", TOKEN), REPORT, patience=QUICK)
     assert TOKEN not in str(failed.value)
 
 
@@ -239,20 +239,20 @@ def test_only_allowed_urls_see_airflows_own_token(url: str, prefix: str, allowed
         raise CallbackError("enough", permanent=True)
 
     with pytest.raises(CallbackError):
-        report(Callback(url), OUTCOME, allowed=[prefix], own_token=own_token, patience=QUICK)
+        report(Callback(url), REPORT, allowed=[prefix], own_token=own_token, patience=QUICK)
     assert asked == ([True] if allowed else [])
 
 
 def test_airflows_own_token_is_sent_where_it_is_allowed(receiver: Receiver) -> None:
     """For a callback without a reverse token."""
-    report(Callback(receiver.url), OUTCOME, allowed=[receiver.url], own_token=lambda: "own", patience=QUICK)
+    report(Callback(receiver.url), REPORT, allowed=[receiver.url], own_token=lambda: "own", patience=QUICK)
     assert receiver.taken[0][0]["Authorization"] == "Bearer own"
 
 
 def test_without_a_scope_airflows_own_token_is_not_sent(receiver: Receiver) -> None:
     """It takes both settings before Airflow's identity speaks to anybody."""
     with pytest.raises(CallbackError, match="callback_scope"):
-        report(Callback(receiver.url), OUTCOME, patience=QUICK)
+        report(Callback(receiver.url), REPORT, patience=QUICK)
     assert receiver.taken == []
 
 

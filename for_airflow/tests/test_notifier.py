@@ -13,7 +13,7 @@ from airflow.sdk.api.datamodels._generated import DagRun
 from airflow.sdk.exceptions import AirflowFailException
 
 from updraft_airflow.callback import CallbackError, Patience
-from updraft_airflow.notifier import UpdraftNotifier, report_outcome
+from updraft_airflow.notifier import UpdraftNotifier, report_run
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 END = datetime(2026, 1, 2, tzinfo=timezone.utc)
@@ -53,7 +53,7 @@ class Instance:
 def last_task(conf: Mapping[str, Any] | None, upstream: set[str], states: Mapping[str, str]) -> None:
     """Call the task's function as Airflow would."""
     task = SimpleNamespace(upstream_task_ids=upstream)
-    report_outcome.function(dag_run=run(conf, "running", None), ti=Instance(states), task=task)
+    report_run.function(dag_run=run(conf, "running", None), ti=Instance(states), task=task)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_last_task_keeps_the_runs_state_without_a_callback() -> None:
 def test_a_refusal_is_not_retried_by_airflow(receiver: Receiver) -> None:
     """Whatever a person has to mend fails the task at once."""
     receiver.answers = [409]
-    with pytest.raises(AirflowFailException, match="another outcome"):
+    with pytest.raises(AirflowFailException, match="another end"):
         last_task(to(receiver), {"a"}, {"a": "success"})
 
 
@@ -151,5 +151,5 @@ def test_an_address_that_is_not_listed_hears_nothing(
 
 def test_the_last_task_runs_whatever_happened() -> None:
     """Its trigger rule and retries are its own."""
-    assert report_outcome.kwargs["trigger_rule"] == "all_done"
-    assert report_outcome.kwargs["retries"] == 3
+    assert report_run.kwargs["trigger_rule"] == "all_done"
+    assert report_run.kwargs["retries"] == 3

@@ -11,7 +11,7 @@ from airflow.sdk import DAG, task
 from airflow.settings import dag_policy
 from airflow_server import AirflowServer
 
-from updraft_airflow.notifier import UpdraftNotifier, report_outcome
+from updraft_airflow.notifier import UpdraftNotifier, report_run
 from updraft_airflow.policy import REPORTS_TAG
 
 
@@ -36,11 +36,11 @@ def nothing() -> None:
     ("callbacks", "last", "reports"),
     [
         ({}, nothing, False),
-        ({}, report_outcome, True),
-        ({}, report_outcome.override(task_id="tell_updraft"), True),
+        ({}, report_run, True),
+        ({}, report_run.override(task_id="tell_updraft"), True),
         ({"on_success_callback": UpdraftNotifier(), "on_failure_callback": UpdraftNotifier()}, nothing, True),
         ({"on_success_callback": [other, Team()], "on_failure_callback": (Team(),)}, nothing, True),
-        ({"on_failure_callback": UpdraftNotifier()}, report_outcome, True),
+        ({"on_failure_callback": UpdraftNotifier()}, report_run, True),
         ({"on_failure_callback": UpdraftNotifier()}, nothing, False),
         ({"on_success_callback": UpdraftNotifier()}, nothing, False),
         ({"on_success_callback": other, "on_failure_callback": [other]}, nothing, False),

@@ -95,8 +95,8 @@ class RunReportsEndpoint:
         if kept.get("state") != report.state:
             raise CallRefused(
                 409,
-                "other_outcome",
-                f"the run's outcome was reported before, as {str(kept.get('state'))[:40]}",
+                "other_end",
+                f"the run's end was reported before, as {str(kept.get('state'))[:40]}",
             )
         first = kept == report.to_document()
         if first:

@@ -84,7 +84,7 @@ class TestReports:
         assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
         assert first.json() == again.json()
         assert first.json()["run"] == run
-        assert other.json()["code"] == "other_outcome"
+        assert other.json()["code"] == "other_end"
         assert caller.post("outcomes", token, said).status_code == 200
 
     def test_an_airflow_with_an_identity_reports_too(self, caller: Caller, run: dict[str, str]) -> None:
@@ -124,14 +124,14 @@ class TestReports:
         assert conf["_updraft"]["callback"]["url"] == "https://updraft.example/api/outcomes"
         caller.reverse_token()
         conf["_updraft"]["callback"]["url"] = f"{caller.host.url}/api/outcomes"
-        outcome = sender.RunOutcome(**run, state="success", started_at=None, ended_at=None, detail="x")
+        report = sender.RunReport(**run, state="success", started_at=None, ended_at=None, detail="x")
         allowed = [f"{caller.host.url}/"]
-        sender.report(sender.read_callback(conf), outcome, allowed=allowed)
-        sender.report(sender.read_callback(conf), outcome, allowed=allowed)
+        sender.send_report(sender.read_callback(conf), report, allowed=allowed)
+        sender.send_report(sender.read_callback(conf), report, allowed=allowed)
         with pytest.raises(sender.CallbackError, match="409"):
-            sender.report(
+            sender.send_report(
                 sender.read_callback(conf),
-                sender.RunOutcome(**run, state="failed", started_at=None, ended_at=None),
+                sender.RunReport(**run, state="failed", started_at=None, ended_at=None),
                 allowed=allowed,
             )
 

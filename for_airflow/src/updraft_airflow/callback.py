@@ -1,6 +1,6 @@
 """Tells Updraft how a run ended: the wire format, and sending it. Knows nothing of Airflow's classes.
 
-A run that wants its outcome reported carries `conf["_updraft"]["callback"]` = `{"url": …, "token": …}`. The
+A run whose end is to be reported carries `conf["_updraft"]["callback"]` = `{"url": …, "token": …}`. The
 token is the run's own reverse token, which can do nothing else; without one an Entra token of this Airflow's
 identity is sent instead. Either goes only to the URLs that the operator lists: whoever may start a run
 chooses its conf, and this process may reach what they cannot.
@@ -30,7 +30,7 @@ _CODE = re.compile(r"[a-z][a-z_]{0,60}")
 
 
 class CallbackError(Exception):
-    """The outcome was not taken. Never holds a token.
+    """The report was not taken. Never holds a token.
 
     Attributes:
         permanent: True where trying again cannot help.
@@ -43,7 +43,7 @@ class CallbackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where a run's outcome is to be sent.
+    """Where a run's report is to be sent.
 
     Attributes:
         url: https, or http to a loopback host.
@@ -55,7 +55,7 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
-class RunOutcome:
+class RunReport:
     """How a run ended.
 
     Attributes:
@@ -134,19 +134,19 @@ def read_callback(conf: Mapping[str, Any] | None) -> Callback | None:
         raise CallbackError(str(exc), permanent=True) from None
 
 
-def report(
+def send_report(
     callback: Callback,
-    outcome: RunOutcome,
+    report: RunReport,
     *,
     allowed: Sequence[str],
     own_token: Callable[[], str] | None = None,
     patience: Patience = Patience(),
 ) -> None:
-    """Send the outcome until it is taken; sending it again is harmless.
+    """Send the report until it is taken; sending it again is harmless.
 
     Args:
         callback: Where to.
-        outcome: What to say.
+        report: What to say.
         allowed: URL prefixes that may be called; with none of them nothing is sent.
         own_token: Gives an Entra token of this Airflow's identity, for a callback without a token.
         patience: How long to try.
@@ -170,12 +170,12 @@ def report(
             )
         token = own_token()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-    body = outcome.body()
+    body = report.body()
     for attempt in range(1, patience.attempts + 1):
         wish = 0.0
         try:
             answer = send("POST", callback.url, headers=headers, body=body, timeout=patience.timeout)
-            failure = _failure(answer, outcome)
+            failure = _failure(answer, report)
             wish = answer.retry_after or 0.0
         except WireError as exc:
             failure = str(exc)
@@ -213,8 +213,8 @@ def entra_token(scope: str) -> str:
     return token
 
 
-def _failure(answer: Answer, outcome: RunOutcome) -> str | None:
-    """Say what is wrong with an answer and worth another try; None if the outcome was taken.
+def _failure(answer: Answer, report: RunReport) -> str | None:
+    """Say what is wrong with an answer and worth another try; None if the report was taken.
 
     Only Updraft speaks for Updraft: it answers 200 or 201 with the run and its state, and refuses with a
     problem document (RFC 9457) that has a `code`. Whatever else comes is of a login page, a proxy, or a
@@ -224,13 +224,13 @@ def _failure(answer: Answer, outcome: RunOutcome) -> str | None:
         CallbackError: Updraft refuses the report, for good.
     """
     body = _object(answer.body)
-    if answer.status in _TAKEN and _is_receipt(body, outcome):
+    if answer.status in _TAKEN and _is_receipt(body, report):
         return None
     if answer.status in _REFUSED and _is_refusal(body, answer.status):
         hint = {
             401: ": the token is not accepted",
             403: ": the token does not allow it",
-            409: ": another outcome was reported for this run before",
+            409: ": another end was reported for this run before",
         }.get(answer.status, "")
         raise CallbackError(f"the callback answered {answer.status} {body['code']}{hint}", permanent=True)
     if 300 <= answer.status < 400:
@@ -242,10 +242,10 @@ def _failure(answer: Answer, outcome: RunOutcome) -> str | None:
     return f"the callback answered {answer.status}{hint}"
 
 
-def _is_receipt(body: Mapping[str, Any], outcome: RunOutcome) -> bool:
+def _is_receipt(body: Mapping[str, Any], report: RunReport) -> bool:
     """Tell whether an answer names the run and the state that were reported."""
-    run = {"dag_id": outcome.dag_id, "dag_run_id": outcome.dag_run_id}
-    return body.get("run") == run and body.get("state") == outcome.state
+    run = {"dag_id": report.dag_id, "dag_run_id": report.dag_run_id}
+    return body.get("run") == run and body.get("state") == report.state
 
 
 def _is_refusal(body: Mapping[str, Any], status: int) -> bool:

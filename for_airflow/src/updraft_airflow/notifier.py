@@ -1,9 +1,9 @@
 """Two ways for a DAG to tell Updraft how its run ended.
 
-`report_outcome()` is a last task: it runs on a worker, with that worker's identity, a log, and Airflow's
+`report_run()` is a last task: it runs on a worker, with that worker's identity, a log, and Airflow's
 own retries. `UpdraftNotifier()` is a callback of the DAG: it runs in the DAG processor just after the run's
 end, also when the run was ended by hand or timed out, but nobody calls it again if it fails. Use the task;
-add the notifier as `on_failure_callback` for what the task cannot see. An outcome that is reported twice is
+add the notifier as `on_failure_callback` for what the task cannot see. A report that is sent twice is
 taken once.
 """
 
@@ -20,10 +20,10 @@ from updraft_airflow.addresses import listed
 from updraft_airflow.callback import (
     CallbackError,
     Patience,
-    RunOutcome,
+    RunReport,
     entra_token,
     read_callback,
-    report,
+    send_report,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _FAILED = frozenset({"failed", "upstream_failed"})
 
 
 class UpdraftNotifier(BaseNotifier):
-    """Reports a run's outcome; for a DAG's `on_success_callback` and `on_failure_callback`."""
+    """Reports how a run ended; for a DAG's `on_success_callback` and `on_failure_callback`."""
 
     def __init__(self, *, state: State | None = None, patience: Patience = IN_THE_PROCESSOR) -> None:
         """Make the notifier; it does nothing yet.
@@ -55,14 +55,14 @@ class UpdraftNotifier(BaseNotifier):
         self.patience = patience
 
     def notify(self, context: "Context") -> None:
-        """Send the outcome, if the run asks for it.
+        """Send the report, if the run asks for one.
 
         Raises:
             CallbackError: It was not taken; Airflow logs it.
         """
         run = context.get("dag_run")
         if run is None:
-            log.warning("Airflow gave no DAG run to this callback, so there is no outcome to report")
+            log.warning("Airflow gave no DAG run to this callback, so there is nothing to report")
             return
         reason = context.get("reason")
         state = self.state or _state(str(run.state), reason)
@@ -70,8 +70,8 @@ class UpdraftNotifier(BaseNotifier):
 
 
 @task(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=30))
-def report_outcome(**context: Any) -> None:
-    """Report the run's outcome as its last task; put it after the DAG's last tasks.
+def report_run(**context: Any) -> None:
+    """Report how the run ended, as its last task; put it after the DAG's last tasks.
 
     The run failed if one of the tasks directly before this one did: Airflow's own rule, which looks at a
     DAG's last tasks. As this is now the last one, it fails as well then, so that the run does not look
@@ -105,10 +105,10 @@ def _report(
 ) -> None:
     callback = read_callback(run.conf)
     if callback is None:
-        log.info("This run asks for no report of its outcome")
+        log.info("This run asks for no report")
         return
     scope = conf.get("updraft", "callback_scope", fallback="")
-    outcome = RunOutcome(
+    report = RunReport(
         dag_id=run.dag_id,
         dag_run_id=run.run_id,
         state=state,
@@ -116,14 +116,14 @@ def _report(
         ended_at=ended_at or datetime.now(timezone.utc),
         detail=detail,
     )
-    report(
+    send_report(
         callback,
-        outcome,
+        report,
         allowed=listed(conf.get("updraft", "callback_urls", fallback="")),
         own_token=partial(entra_token, scope) if scope else None,
         patience=patience,
     )
-    log.info("Reported the outcome %s", state)
+    log.info("Reported that the run ended as %s", state)
 
 
 def _state(state: str, reason: str | None) -> State:

@@ -27,7 +27,7 @@ def dag_policy(dag: "DAG") -> None:
     if notifier is None:  # no DAG file of this process has imported it
         return
     by_task = any(
-        getattr(task, "python_callable", None) is notifier.report_outcome.function for task in dag.tasks
+        getattr(task, "python_callable", None) is notifier.report_run.function for task in dag.tasks
     )
     by_callbacks = all(
         any(isinstance(callback, notifier.UpdraftNotifier) for callback in _listed(callbacks))

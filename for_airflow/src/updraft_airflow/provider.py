@@ -82,7 +82,7 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Where runs that Updraft started may report, and where they may read from.",
                 "options": {
                     "callback_urls": _option(
-                        "URL prefixes that outcomes may be sent to, with commas. Empty: none is sent.",
+                        "URL prefixes that run reports may be sent to, with commas. Empty: none is sent.",
                         "string",
                         "",
                         example="https://updraft.example/api/outcomes",

@@ -7,7 +7,7 @@ import pendulum
 from airflow.exceptions import AirflowFailException
 from airflow.sdk import DAG, task
 
-from updraft_airflow.notifier import UpdraftNotifier, report_outcome
+from updraft_airflow.notifier import UpdraftNotifier, report_run
 
 
 @task
@@ -27,7 +27,7 @@ def wait(*, dag_run: object = None) -> None:
 START = pendulum.datetime(2024, 1, 1, tz="UTC")
 
 with DAG("reports_by_task", schedule=None, start_date=START):
-    work() >> report_outcome()
+    work() >> report_run()
 
 with DAG(
     "reports_by_notifier",
