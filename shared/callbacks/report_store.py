@@ -19,6 +19,8 @@ from shared.values.json_text import JsonObject
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
+FORMAT: Final = 1
+"""The version of a report's form in its blob."""
 REPORTS_CONTAINER: Final = "updraft-run-reports"
 
 type State = Literal["success", "failed"]
@@ -55,6 +57,7 @@ class RunReport:
     def to_document(self) -> JsonObject:
         """Return the report as a JSON object."""
         return {
+            "updraft": FORMAT,
             "connection": self.run.connection,
             "dag_id": self.run.dag_id,
             "dag_run_id": self.run.dag_run_id,
@@ -106,8 +109,10 @@ class BlobRunReports:
                 )
             except ResourceExistsError:
                 first = json.loads(container.download_blob(report.name).readall())
-                if not isinstance(first, dict):
-                    raise StorageUnavailable(f"the blob {report.name} does not hold a run report") from None
+                if not isinstance(first, dict) or first.get("updraft") != FORMAT:
+                    raise StorageUnavailable(
+                        f"the blob {report.name} does not hold a run report of format {FORMAT}"
+                    ) from None
                 return first
         return document
 

@@ -29,7 +29,7 @@ from shared.event.cloud_events import is_cloud_event
 from shared.event.event_grid import is_event_grid, read_event_grid
 from shared.event.members import lower_names
 from shared.event.via import Via, is_via
-from shared.stores.dead_letters import LETTER_MEMBERS
+from shared.stores.dead_letters import FORMAT, LETTER_MEMBERS
 from shared.values.json_text import Json, JsonObject, compact_text, parse, parse_kept, split_array
 from shared.values.times import parse_time
 
@@ -162,6 +162,7 @@ def _letter(document: Json, *, ours: bool) -> Letter:
     own = members.get(_OURS) if ours else None
     if not isinstance(own, dict):
         return _told(Letter(_event(_without_additions(document, {_OURS}), "replay"), ""), members)
+    _check_format(own.get("format"))
     schema, via = own.get("schema"), own.get("via")
     via = via if is_via(via) else "replay"
     if schema is None:
@@ -175,6 +176,14 @@ def _letter(document: Json, *, ours: bool) -> Letter:
         )
         letter = Letter(event, "", rule=str(own.get("rule") or ""))
     return _told(letter, members)
+
+
+def _check_format(number: Json) -> None:
+    if number != FORMAT:
+        raise EventError(
+            f"this dead letter has the format {str(number)[:20]}, and this version reads {FORMAT}:"
+            " use the version of updraft that is deployed"
+        )
 
 
 def _told(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from shared.azure.storage_account import Storage
 
+FORMAT: Final = 1
+"""The version of the form of a letter's member `updraft`."""
 LETTER_MEMBERS: Final = frozenset(
     {
         "deadletterreason",
@@ -90,6 +92,7 @@ class DeadLetter:
             "publishtime": _timestamp(self.first_seen),
             "lastdeliveryattempttime": _timestamp(self.at),
             "updraft": {
+                "format": FORMAT,
                 "rule": self.rule,
                 "connection": self.request.connection if self.request else None,
                 "dag": self.request.dag_id if self.request else None,

@@ -20,7 +20,7 @@ from shared.event.model import Event
 from shared.event.via import is_via
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, send_message
-from shared.stores.work_items import UnverifiedHook, encode, is_unverified_hook, opened, time_of
+from shared.stores.work_items import FORMAT, UnverifiedHook, encode, is_unverified_hook, opened, time_of
 from shared.values.json_text import JsonObject
 from shared.values.times import time_text
 from shared.visible_text import visible
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 LONGEST_DELAY: Final = 7 * 24 * 3600
 """Seconds that a message can stay invisible (Storage's limit)."""
-_FORMAT: Final = 1
 _REASON_KEPT: Final = 1_000
 _CLAIM: Final = re.compile(r"[0-9a-f]{64}\.json")  # a name from elsewhere may climb out of the container
 
@@ -100,7 +99,7 @@ class Parked:
                 }
             }
         return {
-            "updraft": _FORMAT,
+            "updraft": FORMAT,
             "rule": self.rule,
             "attempt": self.attempt,
             "first_seen": self.first_seen.isoformat(),

@@ -10,11 +10,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from shared.errors import EventError
+from shared.errors import EventError, StorageUnavailable
 from shared.event import Event, read_cloud_event
 from shared.event.bursts import BurstKey
 from shared.values.json_text import JsonObject
 
+LINE_FORMAT: Final = 1
+"""The version of a line's form; a window may be read by another version of the app than wrote it."""
 WINDOW_CLOSED: Final = "Updraft.WindowClosed"
 """The type of the event that closes a window; it counts only where it comes out of the app's own queue."""
 SOURCE: Final = "updraft:windows"
@@ -109,6 +111,7 @@ def to_line(event: Event) -> bytes:
         EventError: It could not be read back, and would stand in the way of the whole window.
     """
     document: JsonObject = {
+        "updraft": LINE_FORMAT,
         "via": event.via,
         **({"arrived": event.arrived} if event.arrived else {}),
         "event": event.to_cloud_event(),
@@ -122,10 +125,19 @@ def to_line(event: Event) -> bytes:
 
 
 def from_lines(content: bytes) -> list[Event]:
-    """Return the events of a window's blob, in the order of their arrival."""
+    """Return the events of a window's blob, in the order of their arrival.
+
+    Raises:
+        StorageUnavailable: Another version of the app wrote one, in a form that this one does not know.
+    """
     return [_from_line(line) for line in content.splitlines() if line]
 
 
 def _from_line(line: bytes) -> Event:
     kept = json.loads(line)
+    if kept.get("updraft") != LINE_FORMAT:
+        raise StorageUnavailable(
+            f"a window's line has the format {str(kept.get('updraft'))[:20]}, and this version reads"
+            f" {LINE_FORMAT}: deploy one version of the app to all instances"
+        )
     return replace(read_cloud_event(kept["event"], kept["via"]), arrived=kept.get("arrived"))

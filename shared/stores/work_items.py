@@ -25,7 +25,8 @@ from shared.values.times import parse_time
 UNVERIFIED_HOOK: Final = "unverified-hook"
 HEADERS_KEPT: Final = ("x-github-event",)
 """Headers of a hook that its body is read with. They are not signed; what reads them knows that."""
-_FORMAT: Final = 1
+FORMAT: Final = 1
+"""The version of a message's form, and of its blob's."""
 _SIGNING_HOOKS: Final = frozenset({"github"})
 _SIGNATURE: Final = re.compile(r"sha256=[0-9a-f]{64}")
 _HEADER_KEPT: Final = 100
@@ -85,7 +86,7 @@ class UnverifiedHook:
         return f"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json"
 
     def _envelope(self) -> JsonObject:
-        return {"updraft": _FORMAT, "kind": UNVERIFIED_HOOK}
+        return {"updraft": FORMAT, "kind": UNVERIFIED_HOOK}
 
     @staticmethod
     def from_document(document: JsonObject) -> "UnverifiedHook":
@@ -148,8 +149,8 @@ def opened(text: str | bytes) -> JsonObject:
         document = parse_kept(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError) as exc:
         raise EventError(f"a parked message is not JSON: {type(exc).__name__}") from exc
-    if not isinstance(document, dict) or document.get("updraft") != _FORMAT:
-        raise EventError(f'a parked message is a JSON object with "updraft": {_FORMAT}; this one is not')
+    if not isinstance(document, dict) or document.get("updraft") != FORMAT:
+        raise EventError(f'a parked message is a JSON object with "updraft": {FORMAT}; this one is not')
     return document
 
 

@@ -328,7 +328,12 @@ def test_a_dead_letter_cannot_write_to_a_terminal(text: str) -> None:
     """`replay list` shows letters, ours and Event Grid's, without what a terminal obeys."""
     letters = (
         {**cloud_event(id=text, source=text), "deadletterreason": text, "lastdeliveryoutcome": text},
-        {**cloud_event(), "deadletterreason": "x", "updraft": {"rule": text, "code": text, "reason": text}},
+        {
+            **cloud_event(),
+            "deadletterreason": "x",
+            "updraft": {"format": 1, "rule": text, "code": text, "reason": text},
+        },
+        {**cloud_event(), "deadletterreason": "x", "updraft": {"format": text}},
         {text: text},
     )
     found = [read_letters(json.dumps(letter), ours=ours) for letter in letters for ours in (True, False)]

@@ -50,6 +50,16 @@ class TestOnAzurite:
         assert len(kept) == 16
         assert len({json.dumps(each) for each in kept}) == 1
 
+    def test_a_report_of_another_version_is_not_guessed(self, storage: Storage, prefix: str) -> None:
+        """What a newer version kept in another form is neither this run's first report nor replaced."""
+        reports = BlobRunReports(storage, container=prefix)
+        kept = reports.record(REPORT)
+        assert kept["updraft"] == 1
+        blob = storage.container(prefix).get_blob_client(REPORT.name)
+        blob.upload_blob(json.dumps(kept | {"updraft": 2}).encode(), overwrite=True)
+        with pytest.raises(StorageUnavailable, match="format 1"):
+            reports.record(REPORT)
+
     def test_what_is_not_kept_is_told(self, storage: Storage, identity: IdentityEndpoint) -> None:
         """Where Storage refuses, the report has to come again."""
         with pytest.raises(StorageUnavailable):

@@ -116,7 +116,7 @@ def test_the_three_shapes_of_namespaces(shape: str) -> None:
         ("nonsense", "not JSON"),
         (json.dumps(event().to_cloud_event()), "no dead letter"),
         ('{"deadletterreason": "x", "hello": 1}', "neither"),
-        ('{"deadletterreason": "x", "data_base64": "!", "updraft": {}}', "cannot be decoded"),
+        ('{"deadletterreason": "x", "data_base64": "!", "updraft": {"format": 1}}', "cannot be decoded"),
     ],
 )
 def test_what_is_no_letter_is_refused(text: str, says: str) -> None:

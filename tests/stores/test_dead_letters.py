@@ -17,6 +17,7 @@ def test_the_form_is_event_grids() -> None:
         "publishtime": "2026-11-01T12:00:00.000Z",
         "lastdeliveryattempttime": "2026-11-01T12:01:30.000Z",
         "updraft": {
+            "format": 1,
             "rule": "smoke",
             "connection": "analytics",
             "dag": "smoke_tests",

@@ -1,0 +1,60 @@
+"""Every form on disk has a number; what another version wrote is named, not guessed."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.errors import EventError, StorageUnavailable
+from shared.stores.dead_letter_reader import BadLetter, read_letters
+from shared.stores.parking import Parked
+from shared.stores.windows import from_lines, to_line
+from shared.stores.work_items import UnverifiedHook, opened
+from tests.support.dead_letters import letter
+from tests.support.delivery import event
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+HOOK = UnverifiedHook("github", b"{}", f"sha256={'0' * 64}", {}, NOW)
+
+Read = Callable[[str], object]
+
+
+def read_letter(text: str) -> object:
+    """Read a dead letter as a caller that wants no bad one does."""
+    (found,) = read_letters(text, ours=True)
+    if isinstance(found, BadLetter):
+        raise EventError(found.problem)
+    return found
+
+
+FORMS: dict[str, tuple[str, tuple[str, ...], Read]] = {
+    "a parked event": (Parked(event(), "greet", 1, NOW).to_message(), ("updraft",), Parked.from_message),
+    "an unverified hook": (HOOK.to_message(), ("updraft",), opened),
+    "a dead letter": (json.dumps(letter().to_document()), ("updraft", "format"), read_letter),
+    "a line of a window": (to_line(event()).decode(), ("updraft",), lambda text: from_lines(text.encode())),
+}
+
+
+def with_number(text: str, path: tuple[str, ...], number: object) -> str:
+    """Return a document whose form has another number; none at all for None."""
+    document: dict[str, Any] = json.loads(text)
+    inner = document
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = number
+    if number is None:
+        del inner[path[-1]]
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("number", [None, 0, 2, "1", [1], {"rule": "greet"}])
+def test_a_form_of_another_version_is_refused_by_its_number(form: str, number: object) -> None:
+    """Half a reading of what a newer version wrote could lose an event, or start it twice."""
+    text, path, read = FORMS[form]
+    assert read(text)
+    assert read(with_number(text, path, 1))
+    with pytest.raises((EventError, StorageUnavailable), match="1"):
+        read(with_number(text, path, number))
