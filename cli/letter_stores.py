@@ -3,9 +3,10 @@
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
     type Store = DeadLetterContainer | PoisonMessages
-
-DEAD_LETTERS: Final = "updraft-dead-letters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,11 @@ class Where:
 
             return storage, PoisonMessages(storage, take=take)
         if not urlsplit(self.container).scheme:
-            ours = self.container == DEAD_LETTERS
+            ours = self.container == DEAD_LETTERS_CONTAINER
             return storage, DeadLetterContainer(storage.container(self.container), ours=ours)
         account, _, name = self.container.rstrip("/").rpartition("/")
         named = Storage({f"{CONNECTION}__blobServiceUri": account}, azure_credential)
-        ours = name == DEAD_LETTERS and _is_account(storage, account)
+        ours = name == DEAD_LETTERS_CONTAINER and _is_account(storage, account)
         return storage, DeadLetterContainer(named.container(name), ours=ours)
 
 

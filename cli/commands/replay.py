@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.dead_letter_view import ANY_RULE, overview, sent_again, show
-from cli.letter_stores import DEAD_LETTERS, Where
+from cli.letter_stores import Where
 from cli.options import since_when
 from cli.output import plural, printable, with_progress
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,7 +81,7 @@ def where_options(function: _Action) -> _Action:
                 "--poison is not allowed with --container: either the poison queues or a container",
                 click.get_current_context(),
             )
-        where = Where(DEAD_LETTERS if container is None else container, poison, account)
+        where = Where(DEAD_LETTERS_CONTAINER if container is None else container, poison, account)
         return function(where=where, **more)
 
     account = click.option(
@@ -97,7 +98,7 @@ def where_options(function: _Action) -> _Action:
         "--container",
         metavar="NAME|URL",
         help="where they lie: a container of the app's account, or the https address of one of Event Grid's "
-        f"(default: {DEAD_LETTERS})",
+        f"(default: {DEAD_LETTERS_CONTAINER})",
     )
     return container(poison(account(packed)))
 

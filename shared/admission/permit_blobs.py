@@ -217,10 +217,10 @@ class PermitBlobs:
                 from azure.core import PipelineClient
                 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
-                from shared.azure.credential import short_timeouts
+                from shared.azure.credential import short_transport
 
                 policies = [BearerTokenCredentialPolicy(self._credential(), _SCOPE)]
-                transport = short_timeouts()["transport"]
+                transport = short_transport()
                 self._pipeline = PipelineClient(self._address(), policies=policies, transport=transport)
             return self._pipeline
 

@@ -17,6 +17,7 @@ from shared.values.app_settings import setting
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
+    from azure.core.pipeline.transport import RequestsTransport
 
 CREDENTIAL: Final = "UPDRAFT_CREDENTIAL"
 """`managed-identity` (the default), or `default` for a developer's own login, outside Azure only."""
@@ -115,19 +116,24 @@ def short_timeouts() -> dict[str, Any]:
     Returns:
         Keyword arguments for a credential or a client of the Azure SDK, with a connection pool of its own.
     """
+    return {
+        "transport": short_transport(),
+        "retry_total": 1,
+        "retry_connect": 1,
+        "retry_read": 0,
+        "retry_status": 1,
+    }
+
+
+def short_transport() -> "RequestsTransport":
+    """Return a connection pool whose calls end within seconds; it never waits long for a Retry-After."""
     from azure.core.pipeline.transport import RequestsTransport
 
     class ShortTimeouts(RequestsTransport):  # type: ignore[misc] # azure-core loads it by name, without a type
         def sleep(self, duration: float) -> None:
             super().sleep(min(duration, _LONGEST_WAIT))
 
-    return {
-        "transport": ShortTimeouts(connection_timeout=2, read_timeout=5),
-        "retry_total": 1,
-        "retry_connect": 1,
-        "retry_read": 0,
-        "retry_status": 1,
-    }
+    return ShortTimeouts(connection_timeout=2, read_timeout=5)
 
 
 def fetch_token(credential: "TokenCredential", scope: str, *, fresh: bool = False) -> "AccessToken":

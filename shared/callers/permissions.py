@@ -10,6 +10,7 @@ from typing import Final
 from shared.callers.errors import ConfDenied, NotAllowed, RateExceeded, TooManyAtOnce
 from shared.callers.verifier import Identity
 from shared.rules.model.callers import CallerSpec
+from shared.rules.model.rule import UNIT_SECONDS
 from shared.rules.wildcards import matches_any
 from shared.runs.ref import RunRef
 from shared.values.path_prefixes import has_dot_segments
@@ -19,8 +20,6 @@ MOST_BUCKETS: Final = 10_000
 
 WITHOUT_ENTRY: Final = "60/m"
 """The rate of what no entry has one for: an identity that no entry is about, and a run with its own token."""
-
-_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
 def entry_applies(spec: CallerSpec, identity: Identity) -> bool:
@@ -281,4 +280,4 @@ class Rates:
 @lru_cache(maxsize=64)
 def _rate(text: str) -> tuple[float, float]:
     count, _, unit = text.partition("/")
-    return float(count), float(count) / _SECONDS[unit]
+    return float(count), float(count) / UNIT_SECONDS[unit]

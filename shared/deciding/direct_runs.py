@@ -8,7 +8,6 @@ is delivered (`shared/delivery/rights.py`).
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 from shared.event.caller_stamp import caller_of, stamped
@@ -20,6 +19,7 @@ from shared.runs.provenance import RESERVED, provenance
 from shared.runs.request import CallbackTerms, RunRequest
 from shared.values.json_text import JsonObject
 from shared.values.markdown_text import marked, note_text
+from shared.values.times import now_text
 from shared.values.wording import MAX_SHOWN
 
 RUN_REQUESTED: Final = "Updraft.RunRequested"
@@ -72,7 +72,7 @@ class DirectRun:
             source=f"/callers/{self.caller['object_id']}/connections/{self.connection}/dags/{self.dag_id}",
             type=RUN_REQUESTED,
             subject=f"/dags/{self.dag_id}",
-            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            time=now_text(),
             data={name: value for name, value in data.items() if value is not None},
             datacontenttype="application/json",
             via="call",

@@ -8,17 +8,18 @@ A letter is written once: neither a later delivery nor `updraft replay` changes 
 """
 
 import base64
-import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, create_if_missing, storage_errors
 from shared.event.model import Event, Unreadable
 from shared.runs.request import RunRequest
 from shared.stores.dead_letter_names import begun_mark, letter_name, number_of, numbered, stem
+from shared.values.hashes import text_hash
 from shared.values.json_text import JsonObject
+from shared.values.times import milliseconds_text
 from shared.visible_text import visible
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ class DeadLetter:
             "deadletterreason": self.code,
             "deliveryattempts": self.attempts,
             "lastdeliveryoutcome": visible(self.reason),
-            "publishtime": _timestamp(self.first_seen),
-            "lastdeliveryattempttime": _timestamp(self.at),
+            "publishtime": milliseconds_text(self.first_seen),
+            "lastdeliveryattempttime": milliseconds_text(self.at),
             "updraft": {
                 "format": FORMAT,
                 "rule": self.rule,
@@ -101,7 +102,7 @@ class DeadLetter:
                 "status": self.status,
                 "reason": visible(self.reason),
                 "attempts": self.attempts,
-                "first_seen": _timestamp(self.first_seen),
+                "first_seen": milliseconds_text(self.first_seen),
                 "schema": self.subject.schema if isinstance(self.subject, Event) else None,
                 "via": self.subject.via,
                 **_arrived(self.subject),
@@ -178,7 +179,7 @@ def _event(subject: Event | Unreadable) -> JsonObject:
         return subject.to_cloud_event()
     envelope: JsonObject = {
         "specversion": "1.0",
-        "id": subject.id or _hash(subject.raw),
+        "id": subject.id or text_hash(subject.raw),
         "source": subject.source or "updraft:unreadable",
         "type": subject.type or "Updraft.Unreadable",
     }
@@ -192,11 +193,3 @@ def _event(subject: Event | Unreadable) -> JsonObject:
 
 def _arrived(subject: Event | Unreadable) -> JsonObject:
     return {"arrived": subject.arrived} if isinstance(subject, Event) and subject.arrived else {}
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
-
-
-def _timestamp(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

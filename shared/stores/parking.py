@@ -6,8 +6,6 @@ the message holds the blob's name: a claim check
 `work_items.py`.
 """
 
-import hashlib
-import json
 import math
 import re
 from dataclasses import dataclass, replace
@@ -21,6 +19,7 @@ from shared.event.via import is_via
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, send_message
 from shared.stores.work_items import FORMAT, UnverifiedHook, encode, is_unverified_hook, opened, time_of
+from shared.values.hashes import parts_hash
 from shared.values.json_text import JsonObject
 from shared.values.times import time_text
 from shared.visible_text import visible
@@ -87,7 +86,7 @@ class Parked:
             str(self.attempt),
             *([str(self.waits)] if self.waits else []),
         )
-        return f"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json"
+        return f"{parts_hash(*identity)}.json"
 
     def _around(self, kept: JsonObject) -> JsonObject:
         changed: JsonObject = {}

@@ -5,13 +5,13 @@ there came by `queue`, whoever sent it. A body that could not be read is carried
 is read again as what it came as.
 """
 
-import hashlib
 from typing import Final
 
 from shared.event import Event, Unreadable, read_events
 from shared.event.caller_stamp import strip_caller
 from shared.event.queue_bodies import read_queue_body
 from shared.event.via import HOOK_VIAS
+from shared.values.hashes import text_hash
 
 _TYPE: Final = "Updraft.Unreadable"
 _SOURCE: Final = "updraft:unreadable"
@@ -22,8 +22,7 @@ def carried(subject: Event | Unreadable) -> Event:
     """Return the event that is parked for a letter's subject; `opened` is the inverse."""
     if isinstance(subject, Event):
         return subject
-    name = hashlib.sha256(subject.raw.encode(errors="surrogatepass")).hexdigest()[:32]
-    return Event(id=name, source=_SOURCE, type=_TYPE, data=subject.raw, via=subject.via)
+    return Event(id=text_hash(subject.raw), source=_SOURCE, type=_TYPE, data=subject.raw, via=subject.via)
 
 
 def opened(event: Event) -> list[Event | Unreadable]:

@@ -21,7 +21,6 @@ A repeated step changes nothing: an event that is appended twice is read once, a
 starts the run of one id.
 """
 
-import hashlib
 import json
 import threading
 import time
@@ -38,6 +37,7 @@ from shared.event import Event
 from shared.event.bursts import BurstKey, in_order
 from shared.stores.parking import Parked, Parking
 from shared.stores.windows import Joined, WindowClose, from_lines, to_line
+from shared.values.hashes import parts_hash
 from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class WindowBlobs:
 
     def _open_window(self, rule: str, burst_key: BurstKey) -> str:
         """Return the window that is taken to be open: from memory, the head, or made now."""
-        name = _hashed(burst_key.key)
+        name = parts_hash(burst_key.key)
         with self._lock:
             known, since = self._heads.get(f"{rule}/{name}", ("", 0.0))
         overdue = self._clock() - since > burst_key.seconds + OVERDUE
@@ -157,7 +157,7 @@ class WindowBlobs:
 
     def _after(self, rule: str, burst_key: BurstKey, closed: str) -> str:
         """Return the window that is open now that another is closed."""
-        name = _hashed(burst_key.key)
+        name = parts_hash(burst_key.key)
         head = self._read(rule, "heads", name)
         if head is not None and head.window != closed:
             return self._remember(rule, name, head.window)
@@ -165,7 +165,7 @@ class WindowBlobs:
 
     def _opened(self, rule: str, burst_key: BurstKey, head: _Pointer | None) -> str:
         """Open a window; where another instance was quicker, that one's is returned and ours stays empty."""
-        name, window = _hashed(burst_key.key), uuid.uuid4().hex
+        name, window = parts_hash(burst_key.key), uuid.uuid4().hex
         container = self._storage.container(self._container)
         create_if_missing(container.create_container, lambda: self._create(rule, window))
         self._queue_close(rule, burst_key, window, delay=burst_key.seconds)
@@ -209,7 +209,7 @@ class WindowBlobs:
 
     def _marked(self, rule: str, event: Event, window: str) -> _Pointer:
         """Return the window that an event is in; the one given, where it was in none."""
-        name = _hashed(*_identity(event))
+        name = parts_hash(*_identity(event))
         while True:
             if self._write(rule, "seen", name, window, over=None):
                 return _Pointer(window, "")
@@ -218,7 +218,7 @@ class WindowBlobs:
 
     def _moved(self, rule: str, event: Event, mark: _Pointer, window: str) -> _Pointer:
         """Move an event to another window; whoever else moves it, all of them get the same one."""
-        name = _hashed(*_identity(event))
+        name = parts_hash(*_identity(event))
         there = self._read(rule, "seen", name)
         if there is None or there.window != mark.window:
             return there or self._marked(rule, event, window)
@@ -302,7 +302,3 @@ def _refused(act: Callable[[], object], codes: frozenset[str]) -> str:
 
 def _identity(event: Event) -> tuple[str, str]:
     return event.source, event.id
-
-
-def _hashed(*parts: str) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

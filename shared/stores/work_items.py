@@ -11,7 +11,6 @@ and the message names the blob.
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.errors import EventError, UnusableValue
+from shared.values.hashes import parts_hash
 from shared.values.json_text import JsonObject, compact_text, parse_kept
 from shared.values.times import parse_time
 
@@ -83,7 +83,7 @@ class UnverifiedHook:
     def claim_name(self) -> str:
         """Return the name of the blob: the same for the same parking, however often it is tried."""
         identity = (self.hook, self.digest, self.signature, self.first_seen.isoformat(), self.waits)
-        return f"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json"
+        return f"{parts_hash(*identity)}.json"
 
     def _envelope(self) -> JsonObject:
         return {"updraft": FORMAT, "kind": UNVERIFIED_HOOK}

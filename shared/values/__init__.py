@@ -6,6 +6,7 @@ markdown_text  values of strangers within a run's note
 storable       what Airflow's database accepts: text, depth, size
 reserved_keys  keys that Airflow 3.4 refuses in a conf
 base64_text    Base64 in either alphabet
+hashes         names that follow from content
 guids          names of tenants, applications and identities
 dag_ids        which DAG ids Airflow accepts
 app_settings   what an application setting gives

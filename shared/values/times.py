@@ -97,9 +97,14 @@ def time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def milliseconds_text(moment: datetime) -> str:
+    """Return a time as RFC 3339 in UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def now_text() -> str:
     """Return the time of day as RFC 3339 in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return milliseconds_text(datetime.now(UTC))
 
 
 def _read(text: str, *, without_offset_is_utc: bool) -> _Read:

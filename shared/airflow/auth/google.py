@@ -12,6 +12,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.airflow.auth.cached_token import CachedHeader
+from shared.airflow.auth.token_endpoint import TRANSIENT
 from shared.azure.credential import credential_of, fetch_token
 from shared.azure.refreshing import Fetched
 from shared.errors import TokenUnavailable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from shared.rules import Connection, GoogleAuth
 
 _JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
-_TRANSIENT: Final = {408, 425, 429}
 _NOT_GOOGLES: Final = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """What google-auth raises by mistake where an answer is JSON and not in Google's form."""
 
@@ -94,7 +94,7 @@ class GoogleTokens(CachedHeader):
         status = hop.status
         if status is None:
             return TokenUnavailable(f"no token from {hop.url}: it could not be reached")
-        if status in _TRANSIENT or status >= 500:
+        if status in TRANSIENT or status >= 500:
             return TokenUnavailable(f"no token from {hop.url}: it answered {status}")
         if status < 400:
             remedy = "the answer was not one of Google's: a proxy may be in the way"

@@ -25,7 +25,8 @@ CALL: Final = "call"
 
 LONGEST_CALLBACK: Final = 720 * 3_600
 """Seconds that a run's token may live: 30 days."""
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
+UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
+"""Seconds of each unit of durations and rates."""
 
 
 type AskedVia = Literal[
@@ -205,7 +206,7 @@ class CallbackSpec(StrictModel):
 
 def seconds(duration: str) -> int:
     """Return the seconds of a duration such as `90s`, `15m` or `24h`."""
-    return int(duration[:-1]) * _SECONDS[duration[-1]]
+    return int(duration[:-1]) * UNIT_SECONDS[duration[-1]]
 
 
 class RuleSpec(StrictModel):
