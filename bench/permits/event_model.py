@@ -1,4 +1,4 @@
-"""Events for the simulation: in a queue or pushed to an instance, and parked where there is no slot."""
+"""Events of the simulation: they wait in a queue or are pushed, and are parked if there is no slot."""
 
 import heapq
 import itertools
@@ -44,7 +44,7 @@ class Load:
 
 @dataclass(slots=True, eq=False)
 class SimulatedEvent:
-    """An event with the time of its arrival, and that of its request to Airflow."""
+    """An event: when it arrived, and when its request to Airflow began."""
 
     arrived: float
     started: float = math.inf
@@ -71,7 +71,7 @@ class EventQueue:
 
 @dataclass(slots=True)
 class _Listener:
-    """What fetches the messages of one queue: the next batch when few are in work."""
+    """Fetches the messages of one queue: the next batch once few are in work."""
 
     queue: EventQueue
     in_work: int = 0
@@ -119,7 +119,7 @@ class Deliveries:
 
     Args:
         world: What the instances share.
-        limiter: That of the instance.
+        limiter: The instance's limiter.
         send: Sends a request to Airflow, and calls a function when it is answered.
         wake: Lets the limiter's keeper begin, where it rests.
     """
@@ -164,7 +164,7 @@ class Deliveries:
             self._world.events.put(delivery.event, visible_at=self._world.clock() + _REDELIVERED)
 
     def _fetch(self, listener: _Listener) -> None:
-        """Fetch what the listener may have in work, and poll again later where the queue is empty."""
+        """Fetch as many messages as may be in work; poll again later if the queue is empty."""
         while self._alive and listener.in_work <= _NEXT_BATCH_AT and not listener.polls:
             batch = listener.queue.take(self._world.clock(), _BATCH)
             listener.in_work += len(batch)

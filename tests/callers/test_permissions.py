@@ -24,7 +24,7 @@ class TestPermissions:
     def test_users_need_a_scope_that_the_entry_names(self, who: dict[str, str]) -> None:
         """Without `scopes` an entry is about applications alone; a scope is compared whole."""
 
-        def applies(is_app: bool = False, *scopes: str, **more: object) -> bool:  # noqa: FBT001, FBT002 - a case
+        def applies(*scopes: str, is_app: bool = False, **more: object) -> bool:
             entry = spec(**({"object_id": None} | who | more if who else more))
             groups, roles = frozenset({OTHER}), frozenset({"Runs.Start"})
             identity = Caller(GUID, OTHER, is_app, groups, roles, frozenset(scopes))
@@ -32,12 +32,12 @@ class TestPermissions:
 
         assert applies(is_app=True)
         assert applies(is_app=True, scopes=["Runs.Start"], clients=[GUID])
-        assert not applies(False, "Runs.Start")
-        assert applies(False, "Other", "Runs.Start", scopes=["Runs.All", "Runs.Start"])
+        assert not applies("Runs.Start")
+        assert applies("Other", "Runs.Start", scopes=["Runs.All", "Runs.Start"])
         for scopes in ((), ("runs.start",), ("Runs.Start.All",), ("Runs",), ("",)):
-            assert not applies(False, *scopes, scopes=["Runs.Start"])
-        assert applies(False, "Runs.Start", scopes=["Runs.Start"], clients=[GUID, OTHER])
-        assert not applies(False, "Runs.Start", scopes=["Runs.Start"], clients=[GUID])
+            assert not applies(*scopes, scopes=["Runs.Start"])
+        assert applies("Runs.Start", scopes=["Runs.Start"], clients=[GUID, OTHER])
+        assert not applies("Runs.Start", scopes=["Runs.Start"], clients=[GUID])
 
     def test_the_first_entry_that_allows_counts(self) -> None:
         """Entries add up: what one does not allow another may."""

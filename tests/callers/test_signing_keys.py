@@ -91,7 +91,7 @@ class TestSigningKeys:
             answer.wait()
             return handle(request)
 
-        authority.handle = slow  # type: ignore[method-assign] # it answers once 13 calls have ended
+        authority.handle = slow  # type: ignore[method-assign] # the server of this test alone is slow: 13 calls end first
         with ThreadPoolExecutor(16) as pool:
             ended = as_completed([pool.submit(keys.key, key_id) for _ in range(16)])
             first_13 = [next(ended).exception() for _ in range(13)]
@@ -114,7 +114,7 @@ class TestSigningKeys:
             answer.wait()
             return handle(request)
 
-        authority.handle = slow  # type: ignore[method-assign] # it answers once the good caller has its key
+        authority.handle = slow  # type: ignore[method-assign] # the server of this test alone is slow
         with ThreadPoolExecutor(31) as pool:
             strangers = [pool.submit(keys.key, f"made-up-{number}") for number in range(31)]
             asked.wait()

@@ -326,8 +326,8 @@ def validated(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_a_kind_of_hook_is_a_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--as github` means that the body came by GitHub's hook, and the body says which event it is."""
-    push = {"ref": "refs/heads/main", "before": "0", "after": "1"}
-    push |= {"repository": {"url": "https://api.github.com/repos/contoso/shop"}}  # type: ignore[dict-item] # JSON
+    repository = {"url": "https://api.github.com/repos/contoso/shop"}
+    push = {"ref": "refs/heads/main", "before": "0", "after": "1", "repository": repository}
     (folder / "push.json").write_text(json.dumps(push))
     assert run(folder, "--as", "github", str(folder / "push.json")) == 0
     shown = capsys.readouterr().out

@@ -123,8 +123,8 @@ def _serve(pipe: Connection, settings: dict[str, str]) -> None:
             del os.environ[name]
     os.environ.update(settings)
     logging.disable(logging.CRITICAL)
-    shared_secrets.REREAD_PAUSE = REREAD_PAUSE  # type: ignore[misc] # a tenth as long, as the policy
-    unverified_hooks._BACKOFF = SHORT.later  # type: ignore[misc] # as above
+    shared_secrets.REREAD_PAUSE = REREAD_PAUSE  # type: ignore[misc] # no setting shortens it: no user needs one
+    unverified_hooks._BACKOFF = SHORT.later  # type: ignore[misc] # no setting shortens it, either
     app = App(os.environ, policy=SHORT)
     while True:
         try:

@@ -110,7 +110,9 @@ def test_an_event_of_the_future_counts_as_of_its_arrival(
         OutcomeKind.STARTED,
     ]
     assert "a time ahead of its arrival" in caplog.text
-    conf: Any = stub.runs[DAG, decided(rules, ahead).request.dag_run_id]["conf"]  # type: ignore[union-attr] # it has one
+    request = decided(rules, ahead).request
+    assert request is not None
+    conf: Any = stub.runs[DAG, request.dag_run_id]["conf"]
     assert conf["_updraft"]["event"]["time"] == "2026-11-01T12:00:30Z"
     assert conf["_updraft"]["event"]["stated_time"] == "2999-01-01T00:00:00Z"
 

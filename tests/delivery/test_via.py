@@ -133,9 +133,10 @@ def test_a_parked_event_keeps_its_way(intake: Intake, delivering: Delivering, st
 def test_what_is_sent_again_for_all_rules_keeps_its_way(intake: Intake, stub: AirflowStub) -> None:
     """A letter without a rule is for the rules that ask for its way: `replay` for another program's."""
     stamp = {"updraftcaller": '{"object_id":"forged"}'}
-    for via, rules in (("replay", ["any-way", "again"]), ("webhook", ["any-way"])):
+    cases: tuple[tuple[Via, list[str]], ...] = (("replay", ["any-way", "again"]), ("webhook", ["any-way"]))
+    for via, rules in cases:
         stub.runs.clear()
-        one = read_cloud_event({**SHOP, **stamp}, via)  # type: ignore[arg-type] # a way
+        one = read_cloud_event({**SHOP, **stamp}, via)
         intake.receive_parked(Parked(carried(one), "", 1, SEEN).to_message())
         assert sorted({run_id.partition("__")[0] for _, run_id in stub.runs}) == sorted(rules)
         assert ("forged" in json.dumps([run["conf"] for run in stub.runs.values()])) == (via != "replay")
@@ -170,8 +171,9 @@ def test_a_burst_says_the_ways_of_its_events(delivering: Delivering, stub: Airfl
         f"  start: {{dag: {DAG}}}\n  coalesce: {{window: 5m, by: '{{{{ source }}}}'}}\n"
     )
     intake = delivering.intake(load_rules(text, file="rules.yaml", settings={}))
-    for number, via in enumerate(("webhook", "queue", "webhook")):
-        intake.receive(json.dumps({**SHOP, "id": str(number)}), via=via)  # type: ignore[arg-type] # a way
+    ways: tuple[Via, ...] = ("webhook", "queue", "webhook")
+    for number, via in enumerate(ways):
+        intake.receive(json.dumps({**SHOP, "id": str(number)}), via=via)
     (closing,) = [each for each, _ in delivering.parking.kept]
     intake.receive_parked(closing.to_message())
     ((run),) = stub.runs.values()
