@@ -130,13 +130,13 @@ def read_body(request: Request, *, limit: int, media_types: frozenset[str]) -> b
     if any(each.strip().lower() not in {"", "identity"} for each in coding.split(",")):
         raise CallRefused(
             415,
-            "content_encoding",
+            "unsupported_content_encoding",
             "the body is compressed: send it without Content-Encoding",
             headers={"Accept-Encoding": "identity"},
         )
     if request.media_type not in media_types:
         wanted = ", ".join(sorted(media_types))
-        raise CallRefused(415, "media_type", f"the Content-Type has to be {wanted}")
+        raise CallRefused(415, "unsupported_media_type", f"the Content-Type has to be {wanted}")
     return request.body
 
 
@@ -210,14 +210,14 @@ def respond(request: Request, handle: Callable[[Request], Reply], *, function: s
             LOGGER.error("a call could not be handled: %s", error)
         return CallRefused(503, "not_configured", "this app is not set up for such calls yet").reply()
     except StorageUnavailable as error:
-        if may_log(logging.ERROR, function, 503, "try_again"):
+        if may_log(logging.ERROR, function, 503, "temporarily_unavailable"):
             LOGGER.error("a call could not be handled: %s", error)
         later = "this app cannot keep what you sent just now; send it again"
-        return CallRefused(503, "try_again", later, headers={"Retry-After": "10"}).reply()
+        return CallRefused(503, "temporarily_unavailable", later, headers={"Retry-After": "10"}).reply()
     except Exception:  # noqa: BLE001 - the log has the error, and the caller a definite answer
-        if may_log(logging.ERROR, function, 500, "internal"):
+        if may_log(logging.ERROR, function, 500, "internal_error"):
             LOGGER.exception("a call could not be handled")
-        return CallRefused(500, "internal", "this app made a mistake; its log says which").reply()
+        return CallRefused(500, "internal_error", "this app made a mistake; its log says which").reply()
 
 
 def _one_line(text: str) -> str:

@@ -14,9 +14,9 @@ REQUEST = Request({})
     [
         (CallRefused(409, "other", "why"), 409, "other"),
         (SettingsError("UPDRAFT_X is missing"), 503, "not_configured"),
-        (StorageUnavailable("the queue updraft-parked"), 503, "try_again"),
-        (ExceptionGroup("two", [StorageUnavailable("a"), StorageUnavailable("b")]), 500, "internal"),
-        (RuntimeError("a secret place"), 500, "internal"),
+        (StorageUnavailable("the queue updraft-parked"), 503, "temporarily_unavailable"),
+        (ExceptionGroup("two", [StorageUnavailable("a"), StorageUnavailable("b")]), 500, "internal_error"),
+        (RuntimeError("a secret place"), 500, "internal_error"),
     ],
 )
 def test_every_error_has_an_answer(
@@ -106,4 +106,4 @@ def test_no_body_is_unpacked(coding: str) -> None:
     request = Request({"content-type": "application/json", "content-encoding": coding}, b"{}")
     with pytest.raises(CallRefused) as caught:
         read_object(request, limit=10)
-    assert (caught.value.status, caught.value.code) == (415, "content_encoding")
+    assert (caught.value.status, caught.value.code) == (415, "unsupported_content_encoding")

@@ -226,7 +226,7 @@ def refusal_in_words(answer: "AirflowResponse", dag: str, *, without_roles: bool
 
     row = classify(answer)
     text = f"Airflow: DAG {dag}: {explain(row, answer)}"
-    if without_roles and row.answer_class in {AnswerClass.STALE_TOKEN, AnswerClass.DENIED}:
+    if without_roles and row.answer_class in {AnswerClass.UNAUTHORIZED, AnswerClass.DENIED}:
         text += (
             "; the token names no app role: assign the identity the one that this Airflow asks for "
             "(docs/identity.md), and note that a managed identity's token is kept for up to 24 hours"

@@ -66,7 +66,7 @@ def selection_options(function: _Action) -> _Action:
         metavar="TIME",
         help="only those given up since: 2026-11-01T12:00Z, or 90m, 6h, 3d",
     )
-    reason = click.option("--reason", default="", help="only those given up for this reason, as in Refused")
+    reason = click.option("--reason", default="", help="only those of this reason, as in DagNotFound")
     rule = click.option("--rule", default="", help="only those of this rule")
     return rule(reason(span(packed)))
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-CODES = {400: "bad_body", 401: "no_token", 403: "other_run", 409: "other_end", 413: "too_large"}
+CODES = {400: "bad_body", 401: "no_token", 403: "wrong_run", 409: "already_reported", 413: "too_large"}
 
 
 class Receiver(ThreadingHTTPServer):
@@ -35,7 +35,12 @@ def _as_updraft(status: int, said: Any) -> bytes:
         run = {name: said["run"][name] for name in ("dag_id", "dag_run_id")}
         receipt = {"run": run, "state": said["state"], "reported_at": "2026-01-02T00:00:01Z"}
         return json.dumps(receipt).encode()
-    problem = {"type": "about:blank", "title": "x", "status": status, "code": CODES.get(status, "try_again")}
+    problem = {
+        "type": "about:blank",
+        "title": "x",
+        "status": status,
+        "code": CODES.get(status, "temporarily_unavailable"),
+    }
     return json.dumps(problem | {"detail": "y"}).encode()
 
 

@@ -98,7 +98,7 @@ class AirflowClient:
             return answer
         dag = version.get_dag(request.dag_id, within=_left(within, started))
         dag = replace(dag, version=answer.version)
-        missing = classify(dag).answer_class is AnswerClass.MISSING_DAG
+        missing = classify(dag).answer_class is AnswerClass.DAG_NOT_FOUND
         return _together(answer, dag) if missing else _together(dag, answer)
 
     def _ask(

@@ -36,13 +36,13 @@ class AnswerClass(StrEnum):
     """The run may or may not exist."""
     TRANSIENT = "transient"
     """Nothing happened; later it may."""
-    STALE_TOKEN = "stale token"  # noqa: S105 - a class of answers, not a password
+    UNAUTHORIZED = "unauthorized"
     """A new token was refused as well: the client renews once by itself."""
     DENIED = "denied"
     """A person has to mend something; the event can wait for that."""
-    MISSING_DAG = "missing DAG"
+    DAG_NOT_FOUND = "DAG not found"
     """There is no such DAG, now."""
-    MISSING_RUN = "missing run"
+    DAG_RUN_NOT_FOUND = "DAG run not found"
     """There is no such run, now."""
     REJECTED = "rejected"
     """Airflow will never take this."""
@@ -77,7 +77,7 @@ def _is(*statuses: int) -> Callable[[AirflowResponse], bool]:
     return lambda answer: answer.status in statuses
 
 
-def is_stale_token(answer: AirflowResponse) -> bool:
+def is_unauthorized(answer: AirflowResponse) -> bool:
     """Tell whether the token itself was refused, so that a new one may do.
 
     Airflow 3 answers 401 to a missing or an expired token, 403 `Invalid JWT token` to any other that it
@@ -104,7 +104,7 @@ _BUSY: Final = frozenset({408, 421, 423, 425, 429, 460, 499})
 
 FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     TableRow(
-        "Unsendable",
+        "InvalidRunRequest",
         "nothing: the request is not one for a DAG run",
         AnswerClass.REJECTED,
         "dead letter at once",
@@ -112,7 +112,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         lambda answer: bool(answer.invalid),
     ),
     TableRow(
-        "WrongVersion",
+        "UnsupportedVersion",
         "an Airflow older than 2.9, or another one than `api` names",
         AnswerClass.DENIED,
         _PARKED_LONG,
@@ -120,7 +120,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         lambda answer: bool(answer.mismatch),
     ),
     TableRow(
-        "NoConnection",
+        "ConnectionFailed",
         "nothing: no connection, DNS, TLS or connect time-out",
         AnswerClass.TRANSIENT,
         "a few tries within the budget, then parked",
@@ -128,7 +128,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         lambda answer: not answer.sent,
     ),
     TableRow(
-        "BrokenOff",
+        "ConnectionLost",
         "a read time-out, a reset or half an answer",
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP,
@@ -152,7 +152,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         lambda answer: answer.question.what != "start" and shapes.answers(answer),
     ),
     TableRow(
-        "OtherRun",
+        "UnexpectedResponse",
         "2xx with other JSON, an echo of our request included",
         AnswerClass.DENIED,
         _PARKED_LONG,
@@ -185,7 +185,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         shapes.is_conflict,
     ),
     TableRow(
-        "OtherConflict",
+        "UnexpectedConflict",
         "any other 409",
         AnswerClass.CONFLICT,
         "looked up by its id: ours is a duplicate; absent, it is tried again, then parked with a long delay, "
@@ -194,12 +194,12 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         _is(409),
     ),
     TableRow(
-        "StaleToken",
+        "Unauthorized",
         "401, or 403 that calls the token invalid, or 400 or 422 of a proxy that does",
-        AnswerClass.STALE_TOKEN,
+        AnswerClass.UNAUTHORIZED,
         "a new token, once; again: " + _PARKED_LONG,
         "Airflow refuses our token, and a new one as well: check the connection's auth",
-        is_stale_token,
+        is_unauthorized,
     ),
     TableRow(
         "Forbidden",
@@ -211,27 +211,27 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         shapes.is_forbidden,
     ),
     TableRow(
-        "MissingRun",
+        "DagRunNotFound",
         "404 in Airflow's form that names the run which is looked up",
-        AnswerClass.MISSING_RUN,
+        AnswerClass.DAG_RUN_NOT_FOUND,
         "the run is asked for again",
         "Airflow has no such run",
-        shapes.is_missing_run,
+        shapes.is_dag_run_not_found,
     ),
     TableRow(
-        "MissingDag",
+        "DagNotFound",
         "404 in Airflow's form that names the DAG, or 400 that its file has import errors; and Airflow gives "
         "its version",
-        AnswerClass.MISSING_DAG,
+        AnswerClass.DAG_NOT_FOUND,
         "parked, tried again slowly for a grace period (a DAG file that a bad deploy broke answers the "
         "same), then rejected",
         "Airflow has no such DAG, or cannot import its file",
         lambda answer: (
-            bool(answer.version) and (shapes.is_missing_dag(answer) or shapes.is_import_errors(answer))
+            bool(answer.version) and (shapes.is_dag_not_found(answer) or shapes.is_import_errors(answer))
         ),
     ),
     TableRow(
-        "Busy",
+        "AirflowUnavailable",
         "408, 421, 423, 425, 429, 460, 499 or 5xx",
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP + ", never sooner than `Retry-After`",
@@ -239,7 +239,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         lambda answer: answer.status in _BUSY or (answer.status or 0) >= 500,
     ),
     TableRow(
-        "Refused",
+        "BadRequest",
         "400 or 422 in Airflow's form, and Airflow gives its version",
         AnswerClass.REJECTED,
         "dead letter at once, with Airflow's own words",
@@ -247,7 +247,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         lambda answer: bool(answer.version) and shapes.is_refusal(answer),
     ),
     TableRow(
-        "NoAirflow",
+        "AirflowNotFound",
         "404, 405 or 410 that is not Airflow's word about the DAG",
         AnswerClass.DENIED,
         _PARKED_LONG,
@@ -265,7 +265,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         lambda answer: answer.status is not None and 400 <= answer.status < 500,
     ),
     TableRow(
-        "Unknown",
+        "UnknownStatus",
         "anything else",
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP,
@@ -291,7 +291,7 @@ def needs_version(answer: AirflowResponse) -> bool:
     name = classify(answer).name
     if name in _ELSEWHERE:
         return answer.question.what != "start"
-    return name == "NoAirflow" or (name == "Blocked" and answer.status in {400, 422})
+    return name == "AirflowNotFound" or (name == "Blocked" and answer.status in {400, 422})
 
 
 def forgets_version(answer: AirflowResponse) -> bool:
@@ -302,7 +302,7 @@ def forgets_version(answer: AirflowResponse) -> bool:
     return answer.question.what == "start" and classify(answer).name in _ELSEWHERE
 
 
-_ELSEWHERE: Final = frozenset({"OtherRun", "NotJson", "Redirect"})
+_ELSEWHERE: Final = frozenset({"UnexpectedResponse", "NotJson", "Redirect"})
 
 
 def explain(row: TableRow, answer: AirflowResponse) -> str:

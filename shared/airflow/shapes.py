@@ -127,15 +127,17 @@ def is_date_conflict(answer: AirflowResponse) -> bool:
     return answer.question.api == "v1" and is_conflict(answer) and not is_our_conflict(answer)
 
 
-def is_missing_run(answer: AirflowResponse) -> bool:
+def is_dag_run_not_found(answer: AirflowResponse) -> bool:
     """Tell whether an answer is Airflow's 404 about the run that was looked up."""
     asked = answer.question
-    return asked.what == "run" and _is_missing(answer) and _names(answer, asked.dag_run_id)
+    return asked.what == "run" and _is_not_found(answer) and _names(answer, asked.dag_run_id)
 
 
-def is_missing_dag(answer: AirflowResponse) -> bool:
+def is_dag_not_found(answer: AirflowResponse) -> bool:
     """Tell whether an answer is Airflow's 404 about the DAG that was asked about."""
-    return _is_missing(answer) and _names(answer, answer.question.dag_id) and not is_missing_run(answer)
+    return (
+        _is_not_found(answer) and _names(answer, answer.question.dag_id) and not is_dag_run_not_found(answer)
+    )
 
 
 def is_import_errors(answer: AirflowResponse) -> bool:
@@ -192,7 +194,7 @@ def _is_detail(detail: Json) -> bool:
     return isinstance(detail, str) and detail != ""
 
 
-def _is_missing(answer: AirflowResponse) -> bool:
+def _is_not_found(answer: AirflowResponse) -> bool:
     return answer.status == 404 and is_error(answer)
 
 

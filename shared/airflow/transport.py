@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from shared.airflow.failure_table import is_stale_token
+from shared.airflow.failure_table import is_unauthorized
 from shared.airflow.response import AirflowResponse, Question
 from shared.airflow.wire import Wire
 
@@ -61,7 +61,7 @@ class Transport[Proof](ABC):
         proof = self._current()
         token_seconds = time.monotonic() - started
         answer = self.send(method, path, body, proof, within)
-        if (answer.status or 0) >= HTTPStatus.BAD_REQUEST and is_stale_token(
+        if (answer.status or 0) >= HTTPStatus.BAD_REQUEST and is_unauthorized(
             replace(answer, question=question)
         ):
             renewal = time.monotonic()

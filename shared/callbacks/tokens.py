@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.callers.errors import TokenExpired, TokenNotAccepted, TokenRefused
+from shared.callers.errors import InvalidToken, TokenExpired, TokenRefused
 from shared.callers.jws_header import read_header
 from shared.callers.shared_secrets import SharedSecret
 from shared.errors import ConfigurationError, KeysUnavailable
@@ -36,7 +36,7 @@ _KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 _LEEWAY: Final = 60.0
 
 
-class RunTokenNotAccepted(TokenNotAccepted):
+class InvalidRunToken(InvalidToken):
     """It is not a token that this app gave a run."""
 
 
@@ -106,7 +106,7 @@ class ReverseTokens:
 
         header = read_header(token, longest=LONGEST_TOKEN)
         if header is None:
-            raise RunTokenNotAccepted("its form is not a token's")
+            raise InvalidRunToken("its form is not a token's")
         try:
             claims = self._claims(token, header)
         except (TokenRefused, KeysUnavailable, ConfigurationError):
@@ -114,10 +114,10 @@ class ReverseTokens:
         except jwt.ExpiredSignatureError as error:
             raise RunTokenExpired(str(error)) from None
         except Exception as error:  # noqa: BLE001 - whatever a hostile token does to a parser, it is not let in
-            raise RunTokenNotAccepted(type(error).__name__) from None
+            raise InvalidRunToken(type(error).__name__) from None
         parts = str(claims["sub"]).split("/")
         if claims.get("scope") != SCOPE or len(parts) != 3:
-            raise RunTokenNotAccepted("its claims name no run")
+            raise InvalidRunToken("its claims name no run")
         return RunRef(*parts)
 
     def _claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class ReverseTokens:
             or header.get("typ") != TYPE
             or header.keys() - {"alg", "typ", "kid"}
         ):
-            raise RunTokenNotAccepted("its header is not that of a run's token")
+            raise InvalidRunToken("its header is not that of a run's token")
         claims: dict[str, Any] = jwt.decode(
             token,
             self._key(header.get("kid")),
@@ -143,10 +143,10 @@ class ReverseTokens:
     def _key(self, key_id: object) -> str:
         """Return the key of that id; an unknown one may be new, so the secret is read again, rarely."""
         if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
-            raise RunTokenNotAccepted("its key id is not one of ours")
+            raise InvalidRunToken("its key id is not one of ours")
         found = self._keys.find(lambda key: hmac.compare_digest(_key_id(key), key_id))
         if found is None:
-            raise RunTokenNotAccepted("no key has its key id")
+            raise InvalidRunToken("no key has its key id")
         return found
 
 

@@ -2,15 +2,15 @@
 
 * CallerRefused
   x TokenRefused            the token proves nothing
-    + TokenNotAccepted      it is not a token for this app, or it is forged
+    + InvalidToken          it is not a token for this app, or it is forged
       + UnknownKey          the tenant has no such key
     + TokenExpired
     + TokenNotYetValid
     + WrongAudience
   + NotAllowed              no entry of `callers` allows it
-    + ConfDenied            the entry does not allow a key of the conf
+    + ConfNotAllowed        the entry does not allow a key of the conf
   + RateExceeded            waiting helps
-  + TooManyAtOnce           waiting does not help: the rate is smaller than this one call
+  + TooManyEvents           waiting does not help: the rate is smaller than this one call
 
 `KeysUnavailable` (`shared/errors.py`) is not a refusal: the caller may come again.
 """
@@ -30,11 +30,11 @@ class TokenRefused(CallerRefused):
     """A token that is not accepted."""
 
 
-class TokenNotAccepted(TokenRefused):
+class InvalidToken(TokenRefused):
     """It is not a token of the right issuer for this app; its sender must not learn more."""
 
 
-class UnknownKey(TokenNotAccepted):
+class UnknownKey(InvalidToken):
     """The key set was fetched after the token came, and the key is not in it."""
 
 
@@ -54,7 +54,7 @@ class NotAllowed(CallerRefused):
     """No entry of `callers` allows it."""
 
 
-class ConfDenied(NotAllowed):
+class ConfNotAllowed(NotAllowed):
     """The entry allows the run, and not all keys of its conf."""
 
 
@@ -70,5 +70,5 @@ class RateExceeded(CallerRefused):
         super().__init__(f"more than {rate} calls; wait {self.retry_after} s")
 
 
-class TooManyAtOnce(CallerRefused):
+class TooManyEvents(CallerRefused):
     """One call asks for more than the caller's rate allows in its whole unit of time."""

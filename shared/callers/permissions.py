@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
-from shared.callers.errors import ConfDenied, NotAllowed, RateExceeded, TooManyAtOnce
+from shared.callers.errors import ConfNotAllowed, NotAllowed, RateExceeded, TooManyEvents
 from shared.callers.verifier import Identity
 from shared.rules.model.callers import CallerSpec
 from shared.rules.model.rule import UNIT_SECONDS
@@ -142,12 +142,12 @@ def check_conf(spec: CallerSpec, keys: Iterable[str]) -> None:
     """Check the keys of the conf that a caller asks for.
 
     Raises:
-        ConfDenied: Some are not allowed; it names them.
+        ConfNotAllowed: Some are not allowed; it names them.
     """
     extra = sorted(key for key in keys if not matches_any(spec.conf, key))
     if extra:
         shown = ", ".join(repr(key[:60]) for key in extra[:5]) + (" and more" if len(extra) > 5 else "")
-        raise ConfDenied(f"this caller may not set the conf keys {shown}")
+        raise ConfNotAllowed(f"this caller may not set the conf keys {shown}")
 
 
 def denied(identity: Identity, what: str) -> NotAllowed:
@@ -217,11 +217,11 @@ class Rates:
 
         Raises:
             RateExceeded: There is not enough; nothing is taken then.
-            TooManyAtOnce: There never is.
+            TooManyEvents: There never is.
         """
         capacity, _ = _rate(spec.rate)
         if count > capacity:
-            raise TooManyAtOnce(f"one call may hold at most {capacity:.0f} events: the caller's rate")
+            raise TooManyEvents(f"one call may hold at most {capacity:.0f} events: the caller's rate")
         self._take((spec.name, identity.object_id), spec.rate, count)
 
     def spend_hook(self, kind: str, rate: str) -> None:

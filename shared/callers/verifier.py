@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.callers.errors import (
+    InvalidToken,
     TokenExpired,
-    TokenNotAccepted,
     TokenNotYetValid,
     TokenRefused,
     WrongAudience,
@@ -180,9 +180,9 @@ class TokenVerifier:
         )
 
 
-def _refused(reason: str) -> TokenNotAccepted:
+def _refused(reason: str) -> InvalidToken:
     """Return the one refusal of all that is not the tenant's token for this app; the reason may be long."""
-    return TokenNotAccepted(reason[:200])
+    return InvalidToken(reason[:200])
 
 
 def _actor(claims: Mapping[str, Any]) -> tuple[bool, frozenset[str]]:

@@ -26,7 +26,7 @@ UNREADABLE: Final = "Unreadable"
 """The code of a body that cannot be read."""
 GIVEN_UP: Final = "MaxDeliveryAttemptsExceeded"
 """The code of what failed at the last delivery of its message."""
-_RESERVED: Final = "Reserved"
+_RESERVED: Final = "ReservedEventType"
 _ERROR_SHOWN: Final = 500
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS: Final = 0.5
 """With less of the budget left than this, no request is begun."""
-_ABSENT: Final = frozenset({AnswerClass.MISSING_RUN, AnswerClass.MISSING_DAG})
+_ABSENT: Final = frozenset({AnswerClass.DAG_RUN_NOT_FOUND, AnswerClass.DAG_NOT_FOUND})
 _UNHEALTHY: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
 
 
@@ -54,7 +54,7 @@ class Attempts:
 
     def run(self) -> Ending:
         """Try until the end is definite or the budget is spent."""
-        step = _Next(look_up=False, otherwise=_no_time())
+        step = _Next(look_up=False, otherwise=_deadline_exceeded())
         for attempt in range(1, self._budget.tries + 1):
             if not self._pause(step.pause):
                 break
@@ -81,14 +81,14 @@ class Attempts:
             A definite answer, with its row of the failure table; else the ending where there is none.
         """
         if not self._pause(0.0):
-            return _no_time()
+            return _deadline_exceeded()
         admitted = self._enter(wait)
         if isinstance(admitted, Ending):
             return admitted
         try:
             answer, row = self._guarded(admitted, lambda: ask(self._target.airflow, self._budget.left))
         except CredentialError as exc:
-            return _no_token(exc)
+            return _credential_unavailable(exc)
         return _later(row, answer) if row.answer_class in _UNHEALTHY else (answer, row)
 
     def _pause(self, seconds: float) -> bool:
@@ -106,7 +106,7 @@ class Attempts:
         if permission is None:
             return Ending.parked(
                 Wait.SOON,
-                "BreakerOpen",
+                "CircuitOpen",
                 "Airflow failed repeatedly and is left alone for a while",
                 at_least=breaker.retry_in,
             )
@@ -115,7 +115,7 @@ class Attempts:
             permission.end(healthy=None)
             return Ending.parked(
                 Wait.NO_CAPACITY,
-                "NoPlace",
+                "NoCapacity",
                 "as many requests as allowed are in flight to Airflow",
                 at_least=self._target.limiter.delay_for_rejected(),
             )
@@ -126,7 +126,7 @@ class Attempts:
         try:
             answer, row = self._guarded(permission, lambda: self._send(look_up=look_up))
         except CredentialError as exc:
-            ending = _no_token(exc)
+            ending = _credential_unavailable(exc)
             if ending.wait is Wait.OPERATOR:
                 return ending
             return _Next(look_up, ending, self._budget.pauses.delay(attempt))
@@ -183,11 +183,11 @@ class Attempts:
         """Judge a definite answer to the question for the run."""
         if row.answer_class in _ABSENT:
             by_airflow = self._conflict is not None and self._conflict.name == "Conflict"
-            named = row.answer_class is AnswerClass.MISSING_RUN
+            named = row.answer_class is AnswerClass.DAG_RUN_NOT_FOUND
             if by_airflow and named and self._request.logical_date is not None:
                 return Ending(
                     OutcomeKind.REJECTED,
-                    "OtherRunHasTheDate",
+                    "LogicalDateTaken",
                     f"another run of the DAG holds the logical date {self._request.logical_date}, "
                     "and Airflow allows one run a date",
                 )
@@ -199,10 +199,10 @@ class Attempts:
         if not is_ours(conf, self._request):
             return Ending(
                 OutcomeKind.REJECTED,
-                "SomebodyElsesRun",
+                "RunIdTaken",
                 f"Airflow has a run {self._request.dag_run_id} that this event did not start",
             )
-        return Ending(OutcomeKind.STARTED if self._in_doubt else OutcomeKind.DUPLICATE, "Found")
+        return Ending(OutcomeKind.STARTED if self._in_doubt else OutcomeKind.DUPLICATE, "RunFound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +222,9 @@ class _Next:
 
 _ENDINGS: Final = {
     AnswerClass.STARTED: (OutcomeKind.STARTED, None),
-    AnswerClass.STALE_TOKEN: (OutcomeKind.PARKED, Wait.OPERATOR),
+    AnswerClass.UNAUTHORIZED: (OutcomeKind.PARKED, Wait.OPERATOR),
     AnswerClass.DENIED: (OutcomeKind.PARKED, Wait.OPERATOR),
-    AnswerClass.MISSING_DAG: (OutcomeKind.PARKED, Wait.MISSING_DAG),
+    AnswerClass.DAG_NOT_FOUND: (OutcomeKind.PARKED, Wait.DAG_NOT_FOUND),
     AnswerClass.REJECTED: (OutcomeKind.REJECTED, None),
 }
 
@@ -233,12 +233,12 @@ def _reason(row: TableRow, answer: AirflowResponse) -> str:
     return "" if row.answer_class is AnswerClass.STARTED else explain(row, answer)
 
 
-def _no_time() -> Ending:
-    return Ending.parked(Wait.SOON, "NoTime", "no time was left to ask Airflow")
+def _deadline_exceeded() -> Ending:
+    return Ending.parked(Wait.SOON, "DeadlineExceeded", "no time was left to ask Airflow")
 
 
-def _no_token(error: CredentialError) -> Ending:
-    return Ending.parked(Wait.OPERATOR if error.permanent else Wait.SOON, "NoToken", str(error))
+def _credential_unavailable(error: CredentialError) -> Ending:
+    return Ending.parked(Wait.OPERATOR if error.permanent else Wait.SOON, "CredentialUnavailable", str(error))
 
 
 def _later(row: TableRow, answer: AirflowResponse) -> Ending:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from shared.deciding.decide import Decision, decide_burst
 from shared.delivery.closing import rejected
 from shared.delivery.outcomes import Outcome, OutcomeKind
-from shared.delivery.rights import WITHDRAWN, withdrawn_right
+from shared.delivery.rights import PERMISSION_REVOKED, revoked_permission
 from shared.errors import EventError
 from shared.event.bursts import Burst
 from shared.runs.ids import run_id_for_window
@@ -131,7 +131,7 @@ class Bursts:
         """Return how the close of a window ended, and the events that were left out, each with the reason."""
         started, rules, rule = perf_counter(), self._rules(), parked.rule
         collected = self._windows.close(rule, closing.window)
-        reasons = [withdrawn_right(event, rule, rules) for event in collected]
+        reasons = [revoked_permission(event, rule, rules) for event in collected]
         withdrawn = [(event, reason) for event, reason in zip(collected, reasons, strict=True) if reason]
         events = tuple(event for event, reason in zip(collected, reasons, strict=True) if not reason)
         if not collected:
@@ -156,5 +156,5 @@ class Bursts:
         return outcome, withdrawn
 
     def _withdraw(self, parked: "Parked", event: "Event", reason: str) -> Outcome:
-        outcome = rejected(event, WITHDRAWN, reason, rule=parked.rule, attempts=parked.attempt + 1)
+        outcome = rejected(event, PERMISSION_REVOKED, reason, rule=parked.rule, attempts=parked.attempt + 1)
         return self._closing.reject(outcome, event, first_seen=parked.first_seen)

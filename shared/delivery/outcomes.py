@@ -145,7 +145,7 @@ class Wait(Enum):
     """Nothing definite within the budget: a failure that passes by itself."""
     OPERATOR = auto()
     """Operator action is needed first: much longer, and an error is logged."""
-    MISSING_DAG = auto()
+    DAG_NOT_FOUND = auto()
     """Airflow has no such DAG: slowly, for a while."""
     PAUSED = auto()
     """The DAG is paused, and the rule waits for it."""
@@ -155,7 +155,7 @@ class Wait(Enum):
     @property
     def is_attempt(self) -> bool:
         """Whether the delivery was an attempt, after which the next wait is longer."""
-        return self in {Wait.SOON, Wait.OPERATOR, Wait.MISSING_DAG}
+        return self in {Wait.SOON, Wait.OPERATOR, Wait.DAG_NOT_FOUND}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from shared.deciding.decide import decide_for
 from shared.delivery.arrivals import GIVEN_UP, UNREADABLE, given_up, without_callers
 from shared.delivery.closing import rejected
 from shared.delivery.outcomes import Outcome, OutcomeKind
-from shared.delivery.rights import WITHDRAWN, withdrawn_right
+from shared.delivery.rights import PERMISSION_REVOKED, revoked_permission
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event, Unreadable, read_events
 from shared.event.arrival import dated
@@ -110,9 +110,9 @@ class ParkedWork:
         event, attempt, first_seen = parked.event, parked.attempt + 1, parked.first_seen
         with self._closing.delivery(parked.rule):
             rules = self._rules()
-            withdrawn = withdrawn_right(event, parked.rule, rules)
+            withdrawn = revoked_permission(event, parked.rule, rules)
             if withdrawn is not None:
-                outcome = rejected(event, WITHDRAWN, withdrawn, rule=parked.rule, attempts=attempt)
+                outcome = rejected(event, PERMISSION_REVOKED, withdrawn, rule=parked.rule, attempts=attempt)
                 return self._closing.reject(outcome, event, first_seen=first_seen)
             started = perf_counter()
             decision = decide_for(event, rules, parked.rule)

@@ -23,7 +23,7 @@ class Policy:
             found no place. It has to fit into the host's `functionTimeout`, with the budget.
         later: Waits in the queue after failures that pass by themselves.
         alarm: Waits in the queue while a person has to act.
-        missing_dag: Waits in the queue for a DAG that is not there.
+        dag_not_found: Waits in the queue for a DAG that is not there.
         rule_changed: Waits in the queue for an instance whose rules have a run for the event.
         grace: How long after it was first seen an event waits for its DAG; and how long a parked event waits
             for an instance with other rules, from the first instance on whose rules have no run for it.
@@ -41,7 +41,7 @@ class Policy:
     hold_back: float = 60.0
     later: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=900.0, least=1.0))
     alarm: Backoff = field(default_factory=lambda: Backoff(first=1800.0, longest=1800.0, least=900.0))
-    missing_dag: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
+    dag_not_found: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
     rule_changed: Backoff = field(default_factory=lambda: Backoff(first=30.0, longest=300.0, least=15.0))
     grace: float = 3600.0
     grace_attempts: int = 12
@@ -56,7 +56,7 @@ class Policy:
             Wait.NO_CAPACITY: _AS_THE_LIMITER_SAYS,
             Wait.SOON: self.later,
             Wait.OPERATOR: self.alarm,
-            Wait.MISSING_DAG: self.missing_dag,
+            Wait.DAG_NOT_FOUND: self.dag_not_found,
             Wait.PAUSED: self.paused,
             Wait.OTHER_RULES: self.rule_changed,
         }[wait]

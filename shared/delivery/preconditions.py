@@ -75,8 +75,8 @@ def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Schedul
     if isinstance(asked, Ending):
         return asked
     answer, row = asked
-    if row.answer_class is AnswerClass.MISSING_DAG:
-        return Ending.parked(Wait.MISSING_DAG, row.name, explain(row, answer))
+    if row.answer_class is AnswerClass.DAG_NOT_FOUND:
+        return Ending.parked(Wait.DAG_NOT_FOUND, row.name, explain(row, answer))
     state = scheduling_of(answer.body or {})
     if row.answer_class is AnswerClass.ANSWERED and state is not None:
         return state
@@ -85,7 +85,7 @@ def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Schedul
 
 
 _SUPERSEDED: Final = "Superseded"
-_NO_ORDER: Final = "NoOrder"
+_ORDER_UNKNOWN: Final = "OrderUnknown"
 
 
 def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
@@ -108,9 +108,9 @@ def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
         return asked
     answer, row = asked
     if row.answer_class is not AnswerClass.ANSWERED:
-        missing = row.answer_class is AnswerClass.MISSING_DAG
+        missing = row.answer_class is AnswerClass.DAG_NOT_FOUND
         reason = f"the newest runs cannot be looked up: {explain(row, answer)}"
-        return Ending.parked(Wait.MISSING_DAG if missing else Wait.OPERATOR, row.name, reason)
+        return Ending.parked(Wait.DAG_NOT_FOUND if missing else Wait.OPERATOR, row.name, reason)
     runs = dict(_runs(answer.body or {}, latest.prefix))
     if request.dag_run_id in runs:
         return None  # it has started before; Airflow will say so
@@ -143,7 +143,7 @@ def _compared(times: dict[str, datetime | None], ours: datetime) -> Ending | Non
         return None
     return Ending.parked(
         Wait.OPERATOR,
-        _NO_ORDER,
+        _ORDER_UNKNOWN,
         f"the conf of run {undated} does not say when its event happened, so nobody knows which is newer: "
         "let this app's identity read the run's conf, or delete the run",
     )

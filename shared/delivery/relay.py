@@ -165,7 +165,7 @@ class Relay:
             self._targets(connection).limiter.hold_back(longest=max(until - self._clock(), 0.0))
 
     def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
-        if ending.wait is Wait.MISSING_DAG and self._waited_long(delivery):
+        if ending.wait is Wait.DAG_NOT_FOUND and self._waited_long(delivery):
             return self._reject(delivery, ending)
         if ending.wait is not None:
             return self._park(delivery, ending, ending.wait)

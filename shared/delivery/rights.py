@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from shared.rules import Rules
     from shared.rules.model.callers import CallerSpec
 
-WITHDRAWN: Final = "RightWithdrawn"
+PERMISSION_REVOKED: Final = "PermissionRevoked"
 """The code of a dead letter whose caller may no longer ask for it; nothing waits for a right."""
 
 
-def withdrawn_right(event: "Event", rule: str, rules: "Rules") -> str | None:
+def revoked_permission(event: "Event", rule: str, rules: "Rules") -> str | None:
     """Return why an event's caller may no longer ask for it; None where it may, and where nobody called.
 
     Args:

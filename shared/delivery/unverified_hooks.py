@@ -32,7 +32,7 @@ LONGEST_WAIT: Final = 86_400.0
 """Seconds after which a delivery that could not be verified is given up."""
 _BACKOFF: Final = Backoff(first=10.0, longest=600.0)
 _BAD_SIGNATURE: Final = "BadSignature"
-_UNVERIFIED: Final = "Unverified"
+_UNVERIFIED: Final = "SignatureUnverified"
 
 
 class UnverifiedHooks:

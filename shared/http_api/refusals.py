@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Final
 
-from shared.callbacks.tokens import RunTokenExpired, RunTokenNotAccepted
+from shared.callbacks.tokens import InvalidRunToken, RunTokenExpired
 from shared.callers.errors import (
     CallerRefused,
-    ConfDenied,
+    ConfNotAllowed,
+    InvalidToken,
     NotAllowed,
     RateExceeded,
     TokenExpired,
-    TokenNotAccepted,
     TokenNotYetValid,
-    TooManyAtOnce,
+    TooManyEvents,
     WrongAudience,
 )
 from shared.errors import KeysUnavailable, UpdraftError
@@ -47,9 +47,9 @@ class Row:
 
 
 ROWS: Final[Mapping[type[UpdraftError], Row]] = {
-    TokenNotAccepted: Row(
+    InvalidToken: Row(
         _UNAUTHORIZED,
-        "token_not_accepted",
+        "invalid_token",
         "the token is not accepted: it is none that this app's tenant has signed for this app",
     ),
     TokenExpired: Row(_UNAUTHORIZED, "token_expired", "the token has expired; get a new one"),
@@ -59,16 +59,16 @@ ROWS: Final[Mapping[type[UpdraftError], Row]] = {
     WrongAudience: Row(
         _UNAUTHORIZED, "wrong_audience", "the token is for another audience; ask for one for this app"
     ),
-    RunTokenNotAccepted: Row(
+    InvalidRunToken: Row(
         _UNAUTHORIZED,
-        "token_not_accepted",
+        "invalid_token",
         "the token is not accepted: it is none that this app gave a run",
     ),
     RunTokenExpired: Row(_UNAUTHORIZED, "token_expired", "the run's token has expired"),
     NotAllowed: Row(403, "not_allowed"),
-    ConfDenied: Row(403, "conf_denied"),
-    TooManyAtOnce: Row(413, "too_many_events"),
-    RateExceeded: Row(429, "too_many_calls"),
+    ConfNotAllowed: Row(403, "conf_not_allowed"),
+    TooManyEvents: Row(413, "too_many_events"),
+    RateExceeded: Row(429, "rate_exceeded"),
     KeysUnavailable: Row(
         503, "keys_unavailable", "tokens and signatures cannot be verified just now; try again"
     ),

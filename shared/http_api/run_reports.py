@@ -75,7 +75,7 @@ class RunReportsEndpoint:
         self._callers.rates.spend_run(run)
         said = read_object(request, limit=REPORT_LIMIT)
         if (run.dag_id, run.dag_run_id) != _named(said):
-            raise CallRefused(403, "other_run", "the token is for another run than the one that is reported")
+            raise CallRefused(403, "wrong_run", "the token is for another run than the one that is reported")
         return _report(said, run, "run")
 
     def _of_identity(self, request: Request) -> RunReport:
@@ -95,7 +95,7 @@ class RunReportsEndpoint:
         if kept.get("state") != report.state:
             raise CallRefused(
                 409,
-                "other_end",
+                "already_reported",
                 f"the run's end was reported before, as {str(kept.get('state'))[:40]}",
             )
         first = kept == report.to_document()

@@ -145,7 +145,9 @@ def _key(request: Request) -> str:
         key = key[1:-1]
     if not _KEY.fullmatch(key):
         raise CallRefused(
-            400, "bad_key", "Idempotency-Key has to be 1 to 255 printable ASCII characters without spaces"
+            400,
+            "bad_idempotency_key",
+            "Idempotency-Key has to be 1 to 255 printable ASCII characters without spaces",
         )
     return key
 

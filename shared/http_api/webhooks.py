@@ -83,7 +83,7 @@ class WebhooksEndpoint:
             StorageUnavailable: It could be neither handled nor kept.
         """
         if kind not in KINDS:
-            raise CallRefused(404, "unknown_kind", f"there are hooks for {', '.join(sorted(KINDS))}")
+            raise CallRefused(404, "unknown_hook", f"there are hooks for {', '.join(sorted(KINDS))}")
         body = read_body(request, limit=HOOK_LIMIT, media_types=JSON_TYPES)
         if body.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
             raise CallRefused(400, "bad_body", "a hook posts one JSON object, and this is an array")

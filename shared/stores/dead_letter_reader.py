@@ -43,7 +43,7 @@ class Letter:
 
     Attributes:
         subject: The event as it was, without what the letter adds; or the body that could not be read as one.
-        code: One word for the reason, as in `Refused` or `MaxDeliveryAttemptsExceeded`.
+        code: One word for the reason, as in `BadRequest` or `MaxDeliveryAttemptsExceeded`.
         reason: The reason for a person; empty where the letter has none.
         rule: The rule at which it was given up; empty where none had been chosen yet.
         attempts: How many deliveries there were, where the letter says so.

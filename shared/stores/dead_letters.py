@@ -53,7 +53,7 @@ class DeadLetter:
 
     Attributes:
         subject: The event, or the body that could not be read as one.
-        code: One word for the reason, as in `Refused` or `TimeToLiveExceeded`.
+        code: One word for the reason, as in `BadRequest` or `TimeToLiveExceeded`.
         reason: The reason for a person, with Airflow's own words.
         at: When it was given up, with a time zone.
         first_seen: When the event first arrived.

@@ -155,11 +155,11 @@ def test_only_want_of_a_place_holds_back() -> None:
         delivering = Delivering(stub.url, places=1)
         started = delivering.deliver(event(), decision())
         delivering.relay.hold_back(
-            [started, Outcome(OutcomeKind.PARKED, connection="analytics", code="Busy")]
+            [started, Outcome(OutcomeKind.PARKED, connection="analytics", code="AirflowUnavailable")]
         )
         assert delivering.limiter.held_back == []
         assert delivering.limiter.enter("other", wait=0)
         parked = delivering.deliver(event(), decision(), deadline=delivering.clock() + 0.6)
-        assert (parked.kind, parked.code) == (OutcomeKind.PARKED, "NoPlace")
+        assert (parked.kind, parked.code) == (OutcomeKind.PARKED, "NoCapacity")
         delivering.relay.hold_back([parked, parked])
         assert delivering.limiter.held_back == [60.0]

@@ -322,7 +322,7 @@ class TestAnswers:
         with Greeter(greeting, reset=reset) as server:
             answer = ask(server.url.replace("http:", "https:"), timeout=5)
         assert (answer.status, answer.sent) == (None, False)
-        assert classify(answer).name == "NoConnection"
+        assert classify(answer).name == "ConnectionFailed"
 
     def test_a_handshake_that_does_not_end(self) -> None:
         """A server that says nothing at all got no request."""
@@ -398,8 +398,8 @@ class TestAnswers:
         airflow = client(stub)
         assert classify(airflow.start_run(run_request())).name == "Started"
         stub.inject(200, run_of(run_id="other"))
-        assert classify(airflow.start_run(run_request())).name == "OtherRun"
+        assert classify(airflow.start_run(run_request())).name == "UnexpectedResponse"
         stub.inject(200, run_of(run_id="other"))
-        assert classify(airflow.get_run(DAG, RUN_ID)).name == "OtherRun"
+        assert classify(airflow.get_run(DAG, RUN_ID)).name == "UnexpectedResponse"
         assert classify(airflow.get_run(DAG, RUN_ID)).name == "Answered"
         assert classify(airflow.get_dag(DAG)).name == "Answered"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.stand_ins.airflow_stub import AirflowStub
-from shared.airflow.failure_table import FAILURE_TABLE, AnswerClass, classify, explain, is_stale_token
+from shared.airflow.failure_table import FAILURE_TABLE, AnswerClass, classify, explain, is_unauthorized
 from shared.airflow.response import AirflowResponse, Question
 from tests.support.delivery import DAG, RUN_ID, client_of, run_request
 from tests.support.failure_cases import CASES, Case
@@ -29,8 +29,10 @@ def test_each_case_meets_its_row(case: Case) -> None:
 
 def test_every_row_has_a_case() -> None:
     """No row is without a case, but those of questions and one that no HTTP server can produce."""
-    of_questions = {"Answered", "MissingRun"}
-    assert {row.name for row in FAILURE_TABLE} - {case.row for case in CASES} == {"Unknown"} | of_questions
+    of_questions = {"Answered", "DagRunNotFound"}
+    assert {row.name for row in FAILURE_TABLE} - {case.row for case in CASES} == {
+        "UnknownStatus"
+    } | of_questions
 
 
 def test_names_are_unique() -> None:
@@ -44,14 +46,14 @@ def test_every_status_has_a_row() -> None:
     for status in range(100, 1000):
         for answer in (AirflowResponse(status=status), AirflowResponse(status=status, body={})):
             row = classify(answer)
-            assert (row.name == "Unknown") == (status < 200)
+            assert (row.name == "UnknownStatus") == (status < 200)
             assert row.answer_class is not AnswerClass.STARTED
 
 
 def test_half_an_answer_is_none() -> None:
     """A status whose body broke off is ambiguous, whatever the status."""
     for status in (200, 400, 401, 404, 409, 500):
-        assert classify(AirflowResponse(status=status, error="reset")).name == "BrokenOff"
+        assert classify(AirflowResponse(status=status, error="reset")).name == "ConnectionLost"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_half_an_answer_is_none() -> None:
 )
 def test_stale_tokens_are_told_from_missing_roles(status: int, detail: str, *, stale: bool) -> None:
     """401, and 403 that speaks of the token, ask for a new one; 403 otherwise is a role that is missing."""
-    assert is_stale_token(AirflowResponse(status=status, body={"detail": detail})) is stale
+    assert is_unauthorized(AirflowResponse(status=status, body={"detail": detail})) is stale
 
 
 def test_a_person_is_told_the_facts() -> None:

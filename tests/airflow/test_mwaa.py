@@ -177,7 +177,7 @@ def test_a_role_that_does_not_trust_the_identity_is_asked_twice_at_most(scene: S
     [
         (wrapped(Reply(400, {"detail": "no manual runs"})), AnswerClass.REJECTED, "no manual runs"),
         (wrapped(Reply(403, {"detail": "Forbidden"})), AnswerClass.DENIED, "Forbidden"),
-        (wrapped(Reply(404, {"detail": f"no Dag {DAG}"})), AnswerClass.MISSING_DAG, "no Dag"),
+        (wrapped(Reply(404, {"detail": f"no Dag {DAG}"})), AnswerClass.DAG_NOT_FOUND, "no Dag"),
         (wrapped(Reply(409, {"detail": "taken"})), AnswerClass.CONFLICT, "taken"),
         (wrapped(Reply(500, "Internal Server Error")), AnswerClass.AMBIGUOUS, "Internal Server Error"),
         (wrapped(Reply(503, '{"detail": "as text"}')), AnswerClass.AMBIGUOUS, "as text"),

@@ -88,7 +88,7 @@ NO_OUTCOMES: Final = {
     AnswerClass.STARTED,
     AnswerClass.ANSWERED,
     AnswerClass.REJECTED,
-    AnswerClass.MISSING_DAG,
+    AnswerClass.DAG_NOT_FOUND,
 }
 ALLOWED: Final = {Wait.SOON, Wait.OPERATOR}
 

@@ -21,8 +21,8 @@ FORMS: Final = (
     shapes.is_error,
     shapes.is_forbidden,
     shapes.is_import_errors,
-    shapes.is_missing_dag,
-    shapes.is_missing_run,
+    shapes.is_dag_not_found,
+    shapes.is_dag_run_not_found,
     shapes.is_our_conflict,
     shapes.is_our_dag,
     shapes.is_our_run,
@@ -69,34 +69,34 @@ def test_a_conflict_quotes_our_run_id_or_is_looked_up() -> None:
 @pytest.mark.parametrize(
     ("api", "reply", "row"),
     [
-        ("v1", problem(404, f"DAG with dag_id: '{DAG}' not found", "DAG not found"), "MissingDag"),
-        ("v1", problem(400, f"DAG with dag_id: '{DAG}' has import errors"), "MissingDag"),
-        ("v1", problem(400, "{'conf': ['Not a valid mapping type.']}"), "Refused"),
+        ("v1", problem(404, f"DAG with dag_id: '{DAG}' not found", "DAG not found"), "DagNotFound"),
+        ("v1", problem(400, f"DAG with dag_id: '{DAG}' has import errors"), "DagNotFound"),
+        ("v1", problem(400, "{'conf': ['Not a valid mapping type.']}"), "BadRequest"),
         ("v1", problem(403, ""), "Forbidden"),
-        ("v1", problem(404, "The requested URL was not found on the server."), "NoAirflow"),
+        ("v1", problem(404, "The requested URL was not found on the server."), "AirflowNotFound"),
         ("v1", words(400, "Invalid input"), "Blocked"),
-        ("v2", words(404, f"Dag with dag_id: '{DAG}' not found"), "MissingDag"),
-        ("v2", words(404, f"DAG with dag_id: '{DAG}' not found"), "MissingDag"),
+        ("v2", words(404, f"Dag with dag_id: '{DAG}' not found"), "DagNotFound"),
+        ("v2", words(404, f"DAG with dag_id: '{DAG}' not found"), "DagNotFound"),
         (
             "v2",
             words(404, {"reason": "not_found", "message": f"The Dag with ID: `{DAG}` was not found"}),
-            "MissingDag",
+            "DagNotFound",
         ),
-        ("v2", words(404, f"Dag with dag_id: '{DAG}_2' not found"), "NoAirflow"),
-        ("v2", words(404, "Not Found"), "NoAirflow"),
-        ("v2", words(405, "Method Not Allowed"), "NoAirflow"),
+        ("v2", words(404, f"Dag with dag_id: '{DAG}_2' not found"), "AirflowNotFound"),
+        ("v2", words(404, "Not Found"), "AirflowNotFound"),
+        ("v2", words(405, "Method Not Allowed"), "AirflowNotFound"),
         (
             "v2",
             words(400, f"Dag with dag_id: '{DAG}' has import errors and cannot be triggered"),
-            "MissingDag",
+            "DagNotFound",
         ),
-        ("v2", words(400, f"DAG with dag_id: '{DAG}' has import errors"), "MissingDag"),
-        ("v2", words(400, "Invalid input for param n: 0 is less than the minimum of 1"), "Refused"),
-        ("v2", words(422, [{"loc": ["body"], "msg": "Field required", "type": "missing"}]), "Refused"),
-        ("v2", words(422, {"reason": "Value rejected by database", "message": "x"}), "Refused"),
+        ("v2", words(400, f"DAG with dag_id: '{DAG}' has import errors"), "DagNotFound"),
+        ("v2", words(400, "Invalid input for param n: 0 is less than the minimum of 1"), "BadRequest"),
+        ("v2", words(422, [{"loc": ["body"], "msg": "Field required", "type": "missing"}]), "BadRequest"),
+        ("v2", words(422, {"reason": "Value rejected by database", "message": "x"}), "BadRequest"),
         ("v2", words(422, []), "Blocked"),
         ("v2", words(403, "Forbidden"), "Forbidden"),
-        ("v2", words(403, "Invalid JWT token"), "StaleToken"),
+        ("v2", words(403, "Invalid JWT token"), "Unauthorized"),
         ("v2", Reply(403, {"statusCode": 403, "message": "no"}), "Blocked"),
         ("v2", Reply(400, {"detail": "no", "code": "bad_body"}), "Blocked"),
         ("v2", problem(400, "{'logical_date': ['Field may not be null.']}"), "Blocked"),
@@ -106,8 +106,8 @@ def test_each_error_has_its_row_in_its_own_api(api: str, reply: Reply, row: str)
     """What one API documents is not the other's; and without a version none of it is an outcome."""
     found = answer(reply, START[api], version="3.3.2")
     assert classify(found).name == row
-    if row in {"MissingDag", "Refused"}:
-        assert classify(replace(found, version="")).name in {"NoAirflow", "Blocked"}
+    if row in {"DagNotFound", "BadRequest"}:
+        assert classify(replace(found, version="")).name in {"AirflowNotFound", "Blocked"}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_run_is_ours_by_both_ids_and_has_a_state(run: dict[str, Any], *, ours:
     for api in ("v1", "v2"):
         found = answer(Reply(200, run), START[api])
         assert (classify(found).name == "Started") is ours
-        assert classify(found).name in {"Started", "OtherRun"}
+        assert classify(found).name in {"Started", "UnexpectedResponse"}
     assert not shapes.is_our_run(AirflowResponse(status=200, body=run))
 
 

@@ -8,9 +8,9 @@ from shared.callbacks.tokens import (
     ALGORITHM,
     LONGEST_TOKEN,
     TYPE,
+    InvalidRunToken,
     ReverseTokens,
     RunTokenExpired,
-    RunTokenNotAccepted,
 )
 from shared.errors import KeysUnavailable, SecretUnavailable, SettingsError
 from shared.runs.ref import RunRef
@@ -40,7 +40,7 @@ def test_a_rotated_key_is_good_as_long_as_it_stands_second() -> None:
     both = tokens(Vault(f"{NEW} {OLD}"))
     assert both.verify(issued) == RUN
     assert tokens(Vault(NEW)).verify(both.issue(RUN, lifetime=60)) == RUN
-    with pytest.raises(RunTokenNotAccepted):
+    with pytest.raises(InvalidRunToken):
         tokens(Vault(NEW)).verify(issued)
 
 
@@ -64,7 +64,7 @@ def test_a_key_id_that_is_not_ours_costs_no_read(key_id: object) -> None:
     vault = Vault(NEW)
     source = tokens(vault)
     header = {"alg": ALGORITHM, "typ": TYPE, "kid": key_id}
-    with pytest.raises(RunTokenNotAccepted):
+    with pytest.raises(InvalidRunToken):
         source.verify(unsigned(header, claims_of(source.issue(RUN, lifetime=60)), b"x" * 32))
     assert vault.reads == 0
 
@@ -74,7 +74,7 @@ def test_a_forged_signature_under_a_known_key_is_refused_for_good() -> None:
     source = tokens(Vault(NEW))
     header, claims, _ = source.issue(RUN, lifetime=60).split(".")
     for _ in range(2):
-        with pytest.raises(RunTokenNotAccepted):
+        with pytest.raises(InvalidRunToken):
             source.verify(f"{header}.{claims}.{'A' * 43}")
 
 
@@ -156,7 +156,7 @@ def test_every_claim_counts(change: dict[str, Any]) -> None:
     claims = claims_of(source.issue(RUN, lifetime=60))
     assert source.verify(signed(claims)) == RUN
     changed = {name: value for name, value in (claims | change).items() if value is not None}
-    with pytest.raises(RunTokenNotAccepted):
+    with pytest.raises(InvalidRunToken):
         source.verify(signed(changed))
 
 
@@ -164,7 +164,7 @@ def test_every_claim_counts(change: dict[str, Any]) -> None:
 def test_every_header_counts(header: dict[str, str]) -> None:
     """A token of another type, or with a header member that we never write, is refused."""
     source = tokens(Vault(NEW))
-    with pytest.raises(RunTokenNotAccepted):
+    with pytest.raises(InvalidRunToken):
         source.verify(signed(claims_of(source.issue(RUN, lifetime=60)), **header))
 
 
@@ -184,5 +184,5 @@ def test_a_token_that_is_too_long_is_not_read() -> None:
     assert LONGEST_TOKEN == 2_048
     assert source.verify(signed({**claims, "more": "x" * sizes[2_048]})) == RUN
     longer = min(length for length in sizes if length > LONGEST_TOKEN)
-    with pytest.raises(RunTokenNotAccepted):
+    with pytest.raises(InvalidRunToken):
         source.verify(signed({**claims, "more": "x" * sizes[longer]}))

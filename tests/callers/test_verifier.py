@@ -62,7 +62,7 @@ class TestVerifier:
         assert LONGEST_TOKEN == 16_384
         for length in (LONGEST_TOKEN, LONGEST_TOKEN + 1):
             answer = refusal(partial(verifier.verify, f"e30.{'A' * (length - 9)}.QUJD"))
-            assert (answer.status, answer.code) == (401, "token_not_accepted")
+            assert (answer.status, answer.code) == (401, "invalid_token")
 
     def test_sovereign_clouds_have_their_own_issuers(self) -> None:
         """The authority's own v2 issuer is one of the tenant's."""

@@ -27,7 +27,7 @@ SHORT: Final = Policy(
     hold_back=1.0,
     later=Backoff(first=0.5, longest=1.0),
     alarm=Backoff(first=1.0, longest=1.0, least=0.5),
-    missing_dag=Backoff(first=0.5, longest=1.0),
+    dag_not_found=Backoff(first=0.5, longest=1.0),
     paused=Backoff(first=1.0, longest=1.0, least=0.5),
     breaker_rest=0.5,
 )

@@ -215,7 +215,7 @@ def test_a_run_that_does_not_say_its_time_is_not_taken_for_the_oldest(
     hidden = run_of(run_id=f"{run_id_prefix('latest', 'north')}x", conf=conf)
     stub.inject(200, {"dag_runs": [hidden], "total_entries": 1}, when=lists)
     outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
-    assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.PARKED, "NoOrder", {})
+    assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.PARKED, "OrderUnknown", {})
     assert "does not say when its event happened" in outcome.reason
     assert outcome.retry_in is not None
     assert outcome.retry_in >= 900

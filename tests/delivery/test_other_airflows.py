@@ -130,7 +130,7 @@ def test_a_pinned_api_that_is_not_there_waits_with_an_alert(
     delivering = delivering_to(server.url, api)
     for _ in range(20):
         outcome = deliver(delivering)
-        assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "WrongVersion")
+        assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "UnsupportedVersion")
         assert outcome.retry_in is not None
         assert outcome.retry_in >= ALARM
     assert f"`api: {api}`, and Airflow {there} is there" in outcome.reason
@@ -142,7 +142,7 @@ def test_an_airflow_that_is_too_old_waits_with_an_alert(at: Callable[[str], Chan
     """From the question for the version on, nothing is asked of it, and nothing is given up."""
     server = at(version)
     outcome = deliver(delivering_to(server.url, "auto"))
-    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "WrongVersion")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "UnsupportedVersion")
     assert f"Airflow {version} is older than 2.9" in outcome.reason
     assert server.count("POST") == 0
 
@@ -152,7 +152,7 @@ def test_a_refusal_of_an_old_airflow_is_its_age(at: Callable[[str], Changing]) -
     server = at("2.4.3")
     server.note = False
     outcome = deliver(delivering_to(server.url, "v1"))
-    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "WrongVersion")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "UnsupportedVersion")
     assert "Airflow 2.4.3 is older than 2.9" in outcome.reason
 
 
@@ -186,7 +186,7 @@ def test_what_hides_airflow_is_waited_out(name: str, *, everything: bool) -> Non
             delivering.clock.seconds += 2_000
             outcome = delivering.deliver(event(), decision(), attempt=attempt, first_seen=first_seen)
             assert outcome.kind is OutcomeKind.PARKED, outcome.reason
-            assert outcome.code in {"NoAirflow", "Blocked"}
+            assert outcome.code in {"AirflowNotFound", "Blocked"}
             assert "<" not in outcome.reason
         stub.heal()
         assert deliver(delivering).kind is OutcomeKind.STARTED
@@ -198,7 +198,7 @@ def test_a_dag_whose_404_is_worded_otherwise_is_still_missing(at: Callable[[str]
     server.inject(404, {"detail": "Not found."}, when=starts)
     server.inject(404, {"detail": f"No Dag {DAG}"}, when=lambda request: request.path.endswith(DAG))
     outcome = deliver(delivering_to(server.url, "v2"))
-    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "MissingDag")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "DagNotFound")
     assert [line.path for line in server.seen] == [
         f"/api/v2/dags/{DAG}/dagRuns",
         "/api/v2/version",
@@ -211,7 +211,7 @@ def test_a_404_of_an_airflow_that_has_the_dag_is_not_its_own(at: Callable[[str],
     server = at("3.3.2")
     server.inject(404, {"detail": "Not found."}, times=9, when=starts)
     outcome = deliver(delivering_to(server.url, "v2"))
-    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "NoAirflow")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "AirflowNotFound")
 
 
 @pytest.mark.parametrize(("version", "api"), [("2.11.0", "v1"), ("3.3.2", "v2")])
@@ -225,7 +225,7 @@ def test_a_broken_dag_file_has_its_grace(at: Callable[[str], Changing], version:
     server.inject(400, refusal.body, when=starts)
     delivering = delivering_to(server.url, api)
     outcome = deliver(delivering)
-    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "MissingDag")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "DagNotFound")
     assert "has import errors" in outcome.reason
     assert deliver(delivering).kind is OutcomeKind.STARTED
 
@@ -250,7 +250,7 @@ def test_a_409_that_is_nobodys_is_looked_up(at: Callable[[str], Changing], name:
     server.inject(409, FOREIGN[name], times=99, when=starts)  # type: ignore[arg-type] # plain JSON
     server.inject(404, absent.body, times=2, when=looks_up)
     outcome = deliver(delivering)
-    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "OtherConflict")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "UnexpectedConflict")
     assert outcome.retry_in is not None
     assert outcome.retry_in >= ALARM
     dated = deliver(delivering, logical_date="2026-11-01T00:00:00+00:00")
@@ -304,7 +304,7 @@ def test_a_rule_that_holds_says_who_answered(stub: AirflowStub, delivering: Deli
     for body in bodies:
         stub.inject(200, body, when=lambda request: request.path.endswith(DAG))
         outcome = deliver(delivering, terms=Terms(when_paused="hold"))
-        assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "OtherRun")
+        assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "UnexpectedResponse")
         assert "new run" not in outcome.reason
         delivering.clock.seconds += 60
     assert stub.runs == {}

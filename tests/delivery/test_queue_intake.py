@@ -232,7 +232,7 @@ def test_a_queue_is_no_way_to_claim_an_identity(
         base64.b64encode(json.dumps(opened(type=WINDOW_CLOSED, source=SOURCE)).encode()), 1
     )
     (letter,) = delivering.letters.kept.values()
-    assert letter.code == "Reserved"
+    assert letter.code == "ReservedEventType"
     queue.queues.bury(stamped, queue=EVENT_QUEUE)
     (*_, letter) = delivering.letters.kept.values()
     assert isinstance(letter.subject, Event)

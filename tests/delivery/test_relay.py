@@ -79,7 +79,7 @@ def test_a_conflict_after_doubt_is_looked_up(stub: AirflowStub, delivering: Deli
     stub.inject(500, when=starts)
     outcome = delivering.deliver(event(), decision())
     assert outcome.kind is OutcomeKind.REJECTED
-    assert next(iter(delivering.letters.kept.values())).code == "SomebodyElsesRun"
+    assert next(iter(delivering.letters.kept.values())).code == "RunIdTaken"
 
 
 def test_a_run_of_the_same_dedupe_key_is_ours(stub: AirflowStub, delivering: Delivering) -> None:
@@ -259,7 +259,7 @@ def test_a_missing_dag_has_its_grace(delivering: Delivering) -> None:
     early = delivering.deliver(event(), wanted, attempt=30, first_seen=SEEN - timedelta(minutes=59))
     late = delivering.deliver(event(), wanted, attempt=12, first_seen=SEEN - timedelta(minutes=61))
     assert (early.kind, late.kind) == (OutcomeKind.PARKED, OutcomeKind.REJECTED)
-    assert next(iter(delivering.letters.kept.values())).code == "MissingDag"
+    assert next(iter(delivering.letters.kept.values())).code == "DagNotFound"
 
 
 def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None:

@@ -167,7 +167,7 @@ def test_after_a_day_it_is_given_up(hooks: UnverifiedHooks, delivering: Deliveri
     assert outcome.kind is OutcomeKind.PARKED
     outcome = hooks.decide(replace(waiting, first_seen=SEEN - timedelta(seconds=LONGEST_WAIT)))
     assert outcome is not None
-    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "Unverified")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "SignatureUnverified")
 
 
 def test_a_process_takes_in_a_bounded_number(hooks: UnverifiedHooks, delivering: Delivering) -> None:

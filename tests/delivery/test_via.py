@@ -92,7 +92,7 @@ def test_a_way_is_kept_wherever_an_event_waits(claims: JsonObject, via: Via, arr
 
 def letter_of(subject: Event | Unreadable) -> JsonObject:
     """Return what this app writes for a letter."""
-    return DeadLetter(subject, "Refused", "no", SEEN, SEEN, rule="r").to_document()
+    return DeadLetter(subject, "BadRequest", "no", SEEN, SEEN, rule="r").to_document()
 
 
 @pytest.mark.parametrize("via", ["hook/gitlab", "hook/*", None, 5, ["queue"], "QUEUE"])

@@ -28,7 +28,7 @@ QUICK: Final = Policy(
     hold_back=20.0,
     later=Backoff(first=1.0, longest=3.0),
     alarm=Backoff(first=2.0, longest=2.0, least=1.0),
-    missing_dag=Backoff(first=1.0, longest=2.0),
+    dag_not_found=Backoff(first=1.0, longest=2.0),
     breaker_rest=1.0,
 )
 """The product's policy with short waits; a message's own wait is never under a second."""

@@ -279,7 +279,7 @@ def test_a_run_can_report_itself_alone(caller: Caller) -> None:
     )
     for other in others:
         answer = caller.post("outcomes", token, {"run": other, "state": "success"})
-        assert (answer.status_code, answer.json()["code"]) == (403, "other_run")
+        assert (answer.status_code, answer.json()["code"]) == (403, "wrong_run")
     for name in ("runs", "events"):
         path, body = ENDPOINTS[name]
         assert caller.post(path, token, body).status_code == 401

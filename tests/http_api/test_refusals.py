@@ -11,17 +11,17 @@ import pytest
 import shared.callbacks
 import shared.callers
 import shared.http_api
-from shared.callbacks.tokens import RunTokenExpired, RunTokenNotAccepted
+from shared.callbacks.tokens import InvalidRunToken, RunTokenExpired
 from shared.callers.errors import (
     CallerRefused,
-    ConfDenied,
+    ConfNotAllowed,
+    InvalidToken,
     NotAllowed,
     RateExceeded,
     TokenExpired,
-    TokenNotAccepted,
     TokenNotYetValid,
     TokenRefused,
-    TooManyAtOnce,
+    TooManyEvents,
     UnknownKey,
     WrongAudience,
 )
@@ -34,8 +34,8 @@ NOT_THE_TENANTS = "the token is not accepted: it is none that this app's tenant 
 NOT_A_RUNS = "the token is not accepted: it is none that this app gave a run"
 LATER = "tokens and signatures cannot be verified just now; try again"
 TABLE = (
-    (TokenNotAccepted("why"), 401, "token_not_accepted", NOT_THE_TENANTS, None),
-    (UnknownKey("why"), 401, "token_not_accepted", NOT_THE_TENANTS, None),
+    (InvalidToken("why"), 401, "invalid_token", NOT_THE_TENANTS, None),
+    (UnknownKey("why"), 401, "invalid_token", NOT_THE_TENANTS, None),
     (TokenExpired("why"), 401, "token_expired", "the token has expired; get a new one", None),
     (
         TokenNotYetValid("why"),
@@ -51,12 +51,12 @@ TABLE = (
         "the token is for another audience; ask for one for this app",
         None,
     ),
-    (RunTokenNotAccepted("why"), 401, "token_not_accepted", NOT_A_RUNS, None),
+    (InvalidRunToken("why"), 401, "invalid_token", NOT_A_RUNS, None),
     (RunTokenExpired("why"), 401, "token_expired", "the run's token has expired", None),
     (NotAllowed("it may not"), 403, "not_allowed", "it may not", None),
-    (ConfDenied("not `a`"), 403, "conf_denied", "not `a`", None),
-    (TooManyAtOnce("at most 3"), 413, "too_many_events", "at most 3", None),
-    (RateExceeded("3/m", 19.2), 429, "too_many_calls", "more than 3/m calls; wait 20 s", "20"),
+    (ConfNotAllowed("not `a`"), 403, "conf_not_allowed", "not `a`", None),
+    (TooManyEvents("at most 3"), 413, "too_many_events", "at most 3", None),
+    (RateExceeded("3/m", 19.2), 429, "rate_exceeded", "more than 3/m calls; wait 20 s", "20"),
     (KeysUnavailable("why", retry_after=9.1), 503, "keys_unavailable", LATER, "10"),
 )
 ABSTRACT = {CallerRefused, TokenRefused}

@@ -175,7 +175,7 @@ def test_a_compressed_hook_is_refused_with_the_reason(
     """The sender hears what to change, and no unreadable dead letter is kept."""
     with pytest.raises(CallRefused) as caught:
         hooks.receive(posted(gzip.compress(json.dumps(KUDU).encode()), content_encoding=coding), "kudu")
-    assert (caught.value.status, caught.value.code) == (415, "content_encoding")
+    assert (caught.value.status, caught.value.code) == (415, "unsupported_content_encoding")
     assert caught.value.reply().headers == {"Accept-Encoding": "identity"}
     assert delivering.letters.kept == {}
 

@@ -428,7 +428,7 @@ def test_refused_calls_use_the_rate_up(caller: Caller) -> None:
     assert caller.start("any", token, b"{").status_code == 400
     assert caller.start("any", token, {"conf": {"_updraft": 1}}).status_code == 400
     answer = caller.start("any", token, {})
-    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_calls")
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_exceeded")
     assert int(answer.headers["Retry-After"]) > 60
     assert caller.start("any", token, b"{").status_code == 429
     assert not caller.stub.runs
@@ -470,7 +470,7 @@ def test_long_attributes_are_refused_before_they_are_compared(
 
 def test_long_conf_keys_are_refused_before_they_are_compared(caller: Caller) -> None:
     """A key of conf has 255 characters at most."""
-    for length, code in ((255, "conf_denied"), (256, "bad_body"), (40_000, "bad_body")):
+    for length, code in ((255, "conf_not_allowed"), (256, "bad_body"), (40_000, "bad_body")):
         assert caller.start(body={"conf": {"_" * length: 1}}).json()["code"] == code
 
 

@@ -247,7 +247,7 @@ def test_a_report_under_a_new_key_is_not_refused_for_good_on_the_wire(
     wish = int(asked.headers["Retry-After"])
     assert 1 <= wish <= 2
     time.sleep(wish)
-    assert caller.post("outcomes", token, other_run).json()["code"] == "other_run"  # the token is known now
+    assert caller.post("outcomes", token, other_run).json()["code"] == "wrong_run"  # the token is known now
 
 
 def test_githubs_secret_rotates_and_every_delivery_starts_its_run(

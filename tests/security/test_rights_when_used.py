@@ -218,11 +218,11 @@ def test_a_right_that_was_taken_away_is_gone(way: Way, what: str, change: str) -
     (outcome,) = way.later(rules(ENTRIES[kind] | changes))
     assert (outcome.kind, outcome.code, outcome.rule) == (
         OutcomeKind.REJECTED,
-        "RightWithdrawn",
+        "PermissionRevoked",
         parked.rule,
     )
     assert "`shop`" in outcome.reason
-    assert way.letters() == [("RightWithdrawn", parked.rule, parked.event.id)]
+    assert way.letters() == [("PermissionRevoked", parked.rule, parked.event.id)]
     assert way.delivering.parking.kept == []
     assert not way.stub.runs
     assert way.delivering.outcome_counts.balances()
@@ -253,7 +253,7 @@ def test_an_entry_of_the_same_name_for_somebody_else_gives_nothing(way: Way, wha
     waiting(way, what, ENTRY)
     stranger = ENTRY | WIDE | {"app_id": ELSE.client_id}
     (outcome,) = way.later(rules(stranger, ENTRY | WIDE | {"name": "new"}))
-    assert outcome.code == "RightWithdrawn"
+    assert outcome.code == "PermissionRevoked"
     assert not way.stub.runs
 
 
@@ -262,7 +262,7 @@ def test_nobody_may_call_any_more(way: Way, what: str) -> None:
     """Without `callers` no parked call or event of a caller starts."""
     waiting(way, what, ENTRY)
     (outcome,) = way.later(rules())
-    assert outcome.code == "RightWithdrawn"
+    assert outcome.code == "PermissionRevoked"
 
 
 @EACH
@@ -275,7 +275,7 @@ def test_a_right_is_asked_for_at_every_delivery(way: Way, what: str) -> None:
         assert outcome.kind is OutcomeKind.PARKED
         way.stub.heal()
     (outcome,) = way.later(rules(ENTRY | {"app_id": ELSE.client_id}))
-    assert (outcome.code, outcome.attempt) == ("RightWithdrawn", 5)
+    assert (outcome.code, outcome.attempt) == ("PermissionRevoked", 5)
 
 
 @EACH
@@ -287,7 +287,7 @@ def test_a_copy_of_a_message_is_checked_too(way: Way, what: str) -> None:
     copy = way.delivering.intake(rules(ENTRY)).receive_parked(parked.to_message())
     assert copy.kind is OutcomeKind.DUPLICATE
     gone = rules(ENTRY | {"name": "other"})
-    assert way.delivering.intake(gone).receive_parked(parked.to_message()).code == "RightWithdrawn"
+    assert way.delivering.intake(gone).receive_parked(parked.to_message()).code == "PermissionRevoked"
     assert way.stub.runs == runs
 
 
@@ -299,7 +299,7 @@ def test_a_dead_letter_that_is_sent_again_is_checked(way: Way, what: str) -> Non
     (letter,) = way.delivering.letters.kept.values()
     again = Parked(letter.subject, letter.rule, 1, letter.first_seen)  # type: ignore[arg-type] # it is an event
     intake = way.delivering.intake(rules(ENTRY | {"name": "other"}))
-    assert intake.receive_parked(again.to_message()).code == "RightWithdrawn"
+    assert intake.receive_parked(again.to_message()).code == "PermissionRevoked"
     back = way.delivering.intake(rules(ENTRY))
     assert back.receive_parked(again.to_message()).kind is OutcomeKind.STARTED
 
@@ -335,7 +335,7 @@ def test_without_a_readable_identity_nothing_starts(way: Way, what: str, stamp: 
         del extensions[ATTRIBUTE]
     forged = replace(parked, event=replace(event, extensions=extensions))
     outcome = way.delivering.intake(rules(ENTRY)).receive_parked(forged.to_message())
-    assert outcome.code == "RightWithdrawn" or (stamp is None and what == "event")
+    assert outcome.code == "PermissionRevoked" or (stamp is None and what == "event")
     assert not way.stub.runs or (stamp is None and what == "event")
 
 
@@ -347,9 +347,9 @@ def test_a_call_is_no_event_and_an_event_no_call(way: Way) -> None:
     outcome = way.delivering.intake(rules(ENTRY)).receive_parked(
         Parked(forged, CALL, 1, call.first_seen).to_message()
     )
-    assert outcome.code == "RightWithdrawn"
+    assert outcome.code == "PermissionRevoked"
     outcome = way.delivering.intake(rules(events)).receive_parked(call.to_message())
-    assert outcome.code == "RightWithdrawn"
+    assert outcome.code == "PermissionRevoked"
     assert not way.stub.runs
 
 
@@ -396,14 +396,14 @@ class TestWindows:
         (outcome,) = way.later(rules(other))
         assert outcome.kind is OutcomeKind.STARTED
         assert sorted(self.confs(way)[0]) == ["b", "g"]
-        assert way.letters() == [("RightWithdrawn", "burst", "a"), ("RightWithdrawn", "burst", "c")]
+        assert way.letters() == [("PermissionRevoked", "burst", "a"), ("PermissionRevoked", "burst", "c")]
         assert way.delivering.outcome_counts.balances()
 
     def test_a_window_without_any_right_starts_nothing(self, way: Way) -> None:
         """Where all its events have lost their right, the window has no run."""
         self.collect(way, ENTRY, "a", "b")
         (outcome,) = way.later(rules())
-        assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "RightWithdrawn")
+        assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "PermissionRevoked")
         assert len(way.letters()) == 2
         assert not way.stub.runs
         assert way.delivering.outcome_counts.balances()
@@ -421,7 +421,7 @@ class TestWindows:
         (outcome,) = way.later(rules(ENTRY))
         assert outcome.kind is OutcomeKind.STARTED
         assert self.confs(way) == [["a"]]
-        assert way.letters() == [("RightWithdrawn", "burst", "b")]
+        assert way.letters() == [("PermissionRevoked", "burst", "b")]
         rejected = way.delivering.outcome_counts.by_rule()["burst"]["rejected"]
         assert rejected == 1
 
@@ -445,7 +445,7 @@ class TestWindows:
             .replace("name: burst", "name: opened")
         )
         (outcome,) = way.later(load_rules(collecting.replace("callers:\n", ""), file="r", settings={}))
-        assert outcome.code == "RightWithdrawn"
+        assert outcome.code == "PermissionRevoked"
         assert way.delivering.windows.kept == {}
 
 
@@ -456,7 +456,7 @@ def test_what_lost_its_right_supersedes_nothing(way: Way) -> None:
     way.send(rules(ENTRY), token(way.authority, "app"), id="new", type="Shop.Tagged", time=newer)
     way.stub.heal()
     (outcome,) = way.later(rules(ENTRY | {"name": "x"}))
-    assert outcome.code == "RightWithdrawn"
+    assert outcome.code == "PermissionRevoked"
     way.delivering.clock.sleep(60)
     reply = way.send(rules(ENTRY), token(way.authority, "app"), id="old", type="Shop.Tagged", time=older)
     assert reply.status == 202
@@ -530,7 +530,7 @@ def test_what_waited_starts_only_if_it_would_be_allowed_now(
     except CallRefused as refused:
         allowed = refused.status != 403
     assert outcome.kind is (OutcomeKind.STARTED if allowed else OutcomeKind.REJECTED)
-    assert outcome.code in ("", "RightWithdrawn") or allowed
+    assert outcome.code in ("", "PermissionRevoked") or allowed
 
 
 NUMBERS = itertools.count()

@@ -273,7 +273,7 @@ class TestOnTheWire:
         assert len(forged) == 1
         codes = {each["code"] for each in told.values()}
         assert codes == {
-            "token_not_accepted",
+            "invalid_token",
             "token_expired",
             "token_not_yet_valid",
             "wrong_audience",

@@ -113,7 +113,7 @@ def test_what_can_never_work_is_not_sent(client: AirflowClient) -> None:
 def test_an_unknown_dag_is_told(client: AirflowClient) -> None:
     """A missing DAG has its row in the failure table, and so has a missing run."""
     answer = client.start_run(run_request(dag_id="not_there"))
-    assert classify(answer).answer_class is AnswerClass.MISSING_DAG
+    assert classify(answer).answer_class is AnswerClass.DAG_NOT_FOUND
     assert client.get_run(DAG, "not_there").status == 404
 
 

@@ -62,4 +62,4 @@ def test_a_token_that_airflow_cannot_read_is_stale(real_airflow: Airflow, tokens
 def test_a_refused_token_is_classified(real_airflow: Airflow) -> None:
     """Where no token helps, the row says so."""
     client = client_of(real_airflow.url, Tokens("Bearer made-up"), read_timeout=10)
-    assert classify(client.get_dag(DAG)).name == "StaleToken"
+    assert classify(client.get_dag(DAG)).name == "Unauthorized"

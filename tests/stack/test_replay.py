@@ -39,7 +39,7 @@ def letter(number: int = 1, **changes: object) -> DeadLetter:
     """Return a dead letter of an event of its own."""
     known: dict[str, object] = {
         "subject": event(id=f"e-{number}"),
-        "code": "Refused",
+        "code": "BadRequest",
         "reason": "no",
         "at": NOW,
         "first_seen": NOW,
@@ -93,7 +93,7 @@ def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
     ]
     (body,) = bodies(storage, f"{prefix}-parked")
     parked = Parked.from_message(body)
-    assert parked == Parked(event(), "smoke", 1, NOW, "sent again after it was given up (Refused)")
+    assert parked == Parked(event(), "smoke", 1, NOW, "sent again after it was given up (BadRequest)")
     assert store.names() == []
     assert store.names(replayed=True) == [name]
 
@@ -132,7 +132,7 @@ def test_what_did_not_come_by_the_queue_is_not_sent_through_it(
     """It is parked for no rule, with the way that it came: in the event queue it would have come by that."""
     body = '{"specversion": "1.0", "id": "1", "source": "/s", "type": "Microsoft.Storage.BlobCreated"}'
     letters.write(letter(subject=Unreadable("no", body, via="hook/kudu"), rule="", code="Unreadable"))
-    letters.write(letter(subject=event(via="webhook"), rule="", code="Reserved"))
+    letters.write(letter(subject=event(via="webhook"), rule="", code="ReservedEventType"))
     report = resend(store, sender, store.read_all(store.names()))
     assert report.sent == {f"{prefix}-parked": 2}
     parked = [Parked.from_message(text) for text in bodies(storage, f"{prefix}-parked")]
@@ -213,34 +213,34 @@ def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str])
     """Letters are counted and listed, one is shown, a selection is sent, and a second time nothing is."""
     letters = BlobDeadLetters(own_container)
     for number in range(3):
-        letters.write(letter(number, code="Busy" if number else "Refused"))
+        letters.write(letter(number, code="AirflowUnavailable" if number else "BadRequest"))
     letters.write(letter(9, rule="other", at=NOW - timedelta(days=3)))
 
     assert main(["replay", "list"]) == 0
     told = capsys.readouterr().out
     assert told.startswith("4 dead letters in updraft-dead-letters\n")
     assert "  by rule: other 1, smoke 3\n" in told
-    assert "  by reason: Busy 2, Refused 2\n" in told
+    assert "  by reason: AirflowUnavailable 2, BadRequest 2\n" in told
     name = letter(1).name
     assert name in told
-    assert main(["replay", "list", "--rule", "smoke", "--reason", "busy", "--since", "1h"]) == 0
+    assert main(["replay", "list", "--rule", "smoke", "--reason", "airflowunavailable", "--since", "1h"]) == 0
     assert capsys.readouterr().out.startswith("2 dead letters")
     assert main(["replay", "list", "--since", "2d"]) == 0
     assert capsys.readouterr().out.startswith("3 dead letters")
 
     assert main(["replay", "show", name]) == 0
     told = capsys.readouterr().out
-    assert "reason    Busy: no" in told
+    assert "reason    AirflowUnavailable: no" in told
     assert '"id": "e-1"' in told
     assert main(["replay", "show", "nothing"]) == 1
     assert "there is no nothing" in capsys.readouterr().err
 
-    assert main(["replay", "send", "--reason", "Busy", "--dry-run"]) == 0
+    assert main(["replay", "send", "--reason", "AirflowUnavailable", "--dry-run"]) == 0
     assert capsys.readouterr().out.endswith("2 dead letters would be sent again\n")
     assert bodies(own_container, PARKED_QUEUE) == []
-    assert main(["replay", "send", "--reason", "Busy"]) == 0
+    assert main(["replay", "send", "--reason", "AirflowUnavailable"]) == 0
     assert "2 dead letters marked as sent again" in capsys.readouterr().out
-    assert main(["replay", "send", "--reason", "Busy"]) == 0
+    assert main(["replay", "send", "--reason", "AirflowUnavailable"]) == 0
     assert capsys.readouterr().out == "0 dead letters marked as sent again\n"
     assert len(bodies(own_container, PARKED_QUEUE)) == 2
     assert main(["replay", "send", name]) == 1

@@ -305,5 +305,5 @@ def test_a_call_that_is_no_longer_allowed_is_refused_again(
     rules = f"{CONNECTION}rules:\n{BURST}"
     without = instance_with(storage, prefix, instance.stub, rules)
     (outcome,) = without.deliver_parked()
-    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "RightWithdrawn")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "PermissionRevoked")
     assert len(instance.letters.names()) == 1

@@ -94,7 +94,7 @@ class TestReports:
         assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
         assert first.json() == again.json()
         assert first.json()["run"] == run
-        assert other.json()["code"] == "other_end"
+        assert other.json()["code"] == "already_reported"
         assert caller.post("outcomes", token, said).status_code == 200
 
     def test_an_airflow_with_an_identity_reports_too(self, caller: Caller, run: dict[str, str]) -> None:

@@ -36,7 +36,7 @@ def test_a_run_that_airflow_refuses_is_told(caller: Caller, caplog: pytest.LogCa
     caller.stub.inject(422, {"detail": "not to my taste"}, when=starts)
     answer = caller.start()
     assert (answer.status_code, answer.json()["code"]) == (422, "rejected")
-    assert "(Refused)" in answer.json()["detail"]
+    assert "(BadRequest)" in answer.json()["detail"]
     assert "not to my taste" not in answer.text
     assert "not to my taste" in caplog.text
 
@@ -57,5 +57,5 @@ def test_a_rejected_event_is_told_beside_its_neighbours(caller: Caller) -> None:
     answer = caller.post("events", caller.token(AGENT), events)
     assert answer.status_code == 202
     (first,), (second,) = (each["runs"] for each in answer.json()["events"])
-    assert first == {"rule": "greet", "rejected": "Refused"}
+    assert first == {"rule": "greet", "rejected": "BadRequest"}
     assert second["dag_id"] == "greet"

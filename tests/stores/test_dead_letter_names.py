@@ -37,7 +37,12 @@ JSON = st.recursive(
 
 def test_a_name_is_the_same_at_every_try() -> None:
     """Whenever and however often an event is given up at a rule, its letter has one name."""
-    later = letter(at=SEEN + timedelta(days=2), first_seen=SEEN + timedelta(days=1), code="Busy", attempts=9)
+    later = letter(
+        at=SEEN + timedelta(days=2),
+        first_seen=SEEN + timedelta(days=1),
+        code="AirflowUnavailable",
+        attempts=9,
+    )
     assert later.name == letter().name
     assert letter().name.startswith("smoke/2026/11/01/")
 

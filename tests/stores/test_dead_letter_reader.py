@@ -22,7 +22,7 @@ def written(**changes: object) -> str:
     """Return the text of a letter that this app writes."""
     known: dict[str, object] = {
         "subject": event(),
-        "code": "Refused",
+        "code": "BadRequest",
         "reason": "Airflow refuses the run",
         "at": SEEN,
         "first_seen": SEEN,
@@ -56,7 +56,7 @@ def test_what_was_written_is_read_back(subject: Event) -> None:
     """An event comes out of its letter as it went in, with nothing of the letter left in it."""
     assert the_one(written(subject=subject), ours=True) == Letter(
         subject=subject,
-        code="Refused",
+        code="BadRequest",
         reason="Airflow refuses the run",
         rule="smoke",
         attempts=3,
@@ -192,7 +192,7 @@ def test_an_event_survives_its_dead_letter(extensions: dict[str, Json]) -> None:
     subject = event(extensions=extensions)
     letter = the_one(written(subject=subject), ours=True)
     assert letter.subject == subject
-    assert (letter.code, letter.rule, letter.attempts) == ("Refused", "smoke", 3)
+    assert (letter.code, letter.rule, letter.attempts) == ("BadRequest", "smoke", 3)
     assert isinstance(letter.subject, Event)
     parked = Parked(letter.subject, "smoke", 1, SEEN).to_message()
     assert Parked.from_message(parked).event == subject

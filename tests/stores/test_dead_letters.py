@@ -11,7 +11,7 @@ def test_the_form_is_event_grids() -> None:
     """A letter is the CloudEvent, Event Grid's five attributes, and a member of ours."""
     expected: dict[str, object] = {
         **event().to_cloud_event(),
-        "deadletterreason": "Refused",
+        "deadletterreason": "BadRequest",
         "deliveryattempts": 3,
         "lastdeliveryoutcome": "Airflow refuses the run (HTTP 400): no",
         "publishtime": "2026-11-01T12:00:00.000Z",
@@ -22,7 +22,7 @@ def test_the_form_is_event_grids() -> None:
             "connection": "analytics",
             "dag": "smoke_tests",
             "dag_run_id": run_request().dag_run_id,
-            "code": "Refused",
+            "code": "BadRequest",
             "status": 400,
             "reason": "Airflow refuses the run (HTTP 400): no",
             "attempts": 3,

@@ -28,7 +28,7 @@ def letter(**changes: object) -> DeadLetter:
     """Return a dead letter."""
     known: dict[str, object] = {
         "subject": event(),
-        "code": "Refused",
+        "code": "BadRequest",
         "reason": "Airflow refuses the run (HTTP 400): no",
         "at": SEEN + timedelta(seconds=90),
         "first_seen": SEEN,
