@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.pages import pages
 from tests.support.paths import ROOT
 
 _FENCED: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -18,15 +19,6 @@ _PATH: Final = re.compile(
     r"(?:shared|cli|functions|local|bench(?!/out)|tests|for_airflow|examples|docs)/[\w./*{},-]+(?:::\w+)?"
 )
 """A path of the repository; `bench/out` is made by commands."""
-_NOT_OURS: Final = {".venv", "node_modules", ".updraft", ".git", ".pytest_cache"}
-"""Folders whose pages somebody else wrote."""
-
-
-def pages() -> list[Path]:
-    """Return every page of the repository."""
-    found = (page for page in ROOT.rglob("*.md") if not _NOT_OURS & set(page.relative_to(ROOT).parts))
-    return sorted(page for page in found if not any(part.startswith(".venv") for part in page.parts))
-
 
 every_page = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 
