@@ -31,8 +31,8 @@ def test_each_kind_has_a_diagram_and_an_example_that_loads(kind: str) -> None:
 
 
 def test_the_example_of_two_loads() -> None:
-    """Two proofs in two headers."""
-    connection = "".join(f"    {line}\n" for line in yaml_of("Two proofs at once").splitlines())
+    """Two credentials in two headers."""
+    connection = "".join(f"    {line}\n" for line in yaml_of("Two credentials at once").splitlines())
     text = f"connections:\n  main:\n    url: https://airflow.example\n{connection}rules: []\n"
     auths = load_rules(text, file="rules.yaml", settings=None).connections["main"].auths
     assert [auth.header for auth in auths] == ["X-Proxy-Authorization", "Authorization"]
