@@ -75,7 +75,7 @@ every_page = pytest.mark.parametrize(
 
 def plain(line: str) -> str:
     """Return a line with each code span as one word, links as their text, and no abbreviations."""
-    return _ABBREVIATIONS.sub("abbreviation", _LINK.sub(r"\1", _CODE.sub("code", line)))
+    return _ABBREVIATIONS.sub("abbreviation", _LINK.sub(r"\1", _CODE.sub("Code", line)))
 
 
 def words_of_our_own(name: str, text: str) -> Iterator[str]:
@@ -153,6 +153,7 @@ def test_every_exception_is_needed() -> None:
         ("`whoever` is a name.", 0),
         ("```\nwhoever\n```", 0),
         ("One sentence. Another one.", 1),
+        ("One sentence. `another` is one, too.", 1),
         ("A number, e.g. Seven.", 0),
         ("1. First step.\n2. Second step.", 0),
         ("A sentence that\ngoes on.", 1),
