@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from cli.output import plural, printable
+from shared.codes import CODES, HELP
 
 if TYPE_CHECKING:
     from cli.dead_letter_container import Kept
@@ -46,6 +47,8 @@ def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead lett
         if keys:
             counted = ", ".join(f"{key} {count}" for key, count in sorted(Counter(keys).items()))
             yield f"  by {title}: {counted}"
+    if explained := sorted(CODES.intersection(row[2] for row in rows)):
+        yield f"  see {', '.join(HELP + code for code in explained)}"
     for *told, reason in sorted(rows):
         yield "  ".join(told)
         if reason:
@@ -73,6 +76,8 @@ def show(kept: "Kept", *, thing: str) -> None:
     for letter in (*kept.letters, *kept.sent):
         print(f"rule      {printable(letter.rule or ANY_RULE)}")
         print(f"reason    {printable(letter.code)}: {printable(letter.reason)}")
+        if letter.code in CODES:
+            print(f"help      {HELP}{letter.code}")
         times = f"first seen {_moment(letter.first_seen)}, given up {_moment(letter.at)}"
         print(f"attempts  {letter.attempts or '-'}, {times}")
         whole = len(kept.letters) + len(kept.sent) == 1 and thing == "dead letter"

@@ -6,7 +6,7 @@
     delivery/                 the only code that acts on an event
     callers/, callbacks/, http_api/  what comes in over HTTP
     app.py                    wires everything, lazily, once per process
-    errors, version, log, log_throttle, visible_text, backoff, throttle, collector, settings, web
+    errors, codes, version, log, log_throttle, visible_text, backoff, throttle, collector, settings, web
                               what every folder may use
 
 `tests/test_layers.py` holds the order: imports go down only.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.codes import HELP, HttpCode
 from shared.errors import ConfigurationError, EventError, StorageUnavailable, UpdraftError
 from shared.log import LOGGER
 from shared.log_throttle import may_log
@@ -74,7 +75,7 @@ class CallRefused(UpdraftError):
 
     Args:
         status: The HTTP status.
-        code: One word for programs, as in `token_expired`.
+        code: One word for programs; docs/codes.md explains it.
         detail: Why, for a person; never a token, nor anything that the caller may not know.
         headers: More headers of the answer.
         inside: What the log may know besides, and the caller may not.
@@ -83,7 +84,7 @@ class CallRefused(UpdraftError):
     def __init__(
         self,
         status: int,
-        code: str,
+        code: HttpCode,
         detail: str,
         *,
         headers: Mapping[str, str] | None = None,
@@ -104,6 +105,7 @@ class CallRefused(UpdraftError):
             "status": self.status,
             "code": self.code,
             "detail": visible(self.detail, _DETAIL_KEPT),
+            "help": HELP + self.code,
         }
         return Reply(self.status, body, self.headers, PROBLEM)
 
@@ -172,7 +174,9 @@ def bearer(request: Request) -> str:
     return token.strip()
 
 
-def unauthorized(code: str, detail: str, *, error: str = "invalid_token", inside: str = "") -> CallRefused:
+def unauthorized(
+    code: HttpCode, detail: str, *, error: str = "invalid_token", inside: str = ""
+) -> CallRefused:
     """Return the refusal of a token, with the challenge that RFC 6750 section 3 asks for.
 
     Args:
@@ -203,7 +207,10 @@ def respond(request: Request, handle: Callable[[Request], Reply], *, function: s
         level = logging.ERROR if refused.status >= _OUR_FAULT else logging.WARNING
         if may_log(level, function, refused.status, refused.code):
             why = _one_line(f"{refused.detail} {refused.inside}")
-            LOGGER.log(level, "a call was refused: %d %s: %s", refused.status, refused.code, why)
+            link = HELP + refused.code
+            LOGGER.log(
+                level, "a call was refused: %d %s: %s; see %s", refused.status, refused.code, why, link
+            )
         return refused.reply()
     except ConfigurationError as error:
         if may_log(logging.ERROR, function, 503, "not_configured"):

@@ -19,7 +19,7 @@ LAYERS: Final = (
     ("runs", "azure"),
     ("event", "settings", "web"),
     ("values", "log_throttle"),
-    ("errors", "version", "log", "backoff", "throttle", "collector"),
+    ("errors", "codes", "version", "log", "backoff", "throttle", "collector"),
     ("visible_text",),
 )
 """The packages and modules of shared/ from the top down; one may import only what stands below its line."""

@@ -12,7 +12,7 @@ REQUEST = Request({})
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
-        (CallRefused(409, "other", "why"), 409, "other"),
+        (CallRefused(409, "already_reported", "why"), 409, "already_reported"),
         (SettingsError("UPDRAFT_X is missing"), 503, "not_configured"),
         (StorageUnavailable("the queue updraft-parked"), 503, "temporarily_unavailable"),
         (ExceptionGroup("two", [StorageUnavailable("a"), StorageUnavailable("b")]), 500, "internal_error"),
@@ -33,6 +33,7 @@ def test_every_error_has_an_answer(
     assert reply.media_type == "application/problem+json"
     assert str(error) in caplog.text
     assert isinstance(error, CallRefused) or str(error) not in str(reply.body)
+    assert reply.body["help"] == f"docs/codes.md#{code}"
 
 
 def test_an_answer_is_passed_on() -> None:
@@ -58,13 +59,14 @@ def test_a_refusal_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> N
     """What a caller wrote cannot begin a line of the log."""
 
     def refuse(_: Request) -> Reply:
-        raise CallRefused(400, "bad", "a\r\nFORGED line\ud800" + "x" * 5_000)
+        raise CallRefused(400, "bad_body", "a\r\nFORGED line\ud800" + "x" * 5_000)
 
     with caplog.at_level(logging.WARNING):
         reply = respond(REQUEST, refuse)
     (record,) = caplog.records
     assert "\n" not in record.getMessage()
     assert len(record.getMessage()) < 1_200
+    assert said(record).endswith("; see docs/codes.md#bad_body")
     assert len(str(reply.body["detail"])) == 1_000
 
 
@@ -87,7 +89,7 @@ def test_strangers_cannot_fill_the_log(
     throttled(monkeypatch, lambda: now[0])
 
     def refuse(_: Request) -> Reply:
-        raise unauthorized("no", "go away", inside="(wrong issuer)")
+        raise unauthorized("no_token", "go away", inside="(wrong issuer)")
 
     with caplog.at_level(logging.WARNING):
         replies = [respond(REQUEST, refuse) for _ in range(50)]

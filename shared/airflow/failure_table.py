@@ -13,6 +13,7 @@ from typing import Final
 
 from shared.airflow import shapes
 from shared.airflow.response import AirflowResponse
+from shared.codes import AnswerCode
 from shared.visible_text import visible
 
 _INVALID_TOKEN: Final = re.compile(
@@ -61,7 +62,7 @@ class TableRow:
         applies: Whether an answer belongs to this row.
     """
 
-    name: str
+    name: AnswerCode
     when: str
     answer_class: AnswerClass
     happens: str

@@ -11,6 +11,7 @@ from shared.stores.dead_letters import DeadLetter
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from shared.codes import Code
     from shared.delivery.outcomes import OutcomeCounts
     from shared.event.model import Event, Unreadable
     from shared.runs.request import RunRequest
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def rejected(
-    subject: "Event | Unreadable", code: str, reason: str, *, rule: str = "", attempts: int = 1
+    subject: "Event | Unreadable", code: "Code", reason: str, *, rule: str = "", attempts: int = 1
 ) -> "Outcome":
     """Return how the delivery of something ended that no Airflow was asked about."""
     return Outcome(
@@ -67,7 +68,7 @@ class Closing:
     def keep(
         self,
         subject: "Event | Unreadable",
-        code: str,
+        code: "Code",
         reason: str,
         *,
         rule: str = "",

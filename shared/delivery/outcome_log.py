@@ -7,6 +7,7 @@ lines of outcomes by the member `outcome`, which no other line has.
 import logging
 from typing import Final
 
+from shared.codes import HELP
 from shared.delivery.outcomes import Outcome, OutcomeKind, Wait
 from shared.log import FIELDS, LOGGER
 from shared.values.wording import MAX_SHOWN
@@ -26,7 +27,7 @@ def report(outcome: Outcome) -> None:
 
 
 def words(outcome: Outcome) -> str:
-    """Return the outcome as one sentence."""
+    """Return the outcome as one sentence; of one that waits or failed, also where its code is explained."""
     parts = [outcome.kind.value + ":"]
     if outcome.rule:
         parts.append(f"rule {outcome.rule}")
@@ -38,7 +39,10 @@ def words(outcome: Outcome) -> str:
         parts.append(f"in {outcome.milliseconds['total']:.0f} ms")
     if outcome.retry_in is not None:
         parts.append(f"again in {outcome.retry_in:.0f} s")
-    return visible(" ".join(parts) + (f": {outcome.reason}" if outcome.reason else ""))
+    sentence = " ".join(parts) + (f": {outcome.reason}" if outcome.reason else "")
+    if outcome.kind in _LEVELS and outcome.code:
+        sentence += f"; see {HELP}{outcome.code}"
+    return visible(sentence)
 
 
 def fields(outcome: Outcome) -> dict[str, object]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
-from typing import Final
+from typing import Final, Literal
 
+from shared.codes import Code
 from shared.visible_text import visible
 
 
@@ -53,7 +54,7 @@ class Outcome:
     kind: OutcomeKind
     rule: str = ""
     event_id: str = ""
-    code: str = ""
+    code: Code | Literal[""] = ""
     reason: str = ""
     connection: str = ""
     dag_id: str = ""
@@ -171,12 +172,12 @@ class Ending:
     """
 
     kind: OutcomeKind
-    code: str
+    code: Code
     reason: str = ""
     wait: Wait | None = None
     at_least: float = 0.0
 
     @staticmethod
-    def parked(wait: Wait, code: str, reason: str, *, at_least: float = 0.0) -> "Ending":
+    def parked(wait: Wait, code: Code, reason: str, *, at_least: float = 0.0) -> "Ending":
         """Return the ending of a delivery that is to be parked."""
         return Ending(OutcomeKind.PARKED, code, reason, wait, at_least)

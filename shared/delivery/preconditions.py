@@ -81,7 +81,8 @@ def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Schedul
     if row.answer_class is AnswerClass.ANSWERED and state is not None:
         return state
     reason = f"nobody can tell whether the DAG is paused: {explain(row, answer)}"
-    return Ending.parked(Wait.OPERATOR, row.name, reason)
+    code = "UnexpectedResponse" if row.answer_class is AnswerClass.ANSWERED else row.name
+    return Ending.parked(Wait.OPERATOR, code, reason)
 
 
 _SUPERSEDED: Final = "Superseded"

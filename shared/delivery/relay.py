@@ -23,6 +23,7 @@ from shared.stores.parking import Parked, Parking
 from shared.values.wording import duration_text
 
 if TYPE_CHECKING:
+    from shared.codes import Code
     from shared.deciding.decide import Decision
     from shared.event.model import Event
 
@@ -181,7 +182,7 @@ class Relay:
         policy = self._policy
         return self._age(delivery) >= policy.grace and delivery.attempt >= policy.grace_attempts
 
-    def _without_run(self, delivery: _Delivery, code: str, *, promised: bool) -> Outcome:
+    def _without_run(self, delivery: _Delivery, code: "Code", *, promised: bool) -> Outcome:
         """End a delivery for which the rules of this instance have no run.
 
         One that was promised a run waits first. How long is counted from the first instance that had no run
@@ -259,7 +260,7 @@ class Relay:
         self,
         delivery: _Delivery,
         kind: OutcomeKind,
-        code: str = "",
+        code: "Code",
         reason: str = "",
         *,
         wait: Wait | None = None,
@@ -271,7 +272,7 @@ class Relay:
         self,
         delivery: _Delivery,
         kind: OutcomeKind,
-        code: str,
+        code: "Code",
         reason: str,
         *,
         wait: Wait | None = None,

@@ -19,6 +19,7 @@ from shared.errors import ConfigurationError, KeysUnavailable
 from shared.event.model import Unreadable
 
 if TYPE_CHECKING:
+    from shared.codes import Code
     from shared.delivery.closing import Closing
     from shared.stores.parking import Parking
     from shared.stores.work_items import UnverifiedHook
@@ -108,7 +109,7 @@ class UnverifiedHooks:
             self._parking.park(hook, delay)
             return self._closing.end(outcome)
 
-    def _reject(self, hook: "UnverifiedHook", code: str, reason: str) -> Outcome:
+    def _reject(self, hook: "UnverifiedHook", code: "Code", reason: str) -> Outcome:
         """End a delivery without its body, which may hold anything."""
         raw = f"A body of {len(hook.body):,} bytes was not kept. Its SHA-256 is {hook.digest}."
         subject = Unreadable(f"a hook of {hook.hook}: {reason}", raw)

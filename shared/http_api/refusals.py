@@ -25,6 +25,7 @@ from shared.callers.errors import (
     TooManyEvents,
     WrongAudience,
 )
+from shared.codes import HttpCode
 from shared.errors import KeysUnavailable, UpdraftError
 from shared.web import CallRefused, Reply, unauthorized
 
@@ -42,7 +43,7 @@ class Row:
     """
 
     status: int
-    code: str
+    code: HttpCode
     detail: str = ""
 
 

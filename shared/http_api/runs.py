@@ -81,7 +81,7 @@ class RunsEndpoint:
             named = f"the run {outcome.dag_run_id}" if outcome.dag_run_id else "the run"
             raise CallRefused(
                 422,
-                "rejected",
+                "run_rejected",
                 f"{named} could not be started ({outcome.code}); the app's log has the reason",
             )
         run = run_reply(outcome, caller.rules)

@@ -63,6 +63,19 @@ def test_the_level_says_who_has_to_look(
     assert caplog.records[-1].levelno == level
 
 
+@pytest.mark.parametrize("kind", [OutcomeKind.PARKED, OutcomeKind.REJECTED])
+def test_what_waits_or_failed_names_the_page_of_its_code(kind: OutcomeKind) -> None:
+    """The sentence ends with the place that explains the code; the members have the code alone."""
+    outcome = Outcome(kind, rule="smoke", code="NoCapacity", reason="8 of 8 slots are in use")
+    assert words(outcome) == f"{kind}: rule smoke: 8 of 8 slots are in use; see docs/codes.md#NoCapacity"
+    assert "docs/codes.md" not in json.dumps(fields(outcome))
+
+
+def test_what_went_well_names_no_page() -> None:
+    """Most lines are of started runs, and need no explanation."""
+    assert words(Outcome(OutcomeKind.STARTED, rule="smoke", code="Started")) == "started: rule smoke"
+
+
 def test_hostile_text_stays_on_one_line() -> None:
     """Line breaks and half surrogate pairs of an event neither split a line nor break a log stream."""
     outcome = Outcome(kind=OutcomeKind.REJECTED, event_id="e\r\n1", reason="no\nERROR forged \ud800")

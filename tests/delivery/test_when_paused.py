@@ -131,6 +131,13 @@ def test_an_identity_that_may_not_see_dags_waits_for_a_person(
     assert delivering.parking.kept[0][1] >= 900
 
 
+def test_a_dag_without_its_state_is_no_answer(stub: AirflowStub, delivering: Delivering) -> None:
+    """A DAG whose `is_paused` is neither true nor false is not what Airflow documents."""
+    stub.inject(200, {"dag_id": DAG, "is_paused": None}, times=9, when=asks_for_dag)
+    outcome = delivering.deliver(event(), on_terms(when_paused="hold"))
+    assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.PARKED, "UnexpectedResponse", {})
+
+
 def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering) -> None:
     """A DAG that is not there is waited for as by every other rule."""
     stub.dags.clear()

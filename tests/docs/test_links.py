@@ -25,11 +25,11 @@ every_page = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub makes of a page's headings, and those that the page sets itself."""
     text = _FENCED.sub("", page.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
-    return set(plain)
+    return {*plain, *re.findall(r'<a id="([^"]+)"></a>', text)}
 
 
 @cache

@@ -288,9 +288,9 @@ def test_who_is_who() -> None:
 @pytest.mark.parametrize(
     ("kind", "connection", "expected"),
     [
-        (OutcomeKind.SUPERSEDED, "stub", {"rule": "r", "superseded": "Code"}),
-        (OutcomeKind.REJECTED, "stub", {"rule": "r", "rejected": "Code"}),
-        (OutcomeKind.COALESCED, "", {"rule": "r", "coalesced": "Code"}),
+        (OutcomeKind.SUPERSEDED, "stub", {"rule": "r", "superseded": "DagNotFound"}),
+        (OutcomeKind.REJECTED, "stub", {"rule": "r", "rejected": "DagNotFound"}),
+        (OutcomeKind.COALESCED, "", {"rule": "r", "coalesced": "DagNotFound"}),
     ],
 )
 def test_an_outcome_without_a_run_is_told_by_its_word(
@@ -298,7 +298,7 @@ def test_an_outcome_without_a_run_is_told_by_its_word(
 ) -> None:
     """Where there is no run to link to, the answer has the code, and not the reason."""
     rules = load_rules(RULES, file="rules.yaml", settings={"UPDRAFT_AIRFLOW_URL": "https://a.example"})
-    outcome = Outcome(kind, rule="r", code="Code", reason="why", connection=connection)
+    outcome = Outcome(kind, rule="r", code="DagNotFound", reason="why", connection=connection)
     assert run_reply(outcome, rules) == expected
 
 

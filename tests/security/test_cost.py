@@ -304,7 +304,7 @@ def refuse(rates: Rates, callers: Iterable[Any], who: Verified, status: int = 40
 
     def call() -> None:
         with callers_of(rates, callers, who).admitted(Request({"authorization": "Bearer x"})):
-            raise CallRefused(status, "reason", "for a reason of its own")
+            raise CallRefused(status, "bad_body", "for a reason of its own")
 
     return refusal(call)
 
