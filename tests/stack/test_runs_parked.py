@@ -35,7 +35,7 @@ def test_a_run_that_airflow_refuses_is_told(caller: Caller, caplog: pytest.LogCa
     """The answer is 422 with the failure's code, and the log has Airflow's words."""
     caller.stub.inject(422, {"detail": "not to my taste"}, when=starts)
     answer = caller.start()
-    assert (answer.status_code, answer.json()["code"]) == (422, "rejected")
+    assert (answer.status_code, answer.json()["code"]) == (422, "run_rejected")
     assert "(BadRequest)" in answer.json()["detail"]
     assert "not to my taste" not in answer.text
     assert "not to my taste" in caplog.text
