@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from tests.docs.test_links import pages
+from tests.support.pages import pages
 from tests.support.paths import ROOT
 
 GLOSSARY: Final = ROOT / "docs" / "glossary.md"
