@@ -8,6 +8,7 @@ api_v2, api_v1   where Airflow 3 and Airflow 2 differ
 transport        sends a request with a credential, and again where that is stale
 wire             sends one HTTP request; every failure becomes a response value
 connections      whether a failed connection may have carried the request
+connection_faults why no answer came, in words
 response         what came back, or why nothing did
 shapes           the forms of answers that Airflow documents
 words            the words for people in an answer

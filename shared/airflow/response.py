@@ -49,6 +49,7 @@ class AirflowResponse:
             empty where it was not asked, or did not answer.
         mismatch: Why this Airflow cannot be served: its version is not one that we speak.
         error: What broke on the way, in words; empty where a whole answer came.
+        fault: The kind of what broke, as in `ReadTimeout` (`shared/airflow/connection_faults.py`).
         seconds: From sending to the whole answer.
         token_seconds: How long the token took before that.
     """
@@ -65,6 +66,7 @@ class AirflowResponse:
     version: str = ""
     mismatch: str = ""
     error: str = ""
+    fault: str = ""
     seconds: float = 0.0
     token_seconds: float = 0.0
 

@@ -80,9 +80,11 @@ class Wire:
             answer = _head(response)
             answer = _with_body(answer, response, until=started + min(sum(timeouts), most))
         except (HTTPError, slim_client().ApiException) as exc:
-            answer = replace(
-                answer, sent=answer.status is not None or _may_be_sent(exc), error=_in_words(exc)
-            )
+            from shared.airflow.connection_faults import Seconds, fault_of
+
+            fault = fault_of(exc, self.connection.url, Seconds(*timeouts))
+            sent = answer.status is not None or _may_be_sent(exc)
+            answer = replace(answer, sent=sent, error=fault.words, fault=fault.code)
         except ValueError as exc:
             # http.client refuses a header with a line break, and would show it: a token. After an answer,
             # urllib3 fails on a redirect to what is not an address.
@@ -199,8 +201,3 @@ def _may_be_sent(exc: Exception) -> bool:
         exceptions.LocationValueError,
     )
     return not isinstance(exc, certainly_not)
-
-
-def _in_words(exc: Exception) -> str:
-    message = " ".join(str(getattr(exc, "reason", None) or exc).split())
-    return f"{type(exc).__name__}: {message}"[:TEXT_KEPT]

@@ -20,7 +20,7 @@ _PAGE: Final = re.compile(r"<(?:\?xml|!|html|head|body|title|h1)", re.IGNORECASE
 _HEADLINE: Final = re.compile(r"<(title|h1)\b[^<>]*>(.*?)(?:</\1>|$)", re.IGNORECASE | re.DOTALL)
 _UNSEEN: Final = re.compile(r"<(script|style)\b.*?(?:</\1>|$)|<!--.*?(?:-->|$)", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<[^>]*(?:>|$)")
-_PAGE_SHOWN: Final = 160
+_PAGE_SHOWN: Final = 80
 """Characters of a web page that are shown: its headline, and never the whole page."""
 
 
