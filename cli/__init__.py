@@ -8,6 +8,10 @@ rules_file                reads rules.yaml
 output                    JSON documents, errors and progress, in one form for all commands
 explained, explain_view   what `explain` finds out, and how it is shown
 live_checks, dag_params   the live half of `validate`
+diagnosis                 what is wrong with one connection, for `doctor` and `validate --live`
+unreachable, dag_state, token_claims  its parts: no answer of Airflow's, one DAG, one credential
+findings                  what a check has found, for people and for `--json`
+waiting                   says what a command waits for
 letter_stores, dead_letter_container, poison_messages  where dead letters are, for `replay`
 dead_letter_view, resend  how `replay` shows them, and sends them again
 """

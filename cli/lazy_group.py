@@ -26,6 +26,10 @@ class LazyGroup(click.Group):
         self._package = package
         self._summaries = summaries
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read `help COMMAND` as `COMMAND --help`, and `help` alone as `--help`."""
+        return super().parse_args(ctx, [*args[1:], "--help"] if args[:1] == ["help"] else args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the commands, in the order of the table."""
         return [*self._summaries]

@@ -13,7 +13,8 @@ import click
 
 from cli.commands import SUMMARIES
 from cli.lazy_group import LazyGroup
-from cli.output import print_error
+from cli.options import AS_JSON
+from cli.output import print_error, print_json, print_usage_error
 from shared.errors import UpdraftError
 from shared.version import VERSION
 
@@ -26,8 +27,8 @@ COMPLETION: Final = "_UPDRAFT_COMPLETE"
     package="cli.commands",
     summaries=SUMMARIES,
     help="Start Airflow DAG runs when something happens in Azure: check the rules, and ask why.",
-    epilog="`updraft COMMAND --help` says what a command takes. Exit status: 0 where all is well; 1 or 2 as "
-    "the command says; 2 for a wrong call, also for none; 130 after Ctrl-C.",
+    epilog="`updraft COMMAND --help` and `updraft help COMMAND` describe a command. Exit status: 0 where all "
+    "is well; 1 or 2 as the command says; 2 for wrong usage, also without a command; 130 after Ctrl-C.",
     subcommand_metavar="COMMAND ...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -48,13 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an event may hold what this terminal cannot show
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        status = _run([*sys.argv[1:]] if arguments is None else [*arguments])
+        status = _run([*arguments])
         sys.stdout.flush()
     except click.exceptions.Exit as ended:  # `--help` and `--version`
         return ended.exit_code
-    except (click.UsageError, UpdraftError) as error:
-        return print_error(error)
+    except click.UsageError as error:
+        return print_usage_error(error, error.ctx or _context_of(arguments))
     except BrokenPipeError:
         # the reader, such as `head`, has seen enough; keep the interpreter from complaining at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,8 +76,33 @@ def _run(arguments: list[str]) -> int:
 
         return shell_complete(updraft, {}, "updraft", COMPLETION, asked)
     with updraft.make_context("updraft", arguments) as context:
-        status: int = updraft.invoke(context)
+        try:
+            status: int = updraft.invoke(context)
+        except UpdraftError as error:
+            return _failed(error, as_json=context.meta.get(AS_JSON, False))
     return status
+
+
+def _failed(error: UpdraftError, *, as_json: bool) -> int:
+    """Write why a command failed, with `--json` as its document, and return the exit status."""
+    if not as_json:
+        return print_error(error)
+    from cli.findings import document_of
+
+    print_json(document_of(error))
+    return 1
+
+
+def _context_of(arguments: Sequence[str]) -> click.Context:
+    """Return the context of the command that a command line names, as far as it names one."""
+    context = click.Context(updraft, info_name="updraft")
+    for word in arguments:
+        group = context.command
+        named = group.get_command(context, word) if isinstance(group, click.Group) else None
+        if named is None:
+            break
+        context = click.Context(named, parent=context, info_name=word)
+    return context
 
 
 if __name__ == "__main__":

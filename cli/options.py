@@ -20,6 +20,8 @@ FILE: Final = click.Path(allow_dash=True)
 """A file's name; `-` is standard input. Whether it is there is found out where it is read."""
 FOLDER: Final = click.Path()
 """A folder's name; as above."""
+AS_JSON: Final = "cli.as_json"
+"""The member of a click context's `meta` that says whether `--json` was given."""
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -62,8 +64,19 @@ def way(kind: str | None, via: "Via | None") -> "Via | None":
 
 
 def json_option[Function: "Callable[..., Any]"](function: Function) -> Function:
-    """Add `--json`, as the parameter `as_json`; the document is written by `cli.output.print_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="print one JSON document")(function)
+    """Add `--json`, as the parameter `as_json`; the document is written by `cli.output.print_json`.
+
+    An error that ends the command becomes a document as well (`cli/main.py`).
+    """
+    return click.option(
+        "--json", "as_json", is_flag=True, callback=_remember, help="print one JSON document"
+    )(function)
+
+
+def _remember(context: click.Context, _parameter: click.Parameter, as_json: bool) -> bool:  # noqa: FBT001 - click's signature
+    """Let `cli/main.py` know that `--json` was given."""
+    context.meta[AS_JSON] = as_json
+    return as_json
 
 
 def since_when(text: str) -> datetime:

@@ -36,26 +36,33 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, indent=2))
 
 
-def print_error(error: click.UsageError | UpdraftError) -> int:
-    """Write why a command failed to standard error, and return its exit status.
+def print_error(error: UpdraftError) -> int:
+    """Write why a command failed to standard error, and return its exit status, 1.
 
     Args:
-        error: A wrong command line (2, with the usage), mistakes of a rules file or another failure (1).
+        error: Mistakes of a rules file, or another failure.
     """
     if isinstance(error, RulesError):
         print_problems(error)
-        return 1
-    if isinstance(error, UpdraftError):
+    else:
         print(error, file=sys.stderr)  # it has made its lines visible
-        return 1
+    return 1
+
+
+def print_usage_error(error: click.UsageError, context: click.Context) -> int:
+    """Write the usage, what is wrong with a command line and where help is; return the exit status, 2.
+
+    Args:
+        error: What is wrong.
+        context: The context of the command.
+    """
     message = error.format_message()
     if isinstance(error, click.exceptions.NoArgsIsHelpError):  # the message is a whole help
         print(message, file=sys.stderr)
         return 2
+    print(context.get_usage(), file=sys.stderr)
     print(printable(message), file=sys.stderr)
-    if error.ctx is not None:
-        print(error.ctx.get_usage(), file=sys.stderr)
-        print(f"`{error.ctx.command_path} --help` says more", file=sys.stderr)
+    print(f"Try '{context.command_path} --help'.", file=sys.stderr)
     return 2
 
 

@@ -6,7 +6,7 @@ schema        the JSON Schema of rules.yaml
 subscription  the Event Grid subscription that the rules need
 publish       sends events to an Event Grid topic
 replay        counts, shows and sends dead letters again
-doctor        which identity each connection uses, and which role is missing
+doctor        which identity each connection uses, and what keeps its runs from starting
 
 A module imports at its top only what its definitions and its `--help` need.
 What the work needs is imported by the function that does it.
@@ -15,12 +15,12 @@ What the work needs is imported by the function that does it.
 from typing import Final
 
 SUMMARIES: Final = {
-    "explain": "say what the rules make of an event, and why",
+    "explain": "show which rules match an event, and why",
     "validate": "check rules.yaml before it ships",
     "schema": "print the JSON Schema of rules.yaml",
-    "subscription": "print what the Event Grid subscription needs: filter, retries, dead letters",
+    "subscription": "print an Event Grid subscription for the rules",
     "publish": "send events to an Event Grid topic",
     "replay": "count dead letters, show one, and send them again",
-    "doctor": "find out why this app is not let in",
+    "doctor": "check sign-in and permissions of each connection",
 }
 """What each command does, in the order in which `updraft` lists the commands."""

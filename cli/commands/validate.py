@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.explained import Explained, explain_body, read_body
-from cli.options import FOLDER, kind_options, rules_option, way
-from cli.output import listed, plural, print_problems, print_warnings, printable
+from cli.findings import Finding, document, problem_json, split
+from cli.options import FOLDER, json_option, kind_options, rules_option, way
+from cli.output import listed, plural, print_json, print_problems, print_warnings, printable
 from cli.rules_file import load
 from shared.errors import RulesError
 
 if TYPE_CHECKING:
+    from cli.live_checks import Live
     from shared.event.via import Via
     from shared.rules import Rules
     from shared.values.json_text import JsonObject
@@ -34,13 +36,16 @@ if TYPE_CHECKING:
     "--samples", metavar="DIR", type=FOLDER, help="a folder of events, one JSON file each or an array"
 )
 @kind_options
+@json_option
 @click.option(
     "--live",
     is_flag=True,
     help="ask each Airflow whether the DAGs exist, can be imported, are not paused, and would take the conf "
     "that the samples give; application settings are read from the environment",
 )
-def command(*, rules_file: str, samples: str | None, kind: str | None, via: "Via | None", live: bool) -> int:
+def command(
+    *, rules_file: str, samples: str | None, kind: str | None, via: "Via | None", live: bool, as_json: bool
+) -> int:
     """Check the rules, and the samples where there are any.
 
     Returns:
@@ -52,47 +57,74 @@ def command(*, rules_file: str, samples: str | None, kind: str | None, via: "Via
     try:
         rules = load(rules_file, os.environ if live else None)
     except RulesError as error:
-        if not live:
+        if not live or as_json:
             raise
         print_problems(error)
         print("with --live, application settings are read from the environment", file=sys.stderr)
         return 1
-    print_warnings(rules.warnings)
     problems: list[str] = []
     events: list[Sample] = []
     if samples is not None:
         events = read_samples(Path(samples), rules, kind, way(kind, via))
-        for event in events:
-            print(printable(event.line()))
         problems = list(sample_problems(rules, events, samples))
-    if live:
-        problems += _live_problems(rules, events)
-    sys.stdout.flush()  # before the problems, where both go to one file
+    if as_json:
+        return _print_document(rules, events, problems, _live(rules, events) if live else None)
+    print_warnings(rules.warnings)
+    for event in events:
+        print(printable(event.line()))
+    sys.stdout.flush()  # before what Airflow says, which may take seconds
+    errors, warnings = _show_live(_live(rules, events)) if live else (0, 0)
     for problem in problems:
         print(printable(problem), file=sys.stderr)
-    if problems:
-        print(f"{plural(len(problems), 'problem')} found", file=sys.stderr)
+    errors += len(problems)
+    warnings += len(rules.warnings)
+    if errors:
+        print(f"{plural(errors, 'problem')} found", file=sys.stderr)
         return 1
-    found = f"{plural(len(rules.warnings), 'warning')}" if rules.warnings else "nothing wrong"
+    found = f"{plural(warnings, 'warning')}" if warnings else "nothing wrong"
     print(f"{rules_file}: {plural(len(rules.rules), 'rule')}, {found}")
     return 0
 
 
-def _live_problems(rules: "Rules", samples: "Sequence[Sample]") -> list[str]:
-    """Print what the Airflows have nothing against, and return what they have."""
-    from cli.live_checks import LiveAirflows, live_checks
+def _live(rules: "Rules", samples: "Sequence[Sample]") -> "Live":
+    """Ask the Airflows of the rules."""
+    from cli.live_checks import live_checks
 
     confs: dict[str, list[tuple[str, JsonObject]]] = {}
     for sample in samples:
         for decision in sample.explained.decisions:
             if decision.request is not None:
                 confs.setdefault(decision.rule, []).append((sample.file, decision.request.conf))
-    problems: list[str] = []
-    for check in live_checks(rules, LiveAirflows(rules, os.environ), confs):
-        if not check.problems:
-            print(printable(check.line()))
-        problems += check.problems
-    return problems
+    return live_checks(rules, os.environ, confs)
+
+
+def _show_live(live: "Live") -> tuple[int, int]:
+    """Print what the Airflows say, and return how many errors and warnings that is."""
+    for rule in live.ready:
+        print(printable(rule.line()))
+    sys.stdout.flush()  # before the errors, where both go to one file
+    errors, warnings = split(live.findings)
+    for error in errors:
+        print(printable(error.text), file=sys.stderr)
+    for warning in warnings:
+        print(printable(f"warning: {warning.text}"), file=sys.stderr)
+    return len(errors), len(warnings)
+
+
+def _print_document(
+    rules: "Rules", samples: "Sequence[Sample]", problems: Sequence[str], live: "Live | None"
+) -> int:
+    """Print everything as one document, and return the exit status."""
+    errors, warnings = split(live.findings if live is not None else [])
+    found = document(
+        [each.to_json() for each in (*(Finding("SampleProblem", text) for text in problems), *errors)],
+        [*map(problem_json, rules.warnings), *(warning.to_json() for warning in warnings)],
+        rules=[rule.name for rule in rules.rules],
+        samples=[sample.to_json() for sample in samples],
+        live=[rule.to_json() for rule in live.ready] if live is not None else None,
+    )
+    print_json(found)
+    return 0 if found["ok"] else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +142,17 @@ class Sample:
     def hits(self) -> list[str]:
         """Return the rules that the sample hits."""
         return [decision.rule for decision in self.explained.decisions if decision.matched]
+
+    def to_json(self) -> "JsonObject":
+        """Return the sample's member of the `--json` document."""
+        explained = self.explained
+        return {
+            "file": self.file,
+            "id": explained.id,
+            "type": explained.type,
+            "error": explained.error,
+            "hits": [*self.hits()],
+        }
 
     def line(self) -> str:
         """Return the sample's line in the report."""

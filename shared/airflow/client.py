@@ -66,6 +66,15 @@ class AirflowClient:
         """Ask whether we may start runs of a DAG, without starting one: 400 or 422 means yes."""
         return self._ask(lambda version, left: version.try_start(dag_id, within=left), within)
 
+    def ask_version(self, *, within: float | None = None) -> AirflowResponse:
+        """Ask which Airflow is there: the answer's `version` is empty for none. Errors as `start_run`."""
+        found = ask_version(self._transport, self._api, within=within)
+        if not isinstance(found, Found):
+            return found
+        if self._api == "auto" and not found.mismatch:
+            self._known = self._speaking(found.api)
+        return found.answer
+
     def get_run(self, dag_id: str, dag_run_id: str, *, within: float | None = None) -> AirflowResponse:
         """Look a run up by its id; arguments and errors as `start_run`."""
         return self._ask(lambda version, left: version.get_run(dag_id, dag_run_id, within=left), within)

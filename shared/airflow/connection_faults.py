@@ -58,40 +58,41 @@ def fault_of(exc: Exception, url: str, waited: Seconds) -> Fault:
     server = parts.netloc.rpartition("@")[2]
     match exc:
         case exceptions.NameResolutionError():
-            return Fault("NameNotResolved", f"the host name {parts.hostname} is unknown (DNS)")
+            fault = Fault("NameNotResolved", f"the host name {parts.hostname} is unknown (DNS)")
         case exceptions.ConnectTimeoutError() if not isinstance(exc, exceptions.NewConnectionError):
-            return Fault("ConnectTimeout", f"no connection to {server} within {duration_text(waited.connect)}")
+            seconds = duration_text(waited.connect)
+            fault = Fault("ConnectTimeout", f"no connection to {server} within {seconds}")
         case exceptions.ReadTimeoutError():
-            return Fault("ReadTimeout", f"{server} answers nothing within {duration_text(waited.read)}")
+            fault = Fault("ReadTimeout", f"{server} answers nothing within {duration_text(waited.read)}")
         case exceptions.ProxyError():
-            return Fault("ProxyFailed", f"the proxy on the way to {server} cannot be used: {_words(exc)}")
-    causes = [*_causes(exc)]
-    return next((fault for cause in causes if (fault := _fault_of_cause(cause, server))), None) or Fault(
-        "ConnectionFailed", f"the connection to {server} failed: {_words(exc)}"
-    )
+            fault = Fault("ProxyFailed", f"the proxy on the way to {server} cannot be used: {_words(exc)}")
+        case _:
+            causes = (_fault_of_cause(cause, server) for cause in _causes(exc))
+            unknown = Fault("ConnectionFailed", f"the connection to {server} failed: {_words(exc)}")
+            fault = next(filter(None, causes), unknown)
+    return fault
 
 
 def _fault_of_cause(cause: BaseException, server: str) -> Fault | None:
+    fault = None
     match cause:
         case ssl.SSLCertVerificationError():
-            return Fault(
-                "CertificateNotTrusted",
-                f"the TLS certificate of {server} is not trusted: {cause.verify_message or _words(cause)}",
-            )
+            why = cause.verify_message or _words(cause)
+            fault = Fault("CertificateNotTrusted", f"the TLS certificate of {server} is not trusted: {why}")
         case ssl.SSLError() if cause.reason in _PLAIN_HTTP:
-            return Fault("NotHttps", f"{server} speaks http, not https")
+            fault = Fault("NotHttps", f"{server} speaks http, not https")
         case ssl.SSLError():
             reason = (cause.reason or _words(cause)).replace("_", " ").lower()
-            return Fault("TlsFailed", f"the TLS handshake with {server} failed: {reason}")
+            fault = Fault("TlsFailed", f"the TLS handshake with {server} failed: {reason}")
         case ConnectionRefusedError():
-            return Fault("ConnectionRefused", f"nothing listens at {server}: the connection was refused")
+            fault = Fault("ConnectionRefused", f"nothing listens at {server}: the connection was refused")
         case RemoteDisconnected() | ConnectionResetError() | BrokenPipeError() | EOFError():
-            return Fault("ConnectionReset", f"{server} closed the connection before it answered")
+            fault = Fault("ConnectionReset", f"{server} closed the connection before it answered")
         case BadStatusLine():
-            return Fault("NotHttp", f"{server} does not speak http")
+            fault = Fault("NotHttp", f"{server} does not speak http")
         case OSError() if cause.strerror:
-            return Fault("ConnectionFailed", f"no connection to {server}: {cause.strerror}")
-    return None
+            fault = Fault("ConnectionFailed", f"no connection to {server}: {cause.strerror}")
+    return fault
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

@@ -156,7 +156,7 @@ class TestAuto:
             airflow, statuses = self.ask(nobody, 2)
             answer = airflow.get_dag(DAG)
         assert statuses == [404, 404]
-        assert "check the connection's url" in answer.message
+        assert "neither /api/v2/version nor" in answer.message
         assert nobody.count() == 6
 
     @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def listening(serve: Serve) -> Iterator[int]:
 
 def asked(url: str, *, within: float = 5.0) -> AirflowResponse:
     """Return the end of one request to an address."""
-    auth = BearerAuth(kind="bearer", token_secret="t")  # noqa: S106 - the name of a secret
+    auth = BearerAuth(kind="bearer", token_secret="t")
     connection = Connection(name="main", url=url, auth=auth)
     return Wire(connection).send("GET", "/api/v2/version", None, {}, within)
 

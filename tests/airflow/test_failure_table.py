@@ -133,7 +133,7 @@ def test_airflows_words_are_read_from_all_its_shapes(body: dict[str, object] | N
         ("<html><head><title>403\n Forbidden</title></head><body>…", "a web page: 403 Forbidden"),
         ("<!DOCTYPE html><style>h1 {}</style><h1>Sign in</h1>" + "<p>x</p>" * 99, "a web page: Sign in"),
         ("<html><script>var a", "a web page"),
-        ("<html>" + "lots of circles " * 99, "a web page: " + ("lots of circles " * 99)[:80].rstrip()),
+        ("<html>" + "lots of circles " * 99, "a web page: " + ("lots of circles " * 99)[:80]),
         ("a < b and b > c", "a < b and b > c"),
         ("<" * 600, "<" * 600),
         ("", ""),

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.commands.doctor import BODY_LIMIT, Claims, body_limit_problem, hooks_in_words, identity_in_words
+from cli.commands.doctor import BODY_LIMIT, body_limit, hooks_in_words, identity_in_words, settings_findings
 from cli.main import main
+from cli.token_claims import Claims
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
 from tests.support.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts
-from tests.support.doctor import Doctor
+from tests.support.doctor import RULE, Doctor
 
 if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
@@ -39,8 +40,8 @@ def test_a_connection_that_is_let_in(doctor: Doctor, identity: IdentityEndpoint,
         "aud: api://airflow",
         f"oid: {identity.identity.object_id}",
         "roles: Airflow.Trigger",
-        "expires in 1440 min",
-        "runs of DAG smoke_tests may be started",
+        "expires: in 1440 min",
+        "DAG smoke_tests: runs may be started (rule r)",
         "nothing wrong",
     ):
         assert words in text
@@ -85,17 +86,34 @@ def test_a_missing_app_role_is_named(doctor: Doctor, identity: IdentityEndpoint,
     status, text = doctor(stub.url, ENTRA)
     assert status == 1
     assert "names no app role" in text
-    assert "1 problem found" in text
+    assert "1 error" in text
 
 
 def test_a_missing_airflow_role_is_named(
     doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub
 ) -> None:
-    """403 Forbidden leads to Airflow's own permissions."""
-    stub.forbidden.add("smoke_tests")
-    status, text = doctor(stub.url, ENTRA)
+    """403 Forbidden leads to the command that grants the rights, once for all DAGs and with their rules."""
+    stub.forbidden |= {"smoke_tests", "refresh"}
+    more = "{name: s, when: {types: [t]}, start: {dag: refresh}}"
+    status, text = doctor(stub.url, ENTRA, rules=f"{RULE}, {more}")
     assert status == 1
-    assert "can_create" in text
+    assert "does not let it start runs of DAGs `smoke_tests`, `refresh`, or has no such DAG" in text
+    assert "(rules `r`, `s`)" in text
+    assert "`airflow entra-role --role Updraft --dag smoke_tests refresh`" in text
+    assert text.endswith("\n1 error\n")
+
+
+def test_other_airflows_have_no_such_command(
+    doctor: Doctor, vault: LocalKeyVault, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Airflow whose tokens are not Entra's may lack `airflow entra-role`: the permissions are named."""
+    monkeypatch.setenv("UPDRAFT_KEY_VAULT_URI", vault.url)
+    vault.set("token", "made-up-opaque-token")
+    stub.forbidden.add("smoke_tests")
+    status, text = doctor(stub.url, "{kind: bearer, token_secret: token}")
+    assert status == 1
+    assert "give its role can_read and can_edit on the DAG, can_read and can_create on its DAG Runs" in text
+    assert "entra-role" not in text
 
 
 def test_a_missing_key_vault_role_is_named(
@@ -137,7 +155,8 @@ def test_an_airflow_that_is_away(doctor: Doctor, identity: IdentityEndpoint, stu
     stub.stop()
     status, text = doctor(stub.url, ENTRA)
     assert status == 1
-    assert "cannot be reached" in text
+    assert f"nothing listens at {stub.url.removeprefix('http://')}: the connection was refused" in text
+    assert "start Airflow's api-server there" in text
 
 
 def test_every_kind_of_token_is_described(
@@ -193,12 +212,13 @@ def test_claims_of_no_token() -> None:
 
 def test_the_hooks_that_are_switched_on_are_named() -> None:
     """With their rate, and with what is wrong in their settings."""
-    assert [*hooks_in_words({})] == [("hooks: none", False)]
-    lines = [*hooks_in_words({"UPDRAFT_HOOKS": "kudu kudo", "UPDRAFT_GITHUB_SECRET": "s"})]
-    assert lines[0] == ("hooks: github, kudu, each 600/m", False)
-    (_, (problem, wrong)) = lines
-    assert wrong
-    assert problem.startswith("PROBLEM the application setting UPDRAFT_HOOKS names 'kudo'")
+    bounded = {BODY_LIMIT: "2097152"}
+    assert hooks_in_words({}) == "hooks: none"
+    assert [*settings_findings(bounded)] == []
+    wrong = {**bounded, "UPDRAFT_HOOKS": "kudu kudo", "UPDRAFT_GITHUB_SECRET": "s"}
+    assert hooks_in_words(wrong) == "hooks: github, kudu, each 600/m"
+    [finding] = settings_findings(wrong)
+    assert finding.text.startswith("the application setting UPDRAFT_HOOKS names 'kudo'")
 
 
 @pytest.mark.parametrize(
@@ -216,10 +236,10 @@ def test_the_hooks_that_are_switched_on_are_named() -> None:
 )
 def test_bodies_have_to_be_bounded(value: str | None, words: str) -> None:
     """A missing or a larger limit is a problem, with the command that fixes it."""
-    problem = body_limit_problem({} if value is None else {BODY_LIMIT: value})
-    assert problem is not None
-    assert words in problem
-    assert f"--settings {BODY_LIMIT}=2097152" in problem
+    finding = body_limit({} if value is None else {BODY_LIMIT: value})
+    assert finding is not None
+    assert words in finding.message
+    assert finding.command.endswith(f"--settings {BODY_LIMIT}=2097152")
 
 
 def test_a_limit_is_reported_by_the_command(
@@ -227,8 +247,8 @@ def test_a_limit_is_reported_by_the_command(
 ) -> None:
     """An app whose bodies are not bounded is not well, whatever its connections are."""
     identity.expose("api://airflow", Audience(roles=["Airflow.Trigger"]))
-    assert body_limit_problem({BODY_LIMIT: "1572864"}) is None
+    assert body_limit({BODY_LIMIT: "1572864"}) is None
     monkeypatch.delenv(BODY_LIMIT)
     status, text = doctor(stub.url, ENTRA)
     assert status == 1
-    assert f"PROBLEM {BODY_LIMIT} is missing" in text
+    assert f"error: {BODY_LIMIT} is missing" in text

@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 
 OPTIONS: Final = {
     "explain": {"--rules", "--as", "--via", "--json"},
-    "validate": {"--rules", "--samples", "--as", "--via", "--live"},
+    "validate": {"--rules", "--samples", "--as", "--via", "--live", "--json"},
     "schema": set[str](),
     "subscription": {"--rules", "--storage", "--bicep"},
     "publish": {"--topic", "--new"},
@@ -28,7 +28,7 @@ OPTIONS: Final = {
     "replay show": {"--container", "--poison", "--account"},
     "replay send": {"--rule", "--reason", "--since", "--all", "--again", "--dry-run"}
     | {"--container", "--poison", "--account"},
-    "doctor": {"--rules", "--connection"},
+    "doctor": {"--rules", "--connection", "--json"},
 }
 """The options of every command and every action of a command."""
 HEAVY: Final = {"azure", "jinja2", "jwt", "pydantic", "requests", "rich", "urllib3", "yaml"}
@@ -129,7 +129,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         ("explain --as kud x", "'kud' is not one of 'acr', 'azure-devops', 'github', 'kudu'"),
         ("explain --via call x", "'call' is not one of 'queue', "),
         ("schema more", "unexpected extra argument (more)"),
-        ("doctor --identity", "No such option '--identity'."),
+        ("help valdate", "Did you mean 'validate'?"),
         ("replay show", "Missing argument 'NAME'."),
         ("replay send", "say what to send: names, --rule, --reason, --since, or --all"),
         ("replay list --since yesterday", "'yesterday' is neither a time such as 2026-11-01T12:00Z nor"),
@@ -137,21 +137,43 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_a_wrong_call(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It ends with 2 and one form of message: what is wrong, what was meant, the usage, and where help is."""
+    """It ends with 2 and one form of message: the usage, what is wrong and what was meant, where help is."""
     assert main(line.split()) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    message, usage, more = captured.err.splitlines()
-    assert says in message
+    usage, message, more = captured.err.splitlines()
     assert usage.startswith("Usage: updraft ")
-    assert more.startswith("`updraft ")
-    assert more.endswith(" --help` says more")
+    assert says in message
+    assert more.startswith("Try 'updraft")
+    assert more.endswith(" --help'.")
 
 
-def test_an_option_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is named; click does not say at which command that was, so the message has no usage."""
-    assert main(["explain", "--rules"]) == 2
-    assert capsys.readouterr() == ("", "Option '--rules' requires an argument.\n")
+@pytest.mark.parametrize("line", ["explain --rules", "replay send --rule", "doctor --connection"])
+def test_an_option_without_its_value(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named, and the usage is that of its command, which click does not say."""
+    assert main(line.split()) == 2
+    usage, message, more = capsys.readouterr().err.splitlines()
+    command, _, option = line.rpartition(" ")
+    assert usage.startswith(f"Usage: updraft {command} ")
+    assert message == f"Option '{option}' requires an argument."
+    assert more == f"Try 'updraft {command} --help'."
+
+
+@pytest.mark.parametrize("name", ["", *OPTIONS])
+def test_help_is_a_word_too(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`updraft help COMMAND` prints what `updraft COMMAND --help` prints."""
+    assert main([*name.split(), "--help"]) == 0
+    expected = capsys.readouterr()
+    assert main(["help", *name.split()]) == 0
+    assert capsys.readouterr() == expected
+
+
+def test_each_command_is_listed_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """At 80 columns no summary goes on in a second line."""
+    assert main([]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    for name, summary in SUMMARIES.items():
+        assert any(line.split() == [name, *summary.split()] for line in lines), name
 
 
 def test_a_wrong_call_cannot_write_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tests.support.endpoints import Watch
 
 
+RULE = "{name: r, when: {types: [t]}, start: {dag: smoke_tests}}"
+"""The one rule, where a test gives no others."""
+
 type Doctor = Callable[..., tuple[int, str]]
 
 
@@ -23,11 +26,10 @@ def doctor(
     """Run the command on one connection and one rule, and return its status and all that it printed."""
     monkeypatch.setenv(BODY_LIMIT, str(LARGEST_BODY))
 
-    def run(url: str, auth: str, *more: str, vaults: str = "") -> tuple[int, str]:
+    def run(url: str, auth: str, *more: str, vaults: str = "", rules: str = RULE) -> tuple[int, str]:
         file = tmp_path / "rules.yaml"
         file.write_text(
-            f"{vaults}\nconnections: {{main: {{url: '{url}', auth: {auth}}}}}\n"
-            "rules: [{name: r, when: {types: [t]}, start: {dag: smoke_tests}}]\n"
+            f"{vaults}\nconnections: {{main: {{url: '{url}', auth: {auth}}}}}\nrules: [{rules}]\n"
         )
         status = main(["doctor", "--rules", str(file), *more])
         captured = capsys.readouterr()

@@ -1,0 +1,108 @@
+"""What a check has found: one shape for people and for `--json`, the same in every command."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cli.output import plural
+from shared.errors import Problem, RulesError, UpdraftError
+from shared.values.json_text import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, or may be.
+
+    Attributes:
+        code: What it is, for programs.
+        message: What is wrong, for people.
+        fix: What to do about it; empty where the message says it.
+        command: A command that does it, ready to paste; empty where there is none.
+        severity: An `error` sets the exit status 1, a `warning` does not.
+        connection: The connection that it is about; empty for none.
+        dags: The DAGs that it is about.
+        rules: The rules that it concerns.
+    """
+
+    code: str
+    message: str
+    fix: str = ""
+    command: str = ""
+    severity: Literal["error", "warning"] = "error"
+    connection: str = ""
+    dags: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it on one line: where, what, for which rules, and what to do."""
+        where = f"connection `{self.connection}`: " if self.connection else ""
+        concerns = (
+            f" ({'rule' if len(self.rules) == 1 else 'rules'} {quoted(self.rules)})" if self.rules else ""
+        )
+        remedy = ": ".join(filter(None, (self.fix, f"`{self.command}`" if self.command else "")))
+        return f"{where}{self.message}{concerns}{'; ' + remedy if remedy else ''}"
+
+    def to_json(self) -> JsonObject:
+        """Return its member of a `--json` document; what does not apply is left out."""
+        members: dict[str, Json] = {
+            "code": self.code,
+            "message": self.message,
+            "fix": self.fix,
+            "command": self.command,
+            "connection": self.connection,
+            "dags": [*self.dags],
+            "rules": [*self.rules],
+        }
+        return {name: value for name, value in members.items() if value}
+
+
+def document(
+    errors: Iterable[JsonObject], warnings: Iterable[JsonObject] = (), **members: Json
+) -> JsonObject:
+    """Return the document that every `--json` of a report has, beside the command's own members.
+
+    Args:
+        errors: What is wrong; each has a `code` and a `message`.
+        warnings: What may be wrong.
+        members: What the command reports beside that.
+    """
+    wrong: list[Json] = [*errors]
+    doubtful: list[Json] = [*warnings]
+    return {"ok": not wrong, "errors": wrong, "warnings": doubtful, **members}
+
+
+def document_of(error: UpdraftError) -> JsonObject:
+    """Return the document of a command that could not do its work."""
+    if isinstance(error, RulesError):
+        return document(map(problem_json, error.problems), map(problem_json, error.warnings))
+    return document([{"code": "Failed", "message": str(error)}])
+
+
+def problem_json(problem: Problem) -> JsonObject:
+    """Return a mistake of rules.yaml as a member of a `--json` document."""
+    place: dict[str, Json] = {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.path,
+    }
+    given = {name: value for name, value in place.items() if value}
+    return {"code": "InvalidRules", "message": problem.message, **given}
+
+
+def split(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Return the errors and the warnings among findings."""
+    errors = [each for each in findings if each.severity == "error"]
+    return errors, [each for each in findings if each.severity == "warning"]
+
+
+def counted(errors: int, warnings: int) -> str:
+    """Return `2 errors, 1 warning`, or `nothing wrong`."""
+    found = [plural(count, name) for count, name in ((errors, "error"), (warnings, "warning")) if count]
+    return ", ".join(found) or "nothing wrong"
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return names in backquotes, one after another."""
+    return ", ".join(f"`{name}`" for name in names)
