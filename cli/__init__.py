@@ -7,6 +7,7 @@ options                   options that several commands share
 rules_file                reads rules.yaml
 output                    JSON documents, errors and progress, in one form for all commands
 explained, explain_view   what `explain` finds out, and how it is shown
+explain_selection         which rules it shows
 live_checks, dag_params   the live half of `validate`
 diagnosis                 what is wrong with one connection, for `doctor` and `validate --live`
 unreachable, dag_state, token_claims  its parts: no answer of Airflow's, one DAG, one credential

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Final
 
 from cli.output import plural, printable
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from cli.explained import Explained
     from shared.deciding.decide import Decision
     from shared.runs.request import RunRequest
+
+_GUIDE: Final = 4
+"""Columns by which a branch of a rich tree is indented."""
+_NAMES: Final = 14
+"""Columns of the names of a request's facts."""
+_NARROWEST: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +32,14 @@ class View:
     descriptions: Mapping[str, str]
     files: bool
 
-    def lines(self, each: "Explained") -> Iterator[str]:
-        """Yield an event, and what every rule says of it, as plain lines."""
-        yield printable(_headline(each))
+    def lines(self, each: "Explained", left_out: int = 0) -> Iterator[str]:
+        """Yield an event, and what every rule says of it, as plain lines.
+
+        Args:
+            each: The event.
+            left_out: How many rules that do not match are not among its decisions.
+        """
+        yield _headline(each)
         if self._names_file(each):
             yield printable(f"  file: {each.file}")
         if each.source is not None:
@@ -45,76 +57,106 @@ class View:
                 yield "    conf:"
                 for line in json.dumps(decision.request.conf, indent=2).splitlines():
                     yield f"      {line}"
+        if left_out:
+            yield f"  {_left_out(each, left_out)}"
 
-    def tree(self, each: "Explained") -> Any:
-        """Return an event, and what every rule says of it, as a rich tree."""
+    def tree(self, each: "Explained", left_out: int, width: int) -> Any:
+        """Return an event, and what every rule says of it, as a rich tree.
+
+        Args:
+            each: The event.
+            left_out: As for `lines`.
+            width: The terminal's width.
+        """
         from rich.text import Text
         from rich.tree import Tree
 
-        tree = Tree(Text(printable(_headline(each)), style="bold"), guide_style="dim")
+        tree = Tree(Text(_headline(each, width), style="bold"), guide_style="dim")
+        inner = width - _GUIDE
         if self._names_file(each):
-            tree.add(Text(printable(str(each.file)), style="dim"))
+            tree.add(_text(str(each.file), inner, "dim"))
         if each.source is not None:
-            tree.add(Text(printable(each.source), style="dim", overflow="fold"))
+            tree.add(_text(each.source, inner, "dim"))
         if each.error is None:
-            tree.add(Text(printable(f"via {_via(each)}"), style="dim"))
+            tree.add(_text(f"via {_via(each)}", inner, "dim"))
         for note in each.notes:
-            tree.add(Text(printable(note), style="yellow"))
+            tree.add(_text(note, inner, "yellow"))
+        rules = len(each.decisions) + left_out
         if each.error is not None:
-            tree.add(Text(printable(each.error), style="red"))
-        elif len(each.decisions) > 1:
+            tree.add(_text(each.error, inner, "red"))
+        elif rules > 1:
             hits = sum(decision.matched for decision in each.decisions)
-            told = f"matches {hits or 'none'} of {plural(len(each.decisions), 'rule')}"
-            tree.add(Text(told, style="cyan" if hits else "dim"))
+            told = f"matches {hits or 'none'} of {plural(rules, 'rule')}"
+            tree.add(_text(told, inner, "cyan" if hits else "dim"))
         for decision in each.decisions:
-            self._add(tree, decision)
+            self._add(tree, decision, inner)
+        if left_out:
+            tree.add(_text(_left_out(each, left_out), inner, "dim"))
         return tree
 
-    def _add(self, tree: Any, decision: "Decision") -> None:
-        from rich.text import Text
-
+    def _add(self, tree: Any, decision: "Decision", width: int) -> None:
+        verdict = f"{decision.rule}: {_verdict(decision)}"
         if not decision.matched:
-            tree.add(Text(printable(f"{decision.rule}: {_verdict(decision)}"), style="dim"))
+            tree.add(_text(verdict, width, "dim"))
             return
-        line = Text(printable(decision.rule), style="bold")
-        line.append(": ", style="not bold")
         starts = decision.request is not None or decision.burst_key is not None
-        line.append(printable(_verdict(decision)), style="not bold green" if starts else "not bold red")
+        line = _text(verdict, width, "green" if starts else "red")
+        line.stylize("bold", 0, len(printable(decision.rule)))
         branch = tree.add(line)
         if self.descriptions.get(decision.rule):
-            branch.add(Text(printable(self.descriptions[decision.rule]), style="italic"))
+            branch.add(_text(self.descriptions[decision.rule], width - _GUIDE, "italic"))
         if decision.request is not None:
-            branch.add(_request(decision.request))
+            branch.add(_request(decision.request, width - _GUIDE))
 
     def _names_file(self, each: "Explained") -> bool:
         return each.file is not None and (self.files or each.error is not None)
 
 
-def _request(request: "RunRequest") -> Any:
-    """Return a request as two columns, so that a long value keeps to its own."""
-    from rich.json import JSON
-    from rich.table import Table
+def _text(text: str, width: int, style: str) -> Any:
+    """Return a text with line breaks between words: a word that is longer than a line stays whole."""
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    return Text("\n".join(_broken(text, width)), style=style)
+
+
+def _broken(text: str, width: int) -> list[str]:
+    most = max(width, _NARROWEST)
+    return wrap(printable(text), most, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _request(request: "RunRequest", width: int) -> Any:
+    """Return a request: each fact beside its name, and conf as JSON, whose lines are never broken."""
+    from rich.json import JSON
+    from rich.text import Text
+
+    shown = Text()
     for name, value in _facts(request):
-        table.add_row(name, Text(printable(value)))
-    conf = JSON(json.dumps(request.conf), ensure_ascii=True).text
-    conf.no_wrap, conf.overflow = False, "fold"  # JSON would be cut at the terminal's width
-    table.add_row("conf", conf)
-    return table
+        first, *more = _broken(value, width - _NAMES)
+        shown.append(name.ljust(_NAMES), style="dim")
+        shown.append("\n".join([first, *(" " * _NAMES + line for line in more)]) + "\n")
+    shown.append("conf", style="dim")
+    for line in JSON(json.dumps(request.conf), ensure_ascii=True).text.split():
+        shown.append("\n  ")
+        shown.append_text(line)
+    return shown
+
+
+def _left_out(each: "Explained", left_out: int) -> str:
+    count = plural(left_out, "other rule" if each.decisions else "rule")
+    return f"{count} {'does' if left_out == 1 else 'do'} not match; --rule NAME shows why"
 
 
 def _via(each: "Explained") -> str:
     return each.via if each.via != "unknown" else "not said (--via)"
 
 
-def _headline(each: "Explained") -> str:
+def _headline(each: "Explained", width: int | None = None) -> str:
+    """Return the type and the id, which stay whole: on two lines where they are too long for one."""
     if each.error is not None and each.id is None and each.type is None:
         return "not an event"
-    return f"{each.type or 'unknown type'}  {each.id or 'no id'}"
+    parts = (printable(each.type or "unknown type"), printable(each.id or "no id"))
+    line = "  ".join(parts)
+    return line if width is None or len(line) <= width else "\n".join(parts)
 
 
 def _facts(request: "RunRequest") -> Iterator[tuple[str, str]]:

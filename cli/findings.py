@@ -1,6 +1,6 @@
 """What a check has found: one shape for people and for `--json`, the same in every command."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,15 +33,15 @@ class Finding:
     dags: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
 
-    @property
-    def text(self) -> str:
-        """All of it on one line: where, what, for which rules, and what to do."""
+    def lines(self) -> Iterator[str]:
+        """Yield it for people: where, what and for which rules; on a second line what to do."""
         where = f"connection `{self.connection}`: " if self.connection else ""
-        concerns = (
-            f" ({'rule' if len(self.rules) == 1 else 'rules'} {quoted(self.rules)})" if self.rules else ""
-        )
-        remedy = ": ".join(filter(None, (self.fix, f"`{self.command}`" if self.command else "")))
-        return f"{where}{self.message}{concerns}{'; ' + remedy if remedy else ''}"
+        word = "rule" if len(self.rules) == 1 else "rules"
+        concerns = f" ({word} {quoted(self.rules)})" if self.rules else ""
+        kind = "warning: " if self.severity == "warning" else ""
+        yield f"{kind}{where}{self.message}{concerns}"
+        if remedy := ": ".join(filter(None, (self.fix, self.command and f"`{self.command}`"))):
+            yield f"  fix: {remedy}"
 
     def to_json(self) -> JsonObject:
         """Return its member of a `--json` document; what does not apply is left out."""

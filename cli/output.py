@@ -3,12 +3,15 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from shared.errors import Problem, RulesError, UpdraftError
 from shared.visible_text import visible
+
+_ENDLESS: Final = 1_000_000
+"""Columns that no line of ours has."""
 
 
 def with_progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
@@ -86,13 +89,17 @@ def printable(text: str) -> str:
     return visible(text)
 
 
-def tree_printer() -> Callable[[Any], None] | None:
-    """Return a function that prints a rich tree, where standard output is a terminal; else None."""
+def tree_printer() -> tuple[Callable[[Any], None], int] | None:
+    """Return a function that prints a rich tree, and the terminal's width; None where there is no terminal.
+
+    The function never breaks a line: who makes the tree breaks its texts between words. A word that is longer
+    than the terminal, such as a run id, is left to the terminal, so that it can be copied whole.
+    """
     if not sys.stdout.isatty():
         return None
     from rich.console import Console
 
-    return Console(highlight=False).print
+    return Console(highlight=False, width=_ENDLESS).print, Console().width
 
 
 def plural(count: int, thing: str) -> str:

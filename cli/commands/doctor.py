@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -62,8 +62,8 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
     show(f"identity: {identity}")
     hooks, findings = hooks_in_words(os.environ), [*settings_findings(os.environ)]
     show(hooks)
-    for each in findings:
-        show(f"{each.severity}: {each.text}")
+    for line in _lines(findings):
+        show(line)
     vaults = Vaults(Settings.of(os.environ), azure_credential)
     connections: list[Json] = []
     for name in names:
@@ -180,8 +180,15 @@ def _report(found: "Diagnosis", environment: Mapping[str, str]) -> Iterator[str]
         rules = found.rules[dag]
         names = ", ".join(rule.name for rule in rules)
         yield f"DAG {dag}: runs may be started (rule{'' if len(rules) == 1 else 's'} {names})"
-    for finding in found.findings:
-        yield f"{finding.severity}: {finding.text}"
+    yield from _lines(found.findings)
+
+
+def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield findings; an error is marked, because it stands among other lines."""
+    for finding in findings:
+        first, *more = finding.lines()
+        yield f"error: {first}" if finding.severity == "error" else first
+        yield from more
 
 
 def _connection_json(found: "Diagnosis") -> JsonObject:

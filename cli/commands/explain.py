@@ -1,12 +1,14 @@
-"""`updraft explain`: what the rules make of an event, and why."""
+"""`updraft explain`: which rules match an event, and why."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
+from cli.explain_selection import Selection
 from cli.explain_view import View
 from cli.explained import Explained, explain_body, read_body
+from cli.findings import document
 from cli.options import FILE, json_option, kind_options, rules_option, way
 from cli.output import print_json, tree_printer
 from cli.rules_file import load
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     "explain",
     help="For every event and every rule: whether the rule matched, the first condition that failed with the "
     "value it saw, and for a match the exact request that Airflow would get. Nothing is sent.",
-    epilog="Exit status: 0; 1 where the rules have mistakes; 2 where an input cannot be read as an event "
-    "(the others are still explained).",
+    epilog="Where more than ten rules do not match, their number is printed instead of their reasons. "
+    "Exit status: 0; 1 where the rules have mistakes, or a named rule does not exist; 2 where an input "
+    "cannot be read as an event (the others are still explained).",
 )
 @click.argument(
     "files",
@@ -32,10 +35,25 @@ if TYPE_CHECKING:
     "standard input",
 )
 @rules_option
+@click.option(
+    "--rule",
+    "patterns",
+    metavar="NAME",
+    multiple=True,
+    help="only this rule; `*` stands for any characters, and the option may be given several times",
+)
+@click.option("--matches", is_flag=True, help="only the rules that match")
 @kind_options
 @json_option
 def command(
-    *, files: tuple[str, ...], rules_file: str, kind: str | None, via: "Via | None", as_json: bool
+    *,
+    files: tuple[str, ...],
+    rules_file: str,
+    patterns: tuple[str, ...],
+    matches: bool,
+    kind: str | None,
+    via: "Via | None",
+    as_json: bool,
 ) -> int:
     """Explain the events of the files.
 
@@ -44,29 +62,42 @@ def command(
 
     Raises:
         RulesError: The rules have mistakes.
+        UpdraftError: There is no rule of a name that was given.
     """
     rules = load(rules_file)
+    selection = Selection(patterns, matches)
+    selection.check([rule.name for rule in rules.rules])
     explained = [
-        replace(each, file=file)
+        replace(selection.of(each), file=file)
         for file in files
         for each in explain_body(read_body(file), rules, kind, way(kind, via))
     ]
     if as_json:
-        print_json({"events": [each.to_json() for each in explained]})
+        wrong = [each for each in explained if each.error is not None]
+        print_json(
+            document(
+                [{"code": "NotAnEvent", "message": each.error, "file": each.file} for each in wrong],
+                events=[selection.folded(each, len(each.decisions))[0].to_json() for each in explained],
+            )
+        )
     else:
-        _show(explained, View({rule.name: rule.description for rule in rules.rules}, len(files) > 1))
+        _show(
+            explained, selection, View({rule.name: rule.description for rule in rules.rules}, len(files) > 1)
+        )
     return 2 if any(each.error is not None for each in explained) else 0
 
 
-def _show(explained: list[Explained], view: View) -> None:
+def _show(explained: list[Explained], selection: Selection, view: View) -> None:
     """Print every event for a person, a blank line between two."""
     if not explained:
         print("there is no event in an empty array")
-    show = tree_printer()
+    terminal = tree_printer()
     for number, each in enumerate(explained):
+        shown, left_out = selection.folded(each)
         if number:
             print()
-        if show is not None:
-            show(view.tree(each))
+        if terminal is not None:
+            show, width = terminal
+            show(view.tree(shown, left_out, width))
         else:
-            print("\n".join(view.lines(each)))
+            print("\n".join(view.lines(shown, left_out)))

@@ -79,7 +79,7 @@ def command(
     errors += len(problems)
     warnings += len(rules.warnings)
     if errors:
-        print(f"{plural(errors, 'problem')} found", file=sys.stderr)
+        print(plural(errors, "error"), file=sys.stderr)
         return 1
     found = f"{plural(warnings, 'warning')}" if warnings else "nothing wrong"
     print(f"{rules_file}: {plural(len(rules.rules), 'rule')}, {found}")
@@ -104,10 +104,9 @@ def _show_live(live: "Live") -> tuple[int, int]:
         print(printable(rule.line()))
     sys.stdout.flush()  # before the errors, where both go to one file
     errors, warnings = split(live.findings)
-    for error in errors:
-        print(printable(error.text), file=sys.stderr)
-    for warning in warnings:
-        print(printable(f"warning: {warning.text}"), file=sys.stderr)
+    for finding in (*errors, *warnings):
+        for line in finding.lines():
+            print(printable(line), file=sys.stderr)
     return len(errors), len(warnings)
 
 

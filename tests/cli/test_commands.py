@@ -88,7 +88,7 @@ def test_samples_show_what_is_wrong(rules: Path, samples: Path, capsys: pytest.C
     assert "swap.json: not an event: " in err
     assert "order.json: rule `order` matches, but cannot be rendered: n: " in err
     assert "rule `swap`: none of the 2 samples hits it" in err
-    assert "3 problems found" in err
+    assert "3 errors" in err
 
 
 def test_samples_show_the_keys_that_airflow_reserves(

@@ -218,7 +218,7 @@ def test_the_hooks_that_are_switched_on_are_named() -> None:
     wrong = {**bounded, "UPDRAFT_HOOKS": "kudu kudo", "UPDRAFT_GITHUB_SECRET": "s"}
     assert hooks_in_words(wrong) == "hooks: github, kudu, each 600/m"
     [finding] = settings_findings(wrong)
-    assert finding.text.startswith("the application setting UPDRAFT_HOOKS names 'kudo'")
+    assert finding.message.startswith("the application setting UPDRAFT_HOOKS names 'kudo'")
 
 
 @pytest.mark.parametrize(

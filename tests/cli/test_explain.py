@@ -57,6 +57,9 @@ def test_the_document_keeps_its_shape(folder: Path, capsys: pytest.CaptureFixtur
     """`--json` prints this document, whose members others may rely on."""
     assert run(folder, "--json", str(folder / "event.json")) == 0
     assert json.loads(capsys.readouterr().out) == {
+        "ok": True,
+        "errors": [],
+        "warnings": [],
         "events": [
             {
                 "id": "e1",
@@ -107,7 +110,7 @@ def test_the_document_keeps_its_shape(folder: Path, capsys: pytest.CaptureFixtur
                     },
                 ],
             }
-        ]
+        ],
     }
 
 
@@ -116,7 +119,13 @@ def test_what_is_no_event_does_not_hide_the_others(folder: Path, capsys: pytest.
     (folder / "batch.json").write_text(json.dumps([EVENT, {"id": "x"}, 7]))
     status = run(folder, "--json", str(folder / "batch.json"), str(folder / "gone.json"))
     assert status == 2
-    events = json.loads(capsys.readouterr().out)["events"]
+    document = json.loads(capsys.readouterr().out)
+    events = document["events"]
+    assert not document["ok"]
+    assert [(error["code"], error["message"]) for error in document["errors"]] == [
+        ("NotAnEvent", event["error"]) for event in events[1:]
+    ]
+    assert document["errors"][-1]["file"] == str(folder / "gone.json")
     assert [event["error"] is None for event in events] == [True, False, False, False]
     assert [len(event["decisions"]) for event in events] == [3, 0, 0, 0]
     assert events[1]["id"] == "x"
@@ -196,7 +205,7 @@ def test_an_empty_array_is_told(folder: Path, capsys: pytest.CaptureFixture[str]
     assert run(folder, str(folder / "event.json")) == 0
     assert capsys.readouterr().out == "there is no event in an empty array\n"
     assert run(folder, "--json", str(folder / "event.json")) == 0
-    assert json.loads(capsys.readouterr().out) == {"events": []}
+    assert json.loads(capsys.readouterr().out)["events"] == []
 
 
 @pytest.mark.slow
@@ -271,12 +280,114 @@ def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
 
 
 @pytest.mark.slow
-def test_a_narrow_terminal_hides_nothing(folder: Path) -> None:
-    """What is too long for a line goes on in the next one."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(folder, {"COLUMNS": "60"}))
-    joined = re.sub(r"[\s│]+", "", text)
-    assert joined.count(EVENT_TOPIC) == 2
-    assert "…" not in joined.replace("default(…)", "")
+@pytest.mark.parametrize("columns", [30, 40, 60])
+def test_a_narrow_terminal_breaks_no_id(folder: Path, columns: int) -> None:
+    """Texts are broken between words; an id, an address or a line of conf stays whole, to be copied."""
+    path = "https://contoso.blob.core.windows.net/" + "very-long/" * 9 + "name.csv"
+    rules = RULES.replace("dag: smoke,", f"dag: {'smoke_tests_' * 5}x,").replace("{{ app.site }}", path)
+    (folder / "rules.yaml").write_text(rules)
+    event = {**EVENT, "id": f"{'a-long-id-' * 5}end"}
+    (folder / "event.json").write_text(json.dumps(event))
+    text = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(folder, {"COLUMNS": str(columns)}))
+    lines = [line.strip("│├└─ \r") for line in text.splitlines()]
+    assert event["id"] in lines
+    assert EVENT_TOPIC in lines
+    assert f"dag           {'smoke_tests_' * 5}x" in lines
+    assert f'"site": "{path}",' in lines
+    assert sum(line.startswith("run id        swap__a-long-id-") for line in lines) == 1
+    prose = [line for line in text.splitlines() if not re.search(r"[^ \r]{20}", line) and '"' not in line]
+    assert len(prose) > 10
+    assert all(len(line.rstrip()) <= columns for line in prose)
+    assert "…" not in text.replace("default(…)", "")
+
+
+def many(folder: Path, count: int) -> None:
+    """Add rules that do not match."""
+    more = "".join(f"  - {{name: more-{n}, when: {{types: [N]}}, start: {{dag: d}}}}\n" for n in range(count))
+    (folder / "rules.yaml").write_text(RULES + more)
+
+
+def test_many_rules_that_do_not_match_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten are shown; with one more, there is their number and how to ask for one."""
+    many(folder, 9)
+    event = str(folder / "event.json")
+    assert run(folder, event) == 0
+    assert capsys.readouterr().out.count("no match") == 10
+    many(folder, 10)
+    assert run(folder, event) == 0
+    out = capsys.readouterr().out
+    assert "no match" not in out
+    assert out.endswith("  11 other rules do not match; --rule NAME shows why\n")
+    assert run(folder, "--json", event) == 0
+    [explained] = json.loads(capsys.readouterr().out)["events"]
+    assert len(explained["decisions"]) == 13
+    (folder / "event.json").write_text(json.dumps({**EVENT, "eventType": "Nothing"}))
+    rules = (folder / "rules.yaml").read_text().replace('types: ["*"]', "types: [Z]")
+    (folder / "rules.yaml").write_text(rules)
+    assert run(folder, event) == 0
+    assert "  13 rules do not match; --rule NAME shows why" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rules", "left_out"),
+    [
+        ([], ["swap", "other", "broken"], ""),
+        (["--matches"], ["swap", "broken"], "1 other rule does not match"),
+        (["--rule", "other"], ["other"], ""),
+        (["--rule", "other", "--rule", "sw*"], ["swap", "other"], ""),
+        (["--rule", "other", "--matches"], [], "1 rule does not match"),
+        (["--rule", "*o*"], ["other", "broken"], ""),
+    ],
+)
+def test_rules_are_selected(
+    arguments: list[str],
+    rules: list[str],
+    left_out: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`--rule` and `--matches` select for people and for programs alike."""
+    event = str(folder / "event.json")
+    assert run(folder, *arguments, event) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"^  (swap|other|broken): ", out, re.MULTILINE) == rules
+    assert (f"  {left_out}; " in out) if left_out else ("not match" not in out)
+    assert run(folder, *arguments, "--json", event) == 0
+    [explained] = json.loads(capsys.readouterr().out)["events"]
+    assert [decision["rule"] for decision in explained["decisions"]] == rules
+
+
+def test_a_named_rule_is_shown_among_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was asked for is not folded, however many it is."""
+    many(folder, 20)
+    assert run(folder, "--rule", "more-*", str(folder / "event.json")) == 0
+    assert capsys.readouterr().out.count("no match") == 20
+
+
+def test_a_rule_that_does_not_exist_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the nearest name and the names that there are, not all of a long file."""
+    many(folder, 20)
+    event = str(folder / "event.json")
+    assert run(folder, "--rule", "swop", event) == 1
+    told = "there is no rule `swop` (did you mean `swap`?); there are swap, other, broken, more-0"
+    err = capsys.readouterr().err
+    assert err.startswith(told)
+    assert err.endswith(" and 13 more\n")
+    assert run(folder, "--rule", "swop", "--json", event) == 1
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    document = json.loads(captured.out)
+    assert (document["ok"], document["errors"][0]["code"]) == (False, "Failed")
+    assert document["errors"][0]["message"].startswith(told)
+
+
+@pytest.mark.slow
+def test_a_tree_folds_as_well(folder: Path) -> None:
+    """The tree's headline counts all rules, and its last branch those that are left out."""
+    many(folder, 20)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(folder, {}))
+    assert "matches 2 of 23 rules" in text
+    assert "└── 21 other rules do not match; --rule NAME shows why" in text
 
 
 def test_a_decision_is_the_one_that_the_app_makes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,7 @@ def test_a_conf_that_airflow_would_refuse_is_a_problem(
         f"{samples / '3.json'} (and 1 more): DAG `load_orders` would refuse the conf: param "
         "`n`: '5' is not of type 'integer'" in captured.err
     )
-    assert captured.err.endswith("1 problem found\n")
+    assert captured.err.endswith("1 error\n")
     assert "load_orders` is ready" not in captured.out
 
 
@@ -111,7 +111,7 @@ def test_what_the_airflow_says_is_read(
     assert "DAG `load_orders` cannot be imported: load_orders.py: SyntaxError: invalid syntax (rule" in err
     assert "unpause load_orders" in err
     assert "does not allow manual runs" in err
-    assert err.endswith("4 problems found\n")
+    assert err.endswith("4 errors\n")
 
 
 def test_a_dag_that_reports_is_known_by_its_tag(
@@ -122,7 +122,7 @@ def test_a_dag_that_reports_is_known_by_its_tag(
     assert main(["validate", "--live", "--rules", str(rules)]) == 1
     err = capsys.readouterr().err
     assert "connection `main`: `track: callback` waits for a report that DAG `smoke_tests` does not" in err
-    assert err.endswith("1 problem found\n")
+    assert err.endswith("1 error\n")
     stub.tags = {"smoke_tests": ["nightly", REPORTS_TAG]}
     assert main(["validate", "--live", "--rules", str(rules)]) == 0
 

@@ -18,7 +18,7 @@ from local.processes import programs
 from tests.support.paths import ROOT
 
 OPTIONS: Final = {
-    "explain": {"--rules", "--as", "--via", "--json"},
+    "explain": {"--rules", "--rule", "--matches", "--as", "--via", "--json"},
     "validate": {"--rules", "--samples", "--as", "--via", "--live", "--json"},
     "schema": set[str](),
     "subscription": {"--rules", "--storage", "--bicep"},
