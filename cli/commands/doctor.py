@@ -50,6 +50,7 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
     from shared.azure.credential import azure_credential
     from shared.azure.key_vault import Vaults
     from shared.settings import Settings
+    from shared.values.hook_settings import hook_kinds
 
     show: Callable[[str], None] = _ignore if as_json else _print
     rules = load(rules_file, os.environ)
@@ -60,8 +61,8 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
         raise UpdraftError(f"{rules_file}: there is no connection `{connection}`{near}; there are {known}")
     identity = identity_in_words(os.environ)
     show(f"identity: {identity}")
-    hooks, findings = hooks_in_words(os.environ), [*settings_findings(os.environ)]
-    show(hooks)
+    findings = [*settings_findings(os.environ)]
+    show(hooks_in_words(os.environ))
     for line in _lines(findings):
         show(line)
     vaults = Vaults(Settings.of(os.environ), azure_credential)
@@ -83,7 +84,7 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
                 (each.to_json() for each in errors),
                 (each.to_json() for each in warnings),
                 identity=identity,
-                hooks=hooks,
+                hooks=[*hook_kinds(os.environ)],
                 connections=connections,
             )
         )

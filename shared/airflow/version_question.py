@@ -71,7 +71,7 @@ def ask_version(
     if one.status in _NOT_HERE and two.status in _NOT_HERE:
         said = two.message or one.message
         text = "neither /api/v2/version nor /api/v1/version is there"
-        return replace(two, status=404, body=None, text=f"{text} ({said})" if said else text)
+        return replace(two, status=404, body=None, text=f"{text}; {said}" if said else text)
     return two if one.status in _NOT_HERE else one
 
 

@@ -11,6 +11,7 @@ from cli.token_claims import Claims
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
+from local.stand_ins.loopback_server import Reply, Request
 from tests.support.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts
 from tests.support.doctor import RULE, Doctor
 
@@ -126,6 +127,28 @@ def test_a_missing_key_vault_role_is_named(
     assert status == 1
     assert "Key Vault Secrets User" in text
     assert stub.seen == ()
+
+
+def test_a_password_that_is_changed_meanwhile(
+    doctor: Doctor, vault: LocalKeyVault, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A credential that was there and is refused at the next sign-in is an error of its own."""
+    monkeypatch.setenv("UPDRAFT_KEY_VAULT_URI", vault.url)
+    vault.set("p", "made-up-password")
+    logins: list[str] = []
+
+    def handle(request: Request) -> Reply:
+        if request.path == "/auth/token":
+            logins.append(request.path)
+            stub.users = {"updraft": "made-up-password" if len(logins) == 1 else "another"}
+        return AirflowStub.handle(stub, request)
+
+    stub.handle = handle  # type: ignore[method-assign] # the password changes after the first login
+    status, text = doctor(stub.url, "{kind: airflow, username: updraft, password_secret: p}")
+    assert status == 1
+    assert text.count("error: ") == 1
+    assert "airflow: a token" in text
+    assert "password" in text.partition("error: ")[2]
 
 
 def test_an_app_without_an_identity(

@@ -13,6 +13,7 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.values.json_text import JsonObject
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.usefixtures("patient")
 RULES = """
 connections:
   main: {url: "%AIRFLOW%", auth: {kind: entra, scope: "api://airflow/.default"}}

@@ -14,6 +14,7 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.usefixtures("patient")
 RULES = """
 connections: {main: {url: "%AIRFLOW%", auth: {kind: entra, scope: "api://airflow/.default"}}}
 rules:
@@ -177,7 +178,7 @@ def test_the_document_of_the_doctor(
     assert main(["doctor", "--rules", "RULES", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["identity"] == "the app's system-assigned managed identity"
-    assert document["hooks"] == "hooks: none"
+    assert document["hooks"] == []
     [connection] = document["connections"]
     assert (connection["name"], connection["url"]) == ("main", stub.url)
     assert connection["airflow"] == "3.3.2"

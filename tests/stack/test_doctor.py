@@ -1,10 +1,15 @@
-"""`updraft doctor` on a real Airflow."""
+"""`updraft doctor` on a real Airflow, and that `updraft validate --live` says the same there."""
 
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cli.commands.doctor import BODY_LIMIT, LARGEST_BODY
+from cli.main import main
 from local.servers.airflow_process import Airflow
+from local.stack import Stack
 from local.stand_ins.key_vault import LocalKeyVault
 from tests.support.doctor import Doctor
 
@@ -27,3 +32,46 @@ def test_a_real_airflow_starts_nothing(
     status, text = doctor(real_airflow.url, "{kind: bearer, token_secret: token}")
     after = real_airflow.call("GET", "/api/v2/dags/smoke_tests/dagRuns", token=token)["total_entries"]
     assert (status, after) == (0, before), text
+
+
+RULES = """
+connections:
+  analytics: {url: "%UPDRAFT_AIRFLOW_URL%", auth: {kind: entra, scope: "api://airflow/.default"}}
+rules:
+  - {name: swap, when: {types: [A]}, start: {dag: smoke_tests}}
+  - {name: restart, when: {types: [B]}, start: {dag: smoke_tests}}
+  - {name: collect, when: {types: [C]}, start: {dag: collect_events}}
+  - {name: order, when: {types: [D]}, start: {dag: load_orders}, when_paused: hold}
+"""
+
+
+def test_both_commands_see_the_same(
+    stack: Stack,
+    stack_environment: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A paused DAG, a paused one whose events are held, and one that the role Updraft may not touch."""
+    del stack_environment
+    monkeypatch.setenv(BODY_LIMIT, str(LARGEST_BODY))
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    token = stack.airflow.token()
+    documents: list[dict[str, Any]] = []
+    try:
+        for dag in ("smoke_tests", "load_orders"):
+            stack.airflow.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": True}, token=token)
+        for command in (["doctor"], ["validate", "--live"]):
+            assert main([*command, "--json", "--rules", str(rules)]) == 1
+            documents.append(json.loads(capsys.readouterr().out))
+    finally:
+        for dag in ("smoke_tests", "load_orders"):
+            stack.airflow.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False}, token=token)
+    for kind in ("errors", "warnings"):
+        assert documents[0][kind] == documents[1][kind]
+    assert [(error["code"], error["rules"], error["command"]) for error in documents[0]["errors"]] == [
+        ("DagPaused", ["swap", "restart"], "airflow dags unpause smoke_tests"),
+        ("Forbidden", ["collect"], "airflow entra-role --role Updraft --dag collect_events"),
+    ]
+    assert [(each["code"], each["rules"]) for each in documents[0]["warnings"]] == [("DagPaused", ["order"])]

@@ -23,7 +23,10 @@ def test_a_real_airflow_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[s
     wrong.write_text(text.replace("dag: smoke_tests", "dag: smoke_test"), encoding="utf-8")
     assert main([*arguments, str(wrong)]) == 1
     err = capsys.readouterr().err
-    assert "there is no DAG `smoke_test` (did you mean `smoke_tests`?)" in err
+    assert (
+        "start runs of DAG `smoke_test` (did you mean `smoke_tests`?), or has no such DAG (HTTP 403)" in err
+    )
+    assert "`airflow entra-role --role Updraft --dag smoke_test`" in err
     assert "param `size`: '524288 bytes' is not of type 'null', 'integer'" in err
 
 
@@ -47,10 +50,9 @@ def test_a_dag_that_will_not_report_is_noticed(tmp_path: Path, capsys: pytest.Ca
     rules.write_text(SILENT, encoding="utf-8")
     assert main(["validate", "--live", "--rules", str(rules)]) == 1
     captured = capsys.readouterr()
-    assert captured.err.startswith(
-        "rule `silent`: connection `main`: `track: callback` waits for a report that"
-    )
-    assert captured.err.endswith("1 problem found\n")
+    assert captured.err.startswith("connection `main`: `track: callback` waits for a report that")
+    assert "(rule `silent`)\n" in captured.err
+    assert captured.err.endswith("1 error\n")
     for name in ("untracked", "by-task", "by-notifier"):
         assert f"rule `{name}`: connection `main`: DAG" in captured.out
 

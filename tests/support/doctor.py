@@ -1,4 +1,4 @@
-"""Fixture: `updraft doctor` on one connection and one rule."""
+"""Fixtures: `updraft doctor` on one connection and one rule, and patience with slow networks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +17,12 @@ RULE = "{name: r, when: {types: [t]}, start: {dag: smoke_tests}}"
 """The one rule, where a test gives no others."""
 
 type Doctor = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine print no line about work on the network, where a test reads all that is printed."""
+    monkeypatch.setattr("cli.waiting.PATIENCE", 600.0)
 
 
 @pytest.fixture
