@@ -13,8 +13,7 @@ import click
 
 from cli.commands import SUMMARIES
 from cli.lazy_group import LazyGroup
-from cli.options import AS_JSON
-from cli.output import print_error, print_json, print_usage_error
+from cli.output import AS_JSON, print_error, print_json, print_usage_error
 from shared.errors import UpdraftError
 from shared.version import VERSION
 

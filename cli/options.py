@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cli.output import AS_JSON
 from shared.errors import UnusableValue
 from shared.values.times import parse_time
 
@@ -20,8 +21,6 @@ FILE: Final = click.Path(allow_dash=True)
 """A file's name; `-` is standard input. Whether it is there is found out where it is read."""
 FOLDER: Final = click.Path()
 """A folder's name; as above."""
-AS_JSON: Final = "cli.as_json"
-"""The member of a click context's `meta` that says whether `--json` was given."""
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

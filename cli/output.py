@@ -10,6 +10,8 @@ import click
 from shared.errors import Problem, RulesError, UpdraftError
 from shared.visible_text import visible
 
+AS_JSON: Final = "cli.as_json"
+"""The member of a click context's `meta` that says whether `--json` was given."""
 _ENDLESS: Final = 1_000_000
 """Columns that no line of ours has."""
 
