@@ -80,6 +80,13 @@ def print_problems(error: RulesError) -> None:
     print(f"{count} mistake{'s' if count != 1 else ''} found", file=sys.stderr)
 
 
+def print_problems_of_settings(error: RulesError) -> None:
+    """Write the mistakes of a file that was read with application settings, and where those come from."""
+    print_problems(error)
+    if any("application setting" in problem.message for problem in error.problems):
+        print("application settings are read from the environment: `export NAME=value`", file=sys.stderr)
+
+
 def print_warnings(warnings: Sequence[Problem]) -> None:
     """Write what may be a mistake of a rules file to standard error, one a line."""
     for warning in warnings:

@@ -1,4 +1,4 @@
-"""What the credential of a connection says of itself: its claims, which identify and open nothing."""
+"""The claims of a connection's credential: they identify it, and open nothing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ SHOWN: Final = ("iss", "aud", "tid", "oid", "appid", "azp", "sub", "idtyp", "rol
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a header's value says of itself, unverified.
+    """The claims of a header's value, unverified.
 
     Attributes:
         scheme: `Bearer` or `Basic`.
-        claims: The token's claims; empty where it tells none.
+        claims: The token's claims; empty where it has none that can be read.
     """
 
     scheme: str
@@ -38,7 +38,7 @@ class Claims:
         return cls(scheme, claims)
 
     def shown(self, now: float) -> dict[str, str]:
-        """Return the claims that tell who, for whom and until when, by name.
+        """Return the claims about who, for whom and until when, by name.
 
         Args:
             now: Unix seconds.
@@ -54,7 +54,7 @@ class Claims:
         if self.scheme == "Basic":
             yield "a user name and a password"
         elif not self.claims:
-            yield "opaque: it tells nothing of itself"
+            yield "opaque: it has no readable claims"
         else:
             yield from (f"{name}: {value}" for name, value in self.shown(now).items())
 
@@ -62,7 +62,7 @@ class Claims:
 def claims_of(
     connection: "Connection", auth: "Auth", vaults: "Vaults", addresses: Mapping[str, str]
 ) -> Claims:
-    """Get a connection's credential as the app does, and return what it says of itself.
+    """Get a connection's credential as the app does, and return its claims.
 
     Args:
         connection: The connection.

@@ -9,9 +9,9 @@ import click
 
 from cli.findings import Finding, counted, document, split
 from cli.options import json_option, rules_option
-from cli.output import print_json, printable
+from cli.output import print_json, print_problems_of_settings, printable
 from cli.rules_file import load
-from shared.errors import SettingsError, UpdraftError
+from shared.errors import RulesError, SettingsError, UpdraftError
 from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
 
@@ -53,7 +53,13 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
     from shared.values.hook_settings import hook_kinds
 
     show: Callable[[str], None] = _ignore if as_json else _print
-    rules = load(rules_file, os.environ)
+    try:
+        rules = load(rules_file, os.environ)
+    except RulesError as error:
+        if as_json:
+            raise
+        print_problems_of_settings(error)
+        return 1
     names = [connection] if connection else [*rules.connections]
     if connection and connection not in rules.connections:
         known = ", ".join(rules.connections)

@@ -12,7 +12,7 @@ import click
 from cli.explained import Explained, explain_body, read_body
 from cli.findings import Finding, document, problem_json, split
 from cli.options import FOLDER, json_option, kind_options, rules_option, way
-from cli.output import listed, plural, print_json, print_problems, print_warnings, printable
+from cli.output import listed, plural, print_json, print_problems_of_settings, print_warnings, printable
 from cli.rules_file import load
 from shared.errors import RulesError
 
@@ -59,8 +59,7 @@ def command(
     except RulesError as error:
         if not live or as_json:
             raise
-        print_problems(error)
-        print("with --live, application settings are read from the environment", file=sys.stderr)
+        print_problems_of_settings(error)
         return 1
     problems: list[str] = []
     events: list[Sample] = []

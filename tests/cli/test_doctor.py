@@ -229,8 +229,8 @@ def test_who_is_asked_for_tokens() -> None:
 
 
 def test_claims_of_no_token() -> None:
-    """What is no token has no claims."""
-    assert [*Claims.of("Bearer made-up").lines(0)] == ["opaque: it tells nothing of itself"]
+    """A text that is not a token has no claims."""
+    assert [*Claims.of("Bearer made-up").lines(0)] == ["opaque: it has no readable claims"]
 
 
 def test_the_hooks_that_are_switched_on_are_named() -> None:

@@ -147,7 +147,15 @@ def test_a_warning_of_an_airflow_changes_no_status(
     assert captured.out.endswith("3 rules, 1 warning\n")
 
 
-def test_a_setting_that_is_missing_is_a_mistake(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Live, the settings have to be there; the mistake names the one that is not."""
-    assert main(["validate", "--live", "--rules", str(rules)]) == 1
-    assert "AIRFLOW" in capsys.readouterr().err
+@pytest.mark.parametrize("command", ["validate --live", "doctor"])
+def test_a_setting_that_is_missing_is_a_mistake(
+    command: str, rules: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The settings have to be there; the mistake names the one that is not, and where settings come from."""
+    assert main([*command.split(), "--rules", str(rules)]) == 1
+    err = capsys.readouterr().err
+    assert "the application setting `AIRFLOW` is missing" in err
+    assert err.endswith("application settings are read from the environment: `export NAME=value`\n")
+    rules.write_text("rules: []")
+    assert main([*command.split(), "--rules", str(rules)]) == 1
+    assert "export" not in capsys.readouterr().err
