@@ -162,7 +162,7 @@ def _dags(found: Diagnosis, client: "AirflowClient") -> Iterator[Finding]:
         row = classify(answer)
         if row.answer_class is AnswerClass.DENIED and is_forbidden(answer):
             denied.append(dag_id)
-        elif row.answer_class is AnswerClass.MISSING_DAG:
+        elif row.answer_class is AnswerClass.DAG_NOT_FOUND:
             yield missing_dag(client, found.connection.name, dag_id, rules)
         else:
             yield _unreachable(found, answer)

@@ -52,7 +52,7 @@ def unreachable(
         message, fix = answer.error, FIXES[answer.fault]
     elif answer.mismatch or answer.invalid or answer.status is None or answer.error:
         message, fix = answer.mismatch or answer.invalid or answer.error or row.sentence, ""
-    elif row.answer_class is AnswerClass.STALE_TOKEN:
+    elif row.answer_class is AnswerClass.UNAUTHORIZED:
         message = f"{connection.url} refuses the token of this identity{_seen(answer)}"
         fix = NO_APP_ROLE if without_roles else "check the connection's `auth` (docs/identity.md)"
     elif answer.status >= _SERVER_ERRORS or answer.status in _BUSY:

@@ -18,7 +18,6 @@ PENDING: Final = {
     "README.md",
     "docs/architecture.md",
     "docs/calls.md",
-    "docs/command-line.md",
     "docs/delivery.md",
     "docs/local.md",
     "docs/rules.md",
