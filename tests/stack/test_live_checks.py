@@ -43,7 +43,7 @@ rules:
 """
 
 
-@pytest.mark.usefixtures("stack_environment")
+@pytest.mark.usefixtures("stack_environment", "patient")
 def test_a_dag_that_will_not_report_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the examples' DAGs, the one without notifier and last task, where a rule waits for its report."""
     rules = tmp_path / "rules.yaml"

@@ -27,9 +27,14 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def doctor(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: "Watch", monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    watch: "Watch",
+    patient: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Doctor:
     """Run the command on one connection and one rule, and return its status and all that it printed."""
+    del patient
     monkeypatch.setenv(BODY_LIMIT, str(LARGEST_BODY))
 
     def run(url: str, auth: str, *more: str, vaults: str = "", rules: str = RULE) -> tuple[int, str]:
