@@ -67,6 +67,7 @@ class App:
     ) -> None:
         self._settings = Settings.of(environment)
         self._policy = policy or Policy()
+        self._now = now
         self._lock = threading.RLock()
         self._rules: Rules | ConfigurationError | None = None
         self._targets: dict[str, Target] = {}
@@ -128,7 +129,7 @@ class App:
             return self._rules
 
     def is_well(self) -> bool:
-        """Tell whether events can be handled: not with unusable rules or settings.
+        """Tell whether events become runs: not with unusable rules or settings, nor if an Airflow is silent.
 
         Anybody may ask, as often as they like: after the first time nothing is read, logged or waited for.
         """
@@ -141,7 +142,9 @@ class App:
             check_hooks(self._settings.environment)
         except ConfigurationError:
             return False
-        return True
+        with self._lock:
+            targets = [*self._targets.values()]
+        return all(target.breaker.outage is None for target in targets)
 
     def status(self) -> "JsonObject":
         """Return what this process knows of itself: nobody is asked, and nothing secret is named.
@@ -151,10 +154,10 @@ class App:
         """
         rules = self.rules()
         return {
-            "status": "ok",
+            "status": "ok" if self.is_well() else "degraded",
             "version": VERSION,
             "rules": sum(rule.enabled for rule in rules.rules),
-            "connections": {name: self._state(name) for name in rules.connections},
+            "connections": {name: self._condition(name) for name in rules.connections},
             "counts": {
                 "balances": self.outcome_counts.balances(),
                 "rules": {rule: {**counts} for rule, counts in self.outcome_counts.by_rule().items()},
@@ -190,7 +193,9 @@ class App:
                 connection = rules.connections[name]
                 airflow = connect(connection, self._vaults, rules.vaults, self._callbacks.start)
                 self._targets[name] = Target(
-                    airflow, Breaker(rest=self._policy.breaker_rest), self._limiter(connection)
+                    airflow,
+                    Breaker(rest=self._policy.breaker_rest, now=self._now),
+                    self._limiter(connection),
                 )
             return self._targets[name]
 
@@ -208,10 +213,14 @@ class App:
         )
         return SharedLimiter(connection.name, Permits(places, longest_request=longest), store, most=places)
 
-    def _state(self, connection: str) -> str:
+    def _condition(self, connection: str) -> "JsonObject":
+        """Return what this process knows of an Airflow: nobody is asked."""
         with self._lock:
             target = self._targets.get(connection)
-        return target.breaker.state.value if target else "unused"
+        if target is None:
+            return {"condition": "no event yet"}
+        outage = target.breaker.outage
+        return {"condition": "ok"} if outage is None else outage.to_document()
 
 
 class _Process:

@@ -60,3 +60,20 @@ def _trace(error: BaseException) -> list[str]:
 
 LOGGER: Final = logging.getLogger("updraft")
 LOGGER.addFilter(JsonMessage())
+
+CHATTY: Final = ("azure", "urllib3", "msal", "botocore", "google")
+"""Libraries that log each request with its headers, or each connection, as information.
+
+The worker takes every logger's records, and the host knows only which function they came from: host.json
+cannot tell them from our own lines. So their level is set here, unless somebody has set it before.
+"""
+
+
+def _quiet() -> None:
+    for name in CHATTY:
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.WARNING)
+
+
+_quiet()

@@ -76,4 +76,8 @@ def test_there_is_one_logger() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("getLogger")
     ]
-    assert sorted(made) == [("shared/airflow/mwaa.py", "'botocore.auth'"), ("shared/log.py", "'updraft'")]
+    assert sorted(made) == [
+        ("shared/airflow/mwaa.py", "'botocore.auth'"),
+        ("shared/log.py", "'updraft'"),
+        ("shared/log.py", "name"),
+    ], "of other libraries only the level is set"

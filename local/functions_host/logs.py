@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from shared.log import CHATTY
 from shared.visible_text import visible
 
 invocation: ContextVar[str | None] = ContextVar("invocation", default=None)
@@ -144,6 +145,8 @@ def configure(*, log_file: Path | None, verbose: bool = False, stream: TextIO | 
         handler.addFilter(Origin(verbose=verbose))
         root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    for name in CHATTY if verbose else ():
+        logging.getLogger(name).setLevel(logging.DEBUG)
 
 
 def about(function: str, invocation_id: str) -> Mapping[str, str]:

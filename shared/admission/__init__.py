@@ -8,4 +8,5 @@ permits         which of the shared permits this process holds; pure
 permit_store    what can be asked of the place where permits are kept
 permit_blobs    permits as leases on blobs
 breaker         leaves an Airflow alone that fails repeatedly
+outage          an Airflow that does not answer, in words
 """

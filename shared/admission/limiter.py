@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Event as Signal
 from typing import Final, Protocol
 
@@ -37,6 +38,21 @@ HOPE_SECONDS: Final = 0.25
 """Where no permit is held, only one that is tried for so soon is waited for."""
 _COMPLAIN_EVERY: Final = 60.0
 _CUT_OFF_TICK: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of one connection, as this process sees them.
+
+    Attributes:
+        taken: Requests of this process that hold a slot; one that was given up holds its slot for a while.
+        usable: How many requests this process may send at a time now.
+        most: How many slots there are, over all instances.
+    """
+
+    taken: int
+    usable: int
+    most: int
 
 
 class Limiter(Protocol):
@@ -72,6 +88,9 @@ class Limiter(Protocol):
 
         0 where other instances have the places: one of them may have the next turn.
         """
+
+    def slots(self) -> Slots:
+        """Return how many slots there are, and how many are taken."""
 
     def hold_back(self, *, longest: float) -> None:
         """Wait until there is room for more events, for so many seconds at most.
@@ -192,6 +211,11 @@ class SharedLimiter:
             if not usable and not self._permits.unreachable:
                 return 0.0  # whoever holds permits takes it up; our own listeners are held back meanwhile
             return self._backlog.delay_for_rejected(now, places=usable)
+
+    def slots(self) -> Slots:
+        """Return how many slots there are, and how many are taken; see `Limiter`."""
+        with self._lock:
+            return Slots(self._in_flight, self._allowed(self._clock()), self._most)
 
     def hold_back(self, *, longest: float) -> None:
         """Wait until there is room for more events; see `Limiter`."""

@@ -70,15 +70,17 @@ class RunCallbacks:
         """
         if request.callback is None:
             return send(request)
-        run = RunRef(request.connection, request.dag_id, request.dag_run_id)
+        identity = request.conf[RESERVED]
+        assert isinstance(identity, dict)
+        event = identity.get("event")
+        event_id = event.get("id") if isinstance(event, dict) else None
+        run = RunRef(request.connection, request.dag_id, request.dag_run_id, str(event_id or ""))
         try:
             callback = self._callback(run, request.callback)
         except SettingsError as error:
             raise TokenUnavailable(
                 f"the run cannot be told where to report: {error}", permanent=True
             ) from error
-        identity = request.conf[RESERVED]
-        assert isinstance(identity, dict)
         conf = {**request.conf, RESERVED: {**identity, "callback": callback}}
         return without(send(replace(request, conf=conf)), str(callback.get("token", "")))
 

@@ -15,6 +15,8 @@ from shared.errors import StorageUnavailable
 from shared.log import FIELDS, LOGGER
 from shared.runs.ref import RunRef
 from shared.values.json_text import JsonObject
+from shared.values.wording import MAX_SHOWN
+from shared.visible_text import visible
 
 if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
@@ -124,6 +126,7 @@ def log_report(report: RunReport) -> None:
     fields = {
         "rule": rule,
         "report": report.state,
+        "event": run.event_id or None,
         "connection": run.connection,
         "dag": run.dag_id,
         "run": run.dag_run_id,
@@ -132,10 +135,11 @@ def log_report(report: RunReport) -> None:
         "reported_by": report.reported_by,
     }
     LOGGER.info(
-        "ended: run %s of DAG %s on %s with %s",
+        "ended: run %s of DAG %s on %s with %s%s",
         run.dag_run_id,
         run.dag_id,
         run.connection,
         report.state,
+        f", for event {visible(run.event_id, MAX_SHOWN)}" if run.event_id else "",
         extra={FIELDS: {name: value for name, value in fields.items() if value is not None}},
     )

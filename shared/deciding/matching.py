@@ -34,7 +34,7 @@ class Matching:
             self._enabled_failure(rule)
             or self._type_failure(rule)
             or self._origin_failure(rule)
-            or (rule.condition.failure(self.fields) if rule.condition is not None else None)
+            or self._filter_failure(rule)
         )
 
     def holds_after_types(self, rule: Rule) -> bool:
@@ -44,6 +44,14 @@ class Matching:
             and self._origin_failure(rule) is None
             and (rule.condition is None or rule.condition.holds(self.fields))
         )
+
+    def steps_held(self, rule: Rule) -> int:
+        """Return how many conditions after `types`, in the fixed order, an event meets before one fails.
+
+        Whether the rule is enabled does not count: one that is not, and wants the event otherwise, is near.
+        """
+        steps = (self._via_failure, self._source_failure, self._subject_failure, self._filter_failure)
+        return next((number for number, step in enumerate(steps) if step(rule) is not None), len(steps))
 
     def _enabled_failure(self, rule: Rule) -> str | None:
         return None if rule.enabled else NOT_ENABLED
@@ -55,22 +63,29 @@ class Matching:
 
     def _origin_failure(self, rule: Rule) -> str | None:
         """Return the first of `via`, `sources` and `subject` that fails, in words; None where all hold."""
-        if rule.via and self.event.via not in rule.via:
-            came = (
-                "how it came is not known (--via)"
-                if self.event.via == "unknown"
-                else f"it came by {self.event.via}"
-            )
-            return f"{came}, not by {one_of(sorted(rule.via))}"
-        if rule.sources and not begins_with_any(self._source, rule.sources):
-            wanted = one_of(rule.spec.when.sources or [])
-            said = _not_begun(self._source, rule.sources)
-            return f"source is {shown(self.event.source)}, which {said} {wanted}"
-        return self._subject_failure(rule) if rule.spec.when.subject is not None else None
+        return self._via_failure(rule) or self._source_failure(rule) or self._subject_failure(rule)
+
+    def _via_failure(self, rule: Rule) -> str | None:
+        if not rule.via or self.event.via in rule.via:
+            return None
+        came = (
+            "how it came is not known (--via)"
+            if self.event.via == "unknown"
+            else f"it came by {self.event.via}"
+        )
+        return f"{came}, not by {one_of(sorted(rule.via))}"
+
+    def _source_failure(self, rule: Rule) -> str | None:
+        if not rule.sources or begins_with_any(self._source, rule.sources):
+            return None
+        wanted = one_of(rule.spec.when.sources or [])
+        said = _not_begun(self._source, rule.sources)
+        return f"source is {shown(self.event.source)}, which {said} {wanted}"
 
     def _subject_failure(self, rule: Rule) -> str | None:
         wanted = rule.spec.when.subject
-        assert wanted is not None
+        if wanted is None:
+            return None
         subject = self.event.subject
         if subject is None:
             return "the event has no subject"
@@ -85,6 +100,9 @@ class Matching:
         if ends is not None and not seen.endswith(ends):
             return f"subject is {shown(subject)}, which does not end with `{wanted.ends_with}`"
         return None
+
+    def _filter_failure(self, rule: Rule) -> str | None:
+        return rule.condition.failure(self.fields) if rule.condition is not None else None
 
 
 def _not_begun(path: str, beginnings: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ attempts          the requests of one delivery, until the answer is definite
 closing           how a delivery begins and ends: count, dead letter, log
 outcomes          the words that a delivery ends in
 outcome_log       the one log line of an outcome
+repeats           one line for all that waits again for the same cause
+hops              where the time of a delivery went, by name
 policy            how long things are tried
 target            one Airflow with its breaker, limiter and paused DAGs
 paused_dags       which DAGs are paused or draining

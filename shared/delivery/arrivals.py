@@ -1,11 +1,14 @@
 """What has just arrived: each member of a body is decided, and delivered to every rule that wants it."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from shared.deciding.decide import decide
+from shared.deciding.nearest import nearest
+from shared.delivery.hops import DECIDE, READ, Arrival, milliseconds
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import ConfigurationError, UpdraftError
 from shared.event import Event, Unreadable
@@ -55,6 +58,7 @@ class Arrivals:
         deadline: float | None = None,
         last_delivery: int | None = None,
         first_seen: datetime | None = None,
+        read_seconds: float = 0.0,
     ) -> list[list[Outcome]]:
         """Handle the members of a body, and return the outcomes of each.
 
@@ -65,6 +69,7 @@ class Arrivals:
             deadline: From `Relay.deadline`, where all of them share one budget of time.
             last_delivery: The number of this delivery, where the host makes no further one.
             first_seen: When the body first arrived, with a time zone; None for now.
+            read_seconds: How long it took to read, for the log.
         """
         try:
             rules = self._rules()
@@ -72,14 +77,14 @@ class Arrivals:
             if last_delivery is None:
                 raise
             return [[self._give_up(member, last_delivery, error)] for member in members]
+        arrival = Arrival(first_seen or datetime.now(UTC), read_seconds)
         if rules.ordered:
-            now = first_seen or datetime.now(UTC)
-            members = [each if isinstance(each, Unreadable) else dated(each, now) for each in members]
+            members = [each if isinstance(each, Unreadable) else dated(each, arrival.at) for each in members]
         outcomes: list[list[Outcome]] = []
         failures: list[Exception] = []
         for member in members:
             try:
-                outcomes.append(self._handle_or_give_up(member, rules, deadline, last_delivery))
+                outcomes.append(self._handle_or_give_up(member, rules, deadline, last_delivery, arrival))
             except Exception as error:  # noqa: BLE001 - raised below, after the neighbours had their turn
                 failures.append(error)
         if len(failures) > 1:
@@ -89,10 +94,15 @@ class Arrivals:
         return outcomes
 
     def _handle_or_give_up(
-        self, member: Event | Unreadable, rules: "Rules", deadline: float | None, last_delivery: int | None
+        self,
+        member: Event | Unreadable,
+        rules: "Rules",
+        deadline: float | None,
+        last_delivery: int | None,
+        arrival: Arrival,
     ) -> list[Outcome]:
         try:
-            return self._handle(member, rules, deadline)
+            return self._handle(member, rules, deadline, arrival)
         except Exception as error:
             if last_delivery is None:
                 raise
@@ -107,7 +117,9 @@ class Arrivals:
         reason = given_up(EVENT_QUEUE, delivery, error)
         return self._closing.keep(member, GIVEN_UP, reason, attempts=delivery)
 
-    def _handle(self, member: Event | Unreadable, rules: "Rules", deadline: float | None) -> list[Outcome]:
+    def _handle(
+        self, member: Event | Unreadable, rules: "Rules", deadline: float | None, arrival: Arrival
+    ) -> list[Outcome]:
         if isinstance(member, Unreadable):
             return [self._closing.keep(member, UNREADABLE, member.error)]
         if member.notes:
@@ -119,20 +131,36 @@ class Arrivals:
         decisions = decide(member, rules)
         seconds = perf_counter() - started
         if not decisions:
-            hops = {"decide": seconds * 1000, "total": seconds * 1000}
             with self._closing.delivery():
-                unmatched = Outcome(OutcomeKind.UNMATCHED, event_id=member.id, milliseconds=hops)
-                return [self._closing.end(unmatched)]
+                return [self._closing.end(_unmatched(member, rules, arrival, seconds))]
         until = self._relay.deadline() if deadline is None else deadline
         outcomes: list[Outcome] = []
         for decision in decisions:
             with self._closing.delivery(decision.rule):
                 outcomes.append(
-                    self._relay.deliver(member, decision, decide_seconds=seconds, deadline=until)
+                    self._relay.deliver(
+                        member, decision, decide_seconds=seconds, deadline=until, arrival=arrival
+                    )
                     if decision.burst_key is None
-                    else self._bursts.collect(member, decision, rules, decide_seconds=seconds)
+                    else self._bursts.collect(
+                        member, decision, rules, decide_seconds=seconds, arrival=arrival
+                    )
                 )
         return outcomes
+
+
+def _unmatched(event: Event, rules: "Rules", arrival: Arrival, seconds: float) -> Outcome:
+    """Return the end of an event that no rule wanted, with why the nearest rule did not."""
+    total = arrival.read_seconds + seconds
+    before = arrival.before(event, datetime.now(UTC), total)
+    return Outcome(
+        OutcomeKind.UNMATCHED,
+        event_id=event.id,
+        event_type=event.type,
+        source=event.source,
+        milliseconds=milliseconds(total, {READ: arrival.read_seconds, DECIDE: seconds}, before=before),
+        unmatched=nearest(event, rules) if LOGGER.isEnabledFor(logging.INFO) else None,
+    )
 
 
 def without_callers(members: Iterable[Event | Unreadable]) -> list[Event | Unreadable]:

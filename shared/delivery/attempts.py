@@ -38,8 +38,10 @@ class Attempts:
 
     Attributes:
         status: Airflow's last HTTP status.
+        slot_seconds: Spent waiting for slots.
         token_seconds: Spent on tokens.
         airflow_seconds: Spent waiting for Airflow.
+        pause_seconds: Spent between tries.
     """
 
     def __init__(self, target: Target, request: "RunRequest", budget: Budget) -> None:
@@ -49,15 +51,17 @@ class Attempts:
         self._in_doubt = False
         self._conflict: TableRow | None = None
         self.status: int | None = None
+        self.slot_seconds = 0.0
         self.token_seconds = 0.0
         self.airflow_seconds = 0.0
+        self.pause_seconds = 0.0
 
     def run(self) -> Ending:
         """Try until the end is definite or the budget is spent."""
-        step = _Next(look_up=False, otherwise=_deadline_exceeded())
+        step = _Next(look_up=False, otherwise=_deadline_exceeded(""))
         for attempt in range(1, self._budget.tries + 1):
             if not self._pause(step.pause):
-                break
+                return step.otherwise if attempt > 1 else _deadline_exceeded(self._outage())
             admitted = self._enter()
             if isinstance(admitted, Ending):
                 first = attempt == 1
@@ -81,7 +85,7 @@ class Attempts:
             A definite answer, with its row of the failure table; else the ending where there is none.
         """
         if not self._pause(0.0):
-            return _deadline_exceeded()
+            return _deadline_exceeded(self._outage())
         admitted = self._enter(wait)
         if isinstance(admitted, Ending):
             return admitted
@@ -97,6 +101,7 @@ class Attempts:
             return False
         if seconds > 0:
             self._budget.sleep(seconds)
+            self.pause_seconds += seconds
         return True
 
     def _enter(self, wait: float | None = None) -> "Permission | Ending":
@@ -107,19 +112,46 @@ class Attempts:
             return Ending.parked(
                 Wait.SOON,
                 "CircuitOpen",
-                "Airflow failed repeatedly and is left alone for a while",
+                self._outage() or "Airflow failed repeatedly and is left alone for a while",
                 at_least=breaker.retry_in,
+                is_outage=True,
             )
-        wait = min(self._budget.place_wait if wait is None else wait, self._budget.left)
-        if not self._target.limiter.enter(self._request.rule, wait=wait):
+        began = self._budget.clock()
+        wait = min(self._budget.place_wait if wait is None else wait, self._budget.deadline - began)
+        has_slot = self._target.limiter.enter(self._request.rule, wait=wait)
+        self.slot_seconds += self._budget.clock() - began
+        if not has_slot:
             permission.end(healthy=None)
+            outage = self._outage()
             return Ending.parked(
                 Wait.NO_CAPACITY,
                 "NoCapacity",
-                "as many requests as allowed are in flight to Airflow",
+                outage or self._slots_taken(),
                 at_least=self._target.limiter.delay_for_rejected(),
+                is_outage=bool(outage),
             )
+        permission.sent()
         return permission
+
+    def _outage(self) -> str:
+        """Return since when Airflow does not answer, in words; empty while it answers."""
+        outage = self._target.breaker.outage
+        return outage.reason(self._request.connection) if outage else ""
+
+    def _slots_taken(self) -> str:
+        """Return what a request waits for that found no slot, while Airflow answers."""
+        slots, oldest = self._target.limiter.slots(), self._target.breaker.oldest_seconds
+        lasting = f" (oldest for {oldest:.0f} s)" if oldest is not None else ""
+        if slots.taken >= slots.most:
+            return (
+                f"waits for a slot: {slots.most} of {slots.most} requests to Airflow are in flight{lasting}"
+            )
+        if not slots.usable:
+            return f"waits for a slot: other instances hold the {slots.most} slots of this Airflow"
+        return (
+            f"waits for a slot: {slots.taken} of {slots.usable} requests that this instance may send now are "
+            f"in flight{lasting}; all instances together may send {slots.most}"
+        )
 
     def _ask(self, permission: "Permission", attempt: int, *, look_up: bool) -> "Ending | _Next":
         """Send one request, and judge the answer."""
@@ -142,11 +174,12 @@ class Attempts:
     ) -> tuple[AirflowResponse, TableRow]:
         """Send one request, and give the permission and the slot back; raises what `send` raises."""
         healthy: bool | None = None
+        status: int | None = None
         seconds = 0.0
         began = self._budget.clock()
         try:
             answer = send()
-            seconds = answer.seconds
+            seconds, status = answer.seconds, answer.status
             row = classify(answer)
             if not answer.invalid:
                 healthy = row.answer_class not in _UNHEALTHY
@@ -154,7 +187,7 @@ class Attempts:
             self.token_seconds += self._budget.clock() - began
             raise
         finally:
-            permission.end(healthy=healthy)
+            permission.end(healthy=healthy, status=status)
             self._target.limiter.leave(self._request.rule, seconds=seconds, healthy=healthy is not False)
         self.token_seconds += answer.token_seconds
         self.airflow_seconds += answer.seconds
@@ -233,8 +266,9 @@ def _reason(row: TableRow, answer: AirflowResponse) -> str:
     return "" if row.answer_class is AnswerClass.STARTED else explain(row, answer)
 
 
-def _deadline_exceeded() -> Ending:
-    return Ending.parked(Wait.SOON, "DeadlineExceeded", "no time was left to ask Airflow")
+def _deadline_exceeded(outage: str) -> Ending:
+    reason = outage or "no time was left to ask Airflow"
+    return Ending.parked(Wait.SOON, "DeadlineExceeded", reason, is_outage=bool(outage))
 
 
 def _credential_unavailable(error: CredentialError) -> Ending:
@@ -242,4 +276,10 @@ def _credential_unavailable(error: CredentialError) -> Ending:
 
 
 def _later(row: TableRow, answer: AirflowResponse) -> Ending:
-    return Ending.parked(Wait.SOON, row.name, explain(row, answer), at_least=answer.retry_after or 0.0)
+    return Ending.parked(
+        Wait.SOON,
+        row.name,
+        explain(row, answer),
+        at_least=answer.retry_after or 0.0,
+        is_outage=row.answer_class in _UNHEALTHY,
+    )

@@ -4,12 +4,13 @@ A window is opened by the first event of its key (`shared/stores/windows.py`). I
 parked deliveries; when that comes back, the run is rendered from all that the window has.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from shared.deciding.decide import Decision, decide_burst
 from shared.delivery.closing import rejected
+from shared.delivery.hops import DECIDE, READ, STORAGE, milliseconds
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.rights import PERMISSION_REVOKED, revoked_permission
 from shared.errors import EventError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.delivery.closing import Closing
+    from shared.delivery.hops import Arrival
     from shared.delivery.relay import Relay
     from shared.event import Event
     from shared.rules import Rules
@@ -57,6 +59,7 @@ class Bursts:
         attempt: int = 1,
         first_seen: datetime | None = None,
         decide_seconds: float = 0.0,
+        arrival: "Arrival | None" = None,
     ) -> Outcome:
         """Put an event into its window, and end its delivery; the run of the window will have it.
 
@@ -67,6 +70,7 @@ class Bursts:
             attempt: The number of this delivery, counted from 1.
             first_seen: When the event first arrived, with a time zone; None for now.
             decide_seconds: How long deciding took, for the log.
+            arrival: How an event that has just arrived came, for the log.
 
         Raises:
             StorageUnavailable: The event is neither in a window nor kept; it must not be acknowledged.
@@ -80,18 +84,26 @@ class Bursts:
         except EventError as error:
             outcome = rejected(event, _UNREADABLE, str(error), rule=rule.name, attempts=attempt)
             return self._closing.reject(outcome, event, first_seen=first_seen)
-        hops = {"decide": decide_seconds, "total": decide_seconds + perf_counter() - started}
+        storage = perf_counter() - started
+        read_seconds, before = 0.0, None
+        if arrival is not None:
+            read_seconds = arrival.read_seconds
+            spent = read_seconds + decide_seconds + storage
+            before = arrival.before(event, datetime.now(UTC), spent)
+        parts = {READ: read_seconds, DECIDE: decide_seconds, STORAGE: storage}
         return self._closing.end(
             Outcome(
                 OutcomeKind.DUPLICATE if joined.was_collected else OutcomeKind.COALESCED,
                 rule=rule.name,
                 event_id=event.id,
+                event_type=event.type,
+                source=event.source,
                 reason="it is in a window that has closed" if joined.was_collected else "",
                 connection=rule.connection,
                 dag_id=rule.spec.start.dag,
                 dag_run_id=run_id_for_window(rule.name, burst_key.key, joined.window),
                 attempt=attempt,
-                milliseconds={hop: seconds * 1000 for hop, seconds in hops.items()},
+                milliseconds=milliseconds(sum(parts.values()), parts, before=before),
             )
         )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.delivery.outcome_log import report
 from shared.delivery.outcomes import Outcome, OutcomeKind
+from shared.delivery.repeats import Repeats
 from shared.stores.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def rejected(
         OutcomeKind.REJECTED,
         rule=rule,
         event_id=subject.id or "",
+        event_type=subject.type or "",
+        source=subject.source or "",
         code=code,
         reason=reason,
         attempt=attempts,
@@ -51,6 +54,7 @@ class Closing:
         self._dead_letters = dead_letters
         self._outcome_counts = outcome_counts
         self._now = now
+        self._repeats = Repeats()
 
     def delivery(self, rule: str = "") -> "AbstractContextManager[None]":
         """Count a delivery to `rule` (empty: to no rule) that begins; exactly one end has to follow inside.
@@ -60,9 +64,15 @@ class Closing:
         return self._outcome_counts.delivery(rule)
 
     def end(self, outcome: "Outcome") -> "Outcome":
-        """Count and log how a delivery ended, and return that."""
+        """Count how a delivery ended, log it, and return it.
+
+        One that waits again for the same cause is counted and has no line of its own (`repeats.py`).
+        """
         self._outcome_counts.end(outcome)
-        report(outcome)
+        if outcome.is_repeat:
+            self._repeats.note(outcome)
+        else:
+            report(outcome)
         return outcome
 
     def keep(

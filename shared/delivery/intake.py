@@ -93,8 +93,10 @@ class Intake:
             kind: As `read_events` takes it, for a body without an envelope.
             headers: The request's headers, where there was a request.
         """
+        started = perf_counter()
         members = without_callers(read_events(body, kind=kind, headers=headers, via=via))
-        return [outcome for outcomes in self._arrivals.receive(members) for outcome in outcomes]
+        received = self._arrivals.receive(members, read_seconds=perf_counter() - started)
+        return [outcome for outcomes in received for outcome in outcomes]
 
     def receive_message(
         self,
@@ -111,8 +113,14 @@ class Intake:
                 given up then, as a dead letter. None where the message comes again.
             first_seen: When the message was put into the queue, with a time zone; None for now.
         """
+        started = perf_counter()
         members = without_callers(read_queue_body(body, "queue"))
-        received = self._arrivals.receive(members, last_delivery=last_delivery, first_seen=first_seen)
+        received = self._arrivals.receive(
+            members,
+            last_delivery=last_delivery,
+            first_seen=first_seen,
+            read_seconds=perf_counter() - started,
+        )
         return [outcome for outcomes in received for outcome in outcomes]
 
     def receive_events(self, events: Sequence[Event]) -> list[list[Outcome]]:

@@ -1,29 +1,36 @@
 """One log line per outcome: a JSON object with a sentence for a person, and members for a query.
 
 `shared/log.py` makes the object. A query takes it apart with `extend o = parse_json(message)`, and tells the
-lines of outcomes by the member `outcome`, which no other line has.
+lines of outcomes by the member `outcome`, which no other line has. docs/monitoring.md explains the members
+and has the queries.
 """
 
 import logging
 from typing import Final
 
 from shared.codes import HELP
+from shared.delivery.hops import TOTAL, WAITED
 from shared.delivery.outcomes import Outcome, OutcomeKind, Wait
 from shared.log import FIELDS, LOGGER
-from shared.values.wording import MAX_SHOWN
+from shared.values.wording import MAX_SHOWN, duration_text
 from shared.visible_text import visible
 
 _LEVELS: Final = {OutcomeKind.PARKED: logging.WARNING, OutcomeKind.REJECTED: logging.ERROR}
 
 
 def report(outcome: Outcome) -> None:
-    """Log how a delivery ended. Nothing in an outcome is secret, and nothing else is logged.
+    """Log how a delivery ended. Nothing in an outcome is secret, and nothing else is logged."""
+    level = level_of(outcome)
+    if LOGGER.isEnabledFor(level):
+        LOGGER.log(level, "%s", words(outcome), extra={FIELDS: fields(outcome)})
+
+
+def level_of(outcome: Outcome) -> int:
+    """Return the level of an outcome's line.
 
     Where operator action is needed it is an error, though the event is safe.
     """
-    level = logging.ERROR if outcome.wait is Wait.OPERATOR else _LEVELS.get(outcome.kind, logging.INFO)
-    if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, "%s", words(outcome), extra={FIELDS: fields(outcome)})
+    return logging.ERROR if outcome.wait is Wait.OPERATOR else _LEVELS.get(outcome.kind, logging.INFO)
 
 
 def words(outcome: Outcome) -> str:
@@ -35,11 +42,17 @@ def words(outcome: Outcome) -> str:
         parts.append(f"run {outcome.dag_run_id} of DAG {outcome.dag_id} on {outcome.connection}")
     if outcome.event_id:
         parts.append(f"for event {visible(outcome.event_id, MAX_SHOWN)}")
-    if "total" in outcome.milliseconds:
-        parts.append(f"in {outcome.milliseconds['total']:.0f} ms")
+    if TOTAL in outcome.milliseconds:
+        parts.append(f"in {outcome.milliseconds[TOTAL]:.0f} ms")
+    if outcome.kind is not OutcomeKind.PARKED and outcome.waits:
+        parts.append(f"after {duration_text(outcome.milliseconds.get(WAITED, 0) / 1000)} of waiting")
     if outcome.retry_in is not None:
-        parts.append(f"again in {outcome.retry_in:.0f} s")
-    sentence = " ".join(parts) + (f": {outcome.reason}" if outcome.reason else "")
+        parts.append(f"waits for retry, again in {outcome.retry_in:.0f} s")
+    reason = outcome.reason
+    if outcome.unmatched is not None:
+        near = outcome.unmatched
+        reason = f"nearest rule {near.rule}: {near.reason}" if near.rule else near.reason
+    sentence = " ".join(parts) + (f": {reason}" if reason else "")
     if outcome.kind in _LEVELS and outcome.code:
         sentence += f"; see {HELP}{outcome.code}"
     return visible(sentence)
@@ -47,17 +60,23 @@ def words(outcome: Outcome) -> str:
 
 def fields(outcome: Outcome) -> dict[str, object]:
     """Return the members of an outcome's line, absent ones left out."""
+    near = outcome.unmatched
     known = {
         "rule": outcome.rule,
         "outcome": outcome.kind.value,
         "event": outcome.event_id or None,
+        "type": outcome.event_type or None,
+        "source": outcome.source or None,
         "connection": outcome.connection or None,
         "dag": outcome.dag_id or None,
         "run": outcome.dag_run_id or None,
         "status": outcome.status,
         "attempt": outcome.attempt,
+        "waits": outcome.waits or None,
         "code": outcome.code or None,
-        "reason": outcome.reason or None,
+        "cause": outcome.cause or None,
+        "reason": (near.reason if near else outcome.reason) or None,
+        "nearest": near.rule if near and near.rule else None,
         "retry_in": None if outcome.retry_in is None else round(outcome.retry_in, 1),
         "milliseconds": {hop: round(value, 1) for hop, value in outcome.milliseconds.items()} or None,
     }

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from shared.codes import Code
 from shared.visible_text import visible
+
+if TYPE_CHECKING:
+    from shared.deciding.nearest import Unmatched
 
 
 class OutcomeKind(StrEnum):
@@ -48,7 +51,14 @@ class Outcome:
         attempt: How many deliveries there were, counting from 1.
         wait: Why a parked delivery waits.
         retry_in: Seconds until the next try of a parked delivery.
-        milliseconds: How long each hop took, by name: `decide`, `token`, `airflow`, `total`.
+        milliseconds: How long each hop took, by its name in `hops.py`.
+        event_type: The event's type; empty where the event could not be read.
+        source: The event's source; empty where the event could not be read.
+        waits: How often the delivery was parked before.
+        cause: Why a parked delivery waits, in one word: the code, or `AIRFLOW_NOT_ANSWERING`.
+        is_repeat: Whether it was parked for the same cause before: then it has its line in the log already.
+        unmatched: Why the nearest rule did not want the event; None where a rule wanted it. It quotes
+            rules.yaml: for the log, never for a caller.
     """
 
     kind: OutcomeKind
@@ -64,12 +74,20 @@ class Outcome:
     wait: "Wait | None" = None
     retry_in: float | None = None
     milliseconds: Mapping[str, float] = field(default_factory=dict)
+    event_type: str = ""
+    source: str = ""
+    waits: int = 0
+    cause: str = ""
+    is_repeat: bool = False
+    unmatched: "Unmatched | None" = None
 
     def __post_init__(self) -> None:
         """Make the reason visible: it goes to the log, to a caller, into the queue and into a dead letter."""
         object.__setattr__(self, "reason", visible(self.reason))
 
 
+AIRFLOW_NOT_ANSWERING: Final = "AirflowNotAnswering"
+"""The cause of what waits because Airflow does not answer, or with errors alone, whatever its code."""
 NO_RULE: Final = "-"
 """The name under which the app counts events that no rule claimed."""
 
@@ -169,6 +187,8 @@ class Ending:
         reason: The reason for a person.
         wait: Why a parked delivery waits; None for the other kinds.
         at_least: Seconds that the next try must wait at least.
+        is_outage: Whether a parked delivery waits because Airflow does not answer, or with errors alone:
+            whatever the code says then, as of slots that unanswered requests hold, this is the cause.
     """
 
     kind: OutcomeKind
@@ -176,8 +196,16 @@ class Ending:
     reason: str = ""
     wait: Wait | None = None
     at_least: float = 0.0
+    is_outage: bool = False
+
+    @property
+    def cause(self) -> str:
+        """Why a parked delivery waits, in one word; the same for all that one outage does to it."""
+        return AIRFLOW_NOT_ANSWERING if self.is_outage else self.code
 
     @staticmethod
-    def parked(wait: Wait, code: Code, reason: str, *, at_least: float = 0.0) -> "Ending":
+    def parked(
+        wait: Wait, code: Code, reason: str, *, at_least: float = 0.0, is_outage: bool = False
+    ) -> "Ending":
         """Return the ending of a delivery that is to be parked."""
-        return Ending(OutcomeKind.PARKED, code, reason, wait, at_least)
+        return Ending(OutcomeKind.PARKED, code, reason, wait, at_least, is_outage)

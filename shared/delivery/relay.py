@@ -7,13 +7,14 @@ raises, so that it comes again.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from shared.delivery.attempts import Attempts
 from shared.delivery.closing import Closing
+from shared.delivery.hops import DECIDE, READ, STORAGE, WAITED, Arrival, milliseconds
 from shared.delivery.outcomes import Ending, Outcome, OutcomeKind, Wait
 from shared.delivery.policy import Budget, Policy
 from shared.delivery.preconditions import start_on_terms
@@ -46,6 +47,8 @@ class _Delivery:
         decide_seconds: How long deciding took before that.
         parked: The message that it came back as; None for an event that has just arrived.
         attempts: The tries at Airflow, where it came to that.
+        before: Seconds that passed before this delivery, by the names of `hops.py`.
+        read_seconds: How long reading its body took.
     """
 
     event: "Event"
@@ -57,6 +60,8 @@ class _Delivery:
     decide_seconds: float
     parked: Parked | None = None
     attempts: Attempts | None = None
+    before: Mapping[str, float] | None = None
+    read_seconds: float = 0.0
 
 
 class Relay:
@@ -106,6 +111,7 @@ class Relay:
         decide_seconds: float = 0.0,
         deadline: float | None = None,
         parked: Parked | None = None,
+        arrival: Arrival | None = None,
     ) -> Outcome:
         """Deliver an event to one rule, and return how that ended; the end is counted and logged by then.
 
@@ -120,20 +126,29 @@ class Relay:
             deadline: From `deadline()`, where several deliveries share a budget.
             parked: The message that the delivery came back as. While an app is deployed, instances with old
                 and with new rules take from one queue, and neither can tell which of them it is.
+            arrival: How an event that has just arrived came, for the log.
 
         Raises:
             StorageUnavailable: The event could be neither delivered nor kept; it must not be acknowledged.
             ConfigurationError: The connection, or the Storage account, is not configured.
         """
+        now, read_seconds = self._now(), arrival.read_seconds if arrival else 0.0
+        before = None
+        if arrival is not None:
+            before = arrival.before(event, now, read_seconds + decide_seconds)
+        elif first_seen is not None:
+            before = {WAITED: (now - first_seen).total_seconds()}
         delivery = _Delivery(
             event=event,
             decision=decision,
             attempt=attempt,
             waits=waits,
-            first_seen=first_seen or self._now(),
+            first_seen=first_seen or now,
             began=self._clock(),
             decide_seconds=decide_seconds,
             parked=parked,
+            before=before,
+            read_seconds=read_seconds,
         )
         if not decision.matched:
             return self._without_run(delivery, _RULE_CHANGED, promised=parked is not None)
@@ -172,7 +187,7 @@ class Relay:
             return self._park(delivery, ending, ending.wait)
         if ending.kind is OutcomeKind.REJECTED:
             return self._reject(delivery, ending)
-        return self._end(delivery, ending.kind, ending.code, ending.reason)
+        return self._closing.end(self._outcome(delivery, ending.kind, ending.code, ending.reason))
 
     def _waited_long(self, delivery: _Delivery) -> bool:
         """Tell whether an event has waited for its DAG long enough.
@@ -242,10 +257,22 @@ class Relay:
             rendered=rendered,
             rule_changed_since=rule_changed_since,
             rule_changed_tries=tries,
+            cause=ending.cause,
         )
+        began = self._clock()
         self._parking.park(parked, delay)
-        return self._end(
-            delivery, OutcomeKind.PARKED, ending.code, ending.reason, wait=ending.wait, retry_in=delay
+        outcome = self._outcome(
+            delivery, OutcomeKind.PARKED, ending.code, ending.reason, storage=self._clock() - began
+        )
+        before = delivery.parked
+        return self._closing.end(
+            replace(
+                outcome,
+                wait=ending.wait,
+                retry_in=delay,
+                cause=ending.cause,
+                is_repeat=before is not None and before.cause == ending.cause,
+            )
         )
 
     def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
@@ -256,18 +283,6 @@ class Relay:
             request=delivery.decision.request,
         )
 
-    def _end(
-        self,
-        delivery: _Delivery,
-        kind: OutcomeKind,
-        code: "Code",
-        reason: str = "",
-        *,
-        wait: Wait | None = None,
-        retry_in: float | None = None,
-    ) -> Outcome:
-        return self._closing.end(self._outcome(delivery, kind, code, reason, wait=wait, retry_in=retry_in))
-
     def _outcome(
         self,
         delivery: _Delivery,
@@ -275,18 +290,20 @@ class Relay:
         code: "Code",
         reason: str,
         *,
-        wait: Wait | None = None,
-        retry_in: float | None = None,
+        storage: float | None = None,
     ) -> Outcome:
         request, attempts = delivery.decision.request, delivery.attempts
-        total = delivery.decide_seconds + self._clock() - delivery.began
-        hops = {"decide": delivery.decide_seconds, "total": total}
-        if attempts is not None:
-            hops |= {"token": attempts.token_seconds, "airflow": attempts.airflow_seconds}
+        parts = {READ: delivery.read_seconds, DECIDE: delivery.decide_seconds}
+        if storage is not None:
+            parts[STORAGE] = storage
+        total = delivery.read_seconds + delivery.decide_seconds + self._clock() - delivery.began
+        parked = delivery.parked
         return Outcome(
             kind=kind,
             rule=delivery.decision.rule,
             event_id=delivery.event.id,
+            event_type=delivery.event.type,
+            source=delivery.event.source,
             code=code,
             reason=reason,
             connection=request.connection if request else "",
@@ -294,9 +311,8 @@ class Relay:
             dag_run_id=request.dag_run_id if request else "",
             status=attempts.status if attempts else None,
             attempt=delivery.attempt,
-            wait=wait,
-            retry_in=retry_in,
-            milliseconds={hop: seconds * 1000 for hop, seconds in hops.items()},
+            waits=parked.attempt + parked.waits if parked else 0,
+            milliseconds=milliseconds(total, parts, before=delivery.before, attempts=attempts),
         )
 
     def _age(self, delivery: _Delivery) -> float:

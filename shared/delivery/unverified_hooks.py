@@ -103,7 +103,14 @@ class UnverifiedHooks:
 
     def _park(self, hook: "UnverifiedHook", delay: float, reason: str) -> Outcome:
         outcome = Outcome(
-            OutcomeKind.PARKED, code=_UNVERIFIED, reason=reason, attempt=hook.waits + 1, retry_in=delay
+            OutcomeKind.PARKED,
+            code=_UNVERIFIED,
+            reason=reason,
+            attempt=hook.waits + 1,
+            retry_in=delay,
+            waits=hook.waits,
+            cause=_UNVERIFIED,
+            is_repeat=hook.waits > 0,
         )
         with self._closing.delivery():
             self._parking.park(hook, delay)

@@ -1,6 +1,6 @@
 """The name of one run: what a reverse token, an outcome and a blob are about."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +11,13 @@ class RunRef:
         connection: The connection in rules.yaml.
         dag_id: The DAG.
         dag_run_id: Its run.
+        event_id: The id of the event that it was started for, where that is known; for the log.
     """
 
     connection: str
     dag_id: str
     dag_run_id: str
+    event_id: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.connection}/{self.dag_id}/{self.dag_run_id}"  # no part of it can hold a slash

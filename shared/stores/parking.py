@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LONGEST_DELAY: Final = 7 * 24 * 3600
 """Seconds that a message can stay invisible (Storage's limit)."""
 _REASON_KEPT: Final = 1_000
+_CAUSE_KEPT: Final = 40
 _CLAIM: Final = re.compile(r"[0-9a-f]{64}\.json")  # a name from elsewhere may climb out of the container
 
 
@@ -47,6 +48,7 @@ class Parked:
         attempt: How many deliveries there were so far that count.
         first_seen: When the event first arrived, with a time zone.
         reason: Why it waits, in words.
+        cause: Why it waits, in one word: a next parking for the same cause is not logged again.
         claim: The blob that keeps the event, where the message was too small for it.
         waits: How often it was parked without that being an attempt.
         rendered: Whether the run that it waits for was rendered: then only other rules can fail to.
@@ -65,6 +67,7 @@ class Parked:
     rendered: bool = False
     rule_changed_since: datetime | None = None
     rule_changed_tries: int = 0
+    cause: str = ""
 
     def to_message(self) -> str:
         """Return the message with the event in it, as JSON text in ASCII."""
@@ -103,6 +106,7 @@ class Parked:
             "attempt": self.attempt,
             "first_seen": self.first_seen.isoformat(),
             "reason": visible(self.reason, _REASON_KEPT),
+            **({"cause": self.cause} if self.cause else {}),
             **({"waits": self.waits} if self.waits else {}),
             **({"rendered": True} if self.rendered else {}),
             **changed,
@@ -266,4 +270,5 @@ def _parked(document: JsonObject) -> Parked:
         rendered=document.get("rendered") is True,
         rule_changed_since=time_of(changed, "since") if tries else None,
         rule_changed_tries=tries,
+        cause=str(document.get("cause", ""))[:_CAUSE_KEPT],
     )

@@ -130,7 +130,7 @@ class Delivering:
         self.windows = InMemoryWindows(self.parking)
         self.outcome_counts = OutcomeCounts()
         self.closing = closing(self.letters, self.outcome_counts, now=self.clock.now)
-        self.breaker = Breaker(clock=self.clock)
+        self.breaker = Breaker(clock=self.clock, now=self.clock.now)
         self.limiter = FixedLimiter(places)
         client = client_of(url, self.tokens, read_timeout=read_timeout)
         target = Target(client, self.breaker, self.limiter)

@@ -4,6 +4,7 @@ import itertools
 import threading
 import uuid
 
+from shared.admission.limiter import Slots
 from shared.errors import StorageUnavailable
 from shared.event import Event
 from shared.event.bursts import BurstKey, in_order
@@ -118,15 +119,24 @@ class FixedLimiter:
 
     def __init__(self, places: int) -> None:
         self._places = threading.BoundedSemaphore(places)
+        self._most = places
+        self.taken = 0
         self.held_back: list[float] = []
 
     def enter(self, rule: str, *, wait: float) -> bool:
         """Take a place; a second is enough to wait for one that nobody will leave."""
-        return self._places.acquire(timeout=min(max(wait, 0.0), 1.0))
+        has_slot = self._places.acquire(timeout=min(max(wait, 0.0), 1.0))
+        self.taken += has_slot
+        return has_slot
 
     def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:
         """Give the place back."""
+        self.taken -= 1
         self._places.release()
+
+    def slots(self) -> Slots:
+        """Every slot is this process's."""
+        return Slots(self.taken, self._most, self._most)
 
     def delay_for_rejected(self) -> float:
         """Nothing is known about the backlog."""

@@ -1,0 +1,90 @@
+"""Where the time of a delivery went: each hop has a name, and `other` is what is left of the total.
+
+docs/monitoring.md explains the names. `published` and `waited` are before the delivery, on clocks of other
+machines; the others are parts of `total`, on one monotonic clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import UnusableValue
+from shared.values.times import parse_time
+
+if TYPE_CHECKING:
+    from shared.delivery.attempts import Attempts
+    from shared.event.model import Event
+
+PUBLISHED: Final = "published"
+WAITED: Final = "waited"
+READ: Final = "read"
+DECIDE: Final = "decide"
+SLOT: Final = "slot"
+TOKEN: Final = "token"  # noqa: S105 - a hop, not a password
+AIRFLOW: Final = "airflow"
+PAUSE: Final = "pause"
+STORAGE: Final = "storage"
+OTHER: Final = "other"
+TOTAL: Final = "total"
+
+HOPS: Final = (PUBLISHED, WAITED, READ, DECIDE, SLOT, TOKEN, AIRFLOW, PAUSE, STORAGE, OTHER, TOTAL)
+"""Every hop, in the order in which an event meets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a body came, and how long reading it took.
+
+    Attributes:
+        at: When it came, with a time zone: from a queue, when Storage took the message in.
+        read_seconds: How long it took to read, with all events that are in it.
+    """
+
+    at: datetime
+    read_seconds: float = 0.0
+
+    def before(self, event: "Event", now: datetime, spent: float) -> dict[str, float]:
+        """Return the seconds that passed before an event's first delivery to a rule, by name.
+
+        Args:
+            event: The event. One without a readable time has no `published`.
+            now: When the rule's turn came, with a time zone.
+            spent: Seconds of what is between the arrival and that and has a name of its own.
+        """
+        hops = {WAITED: max((now - self.at).total_seconds() - spent, 0.0)}
+        if event.time is None:
+            return hops
+        try:
+            return {PUBLISHED: (self.at - parse_time(event.time)).total_seconds()} | hops
+        except UnusableValue:
+            return hops
+
+
+def milliseconds(
+    total: float,
+    parts: Mapping[str, float],
+    *,
+    before: Mapping[str, float] | None = None,
+    attempts: "Attempts | None" = None,
+) -> dict[str, float]:
+    """Return the hops of a delivery in milliseconds, by name.
+
+    Args:
+        total: Seconds of the whole delivery.
+        parts: Seconds of hops that are parts of the total, by name.
+        before: Seconds of what was before the delivery, by name.
+        attempts: The tries at Airflow, where it came to that.
+    """
+    hops = dict(parts)
+    if attempts is not None:
+        hops |= {
+            SLOT: attempts.slot_seconds,
+            TOKEN: attempts.token_seconds,
+            AIRFLOW: attempts.airflow_seconds,
+        }
+        if attempts.pause_seconds:
+            hops[PAUSE] = attempts.pause_seconds
+    hops[OTHER] = max(total - sum(hops.values()), 0.0)
+    hops[TOTAL] = total
+    return {name: seconds * 1000 for name, seconds in {**(before or {}), **hops}.items()}

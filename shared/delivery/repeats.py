@@ -1,0 +1,69 @@
+"""What waits again for the same cause has no line of its own: one line every few minutes stands for all.
+
+During an outage each parked event is tried again and again. Its first parking is in the log, and its end will
+be. What lies between is one line for each connection and cause, once in `EVERY` seconds.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from shared.delivery.outcome_log import level_of
+from shared.delivery.outcomes import Outcome
+from shared.log import FIELDS, LOGGER
+from shared.values.wording import duration_text
+
+EVERY: Final = 300.0
+"""Seconds."""
+
+
+@dataclass(slots=True)
+class _Window:
+    began: float
+    tries: int = 0
+
+
+class Repeats:
+    """Counts the tries of events that went on waiting; safe to use from any thread.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: dict[tuple[str, str], _Window] = {}
+
+    def note(self, outcome: Outcome) -> None:
+        """Count a delivery that was parked again for the same cause, and log the count when it is time."""
+        now = self._clock()
+        with self._lock:
+            window = self._windows.setdefault((outcome.connection, outcome.cause), _Window(now))
+            window.tries += 1
+            lasted, tries = now - window.began, window.tries
+            if lasted < EVERY:
+                return
+            del self._windows[outcome.connection, outcome.cause]
+        retry_in = outcome.retry_in or 0.0
+        LOGGER.log(
+            level_of(outcome),
+            "events still wait for %s: %d tries in the last %s changed nothing; the last of them is tried "
+            "again in %.0f s: %s",
+            outcome.connection or "a signature's key",
+            tries,
+            duration_text(lasted),
+            retry_in,
+            outcome.reason,
+            extra={
+                FIELDS: {
+                    "connection": outcome.connection,
+                    "cause": outcome.cause,
+                    "tries": tries,
+                    "retry_in": round(retry_in, 1),
+                    "reason": outcome.reason,
+                }
+            },
+        )
