@@ -81,3 +81,12 @@ def test_there_is_one_logger() -> None:
         ("shared/log.py", "'updraft'"),
         ("shared/log.py", "name"),
     ], "of other libraries only the level is set"
+
+
+def test_libraries_are_quiet_unless_somebody_wants_them(caplog: pytest.LogCaptureFixture) -> None:
+    """The libraries' dumps of each request do not get into the log; their warnings do."""
+    caplog.set_level(logging.INFO)
+    for name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "urllib3", "msal"):
+        logging.getLogger(name).info("Request URL: x")
+        logging.getLogger(name).warning("a warning of %s", name)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 4

@@ -30,7 +30,7 @@ TYPE: Final = "updraft-outcome+jwt"
 """The header's `typ`: a token of another purpose is never taken for one of these (RFC 8725 section 3.11)."""
 SCOPE: Final = "outcome:write"
 LONGEST_TOKEN: Final = 2_048
-"""Characters; ours have about 1,000 at most."""
+"""Characters; ours have about 1,500 at most."""
 
 _KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 _LEEWAY: Final = 60.0

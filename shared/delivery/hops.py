@@ -87,4 +87,5 @@ def milliseconds(
             hops[PAUSE] = attempts.pause_seconds
     hops[OTHER] = max(total - sum(hops.values()), 0.0)
     hops[TOTAL] = total
-    return {name: seconds * 1000 for name, seconds in {**(before or {}), **hops}.items()}
+    hops |= before or {}
+    return {name: hops[name] * 1000 for name in HOPS if name in hops}

@@ -45,9 +45,9 @@ def words(outcome: Outcome) -> str:
     if TOTAL in outcome.milliseconds:
         parts.append(f"in {outcome.milliseconds[TOTAL]:.0f} ms")
     if outcome.kind is not OutcomeKind.PARKED and outcome.waits:
-        parts.append(f"after {duration_text(outcome.milliseconds.get(WAITED, 0) / 1000)} of waiting")
+        parts.append(f"after a wait of {duration_text(outcome.milliseconds.get(WAITED, 0) / 1000)}")
     if outcome.retry_in is not None:
-        parts.append(f"waits for retry, again in {outcome.retry_in:.0f} s")
+        parts.append(f"and waits for a retry in {outcome.retry_in:.0f} s")
     reason = outcome.reason
     if outcome.unmatched is not None:
         near = outcome.unmatched

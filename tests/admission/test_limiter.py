@@ -8,9 +8,10 @@ import pytest
 from shared.admission.adaptive_limit import AdaptiveLimit
 from shared.admission.backlog import LONGEST, Backlog
 from shared.admission.fair_queue import FairQueue
-from shared.admission.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_REST, SharedLimiter
+from shared.admission.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_REST, SharedLimiter, Slots
 from shared.admission.permit_store import LEASE_SECONDS, View
 from shared.admission.permits import Permits
+from tests.support.in_memory_permits import InMemoryPermits
 from tests.support.limiter import Kept
 
 
@@ -327,3 +328,14 @@ def test_a_place_costs_little() -> None:
             kept.limiter.leave("a", seconds=0.0, healthy=True)
         rounds.append((time.perf_counter() - started) / 200)
     assert statistics.median(rounds) < 0.001
+
+
+def test_the_slots_can_be_counted() -> None:
+    """A process knows how many slots are taken here, how many it may use, and how many there are."""
+    store = InMemoryPermits(1)
+    one, two = Kept(1, store, "one"), Kept(1, store, "two")
+    assert one.fill() == 1
+    assert not two.enter()
+    assert (one.limiter.slots(), two.limiter.slots()) == (Slots(1, 1, 1), Slots(0, 0, 1))
+    one.serve()
+    assert one.limiter.slots() == Slots(0, 1, 1)

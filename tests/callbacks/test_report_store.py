@@ -40,3 +40,15 @@ def test_a_report_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> No
     fields = json.loads(line)
     assert fields["message"] == "ended: run smoke__1__0a of DAG smoke_tests on analytics with success"
     assert (fields["rule"], fields["report"], "outcome" in fields) == ("smoke", "success", False)
+
+
+def test_a_report_names_the_event_where_it_is_known(caplog: pytest.LogCaptureFixture) -> None:
+    """A run's own token names its event; a report by an identity has none, and its line has none."""
+    run = replace(REPORT.run, event_id="e-1\u202e")
+    with caplog.at_level(logging.INFO):
+        log_report(replace(REPORT, run=run))
+        log_report(REPORT)
+    known, unknown = (json.loads(record.getMessage()) for record in caplog.records)
+    assert known["event"] == "e-1\\u202e"
+    assert known["message"].endswith("with success, for event e-1\\u202e")
+    assert "event" not in unknown

@@ -186,3 +186,12 @@ def test_a_token_that_is_too_long_is_not_read() -> None:
     longer = min(length for length in sizes if length > LONGEST_TOKEN)
     with pytest.raises(InvalidRunToken):
         source.verify(signed({**claims, "more": "x" * sizes[longer]}))
+
+
+@pytest.mark.parametrize(("event_id", "kept"), [("e-1", "e-1"), ("", ""), ("é", ""), ("x" * 300, "x" * 200)])
+def test_a_token_names_the_event(event_id: str, kept: str) -> None:
+    """The event's id goes with the token and comes back, where it is ASCII, and never makes it too long."""
+    source = tokens(Vault(NEW))
+    issued = source.issue(RunRef("c" * 63, "d" * 250, "r" * 250, event_id), lifetime=60)
+    assert len(issued) < LONGEST_TOKEN
+    assert source.verify(issued).event_id == kept

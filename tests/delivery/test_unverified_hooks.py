@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -189,3 +190,16 @@ def test_what_is_not_kept_is_not_acknowledged(
     says.answer = KeysUnavailable("not yet", retry_after=1)
     with pytest.raises(StorageUnavailable):
         hooks.decide(replace(HOOK, first_seen=SEEN))
+
+
+def test_a_hook_that_waits_on_has_one_line(
+    hooks: UnverifiedHooks, says: Verifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its first parking is logged; that it could still not be verified is counted alone."""
+    caplog.set_level(logging.INFO, logger="updraft")
+    says.answer = KeysUnavailable("the vault is away", retry_after=0)
+    hooks.take_in(HOOK, delay=10)
+    outcome = hooks.decide(HOOK)
+    assert outcome is not None
+    assert (outcome.kind, outcome.waits, outcome.is_repeat) == (OutcomeKind.PARKED, 1, True)
+    assert len(caplog.records) == 1

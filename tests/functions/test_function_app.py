@@ -1,8 +1,11 @@
 """The app at the root, run by Microsoft's runtime in the local host, over its HTTP endpoints."""
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from shared.version import VERSION
 from tests.support.functions_host import running_host
 from tests.support.paths import ROOT
 
+OK = {"condition": "ok"}
 QUEUE_FUNCTIONS = ("event_queue", "event_queue_poison", "parked_queue", "parked_queue_poison")
 RULES = """
 connections:
@@ -198,23 +202,65 @@ def test_an_event_that_no_rule_wants_is_acknowledged(host: Host, stub: AirflowSt
 
 
 def test_health_is_one_word(host: Host) -> None:
-    """Health answers 200 with `ok`, whatever has been delivered."""
+    """Health answers 200 with `ok` while Airflow answers, whatever has been delivered."""
     deliver(host, "app_service", SWAP)
-    answer = requests.get(f"{host.url}/api/health", timeout=30)
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert health(host) == (200, {"status": "ok"})
 
 
 def test_the_status_says_what_is_in_force(host: Host, identity: IdentityEndpoint) -> None:
     """A caller with the right reads version, rules, connections and counts that balance."""
     deliver(host, "app_service", SWAP)
+    status = read_status(host, identity)
+    outcome_counts = status.pop("counts")
+    assert status == {"status": "ok", "version": VERSION, "rules": 1, "connections": {"stub": OK}}
+    assert outcome_counts["balances"] is True
+    assert outcome_counts["rules"]["smoke"]["started"] == 1
+
+
+def test_before_the_first_event_nothing_is_known(host: Host, identity: IdentityEndpoint) -> None:
+    """A connection that no event needed yet is neither well nor out of order."""
+    status = read_status(host, identity)
+    assert (status["status"], status["connections"]) == ("ok", {"stub": {"condition": "no event yet"}})
+
+
+def test_an_airflow_that_does_not_answer_shows(
+    host: Host, stub: AirflowStub, identity: IdentityEndpoint
+) -> None:
+    """Health is one word, with status 200 for a platform that restarts what is not; the status says more."""
+    stub.inject(503, times=99)
+    before = datetime.now(UTC)
+    threads = [
+        threading.Thread(target=deliver, args=(host, "app_service", SWAP | {"id": f"n-{number}"}))
+        for number in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 30
+    while (word := health(host)) != (200, {"status": "degraded"}):
+        assert word == (200, {"status": "ok"})
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    status = read_status(host, identity)
+    for thread in threads:
+        thread.join()
+    known = status["connections"]["stub"]
+    assert (status["status"], known["condition"]) == ("degraded", "answering with errors (HTTP 503)")
+    since, next_try = (datetime.fromisoformat(known[name]) for name in ("since", "next_try"))
+    assert before <= since <= datetime.now(UTC) <= next_try <= since + timedelta(minutes=1)
+
+
+def health(host: Host) -> tuple[int, Any]:
+    """Ask for health as anybody may."""
+    answer = requests.get(f"{host.url}/api/health", timeout=30)
+    return answer.status_code, answer.json()
+
+
+def read_status(host: Host, identity: IdentityEndpoint) -> Any:
+    """Read the status as a caller with the right."""
     token = identity.issue("api://updraft", roles=["Status.Read"])
     answer = requests.get(f"{host.url}/api/status", headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert answer.status_code == 200
-    status = answer.json()
-    outcome_counts = status.pop("counts")
-    assert status == {"status": "ok", "version": VERSION, "rules": 1, "connections": {"stub": "closed"}}
-    assert outcome_counts["balances"] is True
-    assert outcome_counts["rules"]["smoke"]["started"] == 1
+    return answer.json()
 
 
 def test_health_asks_nobody(host: Host, stub: AirflowStub) -> None:
