@@ -1,4 +1,4 @@
-"""Is this app well? Two words for anybody, and the whole status for callers with a right to it."""
+"""Is this app well? One of two words for anybody, and the whole status for callers with a right to it."""
 
 import azure.functions as func
 
@@ -13,10 +13,10 @@ blueprint = func.Blueprint()
     route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS, trigger_arg_name="request"
 )
 def health(request: func.HttpRequest) -> func.HttpResponse:
-    """Answer 200 with `ok`, or with `degraded` while the operator has to fix rules or settings.
+    """Answer 200 with `ok`, or with `degraded` while rules or settings are unusable or an Airflow is silent.
 
     The status is 200 either way: a platform that restarts an app after a failed probe would not help, and
-    nothing of the request changes the answer.
+    nothing of the request changes the answer. A monitor compares the body.
     """
     return answer(request, lambda _: Reply(200, {"status": "ok" if app().is_well() else "degraded"}))
 

@@ -215,7 +215,11 @@ def respond(request: Request, handle: Callable[[Request], Reply], *, function: s
     except ConfigurationError as error:
         if may_log(logging.ERROR, function, 503, "not_configured"):
             LOGGER.error("a call could not be handled: %s", error)
-        return CallRefused(503, "not_configured", "this app is not set up for such calls yet").reply()
+        return CallRefused(
+            503,
+            "not_configured",
+            "this app is not set up for such calls: its log names the setting or the mistake",
+        ).reply()
     except StorageUnavailable as error:
         if may_log(logging.ERROR, function, 503, "temporarily_unavailable"):
             LOGGER.error("a call could not be handled: %s", error)

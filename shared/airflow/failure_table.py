@@ -207,8 +207,8 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "403 in Airflow's form",
         AnswerClass.DENIED,
         _PARKED_LONG,
-        "Airflow knows us and does not let us: grant can_create and can_read on DAG Runs, and can_edit on "
-        "the DAG",
+        "Airflow accepted the login, but this identity may not start runs of the DAG: grant can_create and "
+        "can_read on DAG Runs, and can_edit on the DAG (`airflow entra-role --role ROLE --dag DAG`)",
         shapes.is_forbidden,
     ),
     TableRow(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from shared.callers import Rates
 from shared.callers.github_signature import HEADER, GitHubSignature
 from shared.callers.shared_secrets import SharedSecret
-from shared.errors import KeysUnavailable
+from shared.errors import KeysUnavailable, SettingsError
 from shared.event import KINDS
 from shared.event.via import HOOK_VIAS
 from shared.http_api.refusals import answered
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 HOOK_LIMIT: Final = 1_048_576
 """Bytes; the largest deployment payloads have some ten thousand."""
+_NOT_SET_UP: Final = (
+    f"GitHub's hooks are not set up: the operator has to set {GITHUB_SECRET}, and the Key Vault that holds it"
+)
 _CLOCKS_APART: Final = 5.0
 """Seconds that the clocks of two instances may differ."""
 
@@ -79,7 +82,7 @@ class WebhooksEndpoint:
 
         Raises:
             CallRefused: It is not taken in.
-            ConfigurationError: The rules, or GitHub's secret, are not set up.
+            ConfigurationError: The rules are not set up.
             StorageUnavailable: It could be neither handled nor kept.
         """
         if kind not in KINDS:
@@ -93,6 +96,8 @@ class WebhooksEndpoint:
                 good = self._signature.verify(body, signature)
             except KeysUnavailable as error:
                 return self._take_in_unverified(request, kind, signature, error)
+            except SettingsError as error:
+                raise CallRefused(503, "not_configured", _NOT_SET_UP, inside=str(error)) from error
             if not good:
                 raise CallRefused(403, "bad_signature", "X-Hub-Signature-256 is not this body's signature")
         self._rates.spend_hook(kind, self._rate)

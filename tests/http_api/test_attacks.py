@@ -294,12 +294,13 @@ def test_no_forged_reverse_token_gets_in(caller: Caller) -> None:
 
 
 def test_a_reverse_token_says_little(caller: Caller) -> None:
-    """What anybody may read in Airflow's UI is the run, this app, one scope and two times."""
+    """What anybody may read in Airflow's UI is the run, its event's id, this app, one scope and two times."""
     run = greeted(caller)
     claims = claims_of(caller.reverse_token())
     assert claims.pop("exp") - claims.pop("iat") == 86_400
     assert claims == {
         "iss": OUTCOMES_URL,
+        "event": "e-1",
         "aud": OUTCOMES_URL,
         "sub": f"stub/{run['dag_id']}/{run['dag_run_id']}",
         "scope": SCOPE,

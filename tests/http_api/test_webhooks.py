@@ -140,16 +140,19 @@ def test_unverified_deliveries_are_bounded(hooks: WebhooksEndpoint, vault: Vault
 
 
 def test_without_a_secrets_name_github_is_not_let_in(delivering: Delivering, vault: Vault) -> None:
-    """A missing setting never means that signatures do not matter."""
+    """A missing setting never means that signatures do not matter; the answer says which one it is."""
 
     def missing() -> str:
-        raise SettingsError("UPDRAFT_GITHUB_SECRET is missing")
+        raise SettingsError("it is missing")
 
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
-    with pytest.raises(SettingsError):
+    with pytest.raises(CallRefused) as caught:
         WebhooksEndpoint(intake=intake, secrets=vault, github_secret=missing, rates=Rates()).receive(
             posted(GITHUB, SECRET), "github"
         )
+    refused = caught.value
+    assert (refused.status, refused.code, refused.inside) == (503, "not_configured", "it is missing")
+    assert "UPDRAFT_GITHUB_SECRET" in refused.detail
 
 
 def test_what_cannot_be_read_is_kept(hooks: WebhooksEndpoint, delivering: Delivering) -> None:
