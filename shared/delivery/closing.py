@@ -69,9 +69,9 @@ class Closing:
         One that waits again for the same cause is counted and has no line of its own (`repeats.py`).
         """
         self._outcome_counts.end(outcome)
-        if outcome.is_repeat:
+        if outcome.kind is OutcomeKind.PARKED:
             self._repeats.note(outcome)
-        else:
+        if not outcome.is_repeat:
             report(outcome)
         return outcome
 

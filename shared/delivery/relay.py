@@ -247,6 +247,10 @@ class Relay:
     ) -> Outcome:
         """Put a delivery into the queue until its next try."""
         is_attempt = ending.wait is not None and ending.wait.is_attempt
+        before = delivery.parked.cause if delivery.parked else ""
+        for_a_slot = ending.wait is Wait.NO_CAPACITY and not ending.is_outage
+        # To find no slot is how an outage and every burst end: no news of an event that waits already.
+        cause = before if before and for_a_slot else ending.cause
         parked = Parked(
             event=delivery.event,
             rule=delivery.decision.rule,
@@ -257,21 +261,20 @@ class Relay:
             rendered=rendered,
             rule_changed_since=rule_changed_since,
             rule_changed_tries=tries,
-            cause=ending.cause,
+            cause=cause,
         )
         began = self._clock()
         self._parking.park(parked, delay)
         outcome = self._outcome(
             delivery, OutcomeKind.PARKED, ending.code, ending.reason, storage=self._clock() - began
         )
-        before = delivery.parked
         return self._closing.end(
             replace(
                 outcome,
                 wait=ending.wait,
                 retry_in=delay,
                 cause=ending.cause,
-                is_repeat=before is not None and before.cause == ending.cause,
+                is_repeat=before == cause,
             )
         )
 

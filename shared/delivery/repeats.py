@@ -38,15 +38,20 @@ class Repeats:
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def note(self, outcome: Outcome) -> None:
-        """Count a delivery that was parked again for the same cause, and log the count when it is time."""
+        """Count a delivery that was parked again for the same cause, and log the count when it is time.
+
+        One with a line of its own says the same: after it the next `EVERY` seconds begin.
+        """
         now = self._clock()
         with self._lock:
             window = self._windows.setdefault((outcome.connection, outcome.cause), _Window(now))
-            window.tries += 1
+            window.tries += outcome.is_repeat
             lasted, tries = now - window.began, window.tries
             if lasted < EVERY:
                 return
-            del self._windows[outcome.connection, outcome.cause]
+            window.began, window.tries = now, 0
+        if not outcome.is_repeat:
+            return
         retry_in = outcome.retry_in or 0.0
         LOGGER.log(
             level_of(outcome),

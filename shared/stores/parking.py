@@ -48,7 +48,7 @@ class Parked:
         attempt: How many deliveries there were so far that count.
         first_seen: When the event first arrived, with a time zone.
         reason: Why it waits, in words.
-        cause: Why it waits, in one word: a next parking for the same cause is not logged again.
+        cause: Why it waits, in one word, as it was last logged: the same cause is not logged again.
         claim: The blob that keeps the event, where the message was too small for it.
         waits: How often it was parked without that being an attempt.
         rendered: Whether the run that it waits for was rendered: then only other rules can fail to.

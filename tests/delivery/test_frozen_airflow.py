@@ -3,6 +3,7 @@
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -178,13 +179,41 @@ def test_a_long_outage_has_a_line_every_few_minutes(
     outcome = delivering.deliver(event(), decision())
     assert outcome.kind is OutcomeKind.PARKED
     caplog.clear()
-    repeats = Repeats(delivering.clock)
+    repeats, again = Repeats(delivering.clock), replace(outcome, is_repeat=True)
+    repeats.note(outcome)
     for _ in range(3):
-        repeats.note(outcome)
+        repeats.note(again)
         delivering.clock.sleep(EVERY / 2 + 1)
     (line,) = lines(caplog)
     assert "outcome" not in line, "it is not the end of a delivery"
     assert (line["connection"], line["cause"], line["tries"]) == ("analytics", AIRFLOW_NOT_ANSWERING, 3)
     assert caplog.records[-1].levelno == logging.WARNING
-    repeats.note(outcome)
+    repeats.note(again)
     assert len(lines(caplog)) == 1, "a new count begins"
+    delivering.clock.sleep(EVERY)
+    repeats.note(outcome)
+    repeats.note(again)
+    assert len(lines(caplog)) == 1, "an event with a line of its own has said it"
+    delivering.clock.sleep(EVERY)
+    repeats.note(again)
+    assert len(lines(caplog)) == 2, "what is tried rarely has a summary at each try"
+
+
+def test_a_slot_that_is_not_there_is_no_news_of_what_waits(
+    stub: AirflowStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After an outage an event may wait for a slot: that has no line, and neither has the next outage."""
+    caplog.set_level(logging.INFO, logger="updraft")
+    delivering = Delivering(stub.url, places=1)
+    intake = delivering.intake(rules())
+    stub.inject(503, times=5)
+    intake.receive_message(body(1))
+    delivering.limiter.enter("other", wait=0)
+    delivering.clock.sleep(60)
+    probe = delivering.breaker.enter()
+    assert probe is not None
+    probe.end(healthy=True)
+    try_again(delivering, 1)
+    assert len(delivering.parking.kept) == 1
+    assert delivering.parking.kept[0][0].cause == AIRFLOW_NOT_ANSWERING
+    assert len(lines(caplog)) == 1

@@ -55,7 +55,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> set[str]:
     repeats = Repeats(clock)
     repeats.note(FULL)
     clock.sleep(EVERY)
-    repeats.note(FULL)
+    repeats.note(replace(FULL, is_repeat=True))
     LOGGER.error("x", exc_info=ValueError())
     unmatched = replace(FULL, unmatched=Unmatched("x", "x"))
     lines = [json.loads(record.getMessage()) for record in caplog.records]
