@@ -25,7 +25,7 @@ FULL = Outcome(
     OutcomeKind.PARKED,
     rule="x",
     event_id="x",
-    code="x",
+    code="NoCapacity",
     reason="x",
     connection="x",
     dag_id="x",
