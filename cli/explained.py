@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.event_files import read_event_file
 from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
@@ -54,19 +55,19 @@ def explain_body(
     Args:
         body: The body, or why it could not be had.
         rules: The rules to ask.
-        kind: How to read a body without an event envelope.
-        via: How the events come; None where that is not said.
-        as_asked: Whether an event of which that is not said comes as each rule asks for.
+        kind: What a body without an event envelope is, where its shape does not tell.
+        via: How the events come; None where that is not said: a hook's body comes by its hook.
+        as_asked: Whether an event of which nobody knows that comes as each rule asks for.
     """
-    from shared.event import Unreadable, read_events
+    from shared.event import Unreadable
 
     if isinstance(body, OSError):
         return [Explained(None, None, None, f"the file cannot be read: {body.strerror or body}", [])]
     return [
         Explained(event.id, event.type, event.source, event.error, [])
         if isinstance(event, Unreadable)
-        else _explained(event, rules, as_asked=as_asked and via is None)
-        for event in read_events(body, kind=kind, via=via or "unknown")
+        else _explained(event, rules, as_asked=as_asked and event.via == "unknown")
+        for event in (each.event for each in read_event_file(body, kind, via))
     ]
 
 

@@ -14,8 +14,6 @@ from shared.values.times import parse_time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.event.via import Via
-
 DEFAULT_RULES: Final = "rules.yaml"
 FILE: Final = click.Path(allow_dash=True)
 """A file's name; `-` is standard input. Whether it is there is found out where it is read."""
@@ -38,28 +36,23 @@ def rules_option[Function: "Callable[..., Any]"](function: Function) -> Function
 
 
 def kind_options[Function: "Callable[..., Any]"](function: Function) -> Function:
-    """Add `--as KIND` and `--via WAY`, as the parameters `kind` and `via`; see `way`."""
+    """Add `--as KIND` and `--via WAY`, as the parameters `kind` and `via`."""
     from shared.event.via import KINDS, VIAS
 
     via = click.option(
         "--via",
         type=click.Choice([via for via in VIAS if via not in {"call", "unknown"}]),
-        help="how the events come, for rules that ask for it (`when.via`)",
+        help="how the events come, for rules that ask for it (`when.via`); a hook's body comes by its hook "
+        "where this is not given",
     )
     kind = click.option(
         "--as",
         "kind",
         type=click.Choice(sorted(KINDS)),
-        help="read bodies without an event envelope as what this sender sends; means --via hook/KIND",
+        help="what a hook's body is, where its members do not tell: Event Grid events, CloudEvents and most "
+        "hooks' bodies are known by their shape, also where a file or folder mixes them",
     )
     return kind(via(function))
-
-
-def way(kind: str | None, via: "Via | None") -> "Via | None":
-    """Return how the events come, as `--as` and `--via` say; None where neither is given."""
-    from shared.event.via import HOOK_VIAS
-
-    return via or HOOK_VIAS.get(kind or "")
 
 
 def json_option[Function: "Callable[..., Any]"](function: Function) -> Function:

@@ -9,7 +9,7 @@ from cli.explain_selection import Selection
 from cli.explain_view import View
 from cli.explained import Explained, explain_body, read_body
 from cli.findings import document
-from cli.options import FILE, json_option, kind_options, rules_option, way
+from cli.options import FILE, json_option, kind_options, rules_option
 from cli.output import print_json, tree_printer
 from cli.rules_file import load
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     required=True,
     metavar="FILE...",
     type=FILE,
-    help="a file with an event or an array of events, in Event Grid's schema or as CloudEvents; - for "
-    "standard input",
+    help="a file with an event, an array of events, or one event a line: in Event Grid's schema, as "
+    "CloudEvents, or as a hook's body; - for standard input",
 )
 @rules_option
 @click.option(
@@ -70,7 +70,7 @@ def command(
     explained = [
         replace(selection.of(each), file=file)
         for file in files
-        for each in explain_body(read_body(file), rules, kind, way(kind, via))
+        for each in explain_body(read_body(file), rules, kind, via)
     ]
     if as_json:
         wrong = [each for each in explained if each.error is not None]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.event_files import SUFFIXES
 from cli.explained import Explained, explain_body, read_body
 from cli.findings import Finding, document, problem_json, split
-from cli.options import FOLDER, json_option, kind_options, rules_option, way
+from cli.options import FOLDER, json_option, kind_options, rules_option
 from cli.output import listed, plural, print_json, print_problems_of_settings, print_warnings, printable
 from cli.rules_file import load
 from shared.errors import RulesError
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 )
 @rules_option
 @click.option(
-    "--samples", metavar="DIR", type=FOLDER, help="a folder of events, one JSON file each or an array"
+    "--samples",
+    metavar="DIR",
+    type=FOLDER,
+    help="a folder of events: .json files with an event or an array, .jsonl files with one a line",
 )
 @kind_options
 @json_option
@@ -64,7 +68,7 @@ def command(
     problems: list[str] = []
     events: list[Sample] = []
     if samples is not None:
-        events = read_samples(Path(samples), rules, kind, way(kind, via))
+        events = read_samples(Path(samples), rules, kind, via)
         problems = list(sample_problems(rules, events, samples))
     if as_json:
         return _print_document(rules, events, problems, _live(rules, events) if live else None)
@@ -160,17 +164,18 @@ class Sample:
 
 
 def read_samples(folder: Path, rules: "Rules", kind: str | None, via: "Via | None" = None) -> list[Sample]:
-    """Explain every event of the JSON files in a folder and the folders in it, ordered by name.
+    """Explain every event of the files in a folder and the folders in it, ordered by name.
 
     Args:
         folder: The folder.
         rules: The rules.
-        kind: How to read bodies without an event envelope.
-        via: How the events come; None for the way that each rule asks for.
+        kind: What a body without an event envelope is, where its shape does not tell.
+        via: How the events come; None for the way that each rule asks for, and for a hook's body its hook.
     """
     return [
         Sample(str(file), explained)
-        for file in sorted(folder.rglob("*.json"))
+        for file in sorted(folder.rglob("*"))
+        if file.suffix in SUFFIXES
         for explained in explain_body(read_body(str(file)), rules, kind, via, as_asked=True)
     ]
 
@@ -184,7 +189,11 @@ def sample_problems(rules: "Rules", samples: Sequence[Sample], folder: str) -> I
         folder: Where the samples are, for the messages.
     """
     if not samples:
-        found = "there is no sample (*.json) in it" if Path(folder).is_dir() else "there is no such folder"
+        found = (
+            "there is no sample (*.json, *.jsonl) in it"
+            if Path(folder).is_dir()
+            else "there is no such folder"
+        )
         yield f"{folder}: {found}"
         return
     hit: set[str] = set()

@@ -4,6 +4,7 @@ model                     the Event, and the body that cannot be read
 reading                   a body of any schema to events
 cloud_events, event_grid, webhook_bodies  one reader for each schema
 via                       how an event came
+body_shapes               which kind of body a file's JSON looks like
 channels                  what each kind of hook may claim
 kudu                      bodies that Kudu sends
 github, github_events     bodies that GitHub sends, and which event each is

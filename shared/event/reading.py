@@ -134,7 +134,7 @@ def _read_envelope(document: JsonObject, via: Via) -> Event:
     inner = document.get("event")
     if isinstance(inner, dict) and "deadletterProperties" in document:
         return read_cloud_event(inner, via)  # a dead letter of an Event Grid namespace wraps the event
-    from shared.event.webhook_bodies import likely_kind
+    from shared.event.body_shapes import likely_kind
 
     looks_like = likely_kind(document)
     raise EventError(

@@ -13,6 +13,7 @@ from typing import Final
 
 from shared.errors import EventError
 from shared.event.app_hosts import app_service_label
+from shared.event.body_shapes import likely_kind
 from shared.event.channels import check_claims
 from shared.event.github import fingerprint, read_github
 from shared.event.kudu import kudu_host, kudu_member, kudu_site_and_slot, kudu_status
@@ -163,20 +164,6 @@ _READERS: Final[Mapping[str, Callable[[JsonObject, Mapping[str, str]], Event]]] 
     "acr": _acr,
 }
 """The readers by kind. Each takes the body and the HTTP headers under lower-case names."""
-
-
-def likely_kind(document: JsonObject) -> str | None:
-    """Return the kind that a body without envelope looks like, to name it in an error's remedy."""
-    names = document.keys()
-    if names >= {"eventType", "publisherId"}:
-        return "azure-devops"
-    if names >= {"action", "target", "request"}:
-        return "acr"
-    if names >= {"repository", "sender"}:
-        return "github"
-    if names >= {"id", "deployer"}:
-        return "kudu"
-    return None
 
 
 def read_webhook_body(document: JsonObject, kind: str, headers: Mapping[str, str]) -> Event:

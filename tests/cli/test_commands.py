@@ -118,7 +118,7 @@ def test_a_folder_without_samples_is_a_problem(
     assert "none: there is no such folder" in capsys.readouterr().err
     (tmp_path / "none").mkdir()
     assert main(["validate", "--rules", str(rules), "--samples", str(tmp_path / "none")]) == 1
-    assert "there is no sample (*.json) in it" in capsys.readouterr().err
+    assert "there is no sample (*.json, *.jsonl) in it" in capsys.readouterr().err
 
 
 def test_the_committed_schema_is_current(capsys: pytest.CaptureFixture[str]) -> None:
