@@ -14,6 +14,11 @@ diagnosis                 what is wrong with one connection, for `doctor` and `v
 unreachable, dag_state, token_claims  its parts: no answer of Airflow's, one DAG, one credential
 findings                  what a check has found, for people and for `--json`
 waiting                   says what a command waits for
+outgoing, json_members    the events that `publish` sends, and changes in their text
+topic, posting            sends events to a topic; one POST
+expected_runs             the runs that events should start
+run_lookup, follow        looks for runs, and follows them
+timeline                  the steps of an event, one a line
 letter_stores, dead_letter_container, poison_messages  where dead letters are, for `replay`
 dead_letter_view, resend  how `replay` shows them, and sends them again
 """

@@ -1,7 +1,6 @@
 """`make demo`: one App Service event goes all the way to a DAG run, and the way is told."""
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -11,28 +10,21 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.markup import escape
 
-from cli.commands.publish import publish, read, renewed
+from cli.outgoing import Outgoing, read_outgoing, renewed
+from cli.timeline import markup, milliseconds_since, run_moments
+from cli.topic import SCOPE, send
 from local.paths import ROOT
 from local.processes import default_signals
 from local.processes.processes import StackError, shown
 from local.stack import STATE, Stack
 from local.stage import add_airflow_option, perform
-from local.timeline import Told, last_error, moment, outcomes, reported
-from shared.values.json_text import JsonObject
+from local.timeline import Told, last_error, outcomes, reported
 
 EVENTS: Final = ROOT / "examples" / "events"
-_EVENT_GRID: Final = "https://eventgrid.azure.net/.default"
 _DELIVERED_WITHIN: Final = 30.0
 _FINISHED_WITHIN: Final = 90.0
 _REPORTED_WITHIN: Final = 30.0
-_NAMES: Final = {
-    "started": ("run created", "cyan"),
-    "success": ("succeeded", "green"),
-    "failed": ("failed", "red"),
-    "duplicate": ("duplicate", "yellow"),
-}
 
 
 class Demo:
@@ -68,14 +60,14 @@ class Demo:
         self._title("A file of orders was stored: its event takes the queue", blob)
         self._follow(*self._publish(blob, "started", deliveries=1), by="the Storage queue")
 
-    def _publish(self, event: JsonObject, outcome: str, *, deliveries: int) -> tuple[datetime, Told]:
+    def _publish(self, event: Outgoing, outcome: str, *, deliveries: int) -> tuple[datetime, Told]:
         """Publish the event, and wait until that many outcomes are known of it, the last one `outcome`."""
         log = self._stack.app.log
         sent = datetime.now(UTC)
-        publish([event], self._stack.topic.endpoint)
+        send([event], self._stack.topic.endpoint)
         self._line(0, "published", "to the Event Grid topic, as the managed identity")
         deadline = time.monotonic() + _DELIVERED_WITHIN
-        while len(known := [told for told in outcomes(log) if told.event == event["id"]]) < deliveries:
+        while len(known := [told for told in outcomes(log) if told.event == event.event.id]) < deliveries:
             if time.monotonic() > deadline:
                 what = last_error(log) or f"nothing was heard of the event for {_DELIVERED_WITHIN:.0f} s"
                 raise StackError("function app", f"{what}. See {shown(log)}", log=log)
@@ -98,12 +90,11 @@ class Demo:
                 what = f"run {told.run} of {told.dag} is {run['state']} after {_FINISHED_WITHIN:.0f} s"
                 raise StackError("airflow", f"{what}. See {shown(log)}", log=log)
             time.sleep(0.1)
-        conf = ", ".join(f"{name} {value}" for name, value in run["conf"].items() if not name.startswith("_"))
-        moments = [(moment(run["start_date"]), "running", ""), (moment(run["end_date"]), run["state"], conf)]
+        moments = [(each.at, each.name, each.words) for each in run_moments(run) if each.name != "started"]
         if "callback" in run["conf"]["_updraft"]:
             moments.append((self._reported(told), "reported", "back to the app, with the run's own token"))
         for when, name, words in sorted(moments):
-            self._line(_milliseconds(sent, when), name, words)
+            self._line(milliseconds_since(sent, when), name, words)
         link = self._stack.airflow.run_link(told.dag, told.run)
         if run["state"] != "success":
             raise StackError("airflow", f"run {told.run} of {told.dag} failed: {link}", log=log)
@@ -133,8 +124,8 @@ class Demo:
         if len(runs) != 1:
             raise StackError("airflow", f"has {len(runs)} runs for event {told.event}, and should have one")
 
-    def _title(self, words: str, event: JsonObject) -> None:
-        self._console.print(f"\n[bold]{words}[/]\n[dim]{event['eventType']}, event {event['id']}[/]")
+    def _title(self, words: str, event: Outgoing) -> None:
+        self._console.print(f"\n[bold]{words}[/]\n[dim]{event.event.type}, event {event.event.id}[/]")
 
     def _lines(self, sent: datetime, told: Told, *, by: str) -> None:
         words = {
@@ -147,30 +138,21 @@ class Demo:
             self._line(milliseconds, name, words.get(name, ""))
 
     def _line(self, milliseconds: float, name: str, words: str) -> None:
-        shown_as, colour = _NAMES.get(name, (name, "cyan"))
-        number = f"{milliseconds:,.0f}".replace(",", " ")
-        padded = f"{shown_as:<11} " if words else shown_as
-        self._console.print(f"{number:>7} ms  [{colour}]{padded}[/]{escape(words)}")
+        self._console.print(markup(milliseconds, name, words))
 
 
-def _milliseconds(start: datetime, end: datetime) -> float:
-    return (end - start).total_seconds() * 1000
-
-
-def fresh(file: str) -> JsonObject:
+def fresh(file: str) -> Outgoing:
     """Return one of the example events with an id of its own, as if it happened now."""
-    (event,) = read(json.loads((EVENTS / file).read_text()))
+    (event,) = read_outgoing((EVENTS / file).read_bytes())
     return renewed(event)
 
 
 def prepare_publisher(stack: Stack) -> None:
     """Do what is done once a process, before time is taken: load the client, get the identity's token."""
     os.environ.update(stack.environment)
-    import azure.eventgrid  # noqa: F401 - loading it is the point
-
     from shared.azure.credential import azure_credential
 
-    azure_credential().get_token(_EVENT_GRID)
+    azure_credential().get_token(SCOPE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

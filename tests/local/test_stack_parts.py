@@ -1,41 +1,24 @@
-"""The small parts of the local stack: ports, the timeline, the finder of Node.js, and `updraft publish`."""
+"""The small parts of the local stack: ports, the timeline, and the finder of Node.js."""
 
 import json
 import logging
 import socket
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from cli.commands.publish import endpoint, publish, read, renewed
-from cli.main import main as updraft
 from local.functions_host.logs import ConsoleFormatter, JsonFormatter
 from local.processes import programs
 from local.processes.node import find_node
 from local.processes.ports import LOOPBACK, free_port, is_taken
 from local.processes.processes import Processes, StackError
 from local.servers.airflow_process import Airflow
-from local.stand_ins.certificates import Certificates
-from local.stand_ins.event_grid_topic import EventGridTopic
-from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.timeline import last_error, outcomes
 from shared.delivery.outcome_log import report
 from shared.delivery.outcomes import Outcome, OutcomeKind
-from shared.errors import EventError, SettingsError, UpdraftError
-from shared.values.json_text import JsonObject
 from tests.support.paths import ROOT
-
-EXAMPLE = ROOT / "examples" / "events" / "slot_swap_completed.json"
-CLOUD_EVENT: JsonObject = {
-    "specversion": "1.0",
-    "id": "1",
-    "source": "/shop",
-    "type": "shop.order",
-    "data": {"n": 1},
-}
 
 
 def line(moment: datetime, message: str, *, level: str = "INFO", invocation: str | None = "one") -> str:
@@ -186,95 +169,3 @@ def test_an_old_node_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert find_node() != node
     node.write_text("#!/bin/sh\necho v22.1.0\n")
     assert find_node() == node
-
-
-@pytest.fixture
-def topic(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventGridTopic]:
-    """A topic, and this process as a managed identity that may publish to it."""
-    with IdentityEndpoint() as identity, EventGridTopic(tls=certificates.server_context()) as running:
-        for name, value in (identity.environment() | certificates.environment()).items():
-            monkeypatch.setenv(name, value)
-        yield running
-
-
-def test_both_schemas_are_published_as_the_managed_identity(topic: EventGridTopic) -> None:
-    """The real client takes both schemas; the topic checks their shape and the token."""
-    swap = renewed(json.loads(EXAMPLE.read_text()))
-    publish(read(swap), topic.endpoint)
-    publish(read([CLOUD_EVENT]), topic.url)  # Event Grid's own path is added
-    assert [(record.event_id, record.event_type) for record in topic.published] == [
-        (swap["id"], "Microsoft.Web.SlotSwapCompleted"),
-        ("1", "shop.order"),
-    ]
-
-
-def test_the_command_publishes_a_file(
-    topic: EventGridTopic, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`updraft publish EVENT.json` takes the topic from its setting, and prints the ids."""
-    monkeypatch.setenv("UPDRAFT_TOPIC_ENDPOINT", topic.endpoint)
-    assert updraft(["publish", str(EXAMPLE)]) == 0
-    own = json.loads(EXAMPLE.read_text())["id"]
-    assert capsys.readouterr().out == f"published {own}\n"
-    assert updraft(["publish", "--new", "--topic", topic.endpoint, str(EXAMPLE)]) == 0
-    assert [record.event_id == own for record in topic.published] == [True, False]
-
-
-def test_a_refusal_is_told_with_its_status(topic: EventGridTopic, capsys: pytest.CaptureFixture[str]) -> None:
-    """What the topic answers reaches the person, in one line."""
-    topic.inject(413, times=10)
-    with pytest.raises(UpdraftError, match="answered 413"):
-        publish(read(CLOUD_EVENT), topic.endpoint)
-    topic.heal()
-    topic.inject(401, times=10)
-    assert updraft(["publish", "--topic", topic.endpoint, str(EXAMPLE)]) == 1
-    assert "EventGrid Data Sender" in capsys.readouterr().err
-
-
-def test_a_topic_that_is_not_there_is_named(topic: EventGridTopic) -> None:
-    """A refused connection names the topic."""
-    topic.stop()
-    with pytest.raises(UpdraftError, match=f"{topic.endpoint} cannot be reached"):
-        publish(read(CLOUD_EVENT), topic.endpoint, timeout=1)
-
-
-@pytest.mark.parametrize("address", ["", "http://topic.example/api/events", "topic.example"])
-def test_a_topic_needs_https(address: str) -> None:
-    """The identity's token never travels in the clear."""
-    with pytest.raises(SettingsError, match="https"):
-        endpoint(address)
-
-
-@pytest.mark.parametrize(
-    ("document", "words"),
-    [
-        ([], "no event"),
-        ("text", "the document is a str"),
-        ([CLOUD_EVENT, 3], "event 2 of 2 is a int"),
-        ({"specversion": "1.0", "id": "1"}, "lacks source, type"),
-        ({"id": "1", "eventType": "t", "subject": "s"}, "lacks eventTime"),
-        ([CLOUD_EVENT, {"id": "1", "eventType": "t", "subject": "s", "eventTime": "now"}], "mixes"),
-    ],
-)
-def test_what_is_no_event_is_refused_before_anything_is_sent(document: object, words: str) -> None:
-    """The mistake is named, with the number of the event in its array."""
-    with pytest.raises(EventError, match=words):
-        read(document)
-
-
-def test_a_file_that_holds_no_event_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing file, broken JSON and something else than an event are told apart from a refusal."""
-    broken = tmp_path / "broken.json"
-    broken.write_text("{")
-    for file, words in ((tmp_path / "none.json", "No such file"), (broken, "Expecting property name")):
-        assert updraft(["publish", str(file)]) == 2
-        assert words in capsys.readouterr().err
-
-
-def test_a_renewed_event_keeps_all_but_its_id_and_time() -> None:
-    """Both schemas are renewed in their own spelling."""
-    for event, time in ((CLOUD_EVENT, "time"), (json.loads(EXAMPLE.read_text()), "eventTime")):
-        again = renewed(event)
-        assert again["id"] != event["id"]
-        assert datetime.fromisoformat(str(again[time])) > datetime.now(UTC) - timedelta(minutes=1)
-        assert {**again, "id": 0, time: 0} == {**event, "id": 0, time: 0}

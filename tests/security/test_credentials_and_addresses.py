@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from cli.commands.publish import publish
+from cli.outgoing import read_outgoing
+from cli.topic import send
 from local.paths import ROOT
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from tests.support.endpoints import Watch
 
 REDIRECTS: Final = (300, 301, 302, 303, 307, 308)
-EVENT: Final = {"specversion": "1.0", "id": "1", "source": "/x", "type": "T"}
+EVENT: Final = read_outgoing(b'{"specversion": "1.0", "id": "1", "source": "/x", "type": "T"}')
 
 
 class Sink(LoopbackServer):
@@ -130,7 +131,7 @@ WAYS: Final[dict[str, Callable[[str], object]]] = {
     "permits: look": lambda url: _permits(url).look(),
     "permits: acquire": lambda url: _permits(url).acquire(0),
     "vault": lambda url: KeyVault(url, azure_credential).get("airflow-password"),
-    "topic": lambda url: publish([dict(EVENT)], url),
+    "topic": lambda url: send(EVENT, url),
 }
 
 
@@ -262,7 +263,7 @@ def test_an_operators_address_is_read_in_one_way_or_refused(
     trusted, _ = elsewhere
     url = address.replace("HOST", f"127.0.0.1:{trusted.port}")
     with pytest.raises(UpdraftError):
-        publish([dict(EVENT)], url)
+        send(EVENT, url)
     with pytest.raises(UpdraftError):
         KeyVault(url, azure_credential).get("name")
     if not address.startswith("http://"):  # Storage may be plain http, and gets no token then

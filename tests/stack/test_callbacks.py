@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.commands.publish import publish
+from cli.outgoing import Outgoing, read_outgoing
+from cli.topic import send
 from local.demo import fresh
 from local.servers.airflow_auth import AIRFLOW_RESOURCE
 from local.stack import Stack
@@ -21,22 +22,24 @@ from shared.values.json_text import JsonObject
 pytestmark = pytest.mark.usefixtures("stack_environment")
 
 
-def shop_event(kind: str) -> JsonObject:
+def shop_event(kind: str) -> Outgoing:
     """Return an event for one of the rules that the tests' stack has besides the demo's."""
-    return {
+    document = {
         "specversion": "1.0",
         "id": uuid.uuid4().hex,
         "source": "/shop",
         "type": kind,
         "data": {"site": "contoso-shop"},
     }
+    (event,) = read_outgoing(json.dumps(document).encode())
+    return event
 
 
-def run_of(stack: Stack, event: JsonObject) -> str:
+def run_of(stack: Stack, event: Outgoing) -> str:
     """Publish an event and return the id of the run that it has started."""
-    publish([event], stack.topic.endpoint)
+    send([event], stack.topic.endpoint)
     deadline = time.monotonic() + 180
-    while not (told := [line for line in outcomes(stack.app.log) if line.event == event["id"]]):
+    while not (told := [line for line in outcomes(stack.app.log) if line.event == event.event.id]):
         assert time.monotonic() < deadline, "nothing was heard of the event"
         time.sleep(0.1)
     assert told[0].outcome == "started", told[0].reason

@@ -1,0 +1,142 @@
+"""The runs that events should start, computed as the app computes them: from rules.yaml and the event."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shared.deciding.decide import Decision
+    from shared.event import Event
+    from shared.event.via import Via
+    from shared.rules import Rule, Rules
+
+_TOPIC_VIAS: Final[tuple["Via", ...]] = ("queue", "webhook")
+"""How an event of a topic comes to the app; which of the two is a matter of the subscription."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRun:
+    """A run that a rule should start for an event.
+
+    Attributes:
+        event: The event's id.
+        rule: The rule.
+        connection: The Airflow.
+        dag: The DAG.
+        run: The run's id; its beginning where `exact` is false.
+        exact: Whether the whole id is known. It is not where the event's source is not: Event Grid writes the
+            source of events of its own schema, and the id ends in a hash of it.
+        problem: Why no run can be expected, in words; empty where one is.
+    """
+
+    event: str
+    rule: str
+    connection: str = ""
+    dag: str = ""
+    run: str = ""
+    exact: bool = True
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The rule that came nearest to matching an event.
+
+    Attributes:
+        rule: Its name; empty where there is no rule.
+        reason: The first condition that failed.
+    """
+
+    rule: str
+    reason: str
+
+
+def expected_from_topic(event: "Event", rules: "Rules", *, exact: bool) -> "list[ExpectedRun] | Nearest":
+    """Return the runs that the rules should start for an event that a topic delivers.
+
+    Args:
+        event: The event.
+        rules: The rules.
+        exact: Whether its source is the one that the app will see.
+
+    Returns:
+        One for each rule that matches; where none does, the nearest rule.
+    """
+    from shared.deciding.decide import explain_for
+    from shared.event.arrival import dated
+
+    event = dated(event, datetime.now(UTC))
+    decisions = [explain_for(replace(event, via=_way_for(rule)), rule) for rule in rules.rules]
+    matched = [each for each in decisions if each.matched]
+    if matched:
+        return [_expected(event.id, each, exact=exact) for each in matched]
+    return _nearest(zip(rules.rules, decisions, strict=True), event)
+
+
+def expected_of_rule(event: "Event", rules: "Rules", rule: str) -> ExpectedRun:
+    """Return the run that one rule should start for an event of which all is known.
+
+    Args:
+        event: The event.
+        rules: The rules.
+        rule: The rule's name, or `call`.
+    """
+    from shared.deciding.decide import decide_for
+
+    decision = decide_for(event, rules, rule)
+    if not decision.matched:
+        return ExpectedRun(event.id, rule, problem=f"rule {rule} does not match any more: {decision.reason}")
+    return _expected(event.id, decision, exact=True)
+
+
+def _way_for(rule: "Rule") -> "Via":
+    return next((via for via in _TOPIC_VIAS if not rule.via or via in rule.via), _TOPIC_VIAS[0])
+
+
+def _expected(event_id: str, decision: "Decision", *, exact: bool) -> ExpectedRun:
+    request, burst = decision.request, decision.burst_key
+    if burst is not None:
+        problem = (
+            f"the event is collected for {burst.seconds} s with others of the key {burst.key}, and their "
+            "run is not followed"
+        )
+        return ExpectedRun(event_id, decision.rule, problem=problem)
+    if request is None:
+        problem = f"the run cannot be asked for: {decision.reason}"
+        return ExpectedRun(event_id, decision.rule, problem=problem)
+    run = request.dag_run_id
+    return ExpectedRun(
+        event_id,
+        decision.rule,
+        request.connection,
+        request.dag_id,
+        run if exact else run.removesuffix(run.rpartition("__")[2]),
+        exact=exact,
+    )
+
+
+def _nearest(decided: "Iterable[tuple[Rule, Decision]]", event: "Event") -> Nearest:
+    """Return the rule that got furthest in the order in which conditions are asked."""
+    ranked: Sequence[tuple[int, Nearest]] = [
+        (_steps(rule, event), Nearest(rule.name, decision.reason or "")) for rule, decision in decided
+    ]
+    return max(ranked, key=lambda each: each[0], default=(0, Nearest("", "there is no rule")))[1]
+
+
+def _steps(rule: "Rule", event: "Event") -> int:
+    """Return how many of a rule's steps an event has passed: enabled, types, then where it came from."""
+    from shared.deciding.matching import Matching
+
+    matching = Matching(replace(event, via=_way_for(rule)))
+    if not rule.enabled:
+        return 0
+    if not (
+        rule.any_type
+        or event.type.lower() in rule.exact_types
+        or event.type.lower().startswith(rule.type_families)
+    ):
+        return 1
+    without_filter = replace(rule, condition=None)
+    return 3 if matching.failure(without_filter) is None else 2

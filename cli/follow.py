@@ -1,0 +1,180 @@
+"""Follows events to their runs: until each has started or ended, was rejected, or the time is over."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+from cli.timeline import ENDED, Moment, run_moments
+from shared.errors import StorageUnavailable
+from shared.values.json_text import JsonObject
+
+if TYPE_CHECKING:
+    from cli.dead_letter_container import DeadLetterContainer
+    from cli.expected_runs import ExpectedRun
+    from cli.run_lookup import RunLookup
+
+_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 2.0
+_LETTERS_EVERY: Final = 2.0
+
+type State = Literal["waiting", "started", "success", "failed", "rejected", "unknown"]
+
+
+@dataclass
+class Followed:
+    """One run that is followed.
+
+    Attributes:
+        expected: The run.
+        state: How far it is; `unknown` where it cannot be followed.
+        reason: Why it waits, was rejected or cannot be followed.
+        run: The run as Airflow describes it.
+        moments: The steps that are known.
+        before: Whether the run was there before the event was sent.
+    """
+
+    expected: "ExpectedRun"
+    state: State = "waiting"
+    reason: str = ""
+    run: JsonObject | None = None
+    moments: list[Moment] = field(default_factory=list)
+    before: bool = False
+
+
+class NewLetters:
+    """The dead letters that are written from now on.
+
+    Args:
+        store: The app's own container.
+        rules: The rules whose letters matter.
+
+    Raises:
+        StorageUnavailable: The container cannot be listed.
+    """
+
+    def __init__(self, store: "DeadLetterContainer", rules: Iterable[str]) -> None:
+        self._store = store
+        self._rules = sorted(set(rules))
+        self._known = set(self._names())
+
+    def reasons(self) -> dict[tuple[str, str], str]:
+        """Return why events were rejected since the last call, by rule and the event's id.
+
+        Raises:
+            StorageUnavailable: The container cannot be read.
+        """
+        names = [name for name in self._names() if name not in self._known]
+        self._known.update(names)
+        return {
+            (letter.rule, letter.subject.id or ""): f"{letter.code}: {letter.reason}"
+            for kept in self._store.read_all(names)
+            for letter in kept.letters
+        }
+
+    def _names(self) -> list[str]:
+        return [name for rule in self._rules for name in self._store.names(rule=rule)]
+
+
+class Following:
+    """Follows runs.
+
+    Args:
+        expected: The runs.
+        lookup: Looks them up.
+        tell: Called with each step that becomes known.
+        wait_words: Called with the reason why a run waits, when that changes.
+    """
+
+    def __init__(
+        self,
+        expected: Sequence["ExpectedRun"],
+        lookup: "RunLookup",
+        *,
+        tell: Callable[[Followed, Moment], None],
+        wait_words: Callable[[Followed], None],
+    ) -> None:
+        self.runs = [
+            Followed(each, "unknown" if each.problem else "waiting", each.problem) for each in expected
+        ]
+        self._lookup = lookup
+        self._tell = tell
+        self._wait_words = wait_words
+        self._letters: NewLetters | None = None
+
+    def look_before(self, letters: NewLetters | None) -> None:
+        """Find out which runs are there already, before the events are sent.
+
+        Args:
+            letters: The dead letters from now on; None where they cannot be read.
+        """
+        self._letters = letters
+        for each in self._waiting(frozenset()):
+            each.before = self._lookup.look(each.expected).run is not None
+
+    def follow(self, *, until: Literal["started", "ended"], timeout: float) -> None:
+        """Look until every run has started or ended, or cannot any more.
+
+        Args:
+            until: What is waited for.
+            timeout: Seconds after which what still waits is left alone.
+        """
+        done: set[State] = {"started"} if until == "started" else set()
+        deadline, pause, letters_at = time.monotonic() + timeout, _PAUSE, 0.0
+        while waiting := self._waiting(done):
+            for each in waiting:
+                self._look(each)
+            if time.monotonic() >= letters_at:
+                self._read_letters()
+                letters_at = time.monotonic() + _LETTERS_EVERY
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._waiting(done):
+                return
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.2, _LONGEST_PAUSE)
+
+    def _waiting(self, done: Collection[State]) -> list[Followed]:
+        return [each for each in self.runs if each.state in {"waiting", "started"} and each.state not in done]
+
+    def _look(self, each: Followed) -> None:
+        found = self._lookup.look(each.expected)
+        if found.run is None:
+            each.state = "unknown" if found.hopeless else each.state
+            self._wait(each, found.reason)
+            return
+        first, each.run = each.run is None, found.run
+        state = str(found.run.get("state"))
+        each.state = state if state in ENDED else "started"  # type: ignore[assignment] # both are states
+        moments = run_moments(found.run)
+        if first and each.before:
+            moments = [Moment(datetime.now(UTC), "duplicate", "the run was there before"), *moments]
+        elif first and not any(moment.name == "started" for moment in moments):
+            moments = [Moment(datetime.now(UTC), "started"), *moments]
+        known = {moment.name for moment in each.moments}
+        for moment in moments:
+            if moment.name not in known and not (each.before and moment.name in {"started", "running"}):
+                each.moments.append(moment)
+                self._tell(each, moment)
+        self._wait(each, "" if state in ENDED else found.reason)
+
+    def _wait(self, each: Followed, reason: str) -> None:
+        if reason != each.reason:
+            each.reason = reason
+            if reason and each.state in {"waiting", "started"}:
+                self._wait_words(each)
+
+    def _read_letters(self) -> None:
+        if self._letters is None:
+            return
+        try:
+            reasons = self._letters.reasons()
+        except StorageUnavailable:
+            return  # the next look may succeed; the run is looked for all the same
+        for each in self.runs:
+            reason = reasons.get((each.expected.rule, each.expected.event))
+            if reason is not None and each.state == "waiting":
+                each.state, each.reason = "rejected", reason
+                moment = Moment(datetime.now(UTC), "rejected", reason)
+                each.moments.append(moment)
+                self._tell(each, moment)

@@ -1,0 +1,120 @@
+"""Events that are to be published: checked as the app reads them, and kept as they stand in their file."""
+
+import json
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from cli.event_files import read_event_file
+from cli.json_members import with_members
+from shared.errors import EventError
+from shared.values.json_text import JsonObject, parse
+
+if TYPE_CHECKING:
+    from shared.event import Event
+
+SOME_TOPIC: Final = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/unknown"
+    "/providers/Microsoft.EventGrid/topics/unknown"
+)
+"""What stands for the resource id of the topic, which Event Grid writes into events of its own schema."""
+_NEEDED: Final = ("id", "subject", "eventType", "eventTime")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One event that is to be published.
+
+    Attributes:
+        text: Its JSON, as it is sent.
+        event: The event as the app will read it. The source of one in Event Grid's schema is what
+            `read_outgoing` was given.
+        cloud_event: Whether it is a CloudEvent; otherwise it is in Event Grid's schema.
+    """
+
+    text: str
+    event: "Event"
+    cloud_event: bool
+
+
+def read_outgoing(body: bytes, source: str = SOME_TOPIC) -> list[Outgoing]:
+    """Read what is to be published, before anything is sent.
+
+    An Event Grid event's `topic` is left out: it is Event Grid's to write, and it refuses events that have
+    another (https://learn.microsoft.com/azure/event-grid/event-schema). So an event that was delivered once,
+    or a sample, can be published as it is.
+
+    Args:
+        body: What a file holds: an event, an array of events, or one event a line.
+        source: The resource id of the topic.
+
+    Raises:
+        EventError: It holds something that Event Grid would not take, or more than one schema.
+    """
+    found = read_event_file(body)
+    if not found:
+        raise EventError("there is no event in an empty array")
+    events = [_outgoing(each.text, each.place, each.event, source) for each in found]
+    if len({each.cloud_event for each in events}) > 1:
+        raise EventError(
+            "the file mixes CloudEvents and events of Event Grid's schema, and a topic takes one schema: "
+            "publish them from two files"
+        )
+    return events
+
+
+def renewed(outgoing: Outgoing) -> Outgoing:
+    """Return the event as if it happened now: with an id of its own and the present time."""
+    new_id, now = str(uuid.uuid4()), datetime.now(UTC).isoformat()
+    time = "time" if outgoing.cloud_event else "eventtime"
+    changes = {"id": json.dumps(new_id), time: json.dumps(now)}
+    text = with_members(outgoing.text, changes, same=str if outgoing.cloud_event else str.lower)
+    return replace(outgoing, text=text, event=replace(outgoing.event, id=new_id, time=now, notes=()))
+
+
+def _outgoing(text: str, place: str, found: "Event | object", source: str) -> Outgoing:
+    """Check one event.
+
+    Raises:
+        EventError: It cannot be published.
+    """
+    from shared.event import Event, Unreadable
+    from shared.event.cloud_events import is_cloud_event, read_cloud_event
+    from shared.event.event_grid import read_event_grid
+    from shared.event.via import KINDS
+
+    if isinstance(found, Event) and found.schema in KINDS:
+        raise EventError(
+            f"{place}a body of kind {found.schema} is no event, and a topic does not take it: "
+            f"`updraft hook {found.schema} FILE` posts it to the app"
+        )
+    try:
+        document = parse(text)
+    except EventError:
+        document = None
+    if not isinstance(document, dict) or not (is_cloud_event(document) or _has(document, "eventType")):
+        raise EventError(found.error if isinstance(found, Unreadable) else f"{place}it is not an event")
+    needed = ("specversion",) if is_cloud_event(document) else _NEEDED
+    if missing := [name for name in needed if not document.get(name)]:
+        raise EventError(f"{place}the event has no {', '.join(missing)}, which Event Grid asks for")
+    try:
+        if is_cloud_event(document):
+            return Outgoing(text, read_cloud_event(document), cloud_event=True)
+        sent = with_members(text, {"topic": None}, same=str.lower) if _has(document, "topic") else text
+        event = read_event_grid(_without_topic(document) | {"topic": source})
+    except EventError as error:
+        raise EventError(f"{place}{error}") from None
+    if event.time is None:
+        raise EventError(
+            f"{place}eventTime is not a time that Event Grid takes, such as 2026-11-01T12:00:00Z"
+        )
+    return Outgoing(sent, event, cloud_event=False)
+
+
+def _has(document: JsonObject, name: str) -> bool:
+    return any(each.lower() == name.lower() for each in document)
+
+
+def _without_topic(document: JsonObject) -> JsonObject:
+    return {name: value for name, value in document.items() if name.lower() != "topic"}

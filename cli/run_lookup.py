@@ -1,0 +1,134 @@
+"""Looks for the runs that events should start, in the Airflows of rules.yaml, as this process's identity.
+
+It reads runs and starts none: the identity needs the right to read DAG runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import CredentialError, SettingsError
+from shared.runs.provenance import RESERVED
+from shared.values.json_text import Json, JsonObject
+
+if TYPE_CHECKING:
+    from cli.expected_runs import ExpectedRun
+    from shared.airflow.client import AirflowClient
+    from shared.airflow.response import AirflowResponse
+    from shared.rules import Rules
+
+WITHIN: Final = 10.0
+"""Seconds that one question to an Airflow may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at an Airflow has found.
+
+    Attributes:
+        run: The run; None where it is not there, or cannot be seen.
+        reason: Why it is not there yet, or what it waits for; empty where there is nothing to say.
+        hopeless: Whether waiting does not help: operator action is needed.
+    """
+
+    run: JsonObject | None
+    reason: str = ""
+    hopeless: bool = False
+
+
+class RunLookup:
+    """Looks runs up; each Airflow's client is made once.
+
+    Args:
+        rules: The rules, with the settings filled in.
+        environment: The application settings, for the Key Vault.
+    """
+
+    def __init__(self, rules: "Rules", environment: Mapping[str, str]) -> None:
+        self._rules = rules
+        self._environment = environment
+        self._clients: dict[str, AirflowClient] = {}
+
+    def look(self, expected: "ExpectedRun") -> Look:
+        """Look for a run; what stands in the way is a reason, never an error."""
+        try:
+            client = self._client(expected.connection)
+            if expected.exact:
+                answer = client.get_run(expected.dag, expected.run, within=WITHIN)
+            else:
+                answer = client.newest_runs(expected.dag, expected.run, within=WITHIN)
+            found = self._read(expected, answer)
+            return self._queued(expected, client, found.run) if found.run else found
+        except (CredentialError, SettingsError) as error:
+            permanent = not isinstance(error, CredentialError) or error.permanent
+            return Look(None, str(error), hopeless=permanent)
+
+    def link(self, expected: "ExpectedRun", run: JsonObject) -> str:
+        """Return the address of a run's page; empty where its Airflow has none that can be given."""
+        from shared.airflow.links import links
+        from shared.runs.ref import RunRef
+
+        ref = RunRef(expected.connection, expected.dag, str(run.get("dag_run_id")))
+        return str(links(self._rules.connections[expected.connection], ref).get("airflow", ""))
+
+    def _client(self, name: str) -> "AirflowClient":
+        if name not in self._clients:
+            from shared.airflow.connect import connect
+            from shared.azure.credential import azure_credential
+            from shared.azure.key_vault import Vaults
+            from shared.settings import Settings
+
+            vaults = Vaults(Settings.of(self._environment), azure_credential)
+            self._clients[name] = connect(self._rules.connections[name], vaults, self._rules.vaults)
+        return self._clients[name]
+
+    def _read(self, expected: "ExpectedRun", answer: "AirflowResponse") -> Look:
+        from shared.airflow.failure_table import AnswerClass, classify, explain
+
+        row = classify(answer)
+        place = f"the Airflow of {expected.connection}"
+        if row.answer_class is AnswerClass.ANSWERED and answer.body is not None:
+            run = answer.body if expected.exact else _run_of(expected, answer.body)
+            return Look(run, "" if run else f"{place} has no run of DAG {expected.dag} for it yet")
+        if row.answer_class is AnswerClass.MISSING_RUN:
+            return Look(None, f"{place} has no run {expected.run} of DAG {expected.dag} yet")
+        denied = row.answer_class in {AnswerClass.DENIED, AnswerClass.STALE_TOKEN}
+        remedy = (
+            "; to follow runs, this identity needs the right to read DAG Runs: "
+            f"airflow entra-role --role Updraft --dag {expected.dag}"
+        )
+        return Look(
+            None,
+            f"{place} cannot be asked for the run: {explain(row, answer)}{remedy if denied else ''}",
+            hopeless=denied,
+        )
+
+    def _queued(self, expected: "ExpectedRun", client: "AirflowClient", run: JsonObject) -> Look:
+        """Return a run, with the reason where it waits because its DAG is paused."""
+        if run.get("state") != "queued":
+            return Look(run, f"the run is {run.get('state')}")
+        dag = client.get_dag(expected.dag, within=WITHIN).body or {}
+        if dag.get("is_paused") is True:
+            return Look(
+                run,
+                f"the run is queued, and DAG {expected.dag} is paused: airflow dags unpause {expected.dag}",
+            )
+        return Look(run, "the run is queued: Airflow's scheduler has not started it")
+
+
+def _run_of(expected: "ExpectedRun", listing: JsonObject) -> JsonObject | None:
+    """Return the newest run of a listing whose id begins as expected, and whose conf names no other event."""
+    runs = listing.get("dag_runs")
+    for run in runs if isinstance(runs, list) else ():
+        if not isinstance(run, dict) or not str(run.get("dag_run_id")).startswith(expected.run):
+            continue
+        if _event_id(run) in {None, expected.event}:
+            return run
+    return None
+
+
+def _event_id(run: JsonObject) -> Json:
+    value: Json = run
+    for name in ("conf", RESERVED, "event", "id"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
