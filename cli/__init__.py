@@ -20,5 +20,7 @@ expected_runs             the runs that events should start
 run_lookup, follow        looks for runs, and follows them
 timeline                  the steps of an event, one a line
 letter_stores, dead_letter_container, poison_messages  where dead letters are, for `replay`
+letter_selection          which of them a command line names
 dead_letter_view, resend  how `replay` shows them, and sends them again
+resend_wait               the result of what was sent again
 """

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from cli.output import plural, printable
 from shared.codes import CODES, HELP
+from shared.event import Event
 
 if TYPE_CHECKING:
     from cli.dead_letter_container import Kept
+    from shared.stores.dead_letter_reader import Letter
+    from shared.values.json_text import JsonObject
 
 ANY_RULE: Final = "(any rule)"
 """What stands for the rule of an event that was given up before any rule had it."""
@@ -62,6 +65,60 @@ def sent_again(kept: "Kept") -> str:
     """Return when a blob was sent again, and how much of it."""
     part = "" if kept.done else f" in part ({plural(len(kept.sent), 'letter')})"
     return f"sent again{part}: {', '.join(map(_moment, kept.replays))}"
+
+
+def list_json(
+    blobs: Iterable["Kept"], container: str, sent_before: int, missing: "list[str]"
+) -> "JsonObject":
+    """Return the list as a JSON document.
+
+    Args:
+        blobs: The blobs.
+        container: Where they are.
+        sent_before: How many were sent again before, and are not listed.
+        missing: A sentence for each name that is not there.
+    """
+    return {
+        "container": container,
+        "letters": [blob_json(kept, whole=False) for kept in blobs],
+        "sent_again_before": sent_before,
+        "missing": [*missing],
+    }
+
+
+def blob_json(kept: "Kept", *, whole: bool) -> "JsonObject":
+    """Return a blob as a JSON document.
+
+    Args:
+        kept: The blob.
+        whole: Whether with its events.
+    """
+    return {
+        "name": kept.name,
+        "sent_again": [_moment(time) for time in kept.replays],
+        "sent_whole": kept.done,
+        "events": [_letter_json(letter, whole=whole) for letter in (*kept.letters, *kept.sent)],
+        "unreadable": [bad.problem for bad in kept.bad],
+    }
+
+
+def _letter_json(letter: "Letter", *, whole: bool) -> "JsonObject":
+    subject = letter.subject
+    known: JsonObject = {
+        "id": subject.id,
+        "type": subject.type,
+        "source": subject.source,
+        "rule": letter.rule or None,
+        "code": letter.code,
+        "reason": letter.reason,
+        "attempts": letter.attempts,
+        "first_seen": _moment(letter.first_seen) if letter.first_seen else None,
+        "given_up": _moment(letter.at) if letter.at else None,
+    }
+    if not whole:
+        return known
+    event = subject.to_cloud_event() if isinstance(subject, Event) else None
+    return known | {"event": event, "body": None if event else letter.body()}
 
 
 def show(kept: "Kept", *, thing: str) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from shared.event import Event
     from shared.event.via import Via
     from shared.rules import Rule, Rules
+    from shared.stores.dead_letter_reader import Letter
 
 _TOPIC_VIAS: Final[tuple["Via", ...]] = ("queue", "webhook")
 """How an event of a topic comes to the app; which of the two is a matter of the subscription."""
@@ -75,20 +76,33 @@ def expected_from_topic(event: "Event", rules: "Rules", *, exact: bool) -> "list
     return _nearest(zip(rules.rules, decisions, strict=True), event)
 
 
-def expected_of_rule(event: "Event", rules: "Rules", rule: str) -> ExpectedRun:
-    """Return the run that one rule should start for an event of which all is known.
+def expected_of_letter(letter: "Letter", rules: "Rules") -> list[ExpectedRun]:
+    """Return the runs that a dead letter's event should start when it is sent again, as the rules are now.
 
     Args:
-        event: The event.
+        letter: The letter: of one rule, which alone gets the event, or of none, so that all rules get it.
         rules: The rules.
-        rule: The rule's name, or `call`.
     """
-    from shared.deciding.decide import decide_for
+    from shared.deciding.decide import decide, decide_for
+    from shared.event import Event
+    from shared.stores.windows import WindowClose
 
-    decision = decide_for(event, rules, rule)
+    event = letter.subject
+    if not isinstance(event, Event):
+        problem = "it was not an event, and what the app reads of it now is not followed"
+        return [ExpectedRun(event.id or "", letter.rule, problem=problem)]
+    if letter.rule and WindowClose.of(event) is not None:
+        problem = "it closes a window, whose run is not followed"
+        return [ExpectedRun(event.id, letter.rule, problem=problem)]
+    if not letter.rule:
+        matched = decide(event, rules)
+        none = ExpectedRun(event.id, "", problem="no rule matches the event: it ends as unmatched")
+        return [_expected(event.id, each, exact=True) for each in matched] or [none]
+    decision = decide_for(event, rules, letter.rule)
     if not decision.matched:
-        return ExpectedRun(event.id, rule, problem=f"rule {rule} does not match any more: {decision.reason}")
-    return _expected(event.id, decision, exact=True)
+        problem = f"rule {letter.rule} does not match the event any more: {decision.reason}"
+        return [ExpectedRun(event.id, letter.rule, problem=problem)]
+    return [_expected(event.id, decision, exact=True)]
 
 
 def _way_for(rule: "Rule") -> "Via":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 2.0
 _LETTERS_EVERY: Final = 2.0
+_WORTH_TELLING: Final = 3.0
 
 type State = Literal["waiting", "started", "success", "failed", "rejected", "unknown"]
 
@@ -33,6 +34,8 @@ class Followed:
         run: The run as Airflow describes it.
         moments: The steps that are known.
         before: Whether the run was there before the event was sent.
+        since: The monotonic second since when it waits for that reason.
+        told: The reason that was said last.
     """
 
     expected: "ExpectedRun"
@@ -41,6 +44,8 @@ class Followed:
     run: JsonObject | None = None
     moments: list[Moment] = field(default_factory=list)
     before: bool = False
+    since: float = field(default_factory=time.monotonic)
+    told: str = ""
 
 
 class NewLetters:
@@ -84,7 +89,7 @@ class Following:
         expected: The runs.
         lookup: Looks them up.
         tell: Called with each step that becomes known.
-        wait_words: Called with the reason why a run waits, when that changes.
+        wait_words: Called when a run has waited for one reason for some seconds.
     """
 
     def __init__(
@@ -147,22 +152,28 @@ class Following:
         state = str(found.run.get("state"))
         each.state = state if state in ENDED else "started"  # type: ignore[assignment] # both are states
         moments = run_moments(found.run)
-        if first and each.before:
-            moments = [Moment(datetime.now(UTC), "duplicate", "the run was there before"), *moments]
+        if each.before:
+            was_there = Moment(datetime.now(UTC), "duplicate", f"the run was there before, and is {state}")
+            sent = each.moments[0].at if each.moments else was_there.at
+            moments = [was_there, *(moment for moment in moments if moment.at > sent)]
         elif first and not any(moment.name == "started" for moment in moments):
             moments = [Moment(datetime.now(UTC), "started"), *moments]
         known = {moment.name for moment in each.moments}
         for moment in moments:
-            if moment.name not in known and not (each.before and moment.name in {"started", "running"}):
+            if moment.name not in known:
                 each.moments.append(moment)
                 self._tell(each, moment)
         self._wait(each, "" if state in ENDED else found.reason)
 
     def _wait(self, each: Followed, reason: str) -> None:
+        """Keep why a run waits, and say it once that has lasted for some seconds."""
+        now = time.monotonic()
         if reason != each.reason:
-            each.reason = reason
-            if reason and each.state in {"waiting", "started"}:
-                self._wait_words(each)
+            each.reason, each.since = reason, now
+        lasts = now - each.since >= _WORTH_TELLING
+        if reason and lasts and reason != each.told and each.state in {"waiting", "started"}:
+            each.told = reason
+            self._wait_words(each)
 
     def _read_letters(self) -> None:
         if self._letters is None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER
-from shared.errors import SettingsError
+from shared.errors import SettingsError, StorageUnavailable, UpdraftError
+from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
     from cli.dead_letter_container import DeadLetterContainer
@@ -39,6 +40,8 @@ class Where:
 
         Raises:
             SettingsError: No account is named.
+            UpdraftError: A container was named, and there is none of that name.
+            StorageUnavailable: The account cannot be asked for it.
         """
         from cli.dead_letter_container import DeadLetterContainer
         from shared.azure.credential import azure_credential
@@ -52,11 +55,34 @@ class Where:
             return storage, PoisonMessages(storage, take=take)
         if not urlsplit(self.container).scheme:
             ours = self.container == DEAD_LETTERS_CONTAINER
+            if not ours:
+                _check_container(storage, self.container)
             return storage, DeadLetterContainer(storage.container(self.container), ours=ours)
         account, _, name = self.container.rstrip("/").rpartition("/")
         named = Storage({f"{CONNECTION}__blobServiceUri": account}, azure_credential)
         ours = name == DEAD_LETTERS_CONTAINER and _is_account(storage, account)
+        _check_container(named, name)
         return storage, DeadLetterContainer(named.container(name), ours=ours)
+
+
+def _check_container(storage: "Storage", name: str) -> None:
+    """Check that a container exists that was named.
+
+    Raises:
+        UpdraftError: It does not; the message lists the account's containers.
+        StorageUnavailable: The account cannot be asked for it.
+    """
+    from shared.azure.storage_account import storage_errors
+
+    with storage_errors(f"the container {name} cannot be looked for"):
+        if storage.container(name).exists():
+            return
+    try:
+        known = storage.container_names()
+    except StorageUnavailable:
+        known = []
+    there = f"; there are {', '.join(known)}" if known else ""
+    raise UpdraftError(f"there is no container {name}{did_you_mean(name, known)}{there}")
 
 
 def _is_account(storage: "Storage", address: str) -> bool:

@@ -106,7 +106,7 @@ class RunLookup:
     def _queued(self, expected: "ExpectedRun", client: "AirflowClient", run: JsonObject) -> Look:
         """Return a run, with the reason where it waits because its DAG is paused."""
         if run.get("state") != "queued":
-            return Look(run, f"the run is {run.get('state')}")
+            return Look(run, "" if run.get("state") == "running" else f"the run is {run.get('state')}")
         dag = client.get_dag(expected.dag, within=WITHIN).body or {}
         if dag.get("is_paused") is True:
             return Look(

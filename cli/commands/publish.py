@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -144,7 +143,6 @@ class _Waiting:
             else:
                 expected += found
         self._rules_file = rules_file
-        self._began = time.monotonic()
         self._start = datetime.now(UTC)
         self._line = None if quiet else line_printer(terminal=sys.stdout.isatty())
         self._lookup: RunLookup = RunLookup(rules, os.environ)
@@ -192,7 +190,9 @@ class _Waiting:
             if each.run is not None and self._line is not None:
                 print(printable(f"{'':12}{self._lookup.link(each.expected, each.run)}").rstrip())
             if each.state in {"waiting", "started"}:
-                self._error(f"rule {each.expected.rule}: not ended within {timeout:.0f} s: {each.reason}")
+                self._error(
+                    f"rule {each.expected.rule}: not ended within {timeout:.0f} s: {each.reason or 'the run is running'}"
+                )
                 if each.state == "waiting":
                     self._error(
                         "  the app may not have got the event, or it waits for Airflow: look for the event's "
@@ -213,9 +213,7 @@ class _Waiting:
         self._line(milliseconds_since(self._start, moment.at), moment.name, words)
 
     def _say_why(self, each: "Followed") -> None:
-        """Say why a run waits, once that has lasted for some seconds."""
-        if time.monotonic() - self._began > 3:
-            self._error(f"waiting: rule {each.expected.rule}: {each.reason}")
+        self._error(f"waiting: rule {each.expected.rule}: {each.reason}")
 
     @staticmethod
     def _error(text: str) -> None:

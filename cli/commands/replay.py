@@ -2,16 +2,16 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.dead_letter_view import ANY_RULE, overview, sent_again, show
+from cli.dead_letter_view import ANY_RULE, blob_json, list_json, overview, sent_again, show
+from cli.letter_selection import Named, Selection, check_selection, resolve
 from cli.letter_stores import Where
-from cli.options import since_when
-from cli.output import plural, printable, with_progress
+from cli.options import json_option, rules_option, since_when
+from cli.output import plural, print_json, printable, with_progress
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER
 
 if TYPE_CHECKING:
@@ -19,38 +19,14 @@ if TYPE_CHECKING:
 
     from cli.dead_letter_container import Kept
     from cli.letter_stores import Store
-    from shared.azure.storage_account import Storage
-    from shared.stores.dead_letter_reader import Letter
+    from cli.resend import Report
+    from shared.values.json_text import Json, JsonObject
 
 type _Action = Callable[..., int]
 
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which letters `--rule`, `--reason` and `--since` select; what is empty or None selects all."""
-
-    rule: str
-    reason: str
-    since: "datetime | None"
-
-    def __bool__(self) -> bool:
-        """Tell whether anything was said."""
-        return bool(self.rule or self.reason or self.since)
-
-    def has(self, letter: "Letter") -> bool:
-        """Tell whether a letter is selected."""
-        return (
-            (not self.rule or letter.rule == self.rule)
-            and (not self.reason or letter.code.lower() == self.reason.lower())
-            and (self.since is None or letter.at is None or letter.at >= self.since)
-        )
-
-    def of(self, blobs: Iterable["Kept"]) -> Iterator["Kept"]:
-        """Yield the blobs of which a letter is selected, as a blob is sent as a whole."""
-        for kept in blobs:
-            unreadable = kept.problem and not (self.rule or self.reason)
-            if unreadable or any(self.has(letter) for letter in kept.letters):
-                yield kept
+_WORDS: Final = (
+    "a letter's name as `list` prints it, the beginning of its name, or the event's id as the log has it"
+)
 
 
 def selection_options(function: _Action) -> _Action:
@@ -112,7 +88,9 @@ def where_options(function: _Action) -> _Action:
     "dead letter (--poison). Needs the roles Storage Blob Data Contributor and Storage Queue Data Message "
     "Sender, for --poison Storage Queue Data Contributor instead of the latter; log in as yourself with "
     "UPDRAFT_CREDENTIAL=default.",
-    epilog="Exit status: 0; 1 where a letter was not sent or Storage cannot be reached; 2 for a wrong call.",
+    epilog="Exit status: 0. 1 where a letter was not sent, where nothing has the name, id, rule, reason or "
+    "container that was given, or where Storage cannot be reached; with --wait also where a letter that was "
+    "sent has not started a run. 2 for a wrong call.",
     subcommand_metavar="ACTION ...",
 )
 def command() -> None:
@@ -120,115 +98,191 @@ def command() -> None:
 
 
 @command.command("list", help="count them by rule, reason and day, and list them")
+@click.argument("words", nargs=-1, metavar="[NAME|ID]...", help=_WORDS)
 @selection_options
 @click.option("--replayed", is_flag=True, help="those that were sent again, and when")
 @where_options
-def _list(*, where: Where, selection: Selection, replayed: bool) -> int:
-    """List letters, and return 0; raises as `Where.open`, and StorageUnavailable."""
+@json_option
+def _list(
+    *, where: Where, words: tuple[str, ...], selection: Selection, replayed: bool, as_json: bool
+) -> int:
+    """List letters.
+
+    Returns:
+        0; 1 where nothing has a name or an id that was given.
+
+    Raises:
+        UpdraftError: Nothing has the rule, the reason or the container; or Storage cannot be reached.
+    """
     _, store = where.open(take=False)
     rule, since = selection.rule, selection.since
-    names = store.names(rule=rule, since=since, replayed=replayed)
-    blobs = selection.of(with_progress(store.read_all(names), "Reading", len(names)))
-    lines = [*overview(blobs, store.name, thing=store.thing)]
-    before = 0 if replayed else len(store.names(rule=rule, since=since, replayed=True))
+    named = resolve(store, words, sent_too=replayed)
+    names = named.names if words else store.names(rule=rule, since=since, replayed=replayed)
+    blobs = [*selection.of(_progress(store.read_all(names), "Reading", len(names)))]
+    if not blobs and selection:
+        check_selection(store, selection)
+    before = 0 if replayed or words else len(store.names(rule=rule, since=since, replayed=True))
+    if as_json:
+        print_json(list_json(blobs, store.name, before, named.missing))
+        return 1 if named.missing else 0
+    lines = [*overview(blobs, store.name, thing=store.thing)] if blobs or not words else []
     if before:
         lines.append(f"{plural(before, store.thing)} sent again before: --replayed lists them")
     _print([*lines, *store.leave()])
-    return 0
+    return _complain(named)
 
 
-@command.command("show", help="print one with its event")
-@click.argument("name", metavar="NAME", help="the blob's name, as `list` prints it")
+@command.command("show", help="print one with its event, or all of a folder or of an event")
+@click.argument("word", metavar="NAME|ID", help=_WORDS)
 @where_options
-def _show(*, where: Where, name: str) -> int:
-    """Show a letter, and return 0, or 1 where it is not there or cannot be read; raises as `_list`."""
+@json_option
+def _show(*, where: Where, word: str, as_json: bool) -> int:
+    """Show letters, and return 0, or 1 where there is none or one cannot be read; raises as `_list`."""
     _, store = where.open(take=False)
-    kept = store.read(name)
-    if kept is None:
-        print(f"there is no {printable(name)} in {store.name}", file=sys.stderr)
-        return 1
-    show(kept, thing=store.thing)
-    return 1 if kept.bad else 0
+    named = resolve(store, [word], sent_too=True)
+    blobs = [*store.read_all(named.names)]
+    if as_json:
+        print_json({"letters": [blob_json(kept, whole=True) for kept in blobs], "missing": named.missing})
+        return 1 if named.missing or any(kept.bad for kept in blobs) else 0
+    for number, kept in enumerate(blobs):
+        if len(blobs) > 1:
+            print(printable(f"{'' if not number else chr(10)}{kept.name}".lstrip()))
+        show(kept, thing=store.thing)
+    return _complain(named) or (1 if any(kept.bad for kept in blobs) else 0)
 
 
 @command.command("send", help="send them again")
-@click.argument("names", nargs=-1, metavar="[NAME]...", help="these blobs")
+@click.argument("words", nargs=-1, metavar="[NAME|ID]...", help=_WORDS)
 @selection_options
 @click.option("--all", "everything", is_flag=True, help="all that were not sent again")
 @click.option("--again", is_flag=True, help="also those that were sent again before")
 @click.option("--dry-run", is_flag=True, help="only say what would be sent")
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="report the result of each: started, or rejected again. The runs are those of the rules file, "
+    "and the identity needs the right to read DAG Runs in Airflow",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="how long --wait waits",
+)
+@rules_option
 @where_options
+@json_option
 def _send(
     *,
     where: Where,
-    names: tuple[str, ...],
+    words: tuple[str, ...],
     selection: Selection,
     everything: bool,
     again: bool,
     dry_run: bool,
+    wait: bool,
+    timeout: float,
+    rules_file: str,
+    as_json: bool,
 ) -> int:
     """Send letters again.
 
     Returns:
-        0; 1 where a letter was not sent or is not there.
+        0; 1 where a letter was not sent, is not there, or has no run after `timeout` seconds.
 
     Raises:
         click.UsageError: Nothing was selected.
-        UpdraftError: Storage cannot be reached, or is not named.
+        UpdraftError: Nothing has the rule, the reason or the container; or Storage cannot be reached.
     """
-    if not (everything or names or selection):
+    if not (everything or words or selection):
         raise click.UsageError(
-            "say what to send: names, --rule, --reason, --since, or --all", click.get_current_context()
+            "say what to send: names or event ids, --rule, --reason, --since, or --all",
+            click.get_current_context(),
         )
     storage, store = where.open(take=not dry_run)
-    wanted = [*names] or store.names(rule=selection.rule, since=selection.since)
-    if again and not names:
+    named = resolve(store, words, sent_too=again)
+    wanted = named.names if words else store.names(rule=selection.rule, since=selection.since)
+    if again and not words:
         wanted += store.names(rule=selection.rule, since=selection.since, replayed=True)
-    seen: set[str] = set()
     done: list[str] = []
-    blobs = with_progress(store.read_all(wanted), "Reading" if dry_run else "Sending", len(wanted))
-    selected = selection.of(_not_sent(blobs, seen, done, again=again))
-    lines, status = _would_be_sent(selected, store) if dry_run else _sent(storage, store, selected)
-    missing = [f"there is no {name} in {store.name}" for name in names if name not in seen]
-    _print([*lines, *done, *missing, *store.leave()])
-    return 1 if missing or done else status
+    blobs = _progress(store.read_all(wanted), "Reading" if dry_run or wait else "Sending", len(wanted))
+    selected: Iterable[Kept] = selection.of(_not_sent(blobs, done, again=again))
+    if dry_run or wait:
+        selected = [*selected]
+    result: JsonObject = {}
+    if dry_run:
+        lines, failed = _would_be_sent(selected, store, result)
+    else:
+        from cli.resend import Resender, resend
+        from cli.resend_wait import ResendWait
+
+        waiting = ResendWait(storage, [*selected], rules_file) if wait else None
+        report = resend(store, Resender(storage), selected)
+        lines, failed = _sent(report, store, result)
+        if waiting is not None:
+            failed |= not waiting.wait(timeout)
+            lines += waiting.lines()
+            result["results"] = [*waiting.to_json()]
+    notes = store.leave()
+    if selection and not (done or any(result.values())):
+        check_selection(store, selection)
+    if as_json:
+        print_json(result | {"not_sent": [*done], "missing": [*named.missing], "notes": [*notes]})
+    else:
+        _print([*lines, *done, *named.missing, *notes])
+    return 1 if named.missing or done or failed else 0
 
 
-def _not_sent(blobs: Iterable["Kept"], seen: set[str], done: list[str], *, again: bool) -> Iterator["Kept"]:
+def _not_sent(blobs: Iterable["Kept"], done: list[str], *, again: bool) -> Iterator["Kept"]:
     """Yield the blobs that were not sent again before.
 
     Args:
         blobs: The blobs.
-        seen: Takes the names of all blobs.
         done: Takes a sentence for each that was named and is not sent, because it was sent before.
         again: Whether those that were sent before are yielded, too.
     """
     for kept in blobs:
-        seen.add(kept.name)
         if kept.done and not again:
             done.append(f"{kept.name}: not sent: {sent_again(kept)}; --again sends it once more")
         else:
             yield kept
 
 
-def _sent(storage: "Storage", store: "Store", blobs: Iterable["Kept"]) -> tuple[list[str], int]:
-    """Send letters again, and return the report and the exit status."""
-    from cli.resend import Resender, resend
+def _sent(report: "Report", store: "Store", result: "JsonObject") -> tuple[list[str], bool]:
+    """Return what was sent in words, and whether something was not; put the same into the JSON document."""
+    result["sent"] = dict(report.sent)
+    result["finished"] = report.finished
+    result["failed"] = [{"name": name, "reason": reason} for name, reason in report.failed]
+    return [*report.lines(thing=store.thing, finished=store.finished_words)], bool(report.failed)
 
-    report = resend(store, Resender(storage), blobs)
-    return [*report.lines(thing=store.thing, finished=store.finished_words)], 1 if report.failed else 0
 
-
-def _would_be_sent(blobs: Iterable["Kept"], store: "Store") -> tuple[list[str], int]:
-    """Return what would be sent, and the exit status."""
+def _would_be_sent(blobs: Iterable["Kept"], store: "Store", result: "JsonObject") -> tuple[list[str], bool]:
+    """Return what would be sent in words, and that nothing failed; put the same into the JSON document."""
     lines: list[str] = []
     bad: list[str] = []
+    would: list[Json] = []
     for kept in blobs:
-        lines += [
-            f"would be sent: {each.rule or ANY_RULE}  {each.code}  {kept.name}" for each in kept.letters
-        ]
+        for each in kept.letters:
+            lines.append(f"would be sent: {each.rule or ANY_RULE}  {each.code}  {kept.name}")
+            would.append({"name": kept.name, "rule": each.rule or None, "reason": each.code})
         bad += [f"{kept.name}: cannot be read: {each.problem}" for each in kept.bad]
-    return [*lines, *bad, f"{plural(len(lines), store.thing)} would be sent again"], 0
+    result["would_be_sent"] = would
+    result["unreadable"] = [*bad]
+    return [*lines, *bad, f"{plural(len(lines), store.thing)} would be sent again"], False
+
+
+def _progress[T](items: Iterable[T], doing: str, total: int) -> Iterator[T]:
+    """Yield the items, with a bar where there is a terminal; without one, nothing is imported for it."""
+    return with_progress(items, doing, total) if sys.stderr.isatty() else iter(items)
+
+
+def _complain(named: Named) -> int:
+    """Say what was named and is not there, and return the exit status."""
+    for sentence in named.missing:
+        print(printable(sentence), file=sys.stderr)
+    return 1 if named.missing else 0
 
 
 def _print(lines: Iterable[str]) -> None:

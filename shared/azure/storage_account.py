@@ -75,6 +75,20 @@ class Storage:
 
     def container(self, name: str) -> "ContainerClient":
         """Return the client of a blob container, which need not exist yet; raises as `queue`."""
+        return self._blob_service().get_container_client(name)
+
+    def container_names(self) -> list[str]:
+        """Return the names of the account's containers, which needs a right on the whole account.
+
+        Raises:
+            SettingsError: As `queue`.
+            StorageUnavailable: They cannot be listed.
+        """
+        service = self._blob_service()
+        with storage_errors("the containers of the account cannot be listed"):
+            return [str(each.name) for each in service.list_containers()]
+
+    def _blob_service(self) -> "BlobServiceClient":
         with self._lock:
             if self._blobs is None:
                 from azure.storage.blob import BlobServiceClient, LinearRetry
@@ -86,7 +100,7 @@ class Storage:
                     transport=_transport(),
                     permit_redirects=False,
                 )
-            return self._blobs.get_container_client(name)
+            return self._blobs
 
     def address(self, service: str) -> str:
         """Return the address of the account's `queue` or `blob` service.

@@ -22,12 +22,14 @@ OPTIONS: Final = {
     "validate": {"--rules", "--samples", "--as", "--via", "--live", "--json"},
     "schema": set[str](),
     "subscription": {"--rules", "--storage", "--bicep"},
-    "publish": {"--topic", "--new"},
+    "publish": {"--topic", "--new", "--wait", "--timeout", "--source", "--rules", "--json"},
+    "hook": {"--url", "--secret-file", "--key-file", "--json"},
     "replay": set[str](),
-    "replay list": {"--rule", "--reason", "--since", "--replayed", "--container", "--poison", "--account"},
-    "replay show": {"--container", "--poison", "--account"},
-    "replay send": {"--rule", "--reason", "--since", "--all", "--again", "--dry-run"}
+    "replay list": {"--rule", "--reason", "--since", "--replayed", "--json"}
     | {"--container", "--poison", "--account"},
+    "replay show": {"--container", "--poison", "--account", "--json"},
+    "replay send": {"--rule", "--reason", "--since", "--all", "--again", "--dry-run", "--json"}
+    | {"--container", "--poison", "--account", "--wait", "--timeout", "--rules"},
     "doctor": {"--rules", "--connection", "--json"},
 }
 """The options of every command and every action of a command."""

@@ -1,0 +1,99 @@
+"""Waits for the result of dead letters that are sent again: which have a run now, and which came back."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cli.expected_runs import ExpectedRun, expected_of_letter
+from cli.follow import Followed, Following, NewLetters
+from cli.output import printable
+from cli.run_lookup import RunLookup
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER
+from shared.values.json_text import JsonObject
+
+if TYPE_CHECKING:
+    from cli.dead_letter_container import Kept
+    from cli.timeline import Moment
+    from shared.azure.storage_account import Storage
+
+PAGE: Final = "docs/delivery.md, Sending dead letters again"
+_STARTED: Final = frozenset({"started", "success", "failed"})
+_ORDER: Final = ("started", "had its run before", "rejected again", "not started yet", "not followed")
+
+
+class ResendWait:
+    """What follows the letters of one `replay send --wait`.
+
+    Args:
+        storage: The app's own account, in whose container an event that is rejected again gets a letter.
+        blobs: What is about to be sent.
+        rules_file: The rules file.
+
+    Raises:
+        RulesError: The rules have mistakes, or name settings that are not set.
+        StorageUnavailable: The container of dead letters cannot be listed.
+    """
+
+    def __init__(self, storage: "Storage", blobs: "Sequence[Kept]", rules_file: str) -> None:
+        from cli.dead_letter_container import DeadLetterContainer
+        from cli.rules_file import load
+
+        rules = load(rules_file, os.environ)
+        expected = [
+            run for kept in blobs for letter in kept.letters for run in expected_of_letter(letter, rules)
+        ]
+        self._following = Following(
+            expected, RunLookup(rules, os.environ), tell=self._tell, wait_words=self._say_why
+        )
+        own = DeadLetterContainer(storage.container(DEAD_LETTERS_CONTAINER), ours=True)
+        self._following.look_before(NewLetters(own, [each.rule for each in expected if each.rule]))
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until each has started or was rejected again, and return whether all have started."""
+        self._following.follow(until="started", timeout=timeout)
+        return all(each.state in _STARTED for each in self._following.runs)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the result of each that has no run, and the counts of all."""
+        for each in self._following.runs:
+            if each.state not in _STARTED:
+                yield f"event {each.expected.event}{_at(each.expected)}: {_result(each)}: {each.reason}"
+        counts = Counter(map(_result, self._following.runs))
+        told = ", ".join(f"{counts[result]} {result}" for result in _ORDER if counts[result])
+        rejected = f" (see {PAGE})" if counts["rejected again"] else ""
+        yield f"{told or 'nothing to wait for'}{rejected}"
+
+    def to_json(self) -> list[JsonObject]:
+        """Return the results."""
+        return [
+            {
+                "event": each.expected.event,
+                "rule": each.expected.rule or None,
+                "dag": each.expected.dag or None,
+                "run": each.expected.run or None,
+                "result": _result(each),
+                "state": each.state,
+                "reason": each.reason or None,
+            }
+            for each in self._following.runs
+        ]
+
+    def _tell(self, each: Followed, moment: "Moment") -> None:
+        """Say nothing of single steps: the result is what counts."""
+
+    @staticmethod
+    def _say_why(each: Followed) -> None:
+        if sys.stderr.isatty() and each.state == "waiting":
+            print(printable(f"waiting: rule {each.expected.rule}: {each.reason}"), file=sys.stderr)
+
+
+def _result(each: Followed) -> str:
+    if each.state in _STARTED:
+        return "had its run before" if each.before else "started"
+    return {"rejected": "rejected again", "unknown": "not followed"}.get(each.state, "not started yet")
+
+
+def _at(expected: ExpectedRun) -> str:
+    return f" at rule {expected.rule}" if expected.rule else ""
