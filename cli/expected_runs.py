@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from shared.deciding.decide import Decision
     from shared.event import Event
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from shared.rules import Rule, Rules
     from shared.stores.dead_letter_reader import Letter
 
+_NO_FIT: Final = (False, False, False, 0.0)
 _TOPIC_VIAS: Final[tuple["Via", ...]] = ("queue", "webhook")
 """How an event of a topic comes to the app; which of the two is a matter of the subscription."""
 
@@ -132,25 +134,18 @@ def _expected(event_id: str, decision: "Decision", *, exact: bool) -> ExpectedRu
 
 
 def _nearest(decided: "Iterable[tuple[Rule, Decision]]", event: "Event") -> Nearest:
-    """Return the rule that got furthest in the order in which conditions are asked."""
-    ranked: Sequence[tuple[int, Nearest]] = [
-        (_steps(rule, event), Nearest(rule.name, decision.reason or "")) for rule, decision in decided
-    ]
-    return max(ranked, key=lambda each: each[0], default=(0, Nearest("", "there is no rule")))[1]
+    """Return the rule that fits the event best: by its types, then by what else holds."""
+    ranked = [(_fit(rule, event), Nearest(rule.name, each.reason or "")) for rule, each in decided]
+    return max(ranked, key=lambda each: each[0], default=(_NO_FIT, Nearest("", "")))[1]
 
 
-def _steps(rule: "Rule", event: "Event") -> int:
-    """Return how many of a rule's steps an event has passed: enabled, types, then where it came from."""
+def _fit(rule: "Rule", event: "Event") -> tuple[bool, bool, bool, float]:
+    """Return how well a rule fits: its types, enabled, where the event came from, how alike types read."""
     from shared.deciding.matching import Matching
 
-    matching = Matching(replace(event, via=_way_for(rule)))
-    if not rule.enabled:
-        return 0
-    if not (
-        rule.any_type
-        or event.type.lower() in rule.exact_types
-        or event.type.lower().startswith(rule.type_families)
-    ):
-        return 1
-    without_filter = replace(rule, condition=None)
-    return 3 if matching.failure(without_filter) is None else 2
+    seen = event.type.lower()
+    types = rule.any_type or seen in rule.exact_types or seen.startswith(rule.type_families)
+    without_filter = replace(rule, condition=None, enabled=True)
+    origin = types and Matching(replace(event, via=_way_for(rule))).failure(without_filter) is None
+    alike = (SequenceMatcher(None, seen, each).ratio() for each in (*rule.exact_types, *rule.type_families))
+    return types, rule.enabled, origin, max(alike, default=0.0)

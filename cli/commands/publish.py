@@ -189,10 +189,11 @@ class _Waiting:
             bad += each.state != "success"
             if each.run is not None and self._line is not None:
                 print(printable(f"{'':12}{self._lookup.link(each.expected, each.run)}").rstrip())
-            if each.state in {"waiting", "started"}:
-                self._error(
-                    f"rule {each.expected.rule}: not ended within {timeout:.0f} s: {each.reason or 'the run is running'}"
-                )
+            if each.state == "unknown" and each.reason != each.expected.problem:
+                self._error(f"rule {each.expected.rule}: {each.reason}")
+            elif each.state in {"waiting", "started"}:
+                why = each.reason or "the run is running"
+                self._error(f"rule {each.expected.rule}: not ended within {timeout:.0f} s: {why}")
                 if each.state == "waiting":
                     self._error(
                         "  the app may not have got the event, or it waits for Airflow: look for the event's "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,13 +17,12 @@ from cli.main import main
 from cli.outgoing import SOME_TOPIC, read_outgoing, renewed
 from cli.topic import LARGEST, endpoint, send
 from local.stand_ins.certificates import Certificates
-from local.stand_ins.event_grid_topic import EventGridTopic
 from local.stand_ins.identity_endpoint import IdentityEndpoint
-from local.stand_ins.loopback_server import Reply, Request
 from shared.errors import EventError, SettingsError, UpdraftError
 from shared.event import Event, read_events
 from shared.values.json_text import Json, JsonObject
 from tests.support.paths import ROOT, SAMPLES
+from tests.support.recording_topic import RecordingTopic
 from tests.support.samples import sample_names
 
 EXAMPLE: Final = ROOT / "examples" / "events" / "slot_swap_completed.json"
@@ -47,21 +46,6 @@ TIMES: Final = (
     "2026-11-25T09:00:00Z",
     "2026-11-25T23:59:59.999999999+14:00",
 )
-
-
-class RecordingTopic(EventGridTopic):
-    """A topic that keeps the bodies that it gets."""
-
-    last = b""
-
-    def handle(self, request: Request) -> Reply:
-        """Keep the body, and answer as a topic."""
-        self.last = request.body
-        return super().handle(request)
-
-    def events(self) -> list[Any]:
-        """Return the last events, as they were sent."""
-        return list(json.loads(self.last))
 
 
 @pytest.fixture

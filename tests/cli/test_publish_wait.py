@@ -1,0 +1,285 @@
+"""`updraft publish --wait`: the runs are those of rules.yaml, and what becomes of them is shown."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from cli import follow
+from cli.main import main
+from cli.timeline import line, markup, run_moments
+from local.stand_ins.airflow_stub import AirflowStub
+from local.stand_ins.certificates import Certificates
+from local.stand_ins.identity_endpoint import IdentityEndpoint
+from shared.rules import Rules, load_rules
+from shared.values.json_text import JsonObject
+from tests.support.recording_topic import RecordingTopic, start_runs
+
+if TYPE_CHECKING:
+    from shared.event import Event
+
+RULES: Final = """
+connections:
+  main: {url: "%UPDRAFT_AIRFLOW_URL%", auth: {kind: entra, scope: "api://airflow/.default"}}
+rules:
+  - name: opened
+    when: {types: [Shop.Opened]}
+    start: {dag: smoke_tests, conf: {door: "{{ data.door }}"}}
+  - name: big
+    when: {types: [Shop.Opened], filter: [{operatorType: NumberGreaterThan, key: data.size, value: 9}]}
+    start: {dag: other}
+  - name: off
+    enabled: false
+    when: {types: [Shop.Closed]}
+    start: {dag: other}
+  - name: ours
+    when: {types: [Shop.Ours], sources: [/shops/*]}
+    start: {dag: other}
+  - name: burst
+    when: {types: [Shop.Burst]}
+    start: {dag: other}
+    coalesce: {by: "{{ subject }}", window: 60s}
+  - name: hooked
+    when: {types: [Shop.Hooked], via: [hook/github]}
+    start: {dag: other}
+"""
+CLOUD_EVENT: Final[JsonObject] = {"specversion": "1.0", "source": "/shop", "type": "Shop.Opened"}
+GRID_EVENT: Final[JsonObject] = {
+    "eventType": "Shop.Opened",
+    "subject": "s",
+    "eventTime": "2026-11-25T09:00:00Z",
+}
+SUCCESS: Final = {
+    "state": "success",
+    "start_date": "2099-11-25T09:00:01Z",
+    "end_date": "2099-11-25T09:00:02Z",
+}
+
+
+class World:
+    """A topic, an Airflow, the rules, and the app between them."""
+
+    def __init__(self, topic: RecordingTopic, stub: AirflowStub, folder: Path) -> None:
+        self.topic = topic
+        self.stub = stub
+        self.folder = folder
+        (folder / "rules.yaml").write_text(RULES)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules, with the stub's address."""
+        return load_rules(RULES, file="r", settings={"UPDRAFT_AIRFLOW_URL": self.stub.url})
+
+    def app(self, **state: str) -> None:
+        """Let an app start the runs, and give them a state."""
+        self.topic.deliver = lambda event: start_runs(event, self.rules, self.stub, **state)
+
+    def publish(self, *arguments: str, of: JsonObject = CLOUD_EVENT, **members: object) -> int:
+        """Publish an event, and wait for its runs."""
+        file = self.folder / "event.json"
+        file.write_text(json.dumps({"id": "e-1", "data": {"door": 1}} | of | members))
+        rules = str(self.folder / "rules.yaml")
+        return main(["publish", "--wait", "--timeout", "0.6", "--rules", rules, *arguments, str(file)])
+
+
+@pytest.fixture
+def world(certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The world, in this process's environment."""
+    with (
+        IdentityEndpoint() as identity,
+        RecordingTopic(tls=certificates.server_context()) as topic,
+        AirflowStub(("smoke_tests", "other")) as stub,
+    ):
+        for name, value in (identity.environment() | certificates.environment()).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("UPDRAFT_TOPIC_ENDPOINT", topic.endpoint)
+        monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", stub.url)
+        for name in ("AzureWebJobsStorage__accountName", "AzureWebJobsStorage__blobServiceUri"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(follow, "_WORTH_TELLING", 0.1)
+        yield World(topic, stub, tmp_path)
+
+
+@pytest.mark.parametrize("of", [CLOUD_EVENT, GRID_EVENT], ids=["CloudEvents", "Event Grid"])
+def test_an_event_is_followed_to_the_end_of_its_run(
+    world: World, capsys: pytest.CaptureFixture[str], of: JsonObject
+) -> None:
+    """The steps are shown in their order, with the conf and the address of the run; the status is 0."""
+    world.app(**SUCCESS)
+    assert world.publish(of=of) == 0
+    told = capsys.readouterr()
+    steps = [text.split("ms  ")[1].split("  ")[0].strip() for text in told.out.splitlines() if "ms  " in text]
+    assert steps == ["published", "run created rule opened, DAG smoke_tests", "running", "succeeded"]
+    ((_, run),) = world.stub.runs
+    assert "door 1" in told.out
+    assert f"{world.stub.url}/dags/smoke_tests/runs/{run}" in told.out
+    assert told.err == ""
+
+
+def test_every_rule_that_matches_is_followed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two rules are two runs, each named in each line; the document has both."""
+    world.app(**SUCCESS)
+    assert world.publish(data={"door": 1, "size": 10}) == 0
+    told = capsys.readouterr().out
+    assert told.count("succeeded   rule opened") == told.count("succeeded   rule big") == 1
+    assert world.publish("--json", id="e-2", data={"door": 1, "size": 10}) == 0
+    (event,) = json.loads(capsys.readouterr().out)["events"]
+    assert (event["id"], event["nearest"]) == ("e-2", None)
+    assert [(run["rule"], run["dag"], run["state"]) for run in event["runs"]] == [
+        ("opened", "smoke_tests", "success"),
+        ("big", "other", "success"),
+    ]
+    assert [*event["runs"][0]["milliseconds"]] == ["started", "running", "success"]
+    assert {run["run"] for run in event["runs"]} <= {run for _, run in world.stub.runs}
+
+
+def test_a_run_that_fails_gives_status_1(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """How the run ended is the result."""
+    world.app(**SUCCESS | {"state": "failed"})
+    assert world.publish() == 1
+    assert "failed      door 1" in capsys.readouterr().out
+
+
+def test_a_second_delivery_is_a_duplicate(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that was there before the event was sent is no new one, and says so."""
+    world.app(**SUCCESS | {"start_date": "2020-01-01T00:00:00Z", "end_date": "2020-01-01T00:00:00Z"})
+    assert world.publish() == 0
+    capsys.readouterr()
+    assert world.publish() == 0
+    told = capsys.readouterr().out
+    assert "duplicate   rule opened, DAG smoke_tests: the run was there before, and is success" in told
+    assert "run created" not in told
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ({"type": "Shop.Opend"}, "the nearest is opened: type is `Shop.Opend`, not `Shop.Opened`"),
+        ({"type": "Shop.Closed"}, "the nearest is off: the rule is not enabled"),
+        ({"type": "Shop.Ours"}, "the nearest is ours: source is `/shop`, which"),
+        ({"type": "Shop.Hooked"}, "the nearest is hooked: it came by queue, not by `hook/github`"),
+    ],
+)
+def test_no_rule_that_matches_is_said_at_once(
+    world: World, capsys: pytest.CaptureFixture[str], members: dict[str, str], says: str
+) -> None:
+    """The event is published, and nothing is waited for: the nearest rule says which condition failed."""
+    assert world.publish("--timeout", "99", type=members["type"]) == 1
+    told = capsys.readouterr()
+    assert "published e-1" in told.out
+    assert says in told.err
+    assert world.publish("--json", type=members["type"]) == 1
+    (event,) = json.loads(capsys.readouterr().out)["events"]
+    assert says == f"the nearest is {event['nearest']['rule']}: {event['nearest']['reason']}"[: len(says)]
+
+
+def test_what_cannot_start_is_said_at_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A template that cannot be rendered, and an event that is collected, are not waited for."""
+    assert world.publish("--timeout", "99", data={}) == 1
+    assert "rule opened: the run cannot be asked for: " in capsys.readouterr().err
+    assert world.publish("--timeout", "99", type="Shop.Burst", subject="x") == 1
+    assert "rule burst: the event is collected for 60 s with others of the key x" in capsys.readouterr().err
+
+
+def paused(world: World) -> None:
+    """Start runs of a DAG that is paused."""
+    world.app()
+    world.stub.paused.add("smoke_tests")
+
+
+def nothing(_: World) -> None:
+    """Start nothing."""
+
+
+def unscheduled(world: World) -> None:
+    """Start runs that stay in the queue."""
+    world.app()
+
+
+def running(world: World) -> None:
+    """Start a run that does not end."""
+    world.app(state="running", start_date="2099-11-25T09:00:01Z")
+
+
+def forbidden(world: World) -> None:
+    """Give the identity no rights."""
+    world.stub.forbidden.add("smoke_tests")
+
+
+def away(world: World) -> None:
+    """Stop the Airflow."""
+    world.stub.stop()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (paused, "waiting: rule opened: the run is queued, and DAG smoke_tests is paused: airflow dags"),
+        (unscheduled, "rule opened: not ended within 1 s: the run is queued: Airflow's scheduler has not"),
+        (running, "rule opened: not ended within 1 s: the run is running"),
+        (nothing, "has no run opened__e-1__"),
+        (nothing, "updraft replay list"),
+        (forbidden, "to follow runs, this identity needs the right to read DAG Runs: airflow entra-role"),
+        (away, "the Airflow of main cannot be asked for the run"),
+    ],
+)  # fmt: skip
+def test_who_waits_and_why(
+    world: World, capsys: pytest.CaptureFixture[str], prepare: Callable[[World], None], says: str
+) -> None:
+    """Where a run does not end in time, or cannot be seen, the message names the rule and the cause."""
+    prepare(world)
+    assert world.publish() == 1
+    assert says in capsys.readouterr().err
+
+
+def test_the_source_of_the_topic_makes_the_run_id_whole(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `--source` the run of an event in Event Grid's schema is found by its whole id."""
+    world.app(**SUCCESS)
+    assert world.publish("--source", world.topic.resource_id, of=GRID_EVENT) == 0
+    assert world.publish("--source", "/another", of=GRID_EVENT) == 1
+    assert "has no run opened__e-1__" in capsys.readouterr().err
+
+
+def test_a_run_of_another_event_is_not_taken_for_ours(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run whose id reads alike, and whose conf names another event, is not the event's run."""
+    others: list[Event] = []
+    world.topic.deliver = others.append
+    world.publish(of=GRID_EVENT, id="e?1")
+    world.topic.deliver = None
+    start_runs(others[0], world.rules, world.stub, **SUCCESS)
+    assert world.publish(of=GRID_EVENT, id="e*1") == 1
+    assert "has no run of DAG smoke_tests for it yet" in capsys.readouterr().err
+
+
+def test_rules_with_mistakes_send_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is published where the runs cannot be computed."""
+    assert world.publish("--rules", str(world.folder / "none.yaml")) == 2
+    assert "the file cannot be read" in capsys.readouterr().err
+    assert world.topic.last == b""
+
+
+@pytest.mark.parametrize(
+    ("run", "names"),
+    [
+        ({"state": "queued", "queued_at": "2026-01-01T00:00:00Z"}, ["started"]),
+        ({"state": "running", "start_date": "2026-01-01T00:00:00Z", "end_date": None}, ["running"]),
+        ({"state": "failed", "end_date": "2026-01-01T00:00:00Z", "conf": None}, ["failed"]),
+        ({"state": "success", "end_date": "never", "start_date": 3}, []),
+    ],
+)
+def test_moments_are_what_airflow_says(run: JsonObject, names: list[str]) -> None:
+    """Times that are missing or cannot be read are left out."""
+    assert [moment.name for moment in run_moments(run)] == names
+
+
+def test_a_line_cannot_write_to_the_terminal() -> None:
+    """Invisible characters and markup of a conf are shown as they are, with colours and without."""
+    assert line(1234, "success", "\x1b[31m[red]x") == "  1 234 ms  succeeded   \\x1b[31m[red]x"
+    assert "\x1b" not in markup(0, "started", "\x1b[31m")
+    assert "\\[red]" in markup(0, "started", "[red]x")
