@@ -32,6 +32,7 @@ class ExpectedRun:
         exact: Whether the whole id is known. It is not where the event's source is not: Event Grid writes the
             source of events of its own schema, and the id ends in a hash of it.
         problem: Why no run can be expected, in words; empty where one is.
+        doomed: Whether the app will reject the event at this rule.
     """
 
     event: str
@@ -41,6 +42,7 @@ class ExpectedRun:
     run: str = ""
     exact: bool = True
     problem: str = ""
+    doomed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def _expected(event_id: str, decision: "Decision", *, exact: bool) -> ExpectedRu
         return ExpectedRun(event_id, decision.rule, problem=problem)
     if request is None:
         problem = f"the run cannot be asked for: {decision.reason}"
-        return ExpectedRun(event_id, decision.rule, problem=problem)
+        return ExpectedRun(event_id, decision.rule, problem=problem, doomed=True)
     run = request.dag_run_id
     return ExpectedRun(
         event_id,

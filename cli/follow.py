@@ -101,7 +101,8 @@ class Following:
         wait_words: Callable[[Followed], None],
     ) -> None:
         self.runs = [
-            Followed(each, "unknown" if each.problem else "waiting", each.problem) for each in expected
+            Followed(each, "unknown" if each.problem and not each.doomed else "waiting", each.problem)
+            for each in expected
         ]
         self._lookup = lookup
         self._tell = tell
@@ -116,6 +117,9 @@ class Following:
         """
         self._letters = letters
         for each in self._waiting(frozenset()):
+            if each.expected.doomed:  # its dead letter is all that can be seen
+                each.state = "waiting" if letters is not None else "unknown"
+                continue
             each.before = self._lookup.look(each.expected).run is not None
 
     def follow(self, *, until: Literal["started", "ended"], timeout: float) -> None:
@@ -143,6 +147,8 @@ class Following:
         return [each for each in self.runs if each.state in {"waiting", "started"} and each.state not in done]
 
     def _look(self, each: Followed) -> None:
+        if each.expected.doomed:
+            return
         found = self._lookup.look(each.expected)
         if found.run is None:
             each.state = "unknown" if found.hopeless else each.state

@@ -165,8 +165,10 @@ class _Waiting:
             near = f"; the nearest is {nearest.rule}: {nearest.reason}" if nearest.rule else ""
             self._error(f"event {event}: no rule of {self._rules_file} matches{near}")
         for each in self.following.runs:
-            if each.state == "unknown":
-                self._error(f"event {each.expected.event}: rule {each.expected.rule}: {each.reason}")
+            if each.expected.problem:
+                self._error(
+                    f"event {each.expected.event}: rule {each.expected.rule}: {each.expected.problem}"
+                )
         self.following.follow(until="ended", timeout=timeout)
         return self._result(timeout)
 
@@ -208,7 +210,8 @@ class _Waiting:
             return
         words = moment.words
         if moment.name in {"started", "duplicate", "rejected"}:
-            words = f"rule {each.expected.rule}, DAG {each.expected.dag}" + (f": {words}" if words else "")
+            dag = f", DAG {each.expected.dag}" if each.expected.dag else ""
+            words = f"rule {each.expected.rule}{dag}" + (f": {words}" if words else "")
         elif len(self.following.runs) > 1:
             words = f"rule {each.expected.rule}" + (f": {words}" if words else "")
         self._line(milliseconds_since(self._start, moment.at), moment.name, words)

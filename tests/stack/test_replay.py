@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -185,28 +184,6 @@ def test_what_cannot_be_sent_stays_and_is_named(
     told = "\n".join(report.lines())
     assert "publish it to the topic again" in told
     assert "hello.txt: not sent: the body is not JSON" in told
-
-
-@pytest.fixture
-def own_container(storage: Storage, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-    """The app's own container and queues, as the command finds them; empty before and after."""
-    for name, value in azurite.environment().items():
-        monkeypatch.setenv(name, value)
-
-    def empty() -> None:
-        for queue in (EVENT_QUEUE, PARKED_QUEUE, poison_queue(EVENT_QUEUE), poison_queue(PARKED_QUEUE)):
-            try:
-                storage.queue(queue).clear_messages()
-            except ResourceNotFoundError:
-                continue
-        container = storage.container(DEAD_LETTERS_CONTAINER)
-        if container.exists():
-            for blob in container.list_blobs():
-                container.delete_blob(blob.name)
-
-    empty()
-    yield storage
-    empty()
 
 
 def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:

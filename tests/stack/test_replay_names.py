@@ -1,0 +1,146 @@
+"""`updraft replay` on a real Azurite: letters by event id and folder, wrong selections, documents."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from cli.main import main
+from local.servers.azurite import Azurite
+from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, Storage
+from shared.event import Unreadable
+from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
+from shared.stores.names import PARKED_QUEUE
+from tests.support.delivery import event
+
+NOW = datetime.now(UTC)
+
+
+def letter(event_id: str, rule: str = "smoke", code: str = "Refused") -> DeadLetter:
+    """Return a dead letter."""
+    return DeadLetter(event(id=event_id), code, "no", NOW, NOW, rule)
+
+
+@pytest.fixture
+def letters(own_container: Storage) -> BlobDeadLetters:
+    """The app's container, with one event that two rules gave up, and one event more."""
+    written = BlobDeadLetters(own_container)
+    for each in (letter("e-1"), letter("e-1", "load", "TemplateError"), letter("e-2")):
+        written.write(each)
+    return written
+
+
+def told(capsys: pytest.CaptureFixture[str], status: int, *arguments: str) -> str:
+    """Return what a call of `replay` prints, of which the status is as expected."""
+    found = main(["replay", *arguments])
+    captured = capsys.readouterr()
+    assert found == status, captured
+    return captured.out + captured.err
+
+
+def sent(storage: Storage) -> int:
+    """Return how many messages are in the queue of parked deliveries."""
+    return len(storage.queue(PARKED_QUEUE).peek_messages(max_messages=32))
+
+
+@pytest.mark.usefixtures("letters")
+def test_letters_are_found_by_event_id_name_and_folder(
+    own_container: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The id that the log has names every letter of the event; a folder names those of a rule."""
+    shown = told(capsys, 0, "show", "e-1")
+    assert shown.count('"id": "e-1"') == 2
+    assert letter("e-1").name in shown
+    assert letter("e-1", "load").name in shown
+    assert told(capsys, 0, "list", "e-1").startswith("2 dead letters")
+    assert told(capsys, 0, "list", "smoke").startswith("2 dead letters")
+    assert told(capsys, 0, "list", "smoke/", "e-1").startswith("3 dead letters")
+    assert told(capsys, 0, "list", "e-1", "--rule", "load").startswith("1 dead letter ")
+    name = letter("e-2").name
+    assert told(capsys, 0, "list", name[:-20]).startswith("1 dead letter ")
+    assert "1 event sent" in told(capsys, 0, "send", "e-2")
+    assert f"{name}: not sent: sent again: 20" in told(capsys, 1, "send", "e-2")
+    assert "sent again: 20" in told(capsys, 0, "show", "e-2")
+    assert "1 event sent" in told(capsys, 0, "send", "smoke/"), "what was sent is left out of a folder"
+    assert "2 events sent" in told(capsys, 0, "send", "e-1", "e-2", "--again", "--rule", "smoke")
+    assert sent(own_container) == 4
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize("action", ["list", "send"])
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--rule", "smokes"), "is of rule smokes (did you mean `smoke`?); there are letters of: load"),
+        (("--reason", "TemplateErr"), "the reason TemplateErr (did you mean `TemplateError`?); there are: R"),
+        (("--rule", "smoke", "--reason", "TemplateError"), "of rule smoke in updraft-dead-letters has the"),
+        (("--container", "updraft-dead-leters", "--since", "1d"), "(did you mean `updraft-dead-letters`?)"),
+        (("e-3",), "there is no e-3 in updraft-dead-letters, neither by name nor by the event's id (did"),
+        (("e-3",), "there are the events e-1, e-2"),
+        (("smok",), "there is no smok in updraft-dead-letters"),
+    ],
+)  # fmt: skip
+def test_a_selection_that_fits_nothing_is_an_error(
+    own_container: Storage,
+    capsys: pytest.CaptureFixture[str],
+    action: str,
+    arguments: tuple[str, ...],
+    says: str,
+) -> None:
+    """A wrong rule, reason, container or id ends with 1, and lists what there is; nothing is sent."""
+    assert says in told(capsys, 1, action, *arguments)
+    assert sent(own_container) == 0
+
+
+def test_what_was_sent_before_is_no_mistake(
+    own_container: Storage, letters: BlobDeadLetters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second call with the same selection finds nothing to do, and is well; so is an empty container."""
+    assert told(capsys, 0, "send", "--reason", "templateerror").startswith("1 event sent")
+    assert told(capsys, 0, "send", "--reason", "TemplateError") == "0 dead letters marked as sent again\n"
+    assert told(capsys, 0, "list", "--rule", "load").startswith("0 dead letters")
+    assert "there are: Refused" in told(capsys, 1, "list", "--reason", "Reserved", "--rule", "smoke")
+    container = own_container.container(DEAD_LETTERS_CONTAINER)
+    for blob in [*container.list_blobs()]:
+        container.delete_blob(blob.name)
+    assert told(capsys, 0, "list", "--rule", "nothing", "--reason", "No").startswith("0 dead letters")
+    assert "there is no dead letter" in told(capsys, 1, "show", "e-1")
+    assert letters
+
+
+def test_another_container_has_to_exist(
+    own_container: Storage, azurite: Azurite, capsys: pytest.CaptureFixture[str], prefix: str
+) -> None:
+    """A container is named by the command or by its address; one that is not there is an error."""
+    own_container.container(prefix).create_container()
+    assert told(capsys, 0, "list", "--container", prefix).startswith("0 dead letters")
+    for wrong in (f"{prefix}x", f"{azurite.blob_url}/{prefix}x"):
+        says = told(capsys, 1, "list", "--container", wrong)
+        assert f"there is no container {prefix}x (did you mean `{prefix}`?); there are " in says
+
+
+@pytest.mark.usefixtures("letters")
+def test_documents(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` prints one document: the list without the events, one letter with them, what was sent."""
+    listed = json.loads(told(capsys, 0, "list", "--json", "--rule", "smoke"))
+    assert [each["events"][0]["id"] for each in listed["letters"]] == ["e-1", "e-2"] or [
+        each["events"][0]["id"] for each in listed["letters"]
+    ] == ["e-2", "e-1"]
+    assert listed["letters"][0]["events"][0]["code"] == "Refused"
+    assert "event" not in listed["letters"][0]["events"][0]
+    (shown,) = json.loads(told(capsys, 0, "show", "--json", letter("e-2").name))["letters"]
+    assert shown["events"][0]["event"] == event(id="e-2").to_cloud_event()
+    assert json.loads(told(capsys, 1, "show", "--json", "e-9"))["missing"][0].startswith("there is no e-9")
+    would = json.loads(told(capsys, 0, "send", "--json", "--dry-run", "e-2"))["would_be_sent"]
+    assert would == [{"name": letter("e-2").name, "rule": "smoke", "reason": "Refused"}]
+    document = json.loads(told(capsys, 0, "send", "--json", "e-2"))
+    assert (document["sent"], document["finished"], document["failed"]) == ({PARKED_QUEUE: 1}, 1, [])
+    assert json.loads(told(capsys, 0, "list", "--json"))["sent_again_before"] == 1
+    assert json.loads(told(capsys, 1, "send", "--json", "e-2"))["not_sent"] != []
+    unread = Unreadable("no JSON", "{ what", via="queue")
+    BlobDeadLetters(own_container).write(DeadLetter(unread, "Unreadable", "no", NOW, NOW))
+    (shown,) = json.loads(told(capsys, 0, "show", "--json", "unreadable"))["letters"]
+    assert (shown["events"][0]["event"], shown["events"][0]["body"]) == (None, "{ what")
+    own_container.container(DEAD_LETTERS_CONTAINER).upload_blob("hello.txt", b"hello")
+    (shown,) = json.loads(told(capsys, 1, "show", "--json", "hello.txt"))["letters"]
+    assert "not JSON" in shown["unreadable"][0]
