@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
+from shared.errors import EventError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -95,7 +97,11 @@ def expected_of_letter(letter: "Letter", rules: "Rules") -> list[ExpectedRun]:
     if not isinstance(event, Event):
         problem = "it was not an event, and what the app reads of it now is not followed"
         return [ExpectedRun(event.id or "", letter.rule, problem=problem)]
-    if letter.rule and WindowClose.of(event) is not None:
+    try:
+        closing = WindowClose.of(event) if letter.rule else None
+    except EventError as error:  # it is not sent either, for the same reason
+        return [ExpectedRun(event.id, letter.rule, problem=str(error))]
+    if closing is not None:
         problem = "it closes a window, whose run is not followed"
         return [ExpectedRun(event.id, letter.rule, problem=problem)]
     if not letter.rule:

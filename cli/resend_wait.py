@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cli.expected_runs import ExpectedRun, expected_of_letter
@@ -41,17 +41,30 @@ class ResendWait:
         from cli.rules_file import load
 
         rules = load(rules_file, os.environ)
-        expected = [
-            run for kept in blobs for letter in kept.letters for run in expected_of_letter(letter, rules)
+        of_blob = [
+            (kept.name, run)
+            for kept in blobs
+            for letter in kept.letters
+            for run in expected_of_letter(letter, rules)
         ]
+        expected = [run for _, run in of_blob]
+        self._blobs = [name for name, _ in of_blob]
         self._following = Following(
             expected, RunLookup(rules, os.environ), tell=self._tell, wait_words=self._say_why
         )
         own = DeadLetterContainer(storage.container(DEAD_LETTERS_CONTAINER), ours=True)
         self._following.look_before(NewLetters(own, [each.rule for each in expected if each.rule]))
 
-    def wait(self, timeout: float) -> bool:
-        """Wait until each has started or was rejected again, and return whether all have started."""
+    def wait(self, timeout: float, not_sent: Collection[str]) -> bool:
+        """Wait until each has started or was rejected again, and return whether all have started.
+
+        Args:
+            timeout: Seconds to wait.
+            not_sent: The names of the blobs of which something could not be sent: nothing waits for those.
+        """
+        for name, each in zip(self._blobs, self._following.runs, strict=True):
+            if name in not_sent:
+                each.state, each.reason = "unknown", "it was not sent, or not the whole of its blob"
         self._following.follow(until="started", timeout=timeout)
         return all(each.state in _STARTED for each in self._following.runs)
 

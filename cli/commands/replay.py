@@ -222,7 +222,7 @@ def _send(
         report = resend(store, Resender(storage), selected)
         lines, failed = _sent(report, store, result)
         if waiting is not None:
-            failed |= not waiting.wait(timeout)
+            failed |= not waiting.wait(timeout, {name for name, _ in report.failed})
             lines += waiting.lines()
             result["results"] = [*waiting.to_json()]
     notes = store.leave()

@@ -18,6 +18,7 @@ from cli.outgoing import SOME_TOPIC, read_outgoing, renewed
 from cli.topic import LARGEST, endpoint, send
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.loopback_server import LoopbackServer
 from shared.errors import EventError, SettingsError, UpdraftError
 from shared.event import Event, read_events
 from shared.values.json_text import Json, JsonObject
@@ -184,6 +185,15 @@ def test_the_command_publishes_a_file(
     assert main(["publish", "--json", "-"]) == 0
     events = [{"id": own, "type": "Microsoft.Web.SlotSwapCompleted"}]
     assert json.loads(capsys.readouterr().out) == {"events": events}
+
+
+def test_a_server_without_tls_is_told(topic: RecordingTopic, capsys: pytest.CaptureFixture[str]) -> None:
+    """An address that speaks http is named as such, not as a library's error."""
+    assert topic.endpoint
+    with LoopbackServer() as plain:
+        address = f"https://127.0.0.1:{plain.port}/api/events"
+        assert main(["publish", "--topic", address, str(EXAMPLE)]) == 2
+    assert f"{address} cannot be reached: it does not speak TLS as expected" in capsys.readouterr().err
 
 
 def test_lines_are_published_together(topic: RecordingTopic, tmp_path: Path) -> None:

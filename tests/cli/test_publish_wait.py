@@ -9,7 +9,7 @@ import pytest
 
 from cli import follow
 from cli.main import main
-from cli.timeline import line, markup, run_moments
+from cli.timeline import line, line_printer, markup, run_moments
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
@@ -276,6 +276,17 @@ def test_rules_with_mistakes_send_nothing(world: World, capsys: pytest.CaptureFi
 def test_moments_are_what_airflow_says(run: JsonObject, names: list[str]) -> None:
     """Times that are missing or cannot be read are left out."""
     assert [moment.name for moment in run_moments(run)] == names
+
+
+def test_a_terminal_gets_whole_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal a long run id is never broken across lines, however narrow it is."""
+    monkeypatch.setenv("COLUMNS", "20")
+    line_printer(terminal=True)(1, "started", "x" * 200)
+    assert "x" * 200 in capsys.readouterr().out
+    line_printer(terminal=False)(1, "started", "y" * 200)
+    assert "y" * 200 in capsys.readouterr().out
 
 
 def test_a_line_cannot_write_to_the_terminal() -> None:

@@ -67,7 +67,7 @@ def test_what_is_sent_again_has_a_result(
     assert "rejected    rule smoke-test-after-swap: TemplateError: site: " in capsys.readouterr().out
     good = replace(fresh("slot_swap_completed.json").event, via="webhook")
     storage = Storage(os.environ, azure_credential)
-    BlobDeadLetters(storage).write(DeadLetter(good, "MissingDag", "it was away", NOW, NOW, RULE))
+    BlobDeadLetters(storage).write(DeadLetter(good, "DagNotFound", "it was away", NOW, NOW, RULE))
     assert wait("replay", "send", good.id, bad) == 1
     told = capsys.readouterr().out
     assert f"event {bad} at rule {RULE}: rejected again: TemplateError: site: " in told

@@ -1,17 +1,20 @@
 """`updraft replay` on a real Azurite: letters by event id and folder, wrong selections, documents."""
 
 import json
+import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from cli.main import main
+from local.processes import programs
 from local.servers.azurite import Azurite
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, Storage
 from shared.event import Unreadable
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
 from shared.stores.names import PARKED_QUEUE
 from tests.support.delivery import event
+from tests.support.paths import ROOT
 
 NOW = datetime.now(UTC)
 
@@ -117,6 +120,17 @@ def test_another_container_has_to_exist(
     for wrong in (f"{prefix}x", f"{azurite.blob_url}/{prefix}x"):
         says = told(capsys, 1, "list", "--container", wrong)
         assert f"there is no container {prefix}x (did you mean `{prefix}`?); there are " in says
+
+
+@pytest.mark.usefixtures("letters")
+def test_without_a_terminal_no_library_for_one_is_loaded() -> None:
+    """A list in a pipeline costs no import of what draws progress bars."""
+    script = (
+        "import sys\nfrom cli.main import main\n"
+        "assert main(['replay', 'list', '--json']) == 0\n"
+        "assert 'rich' not in sys.modules"
+    )
+    programs.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
 @pytest.mark.usefixtures("letters")

@@ -1,0 +1,181 @@
+"""`updraft replay send --wait` on a real Azurite, with an app that takes what is sent: every result."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+
+from cli.main import main
+from local.stand_ins.airflow_stub import AirflowStub
+from shared.azure.storage_account import Storage
+from shared.event import Event, Unreadable
+from shared.event.bursts import BurstKey
+from shared.rules import Rules, load_rules
+from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
+from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
+from shared.stores.parking import Parked, QueueParking
+from shared.stores.window_blobs import WindowBlobs
+from shared.stores.windows import WindowClose
+from tests.support.delivery import DAG, event
+from tests.support.recording_topic import start_runs
+
+NOW: Final = datetime.now(UTC)
+RULES: Final = f"""
+connections:
+  main: {{url: "%UPDRAFT_AIRFLOW_URL%", auth: {{kind: entra, scope: "api://airflow/.default"}}}}
+rules:
+  - name: opened
+    when: {{types: [Shop.Opened]}}
+    start: {{dag: {DAG}, conf: {{door: "{{{{ data.door }}}}"}}}}
+"""
+
+
+class App:
+    """Takes parked deliveries as the app does: starts runs, and rejects events whose ids begin with `bad`."""
+
+    def __init__(self, storage: Storage, rules: Rules, stub: AirflowStub) -> None:
+        self._queue = storage.queue(PARKED_QUEUE)
+        self._letters = BlobDeadLetters(storage)
+        self._rules = rules
+        self._stub = stub
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.wait(0.05):
+            with suppress(ResourceNotFoundError):
+                for message in self._queue.receive_messages():
+                    self._queue.delete_message(message.id, message.pop_receipt)
+                    self._take(Parked.from_message(message.content))
+
+    def _take(self, parked: Parked) -> None:
+        taken = parked.event
+        if taken.id.startswith("bad"):
+            self._letters.write(DeadLetter(taken, "TemplateError", "no door", NOW, NOW, parked.rule))
+        elif not taken.id.startswith("slow") and taken.type == "Shop.Opened":
+            start_runs(taken, self._rules, self._stub)
+
+
+@pytest.fixture
+def world(
+    own_container: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[BlobDeadLetters, AirflowStub, str]]:
+    """The app's container, its Airflow, and the rules file."""
+    with AirflowStub((DAG,)) as stub:
+        monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", stub.url)
+        file = tmp_path / "rules.yaml"
+        file.write_text(RULES)
+        rules = load_rules(RULES, file="r", settings={"UPDRAFT_AIRFLOW_URL": stub.url})
+        with App(own_container, rules, stub):
+            yield BlobDeadLetters(own_container), stub, str(file)
+    with suppress(ResourceNotFoundError):
+        own_container.queue(EVENT_QUEUE).clear_messages()
+
+
+def opened(event_id: str, **changes: Any) -> Event:
+    """Return an event that the rule matches."""
+    known = {"id": event_id, "type": "Shop.Opened", "data": {"door": 1}, "via": "webhook"}
+    return event(**known | changes)
+
+
+def letter(subject: Event | Unreadable, rule: str = "opened", code: str = "DagNotFound") -> DeadLetter:
+    """Return a dead letter."""
+    return DeadLetter(subject, code, "no", NOW, NOW, rule)
+
+
+def test_every_result_is_reported(
+    world: tuple[BlobDeadLetters, AirflowStub, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each event's result is named, whatever came of it, and the counts of all stand at the end."""
+    letters, stub, rules_file = world
+    rules = load_rules(RULES, file="r", settings={"UPDRAFT_AIRFLOW_URL": stub.url})
+    ran, closing = opened("ran-1"), WindowClose("bad-window", "north").to_event()
+    start_runs(ran, rules, stub)
+    for each in (
+        letter(opened("good-1")),
+        letter(opened("good-2"), rule=""),
+        letter(ran),
+        letter(opened("bad-1")),
+        letter(opened("bad-2", data={}), code="TemplateError"),
+        letter(opened("slow-1")),
+        letter(opened("other-1", type="Shop.Closed")),
+        letter(opened("other-2", type="Shop.Closed"), rule=""),
+        letter(Unreadable("no JSON", "{ what", via="webhook"), rule="", code="Unreadable"),
+        letter(opened("gone-1"), rule="removed"),
+        letter(replace(closing, data={})),
+        letter(opened("large-1", via="queue", data={"door": "x" * 100_000}), rule=""),
+    ):
+        letters.write(each)
+    call = ["replay", "send", "--all", "--wait", "--timeout", "4", "--rules", rules_file]
+    assert main(call) == 1
+    told = capsys.readouterr().out
+    assert "event bad-1 at rule opened: rejected again: TemplateError: no door\n" in told
+    assert "event bad-2 at rule opened: rejected again: TemplateError: no door\n" in told
+    assert "event slow-1 at rule opened: not started yet: the Airflow of main has no run opened__slow" in told
+    assert "event other-1 at rule opened: not followed: rule opened does not match the event any" in told
+    assert "event other-2: not followed: no rule matches the event: it ends as unmatched\n" in told
+    assert "event gone-1 at rule removed: not followed: rule removed does not match the event any" in told
+    assert "not followed: it was not an event" in told
+    assert "event large-1 at rule opened: not followed: it was not sent" in told
+    assert told.splitlines()[-1] == (
+        "2 started, 1 had its run before, 2 rejected again, 1 not started yet, 6 not followed "
+        ""
+        "(see docs/delivery.md, Sending dead letters again)"
+    )
+
+
+def test_all_that_start_end_with_0(
+    world: tuple[BlobDeadLetters, AirflowStub, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where every event has its run, the status is 0; the document has each run's id."""
+    letters, stub, rules_file = world
+    for number in range(3):
+        letters.write(letter(opened(f"good-{number}")))
+    assert main(["replay", "send", "opened", "--wait", "--json", "--rules", rules_file]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert {each["result"] for each in results} == {"started"}
+    assert {(DAG, each["run"]) for each in results} == stub.runs.keys()
+    assert main(["replay", "send", "--rule", "opened", "--wait", "--rules", rules_file]) == 0
+    assert capsys.readouterr().out.endswith("nothing to wait for\n")
+
+
+def test_a_window_is_not_followed(
+    own_container: Storage,
+    world: tuple[BlobDeadLetters, AirflowStub, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The run of a window cannot be computed here, so nothing waits for it."""
+    letters, _, rules_file = world
+    windows = WindowBlobs(own_container, QueueParking(own_container))
+    joined = windows.collect("opened", BurstKey("north", 300), opened("e-1"))
+    closing = WindowClose(joined.window, "north").to_event()
+    letters.write(letter(closing))
+    assert main(["replay", "send", closing.id, "--wait", "--rules", rules_file]) == 1
+    assert "not followed: it closes a window, whose run is not followed" in capsys.readouterr().out
+
+
+def test_rules_with_mistakes_send_nothing(
+    world: tuple[BlobDeadLetters, AirflowStub, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is sent where the runs cannot be computed, and the letter stays as it was."""
+    letters, _, rules_file = world
+    letters.write(letter(opened("good-1")))
+    assert main(["replay", "send", "--all", "--wait", "--rules", f"{rules_file}x"]) == 1
+    capsys.readouterr()
+    assert main(["replay", "list"]) == 0
+    assert capsys.readouterr().out.startswith("1 dead letter ")
