@@ -133,7 +133,7 @@ def _import_error(client: "AirflowClient", dag: JsonObject) -> str:
     """Return the last line of the trace that Airflow keeps of a DAG's file, as far as we may see it."""
     answer = client.get("/importErrors?limit=100")
     for found in _members(answer, "import_errors"):
-        if found.get("filename") in {dag.get("relative_fileloc"), dag.get("fileloc")}:
+        if found.get("filename") in (dag.get("relative_fileloc"), dag.get("fileloc")):
             lines = str(found.get("stack_trace", "")).strip().splitlines()
             return f"{found['filename']}: {lines[-1].strip() if lines else 'no trace'}"
     return f"{dag.get('relative_fileloc') or dag.get('fileloc') or 'its file'}"

@@ -90,9 +90,9 @@ class RunLookup:
         if row.answer_class is AnswerClass.ANSWERED and answer.body is not None:
             run = answer.body if expected.exact else _run_of(expected, answer.body)
             return Look(run, "" if run else f"{place} has no run of DAG {expected.dag} for it yet")
-        if row.answer_class is AnswerClass.MISSING_RUN:
+        if row.answer_class is AnswerClass.DAG_RUN_NOT_FOUND:
             return Look(None, f"{place} has no run {expected.run} of DAG {expected.dag} yet")
-        denied = row.answer_class in {AnswerClass.DENIED, AnswerClass.STALE_TOKEN}
+        denied = row.answer_class in {AnswerClass.DENIED, AnswerClass.UNAUTHORIZED}
         remedy = (
             "; to follow runs, this identity needs the right to read DAG Runs: "
             f"airflow entra-role --role Updraft --dag {expected.dag}"

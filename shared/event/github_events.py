@@ -52,7 +52,8 @@ class GitHubEvent:
         names = body.keys()
         if not self.has <= names or not self.without.isdisjoint(names):
             return False
-        if self.actions is not None and body.get("action") not in self.actions:
+        action = body.get("action")
+        if self.actions is not None and not (isinstance(action, str) and action in self.actions):
             return False
         others = names - self.has - self.may_have
         return others <= COMMON if self.closed else others.isdisjoint(TELLING)

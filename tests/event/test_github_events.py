@@ -105,6 +105,14 @@ def test_a_body_without_a_row_is_other(name: str) -> None:
     assert event_of(body_of(WITHOUT_A_ROW[name])) == OTHER
 
 
+@pytest.mark.parametrize("action", [[], {}, ["created"], 1, True, None])
+def test_an_action_that_is_not_text_is_no_known_action(action: object) -> None:
+    """An action of any other JSON type fits no event that needs an action, and raises nothing."""
+    for name, members in DOCUMENTED.items():
+        if "action=" in members and next(row for row in EVENTS if row.name == name).actions is not None:
+            assert event_of({**body_of(members), "action": action}) != name
+
+
 def test_the_table_is_tested_as_a_whole() -> None:
     """Every row has a documented body here."""
     assert {row.name for row in EVENTS} == set(DOCUMENTED)
