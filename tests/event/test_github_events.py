@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from shared.event.github_events import COMMON, EVENTS, OTHER, TELLING, doubt, event_of
-from shared.values.json_text import JsonObject
+from shared.values.json_text import Json, JsonObject
 
 BASE: Final = "repository sender"
 DOCUMENTED: Final = {
@@ -106,7 +106,7 @@ def test_a_body_without_a_row_is_other(name: str) -> None:
 
 
 @pytest.mark.parametrize("action", [[], {}, ["created"], 1, True, None])
-def test_an_action_that_is_not_text_is_no_known_action(action: object) -> None:
+def test_an_action_that_is_not_text_is_no_known_action(action: Json) -> None:
     """An action of any other JSON type fits no event that needs an action, and raises nothing."""
     for name, members in DOCUMENTED.items():
         if "action=" in members and next(row for row in EVENTS if row.name == name).actions is not None:
