@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cli.output import plural
-from shared.errors import Problem, RulesError, UpdraftError
+from shared.errors import RulesError, UpdraftError
 from shared.values.json_text import Json, JsonObject
 
 
@@ -75,20 +75,10 @@ def document(
 def document_of(error: UpdraftError) -> JsonObject:
     """Return the document of a command that could not do its work."""
     if isinstance(error, RulesError):
-        return document(map(problem_json, error.problems), map(problem_json, error.warnings))
+        from cli.rules_problems import problems_json
+
+        return document(problems_json(error.problems), problems_json(error.warnings))
     return document([{"code": "Failed", "message": str(error)}])
-
-
-def problem_json(problem: Problem) -> JsonObject:
-    """Return a mistake of rules.yaml as a member of a `--json` document."""
-    place: dict[str, Json] = {
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "path": problem.path,
-    }
-    given = {name: value for name, value in place.items() if value}
-    return {"code": "InvalidRules", "message": problem.message, **given}
 
 
 def split(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:

@@ -72,12 +72,10 @@ def print_usage_error(error: click.UsageError, context: click.Context) -> int:
 
 
 def print_problems(error: RulesError) -> None:
-    """Write every mistake of a rules file to standard error, one a line."""
-    for problem in error.problems:
-        print(printable(str(problem)), file=sys.stderr)
-    print_warnings(error.warnings)
-    count = len(error.problems)
-    print(f"{count} mistake{'s' if count != 1 else ''} found", file=sys.stderr)
+    """Write every mistake of a rules file to standard error, each with its line and what to write."""
+    from cli import rules_problems
+
+    rules_problems.print_problems(error.problems, error.warnings)
 
 
 def print_problems_of_settings(error: RulesError) -> None:
@@ -88,9 +86,10 @@ def print_problems_of_settings(error: RulesError) -> None:
 
 
 def print_warnings(warnings: Sequence[Problem]) -> None:
-    """Write what may be a mistake of a rules file to standard error, one a line."""
-    for warning in warnings:
-        print(printable(f"warning: {warning}"), file=sys.stderr)
+    """Write what may be a mistake of a rules file to standard error, as `print_problems`."""
+    from cli import rules_problems
+
+    rules_problems.print_warnings(warnings)
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.errors import Problem, RulesError
+from shared.errors import Problem, RulesError, UnusableValue
+from shared.values.text_files import file_text
 
 if TYPE_CHECKING:
     from shared.rules import Rules
@@ -24,9 +25,17 @@ def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":
     from shared.rules import load_rules
 
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RulesError([Problem("the file is not UTF-8 text; save it as UTF-8", file)]) from error
+        text = file_text(Path(file).read_bytes())
+    except UnusableValue as error:
+        message, _, fix = str(error).partition("; ")
+        raise RulesError([Problem(message, file, fix=fix)]) from error
+    except FileNotFoundError as error:
+        fix = "write the file's path after `--rules`, or change into the folder that has it"
+        raise RulesError([Problem("there is no such file", file, fix=fix)]) from error
+    except IsADirectoryError as error:
+        fix = "write the path of a file in it after `--rules`"
+        raise RulesError([Problem("this is a folder", file, fix=fix)]) from error
     except OSError as error:
-        raise RulesError([Problem(f"the file cannot be read: {error.strerror or error}", file)]) from error
+        problem = Problem(f"the file cannot be read: {error.strerror or error}", file, fix="check its rights")
+        raise RulesError([problem]) from error
     return load_rules(text, file=file, settings=settings)

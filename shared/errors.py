@@ -54,11 +54,15 @@ class Problem:
     """One mistake in rules.yaml.
 
     Attributes:
-        message: What was found, what was meant, and the remedy.
+        message: What is wrong, with the value.
         file: The file as the operator named it.
         line: Counted from 1; 0 where the mistake has no place in the file.
         column: Counted from 1; 0 where the mistake has no place in the file.
-        path: Where in the document, as in `rules[0].when.filter`.
+        path: Where in the document, or in the rule where `rule` is given, as in `when.filter[0].key`.
+        fix: What to write.
+        rule: The name of the rule; empty where the mistake is not in one.
+        source: The line of the file.
+        others: Line, column and rule of the other places with the same mistake.
     """
 
     message: str
@@ -66,12 +70,31 @@ class Problem:
     line: int = 0
     column: int = 0
     path: str = ""
+    fix: str = ""
+    rule: str = ""
+    source: str = ""
+    others: tuple[tuple[int, int, str], ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The rules and the part of them, as in ``rules `a`, `b`: when.types: ``; empty for the whole file."""
+        rules = list(
+            dict.fromkeys(rule for rule in (self.rule, *(rule for _, _, rule in self.others)) if rule)
+        )
+        named = f"rule{'s' if len(rules) > 1 else ''} {', '.join(f'`{rule}`' for rule in rules)}: "
+        return f"{named if rules else ''}{self.path + ': ' if self.path else ''}"
+
+    @property
+    def more(self) -> str:
+        """The other lines with the same mistake, as in ` (also in line 9)`; empty where there are none."""
+        lines = sorted({line for line, _, _ in self.others} - {self.line})
+        return f" (also in line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))})" if lines else ""
 
     def __str__(self) -> str:
         place = (
             f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
         )
-        return f"{place}{self.path + ': ' if self.path else ''}{self.message}"
+        return f"{place}{self.subject}{self.message}{self.more}{'; ' + self.fix if self.fix else ''}"
 
 
 class RulesError(ConfigurationError):

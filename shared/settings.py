@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from shared.errors import SettingsError
+from shared.errors import SettingsError, UnusableValue
 from shared.values.app_settings import setting, setting_names
 from shared.values.guids import is_guid
 from shared.values.hook_settings import GITHUB_SECRET, hook_rate
 from shared.values.invisible import trimmed
+from shared.values.text_files import file_text
 from shared.values.urls import check_address, check_no_path, check_vault_address
 
 RULES_FILE: Final = "UPDRAFT_RULES"
@@ -66,11 +67,9 @@ class Settings:
             SettingsError: The file is missing or cannot be read as UTF-8 text.
         """
         try:
-            return self.rules_file.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise SettingsError(
-                f"the rules file {self.rules_file.name} is not UTF-8 text; save it as UTF-8"
-            ) from error
+            return file_text(self.rules_file.read_bytes())
+        except UnusableValue as error:
+            raise SettingsError(f"the rules file {self.rules_file.name}: {error}") from error
         except OSError as error:
             raise SettingsError(
                 f"the rules file {self.rules_file.name} cannot be read ({error.__class__.__name__}); it has "

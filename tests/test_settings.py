@@ -31,7 +31,7 @@ def test_a_rules_file_in_another_encoding_is_named(tmp_path: Path, encoding: str
     """The error says how to save the file."""
     path = tmp_path / "my-rules.yaml"
     path.write_text("# Müller", encoding=encoding)
-    with pytest.raises(SettingsError, match=r"my-rules\.yaml is not UTF-8 text; save it as UTF-8"):
+    with pytest.raises(SettingsError, match=r"my-rules\.yaml: .* not UTF-8.*; save it as UTF-8"):
         Settings.of({"UPDRAFT_RULES": str(path)}).read_rules()
 
 

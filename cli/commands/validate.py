@@ -11,7 +11,7 @@ import click
 
 from cli.event_files import SUFFIXES
 from cli.explained import Explained, explain_body, read_body
-from cli.findings import Finding, document, problem_json, split
+from cli.findings import Finding, document, split
 from cli.options import FOLDER, json_option, kind_options, rules_option
 from cli.output import listed, plural, print_json, print_problems_of_settings, print_warnings, printable
 from cli.rules_file import load
@@ -117,10 +117,12 @@ def _print_document(
     rules: "Rules", samples: "Sequence[Sample]", problems: Sequence[str], live: "Live | None"
 ) -> int:
     """Print everything as one document, and return the exit status."""
+    from cli.rules_problems import problems_json
+
     errors, warnings = split(live.findings if live is not None else [])
     found = document(
         [each.to_json() for each in (*(Finding("SampleProblem", text) for text in problems), *errors)],
-        [*map(problem_json, rules.warnings), *(warning.to_json() for warning in warnings)],
+        [*problems_json(rules.warnings), *(warning.to_json() for warning in warnings)],
         rules=[rule.name for rule in rules.rules],
         samples=[sample.to_json() for sample in samples],
         live=[rule.to_json() for rule in live.ready] if live is not None else None,

@@ -15,6 +15,12 @@ _MANY: Final[dict[Compares, JsonObject]] = {
 }
 """The schema of one value that an operator compares with."""
 
+_MEANING: Final = {
+    "value": "What the key's value is compared with.",
+    "values": "What the key's value is compared with: a list of {}, of which one has to fit.",
+    "negative": "What the key's value must not be: a list of {}, of which none may fit.",
+}
+
 
 def rules_schema() -> JsonObject:
     """Return the JSON Schema (draft 2020-12) of rules.yaml."""
@@ -94,6 +100,8 @@ def _one_operator(operator: Operator) -> JsonObject:
     if operator.compares is not Compares.NOTHING:
         name = "values" if operator.many else "value"
         one = _MANY[operator.compares]
-        properties[name] = {"type": "array", "items": one, "minItems": 1} if operator.many else one
+        about = _MEANING["negative" if operator.negative else name].format(operator.compares.value)
+        form: JsonObject = {"type": "array", "items": one, "minItems": 1} if operator.many else {**one}
+        properties[name] = {**form, "description": about}
         required.append(name)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

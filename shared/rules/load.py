@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from shared.errors import Problem, RulesError, TemplateError
+from shared.errors import RulesError, TemplateError
 from shared.event.via import HOOK_VIAS, Via
 from shared.rules.compiled import Rule, Rules
 from shared.rules.event_types import refuse_app, warn_of_types
@@ -15,13 +15,14 @@ from shared.rules.model.callers import CallerSpec
 from shared.rules.model.connection import Connection
 from shared.rules.model.file import RulesFile
 from shared.rules.model.rule import AskedVia, RuleSpec
-from shared.rules.problems import Mistakes
+from shared.rules.problems import Mistakes, grouped
 from shared.rules.readable_text import readable
 from shared.rules.templates import BURST_NAMES, NAMES, JsonTemplate, Template, compile_json, compile_template
 from shared.rules.yaml_document import Document, Path, read_yaml
-from shared.values.app_settings import resolved
+from shared.values.app_settings import resolved, setting_names
+from shared.values.guids import is_guid
 from shared.values.json_text import Json, JsonObject
-from shared.values.wording import did_you_mean
+from shared.values.wording import did_you_mean, shown
 
 _RULE_TEMPLATES: Final = ("dedupe_by", "latest_by")
 _START_TEMPLATES: Final = ("note", "logical_date", "run_after")
@@ -46,24 +47,22 @@ def load_rules(text: str, *, file: str, settings: Mapping[str, str] | None) -> R
     if document is None:
         raise RulesError(problems)
     mistakes = Mistakes(document, file)
-    mistakes.problems.extend(problems)
+    mistakes.extend(problems)
     checked = _check(document, settings, mistakes)
     rules = _compile(checked, document, mistakes) if checked is not None else None
-    warnings = sorted(mistakes.warnings, key=_by_place)
+    mistakes.warn_of_numbers()
+    warnings = grouped(mistakes.warnings)
     if mistakes.problems or rules is None:
-        raise RulesError(sorted(mistakes.problems, key=_by_place), warnings)
+        raise RulesError(grouped(mistakes.problems), warnings)
     return replace(rules, warnings=tuple(warnings))
-
-
-def _by_place(problem: Problem) -> tuple[int, int]:
-    return problem.line, problem.column
 
 
 def _check(document: Document, settings: Mapping[str, str] | None, mistakes: Mistakes) -> RulesFile | None:
     """Check the file against the model, rule by rule, so that the mistakes of one do not hide another's."""
     root = readable(document.value, mistakes)
     if not isinstance(root, dict):
-        mistakes.add((), "the file must be an object with `connections` and `rules`")
+        fix = "write `connections:` and `rules:`, each with a colon (docs/rules.md)"
+        mistakes.add((), "the file must be an object with `connections` and `rules`", fix=fix)
         return None
     prepared = {key: value for key, value in root.items() if not key.startswith("x-")}
     connections = root.get("connections")
@@ -121,7 +120,8 @@ def _named(name: str, entry: Json, settings: Mapping[str, str] | None, mistakes:
         return entry
     path = ("connections", name)
     if "name" in entry:
-        mistakes.add((*path, "name"), "unknown key `name`: a connection's name is its key", key=True)
+        fix = "leave it out: a connection's name is its key"
+        mistakes.add((*path, "name"), "unknown key `name`", fix=fix, key=True)
     resolved = {key: _resolve(value, (*path, key), settings, mistakes) for key, value in entry.items()}
     return {**resolved, "name": name}
 
@@ -140,31 +140,51 @@ def _resolve(value: Json, path: Path, settings: Mapping[str, str] | None, mistak
 
 
 def _compile(checked: RulesFile, document: Document, mistakes: Mistakes) -> Rules:
-    names: dict[str, int] = {}
+    names: dict[str, int] = {}  # the line of each
     rules: list[Rule] = []
     compiler = _Compiler(checked.connections, mistakes)
+    root = document.value if isinstance(document.value, dict) else {}
+    lost = "vaults" not in root and any(_is_unknown(key) for key in root)  # then `vaults` may be misspelt
     for name, connection in checked.connections.items():
-        if connection.vault is not None and connection.vault not in checked.vaults:
-            near = did_you_mean(connection.vault, checked.vaults)
-            known = ", ".join(checked.vaults) or "none"
-            message = f"there is no vault `{connection.vault}`{near}; there are {known}: see `vaults`"
-            mistakes.add(("connections", name, "vault"), message)
+        if connection is not _UNKNOWN_CONNECTION:
+            _warn_of_scopes(connection, ("connections", name), mistakes)
+        if connection.vault is not None and connection.vault not in checked.vaults and not lost:
+            known = f"write one of {', '.join(checked.vaults)}" if checked.vaults else "add it to `vaults`"
+            hint = did_you_mean(connection.vault, checked.vaults) or f"; {known}"
+            mistakes.add(("connections", name, "vault"), f"there is no vault {shown(connection.vault)}{hint}")
     for index, spec in enumerate(checked.rules):
         if spec is _UNSOUND:
             compiler.unsound(document.at(("rules", index)), ("rules", index))
             continue
         if spec.name in names:
-            first = names[spec.name]
-            mistakes.add(
-                ("rules", index, "name"),
-                f"the name `{spec.name}` is taken by rules[{first}]; names are unique",
-            )
-        names.setdefault(spec.name, index)
+            message = f"the name `{spec.name}` is taken by the rule in line {names[spec.name]}"
+            mistakes.add(("rules", index, "name"), message, fix="write another name: names are unique")
+        names.setdefault(spec.name, document.place(("rules", index, "name"))[0])
         rule = compiler.rule(spec, ("rules", index))
         warn_of_types(rule, ("rules", index), mistakes)
         refuse_app(rule, ("rules", index), mistakes)
         rules.append(rule)
-    return Rules(checked.connections, tuple(rules), checked.vaults, compiler.callers(checked.callers))
+    return Rules(
+        checked.connections, tuple(rules), checked.vaults, compiler.callers(checked.callers, document)
+    )
+
+
+def _is_unknown(key: str) -> bool:
+    return key not in RulesFile.model_fields and not key.startswith("x-")
+
+
+def _warn_of_scopes(connection: Connection, path: Path, mistakes: Mistakes) -> None:
+    """Warn of a scope of Entra ID without `/.default`, for which a managed identity gets no token."""
+    several = isinstance(connection.auth, list)
+    for index, auth in enumerate(connection.auths):
+        place = (*path, "auth", index) if several else (*path, "auth")
+        for key in ("scope", "assertion_scope") if auth.kind != "oidc" else ("assertion_scope",):
+            scope = getattr(auth, key, None)
+            if not scope or scope.endswith("/.default") or setting_names(scope):
+                continue
+            if "://" in scope or is_guid(scope):
+                message = f"the scope {shown(scope)} does not end with `/.default`"
+                mistakes.warn((*place, key), message, fix=f"write `{scope.rstrip('/')}/.default`")
 
 
 class _Compiler:
@@ -206,7 +226,7 @@ class _Compiler:
         if connection is not None and connection.api == "v1" and spec.start.run_after is not None:
             self._mistakes.add(
                 (*start, "run_after"),
-                f"connection `{name}` speaks `api: v1`, and Airflow 2 knows no `run_after`; leave it out",
+                f"Airflow 2 (`api: v1` of connection `{name}`) has no `run_after`; leave it out",
             )
         return name
 
@@ -217,25 +237,25 @@ class _Compiler:
                 return next(iter(self._connections))
             if self._connections:
                 known = ", ".join(self._connections)
-                self._mistakes.add(path, f"`connection` is missing; there is more than one: {known}")
+                fix = f"write `connection: {next(iter(self._connections))}`; there is more than one: {known}"
+                self._mistakes.add(path, "`connection` is missing", fix=fix)
             return ""
-        if name not in self._connections:
-            near = did_you_mean(name, self._connections)
-            known = ", ".join(self._connections) or "none"
-            self._mistakes.add(
-                (*path, "connection"), f"there is no connection `{name}`{near}; there are {known}"
-            )
+        if name not in self._connections and self._connections:  # without any, that is the mistake
+            hint = did_you_mean(name, self._connections) or f"; write one of {', '.join(self._connections)}"
+            self._mistakes.add((*path, "connection"), f"there is no connection {shown(name)}{hint}")
         return name
 
-    def callers(self, specs: Sequence[CallerSpec]) -> tuple[CallerSpec, ...]:
+    def callers(self, specs: Sequence[CallerSpec], document: Document) -> tuple[CallerSpec, ...]:
         """Return the entries of `callers`, each with its connection."""
-        names: set[str] = set()
+        names: dict[str, int] = {}
         found: list[CallerSpec] = []
         for index, spec in enumerate(specs):
             path = ("callers", index)
             if spec.name in names:
-                self._mistakes.add((*path, "name"), f"the name `{spec.name}` stands twice; names are unique")
-            names.add(spec.name)
+                message = f"the name `{spec.name}` is taken by the caller in line {names[spec.name]}"
+                fix = "write another name: names are unique"
+                self._mistakes.add((*path, "name"), message, fix=fix)
+            names.setdefault(spec.name, document.place((*path, "name"))[0])
             needed = spec.dags is not None or spec.outcomes is not None
             name = self._chosen(spec.connection, path) if needed else None
             found.append(spec.model_copy(update={"connection": name or None}))
@@ -244,7 +264,8 @@ class _Compiler:
     def _identity(self, source: str | None, path: Path) -> Template | None:
         template = self._template(source, path, key=True)
         if template is not None and template.constant:
-            self._mistakes.add(path, "holds no {{ expression }}, so all events would have one run together")
+            message = f"{shown(template.source)} is the same for every event: all would have one run together"
+            self._mistakes.add(path, message, fix='write a template, as in `"{{ id }}"`')
         return template
 
     def _template(
@@ -261,13 +282,16 @@ class _Compiler:
         try:
             return compile_template(source, names=names, key=key, note=note)
         except TemplateError as error:
-            self._mistakes.add(path, str(error))
+            for problem in str(error).splitlines():  # each line is a mistake
+                self._mistakes.add(path, problem)
             return None
 
     def _conf(self, conf: JsonObject, path: Path, names: frozenset[str]) -> JsonTemplate:
-        return compile_json(
-            conf, lambda inner, message: self._mistakes.add((*path, *inner), message), names=names
-        )
+        def report(inner: Path, message: str) -> None:
+            for problem in message.splitlines():  # each line is a mistake
+                self._mistakes.add((*path, *inner), problem)
+
+        return compile_json(conf, report, names=names)
 
     def _condition(self, spec: Json, path: Path) -> Condition | None:
         if spec is None:
@@ -276,7 +300,7 @@ class _Compiler:
             return compile_filter(spec)
         except FilterError as error:
             for inner, message in error.problems:
-                self._mistakes.add((*path, *inner), message, key=True)
+                self._mistakes.add((*path, *inner), message, key=inner != () and _is_of_key(message))
             return None
 
     def unsound(self, raw: Json, path: Path) -> None:
@@ -287,7 +311,7 @@ class _Compiler:
         if isinstance(when, dict):
             self._condition(when.get("filter"), (*path, "when", "filter"))
         self._texts(raw, _RULE_TEMPLATES, path, NAMES)
-        names = BURST_NAMES if "coalesce" in raw else NAMES
+        names = BURST_NAMES  # it may have a `coalesce` that is not right itself
         if isinstance(start, dict):
             self._texts(start, _START_TEMPLATES, (*path, "start"), names)
             conf, connection = start.get("conf"), start.get("connection")
@@ -301,6 +325,11 @@ class _Compiler:
             value = part.get(key)
             if isinstance(value, str):
                 self._template(value, (*path, key), names)
+
+
+def _is_of_key(message: str) -> bool:
+    """Tell whether a mistake of a filter is in a key, and not in its value."""
+    return message.startswith("unknown key") or "does not belong" in message or "mean the same" in message
 
 
 def _via(asked: Sequence[AskedVia]) -> frozenset[Via]:

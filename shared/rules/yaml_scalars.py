@@ -29,6 +29,13 @@ _FIRST: Final = frozenset({"", *"+-.0123456789~nNtTfF"})
 
 _TYPES: Final = {"int": int, "float": float, "bool": bool, "null": type(None), "str": str, "!": str}
 _MAX_SHOWN: Final = 60
+_LIKE_TEXT: Final = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+|[-+]?0[0-9]+|[0-9]+[eE][-+]?[0-9]+")
+"""Hexadecimal and octal numbers, zeros in front, and numbers such as a commit's `12e4567`."""
+
+
+def looks_like_text(number: str) -> bool:
+    """Tell whether a plain scalar that is a number may be meant as text, or as another number."""
+    return _LIKE_TEXT.fullmatch(number) is not None
 
 
 def plain_scalar(text: str) -> Json:

@@ -2,6 +2,7 @@
 
 json_text      JSON types, read strictly and written back exactly
 times          RFC 3339 times
+text_files     text of a file that a person wrote
 markdown_text  values of strangers within a run's note
 storable       what Airflow's database accepts: text, depth, size
 reserved_keys  keys that Airflow 3.4 refuses in a conf

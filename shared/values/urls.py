@@ -37,26 +37,26 @@ def check_address(url: str, *, name: str, example: str, allow_http: bool | None 
     _check_characters(url, name)
     if setting_names(url):
         return
-    parts = _split(url, name)
+    parts = _split(url, name, example)
     host = parts.hostname
     if parts.scheme not in {"http", "https"} or not host:
         spelling = "; a setting is written `%NAME%`, with both signs" if url.count("%") == 1 else ""
-        raise ValueError(f"`{name}` must be an address such as {example}{spelling}")
+        raise ValueError(f"`{name}` is not an address; write one such as {example}{spelling}")
     if parts.username is not None or parts.password is not None:
         raise ValueError(
             f"`{name}` holds a user name or password; write `auth`, with the secret in Key Vault"
         )
     _check_host(host, name, example)
     if parts.query or parts.fragment:
-        raise ValueError(f"`{name}` ends before `?` and `#`")
+        raise ValueError(f"`{name}` has a `?` or `#`; write it without them and what follows")
     if _BAD_OCTET.search(parts.path):
         raise ValueError(
             f"`{name}` has the path `{parts.path}`, in which a `%` begins neither a setting (`%NAME%`) nor "
-            "an encoded character (`%20`)"
+            "an encoded character (`%20`); write `%25` for a percent sign"
         )
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
         remedy = "" if allow_http is None else "; `allow_http: true` allows http:// on purpose"
-        raise ValueError(f"`{name}` must begin with https://{remedy}")
+        raise ValueError(f"`{name}` begins with http://; write https://{remedy}")
 
 
 def check_airflow_path(url: str, *, name: str) -> None:
@@ -75,7 +75,7 @@ def check_airflow_path(url: str, *, name: str) -> None:
     if found is None:
         return
     raise ValueError(
-        f"`{name}` ends with `{found.group()}`, which this app adds or never asks for: write "
+        f"`{name}` ends with `{found.group()}`, which this app adds or never asks for; write "
         f"{address[:begins]}{path[: found.start()]}"
     )
 
@@ -92,7 +92,7 @@ def check_vault_address(url: str, *, name: str) -> None:
         return
     if urlsplit(url).scheme != "https":
         raise ValueError(
-            f"`{name}` must begin with https://, as in {example}: secrets and tokens travel there"
+            f"`{name}` begins with http://; write https://, as in {example}: secrets and tokens travel there"
         )
     check_no_path(url, name=name)
 
@@ -105,7 +105,7 @@ def check_no_path(url: str, *, name: str) -> None:
     """
     parts = urlsplit(url)
     if parts.path.strip("/"):
-        raise ValueError(f"`{name}` ends before `{parts.path}`: write {parts.scheme}://{parts.netloc}")
+        raise ValueError(f"`{name}` has the path `{parts.path}`; write {parts.scheme}://{parts.netloc}")
 
 
 def _check_characters(url: str, name: str) -> None:
@@ -117,12 +117,12 @@ def _check_characters(url: str, name: str) -> None:
         raise ValueError(f"`{name}` holds {what}{where}; delete it")
 
 
-def _split(url: str, name: str) -> SplitResult:
+def _split(url: str, name: str, example: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"`{name}` is not an address: {error}") from error
+        raise ValueError(f"`{name}` is not an address; write one such as {example}") from error
     return parts
 
 

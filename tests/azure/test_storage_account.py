@@ -39,7 +39,7 @@ def test_an_address_is_read_as_it_was_meant() -> None:
     [
         ({"__accountName": "con toso"}, "__accountName` holds a blank"),
         ({"__queueServiceUri": "https://con\u200btoso.example"}, "__queueServiceUri` holds U\\+200B"),
-        ({"__queueServiceUri": "contoso"}, "__queueServiceUri` must be an address"),
+        ({"__queueServiceUri": "contoso"}, "__queueServiceUri` is not an address"),
     ],
 )
 def test_what_is_not_an_address_is_named(settings: dict[str, str], says: str) -> None:

@@ -49,26 +49,26 @@ def test_rules_without_mistakes_are_valid(rules: Path, capsys: pytest.CaptureFix
 def test_warnings_are_printed_and_change_no_status(
     rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What may be a mistake is one line of file, line, column and path; it stops no pipeline."""
+    """What may be a mistake has its file, line, column and rule; it stops no pipeline."""
     rules.write_text(RULES.replace("SlotSwapCompleted", "SlotSwapComplete", 1))
     assert main(["validate", "--rules", str(rules)]) == 0
     captured = capsys.readouterr()
     assert captured.out == f"{rules}: 3 rules, 1 warning\n"
     assert captured.err.startswith(f"warning: {rules}:4:")
-    assert "(did you mean `Microsoft.Web.SlotSwapCompleted`?)" in captured.err
+    assert "fix: did you mean `Microsoft.Web.SlotSwapCompleted`?" in captured.err
     rules.write_text(rules.read_text().replace("dag: smoke", "dagg: smoke"))
     assert main(["validate", "--rules", str(rules)]) == 1
-    assert "mistakes found" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("1 error\n")
 
 
 def test_mistakes_are_listed_with_their_places(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every mistake is one line of file, line, column and path."""
+    """Every mistake has its file, line, column and rule."""
     rules.write_text(RULES.replace("dag: smoke", "dagg: smoke").replace("data.n", "dat.n"))
     assert main(["validate", "--rules", str(rules)]) == 1
     err = capsys.readouterr().err
-    assert f"{rules}:4:76: rules[0].start.dagg: unknown key `dagg` (did you mean `dag`?)" in err
-    assert f"{rules}:5:80: rules[1].start.conf.n: `dat` is not defined (did you mean `data`?)" in err
-    assert "3 mistakes found" in err
+    assert f"{rules}:4:76: rule `swap`: start: unknown key `dagg`\n" in err
+    assert f"{rules}:5:80: rule `order`: start.conf.n: `dat` is not defined\n" in err
+    assert err.endswith("2 errors\n")
 
 
 def test_samples_say_what_they_hit(rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +88,7 @@ def test_samples_show_what_is_wrong(rules: Path, samples: Path, capsys: pytest.C
     assert "swap.json: not an event: " in err
     assert "order.json: rule `order` matches, but cannot be rendered: n: " in err
     assert "rule `swap`: none of the 2 samples hits it" in err
-    assert "3 errors" in err
+    assert err.endswith("3 errors\n")
 
 
 def test_samples_show_the_keys_that_airflow_reserves(

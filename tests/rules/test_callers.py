@@ -54,8 +54,8 @@ def test_an_entry_about_events_needs_no_connection() -> None:
         (f"{{name: p, app_id: {GUID}, events: [a], track: callback}}", "there are no `dags`"),
         (f"{{name: p, app_id: {GUID}, dags: [a], sources: [x]}}", "there are no `events`"),
         (f"{{name: p, app_id: {GUID}, dags: [a], rate: 5}}", "must be text"),
-        (f"{{name: p, app_id: {GUID}, dags: [a], rate: 0/m}}", "not allowed here"),
-        (f"{{name: P, app_id: {GUID}, dags: [a]}}", "not allowed here"),
+        (f"{{name: p, app_id: {GUID}, dags: [a], rate: 0/m}}", "write `60/m`"),
+        (f"{{name: P, app_id: {GUID}, dags: [a]}}", "write `p`"),
         (f"{{name: p, app_id: {GUID}, dag: [a]}}", "did you mean `dags`"),
         (f"{{name: p, app_id: {GUID}, dags: [a], connection: on}}", "there is no connection `on`"),
         ("{name: p, app_id: '%PIPELINE%', dags: [a]}", "`PIPELINE` is missing"),
@@ -67,7 +67,7 @@ def test_an_entry_about_events_needs_no_connection() -> None:
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['Runs.Start Runs.All']}}", "not allowed here"),
         (
             f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['api://u/Runs.Start']}}",
-            "names it: Runs.Start",
+            "names it; write `Runs.Start`",
         ),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: []}}", "must not be empty"),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: ['*']}}", "must be a GUID"),
@@ -87,7 +87,7 @@ def test_names_are_unique_and_connections_are_chosen() -> None:
     entry = f"  - {{name: p, app_id: {GUID}, dags: [a]}}\n"
     with pytest.raises(RulesError) as caught:
         load(entry * 2, more=TWO)
-    assert "stands twice" in str(caught.value)
+    assert "is taken by the caller in line 7" in str(caught.value)
     assert "`connection` is missing" in str(caught.value)
 
 

@@ -69,18 +69,18 @@ def test_all_mistakes_show_at_once_in_the_files_order() -> None:
         "  start: {dag: d, connection: mein}\n"
     )
     expected = [
-        ("2:15", "connections.main.url: `url` must be an address", ""),
-        ("2:55", "connections.main.urll: unknown key `urll`", "did you mean `url`"),
-        ("4:9", "rules[0].name: `Bad` is not allowed here", ""),
-        ("5:10", "rules[0].when.typs: unknown key `typs`", "did you mean `types`"),
-        ("5:30", "rules[0].when.filter.operatorType", "StringBeginsWith"),
-        ("6:29", "rules[0].start.conf.a: `dta` is not defined", "did you mean `data`"),
-        ("6:49", "rules[0].start.note: unexpected", ""),
-        ("7:14", "rules[0].dedupe_by: expected token", ""),
-        ("10:16", "rules[1].start.dag: must be text, not the number 5; write it in quotes", ""),
-        ("10:31", "rules[1].start.connection: there is no connection `mian`", "did you mean `main`"),
-        ("12:62", "rules[2].when.filter.any[0].keyy", "key"),
-        ("13:31", "rules[2].start.connection: there is no connection `mein`", "did you mean `main`"),
+        ("2:15", "connections.main.url: `url` is not an address", ""),
+        ("2:55", "connections.main: unknown key `urll`", "did you mean `url`"),
+        ("4:9", "rule `Bad`: name: `Bad` is not allowed as a rule's name", "write `bad`"),
+        ("5:10", "rule `Bad`: when: unknown key `typs`", "did you mean `types`"),
+        ("5:44", "rule `Bad`: when.filter.operatorType", "StringBeginsWith"),
+        ("6:29", "rule `Bad`: start.conf.a: `dta` is not defined", "did you mean `data`"),
+        ("6:49", "rule `Bad`: start.note: `{{` is not closed", "write `{{ }}`"),
+        ("7:14", "rule `Bad`: dedupe_by: `y` is not expected there", "write a filter"),
+        ("10:16", "rule `ok`: start.dag: must be text, not the number 5; write it in quotes", ""),
+        ("10:31", "rule `ok`: start.connection: there is no connection `mian`", "did you mean `main`"),
+        ("12:62", "rule `fine`: when.filter.any[0]: unknown key `keyy`", "key"),
+        ("13:31", "rule `fine`: start.connection: there is no connection `mein`", "did you mean `main`"),
     ]
     for place, message, meant in expected:
         matching = [line for line in found if message in line]
@@ -110,12 +110,12 @@ def test_all_mistakes_show_at_once_in_the_files_order() -> None:
         (f"{CONNECTION}rules: [3]", "rules[0]: must be an object, not the number 3"),
         (f"{CONNECTION}rules: [null]", "rules[0]: must be an object, not nothing"),
         (f"{CONNECTION}rules: []\nx: 1", "unknown key `x`; there are "),
-        (_asking("hook/gitlab"), "rules[0].when.via: must be `queue`, `webhook`, `hook/*`"),
-        (_asking("hook/gitlab"), "not `hook/gitlab` (did you mean `hook/github`?)"),
-        (_asking("[queue, call]"), "rules[0].when.via[1]: must be `queue`"),
-        (_asking("unknown"), "rules[0].when.via: must be `queue`"),
-        (_asking("[]"), "rules[0].when.via: must not be empty"),
-        (_asking("5"), "rules[0].when.via: must be a list, not the number 5"),
+        (_asking("hook/gitlab"), "rule `r`: when.via: must be `queue`, `webhook`, `hook/*`"),
+        (_asking("hook/gitlab"), "not `hook/gitlab`; did you mean `hook/github`?"),
+        (_asking("[queue, call]"), "rule `r`: when.via[1]: must be `queue`"),
+        (_asking("unknown"), "rule `r`: when.via: must be `queue`"),
+        (_asking("[]"), "rule `r`: when.via: must not be empty"),
+        (_asking("5"), "rule `r`: when.via: must be a list, not the number 5"),
     ],
 )
 def test_mistakes_of_the_file(text: str, message: str) -> None:
@@ -126,12 +126,15 @@ def test_mistakes_of_the_file(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("url: x, auth: {kind: entra, scope: s}", "`url` must be an address such as"),
+        ("url: x, auth: {kind: entra, scope: s}", "`url` is not an address; write one such as"),
         ("url: 'https://x:port', auth: {kind: entra, scope: s}", "`url` is not an address"),
         ("url: 'https://u:p@x', auth: {kind: entra, scope: s}", "holds a user name or password"),
-        ("url: 'https://x?a=1', auth: {kind: entra, scope: s}", "`url` ends before `?`"),
-        ("url: 'http://x.example', auth: {kind: entra, scope: s}", "`url` must begin with https://"),
-        ("url: 'https://x', auth: {kind: entr, scope: s}", "not `entr` (did you mean `entra`?)"),
+        ("url: 'https://x?a=1', auth: {kind: entra, scope: s}", "`url` has a `?` or `#`"),
+        (
+            "url: 'http://x.example', auth: {kind: entra, scope: s}",
+            "`url` begins with http://; write https://",
+        ),
+        ("url: 'https://x', auth: {kind: entr, scope: s}", "not `entr`; did you mean `entra`?"),
         (
             "url: 'https://x', auth: {scope: s}",
             "`bearer`, `entra`, `entra_exchange`, `google` or `oidc`, not nothing",
@@ -153,7 +156,7 @@ def test_mistakes_of_the_file(text: str, message: str) -> None:
         ),
         (
             "url: 'https://x', auth: {kind: entra, scope: s}, read_timeout: 0",
-            "greater than 0, not the number 0",
+            "must be more than 0, not the number 0",
         ),
         (
             "url: 'https://x', auth: {kind: entra, scope: s}, in_flight: many",
@@ -205,7 +208,7 @@ def test_application_settings_are_filled_in() -> None:
     missing = problems(text, {"AIRFLOW": "https://a.example", "UPDRAFT_SCOPES": "x"})
     [problem] = missing
     assert problem.startswith("rules.yaml:2:57: connections.main.auth.scope: the application setting ")
-    assert problem.endswith("`UPDRAFT_SCOPE` is missing (did you mean `UPDRAFT_SCOPES`?); set it in the app")
+    assert problem.endswith("`UPDRAFT_SCOPE` is missing; did you mean `UPDRAFT_SCOPES`? (set it in the app)")
     assert problems(text, {"AIRFLOW": "ftp://x", "UPDRAFT_SCOPE": "s"})
     unknown = load_rules(text, file="rules.yaml", settings=None)
     assert unknown.connections["main"].url == "%AIRFLOW%/x"
@@ -227,9 +230,9 @@ def test_a_setting_is_read_as_it_was_meant() -> None:
     [
         ("https://air flow.example", "`url` holds a blank: `https://air␣flow.example`"),
         ("https://air\u200bflow.example", "`URL` holds U+200B ZERO WIDTH SPACE"),
-        ("https://airflow.example/api/v2", "write https://airflow.example; the value is that of the"),
-        ("http://airflow.example", "`url` must begin with https://"),
-        ("airflow.example", "`url` must be an address such as"),
+        ("https://airflow.example/api/v2", "; write https://airflow.example"),
+        ("http://airflow.example", "`url` begins with http://"),
+        ("airflow.example", "`url` is not an address"),
         ("%OTHER%", "`URL` names another setting (`URL` → `OTHER`)"),
         ("https://%OTHER%", "`URL` names another setting (`URL` → `OTHER`)"),
         ("https://airflow.example/%zz", "in which a `%`"),
@@ -253,7 +256,7 @@ def test_what_a_setting_gives_is_checked_again(value: str, message: str) -> None
             {"V": "https://v.vault.azure.net/secrets/x"},
             "write https://v.vault.azure.net",
         ),
-        ("vaults: {p: '%V%'}", {"V": "http://v.example"}, "must begin with https://"),
+        ("vaults: {p: '%V%'}", {"V": "http://v.example"}, "begins with http://; write https://"),
         ("callers: [{name: c, app_id: '%V%', dags: ['*']}]", {"V": "no-guid"}, "must be a GUID"),
     ],
 )
@@ -263,7 +266,7 @@ def test_every_part_that_takes_settings_is_checked_again(
     """Vaults and callers are judged by their settings' values, too."""
     [problem] = problems(f"{CONNECTION}{text}\nrules: []\n", settings)
     assert message in problem
-    assert "the value is that of the application setting `V`" in problem or "vaults" in problem
+    assert "(the value of the application setting `V`)" in problem or "vaults" in problem
 
 
 @pytest.mark.parametrize("end", ["/api/v1", "/api/v2/", "/home", "/docs", "/auth/login/"])
@@ -317,7 +320,7 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
     assert only.spec.start.conf == {"site": "{{ data.site }}", "mask": 31, "more": 1}
     wrong = text.replace("data.site }}", "dta.site }}")
     [problem] = problems(wrong)
-    assert problem.startswith("rules.yaml:2:22: rules[0].start.conf.site: `dta` is not defined")
+    assert problem.startswith("rules.yaml:2:22: rule `r`: start.conf.site: `dta` is not defined")
     [problem] = problems(text.replace("x-conf", "conf"))
     assert "unknown key `conf`" in problem
     assert "`x-`" in problem
@@ -326,27 +329,27 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("when: {types: [t]}", "rules[0]: `start` is missing (what is started)"),
+        ("when: {types: [t]}", "rule `r`: `start` is missing (what is started)"),
         ("when: {types: [t]}\nstart: {}", "`dag` is missing (the DAG to run)"),
         ("when: {}\nstart: {dag: d}", "without a condition every event would start a run"),
-        ("when: {types: []}\nstart: {dag: d}", "rules[0].when.types: must not be empty"),
-        ("when: {types: ['']}\nstart: {dag: d}", "rules[0].when.types[0]: must not be empty"),
+        ("when: {types: []}\nstart: {dag: d}", "rule `r`: when.types: must not be empty"),
+        ("when: {types: ['']}\nstart: {dag: d}", "rule `r`: when.types[0]: must not be empty"),
         ("when: {types: ['*.x']}\nstart: {dag: d}", "a `*` stands at the end only"),
         ("when: {types: t}\nstart: {dag: d}", "must be a list, not `t`"),
         ("when: {subject: {}}\nstart: {dag: d}", "write `begins_with`, `ends_with` or both"),
         ("when: {subject: {beginsWith: x}}\nstart: {dag: d}", "did you mean `begins_with`"),
-        ("when: {types: [t]}\nstart: {dag: 'a b'}", "`a b` is not allowed here (the DAG to run)"),
+        ("when: {types: [t]}\nstart: {dag: 'a b'}", "`a b` is not allowed as a DAG's id"),
         (
             "when: {types: [t]}\nstart: {dag: d, conf: [1]}",
-            "rules[0].start.conf: must be an object, not a list",
+            "rule `r`: start.conf: must be an object, not a list",
         ),
         ("when: {types: [t]}\nstart: {dag: d, conf: {_updraft: 1}}", "the key `_updraft` is reserved"),
         ("when: {types: [t]}\nstart: {dag: d}\nenabled: yes", "must be true or false, not `yes`"),
         ("when: {types: [t]}\nstart: {dag: d}\ndescription: 5", "write it in quotes"),
         ("when: {types: [t]}\nstart: {dag: d}\ndescription: " + "x" * 501, "at most 500"),
-        ("when: {types: [t]}\nstart: {dag: d}\nwhen_paused: held", "(did you mean `hold`?)"),
+        ("when: {types: [t]}\nstart: {dag: d}\nwhen_paused: held", "did you mean `hold`?"),
         ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 169h", "`max_age` is 169h, and 168h is the most"),
-        ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 1d", "`1d` is not allowed here"),
+        ("when: {types: [t]}\nstart: {dag: d}\nmax_age: 1d", "`1d` is not a duration; write `24h`"),
         ("when: {types: [t]}\nstart: {dag: d}\ntrack: poll", "`callback` or `none`"),
         ("when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ ids }}'", "did you mean `id`"),
         (
@@ -363,7 +366,7 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
         ),
         (
             "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 5 min, by: x}",
-            "`5 min` is not allowed here",
+            "`5 min` is not a duration; write `5m`",
         ),
         (
             "when: {types: [t]}\nstart: {dag: d}\ndedupe_by: '{{ id }}'\ncoalesce: {window: 5m, by: x}",
@@ -373,7 +376,7 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
             "when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ id }}'\ncoalesce: {window: 5m, by: x}",
             "`coalesce` and `latest_by` exclude each other",
         ),
-        ("when: {types: [t]}\nstart: {dag: d}\ndedupe_by: same", "all events would have one run together"),
+        ("when: {types: [t]}\nstart: {dag: d}\ndedupe_by: same", "all would have one run together"),
     ],
 )
 def test_mistakes_of_a_rule(text: str, message: str) -> None:
@@ -392,7 +395,8 @@ def test_names_are_unique() -> None:
     """A second rule of the same name is a mistake at its name."""
     text = f"{CONNECTION}rules:\n" + "- {name: a, when: {types: [t]}, start: {dag: d}}\n" * 2
     assert problems(text) == [
-        "rules.yaml:4:10: rules[1].name: the name `a` is taken by rules[0]; names are unique"
+        "rules.yaml:4:10: rule `a`: name: the name `a` is taken by the rule in line 3; write another name: names "
+        "are unique"
     ]
 
 
@@ -403,7 +407,10 @@ def test_the_connection_may_be_left_out_where_there_is_one() -> None:
     two = one.replace(
         "connections: {", "connections: {other: {url: 'https://x', auth: {kind: entra, scope: s}}, "
     )
-    assert "`connection` is missing; there is more than one: other, main" in problems(two)[0]
+    assert (
+        "`connection` is missing; write `connection: other`; there is more than one: other, main"
+        in problems(two)[0]
+    )
 
 
 SLOT = "{operatorType: StringIn, key: app.slot, values: [production]}"

@@ -36,7 +36,7 @@ def mistakes(rule: dict[str, Any], **more: Any) -> list[str]:
 def test_no_type_holds_what_nobody_sees(character: str, place: str) -> None:
     """Wherever it stands, the character is named, and nothing else is said of the type."""
     [problem] = mistakes({**RULE, "when": {"types": [place.format(character)]}})
-    assert problem.startswith("rules[0].when.types[0]: `")
+    assert problem.startswith("when.types[0]: `")
     assert f"holds {named(character)} (at ␣)" in problem
     assert place.format("␣") in problem
 
@@ -48,18 +48,18 @@ FILTER: Final = {"operatorType": "StringIn", "key": "data.n", "values": ["x"]}
 @pytest.mark.parametrize(
     ("change", "path"),
     [
-        ({"name": HIDDEN}, "rules[0].name"),
-        ({"when": {"types": ["t"], "sources": [HIDDEN]}}, "rules[0].when.sources[0]"),
-        ({"when": {"subject": {"ends_with": HIDDEN}}}, "rules[0].when.subject.ends_with"),
-        ({"when": {"filter": [{**FILTER, "values": ["x", HIDDEN]}]}}, "rules[0].when.filter[0].values[1]"),
-        ({"when": {"filter": {**FILTER, "key": "data.a\u200bb"}}}, "rules[0].when.filter.key"),
+        ({"name": HIDDEN}, "name"),
+        ({"when": {"types": ["t"], "sources": [HIDDEN]}}, "when.sources[0]"),
+        ({"when": {"subject": {"ends_with": HIDDEN}}}, "when.subject.ends_with"),
+        ({"when": {"filter": [{**FILTER, "values": ["x", HIDDEN]}]}}, "when.filter[0].values[1]"),
+        ({"when": {"filter": {**FILTER, "key": "data.a\u200bb"}}}, "when.filter.key"),
         ({"when": {"filter": {"any": [{**FILTER, "operatorType": "StringIn\xa0"}]}}}, "any[0].operatorType"),
-        ({"start": {"dag": HIDDEN}}, "rules[0].start.dag"),
-        ({"start": {"dag": "d", "conf": {HIDDEN: 1}}}, "rules[0].start.conf.a\u200bb"),
-        ({"start": {"dag": "d", "conf": {"k": "{{ data.n == 'a\u200bb' }}"}}}, "rules[0].start.conf.k"),
-        ({"start": {"dag": "d", "note": "{% if\u00a0true %}x{% endif %}"}}, "rules[0].start.note"),
-        ({"dedupe_by": "{{ id }}\u200b"}, "rules[0].dedupe_by"),
-        ({"track\u200b": "none"}, "rules[0].track\u200b"),
+        ({"start": {"dag": HIDDEN}}, "start.dag"),
+        ({"start": {"dag": "d", "conf": {HIDDEN: 1}}}, "start.conf.a\u200bb"),
+        ({"start": {"dag": "d", "conf": {"k": "{{ data.n == 'a\u200bb' }}"}}}, "start.conf.k"),
+        ({"start": {"dag": "d", "note": "{% if\u00a0true %}x{% endif %}"}}, "start.note"),
+        ({"dedupe_by": "{{ id }}\u200b"}, "dedupe_by"),
+        ({"track\u200b": "none"}, "track\u200b"),
     ],
 )
 def test_names_and_values_that_are_compared_are_read_as_they_look(change: dict[str, Any], path: str) -> None:

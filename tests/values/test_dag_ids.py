@@ -57,7 +57,7 @@ def test_another_id_is_a_mistake_with_its_reason(dag_id: str, why: str) -> None:
         rules_with(dag_id)
     (problem,) = caught.value.problems
     assert why in problem.message
-    assert problem.path == "rules[0].start.dag"
+    assert problem.path == "start.dag"
 
 
 def rules_with(dag_id: str) -> Rules:

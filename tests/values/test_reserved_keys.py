@@ -113,8 +113,8 @@ def test_a_rule_that_writes_such_a_key_itself_is_a_mistake() -> None:
     with pytest.raises(RulesError) as caught:
         load_rules(RULES % "deep: [{__data__: 1}], __type: x", file="rules.yaml", settings={})
     assert [problem.path for problem in caught.value.problems] == [
-        "rules[0].start.conf.deep[0].__data__",
-        "rules[0].start.conf.__type",
+        "start.conf.deep[0].__data__",
+        "start.conf.__type",
     ]
 
 

@@ -1,5 +1,6 @@
 """One comparison of a filter, as it stands in an Event Grid subscription, to a condition."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -19,6 +20,7 @@ from shared.rules.filters.operators import (
 )
 from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
+from shared.visible_text import visible
 
 type Path = tuple[str | int, ...]
 
@@ -29,6 +31,12 @@ _MEMBERS: Final = {
     "key": "key",
     "value": "value",
     "values": "values",
+}
+_EXAMPLES: Final = {
+    Compares.NUMBERS: "10",
+    Compares.RANGES: "[[1, 5]]",
+    Compares.BOOLEANS: "true",
+    Compares.STRINGS: "[production]",
 }
 _KNOWN: Final = ("operatorType", "key", "value", "values", "all", "any", "not")
 
@@ -72,9 +80,12 @@ def compile_comparison(
         arrays: Whether the comparison looks into arrays.
     """
     members = _members(spec, path, problems)
-    operator = problems.attempt(_operator, spec, members, path)
-    key = problems.attempt(_key, spec, members, path)
-    if operator is None:
+    strange = len(members) < len(spec)  # then what seems to be missing may be there, misspelt
+    operator = (
+        None if strange and "operator" not in members else problems.attempt(_operator, spec, members, path)
+    )
+    key = None if strange and "key" not in members else problems.attempt(_key, spec, members, path)
+    if operator is None or (strange and members.keys().isdisjoint({"value", "values"})):
         return None
     given = problems.attempt(_given, spec, members, path, operator)
     if given is None:
@@ -88,7 +99,9 @@ def compile_comparison(
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return what to say of a member that nobody knows."""
-    return f"unknown key `{name}`{did_you_mean(name, known) or f'; there are {", ".join(known)}'}"
+    return (
+        f"unknown key `{visible(name, 60)}`{did_you_mean(name, known) or f'; there are {", ".join(known)}'}"
+    )
 
 
 def _members(spec: JsonObject, path: Path, problems: Problems) -> dict[str, str]:
@@ -99,7 +112,7 @@ def _members(spec: JsonObject, path: Path, problems: Problems) -> dict[str, str]
         if meaning is None:
             problems.add((*path, name), unknown(name, _KNOWN))
         elif meaning in members:
-            problems.add((*path, name), f"{name} and {members[meaning]} say the same: leave one out")
+            problems.add((*path, name), f"`{name}` and `{members[meaning]}` mean the same; leave one out")
         else:
             members[meaning] = name
     return members
@@ -107,25 +120,30 @@ def _members(spec: JsonObject, path: Path, problems: Problems) -> dict[str, str]
 
 def _operator(spec: JsonObject, members: dict[str, str], path: Path) -> Operator:
     if "operator" not in members:
-        raise Mistake(path, f"operatorType is missing: it is one of {', '.join(OPERATORS)}")
+        raise Mistake(path, f"`operatorType` is missing; write one of {', '.join(OPERATORS)}")
     name = members["operator"]
     value = spec[name]
     if not isinstance(value, str):
-        raise Mistake((*path, name), f"{name} is {kind(value)}, not the name of an operator")
+        raise Mistake(
+            (*path, name),
+            f"`{name}` is {kind(value)}, not the name of an operator; write one such as `StringIn`",
+        )
     operator = BY_LOWER_NAME.get(value.lower())
     if operator is None:
-        meant = did_you_mean(value, OPERATORS) or f"; it is one of {', '.join(OPERATORS)}"
-        raise Mistake((*path, name), f"{shown(value)} is none of Event Grid's operators{meant}")
+        meant = did_you_mean(value, OPERATORS) or f"; write one of {', '.join(OPERATORS)}"
+        raise Mistake((*path, name), f"{shown(value)} is not an operator of Event Grid{meant}")
     return operator
 
 
 def _key(spec: JsonObject, members: dict[str, str], path: Path) -> Key:
     if "key" not in members:
-        raise Mistake(path, "key is missing: it names what to compare, as in data.targetSlot")
+        raise Mistake(path, "`key` is missing; write what to compare, as in `key: data.targetSlot`")
     name = members["key"]
     value = spec[name]
     if not isinstance(value, str):
-        raise Mistake((*path, name), f"{name} is {kind(value)}, not a string such as data.targetSlot")
+        raise Mistake(
+            (*path, name), f"`{name}` is {kind(value)}, not a text; write a name such as `data.targetSlot`"
+        )
     try:
         return parse_key(value)
     except ValueError as error:
@@ -140,21 +158,27 @@ def _given(
     if operator.compares is Compares.NOTHING:
         for name in names:
             if spec[members[name]] not in (None, []):
-                raise Mistake((*path, members[name]), f"{operator.name} takes no value: leave {name} out")
+                raise Mistake((*path, members[name]), f"{operator.name} takes no value; leave `{name}` out")
         return []
     expected = "values" if operator.many else "value"
     if not names:
-        raise Mistake(path, f"{expected} is missing: {operator.name} compares with {operator.compares.value}")
+        raise Mistake(
+            path,
+            f"`{expected}` is missing; {operator.name} compares with {operator.compares.value}: write `{expected}: {_EXAMPLES[operator.compares]}`",
+        )
     if len(names) > 1:
-        raise Mistake(path, f"value and values are both there: {operator.name} takes {expected}")
+        raise Mistake(path, f"`value` and `values` are both there; keep `{expected}` for {operator.name}")
     here = (*path, members[names[0]])
     value = spec[members[names[0]]]
     if not isinstance(value, list):
         return [(here, value)]
     if not value:
-        raise Mistake(here, f"{names[0]} is empty: give {operator.name} something to compare with")
+        raise Mistake(here, f"`{names[0]}` is empty; write what {operator.name} compares with")
     if len(value) > 1 and not operator.many:
-        raise Mistake(here, f"{operator.name} compares with one value, and here are {len(value)}")
+        raise Mistake(
+            here,
+            f"{operator.name} compares with one value, and here are {len(value)}; write one filter for each, inside `any`",
+        )
     return [((*here, index), each) for index, each in enumerate(value)]
 
 
@@ -165,18 +189,29 @@ def _wanted(value: Json, path: Path, operator: Operator) -> Wanted:
         case Compares.RANGES:
             return _range(value, path, operator)
         case Compares.NUMBERS:
-            found, remedy = as_number(value), "write a number, without quotes"
+            found, remedy = as_number(value), _plain(value) or "write a number, without quotes"
         case Compares.BOOLEANS:
-            found, remedy = as_boolean(value), "write true or false, without quotes"
+            found, remedy = as_boolean(value), _plain(value) or "write true or false, without quotes"
         case _:
-            found, remedy = as_string(value), "put text in quotes"
+            found, remedy = (
+                as_string(value),
+                f'write text in quotes: `"{shown(value)}"`'
+                if isinstance(value, (bool, int, float))
+                else "write text",
+            )
     if found is None:
         raise Mistake(
             path,
-            f"{operator.name} compares with {operator.compares.value}, and {shown(value)} is {kind(value)}:"
+            f"{operator.name} compares with {operator.compares.value}, and {shown(value)} is {kind(value)};"
             f" {remedy}",
         )
     return found
+
+
+def _plain(value: Json) -> str:
+    """Return what to write for a number or a truth value that is in quotes."""
+    quoted = isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]+)?|true|false", value)
+    return f"write `{value}`, without quotes" if quoted else ""
 
 
 def _range(value: Json, path: Path, operator: Operator) -> tuple[Number, Number]:
@@ -185,9 +220,9 @@ def _range(value: Json, path: Path, operator: Operator) -> tuple[Number, Number]
     if low is None or high is None:
         raise Mistake(
             path,
-            f"{operator.name} compares with pairs of numbers, as in values: [[1, 5], [10, 20]], and this is"
-            f" {shown(value)}",
+            f"{operator.name} compares with pairs of numbers, and this is {shown(value)}; write pairs, as in"
+            " `values: [[1, 5], [10, 20]]`",
         )
     if low > high:
-        raise Mistake(path, f"no number is in the range {shown(value)}: write the lower end first")
+        raise Mistake(path, f"no number is in the range {shown(value)}; write the lower end first")
     return low, high

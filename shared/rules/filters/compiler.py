@@ -76,11 +76,15 @@ class _Compiler:
 
     def _compile(self, spec: Json, path: Path) -> Condition | None:
         if len(path) > MAX_DEPTH:
-            raise Mistake(path, f"the filter is nested more than {MAX_DEPTH} levels deep")
+            raise Mistake(path, f"the filter is nested more than {MAX_DEPTH} levels deep; nest less")
         if isinstance(spec, list):
             return self._all(spec, path)
         if not isinstance(spec, dict):
-            raise Mistake(path, f"a filter is an object or a list of them, and this is {kind(spec)}")
+            raise Mistake(
+                path,
+                f"a filter is an object or a list of them, and this is {kind(spec)}; write it as in "
+                "`{operatorType: StringIn, key: data.targetSlot, values: [production]}`",
+            )
         names = {str(name).lower(): name for name in spec}
         if not names.keys().isdisjoint(_SUBSCRIPTION_MEMBERS):
             return self._subscription(spec, names, path)
@@ -101,7 +105,9 @@ class _Compiler:
         for lower, name in names.items():
             if lower in _BELONG_ELSEWHERE:
                 place = _BELONG_ELSEWHERE[lower]
-                self.problems.add((*path, name), f"{name} stands in a rule as {place}: move it there")
+                self.problems.add(
+                    (*path, name), f"`{name}` does not belong into a filter; write it as `{place}`"
+                )
             elif lower not in _SUBSCRIPTION_MEMBERS:
                 self.problems.add((*path, name), unknown(name, _SUBSCRIPTION))
         if "filter" in names:
@@ -111,12 +117,18 @@ class _Compiler:
         if switch is not None:
             value = spec[switch]
             if not isinstance(value, bool):
-                raise Mistake((*path, switch), f"{switch} is true or false, and this is {shown(value)}")
+                raise Mistake(
+                    (*path, switch),
+                    f"`{switch}` is true or false, and this is {shown(value)}; write `true` or `false`",
+                )
             self.arrays = value
         name = names.get("advancedfilters", "advancedFilters")
         filters = spec.get(name, [])
         if not isinstance(filters, list):
-            raise Mistake((*path, name), f"{name} is a list of filters, and this is {kind(filters)}")
+            raise Mistake(
+                (*path, name),
+                f"`{name}` is a list of filters, and this is {kind(filters)}; write `- ` before each filter",
+            )
         condition = self._all(filters, (*path, name))
         self.arrays = outer
         return condition
@@ -133,7 +145,9 @@ class _Compiler:
                 parts += [] if condition is None else [Not(condition)]
             elif not isinstance(inner, list) or not inner:
                 self.problems.add(
-                    here, f"{name} is a list of at least one filter, and this is {shown(inner)}"
+                    here,
+                    f"`{name}` is a list of at least one filter, and this is {shown(inner)}; write `- ` before "
+                    "each filter",
                 )
             else:
                 conditions = self._each(inner, here)

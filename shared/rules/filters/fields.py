@@ -147,7 +147,7 @@ def parse_key(text: str) -> Key:
         return _app_key(text, rest)
     if rest:
         raise ValueError(
-            f"{text!r}: {names[0]} has no members; dots lead into data (data.{'.'.join(names)}) and app"
+            f"{text!r}: `{names[0]}` has no members; write data.{'.'.join(names)}, or the name alone"
         )
     if first in _ATTRIBUTES:
         return Key(text, "attribute", (_ATTRIBUTES[first],))
@@ -157,7 +157,10 @@ def parse_key(text: str) -> Key:
 def _opened_key(text: str, opened: re.Match[str]) -> Key:
     within = parse_key((opened["within"] or opened["alone"]).strip())
     if within.room != "data" or within.inside is not None:
-        raise ValueError(f"{text!r}: only what is in data can be opened, and only once")
+        raise ValueError(
+            f"{text!r}: only what is in data can be opened, and only once; write a key such as `data.body | "
+            "from_base64`"
+        )
     return Key(text, "data", within.path, _split(opened["rest"]) if opened["rest"] else ())
 
 
@@ -198,7 +201,7 @@ def _split(text: str) -> tuple[str, ...]:
         name = match[1]
         if "|" in name and name[0] not in "\"'":
             raise ValueError(
-                f"{text!r}: write {text.partition('|')[0].strip()}, without the template's filter; a key"
+                f"{text!r} has the filter of a template; write {text.partition('|')[0].strip()}, without the template's filter; a key"
                 " knows from_base64 alone, as in (data.body | from_base64).speed, and a name that holds |"
                 " stands in quotes"
             )
@@ -210,7 +213,7 @@ def _split(text: str) -> tuple[str, ...]:
         at = match.end()
     if at < len(text) or not names:
         raise ValueError(
-            f"{text!r} is no key: write names joined by dots, as in data.sourceSlot, and put a name that"
+            f"{text!r} is not a key; write names joined by dots, as in data.sourceSlot, and put a name that"
             ' holds a dot in quotes, as in data.claims."http://example.com/name"'
         )
     return tuple(names)
@@ -219,7 +222,9 @@ def _split(text: str) -> tuple[str, ...]:
 def _app_key(text: str, rest: tuple[str, ...]) -> Key:
     name = rest[0].lower()
     if len(rest) > 1 or name not in APP_MEMBERS:
-        raise ValueError(f"{text!r}: app has {', '.join(APP_MEMBERS)}{did_you_mean(name, APP_MEMBERS)}")
+        raise ValueError(
+            f"{text!r}: `app` has no member `{'.'.join(rest)[:60]}`{did_you_mean(name, APP_MEMBERS)}; it has {', '.join(APP_MEMBERS)}"
+        )
     return Key(text, "app", (name,))
 
 

@@ -36,14 +36,14 @@ def right_spelling(text: str, name: str) -> str:
     steps = _steps(plain.strip())
     if steps is None:
         return (
-            f"{problem}: write names joined by dots, as in data.sourceSlot; a name that holds "
+            f"{problem}; write names joined by dots, as in data.sourceSlot; a name that holds "
             f"`{name.strip()}` itself stands in quotes"
         )
     index = next((at for at, (_, is_index) in enumerate(steps) if is_index), None)
     names = [step for step, _ in steps]
     if index is None:
         filters = ", without the template's filter" if pipe else ""
-        return f"{problem}: write {joined(names)}{filters}"
+        return f"{problem}; write {joined(names)}{filters}"
     objects = ", and cannot look into objects in a list" if index < len(names) - 1 else ""
     named = (
         f" (a member that is named `{names[index]}` stands in quotes: {joined(names)})"

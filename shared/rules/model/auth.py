@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator,
 from shared.rules.model.base import StrictModel, Text
 from shared.values.app_settings import setting_names
 from shared.values.urls import check_address
+from shared.values.wording import shown
 
 AUTHORIZATION: Final = "Authorization"
 """The one header that Airflow itself reads."""
@@ -100,7 +101,7 @@ class _PasswordAuth(_Auth):
     @model_validator(mode="after")
     def _one_name(self) -> "_PasswordAuth":
         if (self.username is None) == (self.username_secret is None):
-            raise ValueError("write either `username` or `username_secret`")
+            raise ValueError("a user needs one name; write either `username` or `username_secret`")
         return self
 
 
@@ -166,7 +167,7 @@ class OidcAuth(_Auth):
         if self.client_secret_secret and (self.assertion_scope or self.identity_client_id):
             raise ValueError(
                 "`client_secret_secret` and the managed identity's token (`assertion_scope`, "
-                "`identity_client_id`) exclude each other: a client has one proof"
+                "`identity_client_id`) exclude each other: a client has one credential; leave one out"
             )
         return self
 
@@ -234,7 +235,7 @@ class AwsAuth(_Auth):
     @classmethod
     def _signature(cls, header: str) -> str:
         if header != AUTHORIZATION:
-            raise ValueError("`header` is of no use here: AWS's signature has its place in Authorization")
+            raise ValueError("`header` has no effect here: AWS's signature is in Authorization; leave it out")
         return header
 
     @field_validator("environment", "region", "role_arn")
@@ -242,7 +243,9 @@ class AwsAuth(_Auth):
     def _form(cls, text: str, info: ValidationInfo) -> str:
         pattern, example = _AWS_FORMS[info.field_name or ""]
         if not setting_names(text) and not re.fullmatch(pattern, text):
-            raise ValueError(f"`{info.field_name}` must be like {example}, not `{text}`")
+            raise ValueError(
+                f"{shown(text)} is not allowed as `{info.field_name}`; write one such as `{example}`"
+            )
         return text
 
     @field_validator("sts_url")
@@ -310,7 +313,7 @@ def check_auths(auths: tuple[Auth, ...], *, api: str, url: str) -> None:
     headers = [auth.header.lower() for auth in auths]
     if len(set(headers)) < len(headers):
         raise ValueError(
-            f"two kinds of `auth` share the header `{headers[0]}`: give the one that is for the proxy "
+            f"two kinds of `auth` share the header `{headers[0]}`; give the one that is for the proxy "
             "another `header`"
         )
     for auth in auths:
@@ -324,12 +327,14 @@ def check_auths(auths: tuple[Auth, ...], *, api: str, url: str) -> None:
 
 def _check_aws(auths: tuple[Auth, ...], url: str) -> None:
     if len(auths) > 1:
-        raise ValueError("`kind: aws` stands alone: it signs requests to AWS, which no proxy of yours sees")
+        raise ValueError(
+            "`kind: aws` stands alone: it signs requests to AWS, which no proxy of yours sees; leave the other out"
+        )
     if setting_names(url):
         return
     parts = urlsplit(url)
     if parts.path.strip("/") or _MWAA_WEB_SERVER.search(parts.hostname or ""):
         raise ValueError(
-            "with `kind: aws`, `url` is MWAA's API, such as https://env.airflow.eu-central-1.amazonaws.com "
-            "or a VPC endpoint of it, and not the environment's web server"
+            "with `kind: aws`, `url` is MWAA's API and not the environment's web server; write one such as "
+            "https://env.airflow.eu-central-1.amazonaws.com, or a VPC endpoint of it"
         )

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from shared.rules.model.base import StrictModel, Text
 from shared.values.app_settings import setting_names
 from shared.values.guids import is_guid
+from shared.values.wording import shown
 
 RATE: Final = r"^[1-9][0-9]{0,5}/(s|m|h)$"
 SCOPE: Final = r"^[\x21\x23-\x29\x2b-\x5b\x5d-\x7e]+$"
@@ -116,7 +117,9 @@ class CallerSpec(StrictModel):
     def _as_tokens_name_them(cls, scopes: list[str] | None) -> list[str] | None:
         for scope in scopes or ():
             if "://" in scope:
-                raise ValueError(f"`{scope}` has to be as the token names it: {scope.rpartition('/')[2]}")
+                raise ValueError(
+                    f"{shown(scope)} is not the scope as the token names it; write `{scope.rpartition('/')[2]}`"
+                )
         return scopes
 
     @field_validator("dags", "conf", "events", "sources", "outcomes")
@@ -124,23 +127,35 @@ class CallerSpec(StrictModel):
     def _bounded(cls, patterns: list[str] | None) -> list[str] | None:
         for pattern in patterns or ():
             if pattern.count("*") > _MOST_STARS:
-                raise ValueError(f"`{pattern}` has more than {_MOST_STARS} `*`")
+                raise ValueError(f"{shown(pattern)} has more than {_MOST_STARS} `*`; write two patterns")
         return patterns
 
     @model_validator(mode="after")
     def _possible(self) -> "CallerSpec":
         if sum(getattr(self, who) is not None for who in _WHO) != 1:
-            raise ValueError("write exactly one of `app_id`, `object_id`, `group` and `role`")
+            raise ValueError(
+                "a caller is known by one thing; write exactly one of `app_id`, `object_id`, `group` and `role`"
+            )
         if self.scopes is not None and self.app_id is not None:
-            raise ValueError("`scopes` lets users in, and `app_id` means an application itself")
+            raise ValueError(
+                "`scopes` lets users in, and `app_id` means an application itself; leave one out"
+            )
         if self.clients is not None and self.scopes is None:
-            raise ValueError("`clients` is about users, and without `scopes` none is let in")
+            raise ValueError(
+                "`clients` is about users, and without `scopes` none is let in; write `scopes`, or leave it out"
+            )
         if self.dags is None and self.events is None and self.outcomes is None and not self.status:
-            raise ValueError("write what it may do: `dags`, `events`, `outcomes` or `status`")
+            raise ValueError(
+                "the caller may do nothing; write what it may do: `dags`, `events`, `outcomes` or `status`"
+            )
         if self.dags is None and (self.conf is not None or self.track != "none"):
-            raise ValueError("`conf` and `track` are about started runs, and there are no `dags`")
+            raise ValueError(
+                "`conf` and `track` are about started runs, and there are no `dags`; write `dags`, or leave them out"
+            )
         if self.events is None and self.sources is not None:
-            raise ValueError("`sources` is about sent events, and there are no `events`")
+            raise ValueError(
+                "`sources` is about sent events, and there are no `events`; write `events`, or leave it out"
+            )
         return self
 
 
@@ -149,5 +164,7 @@ def _guid_text(value: str) -> str:
     if setting_names(value):
         return value
     if not is_guid(value):
-        raise ValueError("must be a GUID, as in 00000000-0000-0000-0000-000000000000")
+        raise ValueError(
+            f"must be a GUID, not {shown(value)}; write one such as 00000000-0000-0000-0000-000000000000"
+        )
     return value.lower()

@@ -63,7 +63,7 @@ class Connection(StrictModel):
     def _possible(self) -> "Connection":
         check_auths(self.auths, api=self.api, url=self.url)
         if self.vault is not None and not any(map(needs_vault, self.auths)):
-            raise ValueError("`vault` is of no use: this `auth` needs no secret")
+            raise ValueError("`vault` has no effect: this `auth` needs no secret; leave it out")
         return self
 
     @property

@@ -63,7 +63,7 @@ class SubjectMatch(StrictModel):
     @model_validator(mode="after")
     def _something(self) -> "SubjectMatch":
         if self.begins_with is None and self.ends_with is None:
-            raise ValueError("write `begins_with`, `ends_with` or both")
+            raise ValueError("`subject` has no condition; write `begins_with`, `ends_with` or both")
         return self
 
 
@@ -109,7 +109,9 @@ class When(StrictModel):
     def _stars(cls, names: list[str] | None) -> list[str] | None:
         for name in names or ():
             if "*" in name[:-1]:
-                raise ValueError(f"`{name}`: a `*` stands at the end only")
+                raise ValueError(
+                    f"{shown(name)}: a `*` stands at the end only; write the beginning and `*`, or use `filter`"
+                )
         return names
 
     @model_validator(mode="after")
@@ -153,14 +155,18 @@ class Start(StrictModel):
     def _dag_id(cls, dag: str) -> str:
         problem = dag_id_problem(dag)
         if problem is not None:
-            raise ValueError(f"{shown(dag)} is not allowed here (the DAG to run): {problem}")
+            raise ValueError(
+                f"{shown(dag)} is not allowed as a DAG's id: {problem}; write the id as Airflow shows it"
+            )
         return dag
 
     @field_validator("conf")
     @classmethod
     def _reserved(cls, conf: dict[str, Any]) -> dict[str, Any]:
         if RESERVED in conf:
-            raise ValueError("the key `_updraft` is reserved: this app writes the event's identity there")
+            raise ValueError(
+                "the key `_updraft` is reserved: this app writes the event's identity there; rename it"
+            )
         return conf
 
 
@@ -177,7 +183,7 @@ class Coalesce(StrictModel):
     @classmethod
     def _bounded(cls, window: str) -> str:
         if seconds(window) > LONGEST_WINDOW:
-            raise ValueError(f"`window` is {window}, and 24h is the most")
+            raise ValueError(f"`window` is {window}, and 24h is the most; write at most `24h`")
         return window
 
 
@@ -200,7 +206,7 @@ class CallbackSpec(StrictModel):
     @classmethod
     def _bounded(cls, lifetime: str) -> str:
         if seconds(lifetime) > LONGEST_CALLBACK:
-            raise ValueError(f"`lifetime` is {lifetime}, and 720h is the most")
+            raise ValueError(f"`lifetime` is {lifetime}, and 720h is the most; write at most `720h`")
         return lifetime
 
 
@@ -258,7 +264,7 @@ class RuleSpec(StrictModel):
     @classmethod
     def _bounded(cls, max_age: str) -> str:
         if seconds(max_age) > LONGEST_AGE:
-            raise ValueError(f"`max_age` is {max_age}, and 168h is the most")
+            raise ValueError(f"`max_age` is {max_age}, and 168h is the most; write at most `168h`")
         return max_age
 
     @field_validator("name")
@@ -269,19 +275,21 @@ class RuleSpec(StrictModel):
                 f"Airflow keeps run ids that begin with `{name}__` for itself; choose another name"
             )
         if name == CALL:
-            raise ValueError(f"the name `{CALL}` is taken: runs that callers ask for by name have it")
+            raise ValueError(
+                f"the name `{CALL}` is taken by runs that callers ask for by the DAG's name; choose another name"
+            )
         return name
 
     @model_validator(mode="after")
     def _possible(self) -> "RuleSpec":
         if self.coalesce is not None and self.dedupe_by is not None:
             raise ValueError(
-                "`coalesce` and `dedupe_by` exclude each other: a burst has its window's identity"
+                "`coalesce` and `dedupe_by` exclude each other: a burst has its window's identity; leave one out"
             )
         if self.coalesce is not None and self.latest_by is not None:
             raise ValueError(
-                "`coalesce` and `latest_by` exclude each other: a burst's run has all its events"
+                "`coalesce` and `latest_by` exclude each other: a burst's run has all its events; leave one out"
             )
         if self.callback is not None and self.track != "callback":
-            raise ValueError("`callback` is of no use without `track: callback`")
+            raise ValueError("`callback` has no effect without `track: callback`; write `track: callback`")
         return self

@@ -4,6 +4,7 @@ compile      a text of rules.yaml to a template
 scope        the names that templates see
 filters      the filters that they may use
 sandbox      Jinja2 with bounds
+syntax_errors what is wrong with a template that Jinja2 cannot read
 presence     whether a value is there, so that it may become a key
 key_sandbox  the sandbox of keys: all that they read has to be there
 """

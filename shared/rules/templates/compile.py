@@ -90,7 +90,9 @@ def compile_template(
         text = clean_text(source)
         return Template(source, constant=True, evaluate=lambda _: text)
     if len(source) > MAX_SOURCE:
-        raise TemplateError(f"the template is {len(source):,} characters long, more than {MAX_SOURCE:,}")
+        raise TemplateError(
+            f"the template is {len(source):,} characters long, more than {MAX_SOURCE:,}; make it shorter"
+        )
     evaluate = _paths_alone(source, names, key=key, note=note) or _jinja(source, names, key=key, note=note)
     return Template(source, constant=False, evaluate=evaluate)
 

@@ -35,6 +35,7 @@ from shared.rules.templates.scope import (
     fixed_member_problem,
     member,
     missing_message,
+    unknown_name,
 )
 from shared.values.markdown_text import marked
 from shared.values.storable import MAX_TEXT, to_text
@@ -58,12 +59,14 @@ _ALLOWED: Final = (
     nodes.Concat,
 )
 _REMEDY: Final[Mapping[type[nodes.Node], str]] = {
-    nodes.Call: "calls are not available in templates; use a filter, as in `{{ data.url | split('/') }}`",
-    nodes.Pow: "`**` is not available in templates",
-    nodes.For: "loops are not available in templates; use `map`, as in "
+    nodes.Call: "calls are not available in templates; write a filter, as in `{{ data.url | split('/') }}`",
+    nodes.Pow: "`**` is not available in templates; write `*`",
+    nodes.For: "loops are not available in templates; write `map`, as in "
     "`{{ data.files | map(attribute='url') }}`",
-    nodes.Assign: "`{% set %}` is not available in templates",
+    nodes.Assign: "`{% set %}` is not available in templates; write the expression where it is used",
+    nodes.AssignBlock: "`{% set %}` is not available in templates; write the expression where it is used",
 }
+_OTHER_SYNTAX: Final = "only expressions and `{% if %}` are available in templates; write them without macros, blocks and imports"
 _RENDERING_ERRORS: Final = (
     *(JinjaError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError),
     *(RecursionError, MemoryError),
@@ -124,9 +127,11 @@ def compile_with_jinja(
         assign = nodes.Assign(nodes.Name(_RESULT, "store", lineno=1), expression, lineno=1)
         return _values(environment.from_string(nodes.Template([assign], lineno=1)), dialect)
     except JinjaError as error:
-        raise TemplateError(f"{error.message or type(error).__name__}") from error
+        from shared.rules.templates.syntax_errors import syntax_problem
+
+        raise TemplateError(syntax_problem(text, error)) from error
     except RecursionError as error:
-        raise TemplateError("the template is nested too deeply") from error
+        raise TemplateError("the template is nested too deeply; make it simpler") from error
 
 
 def _texts(template: Any, dialect: Dialect) -> Callable[[Mapping[str, Any]], object]:
@@ -183,7 +188,7 @@ def _check(tree: nodes.Template, names: frozenset[str]) -> None:
     """Refuse syntax that is not on the list, names and filters that do not exist; all at once.
 
     Raises:
-        TemplateError: Something is refused; the message lists everything.
+        TemplateError: Something is refused; each line of the message is one mistake.
     """
     problems: list[str] = []
     optional: set[int] = set()
@@ -196,16 +201,17 @@ def _check(tree: nodes.Template, names: frozenset[str]) -> None:
         problem = _problem(node, names, id(node) in optional)
         if problem and problem not in problems:
             problems.append(problem)
-        pending.extend(reversed(list(node.iter_child_nodes())))
+        if isinstance(node, _ALLOWED):  # what is inside of anything else has to be written anew
+            pending.extend(reversed(list(node.iter_child_nodes())))
     if count > MAX_NODES:
         problems.append(f"the template has {count} parts, more than {MAX_NODES}; make it simpler")
     if problems:
-        raise TemplateError("; ".join(problems))
+        raise TemplateError(*problems)
 
 
 def _problem(node: nodes.Node, names: frozenset[str], optional: bool) -> str | None:  # noqa: FBT001 - two cases of one question
     if not isinstance(node, _ALLOWED):
-        return _REMEDY.get(type(node), f"`{type(node).__name__}` is not available in templates")
+        return next((text for kind, text in _REMEDY.items() if isinstance(node, kind)), _OTHER_SYNTAX)
     if isinstance(node, nodes.Name):
         return _name_problem(node.name, names, optional)
     if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
@@ -219,7 +225,7 @@ def _problem(node: nodes.Node, names: frozenset[str], optional: bool) -> str | N
 
 def _filter_problem(node: nodes.Filter) -> str | None:
     if node.dyn_args is not None or node.dyn_kwargs is not None:
-        return "`*` and `**` arguments are not available in templates"
+        return "`*` and `**` arguments are not available in templates; write each argument"
     return _word_problem("filter", node.name, {*FILTERS, "default", "d"})
 
 
@@ -233,12 +239,11 @@ def _name_problem(name: str, names: frozenset[str], optional: bool) -> str | Non
     if name in names:
         return None
     if name in BURST_NAMES - NAMES:
-        return f"`{name}` is there only in a rule with `coalesce`, and not in its `by`; one event is `event`"
+        return f"`{name}` is there only in a rule with `coalesce`, and not in its `by`; write `event` for the one event"
     extension = name.isascii() and name.isalnum() and name == name.lower()
     if optional and extension:
         return None
-    hint = f"; if it is an extension attribute write `event.{name}`" if extension else ""
-    return f"`{name}` is not defined{did_you_mean(name, names)}{hint}"
+    return unknown_name(name, names)
 
 
 def _note_optional(node: nodes.Node, optional: set[int]) -> None:

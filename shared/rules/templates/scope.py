@@ -1,5 +1,6 @@
 """The names that templates see: the event's attributes, its data, what is known of the site, and the rule."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -57,6 +58,34 @@ MISSING: Final = object()
 """What `member` gives where there is nothing."""
 
 _LISTED: Final = 12
+_OF_AIRFLOW: Final = frozenset(
+    [
+        "conn",
+        "conf",
+        "dag",
+        "dag_run",
+        "data_interval_end",
+        "data_interval_start",
+        "ds",
+        "ds_nodash",
+        "execution_date",
+        "logical_date",
+        "macros",
+        "next_ds",
+        "params",
+        "prev_ds",
+        "run_id",
+        "task",
+        "task_instance",
+        "ti",
+        "ts",
+        "ts_nodash",
+        "var",
+    ]
+)
+"""Macros that a template in a DAG has."""
+_OF_THE_APP: Final = frozenset({"env", "environ", "os", "secrets", "settings"})
+_EXTENSION: Final = re.compile(r"[a-z0-9]+")
 """Names of an event's object that a message lists: a line's worth."""
 
 
@@ -120,9 +149,38 @@ def member(value: object, name: object) -> object:
 def fixed_member_problem(name: str, inner: str) -> str | None:
     """Say what is wrong with `name.inner` for every event; None where nothing is."""
     known = MEMBERS.get(name)
+    if (
+        name == "event" and inner != "data_base64" and _EXTENSION.fullmatch(inner) is None
+    ):  # the event's own members are all like this
+        known = (*ATTRIBUTES, "data")
+        hint = f" (did you mean `{EVENT_GRID_NAMES[inner]}`?)" if inner in EVENT_GRID_NAMES else ""
+        hint = hint or did_you_mean(inner, known)
+        return (
+            f"`event` has no member `{inner}`{hint}; it has {', '.join(known)}, and its extension attributes"
+        )
     if known is None or inner in known:
         return None
     return f"`{name}` has no member `{inner}`{did_you_mean(inner, known)}; it has {', '.join(known)}"
+
+
+def unknown_name(name: str, known: frozenset[str]) -> str:
+    """Say that templates have no such name, and which they have.
+
+    Args:
+        name: The name.
+        known: The names of this template.
+    """
+    first = ("app", "data", "event", "events", "extensions", "rule", *ATTRIBUTES, *EVENT_GRID_NAMES)
+    listed = f"write one of {', '.join(each for each in first if each in known)}"
+    if name in _OF_AIRFLOW and name not in known:
+        return f"`{name}` is not defined: Airflow's macros are not available here; {listed}"
+    if name in _OF_THE_APP:
+        return f"`{name}` is not defined: templates do not read settings; {listed}"
+    extension = _EXTENSION.fullmatch(name) is not None
+    hint = f", and extension attributes as `event.{name}`" if extension else ""
+    near = did_you_mean(name, known)
+    listed = listed.replace("write one of", "there are") if near else listed
+    return f"`{name}` is not defined{near}; {listed}{hint}"
 
 
 def missing_message(value: object, name: object, *, of: str = "") -> str:

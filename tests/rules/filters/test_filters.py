@@ -372,7 +372,7 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
     [
         (None, "filter", "null"),
         ("x", "filter", "a string"),
-        ({}, "filter", "operatorType is missing"),
+        ({}, "filter", "`operatorType` is missing"),
         ([5], "[0]", "a number"),
         (
             comparison("IsNotNull", "data.k") | {"operatorType": "StringBeginWith"},
@@ -382,15 +382,15 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
         (
             comparison("IsNotNull", "data.k") | {"operatorType": "Zzz"},
             "operatorType",
-            "one of NumberGreaterThan",
+            "write one of NumberGreaterThan",
         ),
         (comparison("IsNotNull", "data.k") | {"operatorType": 5}, "operatorType", "a number"),
-        ({"operatorType": "IsNotNull"}, "filter", "key is missing"),
+        ({"operatorType": "IsNotNull"}, "filter", "`key` is missing"),
         ({"operatorType": "IsNotNull", "key": 5}, "key", "a number"),
         (comparison("IsNotNull", "data.k") | {"value": 1}, "value", "takes no value"),
-        ({"operatorType": "StringIn", "key": "data.k"}, "filter", "values is missing"),
-        (comparison("StringIn", "data.k", "a") | {"value": "b"}, "filter", "value and values"),
-        (comparison("StringIn", "data.k", "a") | {"Values": ["b"]}, "Values", "say the same"),
+        ({"operatorType": "StringIn", "key": "data.k"}, "filter", "`values` is missing"),
+        (comparison("StringIn", "data.k", "a") | {"value": "b"}, "filter", "`value` and `values`"),
+        (comparison("StringIn", "data.k", "a") | {"Values": ["b"]}, "Values", "mean the same"),
         ({"operatorType": "StringIn", "key": "data.k", "values": []}, "values", "empty"),
         ({"operatorType": "BoolEquals", "key": "data.k", "values": [True, False]}, "values", "one value"),
         (comparison("BoolEquals", "data.k", "true"), "value", "without quotes"),
@@ -429,7 +429,7 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
         (
             {"advancedFilters": [], "enableAdvancedFilteringOnArrays": "yes"},
             "enableAdvancedFilteringOnArrays",
-            "true or",
+            "is true or",
         ),
         ({"filter": {"AdvancedFilters": [{}]}}, "filter.AdvancedFilters[0]", "operatorType"),
     ],

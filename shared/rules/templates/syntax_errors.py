@@ -1,0 +1,109 @@
+"""What is wrong with a template that Jinja2 cannot read, and what to write.
+
+Jinja reports what its parser expected; here the template is looked at for the slips that people make. Every
+message is written as `what is wrong; what to write`.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from jinja2 import TemplateError as JinjaError
+
+from shared.values.wording import clipped
+from shared.visible_text import visible
+
+_PAIRS: Final = {"{{": "}}", "{%": "%}", "{#": "#}"}
+_OPENED: Final = re.compile(r"\{\{|\{%|\{#")
+_INSTEAD: Final = {"&": "and", "!": "not", "?": "a if b else c", "$": "the name alone"}
+_BRACKETS: Final = {")": "(", "]": "[", "}": "{"}
+_SHOWN: Final = 60
+
+
+def syntax_problem(source: str, error: JinjaError) -> str:
+    """Return what is wrong with a template, and what to write.
+
+    Args:
+        source: The template.
+        error: What Jinja raised.
+    """
+    said = error.message or ""
+    for opened, inner in _expressions(source):
+        if inner is None:
+            return f"`{opened}` is not closed by `{_PAIRS[opened]}`; write `{_example(source, opened)}`"
+        problem = _problem(opened, inner)
+        if problem:
+            return problem
+    tag = re.search(r"unknown tag '(\w+)'", said)
+    if tag is not None:
+        return f"`{{% {tag[1]} %}}` is not available in templates; write `{{% if … %}}…{{% endif %}}`"
+    if "innermost block" in said:
+        return "`{% if … %}` is not closed; write `{% endif %}` after it"
+    got = re.search(r"got '(\w[\w ]*)'", said)
+    if got is not None and "end of" not in got[1] and got[1] not in {"integer", "string", "float", "name"}:
+        return (
+            f"`{got[1]}` is not expected there; write a filter after `|`, `~` between two values, or quotes "
+            "around text"
+        )
+    shown = visible(clipped(" ".join(source.split()), _SHOWN))
+    return f"`{shown}` is not an expression; write one, as in `{{{{ app.site }}}}`"
+
+
+def _expressions(source: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each part that Jinja reads: how it is opened and what is in it; None where it is not closed."""
+    at = 0
+    while (found := _OPENED.search(source, at)) is not None:
+        opened = found.group()
+        end = _end(source, found.end(), _PAIRS[opened], quotes=opened != "{#")
+        yield opened, None if end < 0 else source[found.end() : end]
+        if end < 0:
+            return
+        at = end + 2
+
+
+def _end(source: str, start: int, closing: str, *, quotes: bool) -> int:
+    """Return where a part is closed, quoted text aside; -1 where it is not."""
+    quote = ""
+    for at in range(start, len(source)):
+        if quote:
+            quote = "" if source[at] == quote else quote
+        elif quotes and source[at] in "'\"":
+            quote = source[at]
+        elif source.startswith(closing, at):
+            return at
+        elif source.startswith(("{{", "{%"), at) and closing == "}}":
+            return -1
+    return source.find(closing, start) if quote else -1
+
+
+def _problem(opened: str, inner: str) -> str:
+    """Return what is wrong within an expression; empty where that is not known."""
+    if opened == "{#":
+        return ""
+    text = re.sub(r"'[^']*'|\"[^\"]*\"", "''", inner)  # what is in quotes is right
+    shown = visible(clipped(inner.strip("-+ \t\r\n"), _SHOWN))
+    if not shown:
+        return f"`{opened} {_PAIRS[opened]}` is empty; write a name in it, as in `{{{{ app.site }}}}`"
+    if quote := next((each for each in "'\"" if each in text.replace("''", "")), ""):
+        return f"a quote (`{quote}`) in `{shown}` is not closed; write another `{quote}`"
+    for bracket, open_one in _BRACKETS.items():
+        difference = text.count(open_one) - text.count(bracket)
+        if difference:
+            one, other = (open_one, bracket) if difference > 0 else (bracket, open_one)
+            return f"`{one}` in `{shown}` has no `{other}`; write both, or none"
+    strange = next((character for character in text if character in "&!?$`@\\;^"), "")
+    if strange and "!=" not in text:
+        instead = _INSTEAD.get(strange, "")
+        return f"`{visible(strange)}` is not an operator of templates; write {f'`{instead}`' if instead else 'the expression without it'}"
+    if re.search(r"[^=!<>]=[^=]", text) and "(" not in text:
+        return f"`=` in `{shown}` compares nothing; write `==`"
+    if re.search(r"[|.]\s*$", text):
+        return f"a name is missing at the end of `{shown}`; write it, or leave the last character out"
+    return ""
+
+
+def _example(source: str, opened: str) -> str:
+    """Return the template with the end that it lacks."""
+    closing = _PAIRS[opened]
+    whole = f"{source.rstrip().rstrip('}%#').rstrip()} {closing}"
+    return visible(clipped(whole, _SHOWN))
