@@ -77,7 +77,7 @@ class Problem:
 
     @property
     def subject(self) -> str:
-        """The rules and the part of them, as in ``rules `a`, `b`: when.types: ``; empty for the whole file."""
+        """The rules and their part, as in ``rules `a`, `b`: when.types: ``; empty for the whole file."""
         rules = list(
             dict.fromkeys(rule for rule in (self.rule, *(rule for _, _, rule in self.others)) if rule)
         )

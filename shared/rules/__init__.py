@@ -3,10 +3,13 @@
 model/                   what may stand in the file
 yaml_document            YAML with line and column of everything
 yaml_scalars             the numbers and words of YAML 1.2
+yaml_places              the lines around a place in the file
 yaml_slips               the mistake that makes YAML unreadable, and what to write
 readable_text            texts that hold characters which nobody sees
 load                     reads, checks and compiles; all problems at once
 problems                 validation errors as messages with file, line and fix
+value_messages           what is wrong with a value
+unknown_keys             what was meant by a key that nobody knows
 fixes                    what to write instead of a value or a key
 compiled                 rules ready to match
 filters/                 conditions on events

@@ -4,7 +4,7 @@ Everything here runs after a mistake is found, so it is imported only then.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from shared.values.json_text import Json
@@ -90,39 +90,47 @@ def nearest_key(model: type[Any], key: str, known: Sequence[str]) -> str:
     """Return the key that was meant by an unknown one; empty where none is near."""
     bare = re.sub(r"[^a-z]", "", key.lower())
     other = _OTHER_NAMES.get(model.__name__, {}).get(bare)
-    if other in known:
+    if other is not None and other in known:
         return other
     hint = re.search(r"`([^`]*)`", did_you_mean(key, known))
     return hint[1] if hint else next((each for each in known if each.replace("_", "") == bare), "")
+
+
+def _subject(given: str) -> str:
+    """Return the part `subject` that a text was meant as."""
+    if given.startswith("*"):
+        return f"{{ends_with: {flow(given.lstrip('*'))}}}"
+    return f"{{begins_with: {flow(given.rstrip('*') or '/')}}}"
+
+
+_FROM_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
+    "subject": _subject,
+    "when": lambda given: f"{{types: [{flow(given)}]}}",
+    "start": lambda given: f"{{dag: {flow(given)}}}",
+    "auth": lambda given: f"{{kind: {flow(given)}, …}}",
+}
+"""What a text in the place of an object was meant as."""
 
 
 def list_fix(key: str, given: object) -> str:
     """Return what to write where a list has to stand."""
     if isinstance(given, Mapping):
         return f"write `- ` before each member of `{key}`"
-    return f"write `{key}: [{flow(given)}]`" if given is not None else f"write `{key}: [\u2026]`"
+    return f"write `{key}: [{flow(given)}]`" if given is not None else f"write `{key}: […]`"
 
 
 def object_fix(key: str, given: object) -> str:
     """Return what to write where an object has to stand."""
     if isinstance(given, str) and (glued := _GLUED.fullmatch(given)) and "://" not in given:
         return f"write `{glued['key']}: {visible(glued['value'], _SHOWN)}`, with a space after the colon"
-    if isinstance(given, str) and key == "subject":
-        if given.startswith("*"):
-            return f"write `subject: {{ends_with: {flow(given.lstrip('*'))}}}`"
-        return f"write `subject: {{begins_with: {flow(given.rstrip('*') or '/')}}}`"
-    if key == "when" and isinstance(given, (str, list)):
-        return f"write `when: {{types: {flow([given] if isinstance(given, str) else given)}}}`"
-    if key == "start" and isinstance(given, str):
-        return f"write `start: {{dag: {flow(given)}}}`"
-    if key == "auth" and isinstance(given, str):
-        return f"write `auth: {{kind: {flow(given)}, \u2026}}`"
+    if isinstance(given, str) and key in _FROM_TEXT:
+        return f"write `{key}: {_FROM_TEXT[key](given)}`"
     examples = {
         "coalesce": '{window: 5m, by: "{{ app.site }}"}',
-        "connections": "{analytics: {url: \u2026, auth: \u2026}}",
+        "connections": "{analytics: {url: …, auth: …}}",
         "callback": "{lifetime: 24h}",
-        "start": "{dag: \u2026}",
-        "when": "{types: [\u2026]}",
+        "start": "{dag: …}",
+        "when": "{types: […]}",
         "conf": '{site: "{{ app.site }}"}',
     }
     return f"write `{key}: {examples.get(key, '{key: value}')}`" if key else "write `key: value`"
@@ -138,7 +146,7 @@ def text_fix(key: str, given: object, written: str) -> str:
         return f"write a text after `{key}:`" if key else "write a text"
     if isinstance(given, list) and len(given) == 1 and isinstance(given[0], str):
         return f"write `{key}: {flow(given[0])}`, without brackets"
-    return f"write one text: `{key}: \u2026`" if key else "write one text"
+    return f"write one text: `{key}: …`" if key else "write one text"
 
 
 def bool_fix(given: object) -> str:
@@ -197,8 +205,8 @@ def flow(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f"[{', '.join(map(flow, value[:3]))}{', \u2026' if len(value) > 3 else ''}]"
-    return "\u2026" if value is None or isinstance(value, Mapping) else str(value)
+        return f"[{', '.join(map(flow, value[:3]))}{', …' if len(value) > 3 else ''}]"
+    return "…" if value is None or isinstance(value, Mapping) else str(value)
 
 
 def example_of(name: str, examples: Sequence[Json] | None) -> str:
@@ -207,7 +215,7 @@ def example_of(name: str, examples: Sequence[Json] | None) -> str:
         "when": "{types: [Microsoft.Web.SlotSwapCompleted]}",
         "start": "{dag: smoke_tests}",
         "rules": "[]",
-        "connections": "{analytics: {url: \u2026, auth: \u2026}}",
+        "connections": "{analytics: {url: …, auth: …}}",
         "auth": '{kind: entra, scope: "api://airflow/.default"}',
     }
-    return f"write `{name}: {special.get(name) or (flow(examples[0]) if examples else '\u2026')}`"
+    return f"write `{name}: {special.get(name) or (flow(examples[0]) if examples else '…')}`"

@@ -20,7 +20,7 @@ from shared.values.json_text import Json
 from shared.visible_text import visible
 
 if TYPE_CHECKING:
-    from shared.rules.yaml_slips import Slip
+    from shared.rules.yaml_places import Slip
 
 MAX_CHARACTERS: Final = 2_000_000
 """Characters of a rules file: several thousand rules."""
@@ -202,7 +202,7 @@ def read_yaml(text: str, *, file: str) -> tuple[Document | None, list[Problem]]:
 
 def _stopped(text: str, file: str, slip: "Slip | _Stop") -> Problem:
     """Return the problem of a file that cannot be read: its rule is found in the text."""
-    from shared.rules.yaml_slips import rule_near
+    from shared.rules.yaml_places import rule_near
 
     lines = text.split("\n")
     return Problem(
@@ -295,7 +295,7 @@ class _Nodes:
         """Return the template that was meant by `{{ … }}` without quotes, an object in an object to YAML."""
         if not any(isinstance(key, yaml.MappingNode) for key, _ in given.value):
             return None
-        from shared.rules.yaml_slips import template_at, unquoted_template
+        from shared.rules.yaml_places import template_at, unquoted_template
 
         line, column = _mark(given)
         slip = unquoted_template(self._lines[line - 1], line, column - 1)

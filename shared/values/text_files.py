@@ -25,6 +25,6 @@ def file_text(content: bytes) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         raise UnusableValue(
-            f"the file is not UTF-8: line {line} has the byte 0x{content[error.start]:02X} at its byte {column}; "
-            f"{remedy}"
+            f"the file is not UTF-8: line {line} has the byte 0x{content[error.start]:02X} at its byte "
+            f"{column}; {remedy}"
         ) from error

@@ -170,7 +170,8 @@ def test_settings_are_read_as_the_app_reads_them(
     monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", f"{stub.url}/home")
     status, text = doctor("%UPDRAFT_AIRFLOW_URL%", ENTRA)
     assert status == 1
-    assert f"write {stub.url}; the value is that of the application setting `UPDRAFT_AIRFLOW_URL`" in text
+    assert "(the value of the application setting `UPDRAFT_AIRFLOW_URL`)" in text
+    assert f"fix: write {stub.url}\n" in text
 
 
 def test_an_airflow_that_is_away(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:
@@ -219,7 +220,7 @@ def test_one_connection_may_be_asked_for(
 def test_rules_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     """A missing file is told, with exit status 1."""
     assert main(["doctor", "--rules", "no-such-file.yaml"]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    assert "there is no such file" in capsys.readouterr().err
 
 
 def test_who_is_asked_for_tokens() -> None:

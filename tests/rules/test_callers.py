@@ -67,7 +67,7 @@ def test_an_entry_about_events_needs_no_connection() -> None:
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['Runs.Start Runs.All']}}", "not allowed here"),
         (
             f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['api://u/Runs.Start']}}",
-            "names it; write `Runs.Start`",
+            "as tokens name it; write `Runs.Start`",
         ),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: []}}", "must not be empty"),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: ['*']}}", "must be a GUID"),

@@ -394,10 +394,11 @@ def test_names_with_which_airflow_refuses_run_ids(name: str) -> None:
 def test_names_are_unique() -> None:
     """A second rule of the same name is a mistake at its name."""
     text = f"{CONNECTION}rules:\n" + "- {name: a, when: {types: [t]}, start: {dag: d}}\n" * 2
-    assert problems(text) == [
-        "rules.yaml:4:10: rule `a`: name: the name `a` is taken by the rule in line 3; write another name: names "
-        "are unique"
-    ]
+    [problem] = problems(text)
+    assert problem == (
+        "rules.yaml:4:10: rule `a`: name: the name `a` is taken by the rule in line 3; "
+        "write another name: names are unique"
+    )
 
 
 def test_the_connection_may_be_left_out_where_there_is_one() -> None:

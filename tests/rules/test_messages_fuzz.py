@@ -1,4 +1,4 @@
-"""Any change of a right rules file gives rules or messages for a person: a line, what is wrong, what to write."""
+"""Any change of a right rules file gives rules, or messages with a line, what is wrong and what to write."""
 
 import re
 from typing import Final
@@ -61,9 +61,30 @@ KEYS: Final = [
 ]
 """Every key of the files, with its place."""
 MENTIONED: Final = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'")
+VALUES: Final = (
+    *(
+        "5",
+        "0x1F",
+        "1.5",
+        "true",
+        "null",
+        "",
+        "[a]",
+        "[]",
+        "{}",
+        "{a: 1}",
+        "yes",
+        "2 days",
+        "x: y",
+        "*a",
+        "~",
+    ),
+    *("{{ app.site }}", '"{{ x', '"{{ ds }}"', "%SETTING%", "'", '"', "-", "- a", "|", "&a", "!!int x"),
+)
 WORDS_OF_LIBRARIES: Final = re.compile(
-    r"input should|field required|extra inputs|valid (?:string|dictionary|integer|list)|value error|assertion failed"
-    r"|while (?:parsing|scanning)|did not find|could not find|found (?:character|unknown|unexpected|undefined)"
+    r"input should|field required|extra inputs|valid (?:string|dictionary|integer)"
+    r"|value error|assertion failed"
+    r"|while (?:parsing|scanning)|did not find|could not find|found (?:character|un\w+)"
     r"|mapping values|block (?:mapping|collection|end)|flow (?:mapping|sequence)|end of (?:print )?statement"
     r"|expected token|jinja was|unexpected (?:char|end)|NoneType|\bdict\b|\bstr\b|\bbool\b|\btuple\b"
     r"|Traceback|\b[A-Z]\w+(?:Error|Exception|Node|Spec|Match)\b",
@@ -142,40 +163,7 @@ def test_values_of_another_type(text: str, data: st.DataObject) -> None:
     """A value that is a number, a list, nothing or anything else."""
     places = [found.span(1) for found in re.finditer(r": ([^\n{\[,}]+)(?=[\n,}])", text)]
     start, end = data.draw(st.sampled_from(places))
-    new = data.draw(
-        st.sampled_from(
-            [
-                "5",
-                "0x1F",
-                "1.5",
-                "true",
-                "null",
-                "",
-                "[a]",
-                "[]",
-                "{}",
-                "{a: 1}",
-                "yes",
-                "2 days",
-                "x: y",
-                "*a",
-            ]
-            + [
-                "{{ app.site }}",
-                '"{{ x',
-                '"{{ ds }}"',
-                "%SETTING%",
-                "'",
-                '"',
-                "-",
-                "- a",
-                "|",
-                "&a",
-                "!!int x",
-                "~",
-            ]
-        )
-    )
+    new = data.draw(st.sampled_from(VALUES))
     found_in(text[:start] + new + text[end:])
 
 
@@ -203,8 +191,13 @@ def test_however_a_key_is_misspelt_it_is_one_mistake(
     at, letter = data.draw(st.integers(0, len(key) - 1)), data.draw(st.sampled_from("abcxyz_"))
     changed = data.draw(
         st.sampled_from(
-            [key[:at] + key[at + 1 :], key[:at] + letter + key[at + 1 :], key[:at] + letter + key[at:]]
-            + [key[:at] + key[at : at + 2][::-1] + key[at + 2 :], key.upper()]
+            (
+                key[:at] + key[at + 1 :],
+                key[:at] + letter + key[at + 1 :],
+                key[:at] + letter + key[at:],
+                key[:at] + key[at : at + 2][::-1] + key[at + 2 :],
+                key.upper(),
+            )
         )
     )
     problems = found_in(text[:start] + changed + text[end:]) if changed else ()

@@ -162,10 +162,9 @@ def _given(
         return []
     expected = "values" if operator.many else "value"
     if not names:
-        raise Mistake(
-            path,
-            f"`{expected}` is missing; {operator.name} compares with {operator.compares.value}: write `{expected}: {_EXAMPLES[operator.compares]}`",
-        )
+        fix = f"write `{expected}: {_EXAMPLES[operator.compares]}`"
+        compares = f"{operator.name} compares with {operator.compares.value}"
+        raise Mistake(path, f"`{expected}` is missing; {compares}: {fix}")
     if len(names) > 1:
         raise Mistake(path, f"`value` and `values` are both there; keep `{expected}` for {operator.name}")
     here = (*path, members[names[0]])
@@ -175,10 +174,8 @@ def _given(
     if not value:
         raise Mistake(here, f"`{names[0]}` is empty; write what {operator.name} compares with")
     if len(value) > 1 and not operator.many:
-        raise Mistake(
-            here,
-            f"{operator.name} compares with one value, and here are {len(value)}; write one filter for each, inside `any`",
-        )
+        message = f"{operator.name} compares with one value, and here are {len(value)}"
+        raise Mistake(here, f"{message}; write one filter for each, inside `any`")
     return [((*here, index), each) for index, each in enumerate(value)]
 
 

@@ -146,8 +146,8 @@ class _Compiler:
             elif not isinstance(inner, list) or not inner:
                 self.problems.add(
                     here,
-                    f"`{name}` is a list of at least one filter, and this is {shown(inner)}; write `- ` before "
-                    "each filter",
+                    f"`{name}` is a list of at least one filter, and this is {shown(inner)}; write `- ` "
+                    "before each filter",
                 )
             else:
                 conditions = self._each(inner, here)

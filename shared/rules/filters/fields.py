@@ -201,9 +201,9 @@ def _split(text: str) -> tuple[str, ...]:
         name = match[1]
         if "|" in name and name[0] not in "\"'":
             raise ValueError(
-                f"{text!r} has the filter of a template; write {text.partition('|')[0].strip()}, without the template's filter; a key"
-                " knows from_base64 alone, as in (data.body | from_base64).speed, and a name that holds |"
-                " stands in quotes"
+                f"{text!r} has a filter of templates; write {text.partition('|')[0].strip()}, without the "
+                "template's filter; a key knows from_base64 alone, as in (data.body | from_base64).speed, "
+                "and a name that holds | stands in quotes"
             )
         if name[0] in "\"'":
             name = name[1:-1].replace(name[0] * 2, name[0])
@@ -223,7 +223,8 @@ def _app_key(text: str, rest: tuple[str, ...]) -> Key:
     name = rest[0].lower()
     if len(rest) > 1 or name not in APP_MEMBERS:
         raise ValueError(
-            f"{text!r}: `app` has no member `{'.'.join(rest)[:60]}`{did_you_mean(name, APP_MEMBERS)}; it has {', '.join(APP_MEMBERS)}"
+            f"{text!r}: `app` has no member `{'.'.join(rest)[:60]}`{did_you_mean(name, APP_MEMBERS)}; "
+            f"it has {', '.join(APP_MEMBERS)}"
         )
     return Key(text, "app", (name,))
 

@@ -328,7 +328,7 @@ def check_auths(auths: tuple[Auth, ...], *, api: str, url: str) -> None:
 def _check_aws(auths: tuple[Auth, ...], url: str) -> None:
     if len(auths) > 1:
         raise ValueError(
-            "`kind: aws` stands alone: it signs requests to AWS, which no proxy of yours sees; leave the other out"
+            "`kind: aws` stands alone: it signs requests to AWS, which no proxy sees; leave the other out"
         )
     if setting_names(url):
         return

@@ -118,7 +118,7 @@ class CallerSpec(StrictModel):
         for scope in scopes or ():
             if "://" in scope:
                 raise ValueError(
-                    f"{shown(scope)} is not the scope as the token names it; write `{scope.rpartition('/')[2]}`"
+                    f"{shown(scope)} is not a scope as tokens name it; write `{scope.rpartition('/')[2]}`"
                 )
         return scopes
 
@@ -134,7 +134,7 @@ class CallerSpec(StrictModel):
     def _possible(self) -> "CallerSpec":
         if sum(getattr(self, who) is not None for who in _WHO) != 1:
             raise ValueError(
-                "a caller is known by one thing; write exactly one of `app_id`, `object_id`, `group` and `role`"
+                "a caller has one identity; write exactly one of `app_id`, `object_id`, `group` and `role`"
             )
         if self.scopes is not None and self.app_id is not None:
             raise ValueError(
@@ -142,7 +142,7 @@ class CallerSpec(StrictModel):
             )
         if self.clients is not None and self.scopes is None:
             raise ValueError(
-                "`clients` is about users, and without `scopes` none is let in; write `scopes`, or leave it out"
+                "`clients` is about users, and without `scopes` none is let in; write `scopes`, or delete it"
             )
         if self.dags is None and self.events is None and self.outcomes is None and not self.status:
             raise ValueError(
@@ -150,7 +150,7 @@ class CallerSpec(StrictModel):
             )
         if self.dags is None and (self.conf is not None or self.track != "none"):
             raise ValueError(
-                "`conf` and `track` are about started runs, and there are no `dags`; write `dags`, or leave them out"
+                "`conf` and `track` are about started runs, and there are no `dags`; write `dags`"
             )
         if self.events is None and self.sources is not None:
             raise ValueError(

@@ -110,7 +110,7 @@ class When(StrictModel):
         for name in names or ():
             if "*" in name[:-1]:
                 raise ValueError(
-                    f"{shown(name)}: a `*` stands at the end only; write the beginning and `*`, or use `filter`"
+                    f"{shown(name)}: a `*` stands at the end only; write the beginning, or use `filter`"
                 )
         return names
 
@@ -275,20 +275,18 @@ class RuleSpec(StrictModel):
                 f"Airflow keeps run ids that begin with `{name}__` for itself; choose another name"
             )
         if name == CALL:
-            raise ValueError(
-                f"the name `{CALL}` is taken by runs that callers ask for by the DAG's name; choose another name"
-            )
+            raise ValueError(f"the name `{CALL}` is taken by runs that callers ask for; choose another name")
         return name
 
     @model_validator(mode="after")
     def _possible(self) -> "RuleSpec":
         if self.coalesce is not None and self.dedupe_by is not None:
             raise ValueError(
-                "`coalesce` and `dedupe_by` exclude each other: a burst has its window's identity; leave one out"
+                "`coalesce` and `dedupe_by` exclude each other: a burst has its window's identity; delete one"
             )
         if self.coalesce is not None and self.latest_by is not None:
             raise ValueError(
-                "`coalesce` and `latest_by` exclude each other: a burst's run has all its events; leave one out"
+                "`coalesce` and `latest_by` exclude each other: a burst's run has all its events; delete one"
             )
         if self.callback is not None and self.track != "callback":
             raise ValueError("`callback` has no effect without `track: callback`; write `track: callback`")

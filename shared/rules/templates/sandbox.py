@@ -66,7 +66,9 @@ _REMEDY: Final[Mapping[type[nodes.Node], str]] = {
     nodes.Assign: "`{% set %}` is not available in templates; write the expression where it is used",
     nodes.AssignBlock: "`{% set %}` is not available in templates; write the expression where it is used",
 }
-_OTHER_SYNTAX: Final = "only expressions and `{% if %}` are available in templates; write them without macros, blocks and imports"
+_OTHER_SYNTAX: Final = (
+    "only expressions and `{% if %}` are available in templates; write it without macros, blocks and imports"
+)
 _RENDERING_ERRORS: Final = (
     *(JinjaError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError),
     *(RecursionError, MemoryError),
@@ -239,7 +241,7 @@ def _name_problem(name: str, names: frozenset[str], optional: bool) -> str | Non
     if name in names:
         return None
     if name in BURST_NAMES - NAMES:
-        return f"`{name}` is there only in a rule with `coalesce`, and not in its `by`; write `event` for the one event"
+        return f"`{name}` is there only in a rule with `coalesce`, and not in its `by`; write `event` for one"
     extension = name.isascii() and name.isalnum() and name == name.lower()
     if optional and extension:
         return None

@@ -59,29 +59,9 @@ MISSING: Final = object()
 
 _LISTED: Final = 12
 _OF_AIRFLOW: Final = frozenset(
-    [
-        "conn",
-        "conf",
-        "dag",
-        "dag_run",
-        "data_interval_end",
-        "data_interval_start",
-        "ds",
-        "ds_nodash",
-        "execution_date",
-        "logical_date",
-        "macros",
-        "next_ds",
-        "params",
-        "prev_ds",
-        "run_id",
-        "task",
-        "task_instance",
-        "ti",
-        "ts",
-        "ts_nodash",
-        "var",
-    ]
+    {"conn", "conf", "dag", "dag_run", "data_interval_end", "data_interval_start", "ds", "ds_nodash"}
+    | {"execution_date", "logical_date", "macros", "next_ds", "params", "prev_ds", "run_id", "task"}
+    | {"task_instance", "ti", "ts", "ts_nodash", "var"}
 )
 """Macros that a template in a DAG has."""
 _OF_THE_APP: Final = frozenset({"env", "environ", "os", "secrets", "settings"})

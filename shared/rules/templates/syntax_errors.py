@@ -15,7 +15,7 @@ from shared.visible_text import visible
 
 _PAIRS: Final = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _OPENED: Final = re.compile(r"\{\{|\{%|\{#")
-_INSTEAD: Final = {"&": "and", "!": "not", "?": "a if b else c", "$": "the name alone"}
+_INSTEAD: Final = {"&": "and", "!": "not", "?": "a if b else c", "$": "data.name"}
 _BRACKETS: Final = {")": "(", "]": "[", "}": "{"}
 _SHOWN: Final = 60
 
@@ -84,21 +84,32 @@ def _problem(opened: str, inner: str) -> str:
     shown = visible(clipped(inner.strip("-+ \t\r\n"), _SHOWN))
     if not shown:
         return f"`{opened} {_PAIRS[opened]}` is empty; write a name in it, as in `{{{{ app.site }}}}`"
-    if quote := next((each for each in "'\"" if each in text.replace("''", "")), ""):
+    return _unpaired(text, shown) or _operator(text, shown)
+
+
+def _unpaired(text: str, shown: str) -> str:
+    """Return which quote or bracket is not closed; empty where all are."""
+    quote = next((each for each in "'\"" if each in text.replace("''", "")), "")
+    if quote:
         return f"a quote (`{quote}`) in `{shown}` is not closed; write another `{quote}`"
-    for bracket, open_one in _BRACKETS.items():
-        difference = text.count(open_one) - text.count(bracket)
+    for closes, opens in _BRACKETS.items():
+        difference = text.count(opens) - text.count(closes)
         if difference:
-            one, other = (open_one, bracket) if difference > 0 else (bracket, open_one)
+            one, other = (opens, closes) if difference > 0 else (closes, opens)
             return f"`{one}` in `{shown}` has no `{other}`; write both, or none"
+    return ""
+
+
+def _operator(text: str, shown: str) -> str:
+    """Return which character is not one of an expression, or what is missing at its end."""
     strange = next((character for character in text if character in "&!?$`@\\;^"), "")
     if strange and "!=" not in text:
-        instead = _INSTEAD.get(strange, "")
-        return f"`{visible(strange)}` is not an operator of templates; write {f'`{instead}`' if instead else 'the expression without it'}"
+        instead = f"`{_INSTEAD[strange]}`" if strange in _INSTEAD else "the expression without it"
+        return f"`{visible(strange)}` is not an operator of templates; write {instead}"
     if re.search(r"[^=!<>]=[^=]", text) and "(" not in text:
         return f"`=` in `{shown}` compares nothing; write `==`"
     if re.search(r"[|.]\s*$", text):
-        return f"a name is missing at the end of `{shown}`; write it, or leave the last character out"
+        return f"a name is missing at the end of `{shown}`; write it, or delete the last character"
     return ""
 
 

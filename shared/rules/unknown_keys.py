@@ -1,0 +1,192 @@
+"""Keys of rules.yaml that nobody knows: what was meant, and which other mistakes only follow from them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from shared.rules.fixes import nearest_key
+from shared.rules.model.auth import KINDS
+from shared.rules.model.callers import CallerSpec
+from shared.rules.model.connection import Connection
+from shared.rules.model.file import RulesFile
+from shared.rules.model.rule import CallbackSpec, Coalesce, RuleSpec, Start, SubjectMatch, When
+from shared.rules.yaml_document import Document, Path
+from shared.values.wording import did_you_mean
+from shared.visible_text import visible
+
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {
+    "": RulesFile,
+    "connections.*": Connection,
+    "rules.#": RuleSpec,
+    "rules.#.when": When,
+    "rules.#.when.subject": SubjectMatch,
+    "rules.#.start": Start,
+    "rules.#.coalesce": Coalesce,
+    "rules.#.callback": CallbackSpec,
+    "callers.#": CallerSpec,
+}
+_SHOWN: Final = 60
+
+type Where = tuple[str | int, ...]
+
+
+def known_path(document: Document, location: Sequence[str | int]) -> list[str | int]:
+    """Follow pydantic's location as far as the file has it, past the names of union members in it."""
+    path: list[str | int] = []
+    for part in location:
+        if document.has([*path, part]):
+            path.append(part)
+    return path
+
+
+def model_at(document: Document, path: Path) -> type[BaseModel] | None:
+    """Return the part of the model that an object of the file has to fit; None where there is none."""
+    if len(path) > 2 and path[0] == "connections" and path[2] == "auth":
+        kind = [*path, "kind"]
+        return KINDS.get(str(document.at(kind))) if document.has(kind) else None
+    shape = ["#" if isinstance(part, int) else part for part in path]
+    if len(shape) == 2 and shape[0] == "connections":
+        shape[1] = "*"
+    return _PARTS.get(".".join(shape))
+
+
+class UnknownKeys:
+    """The unknown keys among pydantic's errors, and what follows from them.
+
+    Args:
+        document: The file.
+        details: Pydantic's errors.
+        unreadable: Keys that are reported as unreadable already.
+        add: Takes each mistake: the key's path, what is wrong, and what to write.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        details: Sequence[Any],
+        unreadable: set[Where],
+        add: Callable[[Path, str, str], None],
+    ) -> None:
+        self._document = document
+        self._unreadable = unreadable
+        self._add = add
+        self._beside: set[Where] = set()
+        self._folded = self._fold_keys(details)
+
+    def _fold_keys(self, details: Sequence[Any]) -> dict[Where, set[str]]:
+        """Note the unknown keys, and return which other keys of the same objects they were meant as."""
+        unknown: dict[Where, list[str]] = {}
+        missing: dict[Where, list[str]] = {}
+        for detail in details:
+            path = tuple(known_path(self._document, detail["loc"]))
+            if detail["type"] == "extra_forbidden":
+                unknown.setdefault(path[:-1], []).append(str(path[-1]))
+            elif detail["type"] == "missing":
+                missing.setdefault(path, []).append(str(detail["loc"][-1]))
+            elif detail["type"].startswith("union_tag") and isinstance(detail["input"], dict):
+                self._fold_kind(path, detail["input"], unknown, missing)
+        folded: dict[Where, set[str]] = {}
+        for parent, keys in unknown.items():
+            lost = missing.get(parent, [])
+            for key in keys:
+                meant = self._unknown_key([*parent, key], lost, alone=len(keys) == 1)
+                if not self._has_value([*parent, meant]):
+                    folded.setdefault(parent, set()).update([meant] if meant else self._absent(parent))
+        return folded
+
+    def _has_value(self, path: Path) -> bool:
+        return self._document.has(path) and self._document.at(path) is not None
+
+    def _absent(self, parent: Path) -> Iterator[str]:
+        """Yield each key that an object does not have, marked by `?`: an unknown one may be meant as it."""
+        part = model_at(self._document, parent)
+        for name in part.model_fields if part is not None else ():
+            if not self._document.has([*parent, name]):
+                yield f"?{name}"
+
+    def _fold_kind(
+        self,
+        path: Where,
+        given: Mapping[str, Any],
+        unknown: dict[Any, list[str]],
+        missing: dict[Any, list[str]],
+    ) -> None:
+        """Take a misspelt `kind` for what it is: without `kind` nothing else of an `auth` can be checked."""
+        if "kind" in given:
+            return
+        known = {name for kind in KINDS.values() for name in kind.model_fields}
+        near = [key for key in given if key not in known and "`kind`" in did_you_mean(key, ["kind"])]
+        strange = near or [key for key in given if key not in known]
+        if len(strange) == 1:
+            unknown.setdefault(path, []).append(strange[0])
+            missing.setdefault(path, []).append("kind")
+
+    def explain(self, detail: Any) -> bool:
+        """Tell whether a refusal only follows from an unknown key of the same object."""
+        kind, path = detail["type"], tuple(known_path(self._document, detail["loc"]))
+        if kind == "extra_forbidden":
+            return True
+        if kind == "missing":
+            return str(detail["loc"][-1]) in self._folded.get(path, ())
+        if kind.startswith("union_tag"):
+            return "kind" in self._folded.get(path, ())
+        if detail["input"] is None:  # the key's members stand beside it
+            return str(path[-1]) in self._folded.get(path[:-1], ())
+        if kind != "value_error":
+            return False
+        said = str(detail["ctx"]["error"])
+        return any(f"`{meant.removeprefix('?')}" in said for meant in self._folded.get(path[:-1], ()))
+
+    def _unknown_key(self, path: Path, missing: Sequence[str], *, alone: bool) -> str:
+        """Note an unknown key, and return the key that was meant; empty where nobody knows.
+
+        Args:
+            path: Where it stands.
+            missing: The keys that its object lacks.
+            alone: Whether it is the only unknown key of its object.
+        """
+        *parent, key = path
+        part = model_at(self._document, parent)
+        known = ["kind"] if part is None else [*part.model_fields]
+        if part is Connection:
+            known.remove("name")  # it is the connection's key
+        meant = nearest_key(part or RulesFile, str(key), known)
+        if tuple(path) in self._unreadable:
+            return meant
+        message = f"unknown key `{visible(str(key), _SHOWN)}`"
+        owner, place = ("", "") if meant in missing else self._owner(parent, str(key))
+        if owner:
+            beside = (*parent, owner)  # one message for all that stand beside a key instead of in it
+            if beside not in self._beside:
+                self._add(path, message, place)
+            if "indented" in place:
+                self._beside.add(beside)
+            return owner
+        if not meant and alone and len(missing) == 1:
+            fix = f"delete it, or write `{missing[0]}`, which is missing"
+            self._add(path, message, fix)
+            return missing[0]
+        listed = f"there are {', '.join(known)}" if known else ""
+        if part is RulesFile:
+            listed += ", and keys that begin with `x-`, which only hold anchors"
+        self._add(path, message, f"did you mean `{meant}`?" if meant else listed)
+        return meant
+
+    def _owner(self, parent: Path, key: str) -> tuple[str, str]:
+        """Return the key whose member a misplaced key is, and what to write; empty where it is none's."""
+        part = model_at(self._document, parent)
+        for name in part.model_fields if part is not None else ():
+            inner = model_at(self._document, [*parent, name])
+            has = self._document.has([*parent, name])
+            empty = has and self._document.at([*parent, name]) is None
+            if (inner is not None and key in inner.model_fields) or (name == "conf" and empty):
+                indent = ", indented by 2 more spaces" if empty or not has else ""
+                return name, f"write `{key}` inside `{name}`{indent}"
+        while len(parent) > 2 and parent[0] == "rules":
+            parent = parent[:-1]
+            part = model_at(self._document, parent)
+            if part is not None and key in part.model_fields:
+                where = f"`{parent[-1]}`" if isinstance(parent[-1], str) else "the rule itself"
+                return key, f"write it in {where}, with less indentation"
+        return "", ""
