@@ -166,7 +166,7 @@ def _doubt_of_family(beginning: str) -> str | None:
     if not lower.startswith("microsoft.") or any(name.startswith(lower) for name in (*_LOWER, *_OPEN)):
         return None
     near = _near_service(beginning.partition(".")[2].rstrip("."))
-    meant = f" (did you mean `{near}.*`?)" if near else ""
+    meant = f" (did you mean `{near}.*`?)" if near else "; keep it if a service emits such types"
     return f"no Azure service is known to emit event types that begin with `{beginning}`{meant}"
 
 
@@ -178,7 +178,15 @@ def _nearest(name: str) -> str:
     near = _near_service(service) or _near_service(after.partition(".")[0])
     candidates = exact or [known for known in KNOWN_TYPES if near and known.startswith(f"{near}.")]
     same = [known for known in KNOWN_TYPES if known.lower().endswith(f".{ending.lower()}")]
-    return did_you_mean(name, candidates) or did_you_mean(name, same)
+    found = did_you_mean(name, candidates) or did_you_mean(name, same)
+    return found or _alike(name) or "; keep it if a service emits it: this app's list may be older"
+
+
+def _alike(name: str) -> str:
+    """Return ` (did you mean `x`?)` for the one known type that is nearly the same text."""
+    lower = {known.lower(): known for known in KNOWN_TYPES}
+    near = get_close_matches(name.lower(), lower, n=1, cutoff=0.9)
+    return f" (did you mean `{lower[near[0]]}`?)" if near else ""
 
 
 def _near_service(name: str) -> str | None:

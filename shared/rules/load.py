@@ -1,5 +1,6 @@
 """Loading rules.yaml: read, check against the model, compile; every mistake at once."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -12,7 +13,7 @@ from shared.rules.compiled import Rule, Rules
 from shared.rules.event_types import refuse_app, warn_of_types
 from shared.rules.filters import Condition, FilterError, compile_filter
 from shared.rules.model.callers import CallerSpec
-from shared.rules.model.connection import Connection
+from shared.rules.model.connection import CONNECTION_NAME, Connection
 from shared.rules.model.file import RulesFile
 from shared.rules.model.rule import AskedVia, RuleSpec
 from shared.rules.problems import Mistakes, grouped
@@ -240,7 +241,9 @@ class _Compiler:
                 fix = f"write `connection: {next(iter(self._connections))}`; there is more than one: {known}"
                 self._mistakes.add(path, "`connection` is missing", fix=fix)
             return ""
-        if name not in self._connections and self._connections:  # without any, that is the mistake
+        # Where there is none, or one has a wrong name, that is the mistake.
+        sound = self._connections and all(re.match(CONNECTION_NAME, each) for each in self._connections)
+        if name not in self._connections and sound:
             hint = did_you_mean(name, self._connections) or f"; write one of {', '.join(self._connections)}"
             self._mistakes.add((*path, "connection"), f"there is no connection {shown(name)}{hint}")
         return name

@@ -58,6 +58,27 @@ def test_what_is_right_is_accepted(text: str) -> None:
     load_rules(text, file="rules.yaml", settings=None)
 
 
+def test_every_key_is_described() -> None:
+    """An editor shows what each key means, also those of a filter's comparison."""
+
+    def described(key: Any) -> Any:
+        """Return a key's schema, or the definition that it is."""
+        return (
+            key if "description" in key else SCHEMA["$defs"].get(key.get("$ref", "").rpartition("/")[2], {})
+        )
+
+    def undescribed(part: Any, path: str) -> list[str]:
+        if isinstance(part, list):
+            return [found for each in part for found in undescribed(each, path)]
+        if not isinstance(part, dict):
+            return []
+        named = part.get("properties", {})
+        found = [f"{path}.{name}" for name, key in named.items() if "description" not in described(key)]
+        return found + [each for name, inner in part.items() for each in undescribed(inner, f"{path}.{name}")]
+
+    assert undescribed(SCHEMA, "") == []
+
+
 def test_known_types_are_completed_and_others_allowed() -> None:
     """An editor offers every type that Azure's services emit, and underlines none of one's own."""
     types = SCHEMA["$defs"]["When"]["properties"]["types"]["anyOf"][0]["items"]["anyOf"]

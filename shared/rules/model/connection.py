@@ -1,6 +1,6 @@
 """The part `connections` of rules.yaml: one Airflow and how it is reached."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -9,10 +9,13 @@ from shared.rules.model.base import StrictModel, Text
 from shared.values.urls import check_address, check_airflow_path
 
 
+CONNECTION_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
+
+
 class Connection(StrictModel):
     """One Airflow, and how this app reaches it."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="The connection's name.")
+    name: str = Field(pattern=CONNECTION_NAME, description="The connection's name.")
     allow_http: bool = Field(
         default=False,
         description="Allow an `http://` address that is not of this machine: tokens then travel unprotected.",
