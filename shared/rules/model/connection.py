@@ -8,7 +8,6 @@ from shared.rules.model.auth import Auth, Auths, check_auths, needs_vault
 from shared.rules.model.base import StrictModel, Text
 from shared.values.urls import check_address, check_airflow_path
 
-
 CONNECTION_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 
 
