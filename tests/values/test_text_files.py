@@ -19,7 +19,7 @@ def test_utf_8_is_read_with_and_without_a_mark(text: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_utf_16_is_named(encoding: str) -> None:
     """With the remedy for the tool that writes it most."""
-    with pytest.raises(UnusableValue, match=r"the file is UTF-16, not UTF-8; save it as UTF-8 .in PowerShell"):
+    with pytest.raises(UnusableValue, match=r"the file is UTF-16, not UTF-8; save it as UTF-8"):
         file_text("rules: []\n".encode(encoding))
 
 
