@@ -218,4 +218,4 @@ def example_of(name: str, examples: Sequence[Json] | None) -> str:
         "connections": "{analytics: {url: …, auth: …}}",
         "auth": '{kind: entra, scope: "api://airflow/.default"}',
     }
-    return f"write `{name}: {special.get(name) or (flow(examples[0]) if examples else '…')}`"
+    return f"add it, as in `{name}: {special.get(name) or (flow(examples[0]) if examples else '…')}`"

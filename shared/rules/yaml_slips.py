@@ -124,6 +124,9 @@ def _behind_quote(place: Place, row: int, at: int) -> Slip:
 def _unclosed(place: Place, row: int, at: int) -> Slip:
     value = place.lines[row][at:].rstrip()
     end = value[0]
+    flow = "{" in place.lines[row][:at] or "[" in place.lines[row][:at]
+    if flow and (template := re.match(r"[\"']\{\{.*?\}\}", value)):
+        value = template.group()
     return place.slip(
         f"the quote `{end}` that opens here is not closed in this line",
         f"write `{_short(value + end)}`",

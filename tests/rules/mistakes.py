@@ -141,7 +141,7 @@ MISTAKES: Final = {
         "write another name",
     ),
     "a part is missing": M(
-        "      dag: load_orders\n", "", "start:\n", "`dag` is missing", "write `dag: smoke_tests`", "orders"
+        "      dag: load_orders\n", "", "start:\n", "`dag` is missing", "add it, as in `dag: smoke_tests`", "orders"
     ),
     "members beside their key": M(
         'conf:\n        site: "{{ app.site }}"\n        slot:',
@@ -336,7 +336,7 @@ MISTAKES: Final = {
         'size: "{{ data.contentLength }}',
         '"{{ data.c',
         'the quote `"` that opens here is not closed',
-        'write `"{{ data.contentLength }}}"`',
+        'write `"{{ data.contentLength }}"`',
         "orders",
     ),
     "a backslash in quotes": M(
