@@ -16,7 +16,7 @@ from shared.values.invisible import invisible_in, named
 from shared.values.wording import clipped
 from shared.visible_text import visible
 
-_KEY: Final = re.compile(r"\s*(?:- +)*(?P<key>[^\s:#'\"{\[][^:#'\"]*?)\s*:(?:\s|$)")
+_KEY_OF_LINE: Final = re.compile(r"\s*(?:- +)*(?P<key>[^\s:#'\"{\[][^:#'\"]*):(?:\s|$)")
 _SHOWN: Final = 80
 
 
@@ -139,11 +139,12 @@ def _colon(place: Place) -> Slip | None:
     """A second colon in a line, or a line that goes on with the text of the last one."""
     if "mapping values are not allowed" not in place.problem:
         return None
-    key = _KEY.match(place.line)
+    key = _KEY_OF_LINE.match(place.line)
     if key is not None and key.end("key") < place.at:
         value = re.split(r"\s#", place.line[key.end("key") + 1 :], maxsplit=1)[0].strip()
         return place.slip(
-            "a text with `: ` in it needs quotes", f"write `{_short(f'{key["key"]}: {quoted(value)}')}`"
+            "a text with `: ` in it needs quotes",
+            f"write `{_short(f'{key["key"].rstrip()}: {quoted(value)}')}`",
         )
     row = next(place.before(), None)
     if row is None:

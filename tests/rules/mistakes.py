@@ -141,7 +141,12 @@ MISTAKES: Final = {
         "write another name",
     ),
     "a part is missing": M(
-        "      dag: load_orders\n", "", "start:\n", "`dag` is missing", "add it, as in `dag: smoke_tests`", "orders"
+        "      dag: load_orders\n",
+        "",
+        "start:\n",
+        "`dag` is missing",
+        "add it, as in `dag: smoke_tests`",
+        "orders",
     ),
     "members beside their key": M(
         'conf:\n        site: "{{ app.site }}"\n        slot:',

@@ -130,7 +130,8 @@ def test_a_character_less_or_more(text: str, data: st.DataObject) -> None:
     """A character that is missing, doubled, exchanged or strange."""
     at = data.draw(st.integers(0, len(text) - 1))
     new = data.draw(
-        st.sampled_from(["", text[at] * 2, *"\t{}[]:,\"'-*&@%`|>#!\\ \n\u00e9\ufeff\x00"]) | st.characters()
+        st.sampled_from(["", text[at] * 2, *"\t{}[]:,\"'-*&@%`|>#!\\ \n\u00e9\ufeff\x00"])
+        | st.characters(codec="utf-8")
     )
     found_in(text[:at] + new + text[at + 1 :])
 

@@ -14,7 +14,7 @@ from shared.values.wording import clipped
 from shared.visible_text import visible
 
 _PAIRS: Final = {"{{": "}}", "{%": "%}", "{#": "#}"}
-_OPENED: Final = re.compile(r"\{\{|\{%|\{#")
+_OPENING: Final = re.compile(r"\{\{|\{%|\{#")
 _INSTEAD: Final = {"&": "and", "!": "not", "?": "a if b else c", "$": "data.name"}
 _BRACKETS: Final = {")": "(", "]": "[", "}": "{"}
 _SHOWN: Final = 60
@@ -52,7 +52,7 @@ def syntax_problem(source: str, error: JinjaError) -> str:
 def _expressions(source: str) -> Iterator[tuple[str, str | None]]:
     """Yield each part that Jinja reads: how it is opened and what is in it; None where it is not closed."""
     at = 0
-    while (found := _OPENED.search(source, at)) is not None:
+    while (found := _OPENING.search(source, at)) is not None:
         opened = found.group()
         end = _end(source, found.end(), _PAIRS[opened], quotes=opened != "{#")
         yield opened, None if end < 0 else source[found.end() : end]
