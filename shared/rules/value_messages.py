@@ -135,5 +135,5 @@ def _length_message(given: Any, context: Mapping[str, Any]) -> tuple[str, str]:
     if most is not None:
         return f"has {len(given)} {what}, and at most {most} are allowed", f"write at most {most} {what}"
     if least is not None:
-        return f"has {len(given)} {what}, and at least {least} are needed", f"write {least} {what}"
+        return f"has fewer {what} than {least}", f"write {least} {what}"
     return f"{shown_value(given)} is not allowed here", "write another value (docs/rules.md)"

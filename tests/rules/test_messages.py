@@ -243,3 +243,34 @@ def test_a_setting_that_is_misspelt_is_found_where_settings_are_known() -> None:
 def test_one_value_may_stand_for_a_list_of_values() -> None:
     """Event Grid's own tools write `values: shop` for one value."""
     assert problems_of(RULES.replace("values: [production]", "values: production")) == ((), ())
+
+
+def test_a_file_that_cannot_be_opened(capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason of the operating system is in words, and there is something to check."""
+    assert main(["validate", "--rules", "x" * 5_000]) == 1
+    err = capsys.readouterr().err
+    assert ": the file cannot be read: File name too long\n" in err
+    assert "fix: check its rights" in err
+
+
+@pytest.mark.parametrize(
+    ("auth", "message", "fix"),
+    [
+        ("[{kind: entra, scope: s}]", "has fewer members than 2", "write 2 members"),
+        (
+            "{kind: entra, scope: s, header: 'X Y'}",
+            "`X Y` is not allowed here",
+            "write a header's name, such as `X-Proxy-Authorization`",
+        ),
+        (
+            "{kind: entra, scope: s, client_id: 5}",
+            "must be text, not the number 5",
+            'write it in quotes: `"5"`',
+        ),
+        ("{kind: entra, scope: ''}", "must not be empty", "write a value, or leave the key out"),
+    ],
+)
+def test_mistakes_of_an_auth(auth: str, message: str, fix: str) -> None:
+    """Its members, and their forms."""
+    [problem], _ = problems_of(RULES.replace('{kind: entra, scope: "api://airflow/.default"}', auth))
+    assert (problem.message, problem.fix) == (message, fix)
