@@ -260,7 +260,7 @@ def test_a_run_of_another_event_is_not_taken_for_ours(
 def test_rules_with_mistakes_send_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is published where the runs cannot be computed."""
     assert world.publish("--rules", str(world.folder / "none.yaml")) == 2
-    assert "the file cannot be read" in capsys.readouterr().err
+    assert "there is no such file" in capsys.readouterr().err
     assert world.topic.last == b""
 
 

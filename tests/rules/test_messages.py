@@ -155,17 +155,22 @@ def test_json_has_every_part(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert captured.err == ""
     report = json.loads(captured.out)
     part = {
+        "code": "InvalidRules",
         "file": str(file),
         "column": 19,
         "path": "start.connection",
         "message": "there is no connection `analytix`",
         "fix": "did you mean `analytics`?",
     }
-    assert report["errors"] == [{**part, "line": 14, "rule": "swap"}, {**part, "line": 29, "rule": "orders"}]
-    assert [(each["line"], each["rule"]) for each in report["warnings"]] == [(10, "swap")]
+    assert report["errors"] == [
+        {**part, "line": 14, "rules": ["swap"]},
+        {**part, "line": 29, "rules": ["orders"]},
+    ]
+    assert [(each["line"], each["rules"]) for each in report["warnings"]] == [(10, ["swap"])]
     file.write_text(RULES)
     assert main(["validate", "--rules", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"errors": [], "warnings": []}
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ok"], report["errors"], report["warnings"]) == (True, [], [])
 
 
 def test_json_has_what_samples_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +179,9 @@ def test_json_has_what_samples_show(tmp_path: Path, capsys: pytest.CaptureFixtur
     file.write_text(RULES)
     assert main(["validate", "--rules", str(file), "--json", "--samples", str(tmp_path / "none")]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert report["errors"] == [{"message": f"{tmp_path / 'none'}: there is no such folder"}]
+    assert report["errors"] == [
+        {"code": "SampleProblem", "message": f"{tmp_path / 'none'}: there is no such folder"}
+    ]
 
 
 def test_a_secret_that_was_pasted_is_not_shown() -> None:
