@@ -184,7 +184,7 @@ def test_a_body_of_another_kind_is_warned_about(
         (["github", "BODY", "--secret-file", "BINARY"], "it is not text"),
         (["kudu", "BODY", "--url", "http://app.example"], "`url` begins with http://; write https://"),
         (["kudu", "BODY", "--url", "http://127.0.0.1:9"], "cannot be reached: Connection refused"),
-        (["kudu", "BODY", "--url", "https://x/?code=made-up"], "`url` has a `?` or `#`; write it without them"),
+        (["kudu", "BODY", "--url", "https://x/?code=made-up"], "`url` has a `?` or `#`; write it without"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_posted_ends_with_2(
