@@ -10,7 +10,6 @@ from typing import Final
 
 import pytest
 
-from local.paths import ROOT
 from local.processes.private import private_folder
 from local.processes.processes import Processes
 from local.servers.airflow_auth import SIMPLE, fab
@@ -19,6 +18,7 @@ from local.servers.azurite import Azurite
 from local.stack import AIRFLOW_CLIENT_ID, DAGS, Stack
 from local.stand_ins.certificates import Certificates, make_certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
+from tests.support.paths import EXAMPLE_RULES
 from tests.support.state import STATE_OF_TESTS
 
 # All of them here: wherever `pytest_plugins` stands, pytest gives the fixtures to every test of the run, so
@@ -60,7 +60,7 @@ callers:
     app_id: "%UPDRAFT_TEST_AIRFLOW_CLIENT_ID%"
     outcomes: ["*"]
 """
-"""What the tests' stack has behind the rules of rules.yaml."""
+"""What the tests' stack has behind the example rules."""
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +97,7 @@ def stack() -> Iterator[Stack]:
     """The whole stack of `make up`, on ports and with rules of its own; its Airflow is `real_airflow`."""
     rules = STATE_OF_TESTS / "rules.yaml"
     private_folder(rules.parent)
-    rules.write_text((ROOT / "rules.yaml").read_text(encoding="utf-8") + MORE_RULES, encoding="utf-8")
+    rules.write_text(EXAMPLE_RULES.read_text(encoding="utf-8") + MORE_RULES, encoding="utf-8")
     settings = {"UPDRAFT_RULES": str(rules.resolve()), "UPDRAFT_TEST_AIRFLOW_CLIENT_ID": AIRFLOW_CLIENT_ID}
     with Stack(
         STATE_OF_TESTS / "stack",

@@ -9,9 +9,7 @@ from tests.support.paths import ROOT
 
 def test_the_rules_lie_beside_the_app_by_default() -> None:
     """Without a setting the rules are the app's own rules.yaml, whatever the working directory is."""
-    settings = Settings.of({})
-    assert settings.rules_file == ROOT / "rules.yaml"
-    assert "rules:" in settings.read_rules()
+    assert Settings.of({}).rules_file == ROOT / "rules.yaml"
 
 
 def test_another_rules_file_counts_from_the_apps_root(tmp_path: Path) -> None:

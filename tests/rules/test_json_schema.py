@@ -13,11 +13,11 @@ from shared.errors import RulesError
 from shared.rules import load_rules
 from shared.rules.known_types import KNOWN_TYPES
 from shared.rules.yaml_document import read_yaml
-from tests.support.paths import ROOT
+from tests.support.paths import EXAMPLE_RULES, ROOT
 
 SCHEMA: Final = json.loads((ROOT / "docs/rules.schema.json").read_text(encoding="utf-8"))
 VALIDATOR: Final = Draft202012Validator(SCHEMA)
-OWN: Final = (ROOT / "rules.yaml").read_text(encoding="utf-8")
+OWN: Final = EXAMPLE_RULES.read_text(encoding="utf-8")
 PAGE: Final = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
 WHOLE_FILES: Final = re.findall(r"^```yaml rules\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 RULES: Final = re.findall(r"^```yaml rule\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -53,7 +53,7 @@ def test_every_name_of_it_leads_somewhere() -> None:
     "text", [OWN, *WHOLE_FILES, *(HEAD + rule.replace("\n", "\n  ") for rule in RULES)], ids=lambda _: ""
 )
 def test_what_is_right_is_accepted(text: str) -> None:
-    """The repository's rules and every example of docs/rules.md please the schema and the app alike."""
+    """The example rules and every example of docs/rules.md please the schema and the app alike."""
     assert mistakes(value(text)) == []
     load_rules(text, file="rules.yaml", settings=None)
 

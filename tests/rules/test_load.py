@@ -10,7 +10,7 @@ from shared.errors import RulesError
 from shared.rules import AirflowAuth, Connection, EntraAuth, Rules, load_rules
 from shared.values.app_settings import setting_names
 from shared.values.invisible import invisible_in, trimmed
-from tests.support.paths import ROOT
+from tests.support.paths import EXAMPLE_RULES
 
 CONNECTION = "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
 
@@ -42,10 +42,10 @@ def connection(text: str) -> str:
     return f"connections:\n  main: {{{text}}}\nrules: []\n"
 
 
-def test_the_repositorys_own_rules_load() -> None:
+def test_the_example_rules_load() -> None:
     """The demo's rules are right, start with the editor's comment, and need one setting."""
-    text = (ROOT / "rules.yaml").read_text(encoding="utf-8")
-    assert text.startswith("# yaml-language-server: $schema=docs/rules.schema.json\n")
+    text = EXAMPLE_RULES.read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=../docs/rules.schema.json\n")
     rules = load(text, {"UPDRAFT_AIRFLOW_URL": "http://127.0.0.1:8080"})
     assert [each.name for each in rules.rules] == ["smoke-test-after-swap", "load-new-orders"]
     assert rules.connections["analytics"].url == "http://127.0.0.1:8080"

@@ -6,19 +6,19 @@ import pytest
 
 from cli.main import main
 from local.stack import Stack
-from tests.support.paths import ROOT
+from tests.support.paths import EXAMPLE_RULES, ROOT
 
 
 @pytest.mark.usefixtures("stack_environment")
 def test_a_real_airflow_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The repository's own rules are right; a conf that its DAG refuses and a mistyped DAG are told."""
+    """The example rules are right; a conf that its DAG refuses and a mistyped DAG are told."""
     arguments = ["validate", "--live", "--samples", str(ROOT / "examples/events"), "--rules"]
-    assert main([*arguments, str(ROOT / "rules.yaml")]) == 0
+    assert main([*arguments, str(EXAMPLE_RULES)]) == 0
     out = capsys.readouterr().out
     assert "DAG `smoke_tests` is ready" in out
     assert "DAG `load_orders` is ready, and the conf of 1 of the samples satisfies its params" in out
     wrong = tmp_path / "rules.yaml"
-    text = (ROOT / "rules.yaml").read_text(encoding="utf-8")
+    text = EXAMPLE_RULES.read_text(encoding="utf-8")
     text = text.replace('"{{ data.contentLength }}"', '"{{ data.contentLength }} bytes"')
     wrong.write_text(text.replace("dag: smoke_tests", "dag: smoke_test"), encoding="utf-8")
     assert main([*arguments, str(wrong)]) == 1
@@ -70,7 +70,7 @@ def test_a_draining_dag_is_noticed(
     try:
         if drains:
             stack.airflow.call("PATCH", path, {"scheduling_state": "draining"}, token=token)
-        assert main(["validate", "--live", "--rules", str(ROOT / "rules.yaml")]) == int(drains)
+        assert main(["validate", "--live", "--rules", str(EXAMPLE_RULES)]) == int(drains)
         err = capsys.readouterr().err
         # without a run that is unfinished, Airflow pauses it within seconds
         told = "DAG `load_orders` is draining" in err or "DAG `load_orders` is paused" in err

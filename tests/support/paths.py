@@ -9,6 +9,9 @@ ROOT: Final = next(
 """The checkout."""
 
 DOCS: Final = ROOT / "docs"
+EXAMPLE_RULES: Final = ROOT / "examples" / "rules.yaml"
+"""The rules of the demo and of the tests; `rules.yaml` is the operator's, and no test reads it."""
+
 TESTS: Final = ROOT / "tests"
 APPS: Final = TESTS / "apps"
 """Tiny Functions apps, one behaviour each."""
