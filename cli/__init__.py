@@ -6,6 +6,7 @@ commands/                 one module for each command
 options                   options that several commands share
 rules_file                reads rules.yaml
 rules_problems            how its mistakes are shown
+local_settings            the settings of a local stack, for `--local`
 output                    JSON documents, errors and progress, in one form for all commands
 event_files               the events of a file, of whatever schema
 explained, explain_view   what `explain` finds out, and how it is shown

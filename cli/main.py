@@ -32,8 +32,13 @@ COMPLETION: Final = "_UPDRAFT_COMPLETE"
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(VERSION, message="updraft %(version)s")
-def updraft() -> None:
-    """Do nothing: the command that was named does it all."""
+@click.option("--local", is_flag=True, help="use the settings of the stack that `make up` started")
+def updraft(*, local: bool) -> None:
+    """Prepare the command that was named, which does the rest."""
+    if local:
+        from cli.local_settings import use_local_settings
+
+        use_local_settings()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ import click
 
 from cli.output import AS_JSON
 from shared.errors import UnusableValue
+from shared.settings import RULES_FILE
 from shared.values.times import parse_time
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def rules_option[Function: "Callable[..., Any]"](function: Function) -> Function
         metavar="FILE",
         type=FILE,
         default=DEFAULT_RULES,
+        envvar=RULES_FILE,
         show_default=True,
         help="the rules file",
     )(function)

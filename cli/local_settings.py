@@ -1,0 +1,32 @@
+"""`updraft --local`: the settings of the stack that `make up` started, for this one command."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Final
+
+from shared.errors import SettingsError
+
+FILE: Final = Path(__file__).resolve().parent.parent / ".updraft" / "env"
+"""Where `make up` writes its settings while it runs (`local/up.py`)."""
+
+
+def use_local_settings(file: Path = FILE) -> None:
+    """Put the local stack's settings into this process's environment; those of the shell do not change.
+
+    Args:
+        file: Lines of `export NAME=VALUE`, quoted as for a shell.
+
+    Raises:
+        SettingsError: No local stack runs.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            "--local needs the local stack, which does not run; start it with: make up"
+        ) from None
+    for word in shlex.split(text):
+        name, equals, value = word.partition("=")
+        if equals:
+            os.environ[name] = value
