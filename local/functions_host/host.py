@@ -93,11 +93,10 @@ class Host:
             functions = self.worker.functions
             self._invocations = Invocations(self.worker, timeout=settings.function_timeout)
             _check_bindings(functions)
+            functions = self._enabled(functions)
             self.routes = http_routes(functions, settings.route_prefix)
             for function in functions.values():
-                if is_disabled(function.name, self._settings):
-                    log.info("The function '%s' is disabled", function.name)
-                elif function.trigger_type == "queuetrigger":
+                if function.trigger_type == "queuetrigger":
                     queue, connection = (
                         self._resolved(function, "queueName"),
                         self._resolved(function, "connection"),
@@ -173,6 +172,16 @@ class Host:
                 "port using --port [-p]."
             ) from None
         self._port = self._runner.addresses[0][1]
+
+    def _enabled(self, functions: Mapping[str, Function]) -> dict[str, Function]:
+        """Return the functions that listen; `POST /admin/functions/{name}` starts the others all the same.
+
+        https://learn.microsoft.com/azure/azure-functions/disable-functions
+        """
+        disabled = {name for name in functions if is_disabled(name, self._settings)}
+        for name in sorted(disabled):
+            log.info("The function '%s' is disabled", name)
+        return {name: function for name, function in functions.items() if name not in disabled}
 
     def _resolved(self, function: Function, member: str) -> str:
         value = str(function.trigger.get(member) or "")

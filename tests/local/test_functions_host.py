@@ -48,6 +48,17 @@ def webhook(
     )
 
 
+def test_a_disabled_function_does_not_listen() -> None:
+    """Its route and its Event Grid webhook answer 404, and the other functions answer."""
+    names = ("things", "on_event")
+    settings = {f"AzureWebJobs.{name}.Disabled": "true" for name in names}
+    with running_host(APPS / "echo", settings=settings) as partly:
+        assert requests.get(f"{partly.url}/api/things/one", timeout=20).status_code == 404
+        assert requests.post(f"{partly.url}/api/binary", data=b"x", timeout=20).status_code == 201
+        assert webhook(partly, EVENT).status_code == 404
+        assert webhook(partly, EVENT, function="on_event_async").status_code == 202
+
+
 # The Event Grid webhook
 
 
