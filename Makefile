@@ -12,6 +12,12 @@ BIN := .venv/bin
 HOST ?= local
 # The Airflow of `make demo` and `make up`: empty, or `next` for the pre-release of local/airflow-next/.
 AIRFLOW ?=
+# `make up` with 1 in one of them: a process for each function group, as on Flex Consumption; empty queues and an
+# empty Airflow.
+FLEX ?=
+ANEW ?=
+# The folder with your own DAGs, beside those in examples/dags.
+DAGS ?= dags
 # Handed on: make test ARGS="-k relay"
 ARGS ?=
 # The same for the tests of for_airflow/; its own real Airflow takes minutes more: FOR_AIRFLOW=
@@ -35,7 +41,7 @@ say = @echo "  $(1)" >&2
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- Setting up ----------------------------------------------------------------------------------------
 
@@ -100,8 +106,16 @@ demo: setup $(AIRFLOW:%=.venv-airflow-%/ready) ## Start it all, let events start
 	@$(BIN)/python -m local.demo --airflow "$(AIRFLOW)"
 
 .PHONY: up
-up: setup $(AIRFLOW:%=.venv-airflow-%/ready) ## The same stack, left running until Ctrl-C (HOST=func: in Azure Functions Core Tools)
-	@$(BIN)/python -m local.up --host $(HOST) --airflow "$(AIRFLOW)"
+up: setup $(AIRFLOW:%=.venv-airflow-%/ready) ## The same stack, left running until Ctrl-C (HOST=func: in Core Tools; FLEX=1; ANEW=1; DAGS=folder)
+	@$(BIN)/python -m local.up --host $(HOST) --airflow "$(AIRFLOW)" --dags "$(DAGS)" $(if $(FLEX),--flex) $(if $(ANEW),--anew)
+
+.PHONY: airflow-stop
+airflow-stop: ## Stop the Airflow of a running `make up`, to rehearse an outage
+	@$(BIN)/python -m local.part stop airflow
+
+.PHONY: airflow-start
+airflow-start: ## Start it again
+	@$(BIN)/python -m local.part start airflow
 
 # --- Checking ------------------------------------------------------------------------------------------
 

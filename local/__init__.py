@@ -2,6 +2,8 @@
 
 demo, up         what people start
 stack            the whole stack, its parts in order
+rules_watch      loads the rules file again when it has changed
+control, part    one part of a running stack stops and starts
 stage, timeline  what the demo shows
 paths            folders of the checkout
 servers/         real programs that are started: Airflow, Postgres, Azurite, the function app

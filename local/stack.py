@@ -6,8 +6,10 @@ tell the two apart.
 
 import contextlib
 import fcntl
+import json
 import os
 import secrets
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -16,8 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from azure.core.exceptions import ResourceExistsError
+
 from local.paths import ROOT
-from local.processes.private import private_folder
+from local.processes.private import kept_secrets, private_folder, write_private
 from local.processes.processes import Processes, StackError, shown
 from local.servers.airflow_auth import ADMIN, entra
 from local.servers.airflow_process import Airflow, Edition, airflow_name
@@ -33,6 +37,8 @@ from shared.stores.names import EVENT_QUEUE
 STATE: Final = ROOT / ".updraft"
 """Where the stack keeps its state, logs and sockets; `make clean` removes it."""
 DAGS: Final = ("smoke_tests", "load_orders")
+_CALLBACK_KEY: Final = "updraft-callback-key"
+_GITHUB_SECRET: Final = "updraft-github-secret"  # noqa: S105 - a name
 
 
 def _made_up(name: str) -> str:
@@ -53,6 +59,10 @@ Announce = Callable[[str, str, float], None]
 """Called with a part's name, its address and the seconds since the beginning, when it is up."""
 
 
+class FolderInUse(StackError):
+    """Another stack runs in the folder; it goes on."""
+
+
 class Stack:
     """The whole stack. A context manager: leaving it stops everything, whatever happened inside."""
 
@@ -61,6 +71,11 @@ class Stack:
         folder: Path = STATE,
         *,
         host: HostKind = "local",
+        flex: bool = False,
+        keep: bool = False,
+        anew: bool = False,
+        every_dag: bool = False,
+        own_dags: Path | None = None,
         functions_port: int = FUNCTIONS_PORT,
         airflow_port: int = AIRFLOW_PORT,
         airflow_edition: Edition = "",
@@ -72,6 +87,12 @@ class Stack:
         Args:
             folder: Where state is kept; one stack at a time can use it.
             host: What runs the function app.
+            flex: Whether each of its function groups has a process of its own, as on Flex Consumption.
+            keep: Whether queues, dead letters and all other blobs outlive the stack; by default they are
+                in memory.
+            anew: Whether the start removes what earlier ones kept, Airflow's database included.
+            every_dag: Whether the app may start runs of DAGs that are not among the examples.
+            own_dags: A folder with DAG files beside the examples.
             functions_port: Taken for the function app if it is free.
             airflow_port: Taken for Airflow if it is free.
             airflow_edition: Which Airflow is run.
@@ -80,7 +101,11 @@ class Stack:
         """
         self.folder = folder
         self.logs = folder / "logs"
-        self.callback_key = secrets.token_urlsafe(32)
+        self.own_dags = own_dags
+        self._flex = flex
+        self._keep = keep
+        self._anew = anew
+        self._every_dag = every_dag
         self._wanted = (functions_port, airflow_port)
         self._airflow_edition: Edition = airflow_edition
         self._settings = dict(settings or {})
@@ -110,12 +135,19 @@ class Stack:
         """
         self._began = time.monotonic()
         self._claim_folder()
+        self._put_old_logs_away()
+        kept = kept_secrets(
+            self.folder / "secrets.json",
+            {name: secrets.token_urlsafe(32) for name in (_CALLBACK_KEY, _GITHUB_SECRET)},
+        )
+        self.callback_key, self.github_secret = kept[_CALLBACK_KEY], kept[_GITHUB_SECRET]
         self.processes = self._cleanup.enter_context(Processes(self.logs))
         self.app = FunctionsApp(
             self.processes,
             self.logs / "functions.jsonl",
             host=self._host,
             preferred_port=self._wanted[0],
+            flex=self._flex,
         )
         self.identity = self._cleanup.enter_context(
             IdentityEndpoint(
@@ -123,19 +155,24 @@ class Stack:
             )
         )
         self.certificates = make_certificates(self.folder / "certificates")
-        self.azurite = Azurite(self.processes, self.certificates)
+        self.azurite = self._storage()
         self.airflow = Airflow(
             self.processes,
             self.folder / airflow_name(self._airflow_edition),
             edition=self._airflow_edition,
-            auth=entra(self.identity, dags=DAGS),
+            auth=entra(self.identity, dags=DAGS, every_dag=self._every_dag),
+            own_dags=self.own_dags,
             settings=self._settings_for_reports(),
             preferred_port=self._wanted[1],
         )
+        if self._anew:
+            self.airflow.forget()
         with ThreadPoolExecutor(1, thread_name_prefix="airflow") as beside:
             airflow = beside.submit(self._start_airflow)
             try:
                 self._start_azure(airflow)
+                if self._keep:  # what waits in the queues would find no Airflow
+                    airflow.result()
                 self._start_app()
                 airflow.result()
             except BaseException:
@@ -167,18 +204,36 @@ class Stack:
             "UPDRAFT_URL": self.app.url,
             "UPDRAFT_TOPIC_ENDPOINT": self.topic.endpoint,
             "UPDRAFT_HOOKS": "acr,azure-devops,kudu",
+            "UPDRAFT_GITHUB_SECRET": _GITHUB_SECRET,
             **self._settings,
         }
 
-    def _start_airflow(self) -> None:
+    def start_airflow(self) -> None:
+        """Start Airflow, and return once it knows the examples' DAGs.
+
+        Raises:
+            StackError: It did not start in time; with the end of its log.
+        """
         self.airflow.start()
         self.airflow.wait_for_dags(*DAGS)
+
+    def start_app(self) -> None:
+        """Start the function app.
+
+        Raises:
+            StackError: The app did not start; the error has the reason.
+        """
+        self.app.start(self.environment)
+
+    def _start_airflow(self) -> None:
+        self.start_airflow()
         self._up("Airflow", self.airflow.url)
 
     def _start_azure(self, airflow: Future[None]) -> None:
         self.vault = self._cleanup.enter_context(LocalKeyVault(self.certificates, self.identity))
         self.vault.set("airflow-admin-password", self.airflow.passwords[ADMIN])
-        self.vault.set("updraft-callback-key", self.callback_key)
+        self.vault.set(_CALLBACK_KEY, self.callback_key)
+        self.vault.set(_GITHUB_SECRET, self.github_secret)
         self._up("Managed identity", self.identity.url)
         self._up("Key Vault", self.vault.url)
         self.azurite.start()
@@ -190,11 +245,12 @@ class Stack:
             airflow.result()
 
     def _start_app(self) -> None:
-        self.app.start(self.environment)
+        self.start_app()
         self._up("Function app", self.app.url)
         webhook = Webhook(self.app.webhook("app_service"))
         queue = StorageQueue(self.azurite.queue_service(self.identity), EVENT_QUEUE)
-        queue.service.create_queue(EVENT_QUEUE)
+        with contextlib.suppress(ResourceExistsError):  # kept from an earlier start
+            queue.service.create_queue(EVENT_QUEUE)
         for name, destination, operator in (
             ("app-service", webhook, "StringBeginsWith"),
             ("everything-else", queue, "StringNotBeginsWith"),
@@ -220,6 +276,29 @@ class Stack:
             "AIRFLOW__UPDRAFT__WINDOWS_URLS": f"{self.azurite.blob_url}/{WINDOWS_CONTAINER}",
         }
 
+    def _storage(self) -> Azurite:
+        """Return the storage account; a kept one has the same address at every start.
+
+        Runs that wait in Airflow may have a conf that names a blob of it.
+        """
+        if not self._keep:
+            return Azurite(self.processes, self.certificates)
+        if self._anew:
+            shutil.rmtree(self.folder / "storage", ignore_errors=True)
+        folder = private_folder(self.folder / "storage")
+        file = folder / "ports.json"
+        ports = json.loads(file.read_text()) if file.exists() else {}
+        azurite = Azurite(self.processes, self.certificates, data=folder, preferred_ports=ports)
+        write_private(file, json.dumps(azurite.ports))
+        return azurite
+
+    def _put_old_logs_away(self) -> None:
+        """Keep the logs of the last run, and of no earlier one."""
+        previous = self.folder / "logs.previous"
+        if self.logs.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+            self.logs.rename(previous)
+
     def _up(self, part: str, address: str) -> None:
         self._announce(part, address, time.monotonic() - self._began)
 
@@ -231,7 +310,7 @@ class Stack:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            raise StackError(
+            raise FolderInUse(
                 "stack",
                 f"{shown(self.folder)} is in use by process {lock.read().strip()}; stop that one first",
             ) from None

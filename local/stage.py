@@ -2,49 +2,39 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from local.processes.processes import Interrupted, StackError, interruptible, shown
-from local.servers.airflow_process import Edition
-from local.servers.functions_process import HostKind
-from local.stack import Stack
+from local.stack import Announce, FolderInUse, Stack
 from shared.errors import UpdraftError
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended, as shells have it."""
 
 
-def perform(
-    act: Callable[[Stack, Console], None], *, folder: Path, host: HostKind = "local", airflow: Edition = ""
-) -> int:
+def perform(act: Callable[[Stack, Console], None], *, make: Callable[[Announce], Stack]) -> int:
     """Start the stack, do something with it, stop it, and say plainly what went wrong if anything did.
 
     Args:
         act: What to do once everything is up.
-        folder: Where the stack keeps its state.
-        host: What runs the function app.
-        airflow: Which Airflow is run.
+        make: Makes the stack; it gets what the stack reports its parts to.
 
     Returns:
         The process's exit code: 0, 1 after a failure, 130 after Ctrl-C.
     """
     console = Console(highlight=False, soft_wrap=True)
-    logs = f"[dim]logs in {shown(folder / 'logs')}[/]"
-    console.print(f"[bold]Starting a real Airflow, and Azure's parts on this machine[/]  {logs}")
     status = console.status("Airflow takes the longest; Ctrl-C stops everything")
 
     def announce(part: str, address: str, seconds: float) -> None:
         console.print(f"  [green]✓[/] {part:<18} [dim]{address:<44}[/] {seconds:5.1f} s")
 
     try:
-        with (
-            interruptible(),
-            status,
-            Stack(folder, host=host, airflow_edition=airflow, announce=announce) as stack,
-        ):
+        stack = make(announce)
+        logs = f"[dim]logs in {shown(stack.logs)}[/]"
+        console.print(f"[bold]Starting a real Airflow, and Azure's parts on this machine[/]  {logs}")
+        with interruptible(), status, stack:
             status.stop()
             act(stack, console)
             console.print("\n[dim]Stopping everything …[/]")
@@ -52,7 +42,9 @@ def perform(
         console.print("\nInterrupted: everything is stopped.")
         return INTERRUPTED
     except (StackError, UpdraftError, OSError) as error:
-        console.print(f"\n[bold red]✗[/] {escape(str(error))}\n\n[dim]Everything else is stopped.[/]")
+        console.print(f"\n[bold red]✗[/] {escape(str(error))}")
+        if not isinstance(error, FolderInUse):
+            console.print("\n[dim]Everything else is stopped.[/]")
         return 1
     return 0
 

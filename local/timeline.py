@@ -10,6 +10,7 @@ from typing import Any, Final
 from local.functions_host.logs import app_line
 from shared.values.json_text import JsonObject
 
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _KEPT: Final = 1.0
 """Milliseconds below which a token was not fetched but kept."""
 
@@ -84,9 +85,19 @@ def reported(log: Path, run: str) -> datetime | None:
     return None
 
 
-def last_error(log: Path) -> str:
-    """Return what went wrong last in such a log, without its traceback; empty if nothing did."""
-    errors = [str(record["message"]) for record in _records(log) if record.get("level") == "ERROR"]
+def last_error(log: Path, *, since: datetime = _BEGINNING) -> str:
+    """Return what went wrong last in such a log, without its traceback; empty if nothing did.
+
+    Args:
+        log: As for `outcomes`.
+        since: Errors before then are left out; the log has milliseconds.
+    """
+    begin = since.replace(microsecond=since.microsecond // 1000 * 1000)
+    errors = [
+        str(record["message"])
+        for record in _records(log)
+        if record.get("level") == "ERROR" and datetime.fromisoformat(record["timestamp"]) >= begin
+    ]
     if not errors:
         return ""
     ours = app_line(errors[-1])
@@ -95,7 +106,7 @@ def last_error(log: Path) -> str:
 
 def moment(text: str | None) -> datetime:
     """Read an RFC 3339 time; the beginning of time where there is none."""
-    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
+    return datetime.fromisoformat(text) if text else _BEGINNING
 
 
 def _records(log: Path) -> Iterator[dict[str, Any]]:

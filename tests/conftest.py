@@ -101,6 +101,8 @@ def stack() -> Iterator[Stack]:
     settings = {"UPDRAFT_RULES": str(rules.resolve()), "UPDRAFT_TEST_AIRFLOW_CLIENT_ID": AIRFLOW_CLIENT_ID}
     with Stack(
         STATE_OF_TESTS / "stack",
+        every_dag=True,
+        own_dags=STATE_OF_TESTS / "own-dags",
         functions_port=0,
         airflow_port=0,
         airflow_edition=AIRFLOW_EDITION,

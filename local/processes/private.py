@@ -4,8 +4,10 @@ The local stack keeps passwords, keys, events and logs on disk, and other people
 """
 
 import errno
+import json
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
@@ -41,13 +43,18 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def open_private(path: Path) -> IO[bytes]:
-    """Open a file for its owner alone and empty it; what was there does not keep looser permissions.
+def open_private(path: Path, *, append: bool = False) -> IO[bytes]:
+    """Open a file for its owner alone; what was there does not keep looser permissions.
+
+    Args:
+        path: The file.
+        append: Whether what is in it stays; by default the file is emptied.
 
     Raises:
         OSError: It cannot be written, or it is a symbolic link.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    how = os.O_APPEND if append else os.O_TRUNC
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
     return open(descriptor, "wb")  # noqa: PTH123 - a descriptor
 
@@ -60,3 +67,20 @@ def write_private(path: Path, text: str) -> None:
     """
     with open_private(path) as file:
         file.write(text.encode())
+
+
+def kept_secrets(path: Path, new: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets of a file that only its owner can read; a secret that it lacks is added.
+
+    Args:
+        path: The file; it is made when it is missing.
+        new: The names, and the values for those that the file lacks.
+
+    Raises:
+        OSError: As in `open_private`.
+    """
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if new.keys() - kept.keys():
+        private_folder(path.parent)
+        write_private(path, json.dumps({**new, **kept}))
+    return {**new, **kept}

@@ -71,10 +71,14 @@ class Processes:
     """
 
     def __init__(self, logs: Path) -> None:
-        """Remember where output goes: `logs/NAME.log` for each program, which its owner alone can read."""
+        """Remember where output goes: `logs/NAME.log` for each program, which its owner alone can read.
+
+        The output of a program that is started again stands below that of its earlier starts.
+        """
         self.family = secrets.token_hex(8)
         self._logs = logs
         self._running: list[Process] = []
+        self._logged: set[Path] = set()
         self._lock = threading.Lock()
         self._closed = False
         self._guard: Program[bytes] | None = None
@@ -115,7 +119,8 @@ class Processes:
             "SPT_NOENV": "1",  # setproctitle must not overwrite the environment that the mark is in
             "PYTHONUNBUFFERED": "1",
         }
-        with self._lock, open_private(log) as output:
+        with self._lock, open_private(log, append=log in self._logged) as output:
+            self._logged.add(log)
             if self._closed:
                 raise StackError(name, "not started: the stack is stopping")
             if self._guard is None:
@@ -187,18 +192,18 @@ class Processes:
                 raise processes[0].failure(f"was not ready after {seconds:.0f} s")
             time.sleep(0.1)
 
-    def check(self) -> None:
-        """See that every program still runs.
+    def ended(self) -> list[Process]:
+        """Return the programs that have ended by themselves since the last call.
 
-        Raises:
-            StackError: One has ended by itself; with the end of its log.
+        What such a program had started is ended too; the other programs go on.
         """
-        for process in tuple(self._running):
-            if process.poll() is not None:
-                raise process.failure(f"ended by itself with code {process.poll()}")
+        ended = [process for process in tuple(self._running) if process.poll() is not None]
+        self.stop(*ended)
+        return ended
 
     def stop(self, *processes: Process, grace: float = 5.0) -> None:
         """End these programs together, with all that they started, and wait until they are gone."""
+        processes = tuple(process for process in processes if process in self._running)
         self._end({process.pid: process.stop_signal for process in processes}, "", grace)
         with self._lock:
             for process in processes:

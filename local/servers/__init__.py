@@ -7,4 +7,5 @@ postgres_process   Postgres
 other_user         another user for a program that refuses to run as root
 azurite            Microsoft's Storage emulator
 functions_process  the function app in a host
+function_groups    which functions share a process on Flex Consumption
 """

@@ -28,6 +28,7 @@ class AuthManager:
         users: The logins with a password, each with its role in the auth manager's own words.
         settings: Airflow's settings that it needs, as environment variables.
         role_dags: The DAGs whose runs FAB's role for Updraft may start.
+        every_dag: Whether that role may start runs of every DAG, also of one that is added later.
         fab: Whether its users are FAB's, in Airflow's database.
     """
 
@@ -35,6 +36,7 @@ class AuthManager:
     users: Mapping[str, str]
     settings: Mapping[str, str] = field(default_factory=dict)
     role_dags: tuple[str, ...] = ()
+    every_dag: bool = False
     fab: bool = True
 
 
@@ -54,12 +56,13 @@ def fab(*, dags: Sequence[str]) -> AuthManager:
     )
 
 
-def entra(identity: IdentityEndpoint, *, dags: Sequence[str]) -> AuthManager:
+def entra(identity: IdentityEndpoint, *, dags: Sequence[str], every_dag: bool = False) -> AuthManager:
     """Return our own auth manager, which takes the tokens of the identity endpoint's tenant.
 
     Args:
         identity: The endpoint; its tokens for Airflow carry the app role from now on.
         dags: The DAGs whose runs a managed identity may start.
+        every_dag: Whether it may start runs of every other DAG as well.
     """
     identity.expose(AIRFLOW_RESOURCE, Audience(version=2, name=_CLIENT_ID, roles=[_APP_ROLE]))
     options = {
@@ -76,4 +79,5 @@ def entra(identity: IdentityEndpoint, *, dags: Sequence[str]) -> AuthManager:
         {ADMIN: "Admin"},
         {f"AIRFLOW__ENTRA_AUTH_MANAGER__{name}": value for name, value in options.items()},
         role_dags=tuple(dags),
+        every_dag=every_dag,
     )

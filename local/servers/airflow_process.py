@@ -8,6 +8,7 @@ two busy cores it was well after 35 to 46 s, these after 14 to 24. It also takes
 import json
 import os
 import secrets
+import shutil
 import urllib.error
 import urllib.request
 from base64 import urlsafe_b64encode
@@ -18,7 +19,7 @@ from typing import Any, Final, Literal
 
 from local.paths import ROOT
 from local.processes.ports import LOOPBACK, free_port
-from local.processes.private import private_folder, write_private
+from local.processes.private import kept_secrets, write_private
 from local.processes.processes import Process, Processes, StackError
 from local.servers.airflow_auth import ADMIN, SIMPLE, AuthManager
 from local.servers.postgres_process import Postgres
@@ -28,7 +29,11 @@ Edition = Literal["", "next"]
 """Which of the installed Airflow 3 versions: the released one, or the pre-release of local/airflow-next/."""
 _PATIENCE: Final = 30.0
 """Seconds to wait for an answer: two cores that start a whole stack keep a request waiting."""
+_NEW_DAG_WITHIN: Final = 5
+"""Seconds between two looks for new DAG files."""
 _PREPARE: Final = ROOT / "local" / "airflow" / "prepare.py"
+
+EXAMPLE_DAGS: Final = ROOT / "examples" / "dags"
 
 Component = Literal["api-server", "scheduler", "dag-processor"]
 ALL: Final[tuple[Component, ...]] = ("api-server", "scheduler", "dag-processor")
@@ -44,7 +49,8 @@ class Airflow:
         processes: Processes,
         folder: Path,
         *,
-        dags: Path = ROOT / "examples" / "dags",
+        dags: Path = EXAMPLE_DAGS,
+        own_dags: Path | None = None,
         database: Literal["postgres", "sqlite"] = "postgres",
         auth: AuthManager = SIMPLE,
         components: Sequence[Component] = ALL,
@@ -58,6 +64,7 @@ class Airflow:
             processes: What its programs are started with.
             folder: Where its state is kept.
             dags: The folder with the DAG files.
+            own_dags: Another folder with DAG files, which need not be there yet.
             database: Postgres, or SQLite, which withstands one request at a time.
             auth: The auth manager.
             components: What is started. The API server alone takes 0.4 GB less, and runs stay queued; the
@@ -78,6 +85,7 @@ class Airflow:
         self._processes = processes
         self._home = folder.resolve()
         self._dags = dags.resolve()
+        self._own_dags = own_dags.resolve() if own_dags else None
         self._auth = auth
         self._components = components
         self._settings = dict(settings or {})
@@ -112,6 +120,19 @@ class Airflow:
         self._processes.wait_until(self._is_well, self._running, seconds=180)
         if "scheduler" in self._components:
             self._processes.wait_until(self._tasks_can_report, self._running, seconds=180)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and no program of it has ended."""
+        alive = [process.poll() is None for process in self._running]
+        database = self._postgres is None or self._postgres.is_running
+        return bool(alive) and all(alive) and database
+
+    def forget(self) -> None:
+        """Remove the database and the logs of tasks; the next start begins with an empty Airflow."""
+        if self._postgres is not None:
+            self._postgres.forget()
+        shutil.rmtree(self._home / "logs", ignore_errors=True)
 
     def stop(self) -> None:
         """Stop the components, then the database."""
@@ -213,6 +234,7 @@ class Airflow:
             "auth": self._auth.class_path,
             "database": self._database(),
             "role_dags": list(self._auth.role_dags),
+            "every_dag": self._auth.every_dag,
             "passwords": (self._home / "passwords.json").stat().st_mtime_ns,
         }
         if done.exists() and json.loads(done.read_text()) == state:
@@ -220,6 +242,7 @@ class Airflow:
         wanted = {
             "users": users,
             "role_dags": list(self._auth.role_dags),
+            "every_dag": self._auth.every_dag,
             "read_dags": "dag-processor" not in self._components,
         }
         self._processes.run(
@@ -275,17 +298,35 @@ class Airflow:
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             # A task that its API server keeps waiting for five seconds fails, by default.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": f"{_PATIENCE:.0f}",
+            **self._bundles(),
             **self._settings,
         }
 
     def _kept(self, file: str, new: dict[str, str]) -> dict[str, str]:
-        """Return the secrets in a file of the state folder, made when missing, for its owner alone."""
-        path = self._home / file
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        if new.keys() - kept.keys():
-            private_folder(path.parent)
-            write_private(path, json.dumps({**new, **kept}))
-        return {**new, **kept}
+        """Return the secrets in a file of this Airflow's folder, made when missing."""
+        return kept_secrets(self._home / file, new)
+
+    def _bundles(self) -> dict[str, str]:
+        """Return the settings by which Airflow reads the folder of own DAGs too, and finds new files soon.
+
+        Airflow looks for new files every five minutes by default.
+        """
+        if self._own_dags is None:
+            return {}
+        self._own_dags.mkdir(parents=True, exist_ok=True)
+        folders = {"dags-folder": self._dags, "own-dags": self._own_dags}
+        bundles = [
+            {
+                "name": name,
+                "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                "kwargs": {"path": str(path)},
+            }
+            for name, path in folders.items()
+        ]
+        return {
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": str(_NEW_DAG_WITHIN),
+        }
 
 
 def airflow_name(edition: Edition) -> str:

@@ -3,8 +3,9 @@
 import base64
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from azure.core.credentials import AccessToken
@@ -46,6 +47,7 @@ class Azurite:
         folder: Path = AZURITE_FOLDER,
         data: Path | None = None,
         accounts: Sequence[str] = (ACCOUNT,),
+        preferred_ports: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -56,13 +58,15 @@ class Azurite:
             data: Where the account is kept; None for in memory. Azurite writes it every few seconds and when
                 it is stopped, so what it was told just before a SIGKILL is gone.
             accounts: The names of its accounts; the first one is the account of `environment()`.
+            preferred_ports: The ports of `blob`, `queue` and `table` that are taken if they are free.
         """
         self._processes = processes
         self._certificates = certificates
         self._data = data
         self._accounts = accounts
         self._program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-        self._ports = {service: free_port() for service in ("blob", "queue", "table")}
+        services = ("blob", "queue", "table")
+        self.ports = {service: free_port(preferred_ports.get(service, 0)) for service in services}
         self._process: Process | None = None
 
     @property
@@ -85,7 +89,7 @@ class Azurite:
         if node is None or not self._program.exists():
             raise StackError("azurite", f"needs Node.js {OLDEST} or newer and its packages; run `make setup`")
         options = {
-            **{f"--{service}Port": port for service, port in self._ports.items()},
+            **{f"--{service}Port": port for service, port in self.ports.items()},
             "--oauth": "basic",
             "--cert": self._certificates.certificate,
             "--key": self._certificates.key,
@@ -102,8 +106,13 @@ class Azurite:
             "azurite", [node, self._program, *words, *switches], env={"AZURITE_ACCOUNTS": accounts}
         )
         self._processes.wait_until(
-            lambda: all(listens(port) for port in self._ports.values()), (self._process,), seconds=60
+            lambda: all(listens(port) for port in self.ports.values()), (self._process,), seconds=60
         )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """Stop it; what it held in memory is gone."""
@@ -132,4 +141,4 @@ class Azurite:
         )
 
     def _url(self, service: str) -> str:
-        return f"https://{LOOPBACK}:{self._ports[service]}/{self._accounts[0]}"
+        return f"https://{LOOPBACK}:{self.ports[service]}/{self._accounts[0]}"

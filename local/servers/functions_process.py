@@ -5,12 +5,15 @@ import shutil
 import sys
 import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 from local.paths import ROOT
 from local.processes.ports import LOOPBACK, free_port
-from local.processes.processes import Process, Processes, StackError
+from local.processes.processes import Process, Processes, StackError, shown
+from local.servers.function_groups import HTTP, disabling, function_groups, read_triggers
 from local.timeline import last_error
 
 HostKind = Literal["local", "func"]
@@ -18,18 +21,25 @@ _INSTALL: Final = "https://learn.microsoft.com/azure/azure-functions/functions-r
 
 
 class FunctionsApp:
-    """The function app in a host process of its own."""
+    """The function app in a host process of its own, or in one for each function group."""
 
     def __init__(
-        self, processes: Processes, log: Path, *, host: HostKind = "local", preferred_port: int = 0
+        self,
+        processes: Processes,
+        log: Path,
+        *,
+        host: HostKind = "local",
+        preferred_port: int = 0,
+        flex: bool = False,
     ) -> None:
         """Prepare; nothing is started yet.
 
         Args:
             processes: What it is started with.
-            log: Where the local host writes its log as JSON lines; what was there goes.
+            log: The file to which the local host appends its log as JSON lines.
             host: `local` for `local/functions_host`, `func` for Core Tools.
             preferred_port: Taken if it is free.
+            flex: Whether each function group has a process of its own, as on Flex Consumption.
 
         Raises:
             StackError: Core Tools are wanted and not installed.
@@ -44,12 +54,26 @@ class FunctionsApp:
         self.port = free_port(preferred_port)
         self.url = f"http://{LOOPBACK}:{self.port}"
         self._host = host
+        self._flex = flex
         self._processes = processes
-        self._process: Process | None = None
+        self._ports = {HTTP: self.port}
+        self._running: dict[str, Process] = {}
+        self._began = datetime.now(UTC)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and no process of it has ended."""
+        return bool(self._running) and all(process.poll() is None for process in self._running.values())
+
+    @property
+    def process_count(self) -> int:
+        """How many processes it has: one, or one for each function group."""
+        return len(self._running)
 
     def webhook(self, function: str) -> str:
         """Return where Event Grid delivers events for an Event Grid function."""
-        return f"{self.url}/runtime/webhooks/EventGrid?functionName={function}"
+        port = self._ports.get(function, self.port)
+        return f"http://{LOOPBACK}:{port}/runtime/webhooks/EventGrid?functionName={function}"
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Start the host, and return once the app says that it is well.
@@ -60,25 +84,39 @@ class FunctionsApp:
         Raises:
             StackError: The app cannot be indexed, or is not well; with the end of its log.
         """
-        self.log.unlink(missing_ok=True)
-        self._process = self._processes.start(
-            "function app", self._command(), env=self._settings(environment), cwd=ROOT
-        )
-        self._processes.wait_until(self._is_well, (self._process,), seconds=60)
+        settings = self.settings(environment)
+        triggers = read_triggers(settings) if self._flex else {}
+        groups = function_groups(triggers)
+        self._began = datetime.now(UTC)
+        for name, functions in groups.items():
+            port = self._ports.setdefault(name, 0) or free_port()
+            self._ports[name] = port
+            self._running[name] = self._processes.start(
+                "function app" if name == HTTP else f"function app {name}",
+                self._command(port),
+                env={**settings, **disabling(triggers, functions)},
+                cwd=ROOT,
+            )
+        try:
+            for name, process in self._running.items():
+                self._processes.wait_until(partial(self._is_well, name), (process,), seconds=60)
+        except StackError:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop it."""
-        if self._process is not None:
-            self._processes.stop(self._process)
-            self._process = None
+        self._processes.stop(*self._running.values())
+        self._running = {}
 
-    def _command(self) -> list[str | Path]:
+    def _command(self, port: int) -> list[str | Path]:
         if self._host == "func":
-            return ["func", "start", "--address", LOOPBACK, "--port", str(self.port)]
+            return ["func", "start", "--address", LOOPBACK, "--port", str(port)]
         module = (sys.executable, "-m", "local.functions_host")
-        return [*module, "--port", str(self.port), "--log-file", self.log.resolve()]
+        return [*module, "--port", str(port), "--log-file", self.log.resolve()]
 
-    def _settings(self, environment: Mapping[str, str]) -> dict[str, str]:
+    def settings(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return all settings of the app: the stack's, and those that the platform reads itself."""
         settings = {
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "PYTHON_THREADPOOL_THREAD_COUNT": "32",
@@ -89,14 +127,16 @@ class FunctionsApp:
             settings["languageWorkers__python__defaultExecutablePath"] = sys.executable
         return settings
 
-    def _is_well(self) -> bool:
-        """Ask the app's health page; where it says another word than `ok`, the log has the reason."""
+    def _is_well(self, group: str) -> bool:
+        """Tell whether a process answers; of HTTP's, the app's health page must say `ok`."""
+        path = "/api/health" if group == HTTP else "/admin/host/status"
         try:
-            with urllib.request.urlopen(f"{self.url}/api/health", timeout=5) as answer:  # noqa: S310 - our own loopback
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._ports[group]}{path}", timeout=5) as answer:
                 said = json.load(answer)
         except (OSError, ValueError):  # routes are not up yet
             return False
-        if said != {"status": "ok"} and self._process is not None:
-            reason = last_error(self.log) or "its log says why"
-            raise StackError("function app", f"is not well: {reason}", log=self._process.log)
+        if group == HTTP and said != {"status": "ok"}:
+            log = self._running[group].log
+            reason = last_error(self.log, since=self._began) or f"{shown(log)} has the reason"
+            raise StackError("function app", f"did not start: {reason}", log=log)
         return True

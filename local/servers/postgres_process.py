@@ -98,6 +98,17 @@ class Postgres:
         )
         self._processes.wait_until(self._answers, (self._process,), seconds=30)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def forget(self) -> None:
+        """Remove the database, also after a start that was killed; it must not run."""
+        private_folder(self._folder)
+        self._bring_home()
+        self._forget()
+
     def stop(self) -> None:
         """Stop it, and remove what was made outside its folder."""
         if self._process is not None:

@@ -8,6 +8,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 import trustme
 
 from local.processes.private import private_folder, write_private
@@ -36,7 +37,19 @@ class Certificates:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make a process trust the authority, and it alone."""
-        return {"REQUESTS_CA_BUNDLE": str(self.authority), "SSL_CERT_FILE": str(self.authority)}
+        return _trusting(self.authority)
+
+    def environment_of_a_shell(self) -> dict[str, str]:
+        """Return the same for a person's shell: `az` and `pip` in it still trust the public authorities."""
+        bundle = self.authority.with_name("public-and-local.pem")
+        bundle.write_text(
+            f"{Path(certifi.where()).read_text(encoding='utf-8')}\n{self.authority.read_text()}"
+        )
+        return _trusting(bundle)
+
+
+def _trusting(authorities: Path) -> dict[str, str]:
+    return {"REQUESTS_CA_BUNDLE": str(authorities), "SSL_CERT_FILE": str(authorities)}
 
 
 def make_certificates(folder: Path) -> Certificates:

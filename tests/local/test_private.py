@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.processes.private import open_private, private_folder, write_private
+from local.processes.private import kept_secrets, open_private, private_folder, write_private
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +80,22 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic links"):
         write_private(tmp_path / "link", "a secret")
     assert target.read_text() == "kept"
+
+
+def test_kept_secrets_stay_and_missing_ones_are_added(tmp_path: Path) -> None:
+    """A secret has the value of its first start, and only the owner can read the file."""
+    file = tmp_path / "state" / "secrets.json"
+    assert kept_secrets(file, {"a": "1"}) == {"a": "1"}
+    assert kept_secrets(file, {"a": "2", "b": "3"}) == {"a": "1", "b": "3"}
+    assert kept_secrets(file, {"a": "4", "b": "5"}) == {"a": "1", "b": "3"}
+    assert mode(file) == 0o600
+
+
+def test_a_private_file_can_be_continued(tmp_path: Path) -> None:
+    """What is appended stands below what was there, and loose permissions are tightened."""
+    file = tmp_path / "log"
+    file.write_text("one ")
+    file.chmod(0o644)
+    with open_private(file, append=True) as log:
+        log.write(b"two")
+    assert (file.read_text(), mode(file)) == ("one two", 0o600)

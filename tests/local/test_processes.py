@@ -146,15 +146,31 @@ def test_a_late_program_is_named(processes: Processes) -> None:
             processes.wait_until(lambda: False, (process,), seconds=0.1)
 
 
-def test_a_later_death_is_noticed(processes: Processes) -> None:
-    """`check` tells of a program that ended by itself, and is content with those that run."""
+def test_a_later_death_is_noticed_once_and_the_others_go_on(processes: Processes) -> None:
+    """`ended` returns a program that ended by itself, one time, and ends what that program left behind."""
+    leaves_a_child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}])"
     with processes:
-        processes.start("sleeper", python(SLEEPER))
-        processes.check()
-        process = processes.start("gone", python("raise SystemExit(4)"))
+        other = processes.start("sleeper", python(SLEEPER))
+        assert processes.ended() == []
+        process = processes.start("gone", python(leaves_a_child))
         assert eventually(lambda: process.poll() is not None)
-        with pytest.raises(StackError, match="gone: ended by itself with code 4"):
-            processes.check()
+        assert processes.ended() == [process]
+        assert guard.find([process.pid], "") == set()
+        assert processes.ended() == []
+        assert other.poll() is None
+        processes.stop(process)  # it has ended, so nothing happens
+
+
+def test_what_a_program_said_before_it_was_started_again_stays(processes: Processes) -> None:
+    """The log of an earlier start of the same stack stands above; another stack begins a new log."""
+    with processes:
+        for word in ("first", "second"):
+            processes.run("talker", python(f"print({word!r})"), seconds=10)
+        log = processes._logs / "talker.log"
+        assert log.read_text().split() == ["first", "second"]
+    with Processes(log.parent) as another:
+        another.run("talker", python("print('third')"), seconds=10)
+        assert log.read_text().split() == ["third"]
 
 
 def test_run_waits_for_the_end_and_tells_of_a_failure(processes: Processes) -> None:

@@ -160,6 +160,26 @@ def test_the_last_error_is_told_without_its_traceback(tmp_path: Path) -> None:
     assert last_error(log) == "no key"
 
 
+def test_an_error_of_an_earlier_start_is_not_told_again(tmp_path: Path) -> None:
+    """An app that is started again appends to its log, and only what it says now counts."""
+    log = tmp_path / "functions.jsonl"
+    began = datetime(2026, 11, 25, 19, 0, 0, 5_900, tzinfo=UTC)
+    old = line(began - timedelta(milliseconds=6), app_message("old"), level="ERROR")
+    log.write_text(old)
+    assert last_error(log, since=began) == ""
+    log.write_text(f"{old}\n{line(began.replace(microsecond=5_000), app_message('new'), level='ERROR')}\n")
+    assert last_error(log, since=began) == "new"
+
+
+def test_a_shell_trusts_the_public_authorities_too(certificates: Certificates) -> None:
+    """The bundle for a person's shell has the local authority and all public ones; an app has one."""
+    (bundle,) = set(certificates.environment_of_a_shell().values())
+    found = Path(bundle).read_text(encoding="utf-8")
+    assert certificates.authority.read_text() in found
+    assert found.count("BEGIN CERTIFICATE") > 100
+    assert set(certificates.environment().values()) == {str(certificates.authority)}
+
+
 def test_an_old_node_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Node.js that is too old to run Azurite is as good as none."""
     node = tmp_path / "node"

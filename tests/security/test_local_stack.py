@@ -115,7 +115,7 @@ def test_core_tools_are_told_to_listen_on_loopback(tmp_path: Path, monkeypatch: 
     func.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with Processes(tmp_path / "logs") as running:
-        command = FunctionsApp(running, tmp_path / "log", host="func")._command()
+        command = FunctionsApp(running, tmp_path / "log", host="func")._command(7071)
     assert command[command.index("--address") + 1] == "127.0.0.1"
 
 
@@ -124,7 +124,12 @@ def test_core_tools_are_told_to_listen_on_loopback(tmp_path: Path, monkeypatch: 
 
 def test_another_user_cannot_enter_the_state_folder(stack: Stack) -> None:
     """The state folder, its logs and each file with a secret are their owner's alone."""
-    files = [write_environment(stack), *stack.folder.glob("airflow*/*.json"), *stack.logs.iterdir()]
+    files = [
+        write_environment(stack),
+        *stack.folder.glob("airflow*/*.json"),
+        stack.folder / "secrets.json",
+        *stack.logs.iterdir(),
+    ]
     files += [stack.folder / "certificates" / "server-key.pem"]
     for folder in (stack.folder, stack.logs, *stack.folder.glob("airflow*")):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
@@ -138,7 +143,7 @@ def test_no_secret_is_on_a_command_line(stack: Stack) -> None:
     files = ("passwords.json", "keys.json", "database/database.json")
     kept = [path for name in files for path in stack.folder.glob(f"airflow*/{name}")]
     secrets = {word for path in kept for word in json.loads(path.read_text()).values()}
-    secrets |= {stack.callback_key, stack.environment["IDENTITY_HEADER"]}
+    secrets |= {stack.callback_key, stack.github_secret, stack.environment["IDENTITY_HEADER"]}
     assert len(secrets) >= 7
     lines = [_command_line(entry) for entry in Path("/proc").glob("[0-9]*")]
     assert [line for line in lines if any(secret in line for secret in secrets)] == []

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import uuid
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -24,9 +25,10 @@ from local.stack import Stack
 from local.timeline import outcomes
 from local.up import show
 from tests.support.hidden_signals import hiding
-from tests.support.paths import ROOT
+from tests.support.paths import EXAMPLE_RULES, ROOT
 
 MARK = "UPDRAFT_TEST_MARK"
+RULES = {"UPDRAFT_RULES": str(EXAMPLE_RULES)}
 
 
 def marked(mark: str, folder: Path) -> set[str]:
@@ -59,7 +61,7 @@ def starting(tmp_path: Path) -> Iterator[Program[str]]:
     ]
     mark = tmp_path.name
     with programs.start(
-        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, MARK: mark}
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **RULES, MARK: mark}
     ) as up:
         assert up.stdout is not None
         assert "Starting" in up.stdout.readline()
@@ -109,12 +111,13 @@ def test_the_screen_of_make_up_has_the_login_and_a_file_to_source(stack: Stack) 
     file = stack.folder / "env"
     assert file.stat().st_mode & 0o077 == 0
     sourced = programs.run(["sh", "-c", f". '{file}'; env"], check=True).stdout.splitlines()
-    assert {f"{name}={value}" for name, value in stack.environment.items()} <= set(sourced)
+    wanted = stack.app.settings(stack.environment) | stack.certificates.environment_of_a_shell()
+    assert {f"{name}={value}" for name, value in wanted.items()} <= set(sourced)
 
 
 def test_no_secret_is_among_the_settings_or_in_a_log(stack: Stack) -> None:
     """The app is given addresses and names alone, and what the vault holds stays out of every log."""
-    secrets = [stack.airflow.passwords[ADMIN], stack.callback_key]
+    secrets = [stack.airflow.passwords[ADMIN], stack.callback_key, stack.github_secret]
     assert not set(secrets) & set(stack.environment.values())
     assert [
         log.name
@@ -131,6 +134,38 @@ def test_the_managed_identity_may_start_runs_and_nothing_above(stack: Stack, rea
         with pytest.raises(urllib.error.HTTPError, match="403"):
             real_airflow.call("GET", f"/api/v2/{path}", token=token)
     assert set(real_airflow.passwords) == {ADMIN}
+
+
+OWN_DAG = """
+from airflow.sdk import dag, task
+
+
+@dag(schedule=None)
+def {dag}():
+    @task
+    def nothing():
+        pass
+
+    nothing()
+
+
+{dag}()
+"""
+
+
+def test_an_own_dag_is_found_and_may_be_started(stack: Stack, real_airflow: Airflow) -> None:
+    """A file that is added to the folder of own DAGs is read soon, and the app may start its DAG."""
+    assert stack.own_dags is not None
+    dag = f"own_{uuid.uuid4().hex}"
+    file = stack.own_dags / f"{dag}.py"
+    file.write_text(OWN_DAG.format(dag=dag))
+    try:
+        real_airflow.wait_for_dags(dag, seconds=200)  # five minutes is Airflow's own interval
+        token = stack.identity.issue(AIRFLOW_RESOURCE)
+        run = real_airflow.call("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None}, token=token)
+        assert run["dag_id"] == dag
+    finally:
+        file.unlink()
 
 
 def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:
@@ -174,11 +209,11 @@ def test_ending_it_while_it_starts_leaves_no_process(
 def test_a_failure_names_the_part_and_stops_the_rest(tmp_path: Path) -> None:
     """An app that cannot work fails the start with its own words, and nothing keeps running."""
     command = [sys.executable, "-m", "local.demo", "--state", str(tmp_path / "state")]
-    settings = {**os.environ, MARK: tmp_path.name, "UPDRAFT_RULES": "no-such-rules.yaml"}
+    settings = {**os.environ, MARK: tmp_path.name, "UPDRAFT_HOOK_RATE": "often"}
     ended = programs.run(command, cwd=ROOT, env=settings)
     assert ended.returncode == 1
-    assert "function app: " in ended.stdout
-    assert "no-such-rules.yaml" in ended.stdout
+    assert "function app: did not start: " in ended.stdout
+    assert "UPDRAFT_HOOK_RATE" in ended.stdout
     assert ended.stderr == ""
     assert marked(tmp_path.name, tmp_path) == set()
 
@@ -186,7 +221,7 @@ def test_a_failure_names_the_part_and_stops_the_rest(tmp_path: Path) -> None:
 def test_core_tools_that_are_missing_are_named(tmp_path: Path) -> None:
     """`make up HOST=func` without Core Tools says what is missing, at once."""
     command = [sys.executable, "-m", "local.up", "--host", "func", "--state", str(tmp_path / "state")]
-    settings = {**os.environ, "PATH": str(Path(sys.executable).parent)}
+    settings = {**os.environ, **RULES, "PATH": str(Path(sys.executable).parent)}
     ended = programs.run(command, cwd=ROOT, env=settings)
     assert ended.returncode == 1
     assert "HOST=func needs Azure Functions Core Tools" in ended.stdout

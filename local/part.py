@@ -1,0 +1,61 @@
+"""`make airflow-stop` and `make airflow-start`: one part of a running `make up` stops or starts."""
+
+import argparse
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from local.control import ACTIONS, HEADER, PARTS, address
+from local.processes.processes import StackError, shown
+from local.stack import STATE
+
+_PATIENCE: Final = 240.0
+"""Seconds; Airflow is given 180 to start."""
+
+
+def ask(folder: Path, part: str, action: str) -> str:
+    """Ask the stack that runs in a folder to stop or start a part, and return what it did.
+
+    Args:
+        folder: The stack's state folder.
+        part: One of `PARTS`.
+        action: One of `ACTIONS`.
+
+    Raises:
+        StackError: No stack runs there, or the part did not start.
+    """
+    url, secret = address(folder)
+    request = urllib.request.Request(f"{url}/{part}/{action}", headers={HEADER: secret}, method="POST")  # noqa: S310 - our own loopback
+    try:
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - as above
+            return str(json.load(answer)["result"])
+    except urllib.error.HTTPError as error:
+        with error:
+            raise StackError(part, str(json.load(error)["error"])) from None
+    except OSError:
+        raise StackError("stack", f"the one in {shown(folder)} has ended; start it with `make up`") from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask once; returns the exit code: 0, or 1 with the reason on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m local.part", description=__doc__)
+    parser.add_argument("action", choices=ACTIONS)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--state", type=Path, default=STATE, help="the state folder of the stack")
+    options = parser.parse_args(arguments)
+    if options.action == "start":
+        print("This takes up to a minute …", file=sys.stderr)
+    try:
+        print(ask(options.state, options.part, options.action))
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The app as Flex Consumption runs it: each function group in a process of its own."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from cli.commands.publish import publish
+from local.demo import fresh
+from local.servers.functions_process import FunctionsApp
+from local.stack import Stack
+from local.timeline import Told, outcomes
+from tests.support.paths import EXAMPLE_RULES, SAMPLES
+
+RULE = """
+  - name: deployed
+    when: {types: [Microsoft.Web.Kudu.PostDeployment], via: hook/kudu}
+    start: {dag: smoke_tests, conf: {site: "{{ app.site }}"}}
+"""
+
+
+@dataclass
+class Flex:
+    """The split app, in the place of the stack's own.
+
+    Attributes:
+        stack: The stack, whose app is stopped.
+        app: The split one.
+    """
+
+    stack: Stack
+    app: FunctionsApp
+
+    def wait_for(self, event: str, outcome: str) -> Told:
+        """Return the line that says that an event had this outcome."""
+        deadline = time.monotonic() + 180
+        while True:
+            told = [line for line in outcomes(self.app.log) if line.event == event]
+            if found := [line for line in told if line.outcome == outcome]:
+                return found[0]
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def flex(stack: Stack, stack_environment: Path, tmp_path: Path) -> Iterator[Flex]:
+    """The split app, with a rule for a hook besides the demo's."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(EXAMPLE_RULES.read_text(encoding="utf-8") + RULE, encoding="utf-8")
+    split = FunctionsApp(stack.processes, stack.logs / "flex.jsonl", flex=True)
+    stack.app.stop()
+    try:
+        split.start({**stack.environment, "UPDRAFT_RULES": str(rules)})
+        yield Flex(stack, split)
+    finally:
+        split.stop()
+        if not stack.airflow.is_running:
+            stack.start_airflow()
+        stack.start_app()
+
+
+def test_each_group_does_its_work_and_a_parked_event_comes_back(flex: Flex) -> None:
+    """An event by queue and one by HTTP start their runs; one that found no Airflow starts its run later."""
+    assert flex.app.process_count == 7
+
+    stored = fresh("blob_created.json")
+    publish([stored], flex.stack.topic.endpoint)
+    assert flex.wait_for(str(stored["id"]), "started").function == "event_queue"
+
+    hook = json.loads((SAMPLES / "kudu" / "success_in_slot.json").read_text()) | {"id": uuid.uuid4().hex}
+    answer = requests.post(f"{flex.app.url}/api/hooks/kudu", json=hook, timeout=60)
+    assert (answer.status_code, answer.json()) == (202, {"outcomes": {"started": 1}})
+
+    webhook = flex.app.webhook("app_service")
+    swap = fresh("slot_swap_completed.json") | {"topic": "/subscriptions/0/resourceGroups/contoso/sites/shop"}
+    assert (
+        requests.post(webhook.replace("app_service", "event_queue"), json=[swap], timeout=60).status_code
+        == 404
+    )
+    headers = {"aeg-event-type": "Notification"}
+    assert requests.post(webhook, json=[swap], headers=headers, timeout=60).status_code == 202
+    assert flex.wait_for(str(swap["id"]), "started").function == "app_service"
+
+    flex.stack.airflow.stop()
+    late = fresh("blob_created.json")
+    publish([late], flex.stack.topic.endpoint)
+    assert flex.wait_for(str(late["id"]), "parked").function == "event_queue"
+    flex.stack.start_airflow()
+    assert flex.wait_for(str(late["id"]), "started").function == "parked_queue"

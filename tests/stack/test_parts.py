@@ -1,0 +1,220 @@
+"""A part of a running stack stops and starts by itself, and a changed rules file is loaded."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cli.commands.publish import publish
+from local.control import HEADER, Control, address, part_of_program
+from local.part import ask
+from local.part import main as part
+from local.processes.processes import Interrupted, StackError, interruptible
+from local.rules_watch import RulesWatch
+from local.stack import Stack
+from local.timeline import Told, outcomes
+from local.up import stay
+from shared.values.json_text import JsonObject
+
+
+@pytest.fixture
+def control(stack: Stack) -> Iterator[Control]:
+    """What `make up` serves while it runs, with a thread in the place of its loop."""
+    done = threading.Event()
+
+    def loop() -> None:
+        while not done.is_set():
+            running.serve(0.1)
+
+    with Control(stack) as running, ThreadPoolExecutor(1) as beside:
+        served = beside.submit(loop)
+        yield running
+        done.set()
+        served.result()
+
+
+def wait_for(stack: Stack, event: JsonObject) -> Told:
+    """Return the first outcome of an event."""
+    deadline = time.monotonic() + 120
+    while not (told := [line for line in outcomes(stack.app.log) if line.event == event["id"]]):
+        assert time.monotonic() < deadline, f"nothing was heard of {event}"
+        time.sleep(0.1)
+    return told[0]
+
+
+@pytest.mark.usefixtures("control")
+def test_a_part_stops_and_starts_and_the_rest_goes_on(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each command says what it did; a part that runs is not started a second time."""
+    folder = ["--state", str(stack.folder)]
+    told = []
+    for action in ("status", "stop", "status", "start", "start"):
+        assert part([action, "app", *folder]) == 0
+        told.append(capsys.readouterr().out.strip())
+    assert told == [
+        "Function app runs.",
+        "Function app is stopped. `.venv/bin/python -m local.part start app` starts it.",
+        "Function app is stopped.",
+        "Function app runs again.",
+        "Function app runs already.",
+    ]
+    assert stack.airflow.is_running
+    assert stack.azurite.is_running
+    assert stack.processes.ended() == []  # a part that was stopped has not ended by itself
+
+
+@pytest.mark.usefixtures("control")
+def test_a_part_that_does_not_start_says_why(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reason reaches the terminal of the command, and the next start can succeed."""
+    folder = ["--state", str(stack.folder)]
+    assert part(["stop", "app", *folder]) == 0
+    with monkeypatch.context() as patch:
+        patch.setitem(stack._settings, "UPDRAFT_HOOK_RATE", "often")
+        assert part(["start", "app", *folder]) == 1
+    assert "UPDRAFT_HOOK_RATE" in capsys.readouterr().err
+    assert ask(stack.folder, "app", "start") == "Function app runs again."
+
+
+def test_only_the_owner_of_the_state_folder_is_heard(stack: Stack, control: Control) -> None:
+    """The secret is in a file that others cannot read, and without it nothing is done."""
+    url, secret = address(stack.folder)
+    assert url == control.url
+    assert (stack.folder / "control.json").stat().st_mode & 0o077 == 0
+    for headers, path, status in (
+        ({}, "app/stop", 403),
+        ({HEADER: "x"}, "app/stop", 403),
+        ({HEADER: secret}, "vault/stop", 404),
+        ({HEADER: secret}, "app/kill", 404),
+    ):
+        request = urllib.request.Request(f"{url}/{path}", headers=headers, method="POST")  # noqa: S310 - loopback
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=30)  # noqa: S310 - as above
+        assert refused.value.code == status
+        assert json.load(refused.value)["error"]
+    assert stack.app.is_running
+
+
+def test_without_a_running_stack_the_remedy_is_named(
+    stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder in which nothing runs, and one whose stack was killed, both lead to `make up`."""
+    assert part(["stop", "airflow", "--state", str(tmp_path)]) == 1
+    assert "make up" in capsys.readouterr().err
+    with Control(stack) as gone:
+        kept = (stack.folder / "control.json").read_text()
+    assert not (stack.folder / "control.json").exists()
+    assert gone.url in kept
+    (tmp_path / "control.json").write_text(kept)
+    with pytest.raises(StackError, match=r"has ended; start it with `make up`"):
+        ask(tmp_path, "airflow", "stop")
+
+
+def test_make_up_reports_a_program_that_ended_and_goes_on(stack: Stack) -> None:
+    """The end of one program is reported with its last words and the command that starts its part again."""
+    screen = StringIO()
+    words = "import sys; print('no room on the disk'); sys.exit(4)"
+    stack.processes.start("airflow triggerer", [sys.executable, "-c", words])
+
+    def then_end() -> str:
+        deadline = time.monotonic() + 60
+        while "ended by itself" not in screen.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        said = ask(stack.folder, "airflow", "status")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return said
+
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(then_end)
+        with pytest.raises(Interrupted), interruptible():
+            stay(stack, Console(file=screen, width=200))
+        assert asked.result() == "Airflow runs."
+    told = screen.getvalue()
+    assert (
+        "airflow triggerer ended by itself with code 4. The rest goes on. `make airflow-start` starts" in told
+    )
+    assert "no room on the disk" in told
+    assert not (stack.folder / "env").exists()
+    assert not (stack.folder / "control.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("function app", "app"),
+        ("function app parked_queue", "app"),
+        ("azurite", "storage"),
+        ("postgres", "airflow"),
+        ("airflow scheduler", "airflow"),
+    ],
+)
+def test_each_program_belongs_to_a_part(program: str, name: str) -> None:
+    """So that the report of a program that ended names the command that starts its part."""
+    assert part_of_program(program) == name
+
+
+RULE = """
+  - name: watched
+    when: {types: [Shop.Watched]}
+    start: {dag: smoke_tests, conf: {site: "{{ data.site }}"}}
+"""
+
+
+def looked(watch: RulesWatch) -> str:
+    """Look twice: the first look only sees that the file is being written."""
+    assert watch.look() == ""
+    return watch.look()
+
+
+def test_changed_rules_are_loaded_and_wrong_ones_are_not(stack: Stack, stack_environment: Path) -> None:
+    """A right file is in force at once; a wrong one is reported with its lines, and the app goes on."""
+    watch = RulesWatch(stack)
+    before = watch.file.read_text(encoding="utf-8")
+    rules, callers = before.split("\ncallers:")
+    event: JsonObject = {
+        "specversion": "1.0",
+        "id": uuid.uuid4().hex,
+        "source": "/shop",
+        "type": "Shop.Watched",
+        "data": {"site": "contoso-shop"},
+    }
+    try:
+        assert looked(watch) == ""
+        watch.file.write_text(f"{rules}{RULE}\ncallers:{callers}", encoding="utf-8")
+        assert looked(watch) == "rules.yaml has changed: the app has loaded it (6 rules)."
+        publish([event], stack.topic.endpoint)
+        assert (wait_for(stack, event).outcome, looked(watch)) == ("started", "")
+        watch.file.write_text(f"{rules}{RULE.replace('dag:', 'dagg:')}\ncallers:{callers}", encoding="utf-8")
+        told = looked(watch)
+        assert told.startswith(
+            "rules.yaml has changed: it has errors, so the app keeps the rules that it has.\n"
+        )
+        assert "dagg" in told
+        assert stack.app.is_running
+        again = {**event, "id": uuid.uuid4().hex}
+        publish([again], stack.topic.endpoint)
+        assert wait_for(stack, again).outcome == "started"
+        watch.file.unlink()
+        assert "the rules file rules.yaml cannot be read" in looked(watch)
+        assert stack.app.is_running
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(stack._settings, "UPDRAFT_HOOK_RATE", "often")
+            watch.file.write_text(f"{before}# changed\n", encoding="utf-8")
+            assert "function app: did not start: " in looked(watch)
+    finally:
+        watch.file.write_text(before, encoding="utf-8")
+        assert looked(watch) == "rules.yaml has changed: the app has loaded it (5 rules)."
