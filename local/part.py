@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from local.control import ACTIONS, HEADER, PARTS, address
+from local.processes import default_signals
 from local.processes.processes import StackError, shown
 from local.stack import STATE
 
@@ -58,4 +59,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    default_signals.restore()
     sys.exit(main())

@@ -18,6 +18,7 @@ from local.functions_host.settings import (
     resolve_names,
     time_span,
 )
+from shared.log import CHATTY
 
 # host.json and local.settings.json
 
@@ -174,10 +175,15 @@ def test_a_bad_template_names_its_function(template: str) -> None:
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    """The root logger, put back as it was."""
+    """The root logger, and those of libraries as if the app had not quietened them; put back as they were."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    libraries = [logging.getLogger(name) for name in CHATTY]
+    handlers, level, levels = root.handlers[:], root.level, [library.level for library in libraries]
+    for library in libraries:
+        library.setLevel(logging.NOTSET)
     yield root
+    for library, before in zip(libraries, levels, strict=True):
+        library.setLevel(before)
     for handler in root.handlers:
         handler.close()
     root.handlers[:] = handlers

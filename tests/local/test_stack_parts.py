@@ -15,6 +15,7 @@ from local.processes.node import find_node
 from local.processes.ports import LOOPBACK, free_port, is_taken
 from local.processes.processes import Processes, StackError
 from local.servers.airflow_process import Airflow
+from local.stand_ins.certificates import Certificates
 from local.timeline import last_error, outcomes
 from shared.delivery.outcome_log import report
 from shared.delivery.outcomes import Outcome, OutcomeKind

@@ -11,9 +11,9 @@ from cli.rules_problems import problem_lines, problems_json
 from shared.errors import Problem, RulesError
 from shared.rules import load_rules
 from tests.rules.mistakes import RULES
-from tests.support.paths import ROOT
+from tests.support.paths import EXAMPLE_RULES
 
-OWN: Final = (ROOT / "rules.yaml").read_text(encoding="utf-8")
+OWN: Final = EXAMPLE_RULES.read_text(encoding="utf-8")
 EVERYTHING: Final = """\
 vaults: {partner: "https://partner.vault.azure.net"}
 connections:

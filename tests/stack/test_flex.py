@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cli.commands.publish import publish
+from cli.topic import send
 from local.demo import fresh
 from local.servers.functions_process import FunctionsApp
 from local.stack import Stack
@@ -69,15 +69,17 @@ def test_each_group_does_its_work_and_a_parked_event_comes_back(flex: Flex) -> N
     assert flex.app.process_count == 7
 
     stored = fresh("blob_created.json")
-    publish([stored], flex.stack.topic.endpoint)
-    assert flex.wait_for(str(stored["id"]), "started").function == "event_queue"
+    send([stored], flex.stack.topic.endpoint)
+    assert flex.wait_for(stored.event.id, "started").function == "event_queue"
 
     hook = json.loads((SAMPLES / "kudu" / "success_in_slot.json").read_text()) | {"id": uuid.uuid4().hex}
     answer = requests.post(f"{flex.app.url}/api/hooks/kudu", json=hook, timeout=60)
     assert (answer.status_code, answer.json()) == (202, {"outcomes": {"started": 1}})
 
     webhook = flex.app.webhook("app_service")
-    swap = fresh("slot_swap_completed.json") | {"topic": "/subscriptions/0/resourceGroups/contoso/sites/shop"}
+    swap = json.loads(fresh("slot_swap_completed.json").text) | {
+        "topic": "/subscriptions/0/resourceGroups/contoso/sites/shop"
+    }
     assert (
         requests.post(webhook.replace("app_service", "event_queue"), json=[swap], timeout=60).status_code
         == 404
@@ -88,7 +90,7 @@ def test_each_group_does_its_work_and_a_parked_event_comes_back(flex: Flex) -> N
 
     flex.stack.airflow.stop()
     late = fresh("blob_created.json")
-    publish([late], flex.stack.topic.endpoint)
-    assert flex.wait_for(str(late["id"]), "parked").function == "event_queue"
+    send([late], flex.stack.topic.endpoint)
+    assert flex.wait_for(late.event.id, "parked").function == "event_queue"
     flex.stack.start_airflow()
-    assert flex.wait_for(str(late["id"]), "started").function == "parked_queue"
+    assert flex.wait_for(late.event.id, "started").function == "parked_queue"

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli.commands.publish import publish
+from cli.outgoing import read_outgoing
+from cli.topic import send
 from local.control import HEADER, Control, address, part_of_program
 from local.part import ask
 from local.part import main as part
@@ -196,7 +197,7 @@ def test_changed_rules_are_loaded_and_wrong_ones_are_not(stack: Stack, stack_env
         assert looked(watch) == ""
         watch.file.write_text(f"{rules}{RULE}\ncallers:{callers}", encoding="utf-8")
         assert looked(watch) == "rules.yaml has changed: the app has loaded it (6 rules)."
-        publish([event], stack.topic.endpoint)
+        send(read_outgoing(json.dumps(event).encode()), stack.topic.endpoint)
         assert (wait_for(stack, event).outcome, looked(watch)) == ("started", "")
         watch.file.write_text(f"{rules}{RULE.replace('dag:', 'dagg:')}\ncallers:{callers}", encoding="utf-8")
         told = looked(watch)
@@ -206,7 +207,7 @@ def test_changed_rules_are_loaded_and_wrong_ones_are_not(stack: Stack, stack_env
         assert "dagg" in told
         assert stack.app.is_running
         again = {**event, "id": uuid.uuid4().hex}
-        publish([again], stack.topic.endpoint)
+        send(read_outgoing(json.dumps(again).encode()), stack.topic.endpoint)
         assert wait_for(stack, again).outcome == "started"
         watch.file.unlink()
         assert "the rules file rules.yaml cannot be read" in looked(watch)
