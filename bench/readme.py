@@ -37,10 +37,11 @@ def sentence(results: dict[str, Any]) -> str:
     cpu = results["cpu_per_event_of_plain"]["value"]
     decide = results["read_and_decide_100_rules"]["value"]
     return (
-        f"A cold start takes {cold:.2f} and a warm event {cpu:.2f} of the plain sample's, which makes a new\n"
-        "credential and a new, fully imported Airflow client for each event; reading and deciding takes "
-        f"{decide:.2f} ms\nof it with a hundred rules. Measured on two cores against loopback stubs, the "
-        "three in turn: `make bench`\nmeasures it again, `python -m bench.readme` writes it down here."
+        f"Updraft's cold start takes {cold:.2f} of the plain sample's time, "
+        f"and a warm event {cpu:.2f} of its CPU time.\n"
+        f"Reading an event and deciding with 100 rules takes {decide:.2f} ms of that.\n"
+        "The three apps were measured alternately, on two cores, against loopback stubs.\n"
+        "`make bench` measures again, and `python -m bench.readme` writes the result here."
     )
 
 
