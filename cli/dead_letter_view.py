@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Final
 from cli.output import plural, printable
 from shared.codes import CODES, HELP
 from shared.event import Event
+from shared.runs.direct_run import DirectRun
+from shared.stores.work_items import WindowClose, source_of, type_of
 
 if TYPE_CHECKING:
     from cli.dead_letter_container import Kept
     from shared.stores.dead_letter_reader import Letter
+    from shared.stores.work_items import Subject
     from shared.values.json_text import JsonObject
 
 ANY_RULE: Final = "(any rule)"
@@ -106,8 +109,9 @@ def _letter_json(letter: "Letter", *, whole: bool) -> "JsonObject":
     subject = letter.subject
     known: JsonObject = {
         "id": subject.id,
-        "type": subject.type,
-        "source": subject.source,
+        "type": type_of(subject) or None,
+        "source": source_of(subject) or None,
+        "subject": _about(subject),
         "rule": letter.rule or None,
         "code": letter.code,
         "reason": letter.reason,
@@ -132,6 +136,7 @@ def show(kept: "Kept", *, thing: str) -> None:
         print(sent_again(kept))
     for letter in (*kept.letters, *kept.sent):
         print(f"rule      {printable(letter.rule or ANY_RULE)}")
+        print(f"subject   {printable(_about(letter.subject))}")
         print(f"reason    {printable(letter.code)}: {printable(letter.reason)}")
         if letter.code in CODES:
             print(f"help      {HELP}{letter.code}")
@@ -142,6 +147,20 @@ def show(kept: "Kept", *, thing: str) -> None:
     for bad in kept.bad:
         print(f"cannot be read: {printable(bad.problem)}", file=sys.stderr)
         print(printable(bad.text))
+
+
+def _about(subject: "Subject") -> str:
+    """Return in words what a letter is about."""
+    match subject:
+        case Event():
+            return f"event {subject.id} of type {subject.type}"
+        case DirectRun():
+            caller = subject.caller.get("entry")
+            return f"the run of DAG {subject.dag_id} that the caller {caller} asked for, key {subject.id}"
+        case WindowClose():
+            return f"the close of window {subject.id} for {subject.key}"
+        case _:
+            return "a body that is not an event"
 
 
 def _moment(time: datetime | None) -> str:

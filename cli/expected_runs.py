@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
-from shared.errors import EventError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -83,25 +81,25 @@ def expected_from_topic(event: "Event", rules: "Rules", *, exact: bool) -> "list
 
 
 def expected_of_letter(letter: "Letter", rules: "Rules") -> list[ExpectedRun]:
-    """Return the runs that a dead letter's event should start when it is sent again, as the rules are now.
+    """Return the runs that a dead letter should start when it is sent again, as the rules are now.
 
     Args:
-        letter: The letter: of one rule, which alone gets the event, or of none, so that all rules get it.
+        letter: The letter: of a direct run; of one rule, which alone gets the event; or of no rule, so that
+            all rules get it.
         rules: The rules.
     """
-    from shared.deciding.decide import decide, decide_for
-    from shared.event import Event
-    from shared.stores.windows import WindowClose
+    from shared.deciding.decide import decide, decide_direct_run, decide_for
+    from shared.event import Unreadable
+    from shared.runs.direct_run import DirectRun
+    from shared.stores.work_items import WindowClose
 
     event = letter.subject
-    if not isinstance(event, Event):
+    if isinstance(event, DirectRun):
+        return [_expected(event.id, decide_direct_run(event, rules), exact=True)]
+    if isinstance(event, Unreadable):
         problem = "it was not an event, and what the app reads of it now is not followed"
         return [ExpectedRun(event.id or "", letter.rule, problem=problem)]
-    try:
-        closing = WindowClose.of(event) if letter.rule else None
-    except EventError as error:  # it is not sent either, for the same reason
-        return [ExpectedRun(event.id, letter.rule, problem=str(error))]
-    if closing is not None:
+    if isinstance(event, WindowClose):
         problem = "it closes a window, whose run is not followed"
         return [ExpectedRun(event.id, letter.rule, problem=problem)]
     if not letter.rule:

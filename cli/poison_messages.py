@@ -20,8 +20,9 @@ from shared.errors import EventError
 from shared.event.queue_bodies import open_queue_body, read_queue_body
 from shared.stores.dead_letter_reader import BadLetter, Letter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
-from shared.stores.parking import QueueParking, WorkItem
-from shared.stores.work_items import UnverifiedHook
+from shared.stores.parked import Parked
+from shared.stores.parking import QueueParking
+from shared.stores.work_items import UnverifiedHook, subject_of
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueMessage
@@ -44,7 +45,7 @@ class _Taken:
     queue: "QueueClient"
     message: "QueueMessage"
     kept: Kept
-    parked: WorkItem | None
+    parked: Parked | None
 
 
 class PoisonMessages:
@@ -194,19 +195,20 @@ class PoisonMessages:
         ]
         return Kept(name, letters), None
 
-    def _read_parked(self, name: str, message: "QueueMessage") -> tuple[Kept, WorkItem | None]:
+    def _read_parked(self, name: str, message: "QueueMessage") -> tuple[Kept, Parked | None]:
         body = message.content or ""
         try:
             parked = self._parking.unpark(open_queue_body(body).content)
         except EventError as error:
             return Kept(name, bad=[BadLetter(str(error), body)]), None
-        if isinstance(parked, UnverifiedHook):  # its body is nobody's yet, and the app decides about it
+        work = parked.work
+        if isinstance(work, UnverifiedHook):  # its body is nobody's yet, and the app decides about it
             return Kept(name, bad=[BadLetter(_NOT_VERIFIED, "")]), parked
         letter = Letter(
-            subject=parked.event,
+            subject=subject_of(work),
             code=_CODE,
             reason=f"it is in the poison queue; parked because: {parked.reason}",
-            rule=parked.rule,
+            rule=work.rule,
             attempts=parked.attempt,
             first_seen=parked.first_seen,
             at=message.inserted_on,

@@ -21,13 +21,14 @@ from cli.output import plural
 from shared.azure.storage_account import CLAIMS_CONTAINER, WINDOWS_CONTAINER, storage_errors
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event
+from shared.runs.direct_run import DirectRun
 from shared.stores.dead_letter_reader import Letter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
-from shared.stores.parking import Parked, QueueParking
+from shared.stores.parked import Parked
+from shared.stores.parking import QueueParking
 from shared.stores.queue_messages import MESSAGE_LIMIT, message_size, queue_text, send_message
-from shared.stores.resent import carried
 from shared.stores.window_blobs import WindowBlobs
-from shared.stores.windows import WindowClose
+from shared.stores.work_items import Resent, RuleEvent, WindowClose, Work
 
 if TYPE_CHECKING:
     from cli.dead_letter_container import Kept
@@ -74,17 +75,11 @@ class Resender:
                 it closes a window that is no longer kept.
             StorageUnavailable: It was not sent.
         """
-        if letter.rule or letter.subject.via != "queue":
-            event = carried(letter.subject)
-            self._check_window(letter.rule, event)
+        work = _work_of(letter)
+        if work is not None:
+            self._check_window(work)
             self._parking.park(
-                Parked(
-                    event=event,
-                    rule=letter.rule,
-                    attempt=1,
-                    first_seen=now,
-                    reason=f"sent again after it was given up ({letter.code})",
-                ),
+                Parked(work, 1, now, f"sent again after it was given up ({letter.code})"),
                 0,
             )
             return self._parked
@@ -99,14 +94,24 @@ class Resender:
             send_message(self._storage, self._events, body)
         return self._events
 
-    def _check_window(self, rule: str, event: Event) -> None:
+    def _check_window(self, work: Work) -> None:
         """Refuse to close a window without its events: the app would take it for one that never had any."""
-        closing = WindowClose.of(event) if rule else None
-        if closing is not None and not self._windows.is_kept(rule, closing.window):
+        if isinstance(work, WindowClose) and not self._windows.is_kept(work.rule, work.id):
             raise EventError(
-                f"the window {closing.window} of rule {rule} is no longer kept, so there are no events to "
+                f"the window {work.id} of rule {work.rule} is no longer kept, so there are no events to "
                 "start its run with: publish them again (updraft publish)"
             )
+
+
+def _work_of(letter: Letter) -> Work | None:
+    """Return what is parked for a letter; None where it goes back to the event queue."""
+    match letter.subject:
+        case DirectRun() | WindowClose() as work:
+            return work
+        case Event() as event if letter.rule:
+            return RuleEvent(event, letter.rule)
+        case subject:
+            return None if subject.via == "queue" else Resent(subject)
 
 
 class LetterStore(Protocol):

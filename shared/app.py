@@ -164,8 +164,8 @@ class App:
             },
         }
 
-    def _verify_hook(self, hook: "UnverifiedHook") -> bool:
-        return self.http_api.webhooks.verify(hook)
+    def _verify_hook(self, hook: "UnverifiedHook", first_seen: datetime) -> bool:
+        return self.http_api.webhooks.verify(hook, first_seen)
 
     def _load(self) -> Rules | ConfigurationError:
         try:

@@ -46,7 +46,6 @@ Code = Literal[
     "NoCapacity",
     "OrderUnknown",
     "PermissionRevoked",
-    "ReservedEventType",
     "RuleChanged",
     "RunFound",
     "RunIdTaken",

@@ -6,6 +6,7 @@ The order is fixed, and a decision that did not match names the first step that 
 
 `decide` is the hot path: it looks at the rules that can take the event's type, and returns those that
 matched. `explain` asks every rule. `decide_for` asks one, for a parked delivery that comes back.
+`decide_direct_run` asks none: its caller has named the DAG.
 
 For a rule with `coalesce` only the key of an event's burst is rendered. `decide_burst` renders the run when
 the window closes, from all its events; only `explain` shows what it would be for one event alone.
@@ -13,14 +14,16 @@ the window closes, from all its events; only `explain` shows what it would be fo
 
 from dataclasses import dataclass, replace
 
-from shared.deciding.direct_runs import DirectRunWithdrawn, request_of
+from shared.deciding.direct_runs import request_of
 from shared.deciding.matching import NOT_ENABLED, Matching
 from shared.deciding.rendering import Rendering
 from shared.errors import UnusableValue
 from shared.event import Event
 from shared.event.bursts import Burst, BurstKey
 from shared.rules import Rule, Rules
-from shared.rules.model.rule import CALL, seconds
+from shared.rules.model.rule import seconds
+from shared.runs.direct_run import DirectRun
+from shared.runs.ids import CALL
 from shared.runs.request import RunRequest
 from shared.values.wording import did_you_mean
 
@@ -76,13 +79,26 @@ def decide_for(event: Event, rules: Rules, rule_name: str) -> Decision:
     Args:
         event: The event.
         rules: The rules.
-        rule_name: The rule's name; where it is gone the decision has not matched, and says so. `call` stands
-            for a run that a caller asked for by the DAG's name.
+        rule_name: The rule's name; where it is gone the decision has not matched, and says so.
     """
-    if rule_name == CALL:
-        return _decide_call(event, rules)
     rule = rules.named(rule_name)
     return _decision(Matching(event), rule) if rule is not None else _no_rule(rule_name, rules)
+
+
+def decide_direct_run(run: DirectRun, rules: Rules) -> Decision:
+    """Return what a caller's direct run asks for.
+
+    Args:
+        run: The run.
+        rules: The rules; where they lack the entry of `callers` that allowed it, the decision has not
+            matched.
+    """
+    name = run.caller.get("entry")
+    entry = rules.caller(name)
+    if entry is None:
+        reason = f"there is no entry `{name}` under `callers`, which allowed this call"
+        return Decision(CALL, matched=False, reason=reason, request=None)
+    return Decision(CALL, matched=True, reason=None, request=request_of(run, entry))
 
 
 def decide_burst(burst: Burst, rules: Rules, rule_name: str) -> Decision:
@@ -104,13 +120,6 @@ def decide_burst(burst: Burst, rules: Rules, rule_name: str) -> Decision:
 def _no_rule(rule_name: str, rules: Rules) -> Decision:
     near = did_you_mean(rule_name, [known.name for known in rules.rules])
     return Decision(rule_name, matched=False, reason=f"there is no rule `{rule_name}`{near}", request=None)
-
-
-def _decide_call(event: Event, rules: Rules) -> Decision:
-    try:
-        return Decision(CALL, matched=True, reason=None, request=request_of(event, rules))
-    except DirectRunWithdrawn as withdrawn:
-        return Decision(CALL, matched=False, reason=str(withdrawn), request=None)
 
 
 def _decision(matching: Matching, rule: Rule) -> Decision:

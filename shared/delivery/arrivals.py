@@ -17,7 +17,7 @@ from shared.event.caller_stamp import strip_caller
 from shared.event.members import shown
 from shared.log import LOGGER
 from shared.stores.names import EVENT_QUEUE
-from shared.stores.windows import is_closing
+from shared.stores.work_items import RuleEvent
 
 if TYPE_CHECKING:
     from shared.delivery.bursts import Bursts
@@ -29,7 +29,6 @@ UNREADABLE: Final = "Unreadable"
 """The code of a body that cannot be read."""
 GIVEN_UP: Final = "MaxDeliveryAttemptsExceeded"
 """The code of what failed at the last delivery of its message."""
-_RESERVED: Final = "ReservedEventType"
 _ERROR_SHOWN: Final = 500
 
 
@@ -124,9 +123,6 @@ class Arrivals:
             return [self._closing.keep(member, UNREADABLE, member.error)]
         if member.notes:
             LOGGER.warning("event %s: %s", shown(member.id), "; ".join(member.notes))
-        if is_closing(member):
-            reason = f"`{member.type}` is an event of this app's own queue alone"
-            return [self._closing.keep(member, _RESERVED, reason)]
         started = perf_counter()
         decisions = decide(member, rules)
         seconds = perf_counter() - started
@@ -139,7 +135,11 @@ class Arrivals:
             with self._closing.delivery(decision.rule):
                 outcomes.append(
                     self._relay.deliver(
-                        member, decision, decide_seconds=seconds, deadline=until, arrival=arrival
+                        RuleEvent(member, decision.rule),
+                        decision,
+                        decide_seconds=seconds,
+                        deadline=until,
+                        arrival=arrival,
                     )
                     if decision.burst_key is None
                     else self._bursts.collect(

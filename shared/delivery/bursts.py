@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from shared.deciding.decide import Decision, decide_burst
-from shared.delivery.closing import rejected
 from shared.delivery.hops import DECIDE, READ, STORAGE, milliseconds
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.rights import PERMISSION_REVOKED, revoked_permission
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
     from shared.delivery.relay import Relay
     from shared.event import Event
     from shared.rules import Rules
-    from shared.stores.parking import Parked
-    from shared.stores.windows import WindowClose, Windows
+    from shared.stores.parked import Parked
+    from shared.stores.windows import Windows
+    from shared.stores.work_items import WindowClose
 
 _UNREADABLE: Final = "Unreadable"
 _EMPTY: Final = "the window has no events: another instance's was quicker, or it is no longer kept"
@@ -82,8 +82,9 @@ class Bursts:
         try:
             joined = self._windows.collect(rule.name, burst_key, event)
         except EventError as error:
-            outcome = rejected(event, _UNREADABLE, str(error), rule=rule.name, attempts=attempt)
-            return self._closing.reject(outcome, event, first_seen=first_seen)
+            return self._closing.give_up(
+                event, _UNREADABLE, str(error), rule=rule.name, attempts=attempt, first_seen=first_seen
+            )
         storage = perf_counter() - started
         read_seconds, before = 0.0, None
         if arrival is not None:
@@ -121,52 +122,57 @@ class Bursts:
             StorageUnavailable: The run was neither started nor parked; the close has to come again.
             ConfigurationError: As `Relay.deliver`.
         """
-        with self._closing.delivery(parked.rule):
+        with self._closing.delivery(closing.rule):
             outcome, withdrawn = self._run_of_window(parked, closing)
         if outcome.kind is not OutcomeKind.PARKED:
             for event, reason in withdrawn:
-                with self._closing.delivery(parked.rule):
-                    self._withdraw(parked, event, reason)
+                with self._closing.delivery(closing.rule):
+                    self._withdraw(parked, closing.rule, event, reason)
         return outcome
 
-    def lose(self, rule: str, window: str) -> None:
+    def lose(self, closing: "WindowClose") -> None:
         """Let nothing more into a window that has lost its close.
 
         Raises:
             StorageUnavailable: It still takes events.
         """
-        self._windows.close(rule, window)
+        self._windows.close(closing.rule, closing.id)
 
     def _run_of_window(
         self, parked: "Parked", closing: "WindowClose"
     ) -> tuple[Outcome, "Sequence[tuple[Event, str]]"]:
         """Return how the close of a window ended, and the events that were left out, each with the reason."""
-        started, rules, rule = perf_counter(), self._rules(), parked.rule
-        collected = self._windows.close(rule, closing.window)
-        reasons = [revoked_permission(event, rule, rules) for event in collected]
+        started, rules, rule = perf_counter(), self._rules(), closing.rule
+        collected = self._windows.close(rule, closing.id)
+        reasons = [revoked_permission(event, rules) for event in collected]
         withdrawn = [(event, reason) for event, reason in zip(collected, reasons, strict=True) if reason]
         events = tuple(event for event, reason in zip(collected, reasons, strict=True) if not reason)
         if not collected:
             return self._closing.end(Outcome(OutcomeKind.DUPLICATE, rule=rule, reason=_EMPTY)), ()
         if not events:  # the last of them is the end of the close
             *others, (event, reason) = withdrawn
-            return self._withdraw(parked, event, reason), others
-        burst = Burst(closing.window, closing.key, events, self._windows.conf_url(rule, closing.window))
+            return self._withdraw(parked, rule, event, reason), others
+        burst = Burst(closing.id, closing.key, events, self._windows.conf_url(rule, closing.id))
         decision = decide_burst(burst, rules, rule)
         if decision.request is not None and decision.request.whole_conf is not None:
-            self._windows.keep_conf(rule, closing.window, decision.request.whole_conf)
-        first_close = not (parked.attempt or parked.waits)
+            self._windows.keep_conf(rule, closing.id, decision.request.whole_conf)
         outcome = self._relay.deliver(
-            parked.event,
+            closing,
             decision,
             attempt=parked.attempt + 1,
             waits=parked.waits,
-            first_seen=None if first_close else parked.first_seen,
+            first_seen=parked.first_seen,
             decide_seconds=perf_counter() - started,
             parked=parked,
         )
         return outcome, withdrawn
 
-    def _withdraw(self, parked: "Parked", event: "Event", reason: str) -> Outcome:
-        outcome = rejected(event, PERMISSION_REVOKED, reason, rule=parked.rule, attempts=parked.attempt + 1)
-        return self._closing.reject(outcome, event, first_seen=parked.first_seen)
+    def _withdraw(self, parked: "Parked", rule: str, event: "Event", reason: str) -> Outcome:
+        return self._closing.give_up(
+            event,
+            PERMISSION_REVOKED,
+            reason,
+            rule=rule,
+            attempts=parked.attempt + 1,
+            first_seen=parked.first_seen,
+        )

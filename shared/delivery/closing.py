@@ -8,31 +8,16 @@ from shared.delivery.outcome_log import report
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.repeats import Repeats
 from shared.stores.dead_letters import DeadLetter
+from shared.stores.work_items import source_of, type_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from shared.codes import Code
     from shared.delivery.outcomes import OutcomeCounts
-    from shared.event.model import Event, Unreadable
     from shared.runs.request import RunRequest
     from shared.stores.dead_letters import DeadLetters
-
-
-def rejected(
-    subject: "Event | Unreadable", code: "Code", reason: str, *, rule: str = "", attempts: int = 1
-) -> "Outcome":
-    """Return how the delivery of something ended that no Airflow was asked about."""
-    return Outcome(
-        OutcomeKind.REJECTED,
-        rule=rule,
-        event_id=subject.id or "",
-        event_type=subject.type or "",
-        source=subject.source or "",
-        code=code,
-        reason=reason,
-        attempt=attempts,
-    )
+    from shared.stores.work_items import Subject
 
 
 class Closing:
@@ -77,7 +62,7 @@ class Closing:
 
     def keep(
         self,
-        subject: "Event | Unreadable",
+        subject: "Subject",
         code: "Code",
         reason: str,
         *,
@@ -85,19 +70,41 @@ class Closing:
         attempts: int = 1,
         first_seen: datetime | None = None,
     ) -> "Outcome":
-        """Keep something as a dead letter: a delivery that begins and ends with that.
+        """Keep something as a dead letter: a delivery that begins and ends with that; see `give_up`."""
+        with self.delivery(rule):
+            return self.give_up(subject, code, reason, rule=rule, attempts=attempts, first_seen=first_seen)
+
+    def give_up(
+        self,
+        subject: "Subject",
+        code: "Code",
+        reason: str,
+        *,
+        rule: str = "",
+        attempts: int = 1,
+        first_seen: datetime | None = None,
+    ) -> "Outcome":
+        """End a delivery with the dead letter of something that no Airflow was asked about.
 
         Raises:
             StorageUnavailable: As `reject`.
         """
-        with self.delivery(rule):
-            outcome = rejected(subject, code, reason, rule=rule, attempts=attempts)
-            return self.reject(outcome, subject, first_seen=first_seen)
+        outcome = Outcome(
+            OutcomeKind.REJECTED,
+            rule=rule,
+            event_id=subject.id or "",
+            event_type=type_of(subject),
+            source=source_of(subject),
+            code=code,
+            reason=reason,
+            attempt=attempts,
+        )
+        return self.reject(outcome, subject, first_seen=first_seen)
 
     def reject(
         self,
         outcome: "Outcome",
-        subject: "Event | Unreadable",
+        subject: "Subject",
         *,
         first_seen: datetime | None = None,
         request: "RunRequest | None" = None,
@@ -106,7 +113,7 @@ class Closing:
 
         Args:
             outcome: How it ended; the letter has its rule, code, reason, status and attempts.
-            subject: The event, or the body that could not be read as one.
+            subject: What the letter is about.
             first_seen: When that first arrived, with a time zone; None for now.
             request: The run that was to be asked for, where it came to that.
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from shared.deciding.decide import decide_for
+from shared.deciding.decide import decide_direct_run
 from shared.delivery.arrivals import GIVEN_UP, Arrivals, without_callers
 from shared.delivery.bursts import Bursts
 from shared.delivery.closing import Closing
@@ -18,7 +18,7 @@ from shared.event import Event, read_events
 from shared.event.queue_bodies import open_queue_body, read_queue_body
 from shared.event.via import Via
 from shared.rules import Rules
-from shared.rules.model.rule import CALL
+from shared.runs.direct_run import DirectRun
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import Parking
 from shared.stores.work_items import UnverifiedHook
@@ -40,8 +40,8 @@ class Intake:
         windows: Where bursts are collected.
         parking: Where parked deliveries keep what is too large for a queue message.
         closing: Ends deliveries, with a dead letter where a body cannot be read or the host gave it up.
-        verify_hook: Tells whether the signature of a hook's delivery is good; raises `KeysUnavailable` or
-            `SettingsError` where that cannot be said. Without it, that can never be said.
+        verify_hook: Tells whether the signature of a hook's delivery, which came at a time, is good. Raises
+            `KeysUnavailable` or `SettingsError` where that cannot be said. Without it, that never can be.
 
     Attributes:
         hooks: Deliveries of hooks that wait until their signature can be verified.
@@ -55,7 +55,7 @@ class Intake:
         windows: "Windows",
         parking: Parking,
         closing: Closing,
-        verify_hook: Callable[[UnverifiedHook], bool] | None = None,
+        verify_hook: Callable[[UnverifiedHook, datetime], bool] | None = None,
     ) -> None:
         self.hooks = UnverifiedHooks(parking=parking, closing=closing, verify=verify_hook or _no_hooks)
         self._rules = rules
@@ -130,12 +130,12 @@ class Intake:
         """
         return self._arrivals.receive(events, deadline=self._relay.deadline())
 
-    def receive_call(self, event: Event) -> Outcome:
-        """Handle a verified caller's request for one run, as `Call.to_event` made it an event."""
+    def receive_direct_run(self, run: DirectRun) -> Outcome:
+        """Handle a verified caller's request for one run."""
         started = perf_counter()
-        with self._closing.delivery(CALL):
-            decision = decide_for(event, self._rules(), CALL)
-            return self._relay.deliver(event, decision, decide_seconds=perf_counter() - started)
+        with self._closing.delivery(run.rule):
+            decision = decide_direct_run(run, self._rules())
+            return self._relay.deliver(run, decision, decide_seconds=perf_counter() - started)
 
     def receive_parked(self, body: str | bytes, *, last_delivery: int | None = None) -> Outcome:
         """Try a parked delivery again, under the rule that it was parked for, as that rule reads now.
@@ -163,5 +163,5 @@ class Intake:
         return [self._closing.keep(member, GIVEN_UP, reason) for member in members]
 
 
-def _no_hooks(_: UnverifiedHook) -> bool:
+def _no_hooks(_: UnverifiedHook, __: datetime) -> bool:
     raise ConfigurationError("no hook is switched on")

@@ -5,9 +5,8 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from shared.deciding.decide import decide_for
+from shared.deciding.decide import decide_direct_run, decide_for
 from shared.delivery.arrivals import GIVEN_UP, UNREADABLE, given_up, without_callers
-from shared.delivery.closing import rejected
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.rights import PERMISSION_REVOKED, revoked_permission
 from shared.errors import EventError, StorageUnavailable
@@ -15,11 +14,11 @@ from shared.event import Event, Unreadable, read_events
 from shared.event.arrival import dated
 from shared.event.via import HOOK_VIAS
 from shared.log import LOGGER
+from shared.runs.direct_run import DirectRun
 from shared.stores.names import PARKED_QUEUE
-from shared.stores.parking import ClaimGone, Parked
-from shared.stores.resent import opened
-from shared.stores.windows import WindowClose
-from shared.stores.work_items import UnverifiedHook
+from shared.stores.parking import ClaimGone
+from shared.stores.resent import members_again
+from shared.stores.work_items import Resent, RuleEvent, UnverifiedHook, WindowClose, subject_of
 
 if TYPE_CHECKING:
     from shared.delivery.arrivals import Arrivals
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from shared.delivery.relay import Relay
     from shared.delivery.unverified_hooks import UnverifiedHooks
     from shared.rules import Rules
-    from shared.stores.parking import Parking, WorkItem
+    from shared.stores.parked import Parked
+    from shared.stores.parking import Parking
 
 
 class ParkedWork:
@@ -88,41 +88,56 @@ class ParkedWork:
             self._forget(parked, insist=False)
         return outcome
 
-    def _resume(self, content: str | bytes) -> "tuple[Outcome, WorkItem | None]":
+    def _resume(self, content: str | bytes) -> "tuple[Outcome, Parked | None]":
         """Try a parked delivery again, and return how that ended and what need no longer be kept."""
         try:
             parked = self._parking.unpark(content)
-            if isinstance(parked, UnverifiedHook):
-                return self._hooks.decide(parked) or self._for_all_rules(_members_of(parked)), parked
-            closing = WindowClose.of(parked.event) if parked.rule else None
         except ClaimGone as error:
             with self._closing.delivery():
                 return self._closing.end(Outcome(OutcomeKind.DUPLICATE, reason=str(error))), None
         except EventError as error:
             unreadable = Unreadable(error=str(error), raw=_text(content))
             return self._closing.keep(unreadable, UNREADABLE, str(error)), None
-        if not parked.rule:
-            return self._for_all_rules(opened(parked.event)), parked
-        parked = replace(parked, event=dated(parked.event, parked.first_seen))
-        return self._bursts.close(parked, closing) if closing else self._try_again(parked), parked
+        match parked.work:
+            case RuleEvent() | DirectRun() as work:
+                return self._try_again(parked, work), parked
+            case WindowClose() as closing:
+                return self._bursts.close(parked, closing), parked
+            case Resent(subject):
+                return self._for_all_rules(members_again(subject)), parked
+            case UnverifiedHook() as hook:
+                return self._hooks.decide(parked, hook) or self._for_all_rules(_members_of(hook)), parked
 
-    def _try_again(self, parked: Parked) -> Outcome:
-        event, attempt, first_seen = parked.event, parked.attempt + 1, parked.first_seen
-        with self._closing.delivery(parked.rule):
+    def _try_again(self, parked: "Parked", work: RuleEvent | DirectRun) -> Outcome:
+        attempt, first_seen = parked.attempt + 1, parked.first_seen
+        if isinstance(work, RuleEvent) and first_seen is not None:
+            work = replace(work, event=dated(work.event, first_seen))
+        asked = work if isinstance(work, DirectRun) else work.event
+        with self._closing.delivery(work.rule):
             rules = self._rules()
-            withdrawn = revoked_permission(event, parked.rule, rules)
-            if withdrawn is not None:
-                outcome = rejected(event, PERMISSION_REVOKED, withdrawn, rule=parked.rule, attempts=attempt)
-                return self._closing.reject(outcome, event, first_seen=first_seen)
+            revoked = revoked_permission(asked, rules)
+            if revoked is not None:
+                return self._closing.give_up(
+                    asked,
+                    PERMISSION_REVOKED,
+                    revoked,
+                    rule=work.rule,
+                    attempts=attempt,
+                    first_seen=first_seen,
+                )
             started = perf_counter()
-            decision = decide_for(event, rules, parked.rule)
+            decision = (
+                decide_direct_run(asked, rules)
+                if isinstance(asked, DirectRun)
+                else decide_for(asked, rules, work.rule)
+            )
             seconds = perf_counter() - started
-            if decision.burst_key is not None:
+            if decision.burst_key is not None and not isinstance(asked, DirectRun):
                 return self._bursts.collect(
-                    event, decision, rules, attempt=attempt, first_seen=first_seen, decide_seconds=seconds
+                    asked, decision, rules, attempt=attempt, first_seen=first_seen, decide_seconds=seconds
                 )
             return self._relay.deliver(
-                event,
+                work,
                 decision,
                 attempt=attempt,
                 waits=parked.waits,
@@ -142,35 +157,35 @@ class ParkedWork:
                 return self._closing.end(Outcome(OutcomeKind.UNMATCHED))
         return outcomes[-1]
 
-    def _bury(self, content: str | bytes, reason: str) -> "tuple[Outcome, WorkItem | None]":
+    def _bury(self, content: str | bytes, reason: str) -> "tuple[Outcome, Parked | None]":
         """Keep a parked delivery as a dead letter, and return the outcome and what need no longer be kept.
 
         A hook that is not verified has no dead letter with its body: it is verified first.
         """
         try:
             parked = self._parking.unpark(content)
-            if isinstance(parked, UnverifiedHook):
-                outcome = self._hooks.decide(parked)
-                if outcome is None:
-                    outcome = [self._closing.keep(each, GIVEN_UP, reason) for each in _members_of(parked)][-1]
-                return outcome, parked
-            closing = WindowClose.of(parked.event) if parked.rule else None
         except EventError as error:
             unreadable = Unreadable(error=str(error), raw=_text(content))
             return self._closing.keep(unreadable, GIVEN_UP, f"{reason}; it cannot be read: {error}"), None
-        if closing is not None:
-            self._bursts.lose(parked.rule, closing.window)
+        work = parked.work
+        if isinstance(work, UnverifiedHook):
+            outcome = self._hooks.decide(parked, work)
+            if outcome is None:
+                outcome = [self._closing.keep(each, GIVEN_UP, reason) for each in _members_of(work)][-1]
+            return outcome, parked
+        if isinstance(work, WindowClose):
+            self._bursts.lose(work)
         outcome = self._closing.keep(
-            parked.event,
+            subject_of(work),
             GIVEN_UP,
             f"{reason}; parked because: {parked.reason}",
-            rule=parked.rule,
+            rule=work.rule,
             attempts=parked.attempt,
             first_seen=parked.first_seen,
         )
         return outcome, parked
 
-    def _forget(self, parked: "WorkItem", *, insist: bool) -> None:
+    def _forget(self, parked: "Parked", *, insist: bool) -> None:
         """Delete what was kept beside a parked message, and raise where that fails only to `insist` on it."""
         try:
             self._parking.forget(parked)

@@ -20,13 +20,14 @@ from shared.delivery.policy import Budget, Policy
 from shared.delivery.preconditions import start_on_terms
 from shared.delivery.target import Target
 from shared.runs.request import MAX_AGE
-from shared.stores.parking import Parked, Parking
+from shared.stores.parked import Parked
+from shared.stores.parking import Parking
+from shared.stores.work_items import RuleEvent, RunWork, source_of, subject_of, type_of
 from shared.values.wording import duration_text
 
 if TYPE_CHECKING:
     from shared.codes import Code
     from shared.deciding.decide import Decision
-    from shared.event.model import Event
 
 _RULE_CHANGED: Final = "RuleChanged"
 _TEMPLATE_ERROR: Final = "TemplateError"
@@ -35,23 +36,23 @@ _TOO_OLD: Final = "TimeToLiveExceeded"
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """One delivery of one event to one rule.
+    """One delivery of what one run is to be started for.
 
     Attributes:
-        event: The event.
-        decision: What the rule wants.
+        work: What that is.
+        decision: The run.
         attempt: Counted from 1.
         waits: How often it was parked without that being an attempt.
-        first_seen: When the event first arrived.
+        first_seen: When it first arrived.
         began: When this delivery did, on the monotonic clock.
         decide_seconds: How long deciding took before that.
-        parked: The message that it came back as; None for an event that has just arrived.
+        parked: The message that it came back as; None for what has just arrived.
         attempts: The tries at Airflow, where it came to that.
         before: Seconds that passed before this delivery, by the names of `hops.py`.
         read_seconds: How long reading its body took.
     """
 
-    event: "Event"
+    work: RunWork
     decision: "Decision"
     attempt: int
     waits: int
@@ -102,7 +103,7 @@ class Relay:
 
     def deliver(
         self,
-        event: "Event",
+        work: RunWork,
         decision: "Decision",
         *,
         attempt: int = 1,
@@ -113,15 +114,15 @@ class Relay:
         parked: Parked | None = None,
         arrival: Arrival | None = None,
     ) -> Outcome:
-        """Deliver an event to one rule, and return how that ended; the end is counted and logged by then.
+        """Have one run started, and return how that ended; the end is counted and logged by then.
 
         Args:
-            event: The event.
-            decision: What the rule wants. One without a request ends as a dead letter; a parked delivery,
+            work: What the run is for: it is parked, or kept as a dead letter, where the run does not start.
+            decision: The run. One without a request ends as a dead letter; a parked delivery,
                 which was promised a run, first waits for an instance with other rules (see `parked`).
             attempt: The number of this delivery, counted from 1.
             waits: How often it was parked without that being an attempt.
-            first_seen: When the event first arrived, with a time zone; None for now.
+            first_seen: When it first arrived, with a time zone; None for now.
             decide_seconds: How long deciding took, for the log.
             deadline: From `deadline()`, where several deliveries share a budget.
             parked: The message that the delivery came back as. While an app is deployed, instances with old
@@ -134,12 +135,12 @@ class Relay:
         """
         now, read_seconds = self._now(), arrival.read_seconds if arrival else 0.0
         before = None
-        if arrival is not None:
-            before = arrival.before(event, now, read_seconds + decide_seconds)
+        if arrival is not None and isinstance(work, RuleEvent):
+            before = arrival.before(work.event, now, read_seconds + decide_seconds)
         elif first_seen is not None:
             before = {WAITED: (now - first_seen).total_seconds()}
         delivery = _Delivery(
-            event=event,
+            work=work,
             decision=decision,
             attempt=attempt,
             waits=waits,
@@ -252,8 +253,7 @@ class Relay:
         # To find no slot is how an outage and every burst end: no news of an event that waits already.
         cause = before if before and for_a_slot else ending.cause
         parked = Parked(
-            event=delivery.event,
-            rule=delivery.decision.rule,
+            work=delivery.work,
             attempt=delivery.attempt - (not is_attempt),
             waits=delivery.waits + (not is_attempt),
             first_seen=delivery.first_seen,
@@ -281,7 +281,7 @@ class Relay:
     def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
         return self._closing.reject(
             self._outcome(delivery, OutcomeKind.REJECTED, ending.code, ending.reason),
-            delivery.event,
+            subject_of(delivery.work),
             first_seen=delivery.first_seen,
             request=delivery.decision.request,
         )
@@ -296,6 +296,7 @@ class Relay:
         storage: float | None = None,
     ) -> Outcome:
         request, attempts = delivery.decision.request, delivery.attempts
+        subject = subject_of(delivery.work)
         parts = {READ: delivery.read_seconds, DECIDE: delivery.decide_seconds}
         if storage is not None:
             parts[STORAGE] = storage
@@ -304,9 +305,9 @@ class Relay:
         return Outcome(
             kind=kind,
             rule=delivery.decision.rule,
-            event_id=delivery.event.id,
-            event_type=delivery.event.type,
-            source=delivery.event.source,
+            event_id=subject.id or "",
+            event_type=type_of(subject),
+            source=source_of(subject),
             code=code,
             reason=reason,
             connection=request.connection if request else "",

@@ -7,58 +7,57 @@ this identity, and allows this DAG and these keys of conf, or this type and sour
 
 from typing import TYPE_CHECKING, Final
 
-from shared.deciding.direct_runs import DirectRun
 from shared.event.caller_stamp import ATTRIBUTE, caller_of
-from shared.rules.model.rule import CALL
+from shared.runs.direct_run import DirectRun
 
 if TYPE_CHECKING:
     from shared.callers import Identity
     from shared.event import Event
     from shared.rules import Rules
     from shared.rules.model.callers import CallerSpec
+    from shared.values.json_text import Json
 
 PERMISSION_REVOKED: Final = "PermissionRevoked"
 """The code of a dead letter whose caller may no longer ask for it; nothing waits for a right."""
 
 
-def revoked_permission(event: "Event", rule: str, rules: "Rules") -> str | None:
-    """Return why an event's caller may no longer ask for it; None where it may, and where nobody called.
+def revoked_permission(asked: "Event | DirectRun", rules: "Rules") -> str | None:
+    """Return why a caller may no longer have what it asked for; None where it may, and where nobody called.
 
     Args:
-        event: An event that comes back; one that has just arrived was checked by its endpoint.
-        rule: The rule that it is for; `call` for a run that was asked for by the DAG's name.
+        asked: What comes back; what has just arrived was checked by its endpoint.
         rules: The rules in force.
     """
-    if ATTRIBUTE not in event.extensions:
-        return "it is a call, and nobody is named who called" if rule == CALL else None
+    if isinstance(asked, DirectRun):
+        stamp: Json = asked.caller
+    elif ATTRIBUTE in asked.extensions:
+        stamp = caller_of(asked)
+    else:
+        return None
     from shared.callers.stamps import identity_of
 
-    stamp = caller_of(event)
     identity = identity_of(stamp)
     if identity is None or not isinstance(stamp, dict):
         return "its caller cannot be read"
     name = stamp.get("entry")
-    entry = next((each for each in rules.callers if each.name == name), None)
+    entry = rules.caller(name)
     if entry is None:
         return f"there is no entry `{name}` under `callers` any more, which had allowed it"
-    return _refusal(event, rule, identity, entry)
+    return _refusal(asked, identity, entry)
 
 
-def _refusal(event: "Event", rule: str, identity: "Identity", entry: "CallerSpec") -> str | None:
+def _refusal(asked: "Event | DirectRun", identity: "Identity", entry: "CallerSpec") -> str | None:
     from shared.callers import check_conf, entry_applies, event_entry, start_entry
     from shared.callers.errors import NotAllowed
 
     if not entry_applies(entry, identity):
         return f"the entry `{entry.name}` of `callers` is no longer about {identity}"
     try:
-        if rule != CALL:
-            event_entry([entry], identity, event_type=event.type, source=event.source)
-            return None
-        call = DirectRun.of(event)
-        if call is None:
-            return "it is not a call"
-        start_entry([entry], identity, dag_id=call.dag_id, connection=call.connection)
-        check_conf(entry, call.conf)
+        if isinstance(asked, DirectRun):
+            start_entry([entry], identity, dag_id=asked.dag_id, connection=asked.connection)
+            check_conf(entry, asked.conf)
+        else:
+            event_entry([entry], identity, event_type=asked.type, source=asked.source)
     except NotAllowed as refused:
         return f"the entry `{entry.name}` of `callers` no longer allows it: {refused}"
     return None

@@ -17,6 +17,7 @@ from shared.backoff import Backoff
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import ConfigurationError, KeysUnavailable
 from shared.event.model import Unreadable
+from shared.stores.parked import Parked
 
 if TYPE_CHECKING:
     from shared.codes import Code
@@ -42,7 +43,8 @@ class UnverifiedHooks:
     Args:
         parking: Where they wait.
         closing: Ends deliveries.
-        verify: Tells whether a delivery's signature is good; raises `KeysUnavailable` or `SettingsError`.
+        verify: Tells whether the signature of a delivery, which came at a time, is good. Raises
+            `KeysUnavailable` or `SettingsError` where that cannot be said.
         now: The time of day, with a time zone.
         monotonic: Monotonic seconds.
     """
@@ -52,7 +54,7 @@ class UnverifiedHooks:
         *,
         parking: "Parking",
         closing: "Closing",
-        verify: "Callable[[UnverifiedHook], bool]",
+        verify: "Callable[[UnverifiedHook, datetime], bool]",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -64,8 +66,13 @@ class UnverifiedHooks:
         self._lock = threading.Lock()
         self._taken: deque[float] = deque(maxlen=MOST)
 
-    def take_in(self, hook: "UnverifiedHook", *, delay: float) -> Outcome | None:
+    def take_in(self, hook: "UnverifiedHook", *, first_seen: datetime, delay: float) -> Outcome | None:
         """Park a delivery that has just come; None where this process has taken in as many as it may.
+
+        Args:
+            hook: The delivery.
+            first_seen: When it came, with a time zone.
+            delay: Seconds until it is verified.
 
         Raises:
             StorageUnavailable: It is not kept; the sender must hear that.
@@ -75,10 +82,14 @@ class UnverifiedHooks:
             if len(self._taken) == MOST and moment - self._taken[0] < WITHIN:
                 return None
             self._taken.append(moment)
-        return self._park(hook, delay, "its signature cannot be verified yet")
+        return self._park(Parked(hook, 0, first_seen, "its signature cannot be verified yet"), delay)
 
-    def decide(self, hook: "UnverifiedHook") -> Outcome | None:
+    def decide(self, parked: Parked, hook: "UnverifiedHook") -> Outcome | None:
         """Verify a delivery that has waited.
+
+        Args:
+            parked: How it waited.
+            hook: The delivery.
 
         Returns:
             None where it is verified, and is now to be handled. Else how this try ended: it is parked again,
@@ -87,39 +98,40 @@ class UnverifiedHooks:
         Raises:
             StorageUnavailable: It could be neither parked again nor rejected.
         """
+        now = self._now()
+        first_seen = parked.first_seen or now
         try:
-            if self._verify(hook):
+            if self._verify(hook, first_seen):
                 return None
         except (KeysUnavailable, ConfigurationError) as error:
-            age = (self._now() - hook.first_seen).total_seconds()
-            if age >= LONGEST_WAIT:
+            if (now - first_seen).total_seconds() >= LONGEST_WAIT:
                 return self._reject(
-                    hook, _UNVERIFIED, f"its signature could not be verified for a day: {error}"
+                    parked, hook, _UNVERIFIED, f"its signature could not be verified for a day: {error}"
                 )
             wish = error.retry_after if isinstance(error, KeysUnavailable) else 0.0
-            again = replace(hook, waits=hook.waits + 1, claim=None)
-            return self._park(again, _BACKOFF.delay(again.waits, at_least=wish), str(error))
-        return self._reject(hook, _BAD_SIGNATURE, "its signature is not one of this app's secret")
+            again = replace(parked, waits=parked.waits + 1, claim=None, reason=str(error))
+            return self._park(again, _BACKOFF.delay(again.waits, at_least=wish))
+        return self._reject(parked, hook, _BAD_SIGNATURE, "its signature is not one of this app's secret")
 
-    def _park(self, hook: "UnverifiedHook", delay: float, reason: str) -> Outcome:
+    def _park(self, parked: Parked, delay: float) -> Outcome:
         outcome = Outcome(
             OutcomeKind.PARKED,
             code=_UNVERIFIED,
-            reason=reason,
-            attempt=hook.waits + 1,
+            reason=parked.reason,
+            attempt=parked.waits + 1,
             retry_in=delay,
-            waits=hook.waits,
+            waits=parked.waits,
             cause=_UNVERIFIED,
-            is_repeat=hook.waits > 0,
+            is_repeat=parked.waits > 0,
         )
         with self._closing.delivery():
-            self._parking.park(hook, delay)
+            self._parking.park(parked, delay)
             return self._closing.end(outcome)
 
-    def _reject(self, hook: "UnverifiedHook", code: "Code", reason: str) -> Outcome:
+    def _reject(self, parked: Parked, hook: "UnverifiedHook", code: "Code", reason: str) -> Outcome:
         """End a delivery without its body, which may hold anything."""
         raw = f"A body of {len(hook.body):,} bytes was not kept. Its SHA-256 is {hook.digest}."
         subject = Unreadable(f"a hook of {hook.hook}: {reason}", raw)
-        outcome = Outcome(OutcomeKind.REJECTED, code=code, reason=reason, attempt=hook.waits + 1)
+        outcome = Outcome(OutcomeKind.REJECTED, code=code, reason=reason, attempt=parked.waits + 1)
         with self._closing.delivery():
-            return self._closing.reject(outcome, subject, first_seen=hook.first_seen)
+            return self._closing.reject(outcome, subject, first_seen=parked.first_seen)

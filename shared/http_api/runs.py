@@ -1,26 +1,27 @@
 """`POST dags/{dag_id}/runs`: a verified caller asks for a run of a DAG by name.
 
-The order is fixed: token -> right for the DAG -> form -> right for the rest -> rate -> event. So nothing that
+The order is fixed: token -> right for the DAG -> form -> right for the rest -> rate -> run. So nothing that
 a caller without a right sent is read. What is refused has done nothing but cost its caller one of its rate,
 and nobody learns by it which DAGs or rules there are.
 """
 
 import re
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.callers import Identity, check_conf, stamp_of, start_entry
-from shared.deciding.direct_runs import DirectRun
 from shared.errors import UnusableValue
 from shared.http_api.callers import Callers
 from shared.http_api.refusals import answered
 from shared.http_api.run_reply import WITHOUT_RUN, run_reply
 from shared.rules.model.callers import CallerSpec
+from shared.runs.direct_run import DirectRun
 from shared.runs.provenance import RESERVED
 from shared.values.dag_ids import dag_id_problem
 from shared.values.json_text import Json, JsonObject
 from shared.values.reserved_keys import check_reserved_keys
 from shared.values.storable import MAX_CONF_BYTES, check_size, clean_text, to_json
-from shared.values.times import parse_time, time_text
+from shared.values.times import now_text, parse_time, time_text
 from shared.web import CallRefused, Reply, Request, read_object
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ class RunsEndpoint:
             asked = read_object(request, limit=RUN_LIMIT)
             connection = _text(asked, "connection")
             entry = start_entry(caller.entries, identity, dag_id=dag_id, connection=connection)
-            call = _call(request, asked, identity, entry, dag_id)
-            check_conf(entry, call.conf)
+            run = _direct_run(request, asked, identity, entry, dag_id)
+            check_conf(entry, run.conf)
             self._callers.rates.spend(entry, identity)
-        outcome = self._intake.receive_call(call.to_event())
+        outcome = self._intake.receive_direct_run(run)
         if outcome.kind in WITHOUT_RUN:
             named = f"the run {outcome.dag_run_id}" if outcome.dag_run_id else "the run"
             raise CallRefused(
@@ -84,11 +85,10 @@ class RunsEndpoint:
                 "run_rejected",
                 f"{named} could not be started ({outcome.code}); the app's log has the reason",
             )
-        run = run_reply(outcome, caller.rules)
-        return Reply(202, run, {"Updraft-Outcome": outcome.kind.value})
+        return Reply(202, run_reply(outcome, caller.rules), {"Updraft-Outcome": outcome.kind.value})
 
 
-def _call(
+def _direct_run(
     request: Request, asked: JsonObject, identity: Identity, entry: CallerSpec, dag_id: str
 ) -> DirectRun:
     if extra := sorted(asked.keys() - _MEMBERS):
@@ -103,7 +103,8 @@ def _call(
         caller=stamp_of(entry, identity),
         dag_id=dag_id,
         connection=entry.connection or "",
-        key=_key(request),
+        id=_key(request) or str(uuid.uuid4()),
+        time=now_text(),
         conf=_conf(asked.get("conf")),
         note=None if note is None else clean_text(note),
         logical_date=_time(asked, "logical_date"),
@@ -137,7 +138,7 @@ def _conf(conf: Json) -> JsonObject:
 
 
 def _key(request: Request) -> str:
-    """Return the call's key: the draft has it in quotes, many clients send it without."""
+    """Return the call's key, empty for none: the draft has it in quotes, many clients send it without."""
     key = request.headers.get("idempotency-key", "").strip()
     if not key:
         return ""

@@ -104,14 +104,18 @@ class WebhooksEndpoint:
         outcomes = self._intake.receive(body, via=HOOK_VIAS[kind], kind=kind, headers=request.headers)
         return _taken(outcomes)
 
-    def verify(self, hook: UnverifiedHook) -> bool:
+    def verify(self, hook: UnverifiedHook, first_seen: datetime) -> bool:
         """Tell whether the signature of a delivery that has waited is good.
+
+        Args:
+            hook: The delivery.
+            first_seen: When it came, with a time zone.
 
         Raises:
             KeysUnavailable: That cannot be said now.
             SettingsError: GitHub's secret is not named any more.
         """
-        since = hook.first_seen.timestamp() + _CLOCKS_APART
+        since = first_seen.timestamp() + _CLOCKS_APART
         return self._signature.verify(hook.body, hook.signature, since=since)
 
     def _take_in_unverified(
@@ -123,9 +127,9 @@ class WebhooksEndpoint:
             body=request.body,
             signature=signature,
             headers={name: request.headers[name] for name in HEADERS_KEPT if name in request.headers},
-            first_seen=datetime.fromtimestamp(self._clock(), UTC),
         )
-        outcome = self._intake.hooks.take_in(hook, delay=error.retry_after)
+        came = datetime.fromtimestamp(self._clock(), UTC)
+        outcome = self._intake.hooks.take_in(hook, first_seen=came, delay=error.retry_after)
         if outcome is None:
             raise error
         return _taken([outcome])

@@ -107,6 +107,10 @@ class Rules:
         """Return the rule of that name, if there is one."""
         return self._by_name.get(name)
 
+    def caller(self, entry: object) -> CallerSpec | None:
+        """Return the entry of `callers` of that name, if there is one."""
+        return next((each for each in self.callers if each.name == entry), None)
+
     def for_type(self, event_type: str) -> list[Rule]:
         """Return the rules that take events of a type, in the file's order.
 

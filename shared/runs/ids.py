@@ -34,6 +34,9 @@ The other reserved prefixes (`asset_triggered__`, `operator_triggered__`, …) h
 rule's name can hold.
 """
 
+CALL: Final = "call"
+"""The name, in place of a rule's, of runs that a caller asks for by the DAG's name."""
+
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_.~:+-]+")
 _NOT_IN_A_PREFIX = re.compile(r"[^A-Za-z0-9.-]+")
 _REPEATED = re.compile(r"([._])\1+")

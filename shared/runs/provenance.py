@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from shared.event.arrival import time_in_order
 from shared.event.caller_stamp import caller_of
 from shared.event.model import Event
+from shared.runs.direct_run import DirectRun
 from shared.values.json_text import Json, JsonObject
 from shared.values.storable import clean_text
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 RESERVED: Final = "_updraft"
 """The key of a run's conf under which the event's identity is kept."""
+RUN_REQUESTED: Final = "Updraft.RunRequested"
+"""What a run that a caller asked for says in place of an event's type; no event has to have it."""
 
 
 def provenance(rule: str, event: Event, key: str | None) -> JsonObject:
@@ -42,6 +45,24 @@ def provenance(rule: str, event: Event, key: str | None) -> JsonObject:
     asked: JsonObject = {} if caller is None else {"caller": caller}
     came: JsonObject = {} if event.via == "unknown" else {"via": event.via}
     return {"rule": rule, "event": known, "key": key, **came, **asked}
+
+
+def provenance_of_direct_run(run: DirectRun) -> JsonObject:
+    """Return the identity of a run that a caller asks for by the DAG's name, in the form of an event's."""
+    attributes = {
+        "id": run.id,
+        "source": run.source,
+        "type": RUN_REQUESTED,
+        "time": run.time,
+        "subject": f"/dags/{run.dag_id}",
+    }
+    return {
+        "rule": run.rule,
+        "event": {name: clean_text(value) for name, value in attributes.items()},
+        "key": None,
+        "via": "call",
+        "caller": dict(sorted(run.caller.items())),
+    }
 
 
 def is_ours(conf: "Json", request: "RunRequest") -> bool:

@@ -3,6 +3,8 @@
 names               names of queues
 queue_messages      what a queue message may hold, and sending one
 work_items          what can wait, by kind
+work_forms          how that is written as JSON
+parked              a delivery that waits, and its message
 parking             deliveries that wait, in a queue
 poison              poison queues: putting a message back
 dead_letter_names   names of dead letters and of their marks

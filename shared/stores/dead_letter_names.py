@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared.errors import UnusableValue
-from shared.event.model import Event, Unreadable
+from shared.event.model import Unreadable
+from shared.stores.work_items import Subject, WindowClose
 from shared.values.json_text import Json, compact_text
 from shared.values.times import parse_time
 
@@ -41,10 +42,11 @@ _BEGUN: Final = "begun.json"
 _STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
 
 
-def letter_name(rule: str, subject: Event | Unreadable) -> str:
+def letter_name(rule: str, subject: Subject) -> str:
     """Return the name of a letter.
 
-    The date in it is the event's own, as the day on which it was given up differs from try to try.
+    The date in it is the event's own, or that of the call: the day on which it was given up differs from try
+    to try. The close of a window has none.
 
     Args:
         rule: The rule that the event was given up at; empty where no rule had it.
@@ -53,7 +55,8 @@ def letter_name(rule: str, subject: Event | Unreadable) -> str:
     name = f"{_digest(rule, subject)}{_ENDING}"
     if isinstance(subject, Unreadable):
         return f"{UNREADABLE}/{name}"
-    return f"{folder_of(rule)}/{_day(subject.time)}/{name}"
+    day = _day(None if isinstance(subject, WindowClose) else subject.time)
+    return f"{folder_of(rule)}/{day}/{name}"
 
 
 def folder_of(rule: str) -> str:
@@ -117,7 +120,7 @@ def read_sent_mark(mark: str) -> tuple[str, datetime, bool] | None:
     return (name, at, whole) if mark.startswith(REPLAYED) and last.endswith(_ENDING) else None
 
 
-def _digest(rule: str, subject: Event | Unreadable) -> str:
+def _digest(rule: str, subject: Subject) -> str:
     """Return the SHA-256 of all that was given up, whatever the order of members in its objects."""
     content: dict[str, Json] = {
         each.name: _ordered(getattr(subject, each.name))

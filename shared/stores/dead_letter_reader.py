@@ -14,8 +14,6 @@ Sources: https://learn.microsoft.com/azure/event-grid/manage-event-delivery and
 https://learn.microsoft.com/azure/event-grid/dead-letter-event-subscriptions-namespace-topics.
 """
 
-import base64
-import binascii
 import codecs
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -30,6 +28,8 @@ from shared.event.event_grid import is_event_grid, read_event_grid
 from shared.event.members import lower_names
 from shared.event.via import Via, is_via
 from shared.stores.dead_letters import FORMAT, LETTER_MEMBERS
+from shared.stores.work_forms import members_of, read_work
+from shared.stores.work_items import Subject, UnverifiedHook, subject_of
 from shared.values.json_text import Json, JsonObject, compact_text, parse, parse_kept, split_array
 from shared.values.times import parse_time
 
@@ -42,7 +42,7 @@ class Letter:
     """One event that was given up, as its letter tells it.
 
     Attributes:
-        subject: The event as it was, without what the letter adds; or the body that could not be read as one.
+        subject: The event as it was, without what the letter adds; or what else was given up.
         code: One word for the reason, as in `BadRequest` or `MaxDeliveryAttemptsExceeded`.
         reason: The reason for a person; empty where the letter has none.
         rule: The rule at which it was given up; empty where none had been chosen yet.
@@ -52,7 +52,7 @@ class Letter:
         text: The letter as it stands in its blob.
     """
 
-    subject: Event | Unreadable
+    subject: Subject
     code: str
     reason: str = ""
     rule: str = ""
@@ -67,9 +67,10 @@ class Letter:
 
     def bodies(self) -> tuple[str, ...]:
         """Return the texts that a delivery of it may hold: of an event in ASCII, and in shorter UTF-8."""
-        if isinstance(self.subject, Unreadable):
-            return (self.subject.raw,)
-        document = self.subject.to_cloud_event()
+        subject = self.subject
+        if isinstance(subject, Unreadable):
+            return (subject.raw,)
+        document = subject.to_cloud_event() if isinstance(subject, Event) else members_of(subject)
         return compact_text(document, ascii_only=True), compact_text(document)
 
 
@@ -163,19 +164,22 @@ def _letter(document: Json, *, ours: bool) -> Letter:
     if not isinstance(own, dict):
         return _told(Letter(_event(_without_additions(document, {_OURS}), "replay"), ""), members)
     _check_format(own.get("format"))
-    schema, via = own.get("schema"), own.get("via")
-    via = via if is_via(via) else "replay"
-    if schema is None:
-        letter = Letter(replace(_unreadable(document, own), via=via), "")
-    else:
-        hidden = own.get("extensions")
-        event = _event(_without_additions(document) | (hidden if isinstance(hidden, dict) else {}), via)
-        arrived = own.get("arrived")
-        event = replace(
-            event, schema=str(schema), arrived=str(arrived) if _time(arrived) is not None else None
-        )
-        letter = Letter(event, "", rule=str(own.get("rule") or ""))
-    return _told(letter, members)
+    rule = str(own.get("rule") or "")
+    if own.get("kind") != "event":
+        work = read_work(document | {"kind": own.get("kind")})
+        if isinstance(work, UnverifiedHook):
+            raise EventError("a hook that is not verified has no dead letter")
+        return _told(Letter(subject_of(work), "", rule=rule), members)
+    hidden, arrived, via = own.get("extensions"), own.get("arrived"), own.get("via")
+    event = replace(
+        _event(
+            _without_additions(document) | (hidden if isinstance(hidden, dict) else {}),
+            via if is_via(via) else "replay",
+        ),
+        schema=str(own.get("schema")),
+        arrived=str(arrived) if _time(arrived) is not None else None,
+    )
+    return _told(Letter(event, "", rule=rule), members)
 
 
 def _check_format(number: Json) -> None:
@@ -215,25 +219,6 @@ def _event(document: JsonObject, via: Via) -> Event:
     if is_event_grid(document):
         return read_event_grid(document, via)
     raise EventError("the event in this dead letter is in neither Event Grid's schema nor CloudEvents")
-
-
-def _unreadable(document: JsonObject, own: JsonObject) -> Unreadable:
-    """Return the body that one of our letters keeps as the payload of an event of its own."""
-    kept = document.get("data")
-    if kept is None:
-        try:
-            kept = base64.b64decode(str(document.get("data_base64", "")), validate=True).decode(
-                errors="surrogatepass"
-            )
-        except (binascii.Error, UnicodeDecodeError) as exc:
-            raise EventError(f"the body in this dead letter cannot be decoded: {exc}") from exc
-    return Unreadable(
-        error=str(own.get("reason") or ""),
-        raw=str(kept),
-        id=str(document.get("id")),
-        type=str(document.get("type")),
-        source=str(document.get("source")),
-    )
 
 
 def _time(value: Json) -> datetime | None:

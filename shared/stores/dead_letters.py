@@ -7,9 +7,8 @@ container and ours. A member `updraft` says what Event Grid cannot know.
 A letter is written once: neither a later delivery nor `updraft replay` changes it.
 """
 
-import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -17,7 +16,8 @@ from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, create_if_missi
 from shared.event.model import Event, Unreadable
 from shared.runs.request import RunRequest
 from shared.stores.dead_letter_names import begun_mark, letter_name, number_of, numbered, stem
-from shared.values.hashes import text_hash
+from shared.stores.work_forms import event_members, members_of
+from shared.stores.work_items import Resent, Subject
 from shared.values.json_text import JsonObject
 from shared.values.times import milliseconds_text
 from shared.visible_text import visible
@@ -52,18 +52,18 @@ class DeadLetter:
     """Something that cannot be delivered, and why.
 
     Attributes:
-        subject: The event, or the body that could not be read as one.
+        subject: The event, the body that could not be read as one, the direct run or the window's close.
         code: One word for the reason, as in `BadRequest` or `TimeToLiveExceeded`.
         reason: The reason for a person, with Airflow's own words.
         at: When it was given up, with a time zone.
-        first_seen: When the event first arrived.
-        rule: The rule; empty for a body that could not be read.
+        first_seen: When it first arrived.
+        rule: The rule, or `call`; empty for a body that could not be read.
         request: The run that was asked for, where it came to that.
         status: Airflow's last HTTP status.
         attempts: How many deliveries there were.
     """
 
-    subject: Event | Unreadable
+    subject: Subject
     code: str
     reason: str
     at: datetime
@@ -84,9 +84,9 @@ class DeadLetter:
         An extension attribute of the event that has the name of one of the letter's own members stands under
         `updraft`, and comes out of the letter again.
         """
-        event = _event(self.subject)
-        hidden = {name: event.pop(name) for name in sorted(LETTER_MEMBERS & event.keys())}
-        return event | {
+        content, kind = _content(self.subject)
+        hidden = {name: content.pop(name) for name in sorted(LETTER_MEMBERS & content.keys())}
+        return content | {
             "deadletterreason": self.code,
             "deliveryattempts": self.attempts,
             "lastdeliveryoutcome": visible(self.reason),
@@ -103,9 +103,7 @@ class DeadLetter:
                 "reason": visible(self.reason),
                 "attempts": self.attempts,
                 "first_seen": milliseconds_text(self.first_seen),
-                "schema": self.subject.schema if isinstance(self.subject, Event) else None,
-                "via": self.subject.via,
-                **_arrived(self.subject),
+                **kind,
                 **({"extensions": hidden} if hidden else {}),
             },
         }
@@ -173,23 +171,13 @@ def _write_once(container: "ContainerClient", first: str, content: bytes) -> Non
             return
 
 
-def _event(subject: Event | Unreadable) -> JsonObject:
-    """Return the event as a CloudEvent; a body that is none becomes the payload of one that says so."""
+def _content(subject: Subject) -> tuple[JsonObject, JsonObject]:
+    """Return what a letter holds of its subject, and what of it stands under `updraft`."""
     if isinstance(subject, Event):
-        return subject.to_cloud_event()
-    envelope: JsonObject = {
-        "specversion": "1.0",
-        "id": subject.id or text_hash(subject.raw),
-        "source": subject.source or "updraft:unreadable",
-        "type": subject.type or "Updraft.Unreadable",
-    }
-    kept = subject.raw[:RAW_LIMIT]
-    try:
-        kept.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON readers refuse
-        return envelope | {"data_base64": base64.b64encode(kept.encode(errors="surrogatepass")).decode()}
-    return envelope | {"datacontenttype": "text/plain", "data": kept}
-
-
-def _arrived(subject: Event | Unreadable) -> JsonObject:
-    return {"arrived": subject.arrived} if isinstance(subject, Event) and subject.arrived else {}
+        beside = event_members(subject)
+        del beside["event"]
+        return subject.to_cloud_event(), {"kind": "event", **beside}
+    content = members_of(
+        Resent(replace(subject, raw=subject.raw[:RAW_LIMIT])) if isinstance(subject, Unreadable) else subject
+    )
+    return content, {"kind": content.pop("kind")}

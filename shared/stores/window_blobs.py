@@ -28,15 +28,16 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.azure.storage_account import WINDOWS_CONTAINER, create_if_missing, storage_errors
 from shared.errors import StorageUnavailable
 from shared.event import Event
 from shared.event.bursts import BurstKey, in_order
-from shared.stores.parking import Parked, Parking
-from shared.stores.windows import Joined, WindowClose, from_lines, to_line
+from shared.stores.parked import Parked
+from shared.stores.parking import Parking
+from shared.stores.windows import Joined, from_lines, to_line
+from shared.stores.work_items import WindowClose
 from shared.values.hashes import parts_hash
 from shared.values.json_text import JsonObject
 
@@ -72,7 +73,6 @@ class WindowBlobs:
         parking: Where close messages wait.
         container: The container's name.
         clock: Monotonic seconds.
-        now: The time of day, with a time zone; nothing depends on its being right.
     """
 
     def __init__(
@@ -82,13 +82,11 @@ class WindowBlobs:
         *,
         container: str = WINDOWS_CONTAINER,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._storage = storage
         self._parking = parking
         self._container = container
         self._clock = clock
-        self._now = now
         self._lock = threading.Lock()
         self._heads: dict[str, tuple[str, float]] = {}
 
@@ -190,10 +188,9 @@ class WindowBlobs:
 
     def _queue_close(self, rule: str, burst_key: BurstKey, window: str, *, delay: int) -> None:
         closing = Parked(
-            event=WindowClose(window, burst_key.key).to_event(),
-            rule=rule,
+            work=WindowClose(rule, window, burst_key.key),
             attempt=0,
-            first_seen=self._now(),
+            first_seen=None,  # its run's age counts from the close
             reason="the window is open",
         )
         self._parking.park(closing, delay)

@@ -6,55 +6,17 @@ alone counts that time. So instances whose clocks disagree agree on windows all 
 """
 
 import json
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
-from shared.errors import EventError, StorageUnavailable
-from shared.event import Event, read_cloud_event
+from shared.errors import StorageUnavailable
+from shared.event import Event
 from shared.event.bursts import BurstKey
+from shared.stores.work_forms import event_members, read_event
 from shared.values.json_text import JsonObject
 
 LINE_FORMAT: Final = 1
 """The version of a line's form; a window may be read by another version of the app than wrote it."""
-WINDOW_CLOSED: Final = "Updraft.WindowClosed"
-"""The type of the event that closes a window; it counts only where it comes out of the app's own queue."""
-SOURCE: Final = "updraft:windows"
-
-_WINDOW: Final = re.compile(r"[0-9a-f]{32}")
-
-
-@dataclass(frozen=True, slots=True)
-class WindowClose:
-    """That a window is to be closed, as it travels through the queue of parked deliveries.
-
-    Attributes:
-        window: The window's id.
-        key: The value that its events have in common.
-    """
-
-    window: str
-    key: str
-
-    def to_event(self) -> Event:
-        """Return the event that is parked until the window's end, and whenever its run has to wait."""
-        data: JsonObject = {"window": self.window, "key": self.key}
-        return Event(id=self.window, source=SOURCE, type=WINDOW_CLOSED, data=data)
-
-    @staticmethod
-    def of(event: Event) -> "WindowClose | None":
-        """Return what a parked event closes; None where it is an event like any other.
-
-        Raises:
-            EventError: It claims to close a window, and does not say which.
-        """
-        if not is_closing(event):
-            return None
-        data = event.data if isinstance(event.data, dict) else {}
-        window, key = data.get("window"), data.get("key")
-        if not isinstance(window, str) or not _WINDOW.fullmatch(window) or not isinstance(key, str):
-            raise EventError("an event closes a window and does not name one: it is not ours")
-        return WindowClose(window, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +61,13 @@ class Windows(Protocol):
         """Return the address at which `keep_conf` keeps a conf."""
 
 
-def is_closing(event: Event) -> bool:
-    """Tell whether an event claims to close a window: from outside it is not believed."""
-    return (event.type, event.source) == (WINDOW_CLOSED, SOURCE)
-
-
 def to_line(event: Event) -> bytes:
-    """Return an event as one line of a window's blob: how it came stands beside the event, not in it.
+    """Return an event as one line of a window's blob.
 
     Raises:
         EventError: It could not be read back, and would stand in the way of the whole window.
     """
-    document: JsonObject = {
-        "updraft": LINE_FORMAT,
-        "via": event.via,
-        **({"arrived": event.arrived} if event.arrived else {}),
-        "event": event.to_cloud_event(),
-    }
+    document: JsonObject = {"updraft": LINE_FORMAT, **event_members(event)}
     try:
         line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half a surrogate pair
@@ -140,4 +92,4 @@ def _from_line(line: bytes) -> Event:
             f"a window's line has the format {str(kept.get('updraft'))[:20]}, and this version reads"
             f" {LINE_FORMAT}: deploy one version of the app to all instances"
         )
-    return replace(read_cloud_event(kept["event"], kept["via"]), arrived=kept.get("arrived"))
+    return read_event(kept)

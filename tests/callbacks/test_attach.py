@@ -132,7 +132,7 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
         closing=Closing(delivering.letters, delivering.outcome_counts),
     )
     stub.inject(403, {"detail": "Forbidden"}, when=lambda request: request.method == "POST")
-    parked = intake.receive_call(CALLED.to_event())
+    parked = intake.receive_direct_run(CALLED)
     assert parked.kind is OutcomeKind.PARKED
     ((message, _),) = delivering.parking.kept
     started = intake.receive_parked(message.to_message())
@@ -140,7 +140,7 @@ def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) ->
     token = conf_of(stub)["_updraft"]["callback"]["token"]
     assert TOKENS.verify(token).dag_run_id == started.dag_run_id
     stub.inject(422, {"detail": "no"}, when=lambda request: request.method == "POST")
-    refused = intake.receive_call(replace(CALLED, key="k-2").to_event())
+    refused = intake.receive_direct_run(replace(CALLED, id="k-2"))
     assert refused.kind is OutcomeKind.REJECTED
     ((letter),) = delivering.letters.kept.values()
     for text in (message.to_message(), json.dumps(letter.to_document())):

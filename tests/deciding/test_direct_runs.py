@@ -3,20 +3,20 @@ from dataclasses import replace
 
 import pytest
 
-from shared.deciding.decide import decide, decide_for
-from shared.deciding.direct_runs import RUN_REQUESTED, DirectRun
+from shared.deciding.decide import decide, decide_direct_run
 from shared.event import Event, read_events
 from shared.event.caller_stamp import ATTRIBUTE, caller_of, stamped, strip_caller
-from shared.rules.model.rule import CALL
-from shared.stores.parking import Parked
+from shared.runs.direct_run import DirectRun
+from shared.stores.parked import Parked
 from tests.support.clocks import SEEN
 from tests.support.delivery import event
 from tests.support.direct_runs import CALLED, OBJECT_ID, RULES, rules
+from tests.support.parked import of_message
 
 
-def test_a_call_is_decided_from_its_event_alone() -> None:
+def test_a_call_is_decided_from_itself_alone() -> None:
     """The request holds what was asked for, under a run id of caller, DAG and key."""
-    decision = decide_for(CALLED.to_event(), rules(), CALL)
+    decision = decide_direct_run(CALLED, rules())
     request = decision.request
     assert request is not None
     assert (request.rule, request.connection, request.dag_id) == ("call", "main", "smoke_tests")
@@ -32,9 +32,24 @@ def test_a_call_is_decided_from_its_event_alone() -> None:
 
 def test_a_parked_call_comes_back_as_it_was() -> None:
     """By way of the queue's text the same call makes the same request, time included."""
-    called = CALLED.to_event()
-    back = Parked.from_message(Parked(called, CALL, 1, SEEN).to_message()).event
-    assert decide_for(back, rules(), CALL) == decide_for(called, rules(), CALL)
+    back = of_message(Parked(CALLED, 1, SEEN).to_message()).work
+    assert back == CALLED
+
+
+def test_what_a_dag_sees_of_a_call_never_changes() -> None:
+    """Identity and run id are those of every version: another id would start each repeated call again."""
+    request = decide_direct_run(CALLED, rules()).request
+    assert request is not None
+    assert request.dag_run_id == "call__k-1__3972ae7ae020db3900febc6b"
+    source = f"/callers/{OBJECT_ID}/connections/main/dags/smoke_tests"
+    event = (
+        f'{{"id": "k-1", "source": "{source}", "type": "Updraft.RunRequested",'
+        ' "time": "2026-11-01T12:00:00Z", "subject": "/dags/smoke_tests"}'
+    )
+    caller = f'{{"app_id": "a", "entry": "pipeline", "kind": "application", "object_id": "{OBJECT_ID}"}}'
+    assert json.dumps(request.conf["_updraft"]) == (
+        f'{{"rule": "call", "event": {event}, "key": null, "via": "call", "caller": {caller}}}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,15 +57,14 @@ def test_a_parked_call_comes_back_as_it_was() -> None:
     [
         {"caller": {**CALLED.caller, "object_id": "another"}},
         {"dag_id": "smoke_two"},
-        {"key": "k-2"},
-        {"key": ""},
+        {"id": "k-2"},
     ],
 )
 def test_run_ids_differ_where_calls_do(changes: dict[str, object]) -> None:
-    """Another caller, DAG or key, or none, is another run; conf and note are not its identity."""
+    """Another caller, DAG or key is another run; conf and note are not its identity."""
 
     def run_id(call: DirectRun) -> str:
-        request = decide_for(call.to_event(), rules(), CALL).request
+        request = decide_direct_run(call, rules()).request
         assert request is not None
         return request.dag_run_id
 
@@ -61,27 +75,15 @@ def test_run_ids_differ_where_calls_do(changes: dict[str, object]) -> None:
 
 def test_a_call_whose_entry_is_gone_starts_nothing() -> None:
     """Without the entry nobody knows whether the run reports back; what else is checked, delivery checks."""
-    decision = decide_for(CALLED.to_event(), rules(RULES.replace("name: pipeline", "name: other")), CALL)
+    decision = decide_direct_run(CALLED, rules(RULES.replace("name: pipeline", "name: other")))
     assert not decision.matched
     assert "no entry `pipeline`" in str(decision.reason)
-
-
-def test_a_call_comes_out_of_its_event_again() -> None:
-    """What was asked for is read back as it was."""
-    assert DirectRun.of(CALLED.to_event()) == CALLED
-    assert DirectRun.of(strip_caller(CALLED.to_event())) is None
-
-
-@pytest.mark.parametrize("data", [None, [], {}, {"entry": 7, "dag": [], "conf": 1}])
-def test_what_is_no_call_starts_nothing(data: object) -> None:
-    """An event of another shape under the name `call` is refused."""
-    assert not decide_for(event(type=RUN_REQUESTED, data=data), rules(), CALL).matched
 
 
 def test_a_call_without_conf_or_note_has_the_identity_alone() -> None:
     """What was not asked for is not there, and without `track` there is no callback."""
     call = replace(CALLED, caller={**CALLED.caller, "entry": "agent"}, conf={}, note=None)
-    request = decide_for(call.to_event(), rules(), CALL).request
+    request = decide_direct_run(call, rules()).request
     assert request is not None
     assert [*request.conf] == ["_updraft"]
     assert request.callback is None

@@ -12,10 +12,10 @@ from shared.admission.limiter import Slots
 from shared.delivery.outcomes import AIRFLOW_NOT_ANSWERING, OutcomeKind, Wait
 from shared.delivery.repeats import EVERY, Repeats
 from shared.rules import Rules, load_rules
-from shared.stores.parking import Parked
 from shared.values.json_text import JsonObject
 from tests.support.clocks import MonotonicClock
 from tests.support.delivery import Delivering, decision, event
+from tests.support.parked import of_message, parked_event
 
 EVENTS = 12
 ROUNDS = 5
@@ -165,9 +165,10 @@ def test_another_cause_is_another_line(stub: AirflowStub, caplog: pytest.LogCapt
 
 def test_a_message_carries_the_cause(delivering: Delivering) -> None:
     """The cause is the parked message's own: whichever instance takes it knows what was logged."""
-    parked = Parked(event(), "smoke", 1, delivering.clock.now(), cause=AIRFLOW_NOT_ANSWERING)
-    assert Parked.from_message(parked.to_message()).cause == AIRFLOW_NOT_ANSWERING
-    assert "cause" not in json.loads(Parked(event(), "smoke", 1, delivering.clock.now()).to_message())
+    waiting = parked_event(event(), first_seen=delivering.clock.now())
+    noted = replace(waiting, cause=AIRFLOW_NOT_ANSWERING)
+    assert of_message(noted.to_message()).cause == AIRFLOW_NOT_ANSWERING
+    assert "cause" not in json.loads(waiting.to_message())
 
 
 def test_a_long_outage_has_a_line_every_few_minutes(

@@ -15,10 +15,12 @@ from shared.errors import ConfigurationError, SettingsError, StorageUnavailable
 from shared.event import Event, read_events
 from shared.rules import Rules, load_rules
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
-from shared.stores.parking import ClaimGone, Parked
+from shared.stores.parked import Parked
+from shared.stores.parking import ClaimGone
 from tests.support.clocks import SEEN
 from tests.support.delivery import DAG, Delivering
 from tests.support.in_memory import InMemoryParking, InMemoryPoison
+from tests.support.parked import parked_event
 
 RULES = f"""
 connections:
@@ -173,7 +175,7 @@ def test_unusable_rules_leave_the_delivery_unacknowledged(delivering: Delivering
 def parked(event: Event | None = None, rule: str = "smoke", attempt: int = 3) -> Parked:
     """Return a parked delivery of `opened()`."""
     known = Event(id="e-1", source="/shops/1", type="Shop.Opened", data={"door": 1})
-    return Parked(event or known, rule, attempt, SEEN, "Airflow was down")
+    return parked_event(event or known, rule, attempt, reason="Airflow was down")
 
 
 def test_a_parked_delivery_starts_what_it_would_have_started(intake: Intake, stub: AirflowStub) -> None:
@@ -240,8 +242,8 @@ def test_the_queues_are_held_back_for_want_of_a_place(
     assert delivering.limiter.enter("other", wait=0)
     (event,) = read_events(json.dumps(opened()))
     assert isinstance(event, Event)
-    parked = Parked(event=event, rule="smoke", attempt=0, first_seen=SEEN, reason="it was full before")
-    body = json.dumps(opened()) if function is event_queue else parked.to_message()
+    waiting = parked_event(event, attempt=0, reason="it was full before")
+    body = json.dumps(opened()) if function is event_queue else waiting.to_message()
     function(QueueMessage(body=body.encode()))
     assert len(delivering.parking.kept) == 1
     assert len(delivering.limiter.held_back) == 1

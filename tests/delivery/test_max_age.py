@@ -13,9 +13,10 @@ from shared.deciding.decide import Decision
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import TokenUnavailable
 from shared.runs.request import Terms
-from shared.stores.parking import LONGEST_DELAY, Parked
+from shared.stores.parking import LONGEST_DELAY
 from tests.support.clocks import SEEN
 from tests.support.delivery import DAG, Delivering, decision, event
+from tests.support.parked import of_message
 
 WEEK = 168 * 3600
 
@@ -100,7 +101,7 @@ def live(delivering: Delivering, wanted: Decision) -> Outcome:
     while outcome.kind is OutcomeKind.PARKED:
         ((parked, delay),) = delivering.parking.kept
         delivering.parking.kept.clear()
-        parked = Parked.from_message(parked.to_message())
+        parked = of_message(parked.to_message())
         delivering.clock.sleep(math.ceil(delay))  # a queue counts whole seconds
         outcome = delivering.deliver(
             event(),

@@ -19,16 +19,16 @@ from shared.errors import ConfigurationError, SettingsError, StorageUnavailable
 from shared.event import Event, Unreadable
 from shared.event.caller_stamp import ATTRIBUTE
 from shared.rules import Rules, load_rules
-from shared.rules.model.rule import CALL
 from shared.stores.dead_letters import DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
-from shared.stores.parking import Parked, WorkItem
-from shared.stores.windows import SOURCE, WINDOW_CLOSED, WindowClose
+from shared.stores.parked import Parked
+from shared.stores.work_items import WindowClose
 from shared.values.json_text import JsonObject
 from tests.support.clocks import SEEN
 from tests.support.delivery import DAG, Delivering
 from tests.support.direct_runs import CALLED
 from tests.support.in_memory import InMemoryParking, InMemoryPoison
+from tests.support.parked import event_of, parked_event
 
 LAST = Policy().queue_deliveries
 CONNECTION = "connections: {analytics: {url: 'http://127.0.0.1:8080', auth: {kind: entra, scope: s}}}\n"
@@ -50,7 +50,7 @@ def opened(number: int = 1, **changes: object) -> dict[str, object]:
 def parked() -> Parked:
     """Return a parked delivery of `opened()`."""
     event = Event(id="e-1", source="/shops/1", type="Shop.Opened", data={"door": 1})
-    return Parked(event, "smoke", 3, SEEN, "Airflow was down")
+    return parked_event(event, attempt=3, reason="Airflow was down")
 
 
 @dataclass
@@ -171,29 +171,27 @@ def test_what_cannot_be_kept_either_is_left_to_the_host(queue: Queue) -> None:
 @pytest.mark.usefixtures("down")
 def test_a_window_whose_close_is_given_up_is_sealed(queue: Queue, delivering: Delivering) -> None:
     """Nothing goes into a window that has lost its close, and the letter is that of the close."""
-    closing = Parked(WindowClose("0123456789abcdef" * 2, "north").to_event(), "smoke", 0, SEEN)
-    delivering.windows.kept[closing.event.id] = [parked().event]
-    queue.queues.receive_parked(closing.to_message().encode(), LAST)
-    assert delivering.windows.closed == {closing.event.id}
+    closing = WindowClose("smoke", "0123456789abcdef" * 2, "north")
+    delivering.windows.kept[closing.id] = [event_of(parked())]
+    queue.queues.receive_parked(Parked(closing, 0, None).to_message().encode(), LAST)
+    assert delivering.windows.closed == {closing.id}
     (letter,) = delivering.letters.kept.values()
-    assert isinstance(letter.subject, Event)
-    assert letter.subject.type == WINDOW_CLOSED
+    assert (letter.rule, letter.subject) == ("smoke", closing)
 
 
 def test_a_direct_run_that_is_given_up_keeps_its_caller(delivering: Delivering) -> None:
     """A caller's run that travels in the parked queue is kept with who asked for it, and can be replayed."""
     queue = Queue(delivering, broken)
-    event = CALLED.to_event()
-    queue.queues.receive_parked(Parked(event, CALL, 1, SEEN).to_message().encode(), LAST)
+    queue.queues.receive_parked(Parked(CALLED, 1, SEEN).to_message().encode(), LAST)
     (letter,) = delivering.letters.kept.values()
-    assert (letter.rule, letter.subject) == (CALL, event)
+    assert (letter.rule, letter.subject) == ("call", CALLED)
 
 
 def test_a_claim_that_stays_behind_costs_no_outcome(queue: Queue, delivering: Delivering) -> None:
     """At the last delivery an event that was started is not given up because its claim cannot be deleted."""
 
     class Stuck(InMemoryParking):
-        def forget(self, parked: WorkItem) -> None:
+        def forget(self, parked: Parked) -> None:
             raise StorageUnavailable(f"the claim {parked.claim} cannot be deleted")
 
     delivering.parking = Stuck()
@@ -224,17 +222,12 @@ def test_errors_that_are_not_our_own_are_named_by_type_alone(delivering: Deliver
 def test_a_queue_is_no_way_to_claim_an_identity(
     queue: Queue, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Base64 or not, an event from a queue has neither a caller's stamp nor a type of the app's own."""
+    """Base64 or not, an event from a queue has no caller's stamp, also as a dead letter."""
     stamped = base64.b64encode(json.dumps(opened() | {ATTRIBUTE: "{}"}).encode())
     queue.queues.receive_event(stamped, 1)
     assert '"caller"' not in json.dumps([run["conf"] for run in stub.runs.values()])
-    queue.queues.receive_event(
-        base64.b64encode(json.dumps(opened(type=WINDOW_CLOSED, source=SOURCE)).encode()), 1
-    )
-    (letter,) = delivering.letters.kept.values()
-    assert letter.code == "ReservedEventType"
     queue.queues.bury(stamped, queue=EVENT_QUEUE)
-    (*_, letter) = delivering.letters.kept.values()
+    (letter,) = delivering.letters.kept.values()
     assert isinstance(letter.subject, Event)
     assert ATTRIBUTE not in letter.subject.extensions
 

@@ -11,6 +11,7 @@ from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.policy import Policy
 from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.runs.provenance import is_ours
+from shared.stores.work_items import RuleEvent
 from shared.values.json_text import Json
 from tests.support.clocks import SEEN
 from tests.support.delivery import (
@@ -287,7 +288,7 @@ def test_a_parked_delivery_keeps_its_history(stub: AirflowStub, delivering: Deli
     first = SEEN - timedelta(hours=1)
     delivering.deliver(event(), decision(), attempt=5, first_seen=first)
     parked, delay = delivering.parking.kept[0]
-    assert (parked.event, parked.rule, parked.attempt, parked.first_seen) == (event(), "smoke", 5, first)
+    assert (parked.work, parked.attempt, parked.first_seen) == (RuleEvent(event(), "smoke"), 5, first)
     assert "HTTP 500" in parked.reason
     assert 1 <= delay <= 900
 

@@ -1,6 +1,7 @@
 """Instances with other rules at one queue: what was promised a run waits for the rules that have it."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,9 +13,11 @@ from shared.delivery.policy import Policy
 from shared.errors import EventError
 from shared.event import Event
 from shared.rules import load_rules
-from shared.stores.parking import Parked
+from shared.stores.parked import Parked
+from shared.stores.work_items import RuleEvent
 from tests.support.clocks import SEEN
 from tests.support.delivery import DAG, Delivering, event
+from tests.support.parked import of_message, parked_event
 
 CONNECTION = "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
 OTHER = f"  - {{name: other, when: {{types: [Else]}}, start: {{dag: {DAG}}}}}\n"
@@ -117,8 +120,7 @@ def test_a_rule_that_is_known_between_begins_the_grace_anew(
 def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None:
     """An instance with a late clock that was the first without the rule does not end the grace."""
     known = Parked(
-        event(),
-        "smoke",
+        RuleEvent(event(), "smoke"),
         1,
         SEEN,
         rendered=True,
@@ -131,7 +133,7 @@ def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None
 
 def test_a_letter_that_is_sent_again_and_cannot_be_rendered_is_kept_at_once(delivering: Delivering) -> None:
     """Without the promise of a run there is nothing to wait for: the rule was not mended."""
-    sent = Parked(event(type="Shop.Opened", data={}), "smoke", 1, SEEN, "sent again after it was given up")
+    sent = parked_event(event(type="Shop.Opened", data={}), reason="sent again after it was given up")
     outcome = intake(delivering, KNOWN).receive_parked(sent.to_message())
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "TemplateError")
 
@@ -151,13 +153,13 @@ def test_what_has_just_arrived_is_not_promised_a_run(delivering: Delivering) -> 
 )
 def test_a_broken_grace_is_told(member: object) -> None:
     """A message whose grace cannot be read is not one of ours."""
-    known = Parked(Event(id="e", source="/s", type="t"), "smoke", 1, SEEN)
+    known = parked_event(Event(id="e", source="/s", type="t"))
     document = json.loads(known.to_message()) | {"rule_changed": member}
     with pytest.raises(EventError, match="parked message"):
-        Parked.from_message(json.dumps(document))
+        of_message(json.dumps(document))
 
 
 def test_a_message_keeps_its_grace() -> None:
     """How long nobody has known the rule comes back with the message."""
-    known = Parked(event(), "smoke", 1, SEEN, rendered=True, rule_changed_since=SEEN, rule_changed_tries=3)
-    assert Parked.from_message(known.to_message()) == known
+    known = replace(parked_event(event()), rendered=True, rule_changed_since=SEEN, rule_changed_tries=3)
+    assert of_message(known.to_message()) == known

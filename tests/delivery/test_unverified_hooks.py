@@ -5,7 +5,7 @@ import hmac
 import json
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +17,7 @@ from shared.errors import KeysUnavailable, SettingsError, StorageUnavailable
 from shared.event import Event, Unreadable
 from shared.rules import Rules, load_rules
 from shared.stores.names import PARKED_QUEUE
+from shared.stores.parked import Parked
 from shared.stores.work_items import UnverifiedHook
 from tests.support.clocks import SEEN, MonotonicClock
 from tests.support.delivery import DAG, Delivering
@@ -44,8 +45,8 @@ HOOK = UnverifiedHook(
     BODY,
     "sha256=" + hmac.new(KEY, BODY, hashlib.sha256).hexdigest(),
     {"x-github-event": "workflow_run"},
-    SEEN,
 )
+WAITING = Parked(HOOK, 0, SEEN)
 
 
 class Verifier:
@@ -54,7 +55,7 @@ class Verifier:
     def __init__(self) -> None:
         self.answer: bool | Exception = True
 
-    def __call__(self, hook: UnverifiedHook) -> bool:
+    def __call__(self, hook: UnverifiedHook, first_seen: datetime) -> bool:
         """Return or raise the answer."""
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -90,8 +91,8 @@ def test_a_verified_hook_is_an_event_by_its_hook(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
     """Once its signature is good it starts what it would have started, by the same way, and once."""
-    assert intake.receive_parked(HOOK.to_message()).kind is OutcomeKind.STARTED
-    assert intake.receive_parked(HOOK.to_message()).kind is OutcomeKind.DUPLICATE
+    assert intake.receive_parked(WAITING.to_message()).kind is OutcomeKind.STARTED
+    assert intake.receive_parked(WAITING.to_message()).kind is OutcomeKind.DUPLICATE
     assert len(stub.runs) == 1
     assert delivering.outcome_counts.balances()
 
@@ -105,13 +106,13 @@ def test_until_then_it_starts_nothing(
 ) -> None:
     """While nobody can say, it is parked again; also at the last delivery, and from the poison queue."""
     says.answer = error
-    hook = replace(HOOK, first_seen=HOOK.first_seen.now(HOOK.first_seen.tzinfo))
+    hook = replace(WAITING, first_seen=datetime.now(UTC))
     assert intake.receive_parked(hook.to_message()).kind is OutcomeKind.PARKED
     assert intake.receive_parked(hook.to_message(), last_delivery=12).kind is OutcomeKind.PARKED
     (outcome,) = intake.bury(hook.to_message(), queue=PARKED_QUEUE)
     assert outcome.kind is OutcomeKind.PARKED
-    assert [each.waits for each, _ in delivering.parking.hooks] == [1, 1, 1]
-    assert all(each == replace(hook, waits=1) for each, _ in delivering.parking.hooks)
+    assert [each.waits for each, _ in delivering.parking.kept] == [1, 1, 1]
+    assert all(each == replace(hook, waits=1, reason=str(error)) for each, _ in delivering.parking.kept)
     assert not stub.runs
     assert not delivering.letters.kept
     assert delivering.outcome_counts.balances()
@@ -129,7 +130,7 @@ def test_a_wrong_one_is_rejected_without_its_body(
     """Nothing starts, and neither letter nor log has what a stranger sent; the letter says which it was."""
     caplog.set_level("DEBUG")
     says.answer = False
-    outcome = intake.receive_parked(HOOK.to_message(), last_delivery=last)
+    outcome = intake.receive_parked(WAITING.to_message(), last_delivery=last)
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "BadSignature")
     (letter,) = delivering.letters.kept.values()
     told = json.dumps(letter.to_document()) + caplog.text
@@ -151,8 +152,8 @@ def test_a_verified_hook_that_cannot_be_handled_keeps_its_event(
 
     intake = delivering.intake(broken, verify_hook=says)
     with pytest.raises(SettingsError):
-        intake.receive_parked(HOOK.to_message())
-    assert intake.receive_parked(HOOK.to_message(), last_delivery=12).kind is OutcomeKind.REJECTED
+        intake.receive_parked(WAITING.to_message())
+    assert intake.receive_parked(WAITING.to_message(), last_delivery=12).kind is OutcomeKind.REJECTED
     (letter,) = delivering.letters.kept.values()
     assert isinstance(letter.subject, Event)
     assert letter.subject.via == "hook/github"
@@ -162,22 +163,22 @@ def test_after_a_day_it_is_given_up(hooks: UnverifiedHooks, delivering: Deliveri
     """What could not be verified for a day ends as rejected, without its body."""
     says.answer = KeysUnavailable("the vault is away", retry_after=10)
     assert delivering.clock.now() == SEEN
-    waiting = replace(HOOK, first_seen=SEEN - timedelta(seconds=LONGEST_WAIT - 1))
-    outcome = hooks.decide(waiting)
+    waiting = replace(WAITING, first_seen=SEEN - timedelta(seconds=LONGEST_WAIT - 1))
+    outcome = hooks.decide(waiting, HOOK)
     assert outcome is not None
     assert outcome.kind is OutcomeKind.PARKED
-    outcome = hooks.decide(replace(waiting, first_seen=SEEN - timedelta(seconds=LONGEST_WAIT)))
+    outcome = hooks.decide(replace(waiting, first_seen=SEEN - timedelta(seconds=LONGEST_WAIT)), HOOK)
     assert outcome is not None
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "SignatureUnverified")
 
 
 def test_a_process_takes_in_a_bounded_number(hooks: UnverifiedHooks, delivering: Delivering) -> None:
     """Beyond it nothing is kept, until some time has passed."""
-    outcomes = [hooks.take_in(HOOK, delay=1) for _ in range(MOST + 5)]
+    outcomes = [hooks.take_in(HOOK, first_seen=SEEN, delay=1) for _ in range(MOST + 5)]
     assert outcomes.count(None) == 5
-    assert len(delivering.parking.hooks) == MOST
+    assert len(delivering.parking.kept) == MOST
     delivering.clock.sleep(WITHIN)
-    assert hooks.take_in(HOOK, delay=1) is not None
+    assert hooks.take_in(HOOK, first_seen=SEEN, delay=1) is not None
 
 
 def test_what_is_not_kept_is_not_acknowledged(
@@ -186,20 +187,21 @@ def test_what_is_not_kept_is_not_acknowledged(
     """Without a place to wait, the sender and the queue hear an error."""
     delivering.parking.broken = True
     with pytest.raises(StorageUnavailable):
-        hooks.take_in(HOOK, delay=1)
+        hooks.take_in(HOOK, first_seen=SEEN, delay=1)
     says.answer = KeysUnavailable("not yet", retry_after=1)
     with pytest.raises(StorageUnavailable):
-        hooks.decide(replace(HOOK, first_seen=SEEN))
+        hooks.decide(WAITING, HOOK)
 
 
 def test_a_hook_that_waits_on_has_one_line(
-    hooks: UnverifiedHooks, says: Verifier, caplog: pytest.LogCaptureFixture
+    hooks: UnverifiedHooks, says: Verifier, delivering: Delivering, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its first parking is logged; that it could still not be verified is counted alone."""
     caplog.set_level(logging.INFO, logger="updraft")
     says.answer = KeysUnavailable("the vault is away", retry_after=0)
-    hooks.take_in(HOOK, delay=10)
-    outcome = hooks.decide(HOOK)
+    hooks.take_in(HOOK, first_seen=SEEN, delay=10)
+    ((waiting, _),) = delivering.parking.kept
+    outcome = hooks.decide(waiting, HOOK)
     assert outcome is not None
     assert (outcome.kind, outcome.waits, outcome.is_repeat) == (OutcomeKind.PARKED, 1, True)
     assert len(caplog.records) == 1

@@ -17,12 +17,14 @@ from shared.event.via import VIAS, Via
 from shared.rules import Rules, load_rules
 from shared.stores.dead_letter_reader import Letter, read_letters
 from shared.stores.dead_letters import DeadLetter
-from shared.stores.parking import Parked
-from shared.stores.resent import carried, opened
+from shared.stores.parked import Parked
+from shared.stores.resent import members_again
 from shared.stores.windows import from_lines, to_line
+from shared.stores.work_items import Resent
 from shared.values.json_text import JsonObject
 from tests.support.clocks import SEEN
 from tests.support.delivery import DAG, Delivering, event
+from tests.support.parked import event_of, of_message, parked_event
 
 RULES: Final = f"""
 connections:
@@ -80,13 +82,14 @@ def test_a_way_is_kept_wherever_an_event_waits(claims: JsonObject, via: Via, arr
     """Parked, in a window and in a letter an event keeps how it came, and its extensions stay its own."""
     told = read_cloud_event({**claims, **SHOP}, via)
     one = replace(told, arrived=arrived, notes=())
-    assert Parked.from_message(Parked(one, "r", 1, SEEN).to_message()).event == one
+    assert event_of(of_message(parked_event(one).to_message())) == one
     assert from_lines(to_line(one)) == [one]
     (letter,) = read_letters(json.dumps(letter_of(one)), ours=True)
     assert isinstance(letter, Letter)
     assert letter.subject == one
     (foreign,) = read_letters(json.dumps(letter_of(one)), ours=False)
     assert isinstance(foreign, Letter)
+    assert isinstance(foreign.subject, Event)
     assert (foreign.subject.via, foreign.rule) == ("replay", "")
 
 
@@ -102,6 +105,7 @@ def test_a_letter_without_a_known_way_comes_by_replay(via: object) -> None:
     document["updraft"]["via"] = via
     (letter,) = read_letters(json.dumps(document), ours=True)
     assert isinstance(letter, Letter)
+    assert isinstance(letter.subject, Event)
     assert letter.subject.via == "replay"
 
 
@@ -137,7 +141,7 @@ def test_what_is_sent_again_for_all_rules_keeps_its_way(intake: Intake, stub: Ai
     for via, rules in cases:
         stub.runs.clear()
         one = read_cloud_event({**SHOP, **stamp}, via)
-        intake.receive_parked(Parked(carried(one), "", 1, SEEN).to_message())
+        intake.receive_parked(Parked(Resent(one), 1, SEEN).to_message())
         assert sorted({run_id.partition("__")[0] for _, run_id in stub.runs}) == sorted(rules)
         assert ("forged" in json.dumps([run["conf"] for run in stub.runs.values()])) == (via != "replay")
 
@@ -150,8 +154,9 @@ def test_a_hooks_body_that_could_not_be_read_does_not_become_an_event_of_another
     (letter,) = delivering.letters.kept.values()
     (again,) = read_letters(json.dumps(letter.to_document()), ours=True)
     assert isinstance(again, Letter)
+    assert isinstance(again.subject, Unreadable)
     assert (again.subject.via, again.rule) == ("hook/kudu", "")
-    outcome = intake.receive_parked(Parked(carried(again.subject), "", 1, SEEN).to_message())
+    outcome = intake.receive_parked(Parked(Resent(again.subject), 1, SEEN).to_message())
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "Unreadable")
     assert stub.runs == {}
 
@@ -159,9 +164,16 @@ def test_a_hooks_body_that_could_not_be_read_does_not_become_an_event_of_another
 @given(WAYS, st.text() | st.sampled_from([json.dumps(SHOP), f"[{json.dumps(SHOP)}]"]))
 def test_a_body_that_is_sent_again_keeps_its_way(via: Via, raw: str) -> None:
     """Whatever a body holds, what is read of it came as it came before."""
-    for each in opened(carried(Unreadable("no", raw, via=via))):
+    for each in members_again(sent_again(Unreadable("no", raw, via=via))):
         assert each.via == via
         assert isinstance(each, Unreadable) or not via.startswith("hook/") or each.type != "Shop.Opened"
+
+
+def sent_again(body: Unreadable) -> Unreadable:
+    """Return a body as it comes out of the queue."""
+    back = of_message(Parked(Resent(body), 1, SEEN).to_message()).work
+    assert back == Resent(body)
+    return body
 
 
 def test_a_burst_says_the_ways_of_its_events(delivering: Delivering, stub: AirflowStub) -> None:

@@ -13,10 +13,10 @@ from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.paused_dags import FAILURE_KEPT, KEPT, PausedDags, Scheduling, scheduling_of
 from shared.rules import load_rules
 from shared.runs.request import Terms
-from shared.stores.parking import Parked
 from shared.values.json_text import JsonObject
 from tests.support.clocks import SEEN, MonotonicClock
 from tests.support.delivery import DAG, Delivering, decision, event
+from tests.support.parked import of_message
 
 DAG_PATH = f"/api/v2/dags/{DAG}"
 
@@ -83,7 +83,7 @@ def test_holding_is_no_attempt(stub: AirflowStub, delivering: Delivering) -> Non
         assert outcome.attempt == 1
         assert 60 <= delay <= 120
         names.add(parked.claim_name())
-        parked = Parked.from_message(parked.to_message())
+        parked = of_message(parked.to_message())
         attempt, waits = parked.attempt + 1, parked.waits
     assert len(names) == 20
 

@@ -4,7 +4,7 @@ import itertools
 import json
 import random
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,8 +21,9 @@ from shared.event.bursts import Burst, in_order
 from shared.rules import Rules, load_rules
 from shared.runs.claim_check import claim_check
 from shared.runs.ids import run_id_for_window
-from shared.stores.parking import Parked
-from shared.stores.windows import SOURCE, WINDOW_CLOSED, WindowClose, from_lines, to_line
+from shared.stores.parked import Parked
+from shared.stores.windows import from_lines, to_line
+from shared.stores.work_items import WindowClose
 from shared.values.storable import MAX_CONF_BYTES, size_of
 from tests.support.delivery import DAG, Delivering, event
 
@@ -148,9 +149,8 @@ def test_a_close_that_meets_an_outage_waits(
 
 def test_a_window_without_events_starts_nothing(intake: Intake, stub: AirflowStub) -> None:
     """The close of a window that nobody used is no run and no loss."""
-    outcome = intake.receive_parked(
-        Parked(WindowClose(WINDOW, "north").to_event(), "burst", 0, datetime.now(UTC)).to_message()
-    )
+    closing = Parked(WindowClose("burst", WINDOW, "north"), 0, None)
+    outcome = intake.receive_parked(closing.to_message())
     assert (outcome.kind, stub.runs) == (OutcomeKind.DUPLICATE, {})
 
 
@@ -173,8 +173,7 @@ def test_a_window_whose_rule_is_gone_is_kept(
     assert (outcome.kind, stub.runs) == (OutcomeKind.REJECTED, {})
     (letter,) = delivering.letters.kept.values()
     assert letter.code == "RuleChanged"
-    assert isinstance(letter.subject, Event)
-    assert WindowClose.of(letter.subject) is not None
+    assert isinstance(letter.subject, WindowClose)
 
 
 def test_a_window_waits_for_an_instance_that_knows_its_rule(
@@ -199,20 +198,42 @@ def test_a_window_whose_close_is_given_up_takes_nothing_more(intake: Intake, del
 
 
 def test_nobody_outside_closes_a_window(intake: Intake, delivering: Delivering) -> None:
-    """An event from outside that claims to close a window is a dead letter and closes nothing."""
+    """What an event says of a window closes none, and what a parked message holds is no event for a rule."""
     arrive(intake, opened(1))
     ((parked, _),) = delivering.parking.kept
-    assert arrive(intake, parked.event) == [OutcomeKind.REJECTED]
+    told = json.loads(parked.to_message())
+    forged = [
+        event(id="f-1", type="Updraft.WindowClosed", source="updraft:windows", data=told["window"]),
+        event(id="f-2", type="Shop.Closed", data=told, extensions={"kind": "window-close", "rule": "burst"}),
+    ]
+    assert arrive(intake, *forged) == [OutcomeKind.UNMATCHED] * 2
+    assert [each.kind for each in intake.receive_message(parked.to_message())] == [OutcomeKind.REJECTED]
     assert delivering.windows.closed == set()
 
 
-@pytest.mark.parametrize("data", [None, {}, {"window": "../heads/x", "key": "k"}, {"window": WINDOW}])
-def test_a_close_that_names_no_window_is_kept(intake: Intake, delivering: Delivering, data: Any) -> None:
+@pytest.mark.parametrize("window", [None, {}, {"id": "../heads/x", "key": "k"}, {"id": WINDOW}])
+def test_a_close_that_names_no_window_is_kept(intake: Intake, delivering: Delivering, window: object) -> None:
     """A message that is not one of ours ends as a dead letter."""
-    forged = Event(id="x", source=SOURCE, type=WINDOW_CLOSED, data=data)
-    outcome = intake.receive_parked(Parked(forged, "burst", 0, datetime.now(UTC)).to_message())
+    known = json.loads(Parked(WindowClose("burst", WINDOW, "north"), 0, None).to_message())
+    outcome = intake.receive_parked(json.dumps(known | {"window": window}))
     assert outcome.kind is OutcomeKind.REJECTED
     assert len(delivering.letters.kept) == 1
+
+
+def test_the_age_of_a_windows_run_counts_from_its_close(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """The close has no age while the window is open, whatever clock opened it; its next tries have one."""
+    arrive(intake, opened(1))
+    ((parked, _),) = delivering.parking.kept
+    assert parked.first_seen is None
+    delivering.clock.sleep(90_000)
+    closed = delivering.clock.now()
+    stub.inject(500, times=99)
+    assert [each.kind for each in close(intake, delivering)] == [OutcomeKind.PARKED]
+    ((parked, _),) = delivering.parking.kept
+    assert parked.first_seen is not None
+    assert timedelta(0) <= parked.first_seen - closed < timedelta(minutes=1)
 
 
 def test_a_conf_that_is_too_large_goes_by_reference(
@@ -380,8 +401,7 @@ def test_a_run_that_cannot_be_rendered_is_a_dead_letter_of_the_close(
     assert "data.version" in outcome.reason
     assert stub.runs == {}
     (letter,) = delivering.letters.kept.values()
-    assert isinstance(letter.subject, Event)
-    assert WindowClose.of(letter.subject) is not None
+    assert isinstance(letter.subject, WindowClose)
     assert delivering.outcome_counts.balances()
 
 

@@ -12,6 +12,7 @@ from shared.delivery.unverified_hooks import MOST
 from shared.errors import SecretUnavailable, SettingsError
 from shared.http_api.webhooks import WebhooksEndpoint
 from shared.rules import load_rules
+from shared.stores.work_items import UnverifiedHook
 from shared.web import CallRefused, Request
 from tests.support.callback_keys import Vault
 from tests.support.delivery import DAG, Delivering
@@ -100,7 +101,9 @@ def test_a_wrong_signature_is_refused_once_the_secret_was_read_for_it(
         answer = hooks.receive(posted(GITHUB, "wrong", x_github_event="workflow_run"), "github")
         assert (answer.status, answer.body) == (202, {"outcomes": {"parked": 1}})
     assert vault.reads == 1
-    hook, delay = delivering.parking.hooks[0]
+    waiting, delay = delivering.parking.kept[0]
+    hook = waiting.work
+    assert isinstance(hook, UnverifiedHook)
     assert (hook.hook, hook.headers) == ("github", {"x-github-event": "workflow_run"})
     assert json.loads(hook.body) == GITHUB
     assert 0 < delay <= REREAD_PAUSE
@@ -116,7 +119,7 @@ def test_what_is_not_a_signature_costs_no_read(
             hooks.receive(posted(GITHUB, x_hub_signature_256=signature), "github")
         assert caught.value.status == 403
     assert vault.reads == 0
-    assert not delivering.parking.hooks
+    assert not delivering.parking.kept
 
 
 def test_without_the_secret_a_delivery_is_kept(
@@ -126,7 +129,7 @@ def test_without_the_secret_a_delivery_is_kept(
     vault.error = SecretUnavailable("the vault is away")
     answer = hooks.receive(posted(GITHUB, SECRET), "github")
     assert (answer.status, answer.body) == (202, {"outcomes": {"parked": 1}})
-    assert len(delivering.parking.hooks) == 1
+    assert len(delivering.parking.kept) == 1
 
 
 def test_unverified_deliveries_are_bounded(hooks: WebhooksEndpoint, vault: Vault) -> None:

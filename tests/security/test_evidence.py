@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from shared.rules import load_rules
 from shared.stores.dead_letter_names import REPLAYED, letter_name
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
-from shared.stores.parking import Parked
 from tests.support.clocks import SEEN
 from tests.support.delivery import Delivering, event
+from tests.support.parked import parked_event
 
 RULES = """
 connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}
@@ -110,7 +110,7 @@ def test_the_first_letter_stays(delivering: Delivering, times: int) -> None:
     intake.receive(json.dumps(event().to_cloud_event()))
     ((name, first),) = delivering.letters.kept.items()
     for attempt in range(times):
-        message = Parked(event(), "smoke", attempt, SEEN, "a reason of its own").to_message()
+        message = parked_event(event(), attempt=attempt, reason="a reason of its own").to_message()
         intake.bury(message, queue=PARKED_QUEUE)
         intake.receive(json.dumps(event().to_cloud_event()))
     assert delivering.letters.kept == {name: first}

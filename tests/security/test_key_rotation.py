@@ -275,7 +275,7 @@ def test_githubs_secret_rotates_and_every_delivery_starts_its_run(
     for _ in range(20):
         clock.now += 1
         come_back(delivering, intake)
-    assert not delivering.parking.hooks
+    assert not delivering.parking.kept
     assert len(stub.runs) == sent
     assert all("1000" not in str(run["conf"]) for run in stub.runs.values())
     assert {letter.code for letter in delivering.letters.kept.values()} == {"BadSignature"}
@@ -299,7 +299,7 @@ def test_githubs_deliveries_wait_while_the_vault_is_away(
     clock.now += 700
     come_back(delivering, intake)
     assert len(stub.runs) == 5
-    assert not delivering.parking.hooks
+    assert not delivering.parking.kept
 
 
 def github(vault: LocalKeyVault, clock: UnixClock, delivering: Delivering) -> tuple[WebhooksEndpoint, Intake]:
@@ -351,6 +351,6 @@ def answered(endpoint: WebhooksEndpoint, request: Request) -> int:
 
 def come_back(delivering: Delivering, intake: Intake) -> None:
     """Deliver the messages that are parked, as if each were due now."""
-    waiting, delivering.parking.hooks = delivering.parking.hooks, []
+    waiting, delivering.parking.kept = delivering.parking.kept, []
     for hook, _ in waiting:
         intake.receive_parked(hook.to_message())

@@ -17,16 +17,19 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Identity
 from shared.callers import Rates, TokenVerifier
 from shared.delivery.outcomes import Outcome, OutcomeKind
-from shared.event.caller_stamp import ATTRIBUTE, caller_of
+from shared.event import Event
+from shared.event.caller_stamp import ATTRIBUTE, caller_of, stamped
 from shared.http_api.callers import Callers
 from shared.http_api.events import EventsEndpoint
 from shared.http_api.runs import RunsEndpoint
 from shared.rules import Rules, load_rules
-from shared.rules.model.rule import CALL
-from shared.stores.parking import Parked
+from shared.runs.direct_run import DirectRun
+from shared.stores.parked import Parked
+from shared.stores.work_items import RuleEvent, subject_of
 from shared.web import CallRefused, Reply, Request
 from tests.support.callers import AUDIENCE, Authority
 from tests.support.delivery import DAG, Delivering
+from tests.support.parked import event_of, parked_event
 
 WHO = Identity()
 ELSE = Identity()
@@ -135,6 +138,12 @@ def waiting(way: Way, what: str, entry: dict[str, Any], kind: str = "app") -> Pa
     return parked
 
 
+def work_of(parked: Parked) -> RuleEvent | DirectRun:
+    """Return what of a caller waits."""
+    assert isinstance(parked.work, RuleEvent | DirectRun)
+    return parked.work
+
+
 def token(authority: Authority, kind: str) -> str:
     """Return a good token of the identity that each kind of entry is about."""
     match kind:
@@ -214,15 +223,15 @@ def cases() -> Iterator[tuple[str, str]]:
 def test_a_right_that_was_taken_away_is_gone(way: Way, what: str, change: str) -> None:
     """What waited is rejected at once with its own code, is a dead letter, and starts nothing."""
     kind, _, changes = TAKEN[change]
-    parked = waiting(way, what, ENTRIES[kind], kind)
+    work = work_of(waiting(way, what, ENTRIES[kind], kind))
     (outcome,) = way.later(rules(ENTRIES[kind] | changes))
     assert (outcome.kind, outcome.code, outcome.rule) == (
         OutcomeKind.REJECTED,
         "PermissionRevoked",
-        parked.rule,
+        work.rule,
     )
     assert "`shop`" in outcome.reason
-    assert way.letters() == [("PermissionRevoked", parked.rule, parked.event.id)]
+    assert way.letters() == [("PermissionRevoked", work.rule, subject_of(work).id)]
     assert way.delivering.parking.kept == []
     assert not way.stub.runs
     assert way.delivering.outcome_counts.balances()
@@ -297,57 +306,63 @@ def test_a_dead_letter_that_is_sent_again_is_checked(way: Way, what: str) -> Non
     waiting(way, what, ENTRY)
     way.later(rules(ENTRY | {"name": "other"}))
     (letter,) = way.delivering.letters.kept.values()
-    again = Parked(letter.subject, letter.rule, 1, letter.first_seen)  # type: ignore[arg-type] # it is an event
+    subject = letter.subject
+    assert isinstance(subject, Event | DirectRun)
+    work = subject if isinstance(subject, DirectRun) else RuleEvent(subject, letter.rule)
+    again = Parked(work, 1, letter.first_seen)
     intake = way.delivering.intake(rules(ENTRY | {"name": "other"}))
     assert intake.receive_parked(again.to_message()).code == "PermissionRevoked"
     back = way.delivering.intake(rules(ENTRY))
     assert back.receive_parked(again.to_message()).kind is OutcomeKind.STARTED
 
 
-@pytest.mark.parametrize(
-    "stamp",
-    [
-        None,
-        "",
-        "x",
-        "[]",
-        "{}",
-        "7",
-        "[" * 5_000,
-        {"kind": None},
-        {"kind": "Application"},
-        {"object_id": 7},
-        {"app_id": None},
-        {"entry": ["shop"]},
-        {"entry": None},
-    ],
-)
-@EACH
-def test_without_a_readable_identity_nothing_starts(way: Way, what: str, stamp: object) -> None:
-    """A stamp that is missing from a call, or that names nobody, has no rights."""
-    parked = waiting(way, what, ENTRY)
-    event = parked.event
+CHANGED_STAMPS: list[dict[str, Any]] = [
+    {"kind": None},
+    {"kind": "Application"},
+    {"object_id": 7},
+    {"app_id": None},
+    {"entry": ["shop"]},
+    {"entry": None},
+]
+
+
+@pytest.mark.parametrize("stamp", ["", "x", "[]", "{}", "7", "[" * 5_000, *CHANGED_STAMPS])
+def test_an_event_without_a_readable_identity_starts_nothing(way: Way, stamp: str | dict[str, Any]) -> None:
+    """A stamp that names nobody has no rights."""
+    parked = waiting(way, "event", ENTRY)
+    event = event_of(parked)
     known = caller_of(event)
     assert isinstance(known, dict)
-    broken = stamp if not isinstance(stamp, dict) else json.dumps(known | stamp)
-    extensions: dict[str, Any] = {**event.extensions, ATTRIBUTE: broken}
-    if stamp is None and what == "call":
-        del extensions[ATTRIBUTE]
-    forged = replace(parked, event=replace(event, extensions=extensions))
-    outcome = way.delivering.intake(rules(ENTRY)).receive_parked(forged.to_message())
-    assert outcome.code == "PermissionRevoked" or (stamp is None and what == "event")
-    assert not way.stub.runs or (stamp is None and what == "event")
+    text = stamp if isinstance(stamp, str) else json.dumps(known | stamp)
+    forged = replace(event, extensions={**event.extensions, ATTRIBUTE: text})
+    again = replace(parked, work=RuleEvent(forged, "opened"))
+    outcome = way.delivering.intake(rules(ENTRY)).receive_parked(again.to_message())
+    assert outcome.code == "PermissionRevoked"
+    assert not way.stub.runs
+
+
+@pytest.mark.parametrize("caller", [None, "", "x", [], 7, {}, *CHANGED_STAMPS])
+def test_a_call_without_a_readable_identity_starts_nothing(way: Way, caller: object) -> None:
+    """A call that names nobody has no rights, and one without a caller is not a call."""
+    message = json.loads(waiting(way, "call", ENTRY).to_message())
+    known = message["run"]["caller"]
+    message["run"]["caller"] = known | caller if isinstance(caller, dict) and caller else caller
+    outcome = way.delivering.intake(rules(ENTRY)).receive_parked(json.dumps(message))
+    assert outcome.code == ("PermissionRevoked" if isinstance(caller, dict) else "Unreadable")
+    assert not way.stub.runs
 
 
 def test_a_call_is_no_event_and_an_event_no_call(way: Way) -> None:
-    """The right to send events of any type does not start a DAG by name, even with the same form."""
+    """The right to send events of any type does not start a DAG by name, even with the same content."""
     events = ENTRY | OF_CALLS | {"events": ["*"], "sources": None}
     call = waiting(way, "call", ENTRY)
-    forged = replace(call.event, type="Shop.Opened")
-    outcome = way.delivering.intake(rules(ENTRY)).receive_parked(
-        Parked(forged, CALL, 1, call.first_seen).to_message()
-    )
-    assert outcome.code == "PermissionRevoked"
+    run = work_of(call)
+    assert isinstance(run, DirectRun)
+    told = json.loads(call.to_message())["run"]
+    event = stamped(Event(run.id, run.source, "Updraft.RunRequested", data=told, via="call"), run.caller)
+    for known, code in ((ENTRY, "PermissionRevoked"), (events, "RuleChanged")):
+        intake = way.delivering.intake(rules(known))
+        assert intake.receive_parked(parked_event(event, "call").to_message()).code == code
     outcome = way.delivering.intake(rules(events)).receive_parked(call.to_message())
     assert outcome.code == "PermissionRevoked"
     assert not way.stub.runs

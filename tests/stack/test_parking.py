@@ -11,11 +11,12 @@ import pytest
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.azure.storage_account import CONNECTIONS, Storage
 from shared.errors import EventError, StorageUnavailable
+from shared.stores.parked import Parked
 from shared.stores.parking import LONGEST_DELAY, ClaimGone, QueueParking
 from shared.stores.queue_messages import MESSAGE_LIMIT
 from shared.stores.work_items import UnverifiedHook
 from tests.support.clocks import SEEN
-from tests.support.parked import of_event, parked
+from tests.support.parked import event_of, parked
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ class TestQueue:
         parking.park(parked(), 0)
         parking.park(parked(attempt=2), 0)
         texts = messages(storage, prefix)
-        assert [of_event(parking.unpark(text)).attempt for text in texts] == [1, 2]
+        assert [parking.unpark(text).attempt for text in texts] == [1, 2]
         assert parking.unpark(texts[0]) == parked()
         assert json.loads(texts[0])["rule"] == "smoke"
         assert texts[0].isascii()
@@ -95,7 +96,7 @@ class TestQueue:
             parking.park(parked(payload, attempt=2), 0)
             (text,) = messages(storage, prefix)
             assert ("claim" in json.loads(text)) == (missing == 0)
-            assert of_event(parking.unpark(text)).event.data == payload
+            assert event_of(parking.unpark(text)).data == payload
             storage.queue(f"{prefix}-parked").clear_messages()
 
     def test_a_large_event_goes_by_a_claim(
@@ -123,7 +124,9 @@ class TestQueue:
     ) -> None:
         """Its body lies in the message or in a blob, comes back byte for byte, and is gone when forgotten."""
         body = (b"\xff\x00<&" * size)[:size]
-        hook = UnverifiedHook("github", body, "sha256=" + "0" * 64, {"x-github-event": "push"}, SEEN)
+        hook = Parked(
+            UnverifiedHook("github", body, "sha256=" + "0" * 64, {"x-github-event": "push"}), 0, SEEN
+        )
         parking.park(hook, 0)
         (text,) = messages(storage, prefix)
         back = parking.unpark(text)

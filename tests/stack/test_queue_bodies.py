@@ -20,11 +20,10 @@ from shared.delivery.policy import Policy
 from shared.event import Event, Unreadable
 from shared.stores.dead_letter_reader import Letter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
-from shared.stores.parking import Parked
 from tests.event.test_queue_bodies import EVENT, WRAPPINGS, wrapped
-from tests.support.clocks import SEEN
 from tests.support.delivery import DAG
 from tests.support.functions_host import running_host
+from tests.support.parked import parked_event
 from tests.support.paths import ROOT
 
 RULES = f"""
@@ -176,7 +175,7 @@ def test_the_last_delivery_leaves_nothing_to_the_host(
     rules_file.unlink()
     account.put(EVENT_QUEUE, base64.b64encode(EVENT.encode()).decode())
     event = Event(id="p-1", source="/shops/1", type="Shop.Opened", data={"name": "x"})
-    account.put(PARKED_QUEUE, Parked(event, "smoke", 3, SEEN).to_message())
+    account.put(PARKED_QUEUE, parked_event(event, attempt=3).to_message())
     with hosted(environment, Policy(queue_deliveries=1)) as app:
         wait_for(account.is_empty)
         assert app.outcome_counts.balances()

@@ -23,12 +23,14 @@ from shared.event import Event, Unreadable
 from shared.event.queue_bodies import read_queue_body
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE, poison_queue
-from shared.stores.parking import Parked, QueueParking
+from shared.stores.parking import QueueParking
 from shared.stores.poison import StoragePoisonQueues
-from shared.stores.resent import opened
+from shared.stores.resent import members_again
+from shared.stores.work_items import Resent, WindowClose
 from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
 from tests.support.delivery import event
-from tests.support.parked import of_event
+from tests.support.direct_runs import CALLED
+from tests.support.parked import event_of, of_message, parked_event
 from tests.support.paths import SAMPLES
 
 NOW = datetime.now(UTC)
@@ -79,6 +81,13 @@ def bodies(storage: Storage, queue: str) -> list[str]:
         return []
 
 
+def resent(body: str) -> Event | Unreadable:
+    """Return what a message has for all rules."""
+    work = of_message(body).work
+    assert isinstance(work, Resent)
+    return work.subject
+
+
 def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
@@ -91,8 +100,8 @@ def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
         "1 dead letter marked as sent again",
     ]
     (body,) = bodies(storage, f"{prefix}-parked")
-    parked = Parked.from_message(body)
-    assert parked == Parked(event(), "smoke", 1, NOW, "sent again after it was given up (BadRequest)")
+    again = parked_event(event(), first_seen=NOW, reason="sent again after it was given up (BadRequest)")
+    assert of_message(body) == again
     assert store.names() == []
     assert store.names(replayed=True) == [name]
 
@@ -106,8 +115,8 @@ def test_a_large_event_goes_by_claim(
     assert not resend(store, sender, store.read_all(store.names())).failed
     (body,) = bodies(storage, f"{prefix}-parked")
     parking = QueueParking(storage)
-    parked = of_event(parking.unpark(body))
-    assert parked.event == large
+    parked = parking.unpark(body)
+    assert event_of(parked) == large
     parking.forget(parked)
 
 
@@ -131,15 +140,15 @@ def test_what_did_not_come_by_the_queue_is_not_sent_through_it(
     """It is parked for no rule, with the way that it came: in the event queue it would have come by that."""
     body = '{"specversion": "1.0", "id": "1", "source": "/s", "type": "Microsoft.Storage.BlobCreated"}'
     letters.write(letter(subject=Unreadable("no", body, via="hook/kudu"), rule="", code="Unreadable"))
-    letters.write(letter(subject=event(via="webhook"), rule="", code="ReservedEventType"))
+    letters.write(letter(subject=event(via="webhook"), rule="", code="TemplateError"))
     report = resend(store, sender, store.read_all(store.names()))
     assert report.sent == {f"{prefix}-parked": 2}
-    parked = [Parked.from_message(text) for text in bodies(storage, f"{prefix}-parked")]
-    assert {(each.rule, each.event.via) for each in parked} == {("", "hook/kudu"), ("", "webhook")}
+    sent = [resent(text) for text in bodies(storage, f"{prefix}-parked")]
+    assert {each.via for each in sent} == {"hook/kudu", "webhook"}
     assert all(
         isinstance(each, Unreadable) or each.type != "Microsoft.Storage.BlobCreated"
-        for one in parked
-        for each in opened(one.event)
+        for one in sent
+        for each in members_again(one)
     )
 
 
@@ -257,21 +266,45 @@ def test_event_grids_own_container(
     assert main(["replay", "show", "sub/2020/8/13/17/1.json", "--container", prefix]) == 0
     assert main(["replay", "send", "--all", "--container", address]) == 0
     assert "2 events sent to the queue updraft-parked" in capsys.readouterr().out
-    sent = [Parked.from_message(body) for body in bodies(own_container, PARKED_QUEUE)]
-    assert {(each.rule, each.event.via) for each in sent} == {("", "replay")}
-    assert {each.event.id for each in sent} == {"another", str(IN_EVENT_GRIDS_SCHEMA["id"])}
+    sent = [resent(body) for body in bodies(own_container, PARKED_QUEUE)]
+    assert {each.via for each in sent} == {"replay"}
+    assert {each.id for each in sent} == {"another", str(IN_EVENT_GRIDS_SCHEMA["id"])}
 
 
 def test_the_apps_own_container_is_known_by_its_address(
     own_container: Storage, azurite: Azurite, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """However it is named, what the app wrote there goes to the rule, or the caller, that it was for."""
-    BlobDeadLetters(own_container).write(letter(rule="call"))
+    BlobDeadLetters(own_container).write(letter(subject=CALLED, rule="call"))
     address = f"{azurite.blob_url}/{DEAD_LETTERS_CONTAINER}/"
     assert main(["replay", "send", "--all", "--container", address]) == 0
     assert "1 event sent to the queue updraft-parked" in capsys.readouterr().out
     (body,) = bodies(own_container, PARKED_QUEUE)
-    assert Parked.from_message(body).rule == "call"
+    assert of_message(body).work == CALLED
+
+
+def test_what_is_not_an_event_is_shown_to_a_person(
+    own_container: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a direct run and of a window's close `show` says what it is, before it prints the letter."""
+    closing = WindowClose("burst", "0123456789abcdef" * 2, "north")
+    letters = BlobDeadLetters(own_container)
+    for subject, rule, says in (
+        (CALLED, "call", "the run of DAG smoke_tests that the caller pipeline asked for, key k-1"),
+        (closing, "burst", f"the close of window {closing.id} for north"),
+        (event(), "smoke", "event e-1 of type Microsoft.Web.SlotSwapCompleted"),
+        (Unreadable("no JSON", "{"), "", "a body that is not an event"),
+    ):
+        one = letter(subject=subject, rule=rule)
+        letters.write(one)
+        assert main(["replay", "show", one.name]) == 0
+        told = capsys.readouterr().out
+        assert f"subject   {says}\n" in told
+        assert '"format": 1' in told
+    assert main(["replay", "list"]) == 0
+    told = capsys.readouterr().out
+    assert "by rule: (any rule) 1, burst 1, call 1, smoke 1" in told
+    assert f"  {closing.id}  burst/undated/" in told
 
 
 def test_another_container_is_listed_without_the_apps_own_account(
@@ -300,9 +333,10 @@ def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[s
     poison(
         own_container, EVENT_QUEUE, base64.b64encode(json.dumps([first, {"no": "event"}]).encode()).decode()
     )
-    large = Parked(
+    large = parked_event(
         event(id="e-2", data="ü" * 50_000), "smoke", 7, NOW - timedelta(days=3), "Airflow was down"
     )
+    assert large.first_seen is not None
     claims = own_container.container(CLAIMS_CONTAINER)
     others = {blob.name for blob in claims.list_blobs()} if claims.exists() else set()
     QueueParking(own_container).park(large, 0)
@@ -329,8 +363,9 @@ def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[s
         "1 event sent to the queue updraft-parked\n1 poison message deleted from its poison queue\n" in told
     )
     (message,) = bodies(own_container, PARKED_QUEUE)
-    again = of_event(QueueParking(own_container).unpark(message))
-    assert (again.event, again.rule, again.attempt) == (large.event, "smoke", 1)
+    again = QueueParking(own_container).unpark(message)
+    assert (again.work, again.attempt) == (large.work, 1)
+    assert again.first_seen is not None
     assert again.first_seen > large.first_seen
     kept = {blob.name for blob in claims.list_blobs()}
     assert kept - others == {again.claim}
@@ -415,7 +450,7 @@ def test_a_bad_letter_stays_alone_in_its_blob(
     ((name, problem),) = report.failed
     assert (name, report.finished) == ("topic/1.json", 0)
     assert problem.startswith("member 2 of 3: eventType is a number")
-    sent = [Parked.from_message(body).event for body in bodies(storage, f"{prefix}-parked")]
+    sent = [resent(body) for body in bodies(storage, f"{prefix}-parked")]
     assert {event.id for event in sent} == {
         "5a000820-0000-4000-8000-000000000820",
         "5a000822-0000-4000-8000-000000000822",

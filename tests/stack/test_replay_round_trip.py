@@ -13,7 +13,6 @@ from cli.resend import Report, Resender, resend
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.admission.breaker import Breaker
 from shared.azure.storage_account import Storage
-from shared.deciding.direct_runs import DirectRun
 from shared.delivery.closing import Closing
 from shared.delivery.intake import Intake
 from shared.delivery.outcomes import Outcome, OutcomeCounts, OutcomeKind
@@ -22,11 +21,13 @@ from shared.delivery.relay import Relay
 from shared.delivery.target import Target
 from shared.event import Event
 from shared.rules import load_rules
+from shared.runs.direct_run import DirectRun
 from shared.stores.dead_letters import BlobDeadLetters
 from shared.stores.names import PARKED_QUEUE
-from shared.stores.parking import Parked, QueueParking
+from shared.stores.parked import Parked
+from shared.stores.parking import QueueParking
 from shared.stores.window_blobs import WindowBlobs
-from shared.stores.windows import WindowClose
+from shared.stores.work_items import WindowClose
 from shared.values.json_text import MAX_DEPTH, JsonObject
 from tests.support.delivery import DAG, client_of, event
 from tests.support.failure_cases import starts
@@ -95,8 +96,8 @@ class Instance:
 
     def close(self, window: str, *, rule: str = "burst") -> Outcome:
         """Deliver the message that closes a window; it is in the queue, invisible for five minutes."""
-        closing = WindowClose(window, "north").to_event()
-        return self.intake.receive_parked(Parked(closing, rule, 0, NOW).to_message())
+        closing = WindowClose(rule, window, "north")
+        return self.intake.receive_parked(Parked(closing, 0, None).to_message())
 
     def confs(self) -> list[Any]:
         """Return the confs of all runs."""
@@ -148,10 +149,10 @@ def instance_with(
     )
 
 
-def call(**conf: Any) -> Event:
-    """Return what a verified caller's request for a run becomes."""
+def call(**conf: Any) -> DirectRun:
+    """Return a verified caller's request for a run."""
     caller: JsonObject = {"entry": "pipeline", "kind": "application", "object_id": "o-1", "app_id": APP_ID}
-    return DirectRun(caller, DAG, "analytics", key="k-1", conf=conf, note="a release").to_event()
+    return DirectRun(caller, DAG, "analytics", "k-1", "2026-11-01T12:00:00Z", conf=conf, note="a release")
 
 
 def opened(number: int) -> Event:
@@ -172,7 +173,7 @@ def collect(instance: Instance, *numbers: int) -> str:
 def test_a_refused_call_gets_its_run(instance: Instance) -> None:
     """A caller's run that Airflow refused comes back as that call: its conf, its caller, its run id."""
     instance.stub.inject(422, REFUSAL, when=starts)
-    rejected = instance.intake.receive_call(call(site="shop", share=0.1, many=[1, None, "ü"]))
+    rejected = instance.intake.receive_direct_run(call(site="shop", share=0.1, many=[1, None, "ü"]))
     assert rejected.kind is OutcomeKind.REJECTED
     assert instance.replay().sent == {f"{instance.name}-parked": 1}
     (outcome,) = instance.deliver_parked()
@@ -191,7 +192,7 @@ def test_a_call_is_read_back_whatever_it_holds(instance: Instance) -> None:
     for _ in range(MAX_DEPTH - 2):
         deep = {"d": deep}
     instance.stub.inject(422, {"detail": "not \ud800 this"})
-    rejected = instance.intake.receive_call(call(deep=deep))
+    rejected = instance.intake.receive_direct_run(call(deep=deep))
     assert "not" in rejected.reason
     report = instance.replay()
     assert (report.failed, report.finished) == ([], 1)
@@ -202,7 +203,7 @@ def test_a_call_is_read_back_whatever_it_holds(instance: Instance) -> None:
 def test_a_large_call_gets_its_run(instance: Instance) -> None:
     """A call whose conf fits into no queue message goes by claim, and the claim is gone afterwards."""
     instance.stub.inject(422, REFUSAL, when=starts)
-    instance.intake.receive_call(call(text="ü" * 24_000))
+    instance.intake.receive_direct_run(call(text="ü" * 24_000))
     instance.replay()
     claims = instance.storage.container(f"{instance.name}-claims")
     assert len([*claims.list_blobs()]) == 1
@@ -234,7 +235,7 @@ def test_a_window_whose_run_was_refused_gets_it(instance: Instance) -> None:
 def test_a_window_that_the_host_gave_up_gets_its_run(instance: Instance) -> None:
     """A close that lies in the poison queue becomes a letter, and that letter the window's run."""
     window = collect(instance, 1)
-    closing = Parked(WindowClose(window, "north").to_event(), "burst", 0, NOW)
+    closing = Parked(WindowClose("burst", window, "north"), 0, None)
     instance.intake.bury(closing.to_message(), queue=PARKED_QUEUE)
     instance.replay()
     (outcome,) = instance.deliver_parked()
@@ -283,7 +284,7 @@ def test_what_is_sent_twice_has_one_run(instance: Instance) -> None:
     window = collect(instance, 1)
     instance.stub.inject(422, REFUSAL, times=2, when=starts)
     instance.close(window)
-    instance.intake.receive_call(call())
+    instance.intake.receive_direct_run(call())
     for kept in instance.letters.read_all(instance.letters.names()):  # and then the command is killed
         for letter in kept.letters:
             instance.sender.send(letter, NOW - timedelta(seconds=1))
@@ -300,7 +301,7 @@ def test_a_call_that_is_no_longer_allowed_is_refused_again(
 ) -> None:
     """A right that was taken away in the meantime is gone for a replayed call, too."""
     instance.stub.inject(422, REFUSAL, when=starts)
-    instance.intake.receive_call(call())
+    instance.intake.receive_direct_run(call())
     instance.replay()
     rules = f"{CONNECTION}rules:\n{BURST}"
     without = instance_with(storage, prefix, instance.stub, rules)

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,18 +14,23 @@ from azure.core.exceptions import ResourceNotFoundError
 from cli.main import main
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.azure.storage_account import Storage
+from shared.deciding.decide import decide_direct_run
 from shared.event import Event, Unreadable
 from shared.event.bursts import BurstKey
 from shared.rules import Rules, load_rules
+from shared.runs.direct_run import DirectRun
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
 from shared.stores.names import EVENT_QUEUE, PARKED_QUEUE
-from shared.stores.parking import Parked, QueueParking
+from shared.stores.parked import Parked
+from shared.stores.parking import QueueParking
 from shared.stores.window_blobs import WindowBlobs
-from shared.stores.windows import WindowClose
+from shared.stores.work_items import Resent, RuleEvent, Subject, WindowClose, subject_of
 from tests.support.delivery import DAG, event
-from tests.support.recording_topic import start_runs
+from tests.support.parked import of_message
+from tests.support.recording_topic import start_run, start_runs
 
 NOW: Final = datetime.now(UTC)
+CALLER: Final = "0c0c0c0c-1111-4222-8333-444455556666"
 RULES: Final = f"""
 connections:
   main: {{url: "%UPDRAFT_AIRFLOW_URL%", auth: {{kind: entra, scope: "api://airflow/.default"}}}}
@@ -34,6 +38,8 @@ rules:
   - name: opened
     when: {{types: [Shop.Opened]}}
     start: {{dag: {DAG}, conf: {{door: "{{{{ data.door }}}}"}}}}
+callers:
+  - {{name: shop, object_id: "{CALLER}", connection: main, dags: [{DAG}]}}
 """
 
 
@@ -61,13 +67,16 @@ class App:
             with suppress(ResourceNotFoundError):
                 for message in self._queue.receive_messages():
                     self._queue.delete_message(message.id, message.pop_receipt)
-                    self._take(Parked.from_message(message.content))
+                    self._take(of_message(message.content))
 
     def _take(self, parked: Parked) -> None:
-        taken = parked.event
-        if taken.id.startswith("bad"):
-            self._letters.write(DeadLetter(taken, "TemplateError", "no door", NOW, NOW, parked.rule))
-        elif not taken.id.startswith("slow") and taken.type == "Shop.Opened":
+        assert isinstance(parked.work, RuleEvent | DirectRun | WindowClose | Resent)
+        taken = subject_of(parked.work)
+        if (taken.id or "").startswith("bad"):
+            self._letters.write(DeadLetter(taken, "TemplateError", "no door", NOW, NOW, parked.work.rule))
+        elif isinstance(taken, DirectRun):
+            start_run(decide_direct_run(taken, self._rules), self._stub)
+        elif isinstance(taken, Event) and not taken.id.startswith("slow") and taken.type == "Shop.Opened":
             start_runs(taken, self._rules, self._stub)
 
 
@@ -93,7 +102,13 @@ def opened(event_id: str, **changes: Any) -> Event:
     return event(**known | changes)
 
 
-def letter(subject: Event | Unreadable, rule: str = "opened", code: str = "DagNotFound") -> DeadLetter:
+def direct_run(key: str, entry: str = "shop") -> DirectRun:
+    """Return a direct run that the caller `entry` asked for."""
+    caller = {"entry": entry, "kind": "application", "object_id": CALLER, "app_id": "a"}
+    return DirectRun({**caller}, DAG, "main", key, "2026-11-01T12:00:00Z")
+
+
+def letter(subject: Subject, rule: str = "opened", code: str = "DagNotFound") -> DeadLetter:
     """Return a dead letter."""
     return DeadLetter(subject, code, "no", NOW, NOW, rule)
 
@@ -104,7 +119,7 @@ def test_every_result_is_reported(
     """Each event's result is named, whatever came of it, and the counts of all stand at the end."""
     letters, stub, rules_file = world
     rules = load_rules(RULES, file="r", settings={"UPDRAFT_AIRFLOW_URL": stub.url})
-    ran, closing = opened("ran-1"), WindowClose("bad-window", "north").to_event()
+    ran = opened("ran-1")
     start_runs(ran, rules, stub)
     for each in (
         letter(opened("good-1")),
@@ -117,7 +132,7 @@ def test_every_result_is_reported(
         letter(opened("other-2", type="Shop.Closed"), rule=""),
         letter(Unreadable("no JSON", "{ what", via="webhook"), rule="", code="Unreadable"),
         letter(opened("gone-1"), rule="removed"),
-        letter(replace(closing, data={})),
+        letter(WindowClose("opened", "0" * 32, "north")),
         letter(opened("large-1", via="queue", data={"door": "x" * 100_000}), rule=""),
     ):
         letters.write(each)
@@ -163,10 +178,25 @@ def test_a_window_is_not_followed(
     letters, _, rules_file = world
     windows = WindowBlobs(own_container, QueueParking(own_container))
     joined = windows.collect("opened", BurstKey("north", 300), opened("e-1"))
-    closing = WindowClose(joined.window, "north").to_event()
+    closing = WindowClose("opened", joined.window, "north")
     letters.write(letter(closing))
     assert main(["replay", "send", closing.id, "--wait", "--rules", rules_file]) == 1
     assert "not followed: it closes a window, whose run is not followed" in capsys.readouterr().out
+
+
+def test_a_direct_run_is_followed(
+    world: tuple[BlobDeadLetters, AirflowStub, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A direct run has its result too; without its caller in rules.yaml it waits for its letter alone."""
+    letters, stub, rules_file = world
+    letters.write(letter(direct_run("good-1"), rule="call"))
+    assert main(["replay", "send", "--all", "--wait", "--json", "--rules", rules_file]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    assert (result["event"], result["rule"], result["result"]) == ("good-1", "call", "started")
+    assert {(DAG, result["run"])} == stub.runs.keys()
+    letters.write(letter(direct_run("bad-1", entry="removed"), rule="call"))
+    assert main(["replay", "send", "--all", "--wait", "--rules", rules_file]) == 1
+    assert "event bad-1 at rule call: rejected again: TemplateError: no door" in capsys.readouterr().out
 
 
 def test_rules_with_mistakes_send_nothing(

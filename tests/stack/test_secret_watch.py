@@ -12,9 +12,10 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from shared.azure.storage_account import Storage
 from shared.event import Unreadable
 from shared.stores.dead_letters import BlobDeadLetters, DeadLetter
-from shared.stores.parking import Parked, QueueParking
+from shared.stores.parking import QueueParking
 from tests.support.clocks import SEEN
 from tests.support.delivery import event
+from tests.support.parked import parked_event
 from tests.support.paths import ROOT
 from tests.support.secret_watch import stored_in
 
@@ -49,8 +50,8 @@ def test_what_another_process_kept_is_read(azurite: Azurite, storage: Storage) -
     letter = DeadLetter(Unreadable("{", f"refused {'letter' * 3}"), "Unreadable", "letter" * 3, SEEN, SEEN)
     BlobDeadLetters(storage).write(letter)
     parking = QueueParking(storage)
-    parking.park(Parked(event(data={"kept": "claimed" * 10_000}), "smoke", 0, SEEN), 0.0)
-    parking.park(Parked(event(data={"kept": "in the queue"}), "smoke", 0, SEEN), 0.0)
+    parking.park(parked_event(event(data={"kept": "claimed" * 10_000})), 0.0)
+    parking.park(parked_event(event(data={"kept": "in the queue"})), 0.0)
     with IdentityEndpoint() as identity:
         stored = list(stored_in(azurite, identity))
     for what, text in (

@@ -5,7 +5,6 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +14,10 @@ from shared.azure.storage_account import Storage
 from shared.errors import StorageUnavailable
 from shared.event import Event
 from shared.event.bursts import BurstKey
-from shared.stores.parking import Parked, WorkItem
+from shared.stores.parked import Parked
 from shared.stores.window_blobs import OVERDUE, WindowBlobs
-from shared.stores.windows import Joined, WindowClose
+from shared.stores.windows import Joined
+from shared.stores.work_items import WindowClose
 from tests.support.clocks import MonotonicClock
 from tests.support.delivery import event
 from tests.support.in_memory import InMemoryParking
@@ -91,7 +91,7 @@ class SteppedParking(InMemoryParking):
         self.kept = kept
         self._steps = steps
 
-    def park(self, parked: WorkItem, delay_seconds: float) -> None:
+    def park(self, parked: Parked, delay_seconds: float) -> None:
         """Keep one, as a step."""
         self._steps.take("park", lambda: super(SteppedParking, self).park(parked, delay_seconds))
 
@@ -109,25 +109,29 @@ class Cloud:
         *,
         steps: Steps | None = None,
         clock: MonotonicClock | None = None,
-        skew: timedelta = timedelta(0),
     ) -> WindowBlobs:
-        """Start an instance, whose clock may be wrong."""
+        """Start an instance."""
         steps = steps or Steps()
         return WindowBlobs(
             SteppedStorage(self.storage, steps),
             SteppedParking(self.queue, steps),
             container=self.container,
             clock=clock or MonotonicClock(),
-            now=lambda: datetime(2026, 11, 1, tzinfo=UTC) + skew,
         )
 
     def runs(self, instance: WindowBlobs | None = None) -> dict[str, list[str]]:
         """Deliver every close message that is in the queue; the ids of the events by window."""
         closer = instance or self.instance()
-        closings = [WindowClose.of(parked.event) for parked, _ in self.queue]
+        closings = [closing_of(parked) for parked, _ in self.queue]
         self.queue.clear()
-        closed = {each.window: closer.close(RULE, each.window) for each in closings if each}
+        closed = {each.id: closer.close(RULE, each.id) for each in closings}
         return {window: [one.id for one in events] for window, events in closed.items() if events}
+
+
+def closing_of(parked: Parked) -> WindowClose:
+    """Return the close that a message holds."""
+    assert isinstance(parked.work, WindowClose)
+    return parked.work
 
 
 @pytest.fixture
@@ -262,7 +266,7 @@ def test_a_crash_while_closing_loses_nothing(cloud: Cloud, step: int, *, afterwa
 
 def test_many_instances_and_threads_at_once_lose_nothing(cloud: Cloud) -> None:
     """While windows close under twelve writers, every event, each delivered twice, is in one run, once."""
-    instances = [cloud.instance(skew=timedelta(hours=number - 2)) for number in range(4)]
+    instances = [cloud.instance() for _ in range(4)]
     runs: dict[str, list[str]] = {}
     again = threading.Barrier(13, timeout=60)
 
@@ -278,9 +282,8 @@ def test_many_instances_and_threads_at_once_lose_nothing(cloud: Cloud) -> None:
     again.wait()
     while any(each.is_alive() for each in writers):
         for parked, _ in list(cloud.queue):
-            closing = WindowClose.of(parked.event)
-            assert closing
-            runs[closing.window] = [one.id for one in instances[0].close(RULE, closing.window)]
+            closing = closing_of(parked)
+            runs[closing.id] = [one.id for one in instances[0].close(RULE, closing.id)]
     for each in writers:
         each.join()
     runs |= cloud.runs()
@@ -288,11 +291,11 @@ def test_many_instances_and_threads_at_once_lose_nothing(cloud: Cloud) -> None:
     assert collected == sorted(f"e-{number}" for number in range(120))
 
 
-def test_clocks_that_disagree_share_a_window(cloud: Cloud) -> None:
-    """Instances an hour apart collect a burst together: no clock says where a window begins or ends."""
-    for hours, number in ((-1, 1), (0, 2), (1, 3)):
-        cloud.instance(skew=timedelta(hours=hours)).collect(RULE, SHOP, numbered(number))
-    assert [delay for _, delay in cloud.queue] == [300]
+def test_no_clock_is_in_a_close(cloud: Cloud) -> None:
+    """Instances collect a burst together whatever their clocks say: a close has no time of its own."""
+    for number in (1, 2, 3):
+        cloud.instance().collect(RULE, SHOP, numbered(number))
+    assert [(parked.first_seen, delay) for parked, delay in cloud.queue] == [(None, 300)]
     assert list(cloud.runs().values()) == [["e-1", "e-2", "e-3"]]
 
 

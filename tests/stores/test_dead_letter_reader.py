@@ -10,11 +10,14 @@ from shared.event import Event, Unreadable
 from shared.event.cloud_events import ATTRIBUTES
 from shared.stores.dead_letter_reader import BadLetter, Letter, read_letters
 from shared.stores.dead_letters import LETTER_MEMBERS, DeadLetter
-from shared.stores.parking import Parked
+from shared.stores.work_forms import members_of
+from shared.stores.work_items import Subject, UnverifiedHook, WindowClose
 from shared.values.json_text import Json, parse
 from tests.support.clocks import SEEN
 from tests.support.dead_letters import IN_EVENT_GRIDS_SCHEMA
 from tests.support.delivery import event
+from tests.support.direct_runs import CALLED
+from tests.support.parked import event_of, of_message, parked_event
 from tests.support.paths import SAMPLES
 
 
@@ -73,6 +76,35 @@ def test_a_body_that_was_none_is_read_back(raw: str) -> None:
     assert letter.body() == raw
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        CALLED,
+        replace(CALLED, conf={"half": "\ud800", "n": [1.5, None]}, note=None, logical_date="2026-01-01"),
+        WindowClose("smoke", "0123456789abcdef" * 2, "north \ud800"),
+        Unreadable("no JSON", "{{", id="e", type="t", source="/s", via="hook/github"),
+    ],
+)
+def test_what_is_not_an_event_is_read_back_as_what_it_is(subject: Subject) -> None:
+    """A direct run, a window's close and a body come whole out of our letters alone."""
+    text = written(subject=subject)
+    letter = the_one(text, ours=True)
+    assert (letter.subject, letter.rule, letter.code) == (subject, "smoke", "BadRequest")
+    assert isinstance(subject, Unreadable) or all(json.loads(body) for body in letter.bodies())
+    (foreign,) = read_letters(text, ours=False)
+    assert isinstance(foreign, BadLetter)
+
+
+def test_a_hook_that_is_not_verified_comes_out_of_no_letter() -> None:
+    """Its body is nobody's, whoever wrote it into our container."""
+    hook = UnverifiedHook("github", b"{}", f"sha256={'0' * 64}", {})
+    document = {"deadletterreason": "x", **members_of(hook)}
+    own = {"updraft": {"format": 1, "kind": document["kind"]}}
+    (bad,) = read_letters(json.dumps(document | own), ours=True)
+    assert isinstance(bad, BadLetter)
+    assert "not verified" in bad.problem
+
+
 def test_only_our_own_container_may_name_a_rule() -> None:
     """In Event Grid's container a member `updraft` is what a publisher wrote: no rule, and no way in."""
     letter = the_one(written(subject=replace(event(), via="hook/github")), ours=False)
@@ -109,6 +141,11 @@ def test_the_three_shapes_of_namespaces(shape: str) -> None:
     assert letter.subject.data_is_base64 is (shape == "binary_wrapped")
 
 
+def of_ours(kind: str, content: str) -> str:
+    """Return a letter of this app's that holds something of a kind."""
+    return json.dumps(json.loads(content) | {"deadletterreason": "x", "updraft": {"format": 1, "kind": kind}})
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -116,7 +153,13 @@ def test_the_three_shapes_of_namespaces(shape: str) -> None:
         ("nonsense", "not JSON"),
         (json.dumps(event().to_cloud_event()), "no dead letter"),
         ('{"deadletterreason": "x", "hello": 1}', "neither"),
-        ('{"deadletterreason": "x", "data_base64": "!", "updraft": {"format": 1}}', "cannot be decoded"),
+        (of_ours("event", "{}"), "neither"),
+        (of_ours("unreadable", '{"unreadable": {"error": "e", "base64": "!"}}'), "not Base64"),
+        (of_ours("direct-run", '{"run": {"caller": {}}}'), "dag_id"),
+        (of_ours("window-close", '{"rule": "r", "window": {"id": "../x"}}'), "id of a window"),
+        (of_ours("unverified-hook", "{}"), "hook"),
+        (of_ours("letter", "{}"), "kind"),
+        ('{"deadletterreason": "x", "updraft": {"format": 1}}', "kind"),
     ],
 )
 def test_what_is_no_letter_is_refused(text: str, says: str) -> None:
@@ -194,8 +237,7 @@ def test_an_event_survives_its_dead_letter(extensions: dict[str, Json]) -> None:
     assert letter.subject == subject
     assert (letter.code, letter.rule, letter.attempts) == ("BadRequest", "smoke", 3)
     assert isinstance(letter.subject, Event)
-    parked = Parked(letter.subject, "smoke", 1, SEEN).to_message()
-    assert Parked.from_message(parked).event == subject
+    assert event_of(of_message(parked_event(letter.subject).to_message())) == subject
 
 
 def test_a_publishers_extension_is_not_taken_for_ours() -> None:

@@ -1,10 +1,13 @@
 import base64
 from dataclasses import replace
+from typing import Any
 
 from shared.event import Unreadable
 from shared.stores.dead_letters import RAW_LIMIT
+from shared.stores.work_items import WindowClose
 from tests.support.dead_letters import letter
 from tests.support.delivery import event, run_request
+from tests.support.direct_runs import CALLED
 
 
 def test_the_form_is_event_grids() -> None:
@@ -27,6 +30,7 @@ def test_the_form_is_event_grids() -> None:
             "reason": "Airflow refuses the run (HTTP 400): no",
             "attempts": 3,
             "first_seen": "2026-11-01T12:00:00.000Z",
+            "kind": "event",
             "schema": "cloudevents",
             "via": "unknown",
         },
@@ -35,12 +39,13 @@ def test_the_form_is_event_grids() -> None:
 
 
 def test_an_unreadable_body_is_kept_whole() -> None:
-    """A body that is no event becomes the payload of one that says so, named by its content."""
+    """A letter says that its body is not an event, and is named by its content."""
     broken = Unreadable(error="not JSON", raw='{"id": 1,')
     known = letter(subject=broken, rule="", request=None, status=None, code="Unreadable", reason="not JSON")
-    document = known.to_document()
-    assert document["type"] == "Updraft.Unreadable"
-    assert document["data"] == '{"id": 1,'
+    document: Any = known.to_document()
+    assert document["unreadable"] == {"error": "not JSON", "via": "unknown", "text": '{"id": 1,'}
+    assert document["updraft"]["kind"] == "unreadable"
+    assert "type" not in document
     assert document["lastdeliveryoutcome"] == "not JSON"
     assert known.name.startswith("unreadable/")
     assert replace(known, subject=replace(broken, error="other words")).name == known.name
@@ -48,15 +53,41 @@ def test_an_unreadable_body_is_kept_whole() -> None:
 
 
 def test_what_could_be_read_of_a_body_is_named() -> None:
-    """Id, type and source of a body that is half an event are the letter's own."""
-    document = letter(subject=Unreadable("no time", "{}", id="e", type="t", source="/s")).to_document()
-    assert (document["id"], document["type"], document["source"]) == ("e", "t", "/s")
+    """Id, type and source of a body that is half an event stand beside it."""
+    body = unreadable(Unreadable("no time", "{}", id="e", type="t", source="/s"))
+    assert (body["id"], body["type"], body["source"]) == ("e", "t", "/s")
 
 
 def test_a_body_that_is_no_text_goes_in_base64() -> None:
     """Text that UTF-8 cannot hold is kept in base64; what is endless is cut."""
-    document = letter(subject=Unreadable("bad", "a\ud800")).to_document()
-    assert base64.b64decode(str(document["data_base64"])) == "a\ud800".encode(errors="surrogatepass")
-    assert "data" not in document
-    long = letter(subject=Unreadable("bad", "x" * (RAW_LIMIT + 1))).to_document()
-    assert len(str(long["data"])) == RAW_LIMIT
+    body = unreadable(Unreadable("bad", "a\ud800"))
+    assert base64.b64decode(str(body["base64"])) == "a\ud800".encode(errors="surrogatepass")
+    assert "text" not in body
+    assert len(str(unreadable(Unreadable("bad", "x" * (RAW_LIMIT + 1)))["text"])) == RAW_LIMIT
+
+
+def test_a_direct_run_is_no_event() -> None:
+    """Its letter says who asked for which DAG with which conf, in words of the call and not of an event."""
+    document: Any = letter(subject=CALLED, rule="call").to_document()
+    assert document["updraft"]["kind"] == "direct-run"
+    assert document["run"]["caller"] == CALLED.caller
+    assert (document["run"]["dag_id"], document["run"]["conf"]) == ("smoke_tests", {"site": "shop"})
+    assert not {"specversion", "type", "source", "data"} & document.keys()
+    assert letter(subject=CALLED, rule="call").name.startswith("call/2026/11/01/")
+
+
+def test_a_windows_close_is_no_event() -> None:
+    """Its letter names the rule, the window and what its events have in common; it has no day."""
+    closing = WindowClose("burst", "0123456789abcdef" * 2, "north")
+    document: Any = letter(subject=closing, rule="burst").to_document()
+    assert document["updraft"]["kind"] == "window-close"
+    assert (document["rule"], document["window"]) == ("burst", {"id": closing.id, "key": "north"})
+    assert not {"specversion", "type", "source", "data"} & document.keys()
+    assert letter(subject=closing, rule="burst").name.startswith("burst/undated/")
+
+
+def unreadable(subject: Unreadable) -> dict[str, object]:
+    """Return what a letter holds of a body."""
+    document: Any = letter(subject=subject).to_document()
+    body: dict[str, object] = document["unreadable"]
+    return body

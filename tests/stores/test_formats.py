@@ -8,15 +8,27 @@ from typing import Any
 import pytest
 
 from shared.errors import EventError, StorageUnavailable
+from shared.event import Unreadable
 from shared.stores.dead_letter_reader import BadLetter, read_letters
-from shared.stores.parking import Parked
+from shared.stores.parked import Parked
 from shared.stores.windows import from_lines, to_line
-from shared.stores.work_items import UnverifiedHook, opened
+from shared.stores.work_items import Resent, RuleEvent, Subject, UnverifiedHook, WindowClose, Work
 from tests.support.dead_letters import letter
 from tests.support.delivery import event
+from tests.support.direct_runs import CALLED
+from tests.support.parked import of_message
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-HOOK = UnverifiedHook("github", b"{}", f"sha256={'0' * 64}", {}, NOW)
+CLOSING = WindowClose("burst", "0123456789abcdef" * 2, "north")
+WORK: tuple[Work, ...] = (
+    RuleEvent(event(), "greet"),
+    CALLED,
+    CLOSING,
+    Resent(event()),
+    Resent(Unreadable("no JSON", "{")),
+    UnverifiedHook("github", b"{}", f"sha256={'0' * 64}", {}),
+)
+SUBJECTS: tuple[Subject, ...] = (event(), CALLED, CLOSING, Unreadable("no JSON", "{"))
 
 Read = Callable[[str], object]
 
@@ -30,9 +42,22 @@ def read_letter(text: str) -> object:
 
 
 FORMS: dict[str, tuple[str, tuple[str, ...], Read]] = {
-    "a parked event": (Parked(event(), "greet", 1, NOW).to_message(), ("updraft",), Parked.from_message),
-    "an unverified hook": (HOOK.to_message(), ("updraft",), opened),
-    "a dead letter": (json.dumps(letter().to_document()), ("updraft", "format"), read_letter),
+    **{
+        f"parked: {type(each).__name__} {number}": (
+            Parked(each, 1, NOW).to_message(),
+            ("updraft",),
+            of_message,
+        )
+        for number, each in enumerate(WORK)
+    },
+    **{
+        f"a dead letter: {type(each).__name__}": (
+            json.dumps(letter(subject=each).to_document()),
+            ("updraft", "format"),
+            read_letter,
+        )
+        for each in SUBJECTS
+    },
     "a line of a window": (to_line(event()).decode(), ("updraft",), lambda text: from_lines(text.encode())),
 }
 

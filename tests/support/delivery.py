@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from shared.delivery.target import Target
 from shared.event import Event
 from shared.rules import Connection, Rules
 from shared.runs.request import RunRequest
-from shared.stores.work_items import UnverifiedHook
+from shared.stores.work_items import RuleEvent, UnverifiedHook
 from shared.values.json_text import JsonObject
 from tests.support.clocks import MonotonicClock
 from tests.support.in_memory import FixedLimiter, InMemoryDeadLetters, InMemoryParking, InMemoryWindows
@@ -146,13 +147,13 @@ class Delivering:
     def deliver(self, event: Event, decision: Decision, **known: Any) -> Outcome:
         """Deliver an event as the intake does: counted when it begins."""
         with self.closing.delivery(decision.rule):
-            return self.relay.deliver(event, decision, **known)
+            return self.relay.deliver(RuleEvent(event, decision.rule), decision, **known)
 
     def intake(
         self,
         rules: Rules | Callable[[], Rules],
         *,
-        verify_hook: Callable[[UnverifiedHook], bool] | None = None,
+        verify_hook: Callable[[UnverifiedHook, datetime], bool] | None = None,
     ) -> Intake:
         """Return an intake for these rules that leads here."""
         return Intake(

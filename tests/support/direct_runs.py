@@ -1,7 +1,7 @@
 """A direct run, and the rules that allow it."""
 
-from shared.deciding.direct_runs import DirectRun
 from shared.rules import Rules, load_rules
+from shared.runs.direct_run import DirectRun
 
 RULES = """
 connections:
@@ -27,7 +27,8 @@ CALLED = DirectRun(
     caller={"entry": "pipeline", "kind": "application", "object_id": OBJECT_ID, "app_id": "a"},
     dag_id="smoke_tests",
     connection="main",
-    key="k-1",
+    id="k-1",
+    time="2026-11-01T12:00:00Z",
     conf={"site": "shop"},
     note="release 7",
     run_after="2026-01-01T00:00:00Z",

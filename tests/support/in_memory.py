@@ -9,11 +9,10 @@ from shared.errors import StorageUnavailable
 from shared.event import Event
 from shared.event.bursts import BurstKey, in_order
 from shared.stores.dead_letters import DeadLetter
-from shared.stores.parking import Parked, WorkItem, read_item
-from shared.stores.windows import Joined, WindowClose
-from shared.stores.work_items import UnverifiedHook
+from shared.stores.parked import Parked, opened, read_parked
+from shared.stores.windows import Joined
+from shared.stores.work_items import WindowClose
 from shared.values.json_text import JsonObject
-from tests.support.clocks import SEEN
 
 
 class InMemoryParking:
@@ -21,23 +20,19 @@ class InMemoryParking:
 
     def __init__(self) -> None:
         self.kept: list[tuple[Parked, float]] = []
-        self.hooks: list[tuple[UnverifiedHook, float]] = []
         self.broken = False
 
-    def park(self, parked: WorkItem, delay_seconds: float) -> None:
+    def park(self, parked: Parked, delay_seconds: float) -> None:
         """Keep one."""
         if self.broken:
             raise StorageUnavailable("the queue is out of order")
-        if isinstance(parked, UnverifiedHook):
-            self.hooks.append((parked, delay_seconds))
-        else:
-            self.kept.append((parked, delay_seconds))
+        self.kept.append((parked, delay_seconds))
 
-    def unpark(self, body: str | bytes) -> WorkItem:
+    def unpark(self, body: str | bytes) -> Parked:
         """Read one back."""
-        return read_item(body)
+        return read_parked(opened(body))
 
-    def forget(self, parked: WorkItem) -> None:
+    def forget(self, parked: Parked) -> None:
         """Nothing is kept beside."""
 
 
@@ -83,8 +78,8 @@ class InMemoryWindows:
         for number in itertools.count():
             window = uuid.uuid5(uuid.NAMESPACE_OID, f"{rule} {burst_key.key} {number}").hex
             if window not in self.kept:
-                closing = WindowClose(window, burst_key.key).to_event()
-                self._parking.park(Parked(closing, rule, 0, SEEN), burst_key.seconds)
+                closing = WindowClose(rule, window, burst_key.key)
+                self._parking.park(Parked(closing, 0, None), burst_key.seconds)
             events = self.kept.setdefault(window, [])
             if window not in self.closed:
                 events.append(event)

@@ -1,16 +1,32 @@
-"""A parked delivery."""
+"""Deliveries that wait."""
 
-from shared.stores.parking import Parked, WorkItem
+from datetime import datetime
+
+from shared.event import Event
+from shared.stores.parked import Parked, opened, read_parked
+from shared.stores.work_items import RuleEvent
 from tests.support.clocks import SEEN
 from tests.support.delivery import event
 
 
 def parked(payload: object = "small", attempt: int = 1) -> Parked:
     """Return a delivery that has to wait."""
-    return Parked(event(data=payload), "smoke", attempt, SEEN, "Airflow cannot be reached")
+    return parked_event(event(data=payload), attempt=attempt, reason="Airflow cannot be reached")
 
 
-def of_event(item: WorkItem) -> Parked:
-    """Return a work item, which has to be an event."""
-    assert isinstance(item, Parked)
-    return item
+def parked_event(
+    one: Event, rule: str = "smoke", attempt: int = 1, first_seen: datetime = SEEN, reason: str = ""
+) -> Parked:
+    """Return an event that waits for its rule."""
+    return Parked(RuleEvent(one, rule), attempt, first_seen, reason)
+
+
+def of_message(text: str | bytes) -> Parked:
+    """Return what a message holds that has its work item with it."""
+    return read_parked(opened(text))
+
+
+def event_of(item: Parked) -> Event:
+    """Return the event of a delivery that waits for a rule."""
+    assert isinstance(item.work, RuleEvent)
+    return item.work.event

@@ -10,7 +10,7 @@ import requests
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.event_grid_topic import EventGridTopic
 from local.stand_ins.loopback_server import Reply, Request
-from shared.deciding.decide import decide
+from shared.deciding.decide import Decision, decide
 from shared.event import Event, read_events
 from shared.rules import Rules
 
@@ -53,10 +53,15 @@ def start_runs(event: Event, rules: Rules, stub: AirflowStub, **state: str) -> N
         state: Members of each run, as in `state="success"`.
     """
     for decision in decide(replace(event, via="queue"), rules):
-        request = decision.request
-        assert request is not None
-        body = {"dag_run_id": request.dag_run_id, "conf": request.conf, "logical_date": None}
-        url = f"{stub.url}/api/v2/dags/{request.dag_id}/dagRuns"
-        headers = {"Authorization": "Bearer made-up"}
-        assert requests.post(url, json=body, headers=headers, timeout=10).status_code in {200, 409}
-        stub.runs[request.dag_id, request.dag_run_id].update(state)
+        start_run(decision, stub, **state)
+
+
+def start_run(decision: Decision, stub: AirflowStub, **state: str) -> None:
+    """Start a run that was decided, and give it a state; the arguments are those of `start_runs`."""
+    request = decision.request
+    assert request is not None
+    body = {"dag_run_id": request.dag_run_id, "conf": request.conf, "logical_date": None}
+    url = f"{stub.url}/api/v2/dags/{request.dag_id}/dagRuns"
+    headers = {"Authorization": "Bearer made-up"}
+    assert requests.post(url, json=body, headers=headers, timeout=10).status_code in {200, 409}
+    stub.runs[request.dag_id, request.dag_run_id].update(state)

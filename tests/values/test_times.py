@@ -23,9 +23,9 @@ from shared.rules import load_rules
 from shared.rules.templates import compile_template
 from shared.stores.dead_letter_reader import Letter, read_letters
 from shared.stores.dead_letters import DeadLetter
-from shared.stores.parking import Parked
 from shared.values.times import now_text, parse_time, rfc3339, time_text
 from shared.web import CallRefused
+from tests.support.parked import of_message, parked_event
 
 if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
@@ -128,8 +128,8 @@ def template_moment(source: str, text: str) -> datetime | None:
 def parked_moment(text: str) -> datetime | None:
     """Return when a parked delivery was first seen."""
     event = Event(id="1", source="/s", type="t")
-    document = json.loads(Parked(event, "r", 1, datetime.now(UTC)).to_message()) | {"first_seen": text}
-    return refused(EventError, lambda: Parked.from_message(json.dumps(document)).first_seen)
+    document = json.loads(parked_event(event).to_message()) | {"first_seen": text}
+    return refused(EventError, lambda: of_message(json.dumps(document)).first_seen)
 
 
 def conf_moment(text: str) -> datetime | None:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from shared.rules.model.base import StrictModel, Text
-from shared.runs.ids import MAX_RULE_NAME, RESERVED_RULE_NAMES
+from shared.runs.ids import CALL, MAX_RULE_NAME, RESERVED_RULE_NAMES
 from shared.runs.provenance import RESERVED
 from shared.values.dag_ids import PATTERN, dag_id_problem
 from shared.values.wording import shown
@@ -20,9 +20,6 @@ LONGEST_AGE: Final = 168 * 3_600
 """Seconds of the greatest `max_age`: a week."""
 LONGEST_WINDOW: Final = 24 * 3_600
 """Seconds of the longest window."""
-CALL: Final = "call"
-"""The name, in place of a rule's, of runs that a caller asks for by the DAG's name."""
-
 LONGEST_CALLBACK: Final = 720 * 3_600
 """Seconds that a run's token may live: 30 days."""
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
