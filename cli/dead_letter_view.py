@@ -155,8 +155,10 @@ def _about(subject: "Subject") -> str:
         case Event():
             return f"event {subject.id} of type {subject.type}"
         case DirectRun():
-            caller = subject.caller.get("entry")
-            return f"the run of DAG {subject.dag_id} that the caller {caller} asked for, key {subject.id}"
+            return (
+                f"the run of DAG {subject.dag_id} that the caller {subject.caller.get('entry')} asked for,"
+                f" key {subject.id}"
+            )
         case WindowClose():
             return f"the close of window {subject.id} for {subject.key}"
         case _:

@@ -23,7 +23,6 @@ from shared.event.bursts import Burst, BurstKey
 from shared.rules import Rule, Rules
 from shared.rules.model.rule import seconds
 from shared.runs.direct_run import DirectRun
-from shared.runs.ids import CALL
 from shared.runs.request import RunRequest
 from shared.values.wording import did_you_mean
 
@@ -96,9 +95,13 @@ def decide_direct_run(run: DirectRun, rules: Rules) -> Decision:
     name = run.caller.get("entry")
     entry = rules.caller(name)
     if entry is None:
-        reason = f"there is no entry `{name}` under `callers`, which allowed this call"
-        return Decision(CALL, matched=False, reason=reason, request=None)
-    return Decision(CALL, matched=True, reason=None, request=request_of(run, entry))
+        return Decision(
+            run.rule,
+            matched=False,
+            reason=f"there is no entry `{name}` under `callers`, which allowed this call",
+            request=None,
+        )
+    return Decision(run.rule, matched=True, reason=None, request=request_of(run, entry))
 
 
 def decide_burst(burst: Burst, rules: Rules, rule_name: str) -> Decision:

@@ -126,8 +126,14 @@ class Bursts:
             outcome, withdrawn = self._run_of_window(parked, closing)
         if outcome.kind is not OutcomeKind.PARKED:
             for event, reason in withdrawn:
-                with self._closing.delivery(closing.rule):
-                    self._withdraw(parked, closing.rule, event, reason)
+                self._closing.keep(
+                    event,
+                    PERMISSION_REVOKED,
+                    reason,
+                    rule=closing.rule,
+                    attempts=parked.attempt + 1,
+                    first_seen=parked.first_seen,
+                )
         return outcome
 
     def lose(self, closing: "WindowClose") -> None:
@@ -144,19 +150,22 @@ class Bursts:
         """Return how the close of a window ended, and the events that were left out, each with the reason."""
         started, rules, rule = perf_counter(), self._rules(), closing.rule
         collected = self._windows.close(rule, closing.id)
-        reasons = [revoked_permission(event, rules) for event in collected]
-        withdrawn = [(event, reason) for event, reason in zip(collected, reasons, strict=True) if reason]
-        events = tuple(event for event, reason in zip(collected, reasons, strict=True) if not reason)
+        asked = [(event, revoked_permission(event, rules)) for event in collected]
+        withdrawn = [(event, reason) for event, reason in asked if reason]
+        events = tuple(event for event, reason in asked if not reason)
         if not collected:
             return self._closing.end(Outcome(OutcomeKind.DUPLICATE, rule=rule, reason=_EMPTY)), ()
         if not events:  # the last of them is the end of the close
             *others, (event, reason) = withdrawn
-            return self._withdraw(parked, rule, event, reason), others
+            attempt, first_seen = parked.attempt + 1, parked.first_seen
+            return self._closing.give_up(
+                event, PERMISSION_REVOKED, reason, rule=rule, attempts=attempt, first_seen=first_seen
+            ), others
         burst = Burst(closing.id, closing.key, events, self._windows.conf_url(rule, closing.id))
         decision = decide_burst(burst, rules, rule)
         if decision.request is not None and decision.request.whole_conf is not None:
             self._windows.keep_conf(rule, closing.id, decision.request.whole_conf)
-        outcome = self._relay.deliver(
+        return self._relay.deliver(
             closing,
             decision,
             attempt=parked.attempt + 1,
@@ -164,15 +173,4 @@ class Bursts:
             first_seen=parked.first_seen,
             decide_seconds=perf_counter() - started,
             parked=parked,
-        )
-        return outcome, withdrawn
-
-    def _withdraw(self, parked: "Parked", rule: str, event: "Event", reason: str) -> Outcome:
-        return self._closing.give_up(
-            event,
-            PERMISSION_REVOKED,
-            reason,
-            rule=rule,
-            attempts=parked.attempt + 1,
-            first_seen=parked.first_seen,
-        )
+        ), withdrawn

@@ -77,15 +77,13 @@ class ParkedWork:
             if last_delivery is None:
                 raise
             outcome, parked = self._bury(content, given_up(PARKED_QUEUE, last_delivery, error))
-        if parked is not None:
-            self._forget(parked, insist=last_delivery is None)
+        self._forget(parked, insist=last_delivery is None)
         return outcome
 
     def bury(self, content: str | bytes, reason: str) -> Outcome:
         """Keep a parked delivery as a dead letter."""
         outcome, parked = self._bury(content, reason)
-        if parked is not None:
-            self._forget(parked, insist=False)
+        self._forget(parked, insist=False)
         return outcome
 
     def _resume(self, content: str | bytes) -> "tuple[Outcome, Parked | None]":
@@ -169,10 +167,10 @@ class ParkedWork:
             return self._closing.keep(unreadable, GIVEN_UP, f"{reason}; it cannot be read: {error}"), None
         work = parked.work
         if isinstance(work, UnverifiedHook):
-            outcome = self._hooks.decide(parked, work)
-            if outcome is None:
-                outcome = [self._closing.keep(each, GIVEN_UP, reason) for each in _members_of(work)][-1]
-            return outcome, parked
+            return (
+                self._hooks.decide(parked, work)
+                or [self._closing.keep(each, GIVEN_UP, reason) for each in _members_of(work)][-1]
+            ), parked
         if isinstance(work, WindowClose):
             self._bursts.lose(work)
         outcome = self._closing.keep(
@@ -185,10 +183,11 @@ class ParkedWork:
         )
         return outcome, parked
 
-    def _forget(self, parked: "Parked", *, insist: bool) -> None:
+    def _forget(self, parked: "Parked | None", *, insist: bool) -> None:
         """Delete what was kept beside a parked message, and raise where that fails only to `insist` on it."""
         try:
-            self._parking.forget(parked)
+            if parked is not None:
+                self._parking.forget(parked)
         except StorageUnavailable as error:
             if insist:
                 raise

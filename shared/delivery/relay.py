@@ -36,17 +36,17 @@ _TOO_OLD: Final = "TimeToLiveExceeded"
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """One delivery of what one run is to be started for.
+    """One delivery of a work item that one run is started for.
 
     Attributes:
-        work: What that is.
+        work: The work item.
         decision: The run.
         attempt: Counted from 1.
         waits: How often it was parked without that being an attempt.
         first_seen: When it first arrived.
         began: When this delivery did, on the monotonic clock.
         decide_seconds: How long deciding took before that.
-        parked: The message that it came back as; None for what has just arrived.
+        parked: The message that it came back as; None for work that has just arrived.
         attempts: The tries at Airflow, where it came to that.
         before: Seconds that passed before this delivery, by the names of `hops.py`.
         read_seconds: How long reading its body took.
@@ -114,10 +114,10 @@ class Relay:
         parked: Parked | None = None,
         arrival: Arrival | None = None,
     ) -> Outcome:
-        """Have one run started, and return how that ended; the end is counted and logged by then.
+        """Start one run, and return how that ended; the end is counted and logged by then.
 
         Args:
-            work: What the run is for: it is parked, or kept as a dead letter, where the run does not start.
+            work: The work item: it is parked, or kept as a dead letter, where the run does not start.
             decision: The run. One without a request ends as a dead letter; a parked delivery,
                 which was promised a run, first waits for an instance with other rules (see `parked`).
             attempt: The number of this delivery, counted from 1.

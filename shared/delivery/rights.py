@@ -25,7 +25,8 @@ def revoked_permission(asked: "Event | DirectRun", rules: "Rules") -> str | None
     """Return why a caller may no longer have what it asked for; None where it may, and where nobody called.
 
     Args:
-        asked: What comes back; what has just arrived was checked by its endpoint.
+        asked: The event or the direct run that comes back; one that has just arrived was checked by its
+            endpoint.
         rules: The rules in force.
     """
     if isinstance(asked, DirectRun):

@@ -114,24 +114,25 @@ class UnverifiedHooks:
         return self._reject(parked, hook, _BAD_SIGNATURE, "its signature is not one of this app's secret")
 
     def _park(self, parked: Parked, delay: float) -> Outcome:
-        outcome = Outcome(
-            OutcomeKind.PARKED,
-            code=_UNVERIFIED,
-            reason=parked.reason,
-            attempt=parked.waits + 1,
-            retry_in=delay,
-            waits=parked.waits,
-            cause=_UNVERIFIED,
-            is_repeat=parked.waits > 0,
-        )
         with self._closing.delivery():
             self._parking.park(parked, delay)
-            return self._closing.end(outcome)
+            return self._closing.end(
+                Outcome(
+                    OutcomeKind.PARKED,
+                    code=_UNVERIFIED,
+                    reason=parked.reason,
+                    attempt=parked.waits + 1,
+                    retry_in=delay,
+                    waits=parked.waits,
+                    cause=_UNVERIFIED,
+                    is_repeat=parked.waits > 0,
+                )
+            )
 
     def _reject(self, parked: Parked, hook: "UnverifiedHook", code: "Code", reason: str) -> Outcome:
         """End a delivery without its body, which may hold anything."""
         raw = f"A body of {len(hook.body):,} bytes was not kept. Its SHA-256 is {hook.digest}."
         subject = Unreadable(f"a hook of {hook.hook}: {reason}", raw)
-        outcome = Outcome(OutcomeKind.REJECTED, code=code, reason=reason, attempt=parked.waits + 1)
-        with self._closing.delivery():
-            return self._closing.reject(outcome, subject, first_seen=parked.first_seen)
+        return self._closing.keep(
+            subject, code, reason, attempts=parked.waits + 1, first_seen=parked.first_seen
+        )

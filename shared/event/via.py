@@ -12,7 +12,7 @@ window, in a dead letter.
 | `events` | `POST /api/events` | callers whose entry allows the type and the source |
 | `call` | `POST /api/dags/{id}/runs` | callers whose entry allows the DAG |
 | `replay` | `updraft replay` of a letter that another program wrote | the operator |
-| `unknown` | this app itself, or a file that is explained | nobody |
+| `unknown` | a file that is explained | nobody |
 
 `app_service` and `event_grid` are two functions with one `via`, because one key opens both.
 """

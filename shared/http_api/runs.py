@@ -103,7 +103,7 @@ def _direct_run(
         caller=stamp_of(entry, identity),
         dag_id=dag_id,
         connection=entry.connection or "",
-        id=_key(request) or str(uuid.uuid4()),
+        id=_key(request),
         time=now_text(),
         conf=_conf(asked.get("conf")),
         note=None if note is None else clean_text(note),
@@ -138,10 +138,10 @@ def _conf(conf: Json) -> JsonObject:
 
 
 def _key(request: Request) -> str:
-    """Return the call's key, empty for none: the draft has it in quotes, many clients send it without."""
+    """Return the call's key, or a new one: the draft has it in quotes, many clients send it without."""
     key = request.headers.get("idempotency-key", "").strip()
     if not key:
-        return ""
+        return str(uuid.uuid4())
     if len(key) > 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not _KEY.fullmatch(key):

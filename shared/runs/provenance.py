@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RESERVED: Final = "_updraft"
 """The key of a run's conf under which the event's identity is kept."""
 RUN_REQUESTED: Final = "Updraft.RunRequested"
-"""What a run that a caller asked for says in place of an event's type; no event has to have it."""
+"""The `type` in the provenance of a direct run, which has no event."""
 
 
 def provenance(rule: str, event: Event, key: str | None) -> JsonObject:

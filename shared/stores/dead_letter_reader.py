@@ -42,7 +42,8 @@ class Letter:
     """One event that was given up, as its letter tells it.
 
     Attributes:
-        subject: The event as it was, without what the letter adds; or what else was given up.
+        subject: The event as it was, without the members that the letter adds; or the body, the direct run or
+            the close of a window that was given up.
         code: One word for the reason, as in `BadRequest` or `MaxDeliveryAttemptsExceeded`.
         reason: The reason for a person; empty where the letter has none.
         rule: The rule at which it was given up; empty where none had been chosen yet.
@@ -163,7 +164,11 @@ def _letter(document: Json, *, ours: bool) -> Letter:
     own = members.get(_OURS) if ours else None
     if not isinstance(own, dict):
         return _told(Letter(_event(_without_additions(document, {_OURS}), "replay"), ""), members)
-    _check_format(own.get("format"))
+    if own.get("format") != FORMAT:
+        raise EventError(
+            f"this dead letter has the format {str(own.get('format'))[:20]}, and this version reads {FORMAT}:"
+            " use the version of updraft that is deployed"
+        )
     rule = str(own.get("rule") or "")
     if own.get("kind") != "event":
         work = read_work(document | {"kind": own.get("kind")})
@@ -180,14 +185,6 @@ def _letter(document: Json, *, ours: bool) -> Letter:
         arrived=str(arrived) if _time(arrived) is not None else None,
     )
     return _told(Letter(event, "", rule=rule), members)
-
-
-def _check_format(number: Json) -> None:
-    if number != FORMAT:
-        raise EventError(
-            f"this dead letter has the format {str(number)[:20]}, and this version reads {FORMAT}:"
-            " use the version of updraft that is deployed"
-        )
 
 
 def _told(

@@ -1,4 +1,4 @@
-"""A delivery that waits, and the message of the parking queue that it is.
+"""A delivery that waits, and its message in the parking queue.
 
 A message is a JSON object in ASCII with `"updraft": 1`: the work item (`work_forms.py`), and beside it how
 often that was tried. An item that does not fit into a message lies in a blob of the same form, and the
@@ -28,7 +28,7 @@ class Parked:
     """A delivery that waits.
 
     Attributes:
-        work: What waits, whole.
+        work: The work item.
         attempt: How many deliveries there were so far that count.
         first_seen: When it first arrived, with a time zone; None where its age counts from its next delivery.
         reason: Why it waits, in words.

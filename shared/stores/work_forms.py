@@ -9,8 +9,8 @@
 | `unreadable` | `Resent`, a body | `unreadable` |
 | `unverified-hook` | `UnverifiedHook` | `hook`, `body`, `signature`, `headers` |
 
-How an event came stands beside it, not in it. No error of this module quotes a value: it may be a
-stranger's.
+How an event came stands beside it, not in it. No error of this module quotes a value: it may
+come from an unauthenticated client.
 """
 
 import base64
@@ -86,8 +86,12 @@ def read_work(document: JsonObject) -> Work:
 
 def event_members(event: Event) -> JsonObject:
     """Return an event, with how and when it came beside it; `read_event` is the inverse."""
-    arrived: JsonObject = {"arrived": event.arrived} if event.arrived else {}
-    return {"event": event.to_cloud_event(), "schema": event.schema, "via": event.via, **arrived}
+    return {
+        "event": event.to_cloud_event(),
+        "schema": event.schema,
+        "via": event.via,
+        **({"arrived": event.arrived} if event.arrived else {}),
+    }
 
 
 def read_event(document: JsonObject) -> Event:

@@ -1,6 +1,6 @@
 """Work that can wait in the parking queue, by kind.
 
-| class | what it is | its turn |
+| class | what it is | what happens when it comes back |
 |---|---|---|
 | `RuleEvent` | an event, for one rule | the rule is decided again, and its run asked for |
 | `DirectRun` (`shared/runs`) | a run that a caller asks for by the DAG's name | the run is asked for |
@@ -33,7 +33,7 @@ class RuleEvent:
 
 @dataclass(frozen=True, slots=True)
 class WindowClose:
-    """That a window is to be closed.
+    """The close of a window.
 
     Attributes:
         rule: The rule whose window it is.
@@ -58,7 +58,7 @@ class Resent:
 class UnverifiedHook:
     """A delivery of a hook whose signature could not be verified when it came.
 
-    Nobody knows who sent it: nothing of it is read, started or logged before the signature is verified.
+    Its sender is not known: nothing of it is read, started or logged before the signature is verified.
 
     Attributes:
         hook: The kind of hook, as in `github`.

@@ -1,11 +1,16 @@
 """What `updraft replay` shows of dead letters, without their store."""
 
+from typing import Any
+
 import pytest
 
 from cli.dead_letter_container import Kept
-from cli.dead_letter_view import overview, show
+from cli.dead_letter_view import blob_json, overview, show
+from shared.event import Event, Unreadable
 from shared.stores.dead_letter_reader import Letter
+from shared.stores.work_items import Subject, WindowClose
 from tests.support.delivery import event
+from tests.support.direct_runs import CALLED
 
 
 def kept(name: str, code: str) -> Kept:
@@ -36,4 +41,34 @@ def test_a_letter_names_the_page_of_its_code(
     """One letter has a line with the place that explains its code, below the reason."""
     show(kept("1.json", code), thing="dead letter")
     out = capsys.readouterr().out
-    assert out.startswith(f"rule      (any rule)\nreason    {code}: no\n{help_line}attempts")
+    about = "subject   event e-1 of type Microsoft.Web.SlotSwapCompleted\n"
+    assert out.startswith(f"rule      (any rule)\n{about}reason    {code}: no\n{help_line}attempts")
+
+
+@pytest.mark.parametrize(
+    ("subject", "type_and_source", "about"),
+    [
+        (
+            event(source="/shop"),
+            ("Microsoft.Web.SlotSwapCompleted", "/shop"),
+            "event e-1 of type Microsoft.Web.SlotSwapCompleted",
+        ),
+        (
+            CALLED,
+            (None, CALLED.source),
+            "the run of DAG smoke_tests that the caller pipeline asked for, key k-1",
+        ),
+        (WindowClose("smoke", "a1", "north"), (None, None), "the close of window a1 for north"),
+        (Unreadable("no JSON", "{"), (None, None), "a body that is not an event"),
+    ],
+)
+def test_the_document_says_what_a_letter_is_about(
+    subject: Subject, type_and_source: tuple[str | None, str | None], about: str
+) -> None:
+    """What has no event has no type; the words are those of the line `subject`, and the body is whole."""
+    blob = Kept("1.json", [Letter(subject, "DagNotFound", "no", text="{}")])
+    document: Any = blob_json(blob, whole=True)
+    (told,) = document["events"]
+    assert ((told["type"], told["source"]), told["subject"]) == (type_and_source, about)
+    assert (told["event"] is None) == (not isinstance(subject, Event))
+    assert (told["body"] is None) == isinstance(subject, Event)

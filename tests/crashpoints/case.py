@@ -250,7 +250,7 @@ class Case:
             if name.startswith(REPLAYED):
                 continue
             letter = json.loads(container.download_blob(name).readall())
-            run = (letter["updraft"]["rule"], letter["id"])
+            run = (letter["updraft"]["rule"], letter["id"] if "id" in letter else letter["run"]["id"])
             letters.append(run)
             if name not in sent:
                 pending.append(run)

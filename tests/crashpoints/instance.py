@@ -48,7 +48,7 @@ REREAD_PAUSE: Final = 1.0
 _PATIENCE: Final = 40.0
 """Seconds after which an instance that does not answer counts as hanging."""
 
-type Work = Literal["event", "hook", "parked", "report", "command"]
+type Work = Literal["event", "call", "hook", "parked", "report", "command"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,8 @@ def _do(app: App, work: Work, arguments: tuple[Any, ...]) -> tuple[str, ...]:
     match work:
         case "event":
             return tuple(outcome.kind.value for outcome in app.intake.receive(*arguments))
+        case "call":
+            return (app.intake.receive_direct_run(*arguments).kind.value,)
         case "hook":
             signature, body = arguments
             headers = {"content-type": "application/json", "x-hub-signature-256": signature}

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from shared.runs.direct_run import DirectRun
 from tests.crashpoints.servers import GITHUB_SECRET, KEY
 from tests.crashpoints.wire import Point
 
@@ -31,6 +32,23 @@ rules:
     when: {{types: [Shop.Opened]}}
     start: {{dag: {DAG}, conf: {{door: "{{{{ data.door }}}}"}}}}
 """
+_CALLERS: Final = f"""
+callers:
+  - {{name: agent, object_id: 00000000-0000-4000-8000-00000000000b, dags: [{DAG}], conf: [door]}}
+"""
+_ASKED: Final = DirectRun(
+    caller={
+        "entry": "agent",
+        "kind": "application",
+        "object_id": "00000000-0000-4000-8000-00000000000b",
+        "app_id": "00000000-0000-4000-8000-00000000000c",
+    },
+    dag_id=DAG,
+    connection="airflow",
+    id="k1",
+    time="2026-11-01T12:00:00Z",
+    conf={"door": 1},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +93,24 @@ def _parked_large(case: "Case") -> None:
     case.servers.airflow.dags.clear()
     case.deliver(event("e1", more="x" * _LARGE))
     case.servers.airflow.dags.add(DAG)
+
+
+def _direct_run(case: "Case") -> None:
+    """A caller asks for a run of a DAG that is not there yet, until that is acknowledged."""
+    case.servers.airflow.dags.clear()
+    case.insist("call", _ASKED)
+    case.servers.airflow.dags.add(DAG)
+
+
+def _direct_run_letter(case: "Case") -> None:
+    """The caller's right is taken away while its run waits; it is given back, and the letter sent again."""
+    case.servers.airflow.dags.clear()
+    case.insist("call", _ASKED)
+    case.correct_rules("conf: [door]", "conf: [gate]")
+    case.drain()
+    case.servers.airflow.dags.add(DAG)
+    case.correct_rules("conf: [gate]", "conf: [door]")
+    case.insist("command", "replay", "send", "--all")
 
 
 def _burst(case: "Case") -> None:
@@ -144,6 +180,19 @@ SCENARIOS: Final = (
     Scenario("event to run, login", _LOGIN + _RULE, _one, frozenset({("greet", "e1")})),
     Scenario("parked to run", _IDENTITY + _RULE, _parked, frozenset({("greet", "e1")})),
     Scenario("parked by claim to run", _IDENTITY + _RULE, _parked_large, frozenset({("greet", "e1")})),
+    Scenario(
+        "direct run parked to run",
+        _IDENTITY + _RULE + _CALLERS,
+        _direct_run,
+        frozenset({("call", "k1")}),
+    ),
+    Scenario(
+        "direct run to dead letter and replay",
+        _IDENTITY + _RULE + _CALLERS,
+        _direct_run_letter,
+        frozenset({("call", "k1")}),
+        letters=1,
+    ),
     Scenario(
         "window opened, joined, closed",
         _IDENTITY

@@ -8,8 +8,11 @@ from shared.deciding.decide import Decision
 from shared.delivery.hops import HOPS, Arrival, milliseconds
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.rules import Rules, load_rules
+from shared.runs.direct_run import DirectRun
+from shared.stores.work_items import WindowClose
 from tests.support.clocks import SEEN
 from tests.support.delivery import Delivering, decision, event
+from tests.support.direct_runs import CALLED
 
 RULES = """
 connections:
@@ -116,3 +119,22 @@ def test_every_outcome_has_the_events_type_and_source(delivering: Delivering) ->
     assert {(each.event_type, each.source) for each in (started, rejected)} == {
         ("Microsoft.Web.SlotSwapCompleted", "/sites/shop")
     }
+
+
+@pytest.mark.parametrize(
+    ("work", "known"),
+    [
+        (CALLED, ("k-1", "", CALLED.source)),
+        (WindowClose("smoke", "0" * 32, "north"), ("0" * 32, "", "")),
+    ],
+)
+def test_a_direct_run_and_a_window_have_no_type(
+    delivering: Delivering, work: DirectRun | WindowClose, known: tuple[str, str, str]
+) -> None:
+    """Their lines have their id, and a direct run's the source that names its caller."""
+    with delivering.closing.delivery("smoke"):
+        started = delivering.relay.deliver(work, decision(), first_seen=SEEN)
+    assert started.kind is OutcomeKind.STARTED
+    assert (started.dag_id, started.milliseconds["waited"]) == ("smoke_tests", 0)
+    kept = delivering.closing.keep(work, "PermissionRevoked", "no")
+    assert {(each.event_id, each.event_type, each.source) for each in (started, kept)} == {known}

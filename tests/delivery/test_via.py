@@ -161,6 +161,14 @@ def test_a_hooks_body_that_could_not_be_read_does_not_become_an_event_of_another
     assert stub.runs == {}
 
 
+def test_a_body_without_events_is_unmatched(intake: Intake, delivering: Delivering) -> None:
+    """An empty array that is sent again to all rules is over, and is counted."""
+    body = Unreadable("no", "[]", via="queue")
+    outcome = intake.receive_parked(Parked(Resent(body), 1, SEEN).to_message())
+    assert outcome.kind is OutcomeKind.UNMATCHED
+    assert delivering.outcome_counts.balances()
+
+
 @given(WAYS, st.text() | st.sampled_from([json.dumps(SHOP), f"[{json.dumps(SHOP)}]"]))
 def test_a_body_that_is_sent_again_keeps_its_way(via: Via, raw: str) -> None:
     """Whatever a body holds, what is read of it came as it came before."""

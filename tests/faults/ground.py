@@ -87,7 +87,8 @@ class Ground:
         """Return the bodies that dead letters hold; the same one may have a letter for each queue."""
         container = self.storage.container(DEAD_LETTERS_CONTAINER)
         letters = [json.loads(container.download_blob(name).readall()) for name in self.dead_letters()]
-        return {json.dumps((letter.get("data"), letter.get("data_base64"))) for letter in letters}
+        bodies = [letter.get("unreadable", {}) for letter in letters]
+        return {json.dumps((body.get("text"), body.get("base64"))) for body in bodies}
 
 
 @contextlib.contextmanager

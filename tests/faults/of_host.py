@@ -32,7 +32,8 @@ HOSTILE: tuple[str, ...] = (
     '{"specversion": "9", "id": "a", "source": "b", "type": "Contoso.Order"}',
     '{"id": "' + "x" * 40_000 + '", "eventType": "Contoso.Order", "topic": 1, "subject": "s"}',
     '{"updraft": 1, "claim": "../../secrets"}',
-    '{"updraft": 1, "rule": "orders", "attempt": 0, "event": {}, "first_seen": "x"}',
+    '{"updraft": 1, "kind": "event", "rule": "orders", "attempt": 0, "event": {}, "first_seen": "x"}',
+    '{"updraft": 1, "kind": "direct-run", "attempt": 0, "waits": 0, "run": {"caller": {}, "dag_id": 7}}',
     "\x00\x01",
     "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>",
 )

@@ -38,7 +38,12 @@ TARGETS: Final = (
     Target(
         "provenance",
         ("shared/runs/provenance.py", "shared/runs/claim_check.py"),
-        ("tests/delivery/test_relay.py", "tests/delivery/test_windows.py", "tests/delivery/test_via.py"),
+        (
+            "tests/delivery/test_relay.py",
+            "tests/delivery/test_windows.py",
+            "tests/delivery/test_via.py",
+            "tests/deciding/test_direct_runs.py",
+        ),
     ),
     Target(
         "filters",
@@ -80,7 +85,7 @@ TARGETS: Final = (
     Target("backoff", ("shared/backoff.py",), ("tests/test_backoff.py",)),
     Target("times", ("shared/values/times.py",), ("tests/values/test_times.py",)),
     Target("deciding", ("shared/deciding/*.py",), ("tests/deciding",)),
-    Target("parking", ("shared/stores/parking.py", "shared/stores/work_items.py"), ("tests/stores",)),
+    Target("parking", ("shared/stores/park*.py", "shared/stores/work_*.py"), ("tests/stores",)),
     Target("delivery", ("shared/delivery/*.py",), ("tests/delivery",)),
 )
 """The nearest tests take seconds: what a server or a flood of requests shows stays with `make test`."""
