@@ -1,7 +1,7 @@
-"""How long to wait before the next try: exponential, with full jitter, never sooner than asked.
+"""How long to wait before the next try: exponential backoff with full jitter.
 
 Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/) draws from the whole
-interval from zero up, so that many instances that failed together do not come back together.
+interval from zero up, so that many instances that failed at the same time do not retry at the same time.
 """
 
 import random
@@ -13,9 +13,9 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 LONGEST_RETRY_AFTER: Final = 86_400.0
-"""Seconds; a server that asks for more than a day is not believed."""
+"""Seconds; a longer `Retry-After` of a server is cut to this."""
 _HEADER_READ: Final = 400
-"""Characters of a header that are read."""
+"""Only so many characters of a header are read."""
 _SECONDS: Final = re.compile(
     r"\s*(?:[\"']\s*)?\+?([0-9]{1,400}(?:\.[0-9]{0,400})?)\s*(?:(?:s|secs?|seconds?)\s*)?(?:[\"']\s*)?",
     re.IGNORECASE,
@@ -27,10 +27,10 @@ class Backoff:
     """A schedule of waits.
 
     Attributes:
-        first: Seconds that the first wait may last at most.
-        longest: Seconds that any wait of its own may last at most.
-        least: Seconds that every wait lasts at least.
-        draw: Gives a number from 0 up to 1.
+        first: The longest first wait, in seconds.
+        longest: The longest wait that this schedule draws, in seconds.
+        least: The shortest wait, in seconds.
+        draw: Returns a number from 0 up to 1.
     """
 
     first: float
@@ -41,7 +41,7 @@ class Backoff:
     def delay(self, attempt: int, *, at_least: float | None = None) -> float:
         """Return the seconds to wait after the failed `attempt` (counted from 1).
 
-        What somebody else asked for (`Retry-After`, a breaker's rest) is `at_least`; the longer one wins.
+        `at_least` is a wait that a server or the circuit breaker asked for; the longer wait counts.
         """
         doublings = min(max(attempt, 1) - 1, 60)
         jittered = self.draw() * min(self.longest, self.first * 2.0**doublings)
@@ -49,14 +49,14 @@ class Backoff:
 
 
 def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> float | None:
-    """Read a `Retry-After` header as servers send it; None where it says nothing that can be read.
+    """Return the seconds of a `Retry-After` header; None if it cannot be read.
 
-    RFC 9110 section 10.2.3 knows whole seconds and an HTTP date. Servers also send fractions, a unit, an ISO
-    8601 date, and several values where each proxy adds its own: the longest is taken.
+    RFC 9110 section 10.2.3 allows whole seconds and an HTTP date. Servers also send fractions, a unit, an ISO
+    8601 date, or several values because each proxy adds one: the longest counts.
 
     Args:
         header: The header's value.
-        now: Gives the time of day, with a time zone.
+        now: Returns the current time, with a time zone.
     """
     text = (header or "")[:_HEADER_READ].strip()
     wishes = [float(found[1]) for part in text.split(",") if (found := _SECONDS.fullmatch(part))]
@@ -73,6 +73,11 @@ def _date(text: str) -> datetime | None:
         try:
             when = read(text)
             return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, TypeError, OverflowError, IndexError):  # of no form, or of no calendar
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            IndexError,
+        ):  # an unknown format, or a day that does not exist
             continue
     return None

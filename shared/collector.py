@@ -1,4 +1,4 @@
-"""Python's collector of reference cycles, which costs time while libraries are imported."""
+"""Pauses Python's garbage collector, which costs time while libraries are imported."""
 
 import gc
 from collections.abc import Iterator
@@ -7,13 +7,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Import without collections, and exempt what exists afterwards from later ones.
+    """Run imports without garbage collection, and exempt the objects that exist afterwards from later ones.
 
-    An import makes many objects that stay, and each collection walks through them again.
-    `gc.freeze` marks them as staying (https://docs.python.org/3/library/gc.html#gc.freeze): otherwise the
-    first collection afterwards would walk through all of them.
+    An import makes many permanent objects, and each collection visits all of them.
+    `gc.freeze` exempts them (https://docs.python.org/3/library/gc.html#gc.freeze).
 
-    For imports that happen once a process: a cycle that is garbage at that moment is never freed.
+    Use it once a process: a reference cycle that is garbage at that moment is never freed.
     """
     collecting = gc.isenabled()
     gc.disable()

@@ -2,21 +2,21 @@
 
 * UpdraftError
   + EventError            a body cannot be read as an event
-  x ConfigurationError    the operator has something to mend
+  x ConfigurationError    the operator has to fix something
     + SettingsError       an application setting is missing or unusable
     + RulesError          rules.yaml has mistakes, all of them listed
   + UnusableValue         a value that Airflow or this app cannot hold: a time, a text, a size
     + TemplateError       a rule's template cannot be rendered for this event
-  x CredentialError       no usable token or secret, with the hop that failed
+  x CredentialError       no usable token or secret; names the hop that failed
     + TokenUnavailable    the identity endpoint or a token endpoint gave no token
     + SecretUnavailable   Key Vault gave no secret
-  + KeysUnavailable       whether a token or a signature is good cannot be said now
+  + KeysUnavailable       a token or a signature cannot be verified now
   + StorageUnavailable    a parked delivery or a dead letter could not be written
 
-Why a caller is refused stands in `shared/callers/errors.py`.
+The reasons to refuse a caller are in `shared/callers/errors.py`.
 
-No message ever holds a secret, a token or a key (promise 3): they name the thing and the remedy.
-A message may quote an event, a caller or an answer: the base makes every character of it visible.
+A message never holds a secret, a token or a key. It names the thing and the fix.
+A message may quote an event, a caller or an answer: the base class makes every character of it visible.
 """
 
 import math
@@ -38,11 +38,11 @@ class UpdraftError(Exception):
 
 
 class EventError(UpdraftError):
-    """A body that cannot be read as an event: says which member is wrong, and how."""
+    """A body that cannot be read as an event; names the member that is wrong, and why."""
 
 
 class ConfigurationError(UpdraftError):
-    """Something that the operator has to mend before events can be handled."""
+    """A mistake that the operator has to fix before events can be handled."""
 
 
 class SettingsError(ConfigurationError):
@@ -98,11 +98,11 @@ class Problem:
 
 
 class RulesError(ConfigurationError):
-    """Everything that is wrong with a rules file, at once.
+    """All mistakes of a rules file.
 
     Attributes:
         problems: The mistakes.
-        warnings: What may be a mistake beside them.
+        warnings: Possible mistakes.
     """
 
     def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
@@ -112,19 +112,19 @@ class RulesError(ConfigurationError):
 
 
 class UnusableValue(UpdraftError):
-    """A value that Airflow or this app cannot hold: says which, and why."""
+    """A value that Airflow or this app cannot hold; names it, and why."""
 
 
 class TemplateError(UnusableValue):
-    """A template that cannot be rendered for an event; a permanent matter for that event."""
+    """A template that cannot be rendered for an event; another try gives the same error."""
 
 
 class CredentialError(UpdraftError):
     """No usable token or secret.
 
     Attributes:
-        permanent: True where only a person can mend it (a missing role, a wrong name), False where
-            waiting may (throttling, an outage).
+        permanent: True if only an operator can fix it (a missing role, a wrong name). False if
+            it may pass (throttling, an outage).
     """
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
@@ -141,10 +141,10 @@ class SecretUnavailable(CredentialError):
 
 
 class KeysUnavailable(UpdraftError):
-    """The keys of a sender cannot be had, or may not be read again yet; waiting may help.
+    """The keys of a sender cannot be read, or must not be read again yet; a later try may succeed.
 
     Attributes:
-        retry_after: Whole seconds until it is worth another try.
+        retry_after: Whole seconds until the next try.
     """
 
     def __init__(self, message: str, *, retry_after: float) -> None:

@@ -1,8 +1,8 @@
-"""One log line a minute of each kind that somebody without a right can cause, and a count of the others.
+"""Limits the log lines that unauthenticated clients can cause to one a minute of each kind.
 
 The first line is logged. Those that follow within a minute are counted, and the count is logged when the
-minute is over: by the next line of that kind, or by a timer where none comes. There is one timer for all
-kinds, and only while something is counted.
+minute is over: by the next line of that kind, or by a timer if no line follows. One timer serves all
+kinds; it runs only while something is counted.
 """
 
 import threading
@@ -15,7 +15,7 @@ from shared.log import LOGGER
 from shared.throttle import ONCE_A_MINUTE
 
 MOST_KINDS: Final = 500
-"""Kinds of lines that are told apart; further ones share a window. Our own are some hundred."""
+"""Kinds of lines with a window each; further kinds share one. This app has about a hundred kinds."""
 
 _OTHERS: Final = ("other lines",)
 
@@ -29,17 +29,17 @@ class _Window:
 
 def _by_timer(seconds: float, call: Callable[[], None]) -> None:
     timer = threading.Timer(seconds, call)
-    timer.daemon = True  # a count never keeps the process from ending
+    timer.daemon = True  # so that a pending count does not delay the end of the process
     timer.start()
 
 
 class LogThrottle:
-    """Says which lines may be logged, and logs how many could not; safe to use from any thread.
+    """Decides which lines may be logged, and logs how many were left out; safe to use from any thread.
 
     Args:
-        pause: Seconds of a window.
+        pause: The seconds of a window.
         clock: Monotonic seconds.
-        later: Makes a call after some seconds, in another thread.
+        later: Makes a call after some seconds, on another thread.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class LogThrottle:
         self._is_armed = False
 
     def may_log(self, level: int, *kind: object) -> bool:
-        """Tell whether a line may be logged now; where not, it is counted.
+        """Return whether a line may be logged now; if not, it is counted.
 
         Args:
-            level: The line's level; the count has it too.
-            kind: What the line is about: a function, a status and a code; never a caller's text.
+            level: The line's level; the count is logged with it too.
+            kind: The line's function, status and code; never a caller's text.
         """
         with self._lock:
             now = self._clock()
@@ -79,18 +79,18 @@ class LogThrottle:
     def _close(
         self, now: float, kind: tuple[object, ...] | None = None
     ) -> list[tuple[tuple[object, ...], _Window]]:
-        """Take out the windows that are over, or that of one kind if it is; the lock is held."""
+        """Remove and return the windows that are over, of all kinds or of one; the lock is held."""
         looked_at = [kind] if kind is not None else [*self._windows]
         over = [each for each in looked_at if now >= self._windows[each].closes_at]
         return [(each, self._windows.pop(each)) for each in over]
 
     def _arm(self, now: float) -> None:
-        """Have the counts logged when the first of their windows is over; the lock is held."""
+        """Start the timer that logs the counts when the first window is over; the lock is held."""
         counted = [window.closes_at for window in self._windows.values() if window.left_out]
         if counted and not self._is_armed:
             try:
                 self._later(max(min(counted) - now, 0.01), self._sweep)
-            except RuntimeError:  # no more threads can be started: the next line logs the count
+            except RuntimeError:  # no more threads can be started; the next line logs the count
                 return
             self._is_armed = True
 
@@ -118,5 +118,5 @@ _lines = LogThrottle()
 
 
 def may_log(level: int, *kind: object) -> bool:
-    """Tell whether a line of some kind may be logged by this process now; see `LogThrottle.may_log`."""
+    """Return whether this process may log a line of some kind now; see `LogThrottle.may_log`."""
     return _lines.may_log(level, *kind)

@@ -1,6 +1,6 @@
-"""The application settings that this app reads, each read once and named when it is missing.
+"""The application settings that this app reads; an error names the setting that is missing.
 
-Settings hold addresses and names only; what is secret lies in Key Vault and is read as the app's identity.
+Settings hold addresses and names only. Secrets are in Key Vault, which the app's identity reads.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ class Settings:
     def of(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the settings from `environment`, which on Azure is the process's own.
 
-        A relative path counts from the app's root, because the platform promises no working directory.
+        A relative path starts at the app's root, because the platform does not define the working directory.
         """
         return cls(
             rules_file=_APP_ROOT / (setting(environment, RULES_FILE) or "rules.yaml"),
@@ -47,10 +47,10 @@ class Settings:
         )
 
     def key_vault_uri(self) -> str:
-        """Return the vault's address; asked for only when a connection names a secret.
+        """Return the vault's address; it is needed only if a connection names a secret.
 
         Raises:
-            SettingsError: It is not set, or not the https address of a vault: its tokens travel there.
+            SettingsError: It is missing, or is not the https address of a vault.
         """
         uri = setting(self.environment, KEY_VAULT_URI)
         if not uri:
@@ -72,8 +72,8 @@ class Settings:
             raise SettingsError(f"the rules file {self.rules_file.name}: {error}") from error
         except OSError as error:
             raise SettingsError(
-                f"the rules file {self.rules_file.name} cannot be read ({error.__class__.__name__}); it has "
-                f"to lie beside function_app.py, or the application setting {RULES_FILE} names another path"
+                f"the rules file {self.rules_file.name} cannot be read ({error.__class__.__name__}); put it "
+                f"beside function_app.py, or set the application setting {RULES_FILE} to its path"
             ) from error
 
 
@@ -106,7 +106,7 @@ _DEFAULT_KEY_SECRET: Final = "updraft-callback-key"  # noqa: S105 - a name
 
 @dataclass(frozen=True, slots=True)
 class InboundSettings:
-    """What the settings say about callers; each is looked for when it is first needed.
+    """The settings about callers; each is read when it is first needed.
 
     Attributes:
         environment: All application settings.
@@ -115,23 +115,23 @@ class InboundSettings:
     environment: Mapping[str, str]
 
     def tenant_id(self) -> str:
-        """Return the GUID of the one tenant whose tokens are taken, in lower case.
+        """Return the GUID of the one tenant whose tokens are accepted, in lower case.
 
         Raises:
-            SettingsError: It is missing or no GUID.
+            SettingsError: It is missing, or is not a GUID.
         """
         value = self._needed(
-            TENANT_ID, "callers are known by Entra tokens; set it to the tenant's GUID"
+            TENANT_ID, "callers sign in with Entra tokens; set it to the tenant's GUID"
         ).lower()
         if not is_guid(value):
-            raise SettingsError(f"the application setting {TENANT_ID} is {value[:60]!r}, which is no GUID")
+            raise SettingsError(f"the application setting {TENANT_ID} is {value[:60]!r}, which is not a GUID")
         return value
 
     def audiences(self) -> frozenset[str]:
         """Return this app's names in tokens: client id, Application ID URI, or both with a space between.
 
         Raises:
-            SettingsError: There is none.
+            SettingsError: It is missing.
         """
         remedy = "set it to the client id and the Application ID URI of this app's registration"
         return frozenset(map(trimmed, self._needed(AUDIENCE, remedy).replace(",", " ").split()))
@@ -140,34 +140,34 @@ class InboundSettings:
         """Return the address of Entra, by default the public cloud's.
 
         Raises:
-            SettingsError: It is not https, or http to this machine; or it has a tenant in it.
+            SettingsError: It is neither https nor http to this machine, or it includes a tenant.
         """
         authority = _address(AUTHORITY, self._value(AUTHORITY) or _PUBLIC_CLOUD)
         return _checked(AUTHORITY, authority, check_no_path)
 
     def outcomes_url(self) -> str:
-        """Return the address that runs report to, by which reverse tokens name this app too.
+        """Return the address that runs report to; it is also this app's name in run tokens.
 
         Raises:
-            SettingsError: Neither the setting nor the platform says where this app is reached.
+            SettingsError: Neither the setting nor the platform has this app's address.
         """
         url = self._value(PUBLIC_URL)
         if not url:
             host = self._value(_HOST_NAME)
             if not host:
                 raise SettingsError(
-                    f"the application setting {PUBLIC_URL} is missing, and {_HOST_NAME}, which App Service "
-                    "sets, is too; set it to the https address of this app"
+                    f"the application settings {PUBLIC_URL} and {_HOST_NAME} (App Service's) are missing; "
+                    f"set {PUBLIC_URL} to the https address of this app"
                 )
             url = f"https://{host}"
         return _address(PUBLIC_URL, url.rstrip("/").removesuffix(OUTCOMES_PATH)) + OUTCOMES_PATH
 
     def callback_key_secret(self) -> str:
-        """Return the name of the Key Vault secret that reverse tokens are signed with."""
+        """Return the name of the Key Vault secret that signs run tokens."""
         return self._value(CALLBACK_KEY_SECRET) or _DEFAULT_KEY_SECRET
 
     def github_secret(self) -> str:
-        """Return the name of the Key Vault secret that GitHub signs its deliveries with.
+        """Return the name of the Key Vault secret that verifies GitHub's deliveries.
 
         Raises:
             SettingsError: It is missing.
@@ -177,7 +177,7 @@ class InboundSettings:
         )
 
     def hook_rate(self) -> str:
-        """Return how many deliveries of each kind of hook an instance takes, as in `600/m`."""
+        """Return how many deliveries of each kind of hook an instance accepts, as in `600/m`."""
         return hook_rate(self.environment)
 
     def _value(self, name: str) -> str:

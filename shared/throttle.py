@@ -1,4 +1,4 @@
-"""At most once in a while: what a stranger may cause this app to do."""
+"""Limits how often unauthenticated clients can cause some work."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ ONCE_A_MINUTE: Final = 60.0
 
 
 class Throttle:
-    """Lets one caller through, and the next one only after a pause; safe to use from any thread.
+    """Allows one call, and the next one only after a pause; safe to use from any thread.
 
     Args:
         pause: Seconds.
@@ -23,7 +23,7 @@ class Throttle:
         self._open_at = float("-inf")
 
     def enter(self) -> bool:
-        """Tell whether it may be done now; True counts as done."""
+        """Return whether a call is allowed now; True starts the next pause."""
         with self._lock:
             now = self._clock()
             if now < self._open_at:
@@ -32,6 +32,6 @@ class Throttle:
             return True
 
     def opens_in(self) -> float:
-        """Return the seconds until somebody may do it again; 0.0 where that is now."""
+        """Return the seconds until the next call is allowed; 0.0 if it is allowed now."""
         with self._lock:
             return max(self._open_at - self._clock(), 0.0)

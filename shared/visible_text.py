@@ -1,11 +1,11 @@
-r"""Text of strangers made visible: the one encoder for what a person, a terminal or a query reads.
+r"""Makes text of other programs visible: the one encoder for what a person, a terminal or a query reads.
 
 An event, a caller, Airflow and every gateway may send any character. A terminal obeys control characters, a
-bidirectional control shows text in another order, and nobody sees a zero-width character. So log lines,
+bidirectional control shows text in another order, and a zero-width character is not shown. So log lines,
 errors, answers, notes, reasons and the command line show them as escapes, as in `\x1b`, `\u202e` or `\n`.
 
-What is invisible is Unicode's blanks, controls, formats and default ignorables
-(https://www.unicode.org/reports/tr44/), and what Python calls not printable: lone surrogates, private and
+Invisible characters are Unicode's blanks, controls, formats and default ignorables
+(https://www.unicode.org/reports/tr44/), and all that Python calls not printable: lone surrogates, private and
 unassigned characters.
 """
 
@@ -23,24 +23,24 @@ JOINERS: Final = "\u200c\u200d\u3000"
 SELECTORS: Final = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 
 INVISIBLE: Final = re.compile(f"[{BLANKS}{CONTROLS}{FORMATS}{IGNORABLE}{JOINERS}{SELECTORS}]")
-"""A character that nobody sees: the one table, which `values/invisible.py` uses for rules and settings."""
+"""An invisible character; `values/invisible.py` uses the same table for rules and settings."""
 
 CUT: Final = "…"
-"""Stands for what was cut off."""
+"""Replaces the text that was cut off."""
 
 
 def visible(text: str, limit: int | None = None) -> str:
     """Return a text on one line, with an escape for each character that is not printable or not visible.
 
     The result holds only visible characters and blanks, so encoding it again changes nothing. A backslash
-    stays as it is: the escapes are for people, and no program decodes them.
+    stays as it is: people read the escapes, and no program decodes them.
 
     Args:
         text: Any text.
-        limit: Characters that the result has at most; the last one is `…` where something was cut off.
+        limit: The most characters of the result; the last one is `…` if text was cut off.
     """
     if text.isascii() and text.isprintable() and (limit is None or len(text) <= limit):
-        return text  # most texts; a log line asks ten times
+        return text  # most texts take this path, and each log line calls it ten times
     if limit is None:
         return _escaped(text)
     shown = _escaped(text[: limit + 1])

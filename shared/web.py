@@ -1,6 +1,6 @@
-"""A call over HTTP apart from any framework's types: the request, the reply, and the refusal.
+"""HTTP requests, replies and refusals, without a framework's types.
 
-A refusal becomes a problem document (RFC 9457), which tells its caller what to mend and nothing besides.
+A refusal becomes a problem document (RFC 9457), which shows the caller only what to fix.
 """
 
 import logging
@@ -37,11 +37,11 @@ _OUR_FAULT: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, read whole.
+    """One request with its whole body.
 
     Attributes:
         headers: Names in lower case.
-        body: The bytes; empty where there are none.
+        body: The bytes; may be empty.
     """
 
     headers: Mapping[str, str]
@@ -49,7 +49,7 @@ class Request:
 
     @property
     def media_type(self) -> str:
-        """The content type in lower case, without its parameters; empty where there is none."""
+        """The content type in lower case, without its parameters; empty if it is missing."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -60,7 +60,7 @@ class Reply:
     Attributes:
         status: The HTTP status.
         body: A JSON object.
-        headers: More headers; every value is one of ours, never text of the request.
+        headers: More headers; no value has text of the request.
         media_type: The body's content type.
     """
 
@@ -71,14 +71,14 @@ class Reply:
 
 
 class CallRefused(UpdraftError):
-    """A call that is not carried out, with what its caller is told.
+    """A call that is refused, with the answer for its caller.
 
     Args:
         status: The HTTP status.
         code: One word for programs; docs/codes.md explains it.
         detail: Why, for a person; never a token, nor anything that the caller may not know.
         headers: More headers of the answer.
-        inside: What the log may know besides, and the caller may not.
+        inside: More detail for the log only.
     """
 
     def __init__(
@@ -111,15 +111,15 @@ class CallRefused(UpdraftError):
 
 
 def read_body(request: Request, *, limit: int, media_types: frozenset[str]) -> bytes:
-    """Return the body of a request within its bounds.
+    """Return the body of a request after a check of its size and type.
 
-    The Functions host hands a compressed body on as it came, and nothing here opens one: what is small on
-    the way may be large enough to end the process.
+    The Functions host does not decompress a body, and this app refuses compressed ones: a small compressed
+    body may be too large for the process's memory.
 
     Args:
         request: The request.
         limit: Bytes at most.
-        media_types: The content types that are taken; a body of another one is not looked at.
+        media_types: The content types that are accepted.
 
     Raises:
         CallRefused: 413 or 415.
@@ -143,7 +143,7 @@ def read_body(request: Request, *, limit: int, media_types: frozenset[str]) -> b
 
 
 def read_object(request: Request, *, limit: int) -> JsonObject:
-    """Return the JSON object that a request holds; an empty body is an empty object.
+    """Return the JSON object of a request; an empty body counts as an empty object.
 
     Raises:
         CallRefused: 400, 413 or 415.
@@ -166,7 +166,7 @@ def bearer(request: Request) -> str:
     """Return the token of a request's Authorization header (RFC 6750 section 2.1).
 
     Raises:
-        CallRefused: 401, where there is none.
+        CallRefused: 401 if it is missing.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -181,9 +181,9 @@ def unauthorized(
 
     Args:
         code: One word for programs.
-        detail: Why; of our own words alone, because it stands in a header too.
-        error: RFC 6750's error code; empty where no token was sent.
-        inside: What the log may know besides.
+        detail: Why; never text of the request, because a header holds it too.
+        error: RFC 6750's error code; empty if no token was sent.
+        inside: More detail for the log only.
     """
     challenge = 'Bearer realm="updraft"' + (
         f', error="{error}", error_description="{detail}"' if error else ""
@@ -192,14 +192,14 @@ def unauthorized(
 
 
 def respond(request: Request, handle: Callable[[Request], Reply], *, function: str = "") -> Reply:
-    """Return the answer to a call: nothing is raised, and no answer tells what went wrong inside.
+    """Return the answer to a call; nothing is raised, and no answer shows the cause of an internal error.
 
-    Anybody can cause a refusal, so each kind of them has one log line a minute and a count of the others.
+    Unauthenticated clients can cause refusals, so each kind is logged once a minute, the others as a count.
 
     Args:
         request: The request.
-        handle: What carries it out; may refuse.
-        function: The name of the function that was called, for the log.
+        handle: Answers the request, or raises a refusal.
+        function: The function's name, for the log.
     """
     try:
         return handle(request)
@@ -223,12 +223,14 @@ def respond(request: Request, handle: Callable[[Request], Reply], *, function: s
     except StorageUnavailable as error:
         if may_log(logging.ERROR, function, 503, "temporarily_unavailable"):
             LOGGER.error("a call could not be handled: %s", error)
-        later = "this app cannot keep what you sent just now; send it again"
+        later = "this app cannot store the request now; send it again"
         return CallRefused(503, "temporarily_unavailable", later, headers={"Retry-After": "10"}).reply()
     except Exception:  # noqa: BLE001 - the log has the error, and the caller a definite answer
         if may_log(logging.ERROR, function, 500, "internal_error"):
             LOGGER.exception("a call could not be handled")
-        return CallRefused(500, "internal_error", "this app made a mistake; its log says which").reply()
+        return CallRefused(
+            500, "internal_error", "this app has an internal error; its log has the details"
+        ).reply()
 
 
 def _one_line(text: str) -> str:

@@ -1,6 +1,6 @@
 """Fixtures that the tests share: a real Azurite, real Airflows and the whole stack, each started once.
 
-They keep their state below `.updraft/tests`, apart from that of `make up`, so that both can run at once.
+Their state is below `.updraft/tests`, separate from `make up`, so that both can run at the same time.
 """
 
 import os
@@ -21,8 +21,8 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from tests.support.paths import EXAMPLE_RULES
 from tests.support.state import STATE_OF_TESTS
 
-# All of them here: wherever `pytest_plugins` stands, pytest gives the fixtures to every test of the run, so
-# each has to have a name of its own (tests/test_fixtures.py). A plugin stands after those that it imports.
+# All plugins are listed here: pytest gives the fixtures of a plugin to every test of the run, so each needs
+# a unique name (tests/test_fixtures.py). A plugin follows those that it imports.
 pytest_plugins = [
     "tests.support.workers",
     "tests.support.attacks",
@@ -71,7 +71,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope="session")
 def processes() -> Iterator[Processes]:
-    """What the session's programs are started with; at the end all of them are gone."""
+    """Starts the session's programs, and stops them at the end."""
     with Processes(STATE_OF_TESTS / "logs") as running:
         yield running
 
@@ -94,7 +94,7 @@ def azurite(processes: Processes, certificates: Certificates) -> Iterator[Azurit
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The whole stack of `make up`, on ports and with rules of its own; its Airflow is `real_airflow`."""
+    """The whole stack of `make up`, with other ports and rules; its Airflow is `real_airflow`."""
     rules = STATE_OF_TESTS / "rules.yaml"
     private_folder(rules.parent)
     rules.write_text(EXAMPLE_RULES.read_text(encoding="utf-8") + MORE_RULES, encoding="utf-8")
@@ -113,17 +113,16 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def real_airflow(stack: Stack) -> Airflow:
-    """The real Airflow of the stack, with the Entra auth manager: a second one would only take its cores."""
+    """The real Airflow of the stack, with the Entra auth manager; a second one would slow both."""
     return stack.airflow
 
 
 @pytest.fixture(scope="session", params=["simple", "fab"])
 def airflow_with_passwords(request: pytest.FixtureRequest) -> Iterator[Airflow]:
-    """A real Airflow with each of the auth managers that know passwords: its API server alone, on SQLite.
+    """A real Airflow with each auth manager that has passwords: only its API server, on SQLite.
 
-    It withstands one request at a time, and the runs that it is asked for stay queued. `passwords` holds
-    those of the logins `local.servers.airflow_auth.USER`, which may start runs of the examples'
-    DAGs, and `ADMIN`.
+    It survives one request at a time, and its runs stay queued. `passwords` has the passwords of the
+    logins `local.servers.airflow_auth.USER`, which may start runs of the examples' DAGs, and `ADMIN`.
     """
     kind = str(request.param)
     folder = STATE_OF_TESTS / kind
@@ -141,7 +140,7 @@ def airflow_with_passwords(request: pytest.FixtureRequest) -> Iterator[Airflow]:
 
 @pytest.fixture
 def stack_environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give this process the app's own settings, for code that reads them from the environment."""
+    """Set the app's settings in this process, for code that reads them from the environment."""
     for name, value in stack.environment.items():
         monkeypatch.setenv(name, value)
     return stack.folder

@@ -19,7 +19,7 @@ print(attacks.times(3, 700), settings.default.max_examples, settings.default.dea
 @pytest.mark.slow
 @pytest.mark.parametrize(("word", "answer"), [("", "3 100 None"), ("long", "700 3000 None")])
 def test_make_attacks_repeats_more(word: str, answer: str) -> None:
-    """`make attacks` sets a variable that chooses the long numbers; in no form has an example a deadline."""
+    """`make attacks` sets a variable that chooses the long numbers; no example has a deadline."""
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
     ended = programs.run(
         [sys.executable, "-c", ASKS], cwd=ROOT, env={**environment, "UPDRAFT_ATTACKS": word}, check=True

@@ -15,7 +15,7 @@ def read(header: str | None) -> float | None:
 
 
 def test_waits_grow_to_a_bound() -> None:
-    """The longest possible wait doubles with each attempt, up to the bound."""
+    """The longest possible wait doubles with each attempt, up to the limit."""
     backoff = Backoff(first=1, longest=10, draw=lambda: 1.0)
     assert [backoff.delay(attempt) for attempt in range(1, 7)] == [1, 2, 4, 8, 10, 10]
 
@@ -26,13 +26,13 @@ def test_waits_grow_to_a_bound() -> None:
     asked=st.none() | st.floats(0, 1e6),
 )
 def test_waits_keep_their_bounds(attempt: int, draw: float, asked: float | None) -> None:
-    """No wait is shorter than was asked for or than the least, nor longer than bound and asking allow."""
+    """No wait is shorter than `at_least` or `least`, or longer than both `longest` and `at_least`."""
     delay = Backoff(first=5, longest=900, least=1, draw=lambda: draw).delay(attempt, at_least=asked)
     assert max(1, asked or 0) <= delay <= max(900, asked or 0)
 
 
 def test_a_wait_may_be_nothing() -> None:
-    """Jitter goes down to zero where no least is given, and what is no attempt counts as the first."""
+    """Jitter goes down to zero without `least`, and an attempt below 1 counts as the first."""
     assert Backoff(first=8, longest=10, draw=lambda: 0.0).delay(3) == 0
     assert Backoff(first=8, longest=10, least=2, draw=lambda: 0.0).delay(3) == 2
     assert [Backoff(first=1, longest=10, draw=lambda: 1.0).delay(attempt) for attempt in (-1, 0, 1)] == [
@@ -41,7 +41,7 @@ def test_a_wait_may_be_nothing() -> None:
 
 
 def test_jitter_is_full() -> None:
-    """Waits come from the whole interval, so that instances do not come back together."""
+    """Waits come from the whole interval, so that instances do not retry at the same time."""
     waits = [Backoff(first=100, longest=100).delay(1) for _ in range(200)]
     assert min(waits) < 25
     assert max(waits) > 75
@@ -88,7 +88,7 @@ def test_jitter_is_full() -> None:
     ],
 )
 def test_retry_after_is_read_as_servers_send_it(header: str | None, seconds: float | None) -> None:
-    """Seconds, dates and lists are read; what is none of them counts as absent."""
+    """Seconds, dates and lists are read; any other value counts as absent."""
     assert read(header) == seconds
 
 
@@ -99,6 +99,6 @@ def test_retry_after_is_read_as_servers_send_it(header: str | None, seconds: flo
     )
 )
 def test_any_retry_after_is_read_without_a_crash(header: str) -> None:
-    """Whoever answers chooses the header."""
+    """Any header is read without an error and gives at most a day."""
     seconds = read(header)
     assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER

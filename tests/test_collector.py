@@ -11,12 +11,12 @@ from tests.support.paths import ROOT
 
 @pytest.fixture(autouse=True)
 def _collector() -> None:
-    """These tests need the collector as Python starts it."""
+    """These tests need a collector that is on."""
     assert gc.isenabled()
 
 
 def test_nothing_is_collected_in_a_pause() -> None:
-    """The collector is off in the block, and on again after it, also where the block fails."""
+    """The collector is off in the block, and on again after it, also if the block fails."""
     try:
         with collector_paused():
             assert not gc.isenabled()
@@ -29,7 +29,7 @@ def test_nothing_is_collected_in_a_pause() -> None:
 
 
 def test_a_collector_that_was_off_stays_off() -> None:
-    """Whoever has switched the collector off finds it off after a pause, too."""
+    """A collector that was off before a pause is off after it."""
     gc.disable()
     try:
         with collector_paused():
@@ -42,7 +42,7 @@ def test_a_collector_that_was_off_stays_off() -> None:
 
 @pytest.mark.slow
 def test_the_indexed_app_is_exempt_from_collections() -> None:
-    """Indexing the app collects nothing on the way, and leaves its modules to no later collection."""
+    """Indexing the app runs no collection, and exempts its modules from later ones."""
     code = (
         "import azure.functions, gc; before = sum(g['collections'] for g in gc.get_stats());"
         "import function_app; after = sum(g['collections'] for g in gc.get_stats());"

@@ -1,4 +1,4 @@
-"""The tests' shared fixtures: one name means one thing."""
+"""The tests' shared fixtures have unique names."""
 
 import ast
 from collections import defaultdict
@@ -13,7 +13,7 @@ def _calls_pytest_fixture(decorator: ast.expr) -> bool:
 
 
 def test_a_shared_fixtures_name_is_its_own() -> None:
-    """Of two shared fixtures with one name pytest takes the last, silently and in every test of the run."""
+    """No two shared fixtures have the same name: pytest would use the last one without a warning."""
     named = defaultdict(list)
     for path in SHARED:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -24,7 +24,7 @@ def test_a_shared_fixtures_name_is_its_own() -> None:
 
 
 def test_plugins_are_named_in_one_place() -> None:
-    """A test module's own `pytest_plugins` would give its fixtures to all, by the chance of what is run."""
+    """No test module has `pytest_plugins`: they would affect all other tests of the same run."""
     assert [
         path.name for path in TESTS.rglob("test_*.py") if "\npytest_plugins" in path.read_text("utf-8")
     ] == []

@@ -30,29 +30,29 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def heavy(modules: set[str]) -> set[str]:
-    """Return those that cost a cold start, or are not in the deployed app."""
+    """Return the modules that slow the cold start, or are not in the deployed app."""
     return {name for name in modules if name in HEAVY or name.startswith(tuple(f"{lib}." for lib in HEAVY))}
 
 
 @pytest.fixture(scope="module")
 def indexed() -> set[str]:
-    """What indexing the app loads, beyond what the worker has loaded before."""
+    """The modules that indexing the app loads and the worker has not loaded before."""
     return loaded_by("import function_app") - loaded_by("import azure.functions")
 
 
 def test_indexing_the_app_loads_no_client(indexed: set[str]) -> None:
-    """The platform can index the app without paying for a client, a template engine or a TLS stack."""
+    """Indexing the app imports no client, template engine or TLS stack."""
     assert not heavy(indexed)
 
 
 def test_the_app_depends_on_nothing_that_stays_at_home(indexed: set[str]) -> None:
-    """What is deployed never imports what is not."""
+    """Deployed code imports only deployed code."""
     assert not {name for name in indexed if name.split(".")[0] in {"bench", "cli", "local", "tests", "rich"}}
 
 
 def test_deciding_loads_no_network_library() -> None:
-    """Events are read and decided without any library that could reach a network."""
+    """Reading and deciding import no library that can use a network."""
     modules = loaded_by("import shared.deciding.decide, shared.event, shared.rules")
     networked = {"azure", "airflow_client", "urllib3", "requests", "http.client", "ssl"}
     assert not {name for name in modules if name in networked or name.split(".")[0] in networked}
-    assert "shared.rules.known_types" not in modules  # a list that only rules with types of Azure's pay for
+    assert "shared.rules.known_types" not in modules  # a list that is read only for rules with types of Azure

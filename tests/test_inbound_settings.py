@@ -12,7 +12,7 @@ def settings(**environment: str) -> InboundSettings:
 
 
 def test_what_is_set_is_read() -> None:
-    """Names and addresses are read as they stand, without spaces round them."""
+    """Names and addresses are read without the blanks around them."""
     known = settings(
         UPDRAFT_TENANT_ID=f"\ufeff {GUID} \r\n",
         UPDRAFT_AUDIENCE="api://updraft\u200b, 123\xa0",
@@ -29,7 +29,7 @@ def test_what_is_set_is_read() -> None:
 
 
 def test_what_is_not_set_has_a_default_where_there_is_one() -> None:
-    """The public cloud, the platform's own host name, and one name for the key."""
+    """The defaults are the public cloud, the platform's host name, and one name of the key."""
     known = settings(WEBSITE_HOSTNAME="contoso.azurewebsites.net")
     assert known.authority() == "https://login.microsoftonline.com"
     assert known.outcomes_url() == "https://contoso.azurewebsites.net/api/outcomes"
@@ -40,7 +40,7 @@ def test_what_is_not_set_has_a_default_where_there_is_one() -> None:
     ("method", "environment", "says"),
     [
         ("tenant_id", {}, "UPDRAFT_TENANT_ID"),
-        ("tenant_id", {"UPDRAFT_TENANT_ID": "common"}, "no GUID"),
+        ("tenant_id", {"UPDRAFT_TENANT_ID": "common"}, "not a GUID"),
         ("audiences", {"UPDRAFT_AUDIENCE": " "}, "UPDRAFT_AUDIENCE"),
         ("authority", {"UPDRAFT_AUTHORITY": "http://login.example"}, "https"),
         ("authority", {"UPDRAFT_AUTHORITY": "login.example"}, "address"),
@@ -59,7 +59,7 @@ def test_what_is_missing_or_unusable_is_named(method: str, environment: dict[str
 
 
 def test_the_address_of_outcomes_itself_is_understood() -> None:
-    """Who sets the address that runs report to means this app's."""
+    """The address that runs report to may be set with or without its path."""
     known = settings(UPDRAFT_URL="https://updraft.example/api/outcomes/")
     assert known.outcomes_url() == "https://updraft.example/api/outcomes"
 

@@ -22,7 +22,7 @@ LAYERS: Final = (
     ("errors", "codes", "version", "log", "backoff", "throttle", "collector"),
     ("visible_text",),
 )
-"""The packages and modules of shared/ from the top down; one may import only what stands below its line."""
+"""The packages and modules of shared/ from the top down; each may import only those of lower layers."""
 
 MAY_IMPORT: Final = {
     "function_app": {"functions", "shared"},
@@ -31,7 +31,7 @@ MAY_IMPORT: Final = {
     "cli": {"cli", "shared"},
     "for_airflow/src": set[str](),
 }
-"""What the folders that are shipped may import of this repository."""
+"""The folders of this repository that each shipped folder may import."""
 
 RANK: Final = {name: len(LAYERS) - number for number, line in enumerate(LAYERS) for name in line}
 
@@ -49,7 +49,7 @@ def name_of(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the line and the dotted name of everything that a module imports, late or for types alone."""
+    """Yield the line and the dotted name of each import of a module, also late ones and those for types."""
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -63,20 +63,20 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def module_of(base: str, name: str) -> str:
-    """Return `base.name` where that is a module, else `base`."""
+    """Return `base.name` if that is a module, otherwise `base`."""
     inner = ROOT.joinpath(*base.split("."), name)
     return f"{base}.{name}" if inner.is_dir() or inner.with_suffix(".py").is_file() else base
 
 
 def test_every_part_of_shared_has_a_layer() -> None:
-    """A new package or module of shared/ has to be given its layer here."""
+    """Each package and module of shared/ has a layer here."""
     parts = {path.stem for path in (ROOT / "shared").iterdir() if path.suffix == ".py"} - {"__init__"}
     parts |= {path.parent.name for path in (ROOT / "shared").glob("*/__init__.py")}
     assert parts == RANK.keys()
 
 
 def test_imports_of_shared_go_down() -> None:
-    """No module imports a package of its own layer or of a higher one, not even late or for types alone."""
+    """No module imports a package of its layer or of a higher one, also not late or for types."""
     wrong = []
     for path in modules("shared"):
         importer = name_of(path).split(".")
@@ -105,7 +105,7 @@ def test_shipped_folders_import_what_they_may(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", ["shared", "functions", "cli", "local", "bench"])
 def test_no_module_imports_itself_by_way_of_others(folder: str) -> None:
-    """The modules of a folder can be put in an order in which each imports only earlier ones."""
+    """The modules of a folder have no import cycle."""
     graph = {
         name_of(path): {imported for _, imported in imports(path) if imported.split(".")[0] == folder}
         for path in modules(folder)
@@ -120,7 +120,7 @@ def test_no_module_imports_itself_by_way_of_others(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", ["shared", "cli", "local", "bench/permits"])
 def test_a_folder_names_its_modules(folder: str) -> None:
-    """The docstring of each package names its modules and folders, so that it can be read as a map."""
+    """The docstring of each package names its modules and folders."""
     missing = []
     for init in (ROOT / folder).rglob("__init__.py"):
         named = set(re.findall(r"[a-z0-9_]+", ast.get_docstring(ast.parse(init.read_text("utf-8"))) or ""))

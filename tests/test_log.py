@@ -9,7 +9,7 @@ from shared.visible_text import visible
 from tests.support.paths import ROOT
 
 LONGEST = 32_768
-"""Characters of a message that Application Insights keeps."""
+"""The most characters of a message in Application Insights."""
 
 
 def message_of(caplog: pytest.LogCaptureFixture) -> str:
@@ -19,7 +19,7 @@ def message_of(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def test_every_line_is_one_object(caplog: pytest.LogCaptureFixture) -> None:
-    """The message that the worker sends is JSON from its first byte, with the words first."""
+    """The message that the worker sends is JSON, with the text first."""
     LOGGER.warning("no signing keys from %s: %s", "login", 'x {"outcome": "started"}')
     line = message_of(caplog)
     assert line.startswith('{"message": "no signing keys')
@@ -27,7 +27,7 @@ def test_every_line_is_one_object(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_members_come_from_the_call_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """What a call gives as `extra` stands at the top of the object, strings made visible."""
+    """The members of `extra` are members of the object, with visible strings."""
     LOGGER.error("rejected: %s", "x", extra={FIELDS: {"outcome": "rejected", "event": "e\x1b", "attempt": 2}})
     assert json.loads(message_of(caplog)) == {
         "message": "rejected: x",
@@ -55,7 +55,7 @@ def test_a_traceback_is_a_member(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("character", ['"', "\\", "\x1b", "\U000e0041", "\U0001f600", "x"])
 def test_the_longest_line_is_kept_whole(character: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Application Insights keeps each line whole, so it parses, whatever an event puts into it."""
+    """Each line fits into Application Insights and parses, with any text of an event."""
     text = character * 48_000
     names = ("rule", "outcome", "event", "connection", "dag", "run", "code", "reason")
     LOGGER.error("%s", text, extra={FIELDS: dict.fromkeys(names, text)})

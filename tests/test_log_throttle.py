@@ -12,22 +12,22 @@ WARNING = logging.WARNING
 
 
 class Timers:
-    """Keeps what is to be called later, and when."""
+    """Stores calls and their times."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.waiting: list[tuple[float, Callable[[], None]]] = []
 
     def clock(self) -> float:
-        """Return the time that the test has set."""
+        """Return the test's time."""
         return self.now
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
-        """Keep a call."""
+        """Store a call."""
         self.waiting.append((self.now + seconds, call))
 
     def go_on(self, seconds: float) -> None:
-        """Let time pass, and make the calls that fall due."""
+        """Advance the time, and make the calls that are due."""
         until = self.now + seconds
         while due := [each for each in self.waiting if each[0] <= until]:
             first = min(due, key=lambda each: each[0])
@@ -53,7 +53,7 @@ def throttle(timers: Timers, caplog: pytest.LogCaptureFixture) -> LogThrottle:
 def test_one_line_and_then_its_count(
     throttle: LogThrottle, timers: Timers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The first line may be logged; at the window's end the count of the others is, by nobody's call."""
+    """The first line may be logged; the timer logs the count of the others at the window's end."""
     assert [throttle.may_log(WARNING, "runs", 403, "not_allowed") for _ in range(5)] == [True] + [False] * 4
     timers.go_on(59.0)
     assert caplog.records == []
@@ -81,7 +81,7 @@ def test_kinds_have_windows_of_their_own(
 
 
 def test_without_a_flood_there_is_no_timer(throttle: LogThrottle, timers: Timers) -> None:
-    """A line now and then starts no thread, and nothing is kept of it."""
+    """Rare lines start no thread, and nothing is stored for them."""
     for number in range(50):
         assert throttle.may_log(WARNING, "f", number)
         timers.go_on(61.0)
@@ -90,7 +90,7 @@ def test_without_a_flood_there_is_no_timer(throttle: LogThrottle, timers: Timers
 
 
 def test_what_is_remembered_is_bounded(throttle: LogThrottle) -> None:
-    """Kinds beyond the bound share one window."""
+    """Kinds beyond the limit share one window."""
     assert MOST_KINDS == 500
     logged = [throttle.may_log(WARNING, "f", number) for number in range(10 * MOST_KINDS)]
     assert sum(logged) == MOST_KINDS + 1
@@ -117,7 +117,7 @@ def test_no_line_is_lost_or_doubled_by_threads(
 def test_without_threads_the_next_line_logs_the_count(
     timers: Timers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A process that can start no thread goes on, and loses no count that a later line can bring."""
+    """In a process that cannot start a thread, the next line logs the count."""
 
     def no_thread(_seconds: float, _call: Callable[[], None]) -> None:
         raise RuntimeError("can't start new thread")
@@ -130,7 +130,7 @@ def test_without_threads_the_next_line_logs_the_count(
 
 
 def test_a_real_timer_logs_the_count(caplog: pytest.LogCaptureFixture) -> None:
-    """Without any further line the count arrives."""
+    """The count is logged without any further line."""
     arrived = threading.Event()
 
     class Arrives(logging.Handler):

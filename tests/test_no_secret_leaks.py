@@ -36,7 +36,7 @@ class _Keys:
 
 @pytest.fixture
 def scratch() -> Iterator[SecretWatch]:
-    """A watch of its own, in which a leak harms nobody."""
+    """A separate watch for planted leaks."""
     watch = SecretWatch()
     watch.test = "a test"
     watch.secrets.add("a secret", SECRET)
@@ -68,13 +68,13 @@ def test_a_planted_secret_is_found_wherever_it_is_told(scratch: SecretWatch) -> 
     ],
 )
 def test_a_secret_is_found_as_json_and_addresses_hold_it(scratch: SecretWatch, text: str) -> None:
-    """A secret that was escaped on its way is the same secret."""
+    """An escaped secret is found."""
     scratch.told.add("dead letter", "a test", text)
     assert scratch.search() == ["a secret in a dead letter of a test (1 times)"]
 
 
 def test_a_tokens_signature_alone_is_found() -> None:
-    """A token is as good as its signature: half of it in a text is a leak as well."""
+    """Half of a token in a text is a leak too."""
     secrets, told = Secrets(), Told()
     secrets.add_token("a token", "eyJhbGciOiJub25lIn0.e30.the-signature-of-it")
     told.add("log line", "a test", "bearer …the-signature-of-it")
@@ -83,7 +83,7 @@ def test_a_tokens_signature_alone_is_found() -> None:
 
 
 def test_what_was_told_is_read_whole_while_more_is_told() -> None:
-    """Nothing is left out of a long record, though other threads go on telling while it is read."""
+    """A long record is searched completely while other threads add to it."""
     told = Told()
     for number in range(3):
         told.add("log line", str(number), "x" * 1_000_000)
@@ -97,14 +97,14 @@ def test_what_was_told_is_read_whole_while_more_is_told() -> None:
 
 
 def test_a_file_is_searched(scratch: SecretWatch, tmp_path: Path) -> None:
-    """Logs of other programs are searched line by line, whatever bytes are in them."""
+    """Logs of other programs are searched line by line, with any bytes in them."""
     log = tmp_path / "a.log"
     log.write_bytes(b"\xff\xfe\nsaid " + SECRET.encode() + b"\n")
     assert leaks(scratch.secrets, (), [log]) == [f"a secret in {log} (1 times)"]
 
 
 def test_a_token_that_another_program_issued_is_found(tmp_path: Path) -> None:
-    """A token of the function app's own process, which nobody here has seen, is known by its form."""
+    """A token of the function app's process, which this process does not know, is found by its form."""
     log = tmp_path / "a.log"
     log.write_text(f"conf: {jwt.encode({'sub': 'a run'}, 'k' * 43, algorithm='HS256')}\n")
     assert leaks(Secrets(), (), [log]) == [
@@ -113,7 +113,7 @@ def test_a_token_that_another_program_issued_is_found(tmp_path: Path) -> None:
 
 
 def test_short_values_are_left_out() -> None:
-    """A value of a few characters may stand in a text by chance; how many there were is known."""
+    """A value of a few characters is not searched for, because it may occur by chance, but it is counted."""
     secrets = Secrets()
     secrets.add("a secret", "x" * (SHORTEST - 1))
     assert secrets.kinds_in("x" * 100) == set()
@@ -121,7 +121,7 @@ def test_short_values_are_left_out() -> None:
 
 
 def test_the_watch_sees_what_the_stand_ins_hand_out(secret_watch: SecretWatch) -> None:
-    """Tokens of the identity endpoint, its header and reverse tokens are known as soon as they are issued."""
+    """Tokens of the identity endpoint, its header and run tokens are recorded when they are issued."""
     with IdentityEndpoint() as endpoint:
         token = endpoint.issue("https://example.org")
     tokens = ReverseTokens(_Keys(), secret="key", audience="https://app.example")
@@ -132,7 +132,7 @@ def test_the_watch_sees_what_the_stand_ins_hand_out(secret_watch: SecretWatch) -
 
 
 def test_the_watch_sees_what_is_told_and_kept(secret_watch: SecretWatch) -> None:
-    """Log lines of this process, dead letters and parked messages are kept for the search."""
+    """Log lines of this process, dead letters and parked messages are recorded for the search."""
     before = secret_watch.told.entries.copy()
     logging.getLogger("updraft").error("a line that somebody may read")
     InMemoryDeadLetters().write(DeadLetter(Unreadable("{", "not JSON"), "Unreadable", "not JSON", NOW, NOW))

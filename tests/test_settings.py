@@ -13,13 +13,13 @@ def test_the_rules_lie_beside_the_app_by_default() -> None:
 
 
 def test_another_rules_file_counts_from_the_apps_root(tmp_path: Path) -> None:
-    """A relative path counts from the app's root, an absolute one stands as it is."""
+    """A relative path starts at the app's root; an absolute one does not change."""
     assert Settings.of({"UPDRAFT_RULES": "etc/rules.yaml"}).rules_file == ROOT / "etc" / "rules.yaml"
     assert Settings.of({"UPDRAFT_RULES": str(tmp_path / "r.yaml")}).rules_file == tmp_path / "r.yaml"
 
 
 def test_a_rules_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """The error names the file and the setting that moves it."""
+    """The error names the file and the setting for its path."""
     with pytest.raises(SettingsError, match=r"my-rules\.yaml.*UPDRAFT_RULES"):
         Settings.of({"UPDRAFT_RULES": str(tmp_path / "my-rules.yaml")}).read_rules()
 
@@ -34,14 +34,14 @@ def test_a_rules_file_in_another_encoding_is_named(tmp_path: Path, encoding: str
 
 
 def test_a_rules_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    """Editors on Windows write one; it is no part of the text."""
+    """A byte order mark, as editors on Windows write it, is not part of the text."""
     path = tmp_path / "my-rules.yaml"
     path.write_text("rules: []", encoding="utf-8-sig")
     assert Settings.of({"UPDRAFT_RULES": f"{path}\r\n"}).read_rules() == "rules: []"
 
 
 def test_the_vault_is_asked_for_by_name() -> None:
-    """A missing vault address is an error that names the setting, once a secret is needed."""
+    """A missing vault address is an error that names the setting, as soon as a secret is needed."""
     with pytest.raises(SettingsError, match="UPDRAFT_KEY_VAULT_URI is missing"):
         Settings.of({}).key_vault_uri()
 
@@ -64,6 +64,6 @@ def test_the_vault_is_reached_over_tls_only() -> None:
     ],
 )
 def test_the_vaults_address_is_checked(value: str, says: str) -> None:
-    """What is not the address of a vault is refused with the setting's name."""
+    """A value that is not the address of a vault is refused with the setting's name."""
     with pytest.raises(SettingsError, match=f"UPDRAFT_KEY_VAULT_URI.*{says}"):
         Settings.of({"UPDRAFT_KEY_VAULT_URI": value}).key_vault_uri()

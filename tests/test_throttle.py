@@ -14,7 +14,7 @@ def test_one_is_let_through_in_each_pause() -> None:
 
 
 def test_the_time_until_it_opens_is_never_negative() -> None:
-    """It is zero before the first call and after the pause, and counts down in between."""
+    """The wait is zero before the first call and after the pause, and counts down in between."""
     clock = MonotonicClock()
     throttle = Throttle(10, clock)
     assert throttle.opens_in() == 0
@@ -27,7 +27,7 @@ def test_the_time_until_it_opens_is_never_negative() -> None:
 
 
 def test_the_pause_is_a_minute() -> None:
-    """Who gives no pause gets one of a minute."""
+    """The default pause is a minute."""
     clock = MonotonicClock()
     throttle = Throttle(clock=clock)
     throttle.enter()

@@ -11,7 +11,7 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def test_each_character_of_unicode_is_visible_or_an_escape() -> None:
-    """No control, format, surrogate, separator, blank or ignorable character of Unicode comes through."""
+    """Every control, format, surrogate, separator, blank or ignorable character of Unicode is escaped."""
     for code in range(0x110000):
         character = chr(code)
         shown = visible(character)
@@ -23,7 +23,7 @@ def test_each_character_of_unicode_is_visible_or_an_escape() -> None:
 
 @given(st.text(st.characters(codec=None)))
 def test_encoding_again_changes_nothing(text: str) -> None:
-    """A text that passes two places is not escaped twice, and holds nothing invisible."""
+    """A second call changes nothing, and the result has no invisible character."""
     once = visible(text)
     assert visible(once) == once
     assert once.isprintable()
@@ -33,7 +33,7 @@ def test_encoding_again_changes_nothing(text: str) -> None:
 
 @given(st.text(st.characters(codec=None)), st.integers(1, 20))
 def test_a_limit_is_kept(text: str, limit: int) -> None:
-    """The result has at most that many characters, and a mark where something was cut off."""
+    """The result has at most so many characters, and a mark if text was cut off."""
     shown = visible(text, limit)
     assert len(shown) <= limit
     assert shown == visible(text) or (shown.endswith(CUT) and visible(text).startswith(shown[:-1]))

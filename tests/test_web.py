@@ -22,7 +22,7 @@ REQUEST = Request({})
 def test_every_error_has_an_answer(
     error: Exception, status: int, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is raised; the log has the reason, and an answer never has what is inside."""
+    """Nothing is raised; the log has the reason, and an answer never has `inside`."""
 
     def fail(_: Request) -> Reply:
         raise error
@@ -37,26 +37,26 @@ def test_every_error_has_an_answer(
 
 
 def test_an_answer_is_passed_on() -> None:
-    """What was carried out has its own answer."""
+    """A call that succeeds has its own answer."""
     reply = Reply(202, {"a": 1})
     assert respond(REQUEST, lambda _: reply) is reply
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "bearer", "Token abc"])
 def test_without_a_token_there_is_a_challenge(header: str) -> None:
-    """No token is 401 without an error code, as RFC 6750 has it."""
+    """A request without a token gets 401 without an error code, as in RFC 6750."""
     with pytest.raises(CallRefused) as caught:
         bearer(Request({"authorization": header}))
     assert caught.value.headers == {"WWW-Authenticate": 'Bearer realm="updraft"'}
 
 
 def test_the_scheme_has_no_letter_case() -> None:
-    """RFC 9110 section 11.1."""
+    """Letter case of the scheme does not count (RFC 9110 section 11.1)."""
     assert bearer(Request({"authorization": "bEaReR  abc "})) == "abc"
 
 
 def test_a_refusal_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """What a caller wrote cannot begin a line of the log."""
+    """Text of a caller cannot begin a line of the log."""
 
     def refuse(_: Request) -> Reply:
         raise CallRefused(400, "bad_body", "a\r\nFORGED line\ud800" + "x" * 5_000)

@@ -7,13 +7,13 @@ via                       how an event came
 body_shapes               which kind of body a file's JSON looks like
 channels                  what each kind of hook may claim
 kudu                      bodies that Kudu sends
-github, github_events     bodies that GitHub sends, and which event each is
-queue_bodies              the body of a queue message, however it was encoded
+github, github_events     bodies that GitHub sends, and the name of each event
+queue_bodies              the body of a queue message in any encoding
 members                   checks of single attributes
-app_facts                 what an event says about a web app
-app_hosts                 the site and slot that a host name says
-arrival                   the time that counts where events are put in order
-caller_stamp              the verified caller, kept with the event
+app_facts                 facts about a web app in an event
+app_hosts                 the site and slot in a host name
+arrival                   the time by which events are ordered
+caller_stamp              the verified caller, stored with the event
 bursts                    several events of one key, in order
 """
 

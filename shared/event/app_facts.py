@@ -1,7 +1,7 @@
-"""What an event says about an app, whatever it arrived as: `app.site`, `app.slot`, … in rules.yaml.
+"""Facts about an app in an event of any schema: `app.site`, `app.slot`, … in rules.yaml.
 
-The mapping, spelling by spelling, is the table "App facts" in docs/events.md. Everything is told by the
-event's type, source, subject and data, never by how it arrived: a parked event gives the same facts.
+The table "App facts" in docs/events.md has the mapping. The facts come from the event's type, source, subject
+and data only, so that a parked event has the same facts.
 """
 
 import re
@@ -49,16 +49,16 @@ _SUCCEEDED: Final = {"Completed": True, "Failed": False, "Cancelled": False}
 
 @dataclass(frozen=True, slots=True)
 class AppFacts:
-    """What is known of the app that an event is about; None for what the event does not tell.
+    """The facts about an app; None for each fact that the event does not have.
 
     Attributes:
         site: The app's name.
-        slot: The deployment slot; for a swap the one that was swapped into.
+        slot: The deployment slot; for a swap, the target slot.
         action: What was done: `Started`, `Completed`, `Failed` or `Cancelled` for operations, `Restarted`,
             `Stopped` or `ChangedAppSettings` for an updated app, ARM's operation name for an ARM event.
         resource_id: The ARM id of the app or slot.
-        deployment_id: What names the operation: the deployment's id, or the id that correlates its events.
-        succeeded: Whether the operation is over and went well; None while it runs.
+        deployment_id: The deployment's id, or the id that correlates the events of the operation.
+        succeeded: Whether the operation ended with success; None while it runs.
     """
 
     site: str | None = None
@@ -70,7 +70,7 @@ class AppFacts:
 
 
 def app_facts(event: Event) -> AppFacts | None:
-    """Return what an event says about an app, or None where it is about none."""
+    """Return the facts about the event's app, or None if it is not about an app."""
     kind = event.type.lower()
     for prefixes, reader in _READERS:
         if kind.startswith(prefixes):
@@ -196,7 +196,7 @@ def _azure_devops(event: Event) -> AppFacts:
 
 
 def _about_a_site(event: Event) -> AppFacts | None:
-    """Return the facts of an event of any other type, such as a pipeline's own, whose source is a site."""
+    """Return the facts of an event of any other type, such as a pipeline's, if its source is a site."""
     where = _SITE.search(event.source) or _SITE.search(event.subject or "")
     if where is None:
         return None
@@ -219,7 +219,7 @@ _READERS: Final[tuple[tuple[tuple[str, ...], Callable[[Event], AppFacts | None]]
     (("com.github.deployment_status",), _github),
     (("ms.vss-release.", "ms.vss-pipelines."), _azure_devops),
 )
-"""By the beginning of the event type, in lower case; the first that fits."""
+"""By the beginning of the event type, in lower case; the first match counts."""
 
 
 def _first(body: Json, paths: tuple[tuple[str, ...], ...]) -> str | None:
@@ -228,8 +228,8 @@ def _first(body: Json, paths: tuple[tuple[str, ...], ...]) -> str | None:
 
 
 def _site_and_slot(name: str, where: re.Match[str] | None) -> tuple[str, str]:
-    """Return app and slot; ARM's id of an app without `/slots/…` is its production slot's."""
-    both = _SITE_OF_SLOT.fullmatch(name)  # App Service's own inner spelling of a slot: shop(staging)
+    """Return app and slot; an ARM id of an app without `/slots/…` means its production slot."""
+    both = _SITE_OF_SLOT.fullmatch(name)  # App Service's internal name of a slot: shop(staging)
     if both is not None:
         return both["site"], both["slot"]
     return name, (where and where["slot"]) or _PRODUCTION
@@ -240,7 +240,7 @@ def _resource_id(where: re.Match[str] | None) -> str | None:
 
 
 def _ending(event_type: str) -> str | None:
-    """Return what the end of an event type says of the operation: `SlotSwapCompleted` is `Completed`."""
+    """Return the state of the operation from the end of an event type: `SlotSwapCompleted` is `Completed`."""
     match = _ENDING.search(event_type)
     return None if match is None or match.lastgroup is None else match.lastgroup.capitalize()
 
@@ -248,5 +248,5 @@ def _ending(event_type: str) -> str | None:
 def _host(url: str) -> str:
     try:
         return urlsplit(url if "://" in url else f"//{url}").hostname or ""
-    except ValueError:  # an IPv6 address that is none
+    except ValueError:  # an invalid IPv6 address
         return ""

@@ -1,10 +1,10 @@
-"""What the host of an address says about an app of App Service: its name and its deployment slot."""
+"""Finds the name and the deployment slot of an App Service app in a host name."""
 
 import re
 from typing import Final
 
 _CLOUD: Final = r"(?:\.[a-z0-9-]+){1,3}"
-"""What follows in each of Azure's clouds: `.net`, `.us`, `.cn`, and longer ends in closed ones."""
+"""The end of the domain in each Azure cloud: `.net`, `.us`, `.cn`, and longer ends in closed clouds."""
 
 _APP_SERVICE_HOST: Final = re.compile(
     rf"(?P<label>[^.]+)\.(?:scm\.)?(?:"
@@ -12,26 +12,26 @@ _APP_SERVICE_HOST: Final = re.compile(
     rf"|[^.]+\.appserviceenvironment{_CLOUD})",
     re.IGNORECASE,
 )
-"""An app's own host in App Service, in an App Service Environment (`<app>.<environment>.p.azurewebsites.net`)
-or in one without public addresses (`<app>.<environment>.appserviceenvironment.net`)."""
+"""An app's host in App Service, in an App Service Environment (`<app>.<environment>.p.azurewebsites.net`)
+or in an environment without public addresses (`<app>.<environment>.appserviceenvironment.net`)."""
 
 _SCM_HOST: Final = re.compile(r"(?P<label>[^.]+)\.scm(?:\.[^.]+)+", re.IGNORECASE)
-"""Kudu's host under the domain that an environment was given; an app's custom domain never has an `scm`."""
+"""Kudu's host under an environment's custom domain; an app's custom domain never has an `scm`."""
 
 _UNIQUE_HOST: Final = re.compile(r"-[a-z0-9]{16}$", re.IGNORECASE)
 
 
 def app_service_label(host: str) -> str | None:
-    """Return the part of an App Service host name that says app and slot, as in `shop` or `shop-staging`.
+    """Return the part of an App Service host name with app and slot, as in `shop` or `shop-staging`.
 
-    Hosts with a region have a random part at the label's end, which is dropped
-    (`shop-e5f0a1b2c3d4e5f6.westeurope-01.azurewebsites.net`). A custom domain says nothing of app and slot.
+    Hosts with a region have a random part at the end of the label, which is removed
+    (`shop-e5f0a1b2c3d4e5f6.westeurope-01.azurewebsites.net`). A custom domain has neither app nor slot.
 
     Args:
         host: The host, with or without a port.
 
     Returns:
-        The label, or None where the host does not say app and slot.
+        The label, or None if the host has neither.
     """
     name = host.partition(":")[0].removesuffix(".")
     match = _APP_SERVICE_HOST.fullmatch(name)
@@ -42,7 +42,7 @@ def app_service_label(host: str) -> str | None:
 
 
 def slot_in_label(label: str, site: str) -> str | None:
-    """Return the slot that a label names, given its app: only with that can the two be told apart."""
+    """Return the slot in a label; the app's name is needed to separate the two."""
     if label.lower() == site.lower():
         return "production"
     return label[len(site) + 1 :] if label.lower().startswith(f"{site.lower()}-") else None

@@ -15,7 +15,7 @@ _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class BurstKey:
-    """What a rule says about the burst that an event belongs to.
+    """The burst that an event is part of.
 
     Attributes:
         key: The rendered `by`.
@@ -28,13 +28,13 @@ class BurstKey:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What a window has collected.
+    """The events of a window.
 
     Attributes:
-        window: The window's id; empty for one that is only imagined.
-        key: The value that its events have in common.
-        events: At least one, as `in_order` gives them.
-        conf_url: Where the whole conf will lie if it is too large for Airflow.
+        window: The window's id; empty in a preview.
+        key: The value of `by` that the events share.
+        events: At least one, in the order of `in_order`.
+        conf_url: The address of the whole conf if it is too large for Airflow.
     """
 
     window: str
@@ -44,16 +44,16 @@ class Burst:
 
     @property
     def newest(self) -> Event:
-        """The event whose attributes the rule's templates see beside `events`.
+        """The event whose attributes the rule's templates see, next to `events`.
 
-        It is the last one whose time can be read; the last to arrive, where no time can.
+        It is the last one with a readable time; the last to arrive if no time is readable.
         """
         dated = [event for event in self.events if _time(event) is not None]
         return (dated or self.events)[-1]
 
     @property
     def undated(self) -> int:
-        """How many of the events have no time that can be read: nobody knows where they belong."""
+        """The number of events without a readable time, whose order is unknown."""
         return sum(_time(event) is None for event in self.events)
 
 
@@ -61,9 +61,8 @@ def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
     """Return each event once, the oldest first.
 
     Args:
-        events: In the order of their arrival, which decides between those of the same time. An event without
-            a time that can be read is neither the oldest nor the newest: it follows the one that arrived
-            before it.
+        events: In the order of their arrival, which decides between equal times. An event without a readable
+            time follows the one that arrived before it.
     """
     once: dict[tuple[str, str], Event] = {}
     for event in events:

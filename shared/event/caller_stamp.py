@@ -1,7 +1,7 @@
-"""Who asked for an event, kept with it on its whole way: parked, in a dead letter, in the run's conf.
+"""Stores the caller with an event: parked, in a dead letter, and in the run's conf.
 
-The stamp is a CloudEvents extension attribute that only this app writes: it is taken off every event that
-arrives, whatever wrote it there, and put on when a verified caller sent the event.
+The stamp is a CloudEvents extension attribute that only this app writes. It is removed from every event that
+arrives, and added if a verified caller sent the event.
 """
 
 import json
@@ -15,18 +15,18 @@ ATTRIBUTE: Final = "updraftcaller"
 
 
 def stamped(event: Event, caller: JsonObject) -> Event:
-    """Return the event with its caller's identity, in place of any that it came with.
+    """Return the event with its caller's identity; an identity that it came with is replaced.
 
     Args:
         event: The event.
-        caller: What identifies the caller; nothing secret.
+        caller: The caller's identity; nothing secret.
     """
     text = json.dumps(caller, separators=(",", ":"), sort_keys=True)
     return replace(event, extensions={**event.extensions, ATTRIBUTE: text})
 
 
 def strip_caller(event: Event) -> Event:
-    """Return the event without a caller's identity: whoever sent it could have written one."""
+    """Return the event without a caller's identity, because any sender could have written one."""
     if ATTRIBUTE not in event.extensions:
         return event
     return replace(
@@ -35,7 +35,7 @@ def strip_caller(event: Event) -> Event:
 
 
 def caller_of(event: Event) -> Json:
-    """Return who asked for the event; None where nobody in particular did."""
+    """Return the event's caller; None if it has no verified caller."""
     text = event.extensions.get(ATTRIBUTE)
     if not isinstance(text, str):
         return None

@@ -1,8 +1,8 @@
-"""What the events of each kind of hook may claim, checked after reading and for every kind.
+"""The event types and sources that each kind of hook may send, checked after reading.
 
-A hook's sender proves nothing but that it has the kind's key. So a kind has a closed set of types, and a
-source that events of no other channel have: no rule for Event Grid's events of storage accounts, web apps or
-callers can be started by a hook. Types are compared as rules compare them, letter case aside.
+A hook's sender proves only that it has the kind's key. So each kind has a closed set of types, and a source
+that no other channel's events have. A hook therefore cannot start a rule for Event Grid's events of storage
+accounts, web apps or callers. Letter case does not count, as in rules.
 """
 
 import re
@@ -36,7 +36,7 @@ TYPE_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "github": ("com.github.",),
     "kudu": ("Microsoft.Web.Kudu.",),
 }
-"""How the types of each kind begin: Azure DevOps' families are those of
+"""The beginnings of each kind's types. Those of Azure DevOps are in
 https://learn.microsoft.com/azure/devops/service-hooks/events."""
 
 SOURCES: Final[Mapping[str, re.Pattern[str]]] = {
@@ -49,21 +49,21 @@ SOURCES: Final[Mapping[str, re.Pattern[str]]] = {
     "github": re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[^\s?#]*)?"),
     "kudu": re.compile(r"https://[\w-]+\.[A-Za-z0-9.-]+"),
 }
-"""What the sources of each kind look like. GitHub's is any https address: an enterprise's GitHub has its own
+"""The form of each kind's sources. GitHub's is any https address, because an enterprise's GitHub has its own
 host, and the body is signed."""
 
 _TYPE: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def check_claims(kind: str, event: Event) -> None:
-    """Check that an event claims only what its kind of hook may.
+    """Check that an event's type and source are allowed for its kind of hook.
 
     Args:
         kind: The kind.
-        event: What the kind's reader made of the body.
+        event: The event that the kind's reader made of the body.
 
     Raises:
-        EventError: Its type or its source is not one of that kind.
+        EventError: Its type or its source is not allowed.
     """
     allowed = TYPE_PREFIXES[kind]
     if not event.type.lower().startswith(tuple(prefix.lower() for prefix in allowed)) or not _TYPE.fullmatch(

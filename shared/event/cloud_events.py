@@ -1,8 +1,8 @@
 """Events as CloudEvents 1.0, in structured, batch and binary mode.
 
-The rules are those of https://github.com/cloudevents/spec (core specification, JSON format, HTTP protocol
-binding). Where Azure's own published samples break them, the exceptions are few and named here:
-`specVersion` for `specversion`, and the member names in `_NAMES_AZURE_SENDS`.
+The rules are in https://github.com/cloudevents/spec (core specification, JSON format, HTTP protocol
+binding). Azure's published samples break them in two points, which are accepted: `specVersion` for
+`specversion`, and the member names in `_NAMES_AZURE_SENDS`.
 """
 
 import base64
@@ -32,17 +32,17 @@ ATTRIBUTES: Final = frozenset(
 """The members of a CloudEvent that are not extension attributes."""
 
 _NAMES_AZURE_SENDS: Final = {"operationId": "operationid"}
-"""Names that CloudEvents forbids and that Azure's samples hold all the same; kept in lower case."""
+"""Names in Azure's samples that CloudEvents forbids; they are read in lower case."""
 
 _VERSION: Final = "1.0"
 _HEADER_PREFIX: Final = "ce-"
 _REQUIRED_HEADERS: Final = {f"{_HEADER_PREFIX}{name}" for name in ("specversion", "id", "source", "type")}
-_DATA_HEADERS: Final = {"ce-data", "ce-data_base64", "ce-datacontenttype"}  # the body and its own header
+_DATA_HEADERS: Final = {"ce-data", "ce-data_base64", "ce-datacontenttype"}  # the body and its header
 _STRUCTURED: Final = "application/cloudevents"
 
 
 def is_cloud_event(document: JsonObject) -> bool:
-    """Tell whether an object says that it is a CloudEvent, of whatever version."""
+    """Return whether an object claims to be a CloudEvent of any version."""
     return "specversion" in document or "specVersion" in document or "cloudEventsVersion" in document
 
 
@@ -54,9 +54,9 @@ def read_cloud_event(document: JsonObject, via: Via = "unknown") -> Event:
         via: How it came.
 
     Raises:
-        EventError: The version is not known, a required attribute is missing, or the data is not what the
-            event says; the text names the member and the remedy. Of other attributes that are not as the
-            specification has them the event's notes tell.
+        EventError: The version is unknown, a required attribute is missing, or the data does not match its
+            description; the message names the member and the fix. Other attributes that break the
+            specification become notes of the event.
     """
     if "specversion" not in document and "specVersion" in document:
         document = {("specversion" if name == "specVersion" else name): v for name, v in document.items()}
@@ -67,7 +67,7 @@ def read_cloud_event(document: JsonObject, via: Via = "unknown") -> Event:
 
 
 def is_binary_mode(headers: Mapping[str, str]) -> bool:
-    """Tell whether HTTP headers carry an event's attributes (HTTP protocol binding §3.1)."""
+    """Return whether HTTP headers carry an event's attributes (HTTP protocol binding §3.1)."""
     names = {name.lower(): value for name, value in headers.items()}
     structured = names.get("content-type", "").lower().startswith(_STRUCTURED)
     return not structured and not names.keys().isdisjoint(_REQUIRED_HEADERS)
@@ -76,11 +76,11 @@ def is_binary_mode(headers: Mapping[str, str]) -> bool:
 def read_binary_mode(body: bytes, headers: Mapping[str, str], via: Via = "unknown") -> Event:
     """Return the event whose attributes are the `ce-` headers and whose data is the body.
 
-    The body is read by its content type: JSON (also where there is none, if it is JSON) as the value,
-    UTF-8 text as a string, and anything else is carried unopened in Base64.
+    The content type decides how the body is read: JSON as a value (also without a content type), UTF-8 text
+    as a string, and anything else as Base64.
 
     Raises:
-        EventError: As `read_cloud_event`; or the content type says JSON and the body is none.
+        EventError: As `read_cloud_event`, or the content type is JSON and the body is not.
     """
     names = {name.lower(): value for name, value in headers.items()}
     document: JsonObject = {
@@ -120,15 +120,15 @@ def _read(document: JsonObject, via: Via) -> Event:
 
 
 def _filled(document: JsonObject, name: str, notes: list[str]) -> str | None:
-    """Return an attribute that must not be empty where it is present."""
+    """Return an attribute that must not be empty if it is present."""
     text = usable_text(document.get(name), name, notes)
-    if text == "":  # "" is not null: it is there, and wrong
+    if text == "":  # "" is not null: it is present, and wrong
         notes.append(f"{name} is empty: it counts as absent")
     return text or None
 
 
 def _extensions(document: JsonObject, notes: list[str]) -> dict[str, Json]:
-    """Return the extension attributes; null means unset (JSON format §2.2)."""
+    """Return the extension attributes; null counts as absent (JSON format §2.2)."""
     return usable_extensions(document, notes, known=ATTRIBUTES, renamed=_NAMES_AZURE_SENDS)
 
 
@@ -138,7 +138,7 @@ def _data(document: JsonObject, content_type: str | None) -> tuple[Json, bool]:
     if encoded is None:
         return document.get("data"), False
     if document.get("data") is not None:
-        raise EventError("data and data_base64 are both there: an event has one of them")
+        raise EventError("data and data_base64 are both present: send only one of them")
     if not isinstance(encoded, str):
         raise EventError(f"data_base64 is {kind(encoded)}, not a string")
     if not (_is_json(content_type) or _is_text(content_type)):
@@ -151,7 +151,7 @@ def _data(document: JsonObject, content_type: str | None) -> tuple[Json, bool]:
 
 
 def _body(body: bytes, content_type: str | None) -> tuple[str, Json]:
-    """Return the member of a CloudEvent that a payload's bytes become, and its value."""
+    """Return the CloudEvent member for a payload's bytes, and its value."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Events in Event Grid's own schema (`topic`, `eventType`, `eventTime`, …)."""
+"""Events in Event Grid's schema (`topic`, `eventType`, `eventTime`, …)."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ _KNOWN: Final = frozenset(
     {"id", "topic", "subject", "eventtype", "eventtime", "data", "dataversion", "metadataversion"}
 )
 _TAKEN: Final = ATTRIBUTES - _KNOWN
-"""Names that members of a custom schema must not have as extensions: a CloudEvent has its own under them."""
+"""Names that extensions must not have, because a CloudEvent has attributes of these names."""
 
 _OF_AN_ENVELOPE: Final = frozenset(
     {"topic", "subject", "eventtime", "data", "dataversion", "metadataversion"}
@@ -27,10 +27,10 @@ _OF_AN_ENVELOPE: Final = frozenset(
 
 
 def is_event_grid(document: JsonObject) -> bool:
-    """Tell whether an object is in Event Grid's schema.
+    """Return whether an object is in Event Grid's schema.
 
-    An `id` and an `eventType` alone do not make one: the bodies of Azure DevOps have them too, with a
-    `publisherId`, and without anything else of an Event Grid envelope.
+    An `id` and an `eventType` are not enough: the bodies of Azure DevOps have them too, with a `publisherId`
+    and without the other members of an Event Grid envelope.
     """
     names = {name.lower() for name in document}
     return "eventtype" in names and "publisherid" not in names and not _OF_AN_ENVELOPE.isdisjoint(names)
@@ -40,15 +40,15 @@ def read_event_grid(document: JsonObject, via: Via = "unknown") -> Event:
     """Return the event that an Event Grid schema object describes.
 
     `topic`, `eventType` and `eventTime` become `source`, `type` and `time`, `dataVersion` becomes
-    `dataschema`; members that the schema does not know (those of a dead letter, a custom root key) become
-    extensions under their lower-case names where those are names that CloudEvents allows. Letter case of
-    the envelope's names does not matter: Azure's own samples differ in it (`metaDataVersion`). The schema
-    defines `eventTime` as the provider's UTC time, so that a missing offset means UTC
+    `dataschema`; other members (of a dead letter, or a custom root key) become extensions under their
+    lower-case names if CloudEvents allows the name. Letter case of the envelope's names does not count,
+    because Azure's samples differ (`metaDataVersion`). The schema defines `eventTime` as UTC, so a missing
+    offset means UTC
     (https://learn.microsoft.com/azure/event-grid/event-schema).
 
     Raises:
-        EventError: `id`, `topic` or `eventType` is missing or of the wrong type. Of other members that
-            cannot be used the event's notes tell.
+        EventError: `id`, `topic` or `eventType` is missing or of the wrong type. Other members that
+            cannot be used become notes of the event.
     """
     members = lower_names(document)
     notes = [

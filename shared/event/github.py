@@ -1,8 +1,8 @@
-"""GitHub's webhooks: the CloudEvent that a body becomes.
+"""Makes CloudEvents from the bodies of GitHub's webhooks.
 
-After https://github.com/cloudevents/spec/blob/main/cloudevents/adapters/github.md, with two differences.
-There the id is a header (`X-GitHub-Delivery`), and the event's name is another (`X-GitHub-Event`). GitHub
-signs the body only, so here both come from the body: one signed body is one event, whatever headers come.
+It follows https://github.com/cloudevents/spec/blob/main/cloudevents/adapters/github.md, with two differences.
+There, headers have the id (`X-GitHub-Delivery`) and the event's name (`X-GitHub-Event`). GitHub signs only
+the body, so here both come from the body: one signed body is one event with any headers.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _SOURCES: Final = (
     ("installation", "account", "url"),
     ("sender", "url"),
 )
-"""What an event is about, the nearest first: an app's installation and authorisation have no repository."""
+"""Members that an event may be about, the most specific first: an app's installation has no repository."""
 
 _API: Final = "https://api.github.com"
 _VARIETY: Final = re.compile(r"[a-z0-9_-]{1,100}")
@@ -43,15 +43,15 @@ _PING: Final = "ping"
 
 
 def read_github(body: JsonObject, headers: Mapping[str, str]) -> Event:
-    """Return the event that a body is.
+    """Return the event of a body.
 
     Args:
         body: The body.
-        headers: The request's headers under lower-case names. `X-GitHub-Event` is compared with the body, and
-            a difference is a note; nothing else is read, and nothing is decided by it.
+        headers: The request's headers under lower-case names. Only `X-GitHub-Event` is read: if
+            it differs from the body, the event gets a note.
 
     Raises:
-        EventError: The body does not say what it is about.
+        EventError: The body has no member that it is about.
     """
     event, notes = event_of(body), list[str]()
     about = at(body, event)
@@ -87,15 +87,15 @@ def read_github(body: JsonObject, headers: Mapping[str, str]) -> Event:
 
 
 def fingerprint(body: JsonObject) -> str:
-    """Return a body's fingerprint, the same whatever the order and spacing of its members."""
+    """Return a body's hash, which does not depend on the order and spacing of its members."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
 def _difference(body: JsonObject, header: str) -> str | None:
-    """Return what the header says that the body does not; the header's own text only where it is a name."""
+    """Return how the header differs from the body; the header's text is shown only if it is a name."""
     if _NAME.fullmatch(header) is None:
-        return "X-GitHub-Event is not a name of GitHub's: the event is told by its body"
+        return "X-GitHub-Event is not the name of a GitHub event: the body decides"
     return doubt(body, header)
 
 
@@ -103,9 +103,7 @@ def _type(event: str, variety: str | None, notes: list[str]) -> str:
     if event == OTHER or variety is None:
         return f"com.github.{event}"
     if _VARIETY.fullmatch(variety.lower()) is None:
-        notes.append(
-            f"the action {shown(variety)} is not part of the type: it has more than a-z, 0-9, - and _"
-        )
+        notes.append(f"the action {shown(variety)} is not part of the type: only a-z, 0-9, - and _ can be")
         return f"com.github.{event}"
     return f"com.github.{event}.{variety.lower()}"
 

@@ -1,12 +1,12 @@
-"""Which GitHub event a body is, by the members of the body alone.
+"""Finds the name of a GitHub event from the members of its body.
 
-GitHub names the event in a header, and signs the body only. So the name comes from the body: each row of the
-table says which members a body of an event has, and no body fits the rows of two events. What fits no row is
-`other`. A header never decides.
+GitHub names the event in a header, and signs only the body. So the name comes from the body: each row of the
+table has the members of one event's body, and no body matches the rows of two events. A body that matches no
+row is `other`. A header never decides.
 
-A row does not fit a body that has a member by which another row is told, unless the row says that it may be
-there. Rows without a member of their own are told by the value of `action`, and fit a body only if it has
-nothing else.
+A row does not match a body with a member that identifies another row, unless the row allows that member.
+Rows without such a member are identified by the value of `action`, and match a body only if it has no other
+member.
 
 Source: https://docs.github.com/webhooks/webhook-events-and-payloads, and the JSON Schemas of
 https://github.com/octokit/webhooks.
@@ -19,12 +19,12 @@ from typing import Final
 from shared.values.json_text import JsonObject
 
 OTHER: Final = "other"
-"""The name of every event that no row fits."""
+"""The name of every event that matches no row."""
 
 COMMON: Final = frozenset(
     {"action", "changes", "enterprise", "installation", "organization", "repository", "sender"}
 )
-"""Members that bodies of any event may have: they do not tell events apart."""
+"""Members that bodies of any event may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class GitHubEvent:
     """One event, or one form of it.
 
     Attributes:
-        name: As GitHub's header has it.
+        name: The name in GitHub's header.
         has: Members that the body must have.
-        may_have: Members that tell other events, and that this one may have too.
-        actions: The values of `action` of which it has one; None for any, or no `action`.
+        may_have: Members that identify other events and are allowed here.
+        actions: The possible values of `action`; None for any value, or no `action`.
         without: Members of `COMMON` that it must not have.
-        closed: Whether it has no members but these and the common ones.
+        closed: Whether it has only these members and the common ones.
     """
 
     name: str
@@ -48,7 +48,7 @@ class GitHubEvent:
     closed: bool = False
 
     def fits(self, body: JsonObject) -> bool:
-        """Tell whether a body is one of this event."""
+        """Return whether a body is one of this event."""
         names = body.keys()
         if not self.has <= names or not self.without.isdisjoint(names):
             return False
@@ -159,7 +159,7 @@ EVENTS: Final = (
     _row("branch_protection_configuration", "repository", actions="disabled enabled", closed=True),
     _row("github_app_authorization", "sender", actions="revoked", without="repository", closed=True),
 )
-"""The events that are known by their names. A type outside this table is `com.github.other`."""
+"""The known events. Every other type is `com.github.other`."""
 
 _MORE: Final = frozenset(
     {
@@ -199,14 +199,14 @@ _MORE: Final = frozenset(
         "custom_property",
     }
 )
-"""Members of events that have no row: a body with one of them is not one of a row that does not know it."""
+"""Members of events that have no row: a row that does not list such a member does not match."""
 
 TELLING: Final = (frozenset().union(*(row.has for row in EVENTS)) - COMMON) | _MORE
-"""The members that tell events apart."""
+"""The members that identify events."""
 
 
 def event_of(body: JsonObject) -> str:
-    """Return the name of the event that a body is one of; `other` where no row fits.
+    """Return the name of a body's event; `other` if no row matches.
 
     Args:
         body: The body, as it was signed.
@@ -216,27 +216,27 @@ def event_of(body: JsonObject) -> str:
 
 
 def doubt(body: JsonObject, named: str) -> str | None:
-    """Return what a header says that its body does not, in words for a note; None where they agree.
+    """Return a note on how a header differs from its body; None if they agree.
 
     Args:
         body: The body.
-        named: The header's name of the event.
+        named: The event's name in the header.
     """
     found = event_of(body)
     if not named or named == found:
         return None
     rows = [row for row in EVENTS if row.name == named]
     if not rows:
-        return f"X-GitHub-Event is not one of the events that are told by their bodies: the type is {found}"
+        return f"X-GitHub-Event is not an event that this app knows: the type is {found}"
     return f"X-GitHub-Event says {named}, and {_why_not(rows, body)}: by its body the event is {found}"
 
 
 def _why_not(rows: Iterable[GitHubEvent], body: Mapping[str, object]) -> str:
-    """Return why a body is not one of an event, as far as its members say."""
+    """Return why a body does not match the rows of an event."""
     names = body.keys()
     for row in rows:
         if missing := sorted(row.has - names):
             return f"its body lacks {', '.join(missing)}"
         if extra := sorted(((names & TELLING) - row.has - row.may_have) | (names & row.without)):
             return f"its body has {', '.join(extra)}"
-    return "its body is not one of that event"
+    return "its body does not match that event"

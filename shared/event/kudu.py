@@ -1,6 +1,6 @@
-"""A deployment as Kudu tells of it: in its webhook `PostDeployment`, and in its REST API `/api/deployments`.
+"""Reads deployments of Kudu: of its webhook `PostDeployment`, and of its REST API `/api/deployments`.
 
-The API has the same members in snake case, and the status as a number: people forward it with a script.
+The API has the same members in snake case, and the status as a number; scripts of operators forward it.
 """
 
 import re
@@ -22,12 +22,12 @@ _STATUSES: Final = {
     5: "conflict",
     6: "partialsuccess",
 }
-"""Kudu's `DeployStatus`, whose numbers stand in `/api/deployments`
+"""Kudu's `DeployStatus`, whose numbers `/api/deployments` returns
 (https://github.com/projectkudu/kudu/blob/master/Kudu.Contracts/Deployment/DeployStatus.cs)."""
 
 
 def kudu_site_and_slot(body: Json) -> tuple[str | None, str | None]:
-    """Return the app and the slot that a Kudu body is about; None for what it does not say."""
+    """Return the app and the slot of a Kudu body; None for one that is missing."""
     name, host = kudu_member(body, "siteName"), kudu_host(body)
     label = None if host is None else app_service_label(host)
     if name is None:
@@ -37,12 +37,12 @@ def kudu_site_and_slot(body: Json) -> tuple[str | None, str | None]:
 
 
 def kudu_member(body: Json, name: str) -> str | None:
-    """Return a member of Kudu's webhook, or of its `/api/deployments`, which spells it `site_name`."""
+    """Return a member of Kudu's webhook (`siteName`) or of its `/api/deployments` (`site_name`)."""
     return text_at(body, name) or text_at(body, re.sub(r"(?=[A-Z])", "_", name).lower())
 
 
 def kudu_status(body: Json) -> str:
-    """Return a deployment's status in Kudu's words; the webhook leaves out the first of them."""
+    """Return the name of a deployment's status; the webhook leaves out the first one."""
     status = at(body, "status")
     if isinstance(status, int) and not isinstance(status, bool):
         return _STATUSES.get(status, str(status))
@@ -50,11 +50,11 @@ def kudu_status(body: Json) -> str:
 
 
 def kudu_host(body: Json) -> str | None:
-    """Return Kudu's host: the webhook's `hostName`, or that of the address in `/api/deployments`."""
+    """Return Kudu's host: the webhook's `hostName`, or the host of the address in `/api/deployments`."""
     named, url = text_at(body, "hostName"), text_at(body, "url")
     if named is not None or url is None:
         return named
     try:
         return urlsplit(url).hostname
-    except ValueError:  # an address that is none
+    except ValueError:  # an invalid address
         return None

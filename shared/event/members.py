@@ -1,4 +1,4 @@
-"""Checks of single members of an event, shared by every schema."""
+"""Checks of single members of an event, for every schema."""
 
 import json
 import re
@@ -11,10 +11,10 @@ from shared.values.times import rfc3339
 from shared.visible_text import visible
 
 MAX_LENGTH: Final = 8192
-"""Characters in one attribute; an ARM id has at most some 2,000, a blob's path 1,024."""
+"""The most characters of one attribute; an ARM id has at most about 2,000, a blob's path 1,024."""
 
 MAX_NOTES: Final = 10
-"""Notes that an event keeps of what could not be used."""
+"""The most notes of an event."""
 
 _SHOWN: Final = 60
 _SHOWN_MEMBERS: Final = 4
@@ -27,7 +27,7 @@ def required_text(value: Json, name: str) -> str:
     """Return an attribute that every event must have.
 
     Raises:
-        EventError: It is missing, empty, no string, too long, or holds control characters.
+        EventError: It is missing, empty, not a string, too long, or holds control characters.
     """
     text = optional_text(value, name)
     if text is None:
@@ -38,10 +38,10 @@ def required_text(value: Json, name: str) -> str:
 
 
 def optional_text(value: Json, name: str) -> str | None:
-    """Return a member that may be absent, and must be text; null counts as absent (JSON format §2.2).
+    """Return an optional member, which must be text; null counts as absent (JSON format §2.2).
 
     Raises:
-        EventError: It is no string, too long, or holds control characters (which CloudEvents forbids in
+        EventError: It is not a string, too long, or holds control characters (which CloudEvents forbids in
             the type String).
     """
     if value is None:
@@ -56,18 +56,18 @@ def optional_text(value: Json, name: str) -> str | None:
 
 
 def usable_text(value: Json, name: str, notes: list[str]) -> str | None:
-    """Return an attribute that an event may have, as far as it can be used.
+    """Return an optional attribute, or None if it cannot be used.
 
-    An attribute that nothing can be done with costs the event that attribute, never its run. CloudEvents
-    forbids control characters in the type String; U+FFFD stands for each.
+    An event with an unusable attribute loses the attribute, never its run. CloudEvents forbids control
+    characters in the type String; each is replaced by U+FFFD.
 
     Args:
         value: The attribute; null counts as absent (CloudEvents JSON format §2.2).
         name: Its name, for the notes.
-        notes: Takes what could not be used.
+        notes: Gets a note if it cannot be used.
     """
     if isinstance(value, str) and _CONTROL.search(value) is not None:
-        notes.append(f"{name}: \ufffd stands for each control character: {shown(value)}")
+        notes.append(f"{name}: \ufffd replaces each control character: {shown(value)}")
         value = _CONTROL.sub("\ufffd", value)
     try:
         return optional_text(value, name)
@@ -79,13 +79,13 @@ def usable_text(value: Json, name: str, notes: list[str]) -> str | None:
 def usable_time(
     value: Json, name: str, notes: list[str], *, without_offset_is_utc: bool = False
 ) -> str | None:
-    """Return a time in RFC 3339, as it arrived where it is that already; None where it cannot be used.
+    """Return a time in RFC 3339; None if it cannot be used.
 
     Args:
         value: The time; null counts as absent.
         name: The attribute's name, for the notes.
-        notes: Takes why it cannot be used.
-        without_offset_is_utc: Whether the schema means UTC where the time has no offset.
+        notes: Gets a note if it cannot be used.
+        without_offset_is_utc: Whether a time without an offset is in UTC.
     """
     if value is None:
         return None
@@ -100,31 +100,31 @@ def usable_time(
 
 
 def noted(notes: list[str]) -> tuple[str, ...]:
-    """Return the first `MAX_NOTES` notes, and how many more there were."""
+    """Return the first `MAX_NOTES` notes, and the number of further ones."""
     more = len(notes) - MAX_NOTES
     return (*map(visible, notes[:MAX_NOTES]), *([f"and {more} more"] if more > 0 else []))
 
 
 def is_extension_name(name: str) -> bool:
-    """Tell whether CloudEvents allows a name for an attribute: lower-case letters and digits only."""
+    """Return whether CloudEvents allows a name of an attribute: lower-case letters and digits only."""
     return _EXTENSION_NAME.fullmatch(name) is not None
 
 
 def is_extension_value(value: Json) -> bool:
-    """Tell whether CloudEvents' JSON format has a type for an attribute's value: string, boolean, integer."""
+    """Return whether CloudEvents' JSON format allows a value for an attribute: string, boolean or integer."""
     return isinstance(value, str | int)
 
 
 def usable_extensions(
     members: JsonObject, notes: list[str], *, known: Collection[str], renamed: Mapping[str, str]
 ) -> dict[str, Json]:
-    """Return the members beside an event's attributes that can be extension attributes.
+    """Return the further members of an event that can be extension attributes.
 
     Args:
         members: The event's members.
-        notes: Takes what cannot be used.
+        notes: Gets a note for each member that cannot be used.
         known: The names of members that are not extension attributes.
-        renamed: The names that are read although CloudEvents forbids them, and what they become.
+        renamed: Names that are read although CloudEvents forbids them, with their new names.
     """
     found: dict[str, Json] = {}
     for name, value in members.items():
@@ -150,7 +150,7 @@ def usable_extensions(
 
 
 def at(value: Json, *path: str) -> Json:
-    """Return what stands at a path of member names, or None where the path ends early."""
+    """Return the value at a path of member names, or None if a member is missing."""
     for name in path:
         if not isinstance(value, dict):
             return None
@@ -159,9 +159,9 @@ def at(value: Json, *path: str) -> Json:
 
 
 def text_at(value: Json, *path: str) -> str | None:
-    """Return what stands at a path if it says something: a string or an integer, as text.
+    """Return the string or integer at a path as text, or None.
 
-    An empty string and the string "None", which App Service sends for "nothing", count as nothing.
+    An empty string counts as missing, and so does "None", which App Service sends for a missing value.
     """
     found = at(value, *path)
     if isinstance(found, int) and not isinstance(found, bool):
@@ -170,12 +170,12 @@ def text_at(value: Json, *path: str) -> str | None:
 
 
 def lower_names(document: JsonObject) -> JsonObject:
-    """Return the object under lower-case names: `metaDataVersion` and `metadataVersion` are one member."""
+    """Return the object under lower-case names: `metaDataVersion` equals `metadataVersion`."""
     return {name.lower(): value for name, value in document.items()}
 
 
 def kind(value: Json) -> str:
-    """Return what a JSON value is, with its article, in JSON's words."""
+    """Return the JSON type of a value, with its article."""
     match value:
         case None:
             return "null"
@@ -192,7 +192,7 @@ def kind(value: Json) -> str:
 
 
 def shown(value: Json) -> str:
-    """Return a value for an error's text: JSON, short, visible, and never a whole payload."""
+    """Return a value for an error message: JSON, short, visible, and never a whole payload."""
     if isinstance(value, str):
         text = visible(value, _SHOWN + 1).replace('"', '\\"')
         return f'"{text}"'

@@ -1,4 +1,4 @@
-"""The Event: one shape for whatever arrived, after CloudEvents 1.0."""
+"""The Event: one model for every schema, after CloudEvents 1.0."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from shared.values.json_text import Json, JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened, whatever schema it arrived in.
+    """One event of any schema.
 
-    The attributes are those of CloudEvents 1.0 (https://github.com/cloudevents/spec, core specification);
+    CloudEvents 1.0 defines the attributes (https://github.com/cloudevents/spec, core specification);
     an Event Grid schema event's `topic`, `eventType` and `eventTime` become `source`, `type` and `time`.
 
     Attributes:
         id: Unique together with `source`: the pair is the event's identity.
-        source: What it happened to: for Azure events the ARM id of the resource.
+        source: The resource that it happened to: for Azure events its ARM id.
         type: What happened, as in `Microsoft.Web.SlotSwapCompleted`.
         subject: The part of the source that it is about.
         time: When it happened, RFC 3339, as it arrived.
@@ -24,15 +24,14 @@ class Event:
         datacontenttype: The payload's media type.
         dataschema: The payload's schema, a URI (for Event Grid schema events its `dataVersion`).
         extensions: CloudEvents extension attributes, by their names.
-        schema: How it arrived: `event-grid`, `cloudevents`, `kudu`, `github`, `azure-devops` or `acr`;
-            parking forgets it, so nothing may be decided by it.
-        data_is_base64: True where the payload is binary: it is carried unopened, as CloudEvents'
-            `data_base64`.
-        via: How it came (`via.py`): stamped at the trigger; no body can carry it.
-        arrived: When it first arrived, RFC 3339, where its own time is too far ahead to be believed
-            (`arrival.py`): then it counts in place of `time` where events are put in order.
-        notes: What could not be used of the event as it arrived, in words: `updraft explain` and the log
-            show them. No body can carry them, and parking forgets them.
+        schema: Its schema at arrival: `event-grid`, `cloudevents`, `kudu`, `github`, `azure-devops` or `acr`.
+            A parked event does not have it, so no decision may depend on it.
+        data_is_base64: True if the payload is binary, as CloudEvents' `data_base64`.
+        via: The channel of the event (`via.py`): the trigger sets it, and no body can.
+        arrived: When it first arrived, RFC 3339, if its own time is too far ahead (`arrival.py`): then events
+            are ordered by it and not by `time`.
+        notes: Which parts of the event could not be used: `updraft explain` and the log show them. No body
+            can set them, and a parked event does not have them.
     """
 
     id: str
@@ -71,13 +70,13 @@ class Unreadable:
     """A body, or one member of a batch, that cannot be read as an event.
 
     Attributes:
-        error: What is wrong, naming the member and the remedy.
-        raw: The text as it arrived, whole: it goes to the dead-letter store. Bytes that are no UTF-8, and
-            halves of surrogate pairs, stand in it as backslash escapes.
-        id: The event's id, where that much could be read.
-        type: The event's type, where that much could be read.
-        source: The event's source, where that much could be read.
-        via: How the body came.
+        error: The problem, with the member and the fix.
+        raw: The whole text as it arrived, for the dead-letter store. Bytes that are not UTF-8, and halves of
+            surrogate pairs, are backslash escapes.
+        id: The event's id, if it could be read.
+        type: The event's type, if it could be read.
+        source: The event's source, if it could be read.
+        via: The channel of the body.
     """
 
     error: str

@@ -1,19 +1,19 @@
-"""The body of a queue message to events, however its sender encoded it.
+"""Reads the events of a queue message's body in any encoding.
 
-Event Grid puts base64 into a queue, new Storage clients put the text as it is, and people do both, twice, or
-from a program that writes UTF-16. The order in which a body is opened is fixed:
+Event Grid writes base64 into a queue, and new Storage clients write plain text. Some programs encode twice,
+or write UTF-16. A body is decoded in this order:
 
-1. a body beyond `LARGEST` is not opened
+1. a body larger than `LARGEST` is not decoded
 2. bytes become text: by their byte order mark, else by their zero bytes (UTF-16, UTF-32), else as UTF-8
 3. text that begins with `{` or `[` is JSON, and is read
-4. text that begins with `"` is a JSON string, and what it holds goes back to step 2
+4. text that begins with `"` is a JSON string, and its value goes back to step 2
 5. text in the alphabet of base64, the standard or the URL-safe one, with or without padding and with line
-   breaks anywhere, also as Python prints it (`b'…'`), is decoded, and the bytes go back to step 2
+   breaks anywhere, also in Python's form `b'…'`, is decoded, and the bytes go back to step 2
 6. anything else is not an event
 
-Steps 4 and 5 are taken at most `MAX_WRAPPINGS` times. JSON cannot be mistaken for base64, because base64 has
-neither brackets nor quotes. A word such as `null` can be decoded, too: so a body counts as wrapped only where
-JSON is found inside, and otherwise it is kept as it arrived.
+Steps 4 and 5 run at most `MAX_WRAPPINGS` times. JSON cannot be mistaken for base64, because base64 has no
+brackets and quotes. But a word such as `null` is valid base64. So a body counts as encoded only if the
+result is JSON; otherwise it stays as it arrived.
 
 Sources: https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue
 ("messageEncoding"), RFC 4648 (the two alphabets), RFC 4627 section 3 (the zero bytes),
@@ -36,24 +36,24 @@ from shared.event.via import Via
 from shared.values.json_text import parse
 
 LARGEST: Final = 1_048_576
-"""Characters or bytes that are opened at most; a queue message holds 65,536."""
+"""The most characters or bytes that are decoded; a queue message holds 65,536."""
 MAX_WRAPPINGS: Final = 4
-"""How often a body is taken out of base64 or of a JSON string."""
+"""How many levels of base64 or JSON strings are decoded."""
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _PRINTED_BY_PYTHON: Final = re.compile("b'([^']*)'")
 _TO_STANDARD: Final = str.maketrans("-_", "+/")
-_IMPOSSIBLE: Final = 1  # characters of base64 beyond whole groups of four: they hold no whole byte
+_IMPOSSIBLE: Final = 1  # the characters after the last group of four in base64 that do not make a byte
 _BLANKS: Final = "\ufeff \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedBody:
-    """What a queue message holds.
+    """The decoded body of a queue message.
 
     Attributes:
-        content: The JSON that was found, or the body as it arrived where there is none.
-        remark: What to add to an error about it; empty where there is nothing to add.
+        content: The JSON, or the body as it arrived if it has no JSON.
+        remark: Text for errors about it; may be empty.
     """
 
     content: str | bytes
@@ -61,7 +61,7 @@ class OpenedBody:
 
 
 def read_queue_body(body: str | bytes, via: Via = "unknown") -> list[Event | Unreadable]:
-    """Return the events of a queue message's body; see `read_events`. Nothing is ever raised."""
+    """Return the events of a queue message's body; see `read_events`. It never raises."""
     opened = open_queue_body(body)
     return [
         replace(member, error=member.error + opened.remark) if isinstance(member, Unreadable) else member
@@ -70,7 +70,7 @@ def read_queue_body(body: str | bytes, via: Via = "unknown") -> list[Event | Unr
 
 
 def open_queue_body(body: str | bytes) -> OpenedBody:
-    """Take a queue message's body out of what it was wrapped in. Nothing is ever raised."""
+    """Decode a queue message's body. It never raises."""
     if len(body) > LARGEST:
         return OpenedBody(body)
     content, removed = body, list[str]()
@@ -78,23 +78,23 @@ def open_queue_body(body: str | bytes) -> OpenedBody:
         content, charset = _text(content)
         removed += [charset] if charset else []
         if _begins_json(content):
-            return OpenedBody(content, f" (taken out of {', then '.join(removed)})" if removed else "")
+            return OpenedBody(content, f" (decoded from {', then '.join(removed)})" if removed else "")
         wrapping, inner = _unwrapped(content)
         if inner is None:
             break
         removed.append(wrapping)
         content = inner
     else:
-        return OpenedBody(body, f" (it is wrapped more than {MAX_WRAPPINGS} times: send the JSON as it is)")
+        return OpenedBody(body, f" (it is encoded more than {MAX_WRAPPINGS} times: send plain JSON)")
     if removed and isinstance(content, str) and content.isprintable():
-        return OpenedBody(body, f" (taken out of {', then '.join(removed)} it is {shown(content)})")
+        return OpenedBody(body, f" (decoded from {', then '.join(removed)} it is {shown(content)})")
     return OpenedBody(body)
 
 
 def _text(content: str | bytes) -> tuple[str | bytes, str]:
-    """Return bytes as text, and their character set where it is not UTF-8.
+    """Return bytes as text, and their character set if it is not UTF-8.
 
-    Bytes that are not UTF-8 stay bytes: `read_events` reads as much of them as can be read.
+    Bytes in no known character set stay bytes: `read_events` reads what it can.
     """
     if isinstance(content, str):
         return content.lstrip(_BLANKS), ""
@@ -114,7 +114,7 @@ def _begins_json(content: str | bytes) -> bool:
 
 
 def _unwrapped(content: str | bytes) -> tuple[str, str | bytes | None]:
-    """Return the name of what a text is wrapped in, and what is inside; None where it is not wrapped."""
+    """Return the name of a text's encoding, and the decoded content; None if it is not encoded."""
     if isinstance(content, bytes):
         return "", None
     if content.startswith('"'):

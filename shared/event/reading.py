@@ -1,4 +1,4 @@
-"""A body that arrived, whatever its schema, to events: one for each member, the bad ones set apart."""
+"""Reads bodies of any schema: one event for each member, or an `Unreadable`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ _IDENTITY: Final = {"id": ("id", "eventid"), "type": ("type", "eventtype"), "sou
 _SHOWN: Final = 1024
 
 MAX_MEMBERS: Final = 5000
-"""Members of one batch: the most that Event Grid delivers at once (`maxEventsPerBatch`)."""
+"""The most members of one batch: Event Grid does not deliver more (`maxEventsPerBatch`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """What is known of a body beside its content."""
+    """The origin of a body."""
 
     kind: str | None
     headers: Mapping[str, str]
@@ -37,23 +37,23 @@ def read_events(
     headers: Mapping[str, str] | None = None,
     via: Via = "unknown",
 ) -> list[Event | Unreadable]:
-    """Return the events of a body, in their order; what cannot be read is an `Unreadable` in its place.
+    """Return the events of a body in order; a member that cannot be read is an `Unreadable`.
 
-    Without a kind the schema is told by the content: Event Grid's, or CloudEvents in structured, batch or
+    Without a kind, the content decides the schema: Event Grid's, or CloudEvents in structured, batch or
     (by its headers) binary mode, or a dead letter of an Event Grid namespace.
 
     Args:
         body: The body of a request or queue message: one JSON object or an array of them, in UTF-8 with
             or without a byte order mark; in CloudEvents' binary mode the data itself.
         kind: `kudu`, `github`, `azure-devops` or `acr` for a body without an event envelope.
-        headers: The request's HTTP headers, if there was a request.
-        via: How the body came; the events of a kind have the kind's own where this is not said.
+        headers: The HTTP headers of the request, if the body came by HTTP.
+        via: The channel of the body; by default the kind's.
 
     Raises:
-        ValueError: The kind is none of these. Nothing is ever raised for what a body holds.
+        ValueError: The kind is unknown. The content of a body never causes an error.
     """
     if kind is not None and kind not in KINDS:
-        raise ValueError(f"{kind!r} is no kind of body: {', '.join(KINDS)}")
+        raise ValueError(f"{kind!r} is not a kind of body: {', '.join(KINDS)}")
     origin = _Origin(kind, headers or _NO_HEADERS, via)
     if kind is None and is_binary_mode(origin.headers):
         return [_read_binary(body, origin)]
@@ -86,7 +86,7 @@ def _read_batch(documents: list[Json], text: str, origin: _Origin) -> list[Event
 
 
 def _read_apart(members: list[str], text: str, remark: str, origin: _Origin) -> list[Event | Unreadable]:
-    """Read the members of an array that is, as a whole, not JSON."""
+    """Read the members of an array that is not valid JSON as a whole."""
     if len(members) > MAX_MEMBERS:
         return [_too_many(len(members), text, origin)]
     events: list[Event | Unreadable] = []
@@ -138,7 +138,7 @@ def _read_envelope(document: JsonObject, via: Via) -> Event:
 
     looks_like = likely_kind(document)
     raise EventError(
-        "no event schema is like this: an Event Grid event has id, topic, eventType, eventTime and data, a"
+        "the event schema is unknown: an Event Grid event has id, topic, eventType, eventTime and data, a"
         " CloudEvent has specversion, id, source and type"
         + (f"; the body looks like one of kind {looks_like}: read it as that kind" if looks_like else "")
     )
@@ -161,7 +161,7 @@ def _read_binary(body: str | bytes, origin: _Origin) -> Event | Unreadable:
 
 
 def _identity(document: JsonObject) -> Unreadable:
-    """Return as much of a refused event's identity as can be read."""
+    """Return the readable part of a refused event's identity."""
     members = lower_names(document)
     found: dict[str, str | None] = {}
     for attribute, names in _IDENTITY.items():
@@ -171,10 +171,10 @@ def _identity(document: JsonObject) -> Unreadable:
 
 
 def _decoded(body: str | bytes) -> tuple[str, str]:
-    """Return the body's text, and what to add to an error about it.
+    """Return the body's text, and text for errors about it.
 
-    What is no text stands in it as backslash escapes, so that it can be kept whole; inside a JSON string
-    such an escape is refused where it stands, and the members beside it are read.
+    Bytes that are not text become backslash escapes, so that the whole body can be stored. In a JSON string
+    an escape makes its member unreadable; the other members are read.
     """
     if isinstance(body, str):
         text = body if body.isascii() else body.encode(errors="backslashreplace").decode()

@@ -1,8 +1,7 @@
-"""How an event came.
+"""The channel of an event.
 
-`via` is written at the trigger, by the function that was called. It is a field of the Event, and no body,
-extension attribute or header is ever read to it. It is kept where an event waits: in a parked message, in a
-window, in a dead letter.
+The function that was triggered sets `via`. It is a field of the Event, and no body, extension attribute or
+header can set it. It is stored with the event in parked messages, windows and dead letters.
 
 | via | came by | who can send so |
 |---|---|---|
@@ -14,7 +13,7 @@ window, in a dead letter.
 | `replay` | `updraft replay` of a letter that another program wrote | the operator |
 | `unknown` | a file that is explained | nobody |
 
-`app_service` and `event_grid` are two functions with one `via`, because one key opens both.
+The functions `app_service` and `event_grid` have the same `via`, because they accept the same key.
 """
 
 from typing import Final, Literal, TypeGuard, get_args
@@ -33,7 +32,7 @@ type Via = Literal[
 ]
 
 VIAS: Final[tuple[Via, ...]] = get_args(Via.__value__)
-"""Every way, in the order of the table."""
+"""All channels, in the order of the table."""
 
 HOOK_VIAS: Final[dict[str, Via]] = {
     "acr": "hook/acr",
@@ -41,12 +40,12 @@ HOOK_VIAS: Final[dict[str, Via]] = {
     "github": "hook/github",
     "kudu": "hook/kudu",
 }
-"""The ways of the hooks, by their kinds."""
+"""The channels of the hooks, by their kinds."""
 
 KINDS: Final = tuple(HOOK_VIAS)
 """The kinds of hooks: of bodies without an envelope."""
 
 
 def is_via(value: object) -> TypeGuard[Via]:
-    """Tell whether a value names a way."""
+    """Return whether a value is a channel."""
     return isinstance(value, str) and value in VIAS

@@ -1,10 +1,10 @@
-"""Bodies that carry no event envelope, turned into CloudEvents: Kudu, GitHub, Azure DevOps, ACR.
+"""Makes CloudEvents from bodies without an event envelope: Kudu, GitHub, Azure DevOps, ACR.
 
 Each event's id, source, type and time come from the body alone, so that a redelivery has the same identity.
-The table of what becomes what is in docs/events.md. The whole body is the event's data.
+docs/events.md has the table of members. The whole body is the event's data.
 
-A body says anything that its sender likes. So what a reader makes of it is checked against what its kind may
-claim (`channels.py`) before it is an event.
+A sender can write anything into a body. So the type and the source of each event are checked against its
+kind's (`channels.py`).
 """
 
 import re
@@ -32,7 +32,7 @@ from shared.event.via import HOOK_VIAS
 from shared.values.json_text import Json, JsonObject
 
 _PING: Final = "ping"
-"""What a registry calls the event that only tries a webhook."""
+"""The action of a registry's test of a webhook."""
 
 _SITE: Final = re.compile(r"\w[\w-]{0,127}")
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]+")
@@ -51,12 +51,12 @@ def _kudu(body: JsonObject, _: Mapping[str, str]) -> Event:
     deployment = required_text(body.get("id"), "id")
     site, slot = kudu_site_and_slot(body)
     if site is None:
-        raise EventError("siteName is missing: without it nobody can tell which app was deployed")
+        raise EventError("siteName is missing: send the name of the app that was deployed")
     if _SITE.fullmatch(site) is None:
         raise EventError(f"siteName is {shown(site)}, which is not the name of an app")
     host = kudu_host(body)
     if host is None or app_service_label(host) is None or _HOST.fullmatch(host) is None:
-        host = f"{site}.scm.azurewebsites.net"  # a domain of its own says nothing of App Service
+        host = f"{site}.scm.azurewebsites.net"  # a custom domain does not name the app
     times = (kudu_member(body, name) for name in ("endTime", "startTime", "receivedTime"))
     finished = next((time for time in times if time is not None), None)
     if not isinstance(body.get("status"), int):
@@ -65,7 +65,7 @@ def _kudu(body: JsonObject, _: Mapping[str, str]) -> Event:
     return _event(
         "kudu",
         body,
-        # One commit may be deployed twice, under one deployment id: the time tells the two apart.
+        # One commit may be deployed twice with the same deployment id, and only the time differs.
         event_id="/".join(part for part in (deployment, status, finished) if part),
         source=f"https://{host}",
         event_type="Microsoft.Web.Kudu.PostDeployment",
@@ -98,7 +98,7 @@ def _azure_devops(body: JsonObject, _: Mapping[str, str]) -> Event:
 
 
 def _part(text: str, name: str) -> str:
-    """Return a part of a source; one with a slash would name something else than it says."""
+    """Return a part of a source; a slash in it would change the meaning of the source."""
     if _PART.fullmatch(text) is None:
         raise EventError(f"{name} holds {shown(text)}, which is not an id of Azure DevOps")
     return text
@@ -116,7 +116,7 @@ def _acr(body: JsonObject, _: Mapping[str, str]) -> Event:
     action = required_text(body.get("action"), "action")
     tag, repository = text_at(body, "target", "tag"), text_at(body, "target", "repository")
     host, event_id = at(body, "request", "host"), body.get("id")
-    if action == _PING:  # it tries the webhook, and nothing has happened in the registry
+    if action == _PING:  # a test of the webhook, which is not about an image
         host, event_id = host or "azurecr.io", event_id or fingerprint(body)
     if _ACTION.fullmatch(action) is None:
         raise EventError(f"action is {shown(action)}, which is not an action of a registry's webhook")
@@ -141,7 +141,7 @@ def _event(
     subject: str | None,
     time: str | None,
 ) -> Event:
-    """Return the event, after the same checks that an envelope's attributes get."""
+    """Return the event, after the same checks as for an envelope's attributes."""
     notes: list[str] = []
     return Event(
         id=required_text(event_id, "id"),
@@ -163,21 +163,20 @@ _READERS: Final[Mapping[str, Callable[[JsonObject, Mapping[str, str]], Event]]] 
     "azure-devops": _azure_devops,
     "acr": _acr,
 }
-"""The readers by kind. Each takes the body and the HTTP headers under lower-case names."""
+"""The readers by kind. Each gets the body, and the HTTP headers under lower-case names."""
 
 
 def read_webhook_body(document: JsonObject, kind: str, headers: Mapping[str, str]) -> Event:
-    """Return the CloudEvent that a body without envelope becomes.
+    """Return the CloudEvent of a body without envelope.
 
     Args:
         document: The body.
         kind: One of `KINDS` (`via.py`).
-        headers: The request's headers, under any letter case; only `X-GitHub-Event` is looked at,
-            and it decides nothing.
+        headers: The request's headers, in any letter case; only `X-GitHub-Event` is read, for a note.
 
     Raises:
-        EventError: The body lacks what its identity is made of, a member is of the wrong type, or it claims
-            what its kind may not.
+        EventError: A member of the identity is missing, a member has the wrong type, or the kind does not
+            allow the event's type or source.
     """
     try:
         event = _READERS[kind](document, {name.lower(): value for name, value in headers.items()})

@@ -1,8 +1,9 @@
-"""Application settings by name: how `%NAME%` is spelt, which setting it means, and what its value is.
+"""Application settings by name: how `%NAME%` is written, which setting it names, and the setting's value.
 
-The names are those of Azure Functions' binding expressions. Its host asks the environment for the name as it
-stands, and then with `__` for each `:`, which Linux does not allow in names; so letter case counts on Linux,
-and does not on Windows (azure-functions-host, `ScriptEnvironmentVariablesConfigurationSource`; issue 8856).
+The syntax is the one of Azure Functions' binding expressions. Its host looks the name up in the environment
+as it is written, then with `__` for each `:`, which Linux does not allow in names. So letter case counts on
+Linux, and does not on Windows (azure-functions-host, `ScriptEnvironmentVariablesConfigurationSource`; issue
+8856).
 """
 
 import os
@@ -21,17 +22,17 @@ _LONGEST_CHAIN: Final = 8
 
 
 def setting(settings: Mapping[str, str], name: str) -> str:
-    """Return the value of an application setting, trimmed; empty where there is none.
+    """Return the trimmed value of an application setting; empty if it is missing.
 
     Args:
         settings: All application settings.
-        name: The name, as a binding expression or this app spells it.
+        name: The name, as a binding expression or this app writes it.
     """
     return trimmed(settings.get(spelling(settings, name) or "", ""))
 
 
 def spelling(settings: Mapping[str, str], name: str) -> str | None:
-    """Return the name by which the settings have what `name` means; None where there is no such setting."""
+    """Return the key of `settings` that `name` means; None if the setting is missing."""
     for candidate in (name, name.replace(":", "__")):
         if candidate in settings:
             return candidate
@@ -46,9 +47,9 @@ def setting_names(text: str) -> list[str]:
 
 
 def resolved(text: str, settings: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return a text with the values of the settings that it names, and what is wrong with these settings.
+    """Return a text with the values of the settings that it names, and the problems of these settings.
 
-    A setting that is missing, is empty or names a setting itself stays as it is written.
+    A setting that is missing, is empty or names another setting stays as it is written.
 
     Args:
         text: A text of rules.yaml.
@@ -75,7 +76,7 @@ def resolved(text: str, settings: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def _problem(name: str, settings: Mapping[str, str]) -> str | None:
-    """Return what is wrong with a setting, or None where it has a value of its own."""
+    """Return the problem of a setting, or None if it has a usable value."""
     value = setting(settings, name)
     if not value:
         return _missing(name, settings)
@@ -87,7 +88,7 @@ def _problem(name: str, settings: Mapping[str, str]) -> str | None:
     character = invisible_in(value)
     if character is not None:
         return (
-            f"the application setting `{name}` holds {named(character)}, which nobody sees; delete it there"
+            f"the application setting `{name}` holds {named(character)}, which is invisible; delete it there"
         )
     chain = [name, *_chain(name, value, settings)]
     if len(chain) == 1:
@@ -100,7 +101,7 @@ def _problem(name: str, settings: Mapping[str, str]) -> str | None:
 
 
 def _chain(name: str, value: str, settings: Mapping[str, str]) -> Iterator[str]:
-    """Yield the setting that a setting's value names, the one that its value names, and so on."""
+    """Yield the setting that a setting's value names, then the one that this value names, and so on."""
     seen = {name}
     while (names := setting_names(value)) and len(seen) < _LONGEST_CHAIN:
         yield names[0]
@@ -121,10 +122,10 @@ def _missing(name: str, settings: Mapping[str, str]) -> str:
 
 
 def _places(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where settings are named: the indices of the first `%` and of what follows the last.
+    """Yield the positions of `%NAME%`: the index of the first `%`, and the one after the last.
 
-    In the path of an address `%E4%BD` is two characters of UTF-8: there, a `%` that begins an octet and whose
-    closing `%` begins another one names no setting.
+    In the path of an address, `%E4%BD` is text in UTF-8. If both `%` begin an octet there, they do not name a
+    setting.
     """
     prefix = _ADDRESS_WITH_PATH.match(text)
     path = prefix.end() if prefix else len(text)

@@ -1,4 +1,4 @@
-"""Opens Base64 that holds text, as IoT Hub sends telemetry whose content type nobody set."""
+"""Decodes Base64 of text; IoT Hub sends telemetry without a content type so."""
 
 import base64
 import binascii
@@ -11,15 +11,15 @@ _USUAL: Final = str.maketrans("-_", "+/")
 
 
 def text_from_base64(text: str) -> str:
-    """Return the text that a Base64 text stands for.
+    """Return the decoded text.
 
-    Both of RFC 4648's alphabets are read, with or without line breaks and the `=` at the end.
+    It accepts both alphabets of RFC 4648, with or without line breaks and the `=` at the end.
 
     Args:
-        text: The Base64; what it makes is shorter, so that its length bounds the work.
+        text: The Base64; the result is shorter, so its length limits the work.
 
     Raises:
-        UnusableValue: It is not Base64, or what it holds is not text in UTF-8.
+        UnusableValue: It is not Base64, or the decoded bytes are not text in UTF-8.
     """
     plain = text.translate(_BLANKS).translate(_USUAL).rstrip("=")
     try:
@@ -29,4 +29,4 @@ def text_from_base64(text: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UnusableValue("what the Base64 holds is not text in UTF-8") from None
+        raise UnusableValue("the decoded Base64 is not text in UTF-8") from None

@@ -1,7 +1,7 @@
-"""Which deployment hooks are switched on, and how many deliveries each takes, by the application settings.
+"""Reads from the application settings which deployment hooks are switched on, and their rate limit.
 
-Read when the functions are registered, so nothing here raises: a mistake switches nothing on and stops no
-other function. `problem` returns it, for the log, for health and for `updraft doctor`.
+They are read when the functions are registered. A mistake must not stop the other functions, so only
+`check_hooks` raises.
 """
 
 import re
@@ -18,10 +18,10 @@ HOOK_RATE: Final = "UPDRAFT_HOOK_RATE"
 
 GITHUB: Final = "github"
 UNSIGNED_HOOKS: Final = ("acr", "azure-devops", "kudu")
-"""The kinds that nothing but a function key protects; each is switched on by its name in `UPDRAFT_HOOKS`."""
+"""The kinds that only a function key protects; each is switched on by its name in `UPDRAFT_HOOKS`."""
 
 DEFAULT_RATE: Final = "600/m"
-"""Deliveries of one kind and one instance: bursts of 600, and ten a second for as long as it takes."""
+"""Deliveries of one kind to one instance: a burst of 600, then ten a second."""
 
 _RATE: Final = re.compile(r"[1-9][0-9]{0,5}/[smh]")
 _SHOWN: Final = 60
@@ -38,7 +38,7 @@ def hook_kinds(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def hook_rate(environment: Mapping[str, str]) -> str:
-    """Return how many deliveries of each kind an instance takes, as in `600/m`; the default for a mistake."""
+    """Return the most deliveries of each kind to an instance, as in `600/m`; the default for a mistake."""
     rate = setting(environment, HOOK_RATE)
     return rate if _RATE.fullmatch(rate) else DEFAULT_RATE
 
@@ -47,8 +47,8 @@ def check_hooks(environment: Mapping[str, str]) -> None:
     """Check the settings of hooks.
 
     Raises:
-        SettingsError: `UPDRAFT_HOOKS` names a kind that is not switched on by it, or `UPDRAFT_HOOK_RATE` is
-            not a rate. What is right in them is in force all the same.
+        SettingsError: `UPDRAFT_HOOKS` names a kind that it does not switch on, or `UPDRAFT_HOOK_RATE` is not
+            a rate. The valid names are in force.
     """
     kinds = ", ".join(UNSIGNED_HOOKS)
     for name in _listed(environment):

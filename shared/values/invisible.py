@@ -1,7 +1,7 @@
-"""Characters that nobody sees: cut off the ends of pasted values, and named where they stand inside text.
+"""Invisible characters: removed from the ends of pasted values, and reported if they are inside text.
 
 Unicode calls them blanks, controls, formats and default ignorables (https://www.unicode.org/reports/tr44/).
-Some are orthography: Persian and the Indic scripts join letters with them, emoji are made with them.
+Some are orthography: Persian and the Indic scripts join letters with them, and emoji contain them.
 """
 
 import re
@@ -24,14 +24,14 @@ _NAMES: Final = {
     "\x7f": "DELETE",
     "\x85": "NEXT LINE",
 }
-"""What Unicode's own table calls only `<control>`."""
+"""Names of characters that Unicode calls only `<control>`."""
 
 
 def trimmed(text: str) -> str:
     """Return a value without the blanks, line ends and invisible characters at its ends.
 
-    It is the one function for every value of an application setting and of Key Vault: people paste them,
-    and files and shells add a line end or a byte order mark.
+    Each value of an application setting and of Key Vault goes through it: people paste them, and files and
+    shells add a line end or a byte order mark.
     """
     start, end = 0, len(text)
     while start < end and _is_end(text[start]):
@@ -42,10 +42,10 @@ def trimmed(text: str) -> str:
 
 
 def invisible_in(text: str, *, lines: bool = False) -> str | None:
-    """Return the first invisible character of a text, or None where there is none.
+    """Return the first invisible character of a text, or None if all are visible.
 
-    A joiner, an ideographic space and a variation selector between two characters of a script or of emoji
-    beyond Latin, Greek and Cyrillic is orthography and no mistake.
+    A joiner, an ideographic space or a variation selector is allowed between two characters of emoji, or of a
+    script other than Latin, Greek and Cyrillic: there it is orthography.
 
     Args:
         text: The text.
@@ -61,7 +61,7 @@ def invisible_in(text: str, *, lines: bool = False) -> str | None:
 
 
 def without_invisible(text: str) -> str:
-    """Return a text with plain blanks for its other blanks, none at its ends, and nothing else invisible."""
+    """Return a text with only plain blanks, none at its ends, and no other invisible character."""
     return INVISIBLE.sub(lambda match: " " if match.group().isspace() else "", trimmed(text))
 
 
@@ -77,7 +77,7 @@ def _is_end(character: str) -> bool:
 
 def _is_orthography(text: str, at: int) -> bool:
     before, after = text[max(at - 1, 0) : at], text[at + 1 : at + 2]
-    if _SELECTOR.match(text[at]):  # it chooses the form of the character before it
+    if _SELECTOR.match(text[at]):  # a variation selector belongs to the character before it
         return before >= _FIRST_SCRIPT_WITH_JOINERS and not _is_end(before)
     if _JOINER.match(text[at]) is None:
         return False

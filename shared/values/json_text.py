@@ -1,8 +1,8 @@
-"""JSON text to values: strict, and never an error of another type than EventError.
+"""Parses JSON strictly; each error is an EventError.
 
 The standard library's decoder reads what JSON forbids (NaN) and raises what callers do not expect
-(RecursionError). Here the usual text takes one pass through its C scanner; only
-a text that fails, or might hold something doubtful, is looked at more closely.
+(RecursionError). A usual text takes one pass through its C scanner; only
+a text that fails or looks doubtful is checked in more detail.
 """
 
 import json
@@ -17,11 +17,12 @@ type Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 type JsonObject = dict[str, Json]
 
 MAX_DEPTH: Final = 100
-"""Levels of nesting: far above any published event, far below what Python's own recursion allows."""
+"""Levels of nesting: far more than any published event has, far fewer than Python's recursion allows."""
 
 _SHOWN: Final = 40
 _TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
-"""A string, also one that never ends (or every quote in it would be tried anew), or a mark outside one."""
+"""A string, or a bracket or comma outside one. A string without an end matches too, because otherwise each
+quote in it would start another scan."""
 
 
 type _Container = list[Json] | JsonObject
@@ -33,7 +34,7 @@ def parse(text: str) -> Json:
     Numbers with a fraction or an exponent are IEEE doubles (RFC 8259 section 6); integers are exact.
 
     Raises:
-        EventError: The text is no JSON (RFC 8259), or holds what cannot be carried to Airflow's database:
+        EventError: The text is not JSON (RFC 8259), or holds a value that Airflow's database cannot hold:
             a number beyond a double's range or of more digits than Python reads (4,300), half of a
             surrogate pair, or more than `MAX_DEPTH` levels of nesting.
     """
@@ -47,7 +48,7 @@ def parse(text: str) -> Json:
         ) from None
     except RecursionError:
         raise _too_deep() from None
-    except ValueError:  # int() refuses more than 4,300 digits, so that nobody pays for them
+    except ValueError:  # int() refuses more than 4,300 digits, because the conversion takes quadratic time
         raise EventError("the body holds an integer of more than 4,300 digits: send it as a string") from None
     if text.count("[") + text.count("{") > MAX_DEPTH or "\\ud" in text or "\\uD" in text:
         check_carriable(value)
@@ -57,12 +58,12 @@ def parse(text: str) -> Json:
 def parse_kept(text: str) -> Json:
     """Return the value of JSON text that this app wrote itself.
 
-    What it holds was checked when it first arrived, and may lie a few levels deeper now.
+    Its content was checked when it first arrived, and may be nested a few levels deeper now.
 
     Raises:
         EventError: It holds NaN, or a number beyond a double's range.
-        ValueError: It is no JSON.
-        RecursionError: It is nested beyond reason.
+        ValueError: It is not JSON.
+        RecursionError: It is nested too deep for Python.
     """
     value: Json = _DECODER.decode(text)
     return value
@@ -73,16 +74,16 @@ def compact_text(value: Json, *, ascii_only: bool = False) -> str:
 
     Args:
         value: The value.
-        ascii_only: Whether to escape every other character, as half of a surrogate pair has to be.
+        ascii_only: Whether to escape all other characters; half of a surrogate pair needs it.
     """
     return json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
 
 
 def check_carriable(value: Json) -> None:
-    """Refuse a value that is nested too deep, or holds half of a surrogate pair.
+    """Check that a value is not nested too deep and has no half of a surrogate pair.
 
     Raises:
-        EventError: It does.
+        EventError: It is, or has.
     """
     level: list[_Container] = [[value]]
     for _ in range(MAX_DEPTH + 1):
@@ -93,12 +94,12 @@ def check_carriable(value: Json) -> None:
 
 
 def split_array(text: str) -> list[str] | None:
-    """Return the text of each member of a JSON array, whether or not a member is itself valid JSON.
+    """Return the text of each member of a JSON array, also of members that are not valid JSON.
 
-    One bad member must not take its neighbours down, and each goes to the dead-letter store as it arrived.
+    A bad member must not affect the others; it goes to the dead-letter store as it arrived.
 
     Args:
-        text: Anything; what is not `[…]` with balanced brackets yields None.
+        text: Any text; the result is None if it is not `[…]` with balanced brackets.
     """
     stripped = text.strip()
     if not stripped.startswith("["):
@@ -123,7 +124,7 @@ def split_array(text: str) -> list[str] | None:
 
 
 def _containers_in(level: list[_Container]) -> Iterator[_Container]:
-    """Yield the arrays and objects one level further down, and refuse text that cannot be encoded."""
+    """Yield the arrays and objects one level deeper, and refuse text that cannot be encoded."""
     for container in level:
         if isinstance(container, dict):
             for name in container:
@@ -142,7 +143,7 @@ def _check_encodable(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise EventError(
-            f"the body holds half of a surrogate pair (\\u{ord(text[error.start]):04x}), which is no"
+            f"the body holds half of a surrogate pair (\\u{ord(text[error.start]):04x}), which is not a"
             " character: send the pair or leave it out"
         ) from None
 
@@ -159,7 +160,7 @@ def _finite(text: str) -> float:
 
 
 def _no_constant(name: str) -> float:
-    raise EventError(f"the body holds {name}, which is no JSON: send null or a string")
+    raise EventError(f"the body holds {name}, which is not JSON: send null or a string")
 
 
 _DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)

@@ -1,12 +1,13 @@
-"""Values of strangers within a run's note: Airflow's UI renders notes as Markdown, with GitHub's extensions.
+"""Escapes values in a run's note: Airflow's UI renders notes as Markdown with GitHub's extensions.
 
-The text of a note is the operator's or ours, and its Markdown counts. A value of an event or of a caller is
-marked where it is put in, and `note_text` escapes it, so that it makes no image, link, heading, list, table
-or code (https://spec.commonmark.org/0.31.2/, https://github.github.com/gfm/). GitHub's extensions make links
-of plain addresses, also of escaped ones: an address is broken visibly, as in `http[:]//` and `www[.]`.
+The operator or this app wrote the text of a note, and its Markdown is rendered. A value of an event or of a
+caller is marked when it is inserted, and `note_text` escapes it, so that it cannot make an image, link,
+heading, list, table or code (https://spec.commonmark.org/0.31.2/, https://github.github.com/gfm/). GitHub's
+extensions make links of plain addresses, also of escaped ones. So an address is changed visibly, as in
+`http[:]//` and `www[.]`.
 
-Two places are the operator's own choice: within a code span a value needs no escapes, and directly within the
-target of a link or an image it may be an address of http or https.
+The operator may put a value into a code span, where it needs no escapes, or into the target of a link or an
+image, where it may be an address of http or https.
 """
 
 import re
@@ -17,11 +18,11 @@ from shared.values.wording import clipped
 from shared.visible_text import visible
 
 MAX_NOTE: Final = 1_000
-"""Characters of a note; Airflow refuses more."""
+"""The most characters of a note that Airflow accepts."""
 
 _OPEN: Final = "\ue000"
 _CLOSE: Final = "\ue001"
-"""Private characters stand around a value; `visible` leaves none within it."""
+"""Private characters around a value; `visible` removes them from the value."""
 _ESCAPED: Final = str.maketrans({character: f"\\{character}" for character in "\\`*_[]()<>#!|~&"})
 _AT_START: Final = "-+=:"
 _LINK: Final = "]("
@@ -33,7 +34,7 @@ class _Piece:
 
     Attributes:
         text: Its characters.
-        value: Whether it is of a stranger; else it is the note's own text.
+        value: Whether it is a value of an event or a caller; otherwise it is the note's text.
     """
 
     text: str
@@ -48,8 +49,8 @@ def marked(text: str, limit: int = MAX_NOTE) -> str:
 def note_text(text: str) -> str:
     """Return a note whose marked values are escaped, of at most `MAX_NOTE` characters.
 
-    A note that is too long is cut only after every value in it has been escaped for plain text: a cut within
-    a code span would make its value Markdown.
+    If a note is too long, every value is escaped as in plain text before the cut: a cut in a code span would
+    make its value Markdown.
     """
     pieces = _pieces(text)
     whole = _written(pieces, _code_spans(pieces), links=True)
@@ -59,7 +60,7 @@ def note_text(text: str) -> str:
 
 
 def _pieces(text: str) -> list[_Piece]:
-    """Return the parts of a note; values that touch are one, as an address may be split among them."""
+    """Return the parts of a note; adjacent values are one part, because together they may be an address."""
     pieces: list[_Piece] = []
     own, *rest = text.split(_OPEN)
     if own:
@@ -83,20 +84,20 @@ def _written(pieces: list[_Piece], code: frozenset[int], *, links: bool) -> str:
             line = (line + piece.text).rpartition("\n")[2]
             continue
         if index in code:
-            text = piece.text.replace("`", "'") or " "  # two backticks that touch mean something else
+            text = piece.text.replace("`", "'") or " "  # two adjacent backticks have another meaning
         elif links and (target := _target(line)) is not None:
             text = _in_target(piece.text, begins=target.lstrip("<") == "")
         else:
             text = _in_text(piece.text)
         if index not in code and _odd_backslashes(line):
-            text = f"\\{text}"  # the note's own backslash would take the escape's place
+            text = f"\\{text}"  # the backslash of the note would cancel the escape
         written.append(text)
         line += _OPEN
     return "".join(written)
 
 
 def _in_text(value: str) -> str:
-    """Return a value that is no Markdown, wherever in a text it stands."""
+    """Return a value with escapes, so that it is not Markdown anywhere in a text."""
     broken = value.replace("://", "[:]//").replace("@", "[@]")
     if "www." in value.lower():
         broken = re.sub(r"(www)\.", r"\1[.]", broken, flags=re.IGNORECASE)
@@ -108,14 +109,14 @@ def _in_text(value: str) -> str:
 
 
 def _in_target(value: str, *, begins: bool) -> str:
-    """Return a value that stays within the target of a link, and has no scheme but http and https."""
+    """Return a value that does not end the target of a link and has no scheme other than http and https."""
     web = value.lower().startswith(("http://", "https://"))
     safe = value if web or not begins else value.replace(":", "%3A")
     return safe.translate(_ESCAPED).replace(" ", "%20").replace('"', "%22").replace("'", "%27")
 
 
 def _target(line: str) -> str | None:
-    """Return what a line has of a link's target that is still open; None where it is in none."""
+    """Return the beginning of a link's target that is open at the end of a line; None if none is open."""
     text, opened, target = line.rpartition(_LINK)
     if not opened or "[" not in text or any(each in target for each in " \t()>"):
         return None
@@ -127,10 +128,10 @@ def _odd_backslashes(line: str) -> bool:
 
 
 def _code_spans(pieces: list[_Piece]) -> frozenset[int]:
-    """Return the values that certainly stand within a code span of the note's own.
+    """Return the values that are certainly inside a code span of the note's text.
 
-    Where a line has a backtick without a partner, or anything that may change what its backticks mean, no
-    value counts as code: it is escaped, which is safe everywhere.
+    If a line has a backtick without a partner, or anything that may change the meaning of backticks, no value
+    counts as code: it is escaped, which is safe everywhere.
     """
     own = "".join(_OPEN if piece.value else piece.text for piece in pieces)
     if "`" not in own or "<" in own:

@@ -1,7 +1,7 @@
-"""Beginnings of paths: an ARM id or a path is compared up to a segment's end.
+"""Compares the beginnings of ARM ids and paths, segment by segment.
 
-`/a/web` takes `/a/web` and `/a/web/x`, and not `/a/web-of-somebody-else`. A `*` at the end says that the rest
-of the segment is open. What has no `/` is no path, and is compared as the text that it is.
+`/a/web` matches `/a/web` and `/a/web/x`, but not `/a/web-of-somebody-else`. A `*` at the end matches the rest
+of the segment. A value without `/` is not a path and is compared as text.
 """
 
 import re
@@ -17,20 +17,20 @@ _ENDS: Final = ("/", "?", "#")
 
 
 def has_dot_segments(path: str) -> bool:
-    """Tell whether a path has a segment `.` or `..`, so that it is about another thing than it begins with.
+    """Return whether a path has a segment `.` or `..`, so that it means another thing than its beginning.
 
-    RFC 3986 section 5.2.4 says how such a path is resolved. The dots and the separators may be
-    percent-encoded, also more than once, and a backslash separates too: programs differ in what they decode.
+    RFC 3986 section 5.2.4 defines how such a path is resolved. Dots and separators may be percent-encoded,
+    also more than once, and a backslash counts as a separator: programs differ in what they decode.
     """
     return ("." in path or "%" in path) and _DOTS.search(path) is not None
 
 
 def begins_with(path: str, beginning: str) -> bool:
-    """Tell whether a path begins with another one at a segment's end, or as text where that ends with `*`.
+    """Return whether a path begins with another one: by segments, or as text if that one ends with `*`.
 
     Args:
-        path: In the letter case in which it is compared.
-        beginning: In the same one. Without a `/` in it, it is compared as text.
+        path: The path; letter case counts.
+        beginning: The beginning; without a `/`, it is compared as text.
     """
     if beginning.endswith("*"):
         return path.startswith(beginning[:-1])
@@ -41,5 +41,5 @@ def begins_with(path: str, beginning: str) -> bool:
 
 
 def begins_with_any(path: str, beginnings: Iterable[str]) -> bool:
-    """Tell whether a path begins with one of some others, and has no segment `.` or `..`."""
+    """Return whether a path begins with one of several others, and has no segment `.` or `..`."""
     return any(begins_with(path, each) for each in beginnings) and not has_dot_segments(path)

@@ -1,9 +1,9 @@
-"""Keys that Airflow keeps for its own serialised objects, and from 3.4 on refuses in a run's conf.
+"""Keys that Airflow reserves for its serialised objects; Airflow 3.4 and newer refuse them in a run's conf.
 
-Airflow 3.4 answers 422 where any object of the conf, at any depth, has one of them
+Airflow 3.4 answers 422 if any object of the conf, at any depth, has one of them
 (`check_conf_reserved_keys` in `airflow/api_fastapi/core_api/datamodels/common.py`, read in 3.4.0b2). Events
-can have them: older JSON serialisers of .NET write `__type`. So they are found before anything is sent,
-whatever version the Airflow has: an upgrade of Airflow must not be what loses events.
+can have them: older JSON serialisers of .NET write `__type`. They are refused before anything is sent, for
+every version of Airflow, so that an upgrade of Airflow does not lose events.
 """
 
 import re
@@ -21,21 +21,21 @@ RESERVED_KEYS: Final = frozenset(
 """`FORBIDDEN_XCOM_KEYS` of Airflow's `airflow/_shared/serialization`."""
 
 MAX_MEMBERS: Final = 65_536
-"""Members of lists and objects that `without_reserved` copies."""
+"""The most members of lists and objects that `without_reserved` copies."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_PATH: Final = 400
 
 
 def check_reserved_keys(conf: object, *, remedy: str) -> None:
-    """Refuse a conf that Airflow 3.4 and newer refuse for one of its keys.
+    """Check a conf for keys that Airflow 3.4 and newer refuse.
 
     Args:
         conf: The conf, or a part of it.
-        remedy: What to do about it, for the message.
+        remedy: The fix, for the message.
 
     Raises:
-        UnusableValue: It has such a key; names the first one, with its path.
+        UnusableValue: It has one; the message has the path of the first one.
     """
     for path in _reserved_paths(conf, "conf"):
         key = path.rpartition(".")[2]
@@ -44,7 +44,7 @@ def check_reserved_keys(conf: object, *, remedy: str) -> None:
 
 
 def without_reserved_keys(value: object) -> object:
-    """Return a value without the reserved keys, at any depth, and what they hold.
+    """Return a copy of a value without the reserved keys, at any depth, and their values.
 
     Raises:
         UnusableValue: It has more than `MAX_MEMBERS` members.
@@ -66,7 +66,7 @@ def without_reserved_keys(value: object) -> object:
 
 
 def _reserved_paths(value: object, path: str) -> Iterator[str]:
-    """Yield the paths of the reserved keys, an object's own before those further down."""
+    """Yield the paths of the reserved keys; those of an object before those of its members."""
     if isinstance(value, Mapping):
         for name in sorted(RESERVED_KEYS & value.keys()):
             yield f"{path}.{name}"

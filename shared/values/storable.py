@@ -1,7 +1,7 @@
-"""Makes a value one that Airflow's database accepts: its text, depth and size.
+"""Makes values that Airflow's database accepts: text, depth and size.
 
 Airflow 3.3 refuses NUL characters, lone surrogates and NaN ("Value rejected by database"), and fails on
-deep nesting; so they are dealt with here, before anything is sent.
+deep nesting. So they are replaced or refused here, before anything is sent.
 """
 
 import json
@@ -19,19 +19,19 @@ MAX_DEPTH: Final = 100
 """Levels of lists and objects in a value; Airflow's serialiser fails at about 255."""
 
 MAX_TEXT: Final = 65_536
-"""Characters that one template may write."""
+"""The most characters that one template may write."""
 
 MAX_CONF_BYTES: Final = 49_152
 """Bytes of a run's conf as JSON; Airflow copies it into its audit log, and MySQL refuses 64 KB."""
 
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands where a NUL or a lone surrogate stood."""
+"""Replaces a NUL or a lone surrogate."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def clean_text(text: str) -> str:
-    """Return `text` with every NUL and lone surrogate replaced by U+FFFD, as Airflow's database needs it."""
+    """Return `text` with every NUL and lone surrogate replaced by U+FFFD, as Airflow's database requires."""
     return _UNSTORABLE.sub(REPLACEMENT, text)
 
 
@@ -39,7 +39,7 @@ def to_json(value: object, *, depth: int = MAX_DEPTH) -> Json:
     """Return `value` as JSON that Airflow can store.
 
     Args:
-        value: What a template's expression gave.
+        value: The result of a template's expression.
         depth: Levels of nesting that are still allowed.
 
     Raises:
@@ -73,7 +73,7 @@ def _key(name: object) -> str:
 
 
 def to_text(value: object) -> str:
-    """Return `value` as it stands within text: text as it is, everything else as JSON writes it.
+    """Return `value` as text: text as it is, everything else as JSON.
 
     Raises:
         UnusableValue: It is not a JSON value.
@@ -91,10 +91,10 @@ def size_of(conf: Json) -> int:
 
 
 def check_size(conf: Json) -> None:
-    """Refuse a conf that is larger than Airflow should be given.
+    """Check that a conf is not too large for Airflow.
 
     Raises:
-        UnusableValue: It is larger; says how large.
+        UnusableValue: It is; the message has the size.
     """
     size = size_of(conf)
     if size > MAX_CONF_BYTES:

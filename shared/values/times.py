@@ -1,7 +1,7 @@
-"""The one reader of times, and what this app writes: RFC 3339 in UTC.
+"""Reads times, and writes them as RFC 3339.
 
-What is read is RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339), and the spellings of ISO 8601 that programs
-send in its place: docs/events.md lists them. Everything that this app passes on is RFC 3339.
+It reads RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339), and the forms of ISO 8601 that programs send:
+docs/events.md lists them. All times that this app writes are RFC 3339.
 """
 
 import re
@@ -13,7 +13,7 @@ from shared.errors import UnusableValue
 from shared.visible_text import visible
 
 _LONGEST: Final = 100
-"""Characters of a time; the longest fractions that programs write have some 20 digits."""
+"""The most characters of a time; the longest fractions that programs write have about 20 digits."""
 
 _SHOWN: Final = 60
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
@@ -40,7 +40,7 @@ class _Read:
     Attributes:
         local: Date and time of day, to the second.
         fraction: The digits after the second.
-        offset: From UTC; None where none is written.
+        offset: From UTC; None if it is missing.
     """
 
     local: datetime
@@ -48,7 +48,7 @@ class _Read:
     offset: timedelta | None
 
     def moment(self) -> datetime:
-        """Return the moment in UTC; the nearest that can be told where it is before year 1 or after 9999."""
+        """Return the moment in UTC; the nearest possible one if it is before year 1 or after 9999."""
         micro = int(self.fraction[:_MICROSECONDS].ljust(_MICROSECONDS, "0"))
         local = self.local.replace(microsecond=micro)
         try:
@@ -57,7 +57,7 @@ class _Read:
             return _FIRST if local.year == _FIRST.year else _LAST
 
     def text(self) -> str:
-        """Return the time in RFC 3339, in the offset and to the digit that it was written."""
+        """Return the time in RFC 3339, with the offset and the digits that it was written with."""
         zone = timezone(self.offset) if self.offset else UTC
         whole = self.local.replace(tzinfo=zone).isoformat().replace("+00:00", "Z")
         if not self.fraction:
@@ -66,11 +66,11 @@ class _Read:
 
 
 def parse_time(text: str, *, without_offset_is_utc: bool = False) -> datetime:
-    """Return the moment that a time stands for, in UTC; fractions beyond microseconds are cut off.
+    """Return the moment in UTC; fractions beyond microseconds are cut off.
 
     Args:
         text: A date and a time of day, as in `2026-03-01T12:30:00.1234567Z`.
-        without_offset_is_utc: Whether whoever wrote it means UTC where it has no offset.
+        without_offset_is_utc: Whether a time without an offset is in UTC.
 
     Raises:
         UnusableValue: It is not a time, or has no offset.
@@ -79,7 +79,7 @@ def parse_time(text: str, *, without_offset_is_utc: bool = False) -> datetime:
 
 
 def rfc3339(text: str, *, without_offset_is_utc: bool = False) -> str:
-    """Return the same time in RFC 3339: as it is where it is that already, and with all its digits.
+    """Return the same time in RFC 3339 with all its digits; a time in RFC 3339 is not changed.
 
     Args:
         text: As for `parse_time`.
@@ -93,7 +93,7 @@ def rfc3339(text: str, *, without_offset_is_utc: bool = False) -> str:
 
 
 def time_text(moment: datetime) -> str:
-    """Return a time as RFC 3339 in UTC, as in `2026-03-01T12:30:00.5Z`'s `2026-03-01T12:30:00.500000Z`."""
+    """Return a time as RFC 3339 in UTC, to the microsecond, as in `2026-03-01T12:30:00.500000Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -103,7 +103,7 @@ def milliseconds_text(moment: datetime) -> str:
 
 
 def now_text() -> str:
-    """Return the time of day as RFC 3339 in UTC, to the millisecond."""
+    """Return the current time as RFC 3339 in UTC, to the millisecond."""
     return milliseconds_text(datetime.now(UTC))
 
 
@@ -122,7 +122,7 @@ def _read(text: str, *, without_offset_is_utc: bool) -> _Read:
 
 
 def _local(match: re.Match[str]) -> datetime:
-    """Return date and time of day; a leap second is the second after it, as Unix counts."""
+    """Return date and time of day; a leap second becomes the next second, as in Unix time."""
     second = int(match["second"] or 0)
     leap = second == _LEAP
     year, month, day, hour, minute = (int(match[name]) for name in ("year", "month", "day", "hour", "minute"))

@@ -1,6 +1,6 @@
-"""What an address in rules.yaml or in an application setting may be: https, or http to this machine.
+"""Checks addresses in rules.yaml and in application settings: https, or http to this machine.
 
-Nothing here asks the network: only the text is judged, so that a mistake shows before anything runs.
+Only the text is checked and no network is used, so that a mistake is found before anything runs.
 """
 
 import ipaddress
@@ -19,17 +19,17 @@ _AIRFLOW_PATH: Final = re.compile(
     r"|home|docs|redoc|swagger|openapi\.json|log(?:in|out)|ui(?:/.*)?|health|execution(?:/.*)?)$",
     re.IGNORECASE,
 )
-"""The pages and APIs of Airflow 2 and 3 that people copy out of a browser or another client."""
+"""The pages and APIs of Airflow 2 and 3 that people copy from a browser or another client."""
 
 
 def check_address(url: str, *, name: str, example: str, allow_http: bool | None = None) -> None:
-    """Check an address that tokens and secrets travel to; one that names a setting is left for later.
+    """Check an address that tokens and secrets are sent to; one that names a setting is not checked here.
 
     Args:
         url: The address.
-        name: The key that it stands at.
-        example: An address as it could be.
-        allow_http: Whether plain http to another machine was chosen on purpose; None where it cannot be.
+        name: The key or setting that holds it.
+        example: A valid address.
+        allow_http: Whether the operator allows plain http to another machine; None if it cannot be allowed.
 
     Raises:
         ValueError: What is wrong with it.
@@ -60,9 +60,9 @@ def check_address(url: str, *, name: str, example: str, allow_http: bool | None 
 
 
 def check_airflow_path(url: str, *, name: str) -> None:
-    """Refuse the address of a page or an API of Airflow, where the web server's own is meant.
+    """Refuse the address of a page or an API of Airflow; the address of the web server is expected.
 
-    It is checked without the settings that the address names, so that `updraft validate` finds it offline.
+    The settings that the address names are not needed, so that `updraft validate` finds it offline.
 
     Raises:
         ValueError: What to write instead.
@@ -98,7 +98,7 @@ def check_vault_address(url: str, *, name: str) -> None:
 
 
 def check_no_path(url: str, *, name: str) -> None:
-    """Refuse an address with a path, where the server's own is meant.
+    """Refuse an address with a path; the address of the server is expected.
 
     Raises:
         ValueError: What to write instead.
@@ -109,7 +109,7 @@ def check_no_path(url: str, *, name: str) -> None:
 
 
 def _check_characters(url: str, name: str) -> None:
-    """Refuse what nobody sees, and blanks: urlsplit drops some of them in silence."""
+    """Refuse invisible characters and blanks: urlsplit drops some of them without an error."""
     character = invisible_in(url) or (" " if " " in url else None)
     if character is not None:
         what = "a blank" if character == " " else named(character)

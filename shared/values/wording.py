@@ -1,4 +1,4 @@
-"""Words for messages: "did you mean", durations, and long values cut short."""
+"""Parts of messages: "did you mean", durations, and long values cut off."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ from typing import Final
 from shared.visible_text import visible
 
 MAX_SHOWN: Final = 200
-"""Characters of a value of the event that a reason or a note shows."""
+"""The most characters of an event's value that a reason or a note shows."""
 
 MOST_COMPARED: Final = 100
-"""Known words that a wrong one is compared with: the first ones."""
+"""A wrong word is compared with only so many known words."""
 
 _COMPARED_LENGTH: Final = 80
 _SHORTEST_COMPARED: Final = 3
@@ -19,11 +19,10 @@ _LISTED: Final = 5
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean `x`?)` for the nearest known word, or nothing where none is near.
+    """Return ` (did you mean `x`?)` for the nearest known word, or an empty text if none is near.
 
-    It is for words that this app or its operator wrote, as the keys of rules.yaml. For names out of an event
-    there is `near_miss`, whose cost is small. Letter case is left out of the comparison: a wrong case is the
-    nearest mistake of all.
+    Use it for words of this app or its operator, such as the keys of rules.yaml. For names of an event use
+    `near_miss`, which costs less. Letter case is ignored.
     """
     by_lower = {candidate[:_COMPARED_LENGTH].lower(): candidate for candidate in islice(known, MOST_COMPARED)}
     near = difflib.get_close_matches(word[:_COMPARED_LENGTH].lower(), by_lower, n=1, cutoff=0.6)
@@ -33,8 +32,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def near_miss(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean `x`?)` for a known word that differs by letter case or by one character.
 
-    The first words are looked at, each once from its beginning and once from its end: an event may have ten
-    thousand names of its sender's choice, and be rejected a hundred times a second.
+    Only the first words are compared, each once from its beginning and once from its end: the sender of an
+    event may choose ten thousand names and cause a hundred rejections a second.
     """
     wanted = word[:_COMPARED_LENGTH].lower()
     for candidate in islice(known, MOST_COMPARED):
@@ -44,7 +43,7 @@ def near_miss(word: str, known: Iterable[str]) -> str:
 
 
 def _one_apart(one: str, other: str) -> bool:
-    """Tell whether two texts are equal but for one character, or for two that changed places."""
+    """Return whether two texts differ by one character, or by two that are swapped."""
     longest = max(len(one), len(other))
     if abs(len(one) - len(other)) > 1 or longest < _SHORTEST_COMPARED:
         return one == other
@@ -62,12 +61,12 @@ def _one_apart(one: str, other: str) -> bool:
 
 
 def clipped(text: str, length: int) -> str:
-    """Return a text of at most `length` characters; `…` stands for what was cut off."""
+    """Return a text of at most `length` characters; `…` replaces the rest."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as a person says it, as in `24 h`, `10 min` or `90 s`."""
+    """Return a duration as text, as in `24 h`, `10 min` or `90 s`."""
     if seconds >= 3_600:
         return f"{seconds / 3_600:.3g} h"
     return f"{seconds / 60:.3g} min" if seconds >= 120 else f"{seconds:.3g} s"
@@ -79,6 +78,6 @@ def shown(value: str) -> str:
 
 
 def one_of(values: list[str]) -> str:
-    """Return the first values in backquotes with `or` between them, and how many more there are."""
+    """Return the first values in backquotes with `or` between them, and the number of further ones."""
     first = " or ".join(f"`{value}`" for value in values[:_LISTED])
     return first if len(values) <= _LISTED else f"{first} or {len(values) - _LISTED} more"

@@ -1,4 +1,4 @@
-"""What events say about apps, spelling by spelling."""
+"""The facts about apps in events of each form."""
 
 import json
 from dataclasses import astuple
@@ -17,7 +17,7 @@ SITE: Final = "/subscriptions/5f0e/resourceGroups/shop/providers/Microsoft.Web/s
 
 
 def made(event_type: str, data: Json = None, source: str = SITE, subject: str | None = None) -> Event:
-    """Return an event with what matters here."""
+    """Return an event with the attributes that these tests need."""
     return Event(id="1", source=source, type=event_type, data=data, subject=subject)
 
 
@@ -80,7 +80,7 @@ def facts(event_type: str, data: Json = None, source: str = SITE, subject: str |
 def test_each_kind_of_event_tells_of_its_app(
     name: str, kind: str | None, expected: tuple[object, ...]
 ) -> None:
-    """The table of docs/events.md, row by row."""
+    """Each row of the table in docs/events.md is true."""
     (event,) = read_events((SAMPLES / name).read_bytes(), kind=kind)
     assert isinstance(event, Event)
     found = app_facts(event)
@@ -90,13 +90,13 @@ def test_each_kind_of_event_tells_of_its_app(
 
 @pytest.mark.parametrize("name", ["name", "siteName"])
 def test_both_names_of_the_site_are_read(name: str) -> None:
-    """The documentation says `name` in one place and `siteName` in another."""
+    """Both of the documented names, `name` and `siteName`, are read."""
     assert facts("Microsoft.Web.AppUpdated", {name: "other"}).site == "other"
 
 
 @pytest.mark.parametrize("nothing", [None, "", "None"])
 def test_app_service_says_nothing_in_three_ways(nothing: Json) -> None:
-    """Null, empty and the string "None" all mean that nothing is known."""
+    """Null, empty and the string "None" count as missing."""
     found = facts("Microsoft.Web.SlotSwapStarted", {"correlationRequestId": nothing, "targetSlot": nothing})
     assert (found.site, found.slot, found.deployment_id) == ("shop", "production", None)
 
@@ -118,7 +118,7 @@ def test_app_service_says_nothing_in_three_ways(nothing: Json) -> None:
 def test_the_action_is_in_the_type_or_in_the_detail(
     event_type: str, detail: Json, action: str | None, succeeded: Json
 ) -> None:
-    """The type tells how an operation ended; only an updated app's detail tells what was done."""
+    """The type has the state of an operation; for an updated app, the detail has the action."""
     found = facts(event_type, {"appEventTypeDetail": detail})
     assert (found.action, found.succeeded) == (action, succeeded)
 
@@ -136,7 +136,7 @@ def test_the_action_is_in_the_type_or_in_the_detail(
 def test_app_and_slot_are_found_wherever_they_stand(
     source: str, subject: str | None, data: Json, site: str, slot: str, resource_id: str | None
 ) -> None:
-    """An ARM id without a slot is the production slot's; App Service writes shop(blue) inside."""
+    """An ARM id without a slot means the production slot; App Service writes shop(blue) internally."""
     found = facts("Microsoft.Web.AppUpdated", data, source, subject)
     assert (found.site, found.slot, found.resource_id) == (site, slot, resource_id)
 
@@ -153,7 +153,7 @@ def test_app_and_slot_are_found_wherever_they_stand(
 def test_an_arm_event_tells_of_the_site_in_its_resource(
     rest: str, slot: str, resource_id: str, deployment_id: str
 ) -> None:
-    """The resource's ARM id, cut to the app or slot, with ARM's own name of the operation."""
+    """The ARM id is cut to the app or slot, and the action is ARM's name of the operation."""
     data: Json = {
         "resourceUri": SITE + rest,
         "operationName": "Microsoft.Web/sites/extensions/write",
@@ -203,7 +203,7 @@ def test_an_event_about_no_app_has_no_facts(event_type: str, source: str, data: 
     ],
 )
 def test_kudus_status_says_how_the_deployment_ended(status: Json, action: str, succeeded: Json) -> None:
-    """`complete` is true for failures as well, so it is not looked at."""
+    """`complete` is true for failures too, so it is not used."""
     found = facts(
         "Microsoft.Web.Kudu.PostDeployment", {"siteName": "shop", "status": status, "complete": True}
     )
@@ -222,7 +222,7 @@ def test_kudus_status_says_how_the_deployment_ended(status: Json, action: str, s
     ],
 )
 def test_github_tells_the_app_by_the_environments_url(url: str, site: str, slot: str) -> None:
-    """An App Service address names the app; else the repository and the environment stand for it."""
+    """An App Service address names the app; otherwise the repository and the environment do."""
     data: Json = {
         "deployment_status": {"state": "inactive", "environment": "test", "environment_url": url},
         "repository": {"name": "shop"},
@@ -232,7 +232,7 @@ def test_github_tells_the_app_by_the_environments_url(url: str, site: str, slot:
 
 
 def test_an_azure_devops_stage_tells_of_its_pipeline() -> None:
-    """A pipeline's stage has the pipeline's name for an app and the stage for a slot."""
+    """For a pipeline's stage, the pipeline is the app and the stage is the slot."""
     resource: Json = {
         "stage": {"name": "Deploy", "result": "canceled"},
         "run": {"id": 5},
@@ -243,7 +243,7 @@ def test_an_azure_devops_stage_tells_of_its_pipeline() -> None:
 
 
 def test_facts_do_not_depend_on_how_an_event_arrived() -> None:
-    """A parked event comes back as a CloudEvent and still tells the same."""
+    """A parked event comes back as a CloudEvent with the same facts."""
     (event,) = read_events((SAMPLES / "kudu/success_in_slot.json").read_bytes(), kind="kudu")
     assert isinstance(event, Event)
     (again,) = read_events(json.dumps(event.to_cloud_event()))
@@ -263,7 +263,7 @@ def test_facts_do_not_depend_on_how_an_event_arrived() -> None:
     ],
 )
 def test_a_host_says_app_and_slot_or_nothing(sample: str, site: str, slot: str | None, action: str) -> None:
-    """App Service Environments say both in their hosts; behind a custom domain the slot is not known."""
+    """Hosts of App Service Environments have both; behind a custom domain the slot is unknown."""
     (event,) = read_sample(sample)
     assert isinstance(event, Event)
     found = app_facts(event)
@@ -272,7 +272,7 @@ def test_a_host_says_app_and_slot_or_nothing(sample: str, site: str, slot: str |
 
 
 def test_a_rule_can_see_that_the_slot_is_not_known() -> None:
-    """An unknown slot is missing: the null test holds for it, and no comparison with a name does."""
+    """An unknown slot is missing: the null test matches it, and comparisons with a name do not."""
     (event,) = read_sample("kudu/success_behind_a_custom_domain.json")
     assert isinstance(event, Event)
     fields = Fields(event)
@@ -283,7 +283,7 @@ def test_a_rule_can_see_that_the_slot_is_not_known() -> None:
 
 @pytest.mark.parametrize("status", [None, 4, True, {}, [], "success", 10**400])
 def test_facts_are_told_whatever_a_kudu_status_is(status: Json) -> None:
-    """An event of Kudu's type may come from anybody, with any data."""
+    """An event of Kudu's type may come from any sender, with any data."""
     event = Event(id="1", source="/s", type="Microsoft.Web.Kudu.PostDeployment", data={"status": status})
     found = app_facts(event)
     assert found is not None

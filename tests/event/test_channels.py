@@ -1,4 +1,4 @@
-"""What a hook may claim: for every kind and any body, type and source are the kind's own."""
+"""For every kind of hook and any body, the type and the source are the kind's."""
 
 import json
 import re
@@ -29,7 +29,7 @@ CHANNEL_RULES: Final = {
         "Updraft.*",
     ],
 }
-"""A rule for the types of each channel: of the hooks, and of everything else."""
+"""One rule for the types of each channel."""
 
 RULES: Final = load_rules(
     json.dumps(
@@ -115,7 +115,7 @@ HEADERS: Final = st.dictionaries(
 
 @given(st.sampled_from(sorted(KINDS)), BODIES, HEADERS)
 def test_every_event_of_a_hook_is_of_its_kind(kind: str, body: JsonObject, headers: dict[str, str]) -> None:
-    """Any body that is read has a type, a source and a way of its kind, and starts no other's rule."""
+    """Any readable body has its kind's type, source and channel, and starts no rule of another kind."""
     for event in read_events(json.dumps(body), kind=kind, headers=headers):
         if not isinstance(event, Event):
             continue
@@ -129,14 +129,14 @@ def test_every_event_of_a_hook_is_of_its_kind(kind: str, body: JsonObject, heade
 def test_no_header_changes_an_event(
     kind: str, body: JsonObject, headers: dict[str, str], others: dict[str, str]
 ) -> None:
-    """One body is one event, whatever headers come with it: notes apart, which say what a header claims."""
+    """One body is the same event with any headers, except for its notes."""
     assert read_events(json.dumps(body), kind=kind, headers=headers) == read_events(
         json.dumps(body), kind=kind, headers=others
     )
 
 
 def test_every_kind_has_its_prefixes_sources_and_way() -> None:
-    """The tables know the same kinds, and the types of one kind are not those of another."""
+    """The tables have the same kinds, and no two kinds share a type."""
     assert set(KINDS) == set(TYPE_PREFIXES) == set(SOURCES) == set(HOOK_VIAS)
     every = [(kind, prefix.lower()) for kind, prefixes in TYPE_PREFIXES.items() for prefix in prefixes]
     assert not [
@@ -160,13 +160,13 @@ def test_every_kind_has_its_prefixes_sources_and_way() -> None:
     ],
 )
 def test_sources_of_other_channels_are_not_a_hooks(kind: str, source: str) -> None:
-    """Neither an ARM id nor a repository, a blob, a shop, a caller or this app is the source of a hook."""
+    """An ARM id, a repository, a blob, a shop, a caller or this app cannot be the source of a hook."""
     if (kind, source) != ("kudu", "https://api.github.com/repos/a/b"):
         assert not SOURCES[kind].fullmatch(source)
 
 
 @given(st.recursive(st.none() | st.text(max_size=5) | st.integers(), lambda each: st.lists(each, max_size=2)))
 def test_only_the_words_of_the_table_are_ways(value: Any) -> None:
-    """Whatever else stands in a parked message is no way in."""
+    """A parked message with an unknown channel is refused."""
     assert is_via(value) == (isinstance(value, str) and value in VIAS)
     assert all(re.fullmatch(r"[a-z-]+(/[a-z-]+)?", via) for via in VIAS)

@@ -23,13 +23,13 @@ def binary(body: str | bytes, **headers: str) -> Event | Unreadable:
 
 @pytest.mark.parametrize("version", ["1.1", "0.9", "0.2", "", None, 1.0, ["1.0"]])
 def test_an_unknown_version_is_refused_by_name(version: Json) -> None:
-    """A version that is not known might mean anything, so nothing is guessed."""
+    """An unknown version is refused."""
     with pytest.raises(EventError, match="specversion"):
         read_cloud_event({**CLOUD, "specversion": version})
 
 
 def test_azures_own_spellings_are_read() -> None:
-    """Published samples hold `specVersion` and `operationId`; no other illegal name passes."""
+    """`specVersion` and `operationId` of published samples are read; other illegal names are not."""
     event = read_cloud_event(
         {"specVersion": "1.0", "id": "1", "source": "/s", "type": "t", "operationId": "x", "title": "y"}
     )
@@ -48,7 +48,7 @@ def test_an_illegal_name_costs_the_extension_and_not_the_event(name: str) -> Non
 
 @pytest.mark.parametrize("value", [1.5, {"a": 1}, ["a"], "x" * 8193])
 def test_an_extension_is_a_string_a_boolean_or_an_integer(value: Json) -> None:
-    """The JSON format has no other types for an attribute: one costs the event the extension."""
+    """An extension of a type that the JSON format does not allow is left out."""
     event = read_cloud_event({**CLOUD, "colour": value})
     assert event.extensions == {}
     (note,) = event.notes
@@ -57,19 +57,19 @@ def test_an_extension_is_a_string_a_boolean_or_an_integer(value: Json) -> None:
 
 @pytest.mark.parametrize("name", ["subject", "colour"])
 def test_a_control_character_costs_itself(name: str) -> None:
-    """A text is still good to match on when U+FFFD stands for what CloudEvents forbids in it."""
+    """U+FFFD replaces characters that CloudEvents forbids, so that rules can match the rest."""
     event = read_cloud_event({**CLOUD, name: "a\nb"})
     assert event.to_cloud_event()[name] == "a\ufffdb"
-    assert event.notes == (f'{name}: \ufffd stands for each control character: "a\\nb"',)
+    assert event.notes == (f'{name}: \ufffd replaces each control character: "a\\nb"',)
 
 
 def test_a_null_extension_is_noted() -> None:
-    """Null means unset, and whoever waits for the extension reads why it is not there."""
+    """Null counts as absent, and a note has the reason."""
     assert read_cloud_event({**CLOUD, "colour": None}).notes == ("colour is null: it counts as absent",)
 
 
 def test_notes_are_bounded() -> None:
-    """Thousands of members that cannot be used make no thousands of notes."""
+    """Thousands of unusable members make only a few notes."""
     event = read_cloud_event({**CLOUD, **{f"x-{number}": 1 for number in range(5_000)}})
     assert len(event.notes) == 11
     assert event.notes[-1] == "and 4990 more"
@@ -78,7 +78,7 @@ def test_notes_are_bounded() -> None:
 @pytest.mark.parametrize("value", [5, True, {"a": 1}, ["x"], "x" * 8193])
 @pytest.mark.parametrize("name", ["subject", "time", "datacontenttype", "dataschema"])
 def test_an_optional_attribute_never_costs_the_event(name: str, value: Json) -> None:
-    """Whatever stands in an attribute that may be absent, the event is read without it, with a note."""
+    """An event with an unusable optional attribute is read without it, with a note."""
     event = read_cloud_event({**CLOUD, name: value, "data": {"n": 1}})
     assert event == read_cloud_event({**CLOUD, "data": {"n": 1}})
     (note,) = event.notes
@@ -86,14 +86,14 @@ def test_an_optional_attribute_never_costs_the_event(name: str, value: Json) -> 
 
 
 def test_null_means_that_an_attribute_is_absent() -> None:
-    """The JSON format lets null stand for an unset attribute."""
+    """Null counts as absent, as in the JSON format."""
     event = read_cloud_event({**CLOUD, "subject": None, "colour": None, "time": None, "data": None})
     assert event == read_cloud_event(CLOUD)
 
 
 @pytest.mark.parametrize("name", ["dataschema", "datacontenttype"])
 def test_an_empty_attribute_counts_as_absent(name: str) -> None:
-    """Where they are present, these are not empty."""
+    """These attributes must not be empty."""
     event = read_cloud_event({**CLOUD, name: ""})
     assert event == read_cloud_event(CLOUD)
     assert event.notes == (f"{name} is empty: it counts as absent",)
@@ -117,7 +117,7 @@ def test_data_in_base64_is_opened_where_its_type_says_what_it_is(
     data: Json,
     is_base64: Json,
 ) -> None:
-    """JSON and text can be filtered on; anything else is carried unopened."""
+    """JSON and text can be filtered on; other data is carried as Base64."""
     encoded = base64.b64encode(content).decode()
     event = read_cloud_event({**CLOUD, "datacontenttype": content_type, "data_base64": encoded})
     assert (event.data, event.data_is_base64) == (data, is_base64)
@@ -135,7 +135,7 @@ def test_data_in_base64_is_opened_where_its_type_says_what_it_is(
     ],
 )
 def test_unusable_data_is_refused(members: JsonObject) -> None:
-    """Data that is there twice, or not what it says, is refused."""
+    """Data that is present twice, or does not match its description, is refused."""
     with pytest.raises(EventError, match=r"data|JSON"):
         read_cloud_event({**CLOUD, **members})
 
@@ -145,7 +145,7 @@ def test_unusable_data_is_refused(members: JsonObject) -> None:
     [{"specversion": "0.3"}, {"cloudEventsVersion": "0.1"}, {"specversion": 1.0}, {"specversion": None}],
 )
 def test_other_versions_are_refused(version: JsonObject) -> None:
-    """Event Grid delivers 1.0 alone; what is of another version is refused by its number."""
+    """Event Grid delivers only 1.0; the error for another version has its number."""
     with pytest.raises(EventError, match=r"send CloudEvents 1\.0"):
         read_cloud_event({"id": "1", "source": "/s", "type": "t", **version})
 
@@ -169,7 +169,7 @@ def test_binary_mode_takes_attributes_from_headers() -> None:
 def test_a_binary_body_is_read_by_its_type(
     content_type: str, body: bytes, data: Json, is_base64: Json
 ) -> None:
-    """The content type says whether the body is JSON, text or neither."""
+    """The content type decides whether the body is JSON, text or neither."""
     event = binary(body, **({"content-type": content_type} if content_type else {}))
     assert isinstance(event, Event)
     assert (event.data, event.data_is_base64) == (data, is_base64)
@@ -177,28 +177,28 @@ def test_a_binary_body_is_read_by_its_type(
 
 @pytest.mark.parametrize(("body", "data"), [('{"a": 1}', {"a": 1}), ("hello", "hello")])
 def test_a_binary_body_without_a_type_is_json_if_it_can_be(body: str, data: Json) -> None:
-    """The specification's own example leaves the content type out."""
+    """JSON is read without a content type, as in the specification's example."""
     event = binary(body)
     assert isinstance(event, Event)
     assert event.data == data
 
 
 def test_a_header_is_never_the_data() -> None:
-    """The data of binary mode is the body, and its type the usual header."""
+    """The data of binary mode is the body, and Content-Type has its type."""
     event = binary("{}", **{"ce-data": "x", "ce-datacontenttype": "text/plain"})
     assert isinstance(event, Event)
     assert (event.data, event.datacontenttype) == ({}, None)
 
 
 def test_a_stray_header_makes_no_event() -> None:
-    """Only the required attributes tell that a request is in binary mode."""
+    """Only a request with the required attributes is in binary mode."""
     (event,) = read_events(json.dumps(CLOUD), headers={"ce-trace": "1"})
     assert isinstance(event, Event)
     assert event.extensions == {}
 
 
 def test_a_bad_binary_event_is_refused_and_kept() -> None:
-    """Bad headers or a bad body are an Unreadable with what is known of the identity."""
+    """Bad headers or a bad body are an Unreadable with the readable part of the identity."""
     refusal = binary("{", **{"content-type": "application/json"})
     assert isinstance(refusal, Unreadable)
     assert (refusal.raw, refusal.id, refusal.source) == ("{", "1", "/s")
@@ -208,7 +208,7 @@ def test_a_bad_binary_event_is_refused_and_kept() -> None:
 
 
 def test_structured_mode_wins_over_stray_headers() -> None:
-    """A body that calls itself a CloudEvent is read as one, whatever headers a proxy adds."""
+    """A body that claims to be a CloudEvent is read as one, with any headers of a proxy."""
     (event,) = read_events(
         json.dumps({**CLOUD, "id": "body"}),
         headers={**HEADERS, "Content-Type": "application/cloudevents+json; charset=utf-8"},

@@ -1,4 +1,4 @@
-"""Whatever a body holds, reading it gives events and Unreadables, and never an exception."""
+"""Any body is read as events and Unreadables, and never raises."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tests.support.paths import SAMPLES
 from tests.support.samples import event_samples
 
 PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no failure."""
+"""A busy machine must not fail the test."""
 
 BODIES: Final = [
     (SAMPLES / name).read_text(encoding="utf-8-sig") for name in event_samples() if name.endswith(".json")
@@ -44,7 +44,7 @@ HEADERS: Final = st.none() | st.dictionaries(
 
 
 def check(body: str | bytes, kind: str | None, headers: dict[str, str] | None = None) -> None:
-    """Read a body and look at everything that may be done with what it gives."""
+    """Read a body and use the result in every way."""
     for event in read_events(body, kind=kind, headers=headers):
         if isinstance(event, Unreadable):
             assert event.error

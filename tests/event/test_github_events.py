@@ -1,4 +1,4 @@
-"""Which GitHub event a body is: the table against the documented members, and against itself."""
+"""The name of a GitHub event: the table against the documented members, and its rows against each other."""
 
 from typing import Final
 
@@ -91,7 +91,7 @@ def body_of(members: str) -> JsonObject:
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_a_documented_body_is_its_event(name: str) -> None:
-    """Each event is told by its own body, also with what bodies of an app and an enterprise have besides."""
+    """Each event is found by its body, also with the members that bodies of an app and an enterprise add."""
     body = body_of(DOCUMENTED[name])
     assert event_of(body) == name
     assert doubt(body, name) is None
@@ -101,7 +101,7 @@ def test_a_documented_body_is_its_event(name: str) -> None:
 
 @pytest.mark.parametrize("name", WITHOUT_A_ROW)
 def test_a_body_without_a_row_is_other(name: str) -> None:
-    """An event that the table does not know is not taken for one that it knows."""
+    """An event that the table does not have is `other`."""
     assert event_of(body_of(WITHOUT_A_ROW[name])) == OTHER
 
 
@@ -119,7 +119,7 @@ def test_the_table_is_tested_as_a_whole() -> None:
 
 
 def test_no_body_fits_two_events() -> None:
-    """The smallest body that could be two events is not: a further member never makes a body fit."""
+    """No smallest body matches two events, and a further member never makes a body match."""
     for one in EVENTS:
         for other in EVENTS:
             if one.name == other.name:
@@ -134,7 +134,7 @@ def test_no_body_fits_two_events() -> None:
 
 
 def test_further_members_never_make_a_body_fit() -> None:
-    """So the smallest bodies above stand for all."""
+    """The smallest bodies above represent all."""
     for row in EVENTS:
         small: JsonObject = dict.fromkeys(row.has) | ({"action": min(row.actions)} if row.actions else {})
         if "action" in row.without:
@@ -145,7 +145,7 @@ def test_further_members_never_make_a_body_fit() -> None:
 
 
 def test_names_are_githubs_own() -> None:
-    """Rows have the names that GitHub gives events: lower case, and none is `other`."""
+    """Rows have GitHub's names of events: in lower case, and never `other`."""
     assert all(row.name.replace("_", "").isalpha() and row.name.islower() for row in EVENTS)
     assert OTHER not in {row.name for row in EVENTS}
     assert not TELLING & COMMON
@@ -157,10 +157,10 @@ def test_names_are_githubs_own() -> None:
         (DOCUMENTED["issues"], "push", "X-GitHub-Event says push, and its body lacks after, before, ref"),
         (f"{DOCUMENTED['push']} issue", "push", "and its body has issue"),
         (f"{DOCUMENTED['deployment']}", "deployment_review", "its body lacks since"),
-        (f"action=deleted deployment {BASE}", "deployment", "its body is not one of that event"),
-        (DOCUMENTED["issues"], "dependabot_alert", "not one of the events that are told by their bodies"),
+        (f"action=deleted deployment {BASE}", "deployment", "its body does not match that event"),
+        (DOCUMENTED["issues"], "dependabot_alert", "is not an event that this app knows"),
     ],
 )
 def test_a_header_that_says_something_else_is_explained(members: str, named: str, says: str) -> None:
-    """The note says what the body lacks or has too much, so that a new member of GitHub's can be found."""
+    """The note lists missing and unexpected members, so that a new member of GitHub's can be found."""
     assert says in str(doubt(body_of(members), named))

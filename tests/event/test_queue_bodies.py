@@ -1,4 +1,4 @@
-"""Bodies of queue messages: whatever a sender wrapped an event in, it is read, and what is none is kept."""
+"""Bodies of queue messages: an event in any encoding is read, and any other body stays as it is."""
 
 import base64
 import codecs
@@ -53,7 +53,7 @@ def in_mime_lines(content: bytes) -> str:
 
 
 def printed(content: bytes) -> str:
-    """Return base64 as a Python program sends it that forgot to decode it."""
+    """Return base64 as Python prints bytes, which a program sends by mistake."""
     return str(base64.b64encode(content))
 
 
@@ -70,7 +70,7 @@ CHARSETS: Final[dict[str, Callable[[str], bytes]]] = {
 
 
 def base64_of(alphabet: Callable[[bytes], str], charset: str) -> Callable[[str], str]:
-    """Return what puts a text of a character set into base64."""
+    """Return a function that encodes a text in a character set and then in base64."""
     return lambda text: alphabet(CHARSETS[charset](text))
 
 
@@ -87,7 +87,7 @@ BEFORE: Final = st.sampled_from(["", "\ufeff", " ", "\n", "\ufeff\r\n"])
 
 
 def wrapped(text: str, *wrappings: str) -> str:
-    """Return a text in these wrappings, the innermost first."""
+    """Return a text in these encodings, the innermost first."""
     for name in wrappings:
         text = WRAPPINGS[name](text)
     return text
@@ -95,7 +95,7 @@ def wrapped(text: str, *wrappings: str) -> str:
 
 @pytest.mark.parametrize("name", WRAPPINGS)
 def test_each_wrapping_is_opened(name: str) -> None:
-    """A sender may use either alphabet, padding or not, line breaks, any Unicode form, and do it twice."""
+    """Either alphabet, padding or none, line breaks, any Unicode encoding and two encodings are read."""
     (event,) = read_events(EVENT)
     assert isinstance(event, Event)
     assert read_queue_body(EVENT) == [event]
@@ -111,7 +111,7 @@ def test_each_wrapping_is_opened(name: str) -> None:
     BEFORE,
 )
 def test_wrappings_change_nothing(text: str, wrappings: list[str], inside: str, outside: str) -> None:
-    """However an event is wrapped, up to the bound, reading gives the events of the text inside."""
+    """Reading gives the events of the inner text for any encoding up to the limit."""
     message = outside + wrapped(inside + text, *wrappings)
     assume(len(message) <= LARGEST)
     plain, opened = read_events(text), read_queue_body(message.encode())
@@ -133,7 +133,7 @@ def test_wrappings_change_nothing(text: str, wrappings: list[str], inside: str, 
     | st.text(st.characters(codec=None)).map(json.dumps)
 )
 def test_anything_gives_events_or_what_is_kept(body: str | bytes) -> None:
-    """Any text or bytes at all, in wrappings or not, are read or kept, and never raise."""
+    """Any text or bytes, encoded or not, are read or stay as they are, and never raise."""
     for member in read_queue_body(body):
         if isinstance(member, Unreadable):
             assert member.error
@@ -158,25 +158,25 @@ def test_anything_gives_events_or_what_is_kept(body: str | bytes) -> None:
     ],
 )
 def test_what_holds_no_json_is_kept_as_it_arrived(body: str) -> None:
-    """A word that could be decoded stays the word, so that its dead letter shows what was sent."""
+    """A word that is valid base64 stays as it is, so that its dead letter shows what was sent."""
     (member,) = read_queue_body(body)
     assert isinstance(member, Unreadable)
     assert member.raw == body
 
 
 def test_an_error_names_what_was_opened() -> None:
-    """The dead letter says how the text that it shows lay in the message, or what was found inside."""
+    """The dead letter has the encodings of the text that it shows, or the value inside."""
     (member,) = read_queue_body(wrapped('{"id": 1', "standard of UTF-16 LE", "standard of UTF-8"))
     assert isinstance(member, Unreadable)
     assert member.raw == '{"id": 1'
-    assert "taken out of base64, then base64, then UTF-16" in member.error
+    assert "decoded from base64, then base64, then UTF-16" in member.error
     (member,) = read_queue_body(standard(b"<order/>"))
     assert isinstance(member, Unreadable)
-    assert 'taken out of base64 it is "<order/>"' in member.error
+    assert 'decoded from base64 it is "<order/>"' in member.error
 
 
 def test_the_work_is_bounded() -> None:
-    """What is wrapped deeper than the bound, and what is larger than any message, is kept unopened."""
+    """A body with more encodings than the limit, or larger than any message, is not decoded."""
     deep = wrapped(EVENT, *["standard of UTF-8"] * (MAX_WRAPPINGS + 1))
     (member,) = read_queue_body(deep)
     assert isinstance(member, Unreadable)

@@ -1,4 +1,4 @@
-"""Reading bodies: schemas, batches, and everything that can be wrong with them."""
+"""Reading bodies: schemas, batches, and their mistakes."""
 
 import json
 from dataclasses import replace
@@ -37,7 +37,7 @@ def good(document: Json) -> Event:
 
 
 def refused(body: str | bytes) -> Unreadable:
-    """Read a body that is none."""
+    """Read a body that is not an event."""
     event = one(body)
     assert isinstance(event, Unreadable), event
     return event
@@ -69,7 +69,7 @@ def test_a_cloud_event_is_read_whole() -> None:
 
 @pytest.mark.parametrize("name", ["EventType", "eventtype", "EVENTTYPE"])
 def test_letter_case_of_the_event_grid_envelope_does_not_matter(name: str) -> None:
-    """Azure's samples differ in the case of the envelope's names, so it is not looked at."""
+    """Letter case of the envelope's names does not count, because Azure's samples differ."""
     document = {**GRID, name: GRID["eventType"]}
     if name != "eventType":
         del document["eventType"]
@@ -85,14 +85,14 @@ def test_optional_members_may_be_absent(absent: str) -> None:
 @pytest.mark.parametrize("document", [GRID, CLOUD])
 @pytest.mark.parametrize("value", [None, "", 25, {"a": 1}, ["x"], True, "a\x00b", "x" * (MAX_LENGTH + 1)])
 def test_an_unusable_id_is_refused_and_named(document: JsonObject, value: Json) -> None:
-    """An id that is missing, empty, no string, too long or unprintable is refused by name."""
+    """An id that is missing, empty, not a string, too long or unprintable is refused by name."""
     assert refused(json.dumps({**document, "id": value})).error.startswith("id ")
 
 
 @pytest.mark.parametrize("name", ["topic", "eventType"])
 @pytest.mark.parametrize("value", [None, "", 5])
 def test_an_event_grid_event_needs_topic_and_type(name: str, value: Json) -> None:
-    """Without a topic there is no identity, without a type nothing to match."""
+    """An event without a topic or a type is refused."""
     assert refused(json.dumps({**GRID, name: value})).error.startswith(f"{name} ")
 
 
@@ -125,19 +125,19 @@ def test_a_time_that_is_none_costs_the_event_its_time_alone(time: Json) -> None:
     ],
 )
 def test_event_grids_times_are_read_as_utc(written: str, kept: str) -> None:
-    """The schema defines eventTime as UTC, publishers write it in many ways, and what we keep is strict."""
+    """The member eventTime is in UTC and may have many forms; the event has it in RFC 3339."""
     event = good({**GRID, "eventTime": written})
     assert (event.time, event.notes) == (kept, ())
 
 
 def test_a_cloud_events_time_without_offset_is_not_guessed() -> None:
-    """CloudEvents does not say what such a time means, so it is none."""
+    """A CloudEvent's time without an offset is left out."""
     assert good({**CLOUD, "time": "2026-01-31T09:30:00"}).time is None
 
 
 @pytest.mark.parametrize("name", ["source", "type", "time", "datacontenttype", "dataschema", "specversion"])
 def test_a_custom_schemas_member_never_takes_the_place_of_an_attribute(name: str) -> None:
-    """An event keeps its identity when it is stored, whatever a custom schema calls its members."""
+    """A stored event has the same identity, with any members of a custom schema."""
     event = good({**GRID, name.upper(): "other"}) if name == "specversion" else good({**GRID, name: "other"})
     assert name not in event.extensions
     assert any(note.startswith(f"{name} is left out") for note in event.notes)
@@ -145,7 +145,7 @@ def test_a_custom_schemas_member_never_takes_the_place_of_an_attribute(name: str
 
 
 def test_a_refused_event_tells_as_much_of_its_identity_as_it_can() -> None:
-    """What can be read of id, type and source goes along with the error."""
+    """The readable ones of id, type and source are part of the Unreadable."""
     grid = refused(json.dumps({**GRID, "id": 5}))
     assert (grid.id, grid.type, grid.source) == (None, "Contoso.Made", "/subscriptions/5f0e")
     cloud = refused(json.dumps({**CLOUD, "id": 5}))
@@ -153,7 +153,7 @@ def test_a_refused_event_tells_as_much_of_its_identity_as_it_can() -> None:
 
 
 def test_unknown_members_of_the_envelope_become_extensions() -> None:
-    """A dead letter's members are kept under their lower-case names, objects and odd names are not."""
+    """A dead letter's members are extensions under lower-case names, without objects and illegal names."""
     event = good(
         {**GRID, "deadLetterReason": "MaxDeliveryAttemptsExceeded", "deliveryAttempts": 3, "a-b": 1, "o": {}}
     )
@@ -161,7 +161,7 @@ def test_unknown_members_of_the_envelope_become_extensions() -> None:
 
 
 def test_an_azure_devops_body_is_not_taken_for_event_grid() -> None:
-    """An id and an eventType make no Event Grid event; the error says what the body looks like."""
+    """An id and an eventType do not make an Event Grid event; the error names the kind of the body."""
     error = refused((SAMPLES / "azure-devops/release_rejected.json").read_bytes()).error
     assert "kind azure-devops" in error
 
@@ -170,7 +170,7 @@ def test_an_azure_devops_body_is_not_taken_for_event_grid() -> None:
     "body", ["", "   ", "{", "nonsense", '{"a": 1,}', "[", "[}", "[1]]", '{"a": NaN}', "]["]
 )
 def test_what_is_no_json_is_refused_and_kept(body: str) -> None:
-    """Broken text never raises, and goes to the dead letters as it came."""
+    """Broken text never raises, and goes to the dead letters as it arrived."""
     events = read_events(body)
     assert all(isinstance(event, Unreadable) for event in events)
     assert all(isinstance(event, Unreadable) and event.raw in body for event in events)
@@ -209,7 +209,7 @@ def test_an_empty_batch_holds_no_events() -> None:
     ids=lambda bad: bad[:20],
 )
 def test_a_bad_member_never_takes_its_neighbours_down(bad: str) -> None:
-    """Whatever is wrong with one member, the others are read and it is kept as it arrived."""
+    """With any mistake in one member, the others are read and the bad one stays as it arrived."""
     first, last = json.dumps({**GRID, "id": "a"}), json.dumps({**CLOUD, "id": "b"})
     before, refusal, after = read_events(f"[{first}, {bad} ,\n{last}]")
     assert isinstance(before, Event)
@@ -221,7 +221,7 @@ def test_a_bad_member_never_takes_its_neighbours_down(bad: str) -> None:
 
 
 def test_bytes_that_are_no_utf8_are_refused_alone() -> None:
-    """A body in another encoding says so; its good members are read all the same."""
+    """The error for a body in another encoding names it; the valid members are read."""
     text = json.dumps([{**GRID, "subject": "?"}, CLOUD]).encode().replace(b"?", b"\xff")
     refusal, event = read_events(text)
     assert isinstance(refusal, Unreadable)
@@ -233,27 +233,27 @@ def test_bytes_that_are_no_utf8_are_refused_alone() -> None:
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", "\ufeff"])
 def test_a_byte_order_mark_is_passed_over(mark: str | bytes) -> None:
-    """Kudu's recorded bodies begin with one."""
+    """A byte order mark is accepted; Kudu's recorded bodies begin with one."""
     text = json.dumps(CLOUD)
     assert isinstance(one(mark + text.encode() if isinstance(mark, bytes) else mark + text), Event)
 
 
 def test_text_with_half_a_surrogate_pair_is_refused_and_can_be_stored() -> None:
-    """A str that cannot be encoded is refused, and its raw text can be."""
+    """A str that cannot be encoded is refused, and its raw text can be encoded."""
     refusal = refused(json.dumps({**CLOUD, "subject": "?"}).replace("?", "\ud83d"))
     assert "surrogate" in refusal.error
     assert refusal.raw.encode()
 
 
 def test_an_escaped_surrogate_pair_is_one_character() -> None:
-    """Escapes that make a character are no mistake."""
+    """Escapes that make a character are accepted."""
     event = one('{"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "subject": "\\ud83d\\ude00"}')
     assert isinstance(event, Event)
     assert event.subject == "😀"
 
 
 def test_nesting_is_allowed_to_a_stated_depth() -> None:
-    """Everything up to the limit is read, one level more is refused with a remedy."""
+    """Nesting up to the limit is read; one level more is refused with a fix."""
 
     def body(levels: int) -> str:
         return json.dumps(CLOUD)[:-1] + ', "data": ' + "[" * levels + "]" * levels + "}"
@@ -270,7 +270,7 @@ def test_a_megabyte_is_read() -> None:
 
 
 def test_decimals_are_doubles_and_integers_exact() -> None:
-    """A number with a fraction is an IEEE double, as for every JSON reader; an integer keeps its digits."""
+    """A number with a fraction is an IEEE double; an integer is exact."""
     event = one((SAMPLES / "appservice/exact_numbers.eventgrid.json").read_bytes())
     assert isinstance(event, Event)
     assert isinstance(event.data, dict)
@@ -283,14 +283,14 @@ def test_decimals_are_doubles_and_integers_exact() -> None:
     ("number", "reason"), [("1e400", "double"), ("-1e999999", "double"), ("9" * 4301, "4,300")]
 )
 def test_numbers_that_nobody_can_carry_are_refused(number: str, reason: str) -> None:
-    """A number beyond a double, or of too many digits, is refused with a remedy."""
+    """A number beyond a double, or of too many digits, is refused with a fix."""
     assert reason in refused(json.dumps(CLOUD)[:-1] + f', "data": {number}}}').error
     assert "string" in refused(json.dumps(CLOUD)[:-1] + f', "data": {number}}}').error
 
 
 @pytest.mark.parametrize("member", ["{}", "{,}"])
 def test_a_batch_has_a_largest_size(member: str) -> None:
-    """Event Grid delivers at most 5,000 events at once; more are refused together, not one by one."""
+    """A batch of more than 5,000 events is refused as a whole: Event Grid does not deliver more."""
     assert len(read_events(f"[{','.join([member] * MAX_MEMBERS)}]")) == MAX_MEMBERS
     assert "5001 members" in refused(f"[{','.join([member] * (MAX_MEMBERS + 1))}]").error
 
@@ -307,12 +307,12 @@ def test_a_batch_has_a_largest_size(member: str) -> None:
     ids=["escaped quotes", "a backslash", "quotes", "commas", "brackets"],
 )
 def test_hostile_text_is_refused_at_once(body: str) -> None:
-    """Text made to be slow to divide takes time in proportion to its length."""
+    """Text that is made to be slow to split takes time in proportion to its length."""
     assert all(isinstance(event, Unreadable) for event in read_events(body))
 
 
 def test_splitting_an_array_knows_strings() -> None:
-    """Brackets and commas inside strings divide nothing; what is no array is not divided."""
+    """Brackets and commas inside strings do not split an array; text that is not an array is not split."""
     assert split_array('[ "a,]\\"[" , {"b": [1, 2]},3 ]') == ['"a,]\\"["', '{"b": [1, 2]}', "3"]
     assert split_array('{"a": 1}') is None
     assert split_array("[1, [2]") is None
@@ -327,7 +327,7 @@ def test_a_name_may_hold_half_a_surrogate_pair_no_more_than_a_value() -> None:
 
 
 def test_an_unknown_kind_is_the_callers_mistake() -> None:
-    """A kind that does not exist is no fault of the body."""
+    """An unknown kind raises, because it is not a mistake of the body."""
     with pytest.raises(ValueError, match="azure-devops"):
         read_events("{}", kind="gitlab")
 

@@ -1,4 +1,4 @@
-"""Every sample is read or refused as its name says."""
+"""Every sample is read or refused, by its name."""
 
 import json
 from typing import Final
@@ -19,7 +19,7 @@ SCHEMAS: Final = {".eventgrid.": "event-grid", ".cloudevents.": "cloudevents"}
 
 @pytest.mark.parametrize("name", VALID)
 def test_a_valid_sample_is_read_and_survives_being_stored(name: str) -> None:
-    """A sample that its name does not call invalid is read, and reads the same after parking."""
+    """A sample without "invalid" in its name is read, and is the same after parking."""
     for event in read_sample(name):
         assert isinstance(event, Event), event
         stored = json.loads(json.dumps(event.to_cloud_event(), allow_nan=False))
@@ -39,7 +39,7 @@ def test_an_unusable_attribute_costs_the_event_that_attribute(name: str) -> None
 
 @pytest.mark.parametrize("name", INVALID)
 def test_an_invalid_sample_is_refused(name: str) -> None:
-    """A sample that is broken, or meant to be refused, gives a clear error and keeps its text."""
+    """An invalid sample gives a clear error and keeps its text."""
     refused = [event for event in read_sample(name) if isinstance(event, Unreadable)]
     assert refused
     for each in refused:
@@ -49,7 +49,7 @@ def test_an_invalid_sample_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(("part", "schema"), SCHEMAS.items())
 def test_a_name_says_the_schema(part: str, schema: str) -> None:
-    """A sample is in the schema that its name has."""
+    """The schema of a sample is the one in its name."""
     for name in VALID:
         if part in name:
             assert {event.schema for event in read_sample(name) if isinstance(event, Event)} == {schema}, name
@@ -57,7 +57,7 @@ def test_a_name_says_the_schema(part: str, schema: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in VALID if ".binary." in name])
 def test_a_binary_mode_sample_is_read(name: str) -> None:
-    """A CloudEvent in HTTP headers is read, whatever the headers' letter case."""
+    """A CloudEvent in HTTP headers is read in any letter case."""
     (event,) = read_sample(name)
     assert isinstance(event, Event)
     assert event.id
@@ -74,7 +74,7 @@ def test_an_invalid_binary_mode_sample_is_refused(attribute: str) -> None:
 
 @pytest.mark.parametrize("name", sample_names("cloudevents/twins/*.json"))
 def test_a_binary_mode_twin_is_the_structured_event(name: str) -> None:
-    """An event says the same in binary mode as in structured mode."""
+    """An event is the same in binary mode as in structured mode."""
     (structured,) = read_sample(name)
     (binary,) = read_sample(name.replace(".json", ".binary.http"))
     assert isinstance(structured, Event)
@@ -84,7 +84,7 @@ def test_a_binary_mode_twin_is_the_structured_event(name: str) -> None:
 
 
 def test_one_event_may_arrive_in_four_requests() -> None:
-    """Both modes, with and without a charset in the content type, say the same."""
+    """The event is the same in both modes, with and without a charset in the content type."""
     requests = [name for name in sample_names("cloudevents/http/*.http") if not is_invalid(name)]
     assert len(requests) == 4
     events = [event for name in requests for event in read_sample(name) if isinstance(event, Event)]
@@ -146,11 +146,11 @@ def test_a_documented_form_of_filter_compiles(name: str) -> None:
     ],
 )
 def test_a_quirk_is_still_there(name: str, quirk: bytes) -> None:
-    """No formatter, and no setting of git, has tidied up what a sample is there for."""
+    """No formatter and no setting of git has changed the bytes of a sample."""
     assert quirk in (SAMPLES / name).read_bytes()
 
 
 def test_every_sample_is_of_a_form_that_is_read() -> None:
-    """No file lies in the folder without a test that reads it."""
+    """A test reads each file of the folder."""
     read = {*event_samples(), *sample_names("filters/*.json"), *sample_names("cloudevents/yaml/*.yaml")}
     assert set(sample_names("**/*")) - read == {"README.md"}

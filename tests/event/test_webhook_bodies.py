@@ -1,4 +1,4 @@
-"""Bodies without an envelope: what they become, and that a redelivery has the same identity."""
+"""Bodies without an envelope: their events, and the same identity for a redelivery."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.support.samples import read_sample
 
 
 def load(name: str) -> JsonObject:
-    """Return one of our own bodies."""
+    """Return a body of the samples."""
     document: JsonObject = json.loads((SAMPLES / name).read_text())
     return document
 
@@ -29,7 +29,7 @@ def read(document: Json, kind: str, **headers: str) -> Event:
 
 
 def refusal(document: Json, kind: str) -> str:
-    """Return the error of a body that is none."""
+    """Return the error of a body that is not an event."""
     (event,) = read_events(json.dumps(document), kind=kind)
     assert isinstance(event, Unreadable), event
     return event.error
@@ -79,7 +79,7 @@ def refusal(document: Json, kind: str) -> str:
 def test_a_body_becomes_a_cloud_event(
     name: str, kind: str, event_id: str, source: str, event_type: str, subject: str, time: str
 ) -> None:
-    """The table of docs/events.md, row by row; the whole body is the data."""
+    """Each row of the table in docs/events.md is true, and the whole body is the data."""
     document = load(name)
     event = read(document, kind)
     assert (event.id, event.source, event.type) == (event_id, source, event_type)
@@ -92,7 +92,7 @@ def test_a_body_becomes_a_cloud_event(
     "name", ["kudu/success_in_slot.json", "azure-devops/release_rejected.json", "acr/push.json"]
 )
 def test_a_redelivery_has_the_same_identity(name: str) -> None:
-    """Order and spacing of a body's members do not change its identity, nor do other headers."""
+    """The order and spacing of a body's members, and other headers, do not change its identity."""
     kind = name.partition("/")[0]
     document = load(name)
     again = dict(reversed(document.items()))
@@ -118,7 +118,7 @@ def test_a_github_body_without_an_own_identity_gets_its_fingerprint() -> None:
 
 
 def test_a_workflow_run_is_told_by_run_attempt_and_action() -> None:
-    """A re-run of a workflow is another event, a redelivery is not."""
+    """A re-run of a workflow is another event; a redelivery is the same."""
     body: JsonObject = {
         "action": "completed",
         "workflow_run": {"id": 9, "run_attempt": 2, "updated_at": "2026-02-03T04:05:06Z"},
@@ -132,7 +132,7 @@ def test_a_workflow_run_is_told_by_run_attempt_and_action() -> None:
 
 
 def test_the_github_header_tells_nothing() -> None:
-    """The body says which event it is; a header that says another is noted."""
+    """The body decides the event; a header with another name becomes a note."""
     repository: JsonObject = {"repository": {"url": "https://api.github.com/repos/contoso/shop"}}
     assert read({**repository, "zen": "…", "hook": {}}, "github").type == "com.github.ping"
     event = read({**repository, "issue": {}}, "github", X_GitHub_Event="pull_request")
@@ -156,7 +156,7 @@ def test_the_github_header_tells_nothing() -> None:
     ],
 )
 def test_kudu_leaves_out_what_has_its_default(change: JsonObject, event_id: str, subject: str) -> None:
-    """A status that is absent is `pending`, and absent times fall back on earlier ones."""
+    """A missing status is `pending`, and a missing time is replaced by an earlier one."""
     document = {**load("kudu/success_in_slot.json"), "id": "9fceb02", **change}
     event = read({name: value for name, value in document.items() if value is not None}, "kudu")
     assert event.id == event_id
@@ -165,7 +165,7 @@ def test_kudu_leaves_out_what_has_its_default(change: JsonObject, event_id: str,
 
 
 def test_kudu_without_a_host_is_named_after_its_site() -> None:
-    """Older Kudus send no hostName; without a site there is no telling what was deployed."""
+    """A body without hostName is read, as older Kudus send it; one without a site is refused."""
     document = load("kudu/success_in_slot.json")
     del document["hostName"]
     assert read(document, "kudu").source == "https://shop.scm.azurewebsites.net"
@@ -174,7 +174,7 @@ def test_kudu_without_a_host_is_named_after_its_site() -> None:
 
 
 def test_an_azure_devops_body_has_a_source_whatever_it_tells() -> None:
-    """Organization and project where the body names them, else the publisher."""
+    """The source has the organization and project if the body names them, otherwise the publisher."""
     document = load("azure-devops/release_rejected.json")
     document["resourceContainers"] = {"collection": {"id": "c-1"}, "project": {"id": "p-2"}}
     assert read(document, "azure-devops").source == "/azure-devops/organizations/c-1/projects/p-2"
@@ -196,7 +196,7 @@ def test_an_azure_devops_body_has_a_source_whatever_it_tells() -> None:
     ],
 )
 def test_a_registry_webhook_has_event_grids_type(action: str, event_type: str) -> None:
-    """One rule serves the registry's webhook and its Event Grid events alike."""
+    """One rule matches the registry's webhook and its Event Grid events."""
     assert read({**load("acr/push.json"), "action": action}, "acr").type == event_type
 
 
@@ -210,7 +210,7 @@ def test_a_registry_webhook_has_event_grids_type(action: str, event_type: str) -
     ],
 )
 def test_the_wrong_kind_is_named_in_the_error(name: str, wrong: str, right: str) -> None:
-    """A body read as the wrong kind is refused, and the error says what it looks like."""
+    """A body of another kind is refused, and the error names the kind."""
     assert f"kind {right}" in refusal(load(name), wrong)
     (bare,) = read_events((SAMPLES / name).read_bytes())
     assert isinstance(bare, Unreadable)
@@ -218,7 +218,7 @@ def test_the_wrong_kind_is_named_in_the_error(name: str, wrong: str, right: str)
 
 
 def test_a_batch_of_bodies_is_read_one_by_one() -> None:
-    """An array of bodies is as many events."""
+    """An array of bodies gives one event for each."""
     events = read_events(
         json.dumps([load("kudu/success_in_slot.json"), {}, load("kudu/success_in_slot.json")]), kind="kudu"
     )
@@ -254,12 +254,12 @@ def test_a_batch_of_bodies_is_read_one_by_one() -> None:
     ],
 )
 def test_app_and_slot_stand_in_the_hosts_first_label(host: str, label: str | None) -> None:
-    """App Service's own hosts tell app and slot, with or without a region and its random part."""
+    """App Service's hosts name app and slot, with or without a region and its random part."""
     assert app_service_label(host) == label
 
 
 def test_a_slot_is_what_follows_the_apps_name() -> None:
-    """Only with the app's name can a label be divided, as both may hold hyphens."""
+    """A label is split by the app's name, because both parts may hold hyphens."""
     assert slot_in_label("my-shop-blue-green", "My-Shop") == "blue-green"
     assert slot_in_label("my-shop", "my-shop") == "production"
     assert slot_in_label("my-shopping", "my-shop") is None
@@ -290,7 +290,7 @@ def test_a_slot_is_what_follows_the_apps_name() -> None:
     ],
 )
 def test_a_body_about_no_repository_or_image_is_an_event(sample: str, event_type: str, source: str) -> None:
-    """Pings and what is about a whole account are read, so that a rule may take them or leave them."""
+    """Pings and events about a whole account are read, so that rules can decide about them."""
     (event,) = read_sample(sample)
     assert isinstance(event, Event), event
     assert (event.type, event.source) == (event_type, source)
@@ -300,7 +300,7 @@ def test_a_body_about_no_repository_or_image_is_an_event(sample: str, event_type
 @pytest.mark.parametrize("request_", [None, {}, {"host": ""}, {"host": None}, "none"])
 @pytest.mark.parametrize("event_id", ["1", None, ""])
 def test_a_ping_of_a_registry_needs_nothing_but_its_action(request_: Json, event_id: Json) -> None:
-    """Whatever a registry leaves out of a ping, it is an event; the same of a push is an error."""
+    """A ping with missing members is an event; a push with missing members is an error."""
     body: JsonObject = {"id": event_id, "action": "ping", "request": request_}
     assert read(body, "acr").type == "Microsoft.ContainerRegistry.Webhook.ping"
     assert "request.host is " in refusal({**body, "id": "1", "action": "push"}, "acr")
@@ -308,7 +308,7 @@ def test_a_ping_of_a_registry_needs_nothing_but_its_action(request_: Json, event
 
 @pytest.mark.parametrize("time", [1777960800, "soon", "2026-11-25T09:00:00", "2026-02-30T00:00:00Z"])
 def test_a_hook_with_an_odd_time_loses_its_time_alone(time: Json) -> None:
-    """GitHub itself writes seconds since 1970 in some events: the event is read without a time."""
+    """An event with seconds since 1970, as GitHub writes in some events, is read without a time."""
     acr = read({**load("acr/push.json"), "timestamp": time}, "acr")
     devops = read({**load("azure-devops/release_rejected.json"), "createdDate": time}, "azure-devops")
     kudu = read({**load("kudu/success_in_slot.json"), "endTime": time}, "kudu")
@@ -318,7 +318,7 @@ def test_a_hook_with_an_odd_time_loses_its_time_alone(time: Json) -> None:
 
 
 def test_github_writes_times_with_utc_at_the_end() -> None:
-    """Packages have their times so."""
+    """A time with `UTC` at its end is read, as in events of packages."""
     body: JsonObject = {
         "registry_package": {"id": 1, "updated_at": "2026-11-25 09:00:00 UTC"},
         "sender": {"url": "https://api.github.com/users/anna"},
@@ -327,7 +327,7 @@ def test_github_writes_times_with_utc_at_the_end() -> None:
 
 
 def test_what_kudus_api_says_is_the_event_of_its_webhook() -> None:
-    """A body of /api/deployments, which people forward, has the identity of the webhook's own event."""
+    """A body of /api/deployments, which scripts forward, has the identity of the webhook's event."""
     (event,) = read_sample("kudu/deployments_latest.json")
     (hook,) = read_events(
         json.dumps(
@@ -351,7 +351,7 @@ def test_what_kudus_api_says_is_the_event_of_its_webhook() -> None:
     ("status", "word"), [(0, "pending"), (3, "failed"), (4, "success"), (6, "partialsuccess"), (99, "99")]
 )
 def test_kudus_numbers_are_its_words(status: int, word: str) -> None:
-    """The status of /api/deployments is a number of Kudu's DeployStatus."""
+    """The numbers of Kudu's DeployStatus in /api/deployments are read."""
     event = read({**load("kudu/success_in_slot.json"), "status": status}, "kudu")
     assert event.id.split("/")[1] == word
 
@@ -378,7 +378,7 @@ def test_every_host_of_app_service_says_app_and_slot(
     host: str,
     upper: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """Whatever the plan, the cloud and the letter case, the slot is what follows the app's name."""
+    """In every plan, cloud and letter case, the slot follows the app's name."""
     name = host.format(site if slot is None else f"{site}-{slot}")
     body: JsonObject = {"siteName": site, "hostName": name.upper() if upper else name}
     found_site, found_slot = kudu_site_and_slot(body)

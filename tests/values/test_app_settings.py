@@ -1,4 +1,4 @@
-"""Application settings by name: spellings, values as people paste them, and settings that name settings."""
+"""Application settings by name: forms of the name, pasted values, and settings that name settings."""
 
 import os
 
@@ -14,14 +14,14 @@ ENDS = st.text(" \t\r\n\u00a0\u200b\ufeff", max_size=4)
 
 @given(name=NAMES, before=ENDS, after=ENDS)
 def test_a_value_has_no_blanks_at_its_ends(name: str, before: str, after: str) -> None:
-    """However a value was pasted, whoever asks gets it alone."""
+    """A pasted value is read without the blanks around it."""
     settings = {name: f"{before}https://a.example{after}"}
     assert setting(settings, name) == "https://a.example"
     assert resolved(f"%{name}%/x", settings) == ("https://a.example/x", [])
 
 
 def test_a_name_is_spelt_as_in_functions() -> None:
-    """A colon is two underscores on Linux; the name as it stands comes first; letter case counts."""
+    """A colon is two underscores on Linux; the name as written comes first; letter case counts."""
     assert setting({"AIRFLOW__URL": "a"}, "AIRFLOW:URL") == "a"
     assert setting({"AIRFLOW__URL": "a", "AIRFLOW:URL": "b"}, "AIRFLOW:URL") == "b"
     assert setting({"AIRFLOW:URL": "b"}, "AIRFLOW__URL") == ""
@@ -34,7 +34,7 @@ def test_a_name_is_spelt_as_in_functions() -> None:
 
 
 def test_windows_does_not_tell_letter_case_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There the environment has capitals only, whatever a setting was called."""
+    """On Windows the environment has each name in capitals."""
     monkeypatch.setattr(os, "name", "nt")
     assert setting({"AZUREWEBJOBSSTORAGE__ACCOUNTNAME": "a"}, "AzureWebJobsStorage__accountName") == "a"
 
@@ -61,13 +61,13 @@ def test_windows_does_not_tell_letter_case_apart(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_what_names_a_setting(text: str, names: list[str]) -> None:
-    """Encoded characters in the path of an address are none, and everything else of the form is."""
+    """`%NAME%` is a setting, except in encoded characters in the path of an address."""
     assert setting_names(text) == names
 
 
 @given(path=st.text(min_size=1, max_size=12))
 def test_an_encoded_path_names_no_setting(path: str) -> None:
-    """However a path is encoded, in UTF-8 and every character of it, it stays as it is."""
+    """A path that is percent-encoded, also in each character, does not change."""
     encoded = "".join(f"%{byte:02X}" for byte in path.encode(errors="replace"))
     url = f"https://proxy.example/{encoded}"
     assert resolved(url, {}) == (url, [])
@@ -88,7 +88,7 @@ def test_an_encoded_path_names_no_setting(path: str) -> None:
     ],
 )
 def test_a_setting_without_a_usable_value_is_named(text: str, settings: dict[str, str], problem: str) -> None:
-    """The setting is named, with the way that a value inside a value would take; the text stays."""
+    """The error names the setting and the settings that its value names; the text stays."""
     found, problems = resolved(text, settings)
     assert len(problems) == 1
     assert problem in problems[0]
@@ -96,5 +96,5 @@ def test_a_setting_without_a_usable_value_is_named(text: str, settings: dict[str
 
 
 def test_every_problem_of_a_text_is_reported_once() -> None:
-    """Two missing settings are two problems, one that is named twice is one."""
+    """Two missing settings are two problems; one that the text names twice is one."""
     assert len(resolved("%A%%B%%A%", {})[1]) == 2

@@ -1,4 +1,4 @@
-"""Base64 that holds text, opened for templates and filters."""
+"""Base64 of text, decoded for templates and filters."""
 
 import base64
 import time
@@ -17,13 +17,13 @@ from tests.support.samples import read_sample
 
 
 def encoded(text: str) -> str:
-    """Return a text in the usual Base64."""
+    """Return a text in standard Base64."""
     return base64.b64encode(text.encode()).decode()
 
 
 @given(st.text(), st.booleans(), st.booleans(), st.booleans())
 def test_every_spelling_of_base64_is_opened(text: str, url: bool, padded: bool, wrapped: bool) -> None:  # noqa: FBT001 - drawn
-    """Both alphabets, with and without padding and line breaks, give the text."""
+    """Both alphabets, with and without padding and line breaks, are decoded."""
     encode = base64.urlsafe_b64encode if url else base64.b64encode
     written = encode(text.encode()).decode()
     written = written if padded else written.rstrip("=")
@@ -33,7 +33,7 @@ def test_every_spelling_of_base64_is_opened(text: str, url: bool, padded: bool, 
 
 @pytest.mark.parametrize("text", ["%%%", "a", "e30=e30=", "/w==", "e30\u00e9", "e3\x000"])
 def test_what_holds_no_text_is_refused(text: str) -> None:
-    """Text that is not Base64, and bytes that are not text, say so."""
+    """Text that is not Base64, and bytes that are not text, are errors."""
     with pytest.raises(UnusableValue):
         text_from_base64(text)
     with pytest.raises(TemplateError, match="from_base64"):
@@ -41,7 +41,7 @@ def test_what_holds_no_text_is_refused(text: str) -> None:
 
 
 def test_a_template_looks_into_telemetry() -> None:
-    """IoT Hub's own shape: the body is JSON in Base64, where the device set no content type."""
+    """The form of IoT Hub: the body is JSON in Base64 if the device set no content type."""
     (event,) = read_sample("iot/telemetry_in_base64.eventgrid.json")
     assert isinstance(event, Event)
     template = compile_template("{{ (data.body | from_base64 | from_json).light.lumen }}")
@@ -49,7 +49,7 @@ def test_a_template_looks_into_telemetry() -> None:
 
 
 def test_a_filter_looks_into_telemetry() -> None:
-    """The same in a key, and the text alone."""
+    """The same in a key, and as plain text."""
     (event,) = read_sample("iot/telemetry_in_base64.eventgrid.json")
     assert isinstance(event, Event)
     fields = Fields(event)
@@ -65,7 +65,7 @@ def test_a_filter_looks_into_telemetry() -> None:
 
 
 def holds(fields: Fields, spec: JsonObject) -> bool:
-    """Tell whether a filter holds."""
+    """Return whether a filter matches."""
     return compile_filter(spec).holds(fields)
 
 
@@ -85,7 +85,7 @@ def holds(fields: Fields, spec: JsonObject) -> bool:
     ],
 )
 def test_what_cannot_be_opened_is_missing_and_explained(body: Json, why: str | None) -> None:
-    """A comparison fails as for every missing key, and the explanation says what stood in the way."""
+    """A comparison fails as for every missing key, and the explanation has the reason."""
     fields = Fields(Event(id="1", source="/s", type="t", data={"body": body}))
     spec: JsonObject = {"operatorType": "StringIn", "key": "(data.body | from_base64).a", "values": ["x"]}
     failure = compile_filter(spec).failure(fields)
@@ -107,7 +107,7 @@ def test_what_cannot_be_opened_is_missing_and_explained(body: Json, why: str | N
     ],
 )
 def test_another_use_of_a_filter_in_a_key_is_a_mistake(key: str) -> None:
-    """Nothing that looks like a template is taken for the name of a member that no event has."""
+    """A text that looks like a template is not the name of a member."""
     with pytest.raises(ValueError, match=r"from_base64|no key"):
         parse_key(key)
 
@@ -118,7 +118,7 @@ def test_a_name_with_a_bar_stands_in_quotes() -> None:
 
 
 def test_a_text_is_opened_once_for_all_rules() -> None:
-    """A megabyte costs what one opening costs, however many conditions look into it."""
+    """A megabyte is decoded once for any number of conditions."""
     body = encoded('{"a": [' + ",".join(["1"] * 300_000) + '], "b": 1}')
     one: Json = {"operatorType": "NumberIn", "key": "(data.body | from_base64).b", "values": [1]}
     event = Event(id="1", source="/s", type="t", data={"body": body})

@@ -1,4 +1,4 @@
-"""DAG ids: what Airflow's own validation accepts, and the reason for whatever it does not."""
+"""DAG ids: those that Airflow accepts, and the reason for each that it does not."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from shared.values.dag_ids import PATTERN, dag_id_problem
 
 
 def airflows_own(dag_id: str) -> bool:
-    """Judge as `airflow.utils.helpers.validate_key` of Airflow 3.3.2 does, with its defaults."""
+    """Return the result of `airflow.utils.helpers.validate_key` of Airflow 3.3.2, with its defaults."""
     return len(dag_id) <= 250 and re.match(r"^[\w.-]+$", dag_id) is not None and ".." not in dag_id
 
 
 @given(st.text(max_size=8) | st.text("ab.-_~/é\u0301\n٣ ", max_size=260))
 def test_an_id_is_what_airflow_takes_for_one(dag_id: str) -> None:
-    """Nothing else differs but a line's end, which Airflow's pattern overlooks, and a lone dot."""
+    """The results differ from Airflow's only for a single dot, and for a line end, which Airflow accepts."""
     expected = airflows_own(dag_id) and not dag_id.endswith("\n") and dag_id != "."
     assert (dag_id_problem(dag_id) is None) is expected
     if expected:
@@ -30,7 +30,7 @@ def test_an_id_is_what_airflow_takes_for_one(dag_id: str) -> None:
     "dag_id", ["données", "日次_レポート", "отчёт.v2", "smöke-tests", "a.b-c_d", "٣", "-", "x" * 250]
 )
 def test_a_rule_may_start_a_dag_of_any_alphabet(dag_id: str) -> None:
-    """The id stands in the request as it stands in the rule."""
+    """The request has the id as the rule has it."""
     (rule,) = rules_with(dag_id).rules
     assert rule.spec.start.dag == dag_id
 
@@ -52,7 +52,7 @@ def test_a_rule_may_start_a_dag_of_any_alphabet(dag_id: str) -> None:
     ],
 )
 def test_another_id_is_a_mistake_with_its_reason(dag_id: str, why: str) -> None:
-    """Airflow has no such DAG, and `~` means every DAG in its API."""
+    """An id that Airflow cannot have is refused; `~` means every DAG in its API."""
     with pytest.raises(RulesError) as caught:
         rules_with(dag_id)
     (problem,) = caught.value.problems

@@ -1,4 +1,4 @@
-"""Which hooks are switched on: a mistake switches nothing on, and is named."""
+"""Which hooks are switched on; a mistake switches nothing on and is reported."""
 
 import pytest
 
@@ -32,12 +32,12 @@ from shared.values.hook_settings import (
 def test_a_kind_is_switched_on_by_its_own_setting(
     environment: dict[str, str], kinds: tuple[str, ...]
 ) -> None:
-    """GitHub by its secret, the others by their names; what is not a kind is left out."""
+    """A secret switches GitHub on, and names the others; an unknown name is left out."""
     assert hook_kinds(environment) == kinds
 
 
 def test_every_kind_can_be_switched_on() -> None:
-    """The settings know the kinds that can be read."""
+    """The settings have the same kinds as the readers."""
     assert {*UNSIGNED_HOOKS, GITHUB} == set(KINDS)
 
 
@@ -52,13 +52,13 @@ def test_every_kind_can_be_switched_on() -> None:
     ],
 )
 def test_a_mistake_is_named(environment: dict[str, str], says: str) -> None:
-    """The error names the setting, its value and the values that there are."""
+    """The error names the setting, its value and the possible values."""
     with pytest.raises(SettingsError, match=says):
         check_hooks(environment)
 
 
 def test_what_is_right_is_no_mistake() -> None:
-    """No setting is needed, and good ones are taken."""
+    """No setting is required, and valid ones raise nothing."""
     check_hooks({})
     check_hooks({"UPDRAFT_HOOKS": "kudu, acr", "UPDRAFT_HOOK_RATE": "5/s", "UPDRAFT_GITHUB_SECRET": "s"})
 
@@ -67,5 +67,5 @@ def test_what_is_right_is_no_mistake() -> None:
     ("rate", "known"), [("", DEFAULT_RATE), ("5/s", "5/s"), ("fast", DEFAULT_RATE), ("-1/s", DEFAULT_RATE)]
 )
 def test_a_rate_that_is_none_is_the_default(rate: str, known: str) -> None:
-    """A mistake in the rate neither closes the hooks nor opens them without a bound."""
+    """With a mistake in the rate the hooks stay on and limited."""
     assert hook_rate({"UPDRAFT_HOOK_RATE": rate}) == known

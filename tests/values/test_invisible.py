@@ -1,4 +1,4 @@
-"""Invisible characters: which they are, what is cut off, and what stays because it is orthography."""
+"""Invisible characters: which they are, which are removed, and which stay as orthography."""
 
 import unicodedata
 
@@ -19,7 +19,7 @@ PASTED = st.text(st.sampled_from([*UNSEEN, " "]), max_size=5)
 
 @pytest.mark.parametrize("character", UNSEEN, ids=named)
 def test_each_is_found_inside_latin_text_and_cut_off_its_ends(character: str) -> None:
-    """Between Latin letters every one is found; at the ends every one goes."""
+    """Each one between Latin letters is found; each one at the ends is removed."""
     assert invisible_in(f"air{character}flow") == character
     assert trimmed(f"{character}airflow{character}") == "airflow"
     inner = " " if character.isspace() else ""
@@ -28,9 +28,9 @@ def test_each_is_found_inside_latin_text_and_cut_off_its_ends(character: str) ->
 
 @pytest.mark.parametrize("category", ["Cc", "Cf", "Zl", "Zp", "Zs"])
 def test_every_control_format_and_blank_is_covered(category: str) -> None:
-    """Unicode's own categories have no invisible character that is not found, the plain blank aside.
+    """Each invisible character by Unicode's categories is found, except the plain blank.
 
-    The number signs of Arabic and of other scripts are formats by category, and are seen.
+    The number signs of Arabic and other scripts are formats by category, but visible.
     """
     seen = {
         *range(0x600, 0x606),
@@ -56,20 +56,20 @@ def test_every_control_format_and_blank_is_covered(category: str) -> None:
     ],
 )
 def test_orthography_is_no_mistake(text: str) -> None:
-    """What a script or an emoji is written with is left alone, at the end as well."""
+    """Characters that a script or an emoji needs stay, also at the end."""
     assert invisible_in(text) is None
     assert trimmed(text) == text
 
 
 def test_lines_are_allowed_where_a_text_may_have_several() -> None:
-    """Tabs and line ends are what a template may hold; everything else is found there, too."""
+    """A template may hold tabs and line ends; every other invisible character is found."""
     assert invisible_in("a\tb\r\nc", lines=True) is None
     assert invisible_in("a\nb\u200bc", lines=True) == "\u200b"
 
 
 @given(before=PASTED, text=st.text("abc \u00e9", max_size=10), after=PASTED)
 def test_pasted_values_lose_only_their_ends(before: str, text: str, after: str) -> None:
-    """Whatever is pasted round a value goes, the value stays, and a second time changes nothing."""
+    """All that is pasted around a value is removed, the value stays, and a second call changes nothing."""
     value = trimmed(before + text + after)
     assert value == text.strip()
     assert trimmed(value) == value
@@ -85,5 +85,5 @@ def test_pasted_values_lose_only_their_ends(before: str, text: str, after: str) 
     ],
 )
 def test_a_character_has_a_name(character: str, name: str) -> None:
-    """A message can say what nobody sees."""
+    """A message names an invisible character."""
     assert named(character) == name

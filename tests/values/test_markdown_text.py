@@ -13,10 +13,10 @@ from markdown_it.token import Token
 from shared.values.markdown_text import MAX_NOTE, marked, note_text
 
 AIRFLOW = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-"""What Airflow's UI renders: CommonMark with GitHub's tables and strikethrough; its links are below."""
+"""Airflow's UI renders CommonMark with GitHub's tables and strikethrough; its links are below."""
 
 ADDRESS = re.compile(r"https?://[-.\w]|www\.[-.\w]|[-.\w+]@[-\w]+\.[-\w]", re.IGNORECASE)
-"""What GitHub's extension makes a link of in plain text, escaped or not."""
+"""The plain text of which GitHub's extension makes a link, escaped or not."""
 
 HARMLESS = {"inline", "text", "text_special", "softbreak", "code_inline"}
 
@@ -87,7 +87,7 @@ TEMPLATES = (
 
 
 def tokens(note: str) -> Iterator[Token]:
-    """Yield what a note is made of, blocks and inlines."""
+    """Yield the blocks and inlines of a note."""
     for token in AIRFLOW.parse(note):
         yield token
         yield from token.children or ()
@@ -99,13 +99,13 @@ def live(note: str) -> Counter[str]:
 
 
 def plain_text(note: str) -> str:
-    """Return the text of a note outside of code, as its reader sees it; other parts are line ends."""
+    """Return the visible text of a note outside code; other parts are line ends."""
     children = [child for token in AIRFLOW.parse(note) for child in token.children or ()]
     return "".join(child.content if child.type in {"text", "text_special"} else "\n" for child in children)
 
 
 def filled(template: str, values: list[str]) -> str:
-    """Return a note as a template makes it, with the values in turn."""
+    """Return a note as a template makes it, with the values in order."""
     first, *rest = template.split("{}")
     return note_text(
         first + "".join(marked(values[number % len(values)]) + own for number, own in enumerate(rest))
@@ -114,12 +114,12 @@ def filled(template: str, values: list[str]) -> str:
 
 @cache
 def with_words(template: str, words: tuple[str, ...]) -> Counter[str]:
-    """Count the parts that a note has with plain words in it."""
+    """Count the parts of a note whose values are plain words."""
     return live(filled(template, [*words]))
 
 
 def check(template: str, values: list[str]) -> None:
-    """Fail where a value adds a part to a note that a plain word does not, or makes an address."""
+    """Fail if a value adds a part to a note that a plain word does not add, or makes an address."""
     note = filled(template, values)
     assert len(note) <= MAX_NOTE
     assert note.replace("\n", "").isprintable()
@@ -129,7 +129,7 @@ def check(template: str, values: list[str]) -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_no_value_is_markdown(template: str) -> None:
-    """Whatever a value holds, the note has no part that it does not have with a plain word in its place."""
+    """With any value, the note has the same parts as with a plain word."""
     others = HOSTILE if template.count("{}") > 1 else ("",)
     for one in HOSTILE:
         for other in others:
@@ -141,12 +141,12 @@ def test_no_value_is_markdown(template: str) -> None:
     st.lists(st.text("[]()!<>`*_#|~\\&\"'-+=:/.@1 \nwhtps", max_size=40), min_size=1, max_size=3),
 )
 def test_no_random_value_is_markdown(template: str, values: list[str]) -> None:
-    """The same for values of all the characters that mean something."""
+    """The same for values of all characters with a meaning in Markdown."""
     check(template, values)
 
 
 def test_a_value_reads_as_it_was_sent() -> None:
-    """A reader of the rendered note sees the value itself, in text and in code."""
+    """The rendered note shows the unchanged value, in text and in code."""
     value = "release_7 [main] #12 (a*b) <c> `d` 50% & more"
     assert plain_text(filled("About {}", [value])) == f"About {value}"
     (code,) = [token for token in tokens(filled("About `{}`", [value])) if token.type == "code_inline"]
@@ -172,7 +172,7 @@ def test_the_own_text_of_a_note_keeps_its_markdown() -> None:
     ],
 )
 def test_a_value_may_be_the_target_of_the_operators_link(value: str, target: str) -> None:
-    """Directly within a link's target a value is an address; it stays within, and has no scheme but http."""
+    """In a link's target a value is an address of http or https, and does not end the target."""
     note = filled("[run]({})", [value])
     links = [token for token in tokens(note) if token.type == "link_open"]
     assert not any(token.type == "image" for token in tokens(note))
@@ -181,7 +181,7 @@ def test_a_value_may_be_the_target_of_the_operators_link(value: str, target: str
 
 @pytest.mark.parametrize("length", range(990, 1_010))
 def test_a_cut_opens_nothing(length: int) -> None:
-    """Where a note is cut, its values stay text, wherever the cut falls."""
+    """After a cut at any position, the values of a note are still text."""
     for template in (
         "{}` {}`".replace("{}", "x" * (length - 40) + " `{}", 1),
         "x" * (length - 40) + " [a]({}) {}",

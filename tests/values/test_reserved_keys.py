@@ -1,4 +1,4 @@
-"""Keys that Airflow 3.4 refuses in a conf: found at any depth, named by their path, removed on purpose."""
+"""Keys that Airflow 3.4 refuses in a conf: found at any depth, named with their path, removed by a filter."""
 
 import json
 from typing import Any
@@ -38,14 +38,14 @@ REST = "  - {name: two, when: {types: [Shop.Opened]}, start: {dag: d, conf: {n: 
 
 
 def refused_by_airflow(value: Json) -> bool:
-    """Tell whether Airflow 3.4.0b2 refuses a conf, by the rule of its `find_reserved_keys`."""
+    """Return whether Airflow 3.4.0b2 refuses a conf, by the rule of its `find_reserved_keys`."""
     if isinstance(value, dict):
         return bool(RESERVED_KEYS & value.keys()) or any(map(refused_by_airflow, value.values()))
     return isinstance(value, list) and any(map(refused_by_airflow, value))
 
 
 def without(value: Json) -> Json:
-    """Return a value without the reserved keys, written another way."""
+    """Return a value without the reserved keys, by another implementation."""
     if isinstance(value, dict):
         return {name: without(inner) for name, inner in value.items() if name not in RESERVED_KEYS}
     return [without(inner) for inner in value] if isinstance(value, list) else value
@@ -53,7 +53,7 @@ def without(value: Json) -> Json:
 
 @given(VALUES)
 def test_what_airflow_refuses_is_refused_here_and_nothing_else(value: Json) -> None:
-    """A conf passes exactly where Airflow takes it; texts that look like objects are texts."""
+    """A conf passes exactly if Airflow accepts it; texts that look like objects are texts."""
     if refused_by_airflow(value):
         with pytest.raises(UnusableValue, match="and newer refuse the key"):
             check_reserved_keys(value, remedy="")
@@ -81,7 +81,7 @@ def test_what_is_left_passes(value: Json) -> None:
     ],
 )
 def test_an_event_with_such_a_key_is_told_where_it_is(key: str, data: str, path: str) -> None:
-    """The rule's run is refused with the key's whole path, and other rules of the event are not."""
+    """The rule's run is refused with the key's whole path, and the event's other rules start their runs."""
     known = json.loads(data.replace("KEY", key).replace("'", '"').replace("None", "null"))
     rules = load_rules(RULES % "n: 1" + REST, file="rules.yaml", settings={})
     one, two = explain(event(type="Shop.Opened", data=known), rules)
@@ -99,7 +99,7 @@ def test_a_rule_that_removes_them_starts(decided: Decision) -> None:
 
 @pytest.fixture
 def decided() -> Decision:
-    """What a rule with the filter decides about a payload with reserved keys."""
+    """The decision of a rule with the filter about a payload with reserved keys."""
     rules = load_rules(
         (RULES % "n: 1").replace("{{ data }}", "{{ data | without_reserved }}"), file="r", settings={}
     )
@@ -109,7 +109,7 @@ def decided() -> Decision:
 
 
 def test_a_rule_that_writes_such_a_key_itself_is_a_mistake() -> None:
-    """The file is refused at the key's line, however deep the key is."""
+    """The file is refused at the key's line, at any depth."""
     with pytest.raises(RulesError) as caught:
         load_rules(RULES % "deep: [{__data__: 1}], __type: x", file="rules.yaml", settings={})
     assert [problem.path for problem in caught.value.problems] == [
@@ -119,14 +119,14 @@ def test_a_rule_that_writes_such_a_key_itself_is_a_mistake() -> None:
 
 
 def test_the_filter_is_bounded() -> None:
-    """A value of more members than the bound is refused rather than copied."""
+    """A value with more members than the limit is refused and not copied."""
     without_reserved_keys([0] * MAX_MEMBERS)
     with pytest.raises(UnusableValue, match="at most 65,536 members"):
         without_reserved_keys([[0] * (MAX_MEMBERS - 1), [0]])
 
 
 def test_a_long_path_is_cut() -> None:
-    """A message holds the end of a path, where the key is."""
+    """A message shows the end of a path, where the key is."""
     value: Json = {"__type": 1}
     for _ in range(100):
         value = {"a-rather-long-name": value}

@@ -1,4 +1,4 @@
-"""The one reader of times, and that every user of times agrees with it."""
+"""The reader of times; every part of the app that uses times agrees with it."""
 
 import json
 import re
@@ -89,13 +89,13 @@ TEXTS: Final = (
         ),
     )
 )
-"""Times, what looks like one, and what does not."""
+"""Times, texts that look like times, and other texts."""
 
 type Read = Callable[[str], datetime | None]
 
 
 def event_of(text: str, *, grid: bool = False) -> Event:
-    """Return an event with this time, as read in one of the schemas."""
+    """Return an event with this time, read in one of the schemas."""
     cloud = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "time": text}
     in_grid = {"id": "1", "topic": "/s", "eventType": "t", "eventTime": text, "data": {}}
     (event,) = read_events(json.dumps(in_grid if grid else cloud))
@@ -104,7 +104,7 @@ def event_of(text: str, *, grid: bool = False) -> Event:
 
 
 def moment(text: str | None) -> datetime | None:
-    """Return the moment of a time that was passed on, which has to be strict."""
+    """Return the moment of a time that this app wrote, which has to be strict RFC 3339."""
     if text is None:
         return None
     assert STRICT.fullmatch(text), text
@@ -112,7 +112,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 def refused[T](errors: type[Exception] | tuple[type[Exception], ...], read: Callable[[], T]) -> T | None:
-    """Return what a reader gives; None where it refuses."""
+    """Return a reader's result; None if it refuses."""
     try:
         return read()
     except errors:
@@ -120,7 +120,7 @@ def refused[T](errors: type[Exception] | tuple[type[Exception], ...], read: Call
 
 
 def template_moment(source: str, text: str) -> datetime | None:
-    """Return the moment that a template's filter makes of a text."""
+    """Return the moment from a template's filter."""
     template = compile_template(source)
     return moment(refused(TemplateError, lambda: str(template.render({"data": text}))))
 
@@ -133,7 +133,7 @@ def parked_moment(text: str) -> datetime | None:
 
 
 def conf_moment(text: str) -> datetime | None:
-    """Return the moment that `latest_by` finds in an earlier run's conf."""
+    """Return the moment that `latest_by` reads in an earlier run's conf."""
     conf: JsonObject = {"_updraft": {"event": {"time": text}}}
     return _event_time({"dag_run_id": "p1", "conf": conf})
 
@@ -147,11 +147,11 @@ READERS: Final[dict[str, Read]] = {
     "a report's times": lambda text: moment(refused(CallRefused, lambda: report_time({"t": text}, "t"))),
     "a called run's times": lambda text: moment(refused(CallRefused, lambda: run_time({"t": text}, "t"))),
 }
-"""What reads a time that has an offset, or refuses it."""
+"""The readers of times with an offset."""
 
 
 def letter_moment(text: str) -> datetime | None:
-    """Return when an event was given up, as one of Event Grid's dead letters tells it."""
+    """Return when one of Event Grid's dead letters was given up."""
     event = {"id": "1", "topic": "/s", "eventType": "t", "data": {}, "deadLetterReason": "x"}
     (letter,) = read_letters(json.dumps({**event, "lastDeliveryAttemptTime": text}), ours=False)
     assert isinstance(letter, Letter)
@@ -162,13 +162,13 @@ UTC_READERS: Final[dict[str, Read]] = {
     "an event in Event Grid's schema": lambda text: moment(event_of(text, grid=True).time),
     "Event Grid's dead letter": letter_moment,
 }
-"""The same for what means UTC where there is no offset."""
+"""The readers for which a time without an offset is in UTC."""
 
 
 @settings(deadline=None)
 @given(TEXTS)
 def test_every_user_of_times_agrees(text: str) -> None:
-    """What one reads all read, as the same moment; only where no offset means UTC some read more."""
+    """All readers read the same times as the same moment; those with UTC by default read some more."""
     expected = refused(UnusableValue, lambda: parse_time(text))
     assert {name: read(text) for name, read in READERS.items()} == dict.fromkeys(READERS, expected)
     in_utc = refused(UnusableValue, lambda: parse_time(text, without_offset_is_utc=True))
@@ -179,7 +179,7 @@ def test_every_user_of_times_agrees(text: str) -> None:
 @settings(deadline=None)
 @given(TEXTS, TEXTS, st.booleans())
 def test_an_events_time_is_the_same_wherever_it_is_used(text: str, other: str, grid: bool) -> None:  # noqa: FBT001 - drawn
-    """Order in a window, `latest_by`, the dead letter's folder and the logical date follow one moment."""
+    """Order in a window, `latest_by`, the dead letter's folder and the logical date use the same moment."""
     event, second = event_of(text, grid=grid), replace(event_of(other, grid=grid), id="2")
     seen, later = moment(event.time), moment(second.time)
     latest, dated = decide(event, RULES)
@@ -221,7 +221,7 @@ def test_an_events_time_is_the_same_wherever_it_is_used(text: str, other: str, g
     ],
 )
 def test_a_time_is_passed_on_as_rfc3339(text: str, expected: str) -> None:
-    """What is RFC 3339 stays as it is, digit for digit, and other spellings become it."""
+    """RFC 3339 does not change, and other forms become RFC 3339."""
     assert rfc3339(text) == expected
     assert parse_time(expected) == parse_time(text)
 
@@ -250,14 +250,14 @@ def test_a_time_is_passed_on_as_rfc3339(text: str, expected: str) -> None:
     ],
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
-    """A day, a time of day and an offset have to be there, and to exist; the message can be printed."""
+    """A day, a time of day and an offset are required and have to exist; the message can be printed."""
     with pytest.raises(UnusableValue) as caught:
         parse_time(text)
     assert str(caught.value).isprintable()
 
 
 def test_a_time_has_a_hundred_characters_at_most() -> None:
-    """A longer fraction than any program writes is refused, and the message shows the beginning."""
+    """A fraction that is too long is refused, and the message shows its beginning."""
     longest = "2026-11-25T09:00:00." + "1" * 79 + "Z"
     assert parse_time(longest).microsecond == 111_111
     with pytest.raises(UnusableValue, match=r"2026-11-25T09:00:00\.1{39}[^1].*is not an RFC 3339 time"):
@@ -265,7 +265,7 @@ def test_a_time_has_a_hundred_characters_at_most() -> None:
 
 
 def test_the_time_of_day_has_milliseconds() -> None:
-    """The time that this app writes into its own documents is RFC 3339 in UTC."""
+    """The time that this app writes into its documents is RFC 3339 in UTC."""
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     text = now_text()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
@@ -281,7 +281,7 @@ def test_the_time_of_day_has_milliseconds() -> None:
     ],
 )
 def test_the_ends_of_the_calendar_are_times(text: str, expected: str) -> None:
-    """.NET's DateTime.MinValue and MaxValue stand in events, with whatever offset the sender had."""
+    """Events hold .NET's DateTime.MinValue and MaxValue, with any offset."""
     assert time_text(parse_time(text)) == expected
 
 
@@ -290,7 +290,7 @@ def test_the_ends_of_the_calendar_are_times(text: str, expected: str) -> None:
     [(1, "%Y-%m-%d", "0001-01-01"), (987, "%Y", "0987"), (1, "%%Y %Y", "%Y 0001"), (2026, "%Y%j", "2026001")],
 )
 def test_a_year_has_four_digits(year: int, pattern: str, expected: str) -> None:
-    """`%Y` is the same on every system: the C library's own leaves the zeros out."""
+    """A year has four digits on every system, though some C libraries leave out the zeros for `%Y`."""
     template = compile_template(f"{{{{ data | format_time('{pattern}') }}}}")
     assert template.render({"data": f"{year:04}-01-01T00:00:00Z"}) == expected
 
@@ -298,7 +298,7 @@ def test_a_year_has_four_digits(year: int, pattern: str, expected: str) -> None:
 @settings(deadline=None)
 @given(st.datetimes(), st.integers(-1439, 1439))
 def test_what_python_writes_is_read(local: datetime, minutes: int) -> None:
-    """A time with any offset is the moment that Python takes it for."""
+    """A time with any offset is the same moment as in Python."""
     zone = timezone(timedelta(minutes=minutes))
     text = local.replace(tzinfo=zone).isoformat()
     naive = refused(OverflowError, lambda: (local - timedelta(minutes=minutes)).replace(tzinfo=UTC))
@@ -311,5 +311,5 @@ def test_what_python_writes_is_read(local: datetime, minutes: int) -> None:
     "text", ["2026-11-01", "2026-11-01T00:00", "2026-11-01 00:00:00", "2026-11-01T00:00Z"]
 )
 def test_replay_takes_a_day_or_a_time(text: str) -> None:
-    """`--since` is in UTC where it does not say otherwise."""
+    """`--since` is in UTC by default."""
     assert since_when(text) == datetime(2026, 11, 1, tzinfo=UTC)

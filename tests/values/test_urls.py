@@ -1,4 +1,4 @@
-"""Addresses: what is refused before anything is asked, and what to write instead."""
+"""Addresses: those that are refused without a request, and what to write instead."""
 
 import pytest
 from hypothesis import given
@@ -36,7 +36,7 @@ def refusal(url: str) -> str:
     ],
 )
 def test_an_address_is_accepted(url: str) -> None:
-    """Names, numbers, ports, paths and settings in it are all fine."""
+    """Names, numbers, ports, paths and settings are allowed in it."""
     check_address(url, name="url", example=EXAMPLE, allow_http=False)
 
 
@@ -70,7 +70,7 @@ def test_an_address_is_accepted(url: str) -> None:
     ],
 )
 def test_what_is_not_an_address_is_refused(url: str, says: str) -> None:
-    """Each has a reason that names the part that is wrong."""
+    """The reason names the part that is wrong."""
     assert says in refusal(url)
 
 
@@ -79,7 +79,7 @@ def test_what_is_not_an_address_is_refused(url: str, says: str) -> None:
     "place", ["https://air{}flow.example", "https://airflow.example/a{}b", "{}https://a.b"]
 )
 def test_what_nobody_sees_is_named(character: str, place: str) -> None:
-    """An invisible character anywhere in an address is refused by its name: urlsplit drops some of them."""
+    """An invisible character anywhere in an address is refused and named: urlsplit drops some of them."""
     assert named(character) in refusal(place.format(character))
 
 
@@ -100,7 +100,7 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
 )
 @pytest.mark.parametrize("base", ["https://airflow.example", "https://proxy.example/team/airflow", "%URL%"])
 def test_a_page_or_an_api_of_airflow_is_not_its_address(base: str, end: str) -> None:
-    """What was copied out of a browser is refused with the address to write, settings in it or not."""
+    """An address copied from a browser is refused with the address to write, with or without settings."""
     with pytest.raises(ValueError, match="`url` ends with") as caught:
         check_airflow_path(base + end, name="url")
     assert str(caught.value).endswith(f"write {base}")
@@ -112,7 +112,7 @@ def test_a_page_or_an_api_of_airflow_is_not_its_address(base: str, end: str) -> 
     )
 )
 def test_a_path_of_ones_own_is_kept(path: list[str]) -> None:
-    """A proxy may serve an Airflow below any path that is not one of Airflow's own."""
+    """A proxy may serve an Airflow below any path that is not a path of Airflow."""
     if "v2" not in path:
         check_airflow_path("/".join(["https://proxy.example", *path]), name="url")
 
@@ -128,13 +128,13 @@ def test_a_path_of_ones_own_is_kept(path: list[str]) -> None:
     ],
 )
 def test_a_vaults_address_is_its_host(url: str, says: str) -> None:
-    """A vault is reached over TLS only, and a secret's own address is not the vault's."""
+    """A vault needs https, and the address of a secret is not the vault's."""
     with pytest.raises(ValueError, match=r"`vault`") as caught:
         check_vault_address(url, name="vault")
     assert says in str(caught.value)
 
 
 def test_a_vaults_address_may_end_with_a_slash() -> None:
-    """Azure itself shows it so."""
+    """Azure shows it so."""
     check_vault_address("https://contoso.vault.azure.net/", name="vault")
     check_vault_address("%VAULT%", name="vault")
