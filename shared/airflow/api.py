@@ -1,4 +1,4 @@
-"""The requests that both versions of Airflow's REST API know, by the same paths below their prefix."""
+"""The requests that both versions of Airflow's REST API have, with the same paths below their prefix."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 type Version = Literal["v1", "v2"]
 
 _NEWEST: Final = 16
-"""Runs that are asked for at once. With 48 KB of conf each, they stay below the limit of an answer's body."""
+"""Runs in one list. With 48 KB of conf each, they stay below the limit of a response's body."""
 _REFUSED_BODY: Final = {"updraft_doctor": True}
-"""A body that no version of the API makes a run of."""
+"""A body that every version of the API refuses."""
 
 
 class AirflowApi(ABC):
-    """Asks one Airflow by one version of its REST API.
+    """Sends requests to one Airflow by one version of its REST API.
 
-    Every request takes `within`: the seconds that it may take at most, where that is less than the
-    connection's own. Every request raises `CredentialError` where there is no token; nothing was sent then.
+    Every request has `within`: the most seconds that it may take, if that is less than the connection's
+    time-outs. Every request raises `CredentialError` without a token; then nothing was sent.
 
     Args:
-        transport: How Airflow is reached.
+        transport: Sends the requests.
 
     Attributes:
-        version: The version, as it stands in paths.
+        version: The version in paths.
     """
 
     version: ClassVar[Version]
@@ -38,17 +38,17 @@ class AirflowApi(ABC):
 
     @abstractmethod
     def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
-        """Ask for a DAG run."""
+        """Request a DAG run."""
 
     @abstractmethod
     def _search(self, prefix: str) -> str:
         """Return the part of a query that finds runs whose ids begin with `prefix`; empty to find all."""
 
     def try_start(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
-        """Ask for a run in a way that is always refused.
+        """Send a request for a run that is always refused, to test the permission.
 
-        Airflow checks the right to start runs of the DAG before it checks the body.
-        So 403 means no, and 400 (v1, an unknown key) or 422 (v2, no `logical_date`) means yes.
+        Airflow checks the permission to start runs of the DAG before it checks the body. So 403 means no, and
+        400 (v1, an unknown key) or 422 (v2, no `logical_date`) means yes.
         """
         question = Question("refusal", self.version, dag_id)
         return self._post(self._runs(dag_id), dict(_REFUSED_BODY), question, within)
@@ -63,15 +63,15 @@ class AirflowApi(ABC):
         return self._get(f"/dags/{segment(dag_id)}", Question("dag", self.version, dag_id), within)
 
     def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> AirflowResponse:
-        """Return a DAG's newest runs, newest first, among them those whose ids begin with `prefix`.
+        """Return a DAG's newest runs, newest first, including those whose ids begin with `prefix`.
 
-        Some versions of Airflow return other runs as well: the caller has to look at the ids.
+        Some versions of Airflow return other runs as well: the caller has to check the ids.
         """
         query = f"{self._search(prefix)}order_by=-id&limit={_NEWEST}"
         return self._get(f"{self._runs(dag_id)}?{query}", Question("runs", self.version, dag_id), within)
 
     def get(self, path: str, *, within: float | None = None) -> AirflowResponse:
-        """Return what is at a path, its segments quoted, as in `/importErrors`."""
+        """Send GET for a path with quoted segments, as in `/importErrors`."""
         return self._get(path, Question("other", self.version), within)
 
     def _start(self, request: "RunRequest", body: "JsonObject", within: float | None) -> AirflowResponse:

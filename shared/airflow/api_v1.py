@@ -1,9 +1,8 @@
 """Airflow 2's REST API v1, as far as starting a run needs it.
 
-Where it differs from v2, as observed on Airflow 2.11: a null `logical_date` is refused, and without one the
-run takes the present moment; a run id with characters that it does not allow is answered 500, which would
-look like an outage; there is no `run_after`; and 409 has two meanings, told apart by whether it quotes the
-run id.
+The differences from v2, as observed on Airflow 2.11: it refuses a null `logical_date`, and a run without one
+gets the current time; it answers 500 to a run id with characters that it does not allow, which would look
+like an outage; it has no `run_after`; and 409 has two meanings: it quotes the run id only if the id is taken.
 """
 
 import re
@@ -20,20 +19,20 @@ if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
-"""`[scheduler] allowed_run_id_pattern` as it is by default, and the column's width."""
+"""The default of `[scheduler] allowed_run_id_pattern`, and the column's width."""
 _MOMENTS: Final = 3
 
 
 class AirflowV1(AirflowApi):
-    """Asks one Airflow 2; see `AirflowApi`."""
+    """Sends requests to one Airflow 2; see `AirflowApi`."""
 
     version = "v1"
 
     def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
-        """Ask for a DAG run; `logical_date` is left out of the body where the run has none.
+        """Request a DAG run; the body has no `logical_date` if the run has none.
 
-        Two runs that take the same moment as their date are rare and not the same run: the request is sent
-        again, and takes another moment.
+        Two different runs may get the same current time as their date, which is rare: the request is sent
+        again and gets a later time.
         """
         if reason := _why_no_run(request):
             return AirflowResponse(sent=False, invalid=reason)
@@ -49,24 +48,22 @@ class AirflowV1(AirflowApi):
             if request.logical_date is not None or not is_date_conflict(answer):
                 return answer
         return AirflowResponse(
-            sent=False, error="other runs of the DAG took the same moment as their logical date, repeatedly"
+            sent=False, error="other runs of the DAG had the same logical date, repeatedly; try again later"
         )
 
     def _search(self, prefix: str) -> str:  # noqa: ARG002 - as v2 has it
-        """Search for nothing: Airflow 2 lists runs of any id."""
+        """Return nothing: Airflow 2 cannot search for ids."""
         return ""
 
 
 def _why_no_run(request: "RunRequest") -> str:
-    """Return why Airflow 2 can never start this run; empty where it may."""
+    """Return why Airflow 2 can never start this run; empty if it can."""
     if not _RUN_ID.fullmatch(request.dag_run_id):
-        return f"the run id {request.dag_run_id!r} is not one that Airflow 2 takes"
+        return f"the run id {request.dag_run_id!r} is not allowed in Airflow 2"
     if request.run_after is not None:
-        return "Airflow 2 knows no run_after; take it out of the rule"
+        return "Airflow 2 has no run_after; remove it from the rule"
     if request.logical_date is not None and not _is_moment(request.logical_date):
-        return (
-            f"not a DAG run: the logical date {request.logical_date!r} is no RFC 3339 date with a time zone"
-        )
+        return f"the logical date {request.logical_date!r} is not an RFC 3339 date with a time zone"
     return ""
 
 

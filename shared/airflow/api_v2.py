@@ -1,4 +1,4 @@
-"""Airflow 3's REST API v2, where it differs from v1."""
+"""Airflow 3's REST API v2: the differences from v1."""
 
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class AirflowV2(AirflowApi):
-    """Asks one Airflow 3; see `AirflowApi`."""
+    """Sends requests to one Airflow 3; see `AirflowApi`."""
 
     version = "v2"
 
     def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
-        """Ask for a DAG run. `logical_date` is always in the body: API v2 requires the key, null or not."""
+        """Request a DAG run; API v2 requires `logical_date` in the body, also if it is null."""
         from pydantic_core import ValidationError, to_jsonable_python
 
         from shared.airflow.official_client import slim_client
@@ -30,9 +30,9 @@ class AirflowV2(AirflowApi):
         except ValidationError as exc:
             problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in exc.errors())
             return AirflowResponse(sent=False, invalid=f"not a DAG run: {problems}")
-        # The conf is JSON already. Through the model it would be copied twice.
+        # The conf is JSON already; the model would copy it twice.
         return self._start(request, {**to_jsonable_python(body.to_dict()), "conf": request.conf}, within)
 
     def _search(self, prefix: str) -> str:
-        """Search by both parameters: Airflow before 3.3 knows `run_id_pattern` alone, which finds more."""
+        """Search by both parameters: Airflow before 3.3 has only `run_id_pattern`, which finds more."""
         return f"run_id_prefix_pattern={prefix}&run_id_pattern={prefix}&"

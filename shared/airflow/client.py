@@ -1,4 +1,4 @@
-"""One Airflow, whichever version of its REST API it speaks."""
+"""The client of one Airflow, for any version of its REST API."""
 
 import threading
 import time
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 class AirflowClient:
-    """Asks one Airflow; safe to use from any thread, and made for the life of the process.
+    """Sends requests to one Airflow; safe to use from any thread, one object for the whole process.
 
-    With `api: auto` it asks for the version before its first request, and remembers which API answered; a
-    failure to find out is not remembered. After an answer that is not the wanted one it asks again, once: an
-    Airflow that was upgraded or rolled back is then spoken to as it is now, and a refusal counts only from an
-    Airflow that gives its version.
+    With `api: auto` it asks for the version before its first request, and remembers the API that answered,
+    but no failure. After an unexpected response it asks for the version once again: then it uses the right
+    API for an Airflow that was upgraded or rolled back, and a refusal counts only from an Airflow that
+    returns its version.
 
     Args:
-        transport: How this Airflow is reached.
+        transport: Sends the requests.
         api: The version of its API; `auto` to ask for it.
-        starting: Called around each request that starts a run, with the run and what sends it: it may change
-            the run, and what is seen of the answer.
+        starting: Called instead of each request that starts a run, with the run and a function that sends it:
+            it may change the run and the response.
     """
 
     def __init__(
@@ -49,21 +49,21 @@ class AirflowClient:
         self._known: AirflowApi | None = None if api == "auto" else self._speaking(api)
 
     def start_run(self, request: "RunRequest", *, within: float | None = None) -> AirflowResponse:
-        """Ask for a DAG run.
+        """Request a DAG run.
 
         Args:
             request: The run.
-            within: Seconds that the request may take at most, where that is less than the connection's own.
+            within: The most seconds of the request, if less than the connection's time-outs.
 
         Raises:
-            CredentialError: There is no token to ask with; nothing was sent.
+            CredentialError: There is no token; nothing was sent.
         """
         if self._starting is None:
             return self._start(request, within)
         return self._starting(request, lambda changed: self._start(changed, within))
 
     def try_start(self, dag_id: str, *, within: float | None = None) -> AirflowResponse:
-        """Ask whether we may start runs of a DAG, without starting one: 400 or 422 means yes."""
+        """Test the permission to start runs of a DAG without starting one: 400 or 422 means yes."""
         return self._ask(lambda version, left: version.try_start(dag_id, within=left), within)
 
     def ask_version(self, *, within: float | None = None) -> AirflowResponse:
@@ -84,14 +84,14 @@ class AirflowClient:
         return self._ask(lambda version, left: version.get_dag(dag_id, within=left), within)
 
     def newest_runs(self, dag_id: str, prefix: str, *, within: float | None = None) -> AirflowResponse:
-        """Return a DAG's newest runs, newest first, among them those whose ids begin with `prefix`."""
+        """Return a DAG's newest runs, newest first, including those whose ids begin with `prefix`."""
         return self._ask(lambda version, left: version.newest_runs(dag_id, prefix, within=left), within)
 
     def get(self, path: str, *, within: float | None = None) -> AirflowResponse:
-        """Ask for what is at a path of the API, as in `/importErrors`; errors as `start_run`.
+        """Send GET for a path of the API, as in `/importErrors`; errors as `start_run`.
 
         Args:
-            path: What follows `/api/v2` or `/api/v1`, its segments quoted; both have to know it.
+            path: The path after `/api/v2` or `/api/v1`, with quoted segments; both APIs need it.
             within: As in `start_run`.
         """
         return self._ask(lambda version, left: version.get(path, within=left), within)
@@ -101,9 +101,9 @@ class AirflowClient:
         answer = self._ask(lambda version, left: version.start_run(request, within=left), within)
         if answer.status not in {404, 405} or not answer.version or not _is_denied(answer):
             return answer
-        # An Airflow is there, and its answer does not name the DAG: whether it has the DAG is the last doubt.
+        # Airflow returned its version, but its response does not name the DAG: it may not have the DAG.
         version = self._known
-        if version is None:  # another thread doubts it, and asks anew
+        if version is None:  # another thread is asking for the version again
             return answer
         dag = version.get_dag(request.dag_id, within=_left(within, started))
         dag = replace(dag, version=answer.version)
@@ -113,7 +113,7 @@ class AirflowClient:
     def _ask(
         self, call: Callable[[AirflowApi, float | None], AirflowResponse], within: float | None
     ) -> AirflowResponse:
-        version, before = self._known, None  # read once
+        version, before = self._known, None
         started = time.monotonic()
         if version is None:
             before = self._first_version(within)
@@ -131,15 +131,15 @@ class AirflowClient:
         return replace(answer, token_seconds=answer.token_seconds + before.token_seconds)
 
     def _first_version(self, within: float | None) -> AirflowResponse:
-        """Find out which API to speak; returns the answer to that question, which may be a failure.
+        """Find out which API to use; returns the response to that question, which may be a failure.
 
-        The first thread asks, and the others wait for it, each within its own time.
+        The first thread asks; the others wait for it, each within its own time.
         """
         started = time.monotonic()
         patience = threading.TIMEOUT_MAX if within is None else min(max(within, 0.0), threading.TIMEOUT_MAX)
         if not self._lock.acquire(timeout=patience):
             return AirflowResponse(
-                sent=False, error="this Airflow is still being asked for its API's version"
+                sent=False, error="another thread is still asking this Airflow for its API's version"
             )
         try:
             if self._known is not None:
@@ -160,11 +160,11 @@ class AirflowClient:
         answer: AirflowResponse,
         within: float | None,
     ) -> AirflowResponse:
-        """Ask who is there now, and return what an answer means with that; speak the other API if need be."""
+        """Ask for the version, and return the response with it; use the other API if needed."""
         started = time.monotonic()
         found = ask_version(self._transport, self._api, first=version.version, within=within)
         if not isinstance(found, Found):
-            if classify(found).answer_class in _OUTAGES and is_error(answer):  # it may well be Airflow's
+            if classify(found).answer_class in _OUTAGES and is_error(answer):  # it may be Airflow's
                 return _together(answer, _before_the_request(found))
             return _together(found, answer)
         if found.mismatch or found.api == version.version:
@@ -191,7 +191,7 @@ def _is_denied(answer: AirflowResponse) -> bool:
 
 
 def _together(earlier: AirflowResponse, answer: AirflowResponse) -> AirflowResponse:
-    """Return an answer with the time that an earlier one took as well."""
+    """Return a response with the time of an earlier one added."""
     return replace(
         answer,
         seconds=answer.seconds + earlier.seconds,
@@ -200,8 +200,8 @@ def _together(earlier: AirflowResponse, answer: AirflowResponse) -> AirflowRespo
 
 
 def _before_the_request(answer: AirflowResponse) -> AirflowResponse:
-    """Return what an answer to the question for the version means for the request that has to wait for it.
+    """Return the response of a request that was not sent because the question for the version failed.
 
-    Nothing was asked for yet: an outage that would leave a run in doubt leaves none here.
+    Nothing was sent, so a run cannot be in doubt.
     """
     return replace(answer, sent=False) if classify(answer).answer_class in _OUTAGES else answer

@@ -1,4 +1,4 @@
-"""From a connection of rules.yaml to its client: vault, tokens, transport."""
+"""Makes the client of a connection in rules.yaml: vault, tokens, transport."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ def connect(
     addresses: Mapping[str, str],
     starting: "Starting | None" = None,
 ) -> AirflowClient:
-    """Return the client of a connection; nothing is asked here.
+    """Return the client of a connection; no request is sent.
 
     Args:
         connection: As in rules.yaml.
@@ -37,7 +37,7 @@ def connect(
 
 
 def transport_to(connection: "Connection", secrets: "Secrets") -> Transport[Any]:
-    """Return how the connection's Airflow is reached: by itself, or through AWS."""
+    """Return the transport to the connection's Airflow: direct, or through AWS."""
     auth = connection.auths[0]
     if isinstance(auth, AwsAuth):
         from shared.airflow.auth.aws import AwsRole

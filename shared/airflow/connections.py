@@ -1,7 +1,8 @@
-"""Connections that tell a failed TLS handshake from a request that may have arrived.
+"""Connections with a separate error for a failed TLS handshake.
 
-urllib3 raises one error for both, so that a port which speaks no TLS, or another version of it, would leave a
-run in doubt. No request is sent before the handshake is done: what fails until then was not sent.
+urllib3 raises the same error for a failed handshake and for a request that may have arrived. So a port
+without TLS, or with another version of it, would leave a run in doubt. A request is sent only after the
+handshake.
 """
 
 import ssl
@@ -16,10 +17,10 @@ _NOT_SENT: Final = (SSLError, ssl.SSLError, ConnectionError, EOFError)
 
 class _Connection(HTTPSConnection):
     def connect(self) -> None:
-        """Connect and shake hands.
+        """Connect and do the TLS handshake.
 
         Raises:
-            NewConnectionError: That failed.
+            NewConnectionError: It failed.
             ConnectTimeoutError: It took too long.
         """
         try:
@@ -35,11 +36,11 @@ class _Pool(HTTPSConnectionPool):
 
 
 def tell_handshakes(pools: Any) -> None:
-    """Let a pool manager make such connections.
+    """Make a pool manager use these connections.
 
     Args:
         pools: urllib3's `PoolManager` or `ProxyManager`, before its first request.
     """
     classes = pools.pool_classes_by_scheme
-    if classes["https"] is HTTPSConnectionPool:  # through a SOCKS proxy it is another one
+    if classes["https"] is HTTPSConnectionPool:  # a SOCKS proxy has another class
         pools.pool_classes_by_scheme = {**classes, "https": _Pool}

@@ -1,8 +1,8 @@
-"""What an answer of Airflow means: the failure table, as data.
+"""The failure table as data: the meaning of each response of Airflow.
 
-The first row that applies wins. `docs/delivery.md` shows the same rows, and a test keeps the two in step;
-`shared/delivery/relay.py` does what a row's class stands for. The forms of Airflow's answers are in
-`shared/airflow/shapes.py`; whatever has none of them is an infrastructure answer, and never an outcome.
+The first row that applies counts. `docs/delivery.md` has the same rows, and a test compares the two;
+`shared/delivery/relay.py` acts on a row's class. `shared/airflow/shapes.py` has the forms of Airflow's
+responses; a response in another form is an infrastructure response, and never an outcome.
 """
 
 import re
@@ -25,28 +25,28 @@ _UNREADABLE_TOKEN: Final = re.compile(
 
 
 class AnswerClass(StrEnum):
-    """What the relay has to do about an answer."""
+    """What the relay has to do after a response."""
 
     STARTED = "started"
     """The run exists, and this request made it."""
     ANSWERED = "answered"
-    """A question about a run, a DAG or a list of runs has its answer."""
+    """A question about a run, a DAG or a list of runs was answered."""
     CONFLICT = "conflict"
     """A run with this id, or with this logical date, exists already."""
     AMBIGUOUS = "ambiguous"
     """The run may or may not exist."""
     TRANSIENT = "transient"
-    """Nothing happened; later it may."""
+    """Nothing happened; a later try may succeed."""
     UNAUTHORIZED = "unauthorized"
-    """A new token was refused as well: the client renews once by itself."""
+    """A new token was refused too: the client renews it once."""
     DENIED = "denied"
-    """A person has to mend something; the event can wait for that."""
+    """Operator action is needed; the event can wait for it."""
     DAG_NOT_FOUND = "DAG not found"
-    """There is no such DAG, now."""
+    """Airflow does not have the DAG now."""
     DAG_RUN_NOT_FOUND = "DAG run not found"
-    """There is no such run, now."""
+    """Airflow does not have the run now."""
     REJECTED = "rejected"
-    """Airflow will never take this."""
+    """Airflow will never accept the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class TableRow:
     """One row of the table.
 
     Attributes:
-        name: What logs and dead letters call it.
-        when: What Airflow, or the way there, answers.
-        answer_class: What the relay has to do about it.
-        happens: What becomes of the event.
-        sentence: What a person is told; Airflow's own words follow it.
-        applies: Whether an answer belongs to this row.
+        name: Its code in logs and dead letters.
+        when: The response of Airflow or of the network.
+        answer_class: What the relay has to do.
+        happens: The result for the event.
+        sentence: The message for a person; Airflow's message follows it.
+        applies: Returns whether a response belongs to this row.
     """
 
     name: AnswerCode
@@ -79,12 +79,12 @@ def _is(*statuses: int) -> Callable[[AirflowResponse], bool]:
 
 
 def is_unauthorized(answer: AirflowResponse) -> bool:
-    """Tell whether the token itself was refused, so that a new one may do.
+    """Return whether the token was refused, so that a new one may succeed.
 
-    Airflow 3 answers 401 to a missing or an expired token, 403 `Invalid JWT token` to any other that it
-    cannot use, and 403 `Forbidden` to a good one that may not. What stands before Airflow may answer 400 or
-    422 (flask-jwt-extended: `{"msg": "Signature verification failed"}`), which is not Airflow's form. The
-    words decide nothing but whether a new token is tried.
+    Airflow 3 answers 401 to a missing or an expired token, 403 `Invalid JWT token` to any other unusable
+    token, and 403 `Forbidden` to a valid token without the permission. A proxy before Airflow may answer 400
+    or 422 (flask-jwt-extended: `{"msg": "Signature verification failed"}`), which is not Airflow's form. The
+    message decides only whether a new token is tried.
     """
     match answer.status:
         case 401:
@@ -96,20 +96,20 @@ def is_unauthorized(answer: AirflowResponse) -> bool:
     return False
 
 
-_PARKED_LONG: Final = "parked with a long delay, and an error is logged: a person must act"
+_PARKED_LONG: Final = "parked with a long delay, and an error is logged: operator action needed"
 _LOOKED_UP: Final = (
-    "looked up by its id: ours is started, somebody else's rejected; absent, it is tried again, then parked"
+    "looked up by its id: our run is started, another's is rejected; without a run, tried again, then parked"
 )
 _BUSY: Final = frozenset({408, 421, 423, 425, 429, 460, 499})
-"""Statuses below 500 that pass by themselves; load balancers say 460 and 499 of a client that left."""
+"""Transient statuses below 500; load balancers send 460 and 499 if the client closed the connection."""
 
 FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     TableRow(
         "InvalidRunRequest",
-        "nothing: the request is not one for a DAG run",
+        "nothing: the request is not valid for a DAG run",
         AnswerClass.REJECTED,
         "dead letter at once",
-        "the run cannot be asked for",
+        "the run request is not valid",
         lambda answer: bool(answer.invalid),
     ),
     TableRow(
@@ -117,7 +117,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "an Airflow older than 2.9, or another one than `api` names",
         AnswerClass.DENIED,
         _PARKED_LONG,
-        "this Airflow's version is not one that can be asked",
+        "this app does not support this Airflow's version",
         lambda answer: bool(answer.mismatch),
     ),
     TableRow(
@@ -133,7 +133,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "a read time-out, a reset or half an answer",
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP,
-        "the connection broke before the whole answer came",
+        "the connection broke before the whole response arrived",
         lambda answer: bool(answer.error) or answer.status is None,
     ),
     TableRow(
@@ -148,7 +148,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "Answered",
         "2xx to a question, with the run, the DAG, the list or the version that was asked for",
         AnswerClass.ANSWERED,
-        "the delivery goes on",
+        "the delivery continues",
         "Airflow has answered",
         lambda answer: answer.question.what != "start" and shapes.answers(answer),
     ),
@@ -157,7 +157,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "2xx with other JSON, an echo of our request included",
         AnswerClass.DENIED,
         _PARKED_LONG,
-        "something that is not the Airflow we know answered: check the connection's url",
+        "the response is not Airflow's: check the connection's url",
         lambda answer: _ok(answer) and answer.body is not None,
     ),
     TableRow(
@@ -173,15 +173,15 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "3xx",
         AnswerClass.DENIED,
         _PARKED_LONG + "; never followed",
-        "a login page or a proxy stands in the way: check the connection's url and auth",
+        "a login page or a proxy redirects the request: check the connection's url and auth",
         lambda answer: answer.status is not None and 300 <= answer.status < 400,
     ),
     TableRow(
         "Conflict",
         "409 in Airflow's form",
         AnswerClass.CONFLICT,
-        "duplicate where it quotes our run id; else looked up by its id: ours is a duplicate, and where "
-        "there is none another run holds the logical date: rejected",
+        "duplicate if it quotes our run id; otherwise looked up by its id: our run is a duplicate; without "
+        "a run, another run has the logical date: rejected",
         "Airflow has such a run already",
         shapes.is_conflict,
     ),
@@ -189,9 +189,9 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "UnexpectedConflict",
         "any other 409",
         AnswerClass.CONFLICT,
-        "looked up by its id: ours is a duplicate; absent, it is tried again, then parked with a long delay, "
-        "and an error is logged: a person must act",
-        "something that is not the Airflow we know answers 409: check the connection's url",
+        "looked up by its id: our run is a duplicate; without a run, tried again, then parked with a long "
+        "delay, and an error is logged: operator action needed",
+        "the 409 is not Airflow's: check the connection's url",
         _is(409),
     ),
     TableRow(
@@ -199,7 +199,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "401, or 403 that calls the token invalid, or 400 or 422 of a proxy that does",
         AnswerClass.UNAUTHORIZED,
         "a new token, once; again: " + _PARKED_LONG,
-        "Airflow refuses our token, and a new one as well: check the connection's auth",
+        "Airflow refuses this app's token, and a new one too: check the connection's auth",
         is_unauthorized,
     ),
     TableRow(
@@ -215,7 +215,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "DagRunNotFound",
         "404 in Airflow's form that names the run which is looked up",
         AnswerClass.DAG_RUN_NOT_FOUND,
-        "the run is asked for again",
+        "the run is requested again",
         "Airflow has no such run",
         shapes.is_dag_run_not_found,
     ),
@@ -236,7 +236,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "408, 421, 423, 425, 429, 460, 499 or 5xx",
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP + ", never sooner than `Retry-After`",
-        "Airflow, or a proxy before it, is out of order or overloaded",
+        "Airflow, or a proxy before it, is down or overloaded",
         lambda answer: answer.status in _BUSY or (answer.status or 0) >= 500,
     ),
     TableRow(
@@ -252,8 +252,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "404, 405 or 410 that is not Airflow's word about the DAG",
         AnswerClass.DENIED,
         _PARKED_LONG,
-        "no Airflow that we know answers at this address: check the connection's url, and what stands before "
-        "Airflow",
+        "no Airflow answers at this address: check the connection's url, and the proxies before Airflow",
         _is(404, 405, 410),
     ),
     TableRow(
@@ -270,7 +269,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "anything else",
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP,
-        "an answer that HTTP does not know",
+        "the status is unknown in HTTP",
         lambda _: True,
     ),
 )
@@ -282,10 +281,10 @@ def classify(answer: AirflowResponse) -> TableRow:
 
 
 def needs_version(answer: AirflowResponse) -> bool:
-    """Tell whether an answer means more once Airflow has been asked for its version.
+    """Return whether a response needs Airflow's version to be classified.
 
-    A refusal and a missing DAG count only with that; and what is not Airflow's may be the answer of one that
-    was upgraded or rolled back and speaks the other API now.
+    A refusal and a missing DAG count only from an Airflow that returns its version. Another response may come
+    from an Airflow that was upgraded or rolled back and has the other API now.
     """
     if answer.status is None or answer.version:
         return False
@@ -296,9 +295,9 @@ def needs_version(answer: AirflowResponse) -> bool:
 
 
 def forgets_version(answer: AirflowResponse) -> bool:
-    """Tell whether whoever answered a request for a run may not be the Airflow that gave its version.
+    """Return whether the response to a request for a run may come from another server than Airflow.
 
-    A login page or a redirect says little, so the next request asks for the version first, and this one ends.
+    It is a login page or a redirect, so the next request asks for the version first, and this one ends.
     """
     return answer.question.what == "start" and classify(answer).name in _ELSEWHERE
 
@@ -307,7 +306,7 @@ _ELSEWHERE: Final = frozenset({"UnexpectedResponse", "NotJson", "Redirect"})
 
 
 def explain(row: TableRow, answer: AirflowResponse) -> str:
-    """Return why, for a person: the row's sentence, the status, and Airflow's own words."""
+    """Return the reason for a person: the row's sentence, the status, and Airflow's message."""
     status = f"HTTP {answer.status}" if answer.status is not None else ""
     place = f"to {answer.location}" if answer.location else ""
     facts = " ".join(part for part in (status, place) if part)

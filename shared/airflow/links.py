@@ -1,4 +1,4 @@
-"""Where people find a DAG run: its page in Airflow, and its address in the API."""
+"""The addresses of a DAG run: its page in Airflow, and its path in the API."""
 
 from typing import TYPE_CHECKING
 from urllib.parse import quote

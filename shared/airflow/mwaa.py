@@ -1,9 +1,9 @@
-"""How requests reach an Airflow in Amazon MWAA: each is wrapped into a signed call of `InvokeRestApi`.
+"""Sends requests to an Airflow in Amazon MWAA: each is a signed call of `InvokeRestApi`.
 
-See https://docs.aws.amazon.com/mwaa/latest/API/API_InvokeRestApi.html. MWAA answers 200 where Airflow did
-well, and 400 with Airflow's real status inside where it did not; unwrapped, every answer is one of Airflow's,
-so that the failure table applies unchanged. A path may have 64 characters, which a run's address rarely keeps
-to: a run is then looked for among the DAG's newest, by its exact id.
+See https://docs.aws.amazon.com/mwaa/latest/API/API_InvokeRestApi.html. MWAA answers 200 if Airflow succeeded,
+and otherwise 400 with Airflow's status in the body. `send` returns Airflow's response, so that the failure
+table applies. A path may have 64 characters, and the path of a run is usually longer: then the run is
+searched for among the DAG's newest runs, by its exact id.
 """
 
 import json
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from shared.values.json_text import Json, JsonObject
 
 PATH_LIMIT: Final = 64
-"""Characters of a path that `InvokeRestApi` takes (botocore's model of it, `RestApiPath`)."""
+"""The most characters of a path in `InvokeRestApi` (botocore's model, `RestApiPath`)."""
 PAGE: Final = 16
 PAGES: Final = 6
-"""Runs that are asked for at once, so that they stay under `BODY_LIMIT`, and how often at most."""
+"""Runs in one list, so that they stay under `BODY_LIMIT`, and the most lists."""
 _SERVICE: Final = "airflow"
 _STALE: Final = {"ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 _STATUSES: Final = {
@@ -40,15 +40,15 @@ _STATUSES: Final = {
     "TooManyRequestsException": 429,
     **dict.fromkeys(_STALE, 401),
 }
-"""The status that stands for an error of AWS's own, where HTTP's may say something else."""
+"""The status of the failure table for each error of AWS."""
 
 
 class MwaaTransport(Transport[AwsCredentials]):
     """Sends requests to one MWAA environment; safe to use from any thread.
 
     Args:
-        connection: Where MWAA's API is, and how long to wait for it.
-        role: Gives the credentials that requests are signed with.
+        connection: The address of MWAA's API, and the time-outs.
+        role: Returns the credentials that sign requests.
     """
 
     def __init__(self, connection: "Connection", role: AwsRole) -> None:
@@ -65,20 +65,20 @@ class MwaaTransport(Transport[AwsCredentials]):
         question: Question,
         within: float | None = None,
     ) -> AirflowResponse:
-        """Send a signed request; see `Transport`. A path that is too long is an answer too."""
+        """Send a signed request; see `Transport`. A path that is too long gives a response too."""
         inner = path.split("?", maxsplit=1)[0].split("/", 3)[-1]
-        fits = len(inner) < PATH_LIMIT  # the slash before it counts as well
+        fits = len(inner) < PATH_LIMIT  # the slash before it counts too
         if question.what == "run" and not (fits and "%" not in inner):
             return self._find_run(path.rpartition("/")[0], question, within)
         if not fits:
-            reason = f"Amazon MWAA takes paths of {PATH_LIMIT} characters, and /{inner} has {len(inner) + 1}"
+            reason = f"Amazon MWAA allows paths of {PATH_LIMIT} characters, and /{inner} has {len(inner) + 1}"
             return AirflowResponse(sent=False, invalid=reason, question=question)
         return super().ask(method, path, body, question=question, within=within)
 
     def send(
-        self, method: str, path: str, body: object, proof: AwsCredentials, within: float | None
+        self, method: str, path: str, body: object, credential: AwsCredentials, within: float | None
     ) -> AirflowResponse:
-        """Wrap one request, sign it, and unwrap the answer; see `Transport`."""
+        """Sign and send one call of `InvokeRestApi`, and return Airflow's response; see `Transport`."""
         inner, _, query = path.partition("?")
         call: dict[str, object] = {"Path": "/" + inner.split("/", 3)[-1], "Method": method}
         if query:
@@ -87,23 +87,23 @@ class MwaaTransport(Transport[AwsCredentials]):
             call["Body"] = body
         plain = self._wire.client().sanitize_for_serialization(call)
         address = f"/restapi/{self._environment}"
-        signed = self._signed(address, json.dumps(plain), proof)
+        signed = self._signed(address, json.dumps(plain), credential)
         return self._unwrapped(self._wire.send("POST", address, plain, signed, within))
 
-    def _signed(self, address: str, body: str, proof: AwsCredentials) -> dict[str, str]:
-        """Return the headers of a signed request (Signature Version 4), made by AWS's own library."""
-        # At DEBUG it logs what it signs, the session token included.
+    def _signed(self, address: str, body: str, credential: AwsCredentials) -> dict[str, str]:
+        """Return the headers of a signed request (Signature Version 4), made by AWS's library."""
+        # At DEBUG it logs the signed text with the session token.
         logging.getLogger("botocore.auth").setLevel(logging.INFO)
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
         url = self._wire.connection.url.rstrip("/") + address
         request: Any = AWSRequest("POST", url, {"Content-Type": "application/json"}, body.encode())
-        SigV4Auth(proof, _SERVICE, self._region).add_auth(request)
+        SigV4Auth(credential, _SERVICE, self._region).add_auth(request)
         return {name: value for name, value in request.headers.items() if name != "Content-Type"}
 
     def _unwrapped(self, answer: AirflowResponse) -> AirflowResponse:
-        """Return what Airflow answered; an error of AWS's own as the status that stands for it."""
+        """Return Airflow's response, or an error of AWS with its status in the failure table."""
         body, status = answer.body or {}, answer.status
         if status is None or answer.error:
             return answer
@@ -113,28 +113,27 @@ class MwaaTransport(Transport[AwsCredentials]):
         if answer.code == "RestApiServerException":
             return _airflows(answer, 502, body.get("RestApiResponse"))
         if status < 300:
-            return replace(
-                answer, body=None, text="no answer of MWAA's InvokeRestApi: check the connection's url"
-            )
+            return replace(answer, body=None, text="the response is not MWAA's: check the connection's url")
         said = str(body.get("message", body.get("Message", answer.text)))
-        told = f"{answer.code}: {said}" if answer.code else said
+        message = f"{answer.code}: {said}" if answer.code else said
         if status == 404:
-            told += (
-                f"; see that {self._environment} is an MWAA environment in {self._region}, and url MWAA's API"
+            message += (
+                f"; check that {self._environment} is an MWAA environment in {self._region}, "
+                "and that url is MWAA's API"
             )
-            return replace(answer, status=403, body={"message": told})
+            return replace(answer, status=403, body={"message": message})
         if answer.code == "AccessDeniedException":
-            told += "; allow the role airflow:InvokeRestApi on the environment and its Airflow role"
-        return replace(answer, status=_STATUSES.get(answer.code, status), body={"message": told})
+            message += "; allow the role airflow:InvokeRestApi on the environment and its Airflow role"
+        return replace(answer, status=_STATUSES.get(answer.code, status), body={"message": message})
 
     def _find_run(self, runs: str, question: Question, within: float | None) -> AirflowResponse:
-        """Look for a run among a DAG's, newest first, by its exact id.
+        """Search for a run among a DAG's newest runs, by its exact id.
 
-        Airflow 3 may search for the id, and then one page is all; one that does not know how, and Airflow 2,
-        list the newest. A list that ends without the run means 404. One that goes on leaves the doubt, which
-        asking for the same run once more resolves: its id is taken, or it is not.
+        Airflow 3 can search for the id, and returns one page; older versions and Airflow 2 list the newest
+        runs. If a list ends without the run, the result is 404. If the list is longer, the run is in doubt,
+        and the next request for the same run resolves it: its id is taken or not.
         """
-        # As a pattern the id finds itself at least: `_` stands for any character. Airflow 2 refuses the key.
+        # As a pattern, the id also matches other ids: `_` is any character. Airflow 2 refuses the key.
         dag_run_id = question.dag_run_id
         search = f"&run_id_pattern={segment(dag_run_id)}" if question.api == "v2" else ""
         listing = replace(question, what="runs", dag_run_id="")
@@ -155,14 +154,12 @@ class MwaaTransport(Transport[AwsCredentials]):
                     return replace(answer, body=run, question=question)
             if len(listed) < PAGE:
                 return replace(answer, status=404, body=_no_such_run(question), question=question)
-        doubt = (
-            f"the run is not among the DAG's {PAGES * PAGE} newest, and MWAA takes no address of its length"
-        )
+        doubt = f"the run is not among the DAG's {PAGES * PAGE} newest, and its path is too long for MWAA"
         return replace(answer, status=None, body=None, error=doubt, question=question)
 
 
 def _airflows(answer: AirflowResponse, status: int, response: "Json") -> AirflowResponse:
-    """Return an answer with what Airflow said in place of MWAA's wrapping."""
+    """Return a response with Airflow's status and body."""
     body: JsonObject | None = response if isinstance(response, dict) else None
     text = ""
     if isinstance(response, str):
@@ -176,7 +173,7 @@ def _airflows(answer: AirflowResponse, status: int, response: "Json") -> Airflow
 
 
 def _no_such_run(question: Question) -> "JsonObject":
-    """Return what Airflow itself answers about a run that is not there."""
+    """Return Airflow's response about a run that does not exist."""
     detail = f"DAGRun with DAG ID: '{question.dag_id}' and DagRun ID: '{question.dag_run_id}' not found"
     if question.api == "v1":
         return {"type": "about:blank", "title": "Not Found", "status": 404, "detail": detail}

@@ -1,13 +1,13 @@
-"""The official Airflow client without the 500 modules that starting a DAG run does not need.
+"""Imports the official Airflow client without the 500 modules that starting a DAG run does not need.
 
 `import airflow_client.client` runs package `__init__` files that import all of the API's 29 groups and 184
-models, and compiles 418 pydantic signatures on the way: one to two seconds, most of a cold start. The modules
-that send a request need none of it. So the two packages on the way to them are put into `sys.modules` with
-their `__init__` postponed until somebody asks them for a name. Whoever imports the whole client later, or
-imported it before, finds it as ever.
+models, and compiles 418 pydantic signatures: one to two seconds, most of a cold start. The modules that send
+a request do not need them. So the two packages above them are put into `sys.modules`, and their `__init__`
+runs only when code reads another name from them. An import of the whole client, before or after, works as
+usual.
 
-What this relies on, and what an upgrade may move, is checked by `tests/airflow/test_official_client.py`. The
-figures are in `docs/decisions/0002-airflow-client.md`.
+`tests/airflow/test_official_client.py` checks the parts of the client that this relies on. The figures are in
+`docs/decisions/0002-airflow-client.md`.
 """
 
 import importlib
@@ -34,7 +34,7 @@ class SlimClient:
         ApiClient: Serialises a request and sends it through urllib3.
         Configuration: Address, pool size and retries.
         TriggerDAGRunPostBody: The body that starts a run.
-        ApiException: What the client raises by itself; only for TLS errors, as the body is left unread.
+        ApiException: The client's error; raised only for TLS errors, because the body is not read.
     """
 
     ApiClient: type[Any]
@@ -44,7 +44,7 @@ class SlimClient:
 
 
 class _PostponedPackage(ModuleType):
-    """A package whose `__init__` runs when a name is first asked of it that is not one of its submodules."""
+    """A package whose `__init__` runs when code first reads a name that is not a submodule."""
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
@@ -56,10 +56,10 @@ class _PostponedPackage(ModuleType):
 
 
 def postpone(name: str) -> None:
-    """Make a package importable whose `__init__` runs only when somebody asks it for a name.
+    """Make a package importable without running its `__init__` until code reads a name from it.
 
     Raises:
-        ModuleNotFoundError: There is no such package.
+        ModuleNotFoundError: The package is not installed.
     """
     if name in sys.modules:
         return
@@ -77,10 +77,10 @@ def postpone(name: str) -> None:
 
 
 def slim_client() -> SlimClient:
-    """Load what a DAG run needs, once a process. Safe on any thread.
+    """Load the modules for a DAG run, once a process; safe to use from any thread.
 
     Raises:
-        ImportError: The installed apache-airflow-client is laid out otherwise than expected.
+        ImportError: The installed apache-airflow-client has other modules than expected.
     """
     with _lock:
         return _slim_client()

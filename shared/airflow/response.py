@@ -1,4 +1,4 @@
-"""What came back from Airflow, or from the way there: one shape for answers and for the lack of one."""
+"""The response of Airflow or of a server before it, or the error if none came."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,17 +7,17 @@ from shared.airflow.words import words_of_json, words_of_text
 from shared.values.json_text import JsonObject
 
 WORDS_SHOWN = 600
-"""Characters of Airflow's own words that reach outcomes, logs and dead letters."""
+"""The most characters of Airflow's message in outcomes, logs and dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a request asks for: it says in which form Airflow's answer has to come.
+    """What a request asks for: it decides the form of Airflow's response.
 
     Attributes:
-        what: `start` asks for a run, `run`, `runs` and `dag` look one up, `version` asks who is there,
-            `refusal` asks for a run in a way that is always refused, `other` is any other path.
-        api: The version of the REST API that is asked; empty where a path tells nothing about it.
+        what: `start` requests a run, `run`, `runs` and `dag` look one up, `version` asks for the version,
+            `refusal` requests a run so that it is always refused, `other` is any other path.
+        api: The version of the REST API; empty if the path has none.
         dag_id: The DAG.
         dag_run_id: The run.
     """
@@ -33,17 +33,17 @@ _NO_QUESTION = Question()
 
 @dataclass(frozen=True, slots=True)
 class AirflowResponse:
-    """The end of one request to Airflow.
+    """The result of one request to Airflow.
 
     Attributes:
-        status: The HTTP status; None where none came.
-        body: The body where it is a JSON object, whatever its content type said.
-        text: The beginning of a body that is not, on one line.
+        status: The HTTP status; None if none came.
+        body: The body if it is a JSON object, with any content type.
+        text: The beginning of any other body, on one line.
         retry_after: Seconds that the server asked to wait.
-        code: The error's name, where a gateway of AWS's gives it beside the body (`x-amzn-ErrorType`).
-        location: Where a redirect pointed: scheme and host, never path or query, which may carry tokens.
+        code: The error's name in a header of AWS (`x-amzn-ErrorType`).
+        location: The target of a redirect: scheme and host, never path or query, which may hold tokens.
         sent: Whether the request may have reached Airflow.
-        invalid: Why the request was not even tried and never will be: it is not one for a DAG run.
+        invalid: Why the request was not sent and never will be: it is not valid for a DAG run.
         question: What was asked.
         version: The version that Airflow gave when it was asked, after this answer, whether it is there;
             empty where it was not asked, or did not answer.
@@ -72,6 +72,6 @@ class AirflowResponse:
 
     @property
     def message(self) -> str:
-        """The answer's own words on one line, without the input that a validation error echoes."""
+        """The response's message on one line, without the input that a validation error echoes."""
         found = words_of_text(self.text) if self.body is None else words_of_json(self.body)
         return found[:WORDS_SHOWN]

@@ -1,8 +1,8 @@
-"""The forms that Airflow documents for its answers: what an answer is, by its shape alone.
+"""The documented forms of Airflow's responses.
 
-Only Airflow speaks for Airflow. A proxy, a gateway or a login page can send any status with any body, so an
-answer counts only where it has the form that Airflow gives it, and names what was asked for. Each function
-answers one such question about one `AirflowResponse`; none of them raises, whatever the body holds.
+A proxy, a gateway or a login page can send any status with any body. So a response counts as Airflow's only
+if it has Airflow's form and names the object of the request. Each function checks one form of one
+`AirflowResponse`, and raises for no body.
 
 Sources: API v2 (Airflow 3.0 to 3.4) `airflow/api_fastapi/core_api/datamodels`, `.../routes/public` and
 `airflow/api_fastapi/common/exceptions.py`; API v1 (Airflow 2.9 to 2.11) `airflow/api_connexion/exceptions.py`
@@ -24,10 +24,10 @@ _OK: Final = range(200, 300)
 
 
 def version_of(answer: AirflowResponse) -> str:
-    """Return the version that an answer to the question for the version gives; empty where it gives none.
+    """Return the version in a response to the question for the version; empty if it has none.
 
-    API v2 is that of Airflow 3 and later, API v1 that of Airflow 2: another number under one of these paths
-    is another service's.
+    API v2 is the API of Airflow 3 and later, API v1 the API of Airflow 2: another number under one of these
+    paths comes from another service.
     """
     given = _body(answer).get("version") if answer.status == 200 else None
     found = _VERSION.fullmatch(given) if isinstance(given, str) else None
@@ -38,13 +38,13 @@ def version_of(answer: AirflowResponse) -> str:
 
 
 def version_numbers(version: str) -> tuple[int, int]:
-    """Return a version's first two numbers; zeros where it has none."""
+    """Return a version's first two numbers; zeros if it has none."""
     found = _VERSION.fullmatch(version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def is_our_run(answer: AirflowResponse) -> bool:
-    """Tell whether a good answer is the DAG run that was asked for: its two ids, and a state.
+    """Return whether a 2xx response is the requested DAG run: its two ids, and a state.
 
     An echo of our request has no `dag_id` and no `state`.
     """
@@ -52,7 +52,7 @@ def is_our_run(answer: AirflowResponse) -> bool:
 
 
 def is_run_list(answer: AirflowResponse) -> bool:
-    """Tell whether a good answer is a list of runs of the DAG that was asked about; it may be empty."""
+    """Return whether a 2xx response is a list of runs of the requested DAG; it may be empty."""
     runs = _body(answer).get("dag_runs")
     return (
         _good(answer) and isinstance(runs, list) and all(_is_run(run, answer.question.dag_id) for run in runs)
@@ -60,13 +60,13 @@ def is_run_list(answer: AirflowResponse) -> bool:
 
 
 def is_our_dag(answer: AirflowResponse) -> bool:
-    """Tell whether a good answer is the DAG that was asked about."""
+    """Return whether a 2xx response is the requested DAG."""
     body = _body(answer)
     return _good(answer) and body.get("dag_id") == answer.question.dag_id and "is_paused" in body
 
 
 def answers(answer: AirflowResponse) -> bool:
-    """Tell whether a good answer has the form that is documented for what was asked."""
+    """Return whether a 2xx response has the documented form for the question."""
     match answer.question.what:
         case "start" | "run":
             return is_our_run(answer)
@@ -83,7 +83,7 @@ def answers(answer: AirflowResponse) -> bool:
 
 
 def is_error(answer: AirflowResponse) -> bool:
-    """Tell whether an answer has the form of an error of the API version that was asked."""
+    """Return whether a response has the form of an error of the API version."""
     body = answer.body
     if not body:
         return False
@@ -99,7 +99,7 @@ def is_error(answer: AirflowResponse) -> bool:
 
 
 def is_conflict(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is Airflow's 409: another run has the run id, or the logical date."""
+    """Return whether a response is Airflow's 409: another run has the run id or the logical date."""
     if answer.status != 409 or not is_error(answer):
         return False
     detail = _body(answer).get("detail")
@@ -109,10 +109,10 @@ def is_conflict(answer: AirflowResponse) -> bool:
 
 
 def is_our_conflict(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is Airflow's 409, and quotes our run id: then our run exists.
+    """Return whether a response is Airflow's 409 and quotes our run id: then our run exists.
 
-    Airflow 2 quotes it. Airflow 3 quotes it only where the database does and `[api] expose_stacktrace` is
-    set; its statement names columns, so only the database's own words count.
+    Airflow 2 quotes it. Airflow 3 quotes it only if the database does and `[api] expose_stacktrace` is set;
+    its statement names columns, so only the database's message counts.
     """
     if not is_conflict(answer):
         return False
@@ -123,27 +123,27 @@ def is_our_conflict(answer: AirflowResponse) -> bool:
 
 
 def is_date_conflict(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is Airflow 2's 409 for the logical date: it does not quote our run id."""
+    """Return whether a response is Airflow 2's 409 for the logical date: it does not quote our run id."""
     return answer.question.api == "v1" and is_conflict(answer) and not is_our_conflict(answer)
 
 
 def is_dag_run_not_found(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is Airflow's 404 about the run that was looked up."""
+    """Return whether a response is Airflow's 404 about the run that was looked up."""
     asked = answer.question
     return asked.what == "run" and _is_not_found(answer) and _names(answer, asked.dag_run_id)
 
 
 def is_dag_not_found(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is Airflow's 404 about the DAG that was asked about."""
+    """Return whether a response is Airflow's 404 about the DAG."""
     return (
         _is_not_found(answer) and _names(answer, answer.question.dag_id) and not is_dag_run_not_found(answer)
     )
 
 
 def is_import_errors(answer: AirflowResponse) -> bool:
-    """Tell whether Airflow refuses a run because the DAG's file cannot be imported just now.
+    """Return whether Airflow refuses a run because the DAG's file has import errors.
 
-    Of all the refusals of a run this one passes when somebody repairs the file, and only its words tell it.
+    Only this refusal of a run ends when the file is fixed, and only its message identifies it.
     """
     said = _body(answer).get("detail")
     return (
@@ -155,13 +155,13 @@ def is_import_errors(answer: AirflowResponse) -> bool:
 
 
 def is_refusal(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is Airflow's refusal of a request: 400, and in API v2 422 as well."""
+    """Return whether a response is Airflow's refusal of a request: 400, and in API v2 also 422."""
     statuses = {400} if answer.question.api == "v1" else {400, 422}
     return answer.question.what in {"start", "refusal"} and answer.status in statuses and is_error(answer)
 
 
 def is_forbidden(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is Airflow's 403."""
+    """Return whether a response is Airflow's 403."""
     return answer.status == 403 and is_error(answer)
 
 
@@ -174,7 +174,7 @@ def _body(answer: AirflowResponse) -> JsonObject:
 
 
 def _is_run(run: Json, dag_id: str, *, run_id: str | None = None) -> bool:
-    """Tell whether a value is a DAG run of a DAG; only its own members are looked at, and never its conf."""
+    """Return whether a value is a DAG run of a DAG; its conf is not checked."""
     if not isinstance(run, dict) or not dag_id or run_id == "":
         return False
     named = run.get("dag_run_id")
@@ -184,7 +184,7 @@ def _is_run(run: Json, dag_id: str, *, run_id: str | None = None) -> bool:
 
 
 def _is_detail(detail: Json) -> bool:
-    """Tell whether a value is what FastAPI or Airflow 3 puts under `detail`: words, an object, or a list."""
+    """Return whether a value can be FastAPI's or Airflow 3's `detail`: text, an object, or a list."""
     if isinstance(detail, list):
         return bool(detail) and all(
             isinstance(each, dict) and {"loc", "msg"} <= each.keys() for each in detail
@@ -199,7 +199,7 @@ def _is_not_found(answer: AirflowResponse) -> bool:
 
 
 def _names(answer: AirflowResponse, name: str) -> bool:
-    """Tell whether an error's own words name something; the title is where Airflow 2 may put all of them."""
+    """Return whether an error's message names something; Airflow 2 may have the whole message in `title`."""
     body = _body(answer)
     detail = body.get("detail")
     said = detail.values() if isinstance(detail, dict) else (detail, body.get("title"))
@@ -207,7 +207,7 @@ def _names(answer: AirflowResponse, name: str) -> bool:
 
 
 def _quotes(text: Json, name: str) -> bool:
-    """Tell whether a text holds a name as a whole, and not as a part of a longer one."""
+    """Return whether a text holds a whole name, and not only as a part of a longer one."""
     if not isinstance(text, str) or not name:
         return False
     return re.search(rf"(?<![\w.~:+-]){re.escape(name)}(?![\w~:+-]|\.\w)", text) is not None

@@ -1,4 +1,4 @@
-"""Sends requests that prove who we are; a credential that Airflow calls stale is renewed once."""
+"""Sends requests with a credential; a credential that Airflow calls stale is renewed once."""
 
 import time
 from abc import ABC, abstractmethod
@@ -17,24 +17,25 @@ if TYPE_CHECKING:
     from shared.rules import Connection
 
 
-class Transport[Proof](ABC):
-    """Sends requests to one Airflow; safe to use from any thread, and made for the life of the process.
+class Transport[Credential](ABC):
+    """Sends requests to one Airflow; safe to use from any thread, one object for the whole process.
 
     Args:
-        current: Returns what proves who we are; raises `CredentialError` where there is nothing.
-        renewed: Returns another proof than the given one, which Airflow refused; equal to it where there is
-            no other.
+        current: Returns the credential; raises `CredentialError` if there is none.
+        renewed: Gets a refused credential and returns another one, or the same if there is no other.
     """
 
-    def __init__(self, current: Callable[[], Proof], renewed: Callable[[Proof], Proof]) -> None:
+    def __init__(
+        self, current: Callable[[], Credential], renewed: Callable[[Credential], Credential]
+    ) -> None:
         self._current = current
         self._renewed = renewed
 
     @abstractmethod
     def send(
-        self, method: str, path: str, body: object, proof: Proof, within: float | None
+        self, method: str, path: str, body: object, credential: Credential, within: float | None
     ) -> AirflowResponse:
-        """Send one request with a proof; arguments as `ask`."""
+        """Send one request with a credential; arguments as `ask`."""
 
     def ask(
         self,
@@ -45,29 +46,29 @@ class Transport[Proof](ABC):
         question: Question,
         within: float | None = None,
     ) -> AirflowResponse:
-        """Send with a token; where Airflow calls it stale, once more with a new one.
+        """Send with a token; if Airflow calls it stale, send once more with a new one.
 
         Args:
             method: GET or POST.
-            path: From the connection's address on, its segments quoted (`segment`).
-            body: What is sent as JSON, made of plain values; None sends nothing.
-            question: What is asked: a good answer has to have the form that is documented for it.
-            within: Seconds that the request may take at most, where that is less than the connection's own.
+            path: The path after the connection's address, with quoted segments (`segment`).
+            body: The JSON body, made of plain values; None sends no body.
+            question: What the request asks for: a 2xx response needs the documented form for it.
+            within: The most seconds of the request, if less than the connection's time-outs.
 
         Raises:
-            CredentialError: There is no token to ask with; nothing was sent.
+            CredentialError: There is no token; nothing was sent.
         """
         started = time.monotonic()
-        proof = self._current()
+        credential = self._current()
         token_seconds = time.monotonic() - started
-        answer = self.send(method, path, body, proof, within)
+        answer = self.send(method, path, body, credential, within)
         if (answer.status or 0) >= HTTPStatus.BAD_REQUEST and is_unauthorized(
             replace(answer, question=question)
         ):
             renewal = time.monotonic()
-            renewed = self._renewed(proof)
+            renewed = self._renewed(credential)
             token_seconds += time.monotonic() - renewal
-            if renewed != proof:
+            if renewed != credential:
                 left = None if within is None else within - (time.monotonic() - started)
                 first = answer.seconds
                 answer = self.send(method, path, body, renewed, left)
@@ -76,11 +77,11 @@ class Transport[Proof](ABC):
 
 
 class HeaderTransport(Transport[Mapping[str, str]]):
-    """The usual case: headers prove who we are.
+    """The usual case: the credential is a set of headers.
 
     Args:
-        connection: Where Airflow is, and how long to wait for it.
-        tokens: Gives the headers.
+        connection: Airflow's address, and the time-outs.
+        tokens: Returns the headers.
 
     Attributes:
         wire: The HTTP connections.
@@ -91,12 +92,12 @@ class HeaderTransport(Transport[Mapping[str, str]]):
         self.wire = Wire(connection)
 
     def send(
-        self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
+        self, method: str, path: str, body: object, credential: Mapping[str, str], within: float | None
     ) -> AirflowResponse:
         """Send one request with these headers; see `Transport`."""
-        return self.wire.send(method, path, body, proof, within)
+        return self.wire.send(method, path, body, credential, within)
 
 
 def segment(name: str) -> str:
-    """Quote one segment of a path, dots included where they alone would climb it (RFC 3986 section 5.2.4)."""
+    """Quote one segment of a path, and the dots of `.` and `..` (RFC 3986 section 5.2.4)."""
     return quote(name, safe="") if name.strip(".") else "%2E" * len(name)

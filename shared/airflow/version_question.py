@@ -1,4 +1,4 @@
-"""The question which Airflow is there: its version, and with that the API that it speaks."""
+"""Asks for Airflow's version, which decides the API."""
 
 import time
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ _DOUBTFUL: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An Airflow that gave its version.
+    """An Airflow that returned its version.
 
     Attributes:
-        api: The API that it speaks.
+        api: The version of its API.
         version: Its version.
-        mismatch: Why it cannot be served; empty where it can.
-        answer: Its answer, with the time of every question that led to it.
+        mismatch: Why this app does not support it; empty if it does.
+        answer: Its response, with the time of all questions before it.
     """
 
     api: Api
@@ -41,18 +41,18 @@ def ask_version(
     first: Api | None = None,
     within: float | None = None,
 ) -> Found | AirflowResponse:
-    """Ask which version is there; what stood in the way where none tells.
+    """Ask for the version; return the failed response if none is returned.
 
-    A redirect, a login page or an unknown path may mean that only the other API is there.
+    A redirect, a login page or an unknown path may mean that only the other API exists.
 
     Args:
-        transport: How Airflow is reached.
-        api: The connection's `api`. The other API is asked as well, so that a person is told what is there.
+        transport: Sends the requests.
+        api: The connection's `api`. The other API is asked too, so that the message has the real version.
         first: The API that is asked first.
         within: Seconds for both questions.
 
     Raises:
-        CredentialError: There is no token to ask with; nothing was sent.
+        CredentialError: There is no token; nothing was sent.
     """
     started = time.monotonic()
     begin: Api = api if api != "auto" else first or "v2"
@@ -86,14 +86,13 @@ def _found(api: Api, version: str, asked: Literal["auto", "v1", "v2"], answer: A
         mismatch = f"Airflow {version} is older than {oldest}, the oldest that Updraft supports: upgrade it"
     elif asked not in {"auto", api}:
         mismatch = (
-            f"the connection has `api: {asked}`, and Airflow {version} is there, which speaks {api}: "
-            "set `api: auto`"
+            f"the connection has `api: {asked}`, but Airflow {version} has the API {api}: set `api: auto`"
         )
     return Found(api, version, mismatch, replace(answer, version=version, mismatch=mismatch))
 
 
 def _is_elsewhere(answer: AirflowResponse) -> bool:
-    """Tell whether an answer is of somebody who is there, but does not speak this version."""
+    """Return whether a response comes from a server that may have the other API."""
     status = answer.status
     if status is None or classify(answer).answer_class in _DOUBTFUL:
         return False

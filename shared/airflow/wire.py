@@ -1,9 +1,8 @@
 """Sends one request to an Airflow over HTTP; every failure becomes an `AirflowResponse`.
 
-The official client is used for what it knows (addresses, bodies, connections) and kept from what hurts: it
-has no time-out by itself, follows redirects with a second POST, and raises validation errors for answers of
-newer servers after the run exists. So every call has time-outs, redirects are answers, and the body is read
-here, leniently and bounded.
+The official client makes addresses, bodies and connections. But it has no time-out, follows redirects with a
+second POST, and raises validation errors for responses of newer servers after the run exists. So every call
+has time-outs here, redirects are responses, and the body is read leniently and up to a limit.
 """
 
 import json
@@ -28,20 +27,20 @@ if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
 
 BODY_LIMIT: Final = 1_048_576
-"""Bytes of an answer that are read; a run echoes its conf, which is far smaller."""
+"""The most bytes of a response; a run echoes its conf, which is far smaller."""
 _CHUNK: Final = 65_536
 TEXT_KEPT: Final = 600
-"""Characters that are kept of an answer that is not JSON."""
+"""The most characters of a response that is not JSON."""
 _CODE_KEPT: Final = 80
 _SHORTEST_TIMEOUT: Final = 0.05
 _KEEP_ALIVE_SECONDS: Final = 60
 
 
 class Wire:
-    """The HTTP connections to one Airflow; safe to use from any thread, and made for the life of the process.
+    """The HTTP connections to one Airflow; safe to use from any thread, one object for the whole process.
 
     Args:
-        connection: Where Airflow is, and how long to wait for it.
+        connection: Airflow's address, and the time-outs.
     """
 
     def __init__(self, connection: "Connection") -> None:
@@ -50,23 +49,23 @@ class Wire:
         self._api: Any = None
 
     def send(
-        self, method: str, path: str, body: object, proof: Mapping[str, str], within: float | None
+        self, method: str, path: str, body: object, credential: Mapping[str, str], within: float | None
     ) -> AirflowResponse:
-        """Send one request and read its answer: the one place where the libraries' errors become answers.
+        """Send one request and read its response; only here the libraries' errors become responses.
 
         Args:
             method: GET or POST.
-            path: From the connection's address on, its segments quoted (`segment`).
-            body: What is sent as JSON, made of plain values; None sends nothing.
-            proof: The headers that prove who we are.
-            within: Seconds that the request may take at most, where that is less than the connection's own.
+            path: The path after the connection's address, with quoted segments (`segment`).
+            body: The JSON body, made of plain values; None sends no body.
+            credential: The headers with the credential.
+            within: The most seconds of the request, if less than the connection's time-outs.
         """
         from urllib3.exceptions import HTTPError
 
         from shared.airflow.official_client import slim_client
 
         api = self.client()
-        headers = {"Accept": "application/json", **proof}
+        headers = {"Accept": "application/json", **credential}
         if body is not None:
             headers["Content-Type"] = "application/json"
         most = max(within if within is not None else float("inf"), _SHORTEST_TIMEOUT)
@@ -74,7 +73,7 @@ class Wire:
         started = time.monotonic()
         answer = AirflowResponse()
         try:
-            # The body is plain JSON by now; the client would walk through it once more, which costs time.
+            # The body is plain JSON already; the client would copy it once more, which costs time.
             method, url, headers, *_ = api.param_serialize(method, path, header_params=headers)
             response = api.call_api(method, url, headers, body, _request_timeout=timeouts).response
             answer = _head(response)
@@ -86,13 +85,13 @@ class Wire:
             sent = answer.status is not None or _may_be_sent(exc)
             answer = replace(answer, sent=sent, error=fault.words, fault=fault.code)
         except ValueError as exc:
-            # http.client refuses a header with a line break, and would show it: a token. After an answer,
-            # urllib3 fails on a redirect to what is not an address.
+            # http.client refuses a header with a line break, and its error shows the token. After a response,
+            # urllib3 fails on a redirect to an invalid address.
             unsendable = isinstance(exc, UnicodeError) or str(exc).startswith("Invalid header")
             answer = (
-                AirflowResponse(sent=False, error="the token cannot be put into a header")
+                AirflowResponse(sent=False, error="the token has characters that a header cannot hold")
                 if unsendable
-                else replace(answer, sent=True, error="the answer is a redirect to what is not an address")
+                else replace(answer, sent=True, error="the response is a redirect to an invalid address")
             )
         return replace(answer, seconds=time.monotonic() - started)
 
@@ -121,15 +120,15 @@ class Wire:
 
 
 def _socket_options() -> list[tuple[int, int, int]]:
-    """Keep idle connections alive: Azure's load balancers drop them silently after 4 minutes.
+    """Keep idle connections alive: Azure's load balancers drop them after 4 minutes without notice.
 
     See https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-idle-timeout. A request on a
-    connection that was dropped would wait for its time-out, and then be in doubt.
+    dropped connection would wait for its time-out, and its run would be in doubt.
     """
     from urllib3.connection import HTTPConnection
 
     options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    if hasattr(socket, "TCP_KEEPIDLE"):  # macOS and old Windows have another name for it, or none
+    if hasattr(socket, "TCP_KEEPIDLE"):  # macOS and old Windows have another name for it, or do not have it
         options.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_SECONDS))
     return options
 
@@ -144,7 +143,7 @@ def _head(response: "BaseHTTPResponse") -> AirflowResponse:
 
 
 def _server_of(location: str) -> str:
-    """Return scheme and host of an address, for a person; empty where it has none or cannot be read."""
+    """Return scheme and host of an address; empty if they are missing or cannot be read."""
     try:
         parts = urlsplit(location)
     except ValueError:
@@ -153,7 +152,7 @@ def _server_of(location: str) -> str:
 
 
 def _with_body(answer: AirflowResponse, response: "BaseHTTPResponse", *, until: float) -> AirflowResponse:
-    """Read the body within its bounds, and give the connection back to the pool or close it."""
+    """Read the body up to its limits, and return the connection to the pool or close it."""
     chunks: list[bytes] = []
     size = 0
     whole = False
@@ -162,11 +161,11 @@ def _with_body(answer: AirflowResponse, response: "BaseHTTPResponse", *, until: 
             chunks.append(chunk)
             size += len(chunk)
             if size > BODY_LIMIT:
-                return replace(answer, error=f"the answer is larger than {BODY_LIMIT} bytes")
+                return replace(answer, error=f"the response is larger than {BODY_LIMIT} bytes")
             if response.length_remaining == 0 and "Content-Encoding" not in response.headers:
-                break  # all that was announced: asking for more would find the end again
+                break  # the whole announced body was read
             if time.monotonic() > until:
-                return replace(answer, error="the answer did not end in time")
+                return replace(answer, error="the response did not end in time")
         whole = True
     finally:
         if whole:
@@ -188,7 +187,7 @@ def _json_object(raw: bytes) -> "JsonObject | None":
 
 
 def _may_be_sent(exc: Exception) -> bool:
-    """Tell whether a request that failed like this may have reached Airflow; yes where it is not certain.
+    """Return whether a request that failed with this error may have reached Airflow; True if uncertain.
 
     A failed TLS handshake is a `NewConnectionError` (`shared/airflow/connections.py`).
     """
@@ -196,7 +195,7 @@ def _may_be_sent(exc: Exception) -> bool:
 
     certainly_not = (
         exceptions.ConnectTimeoutError,
-        exceptions.NewConnectionError,  # refused, unreachable; a name that does not resolve is one too
+        exceptions.NewConnectionError,  # refused, unreachable, or a name that does not resolve
         exceptions.ProxyError,
         exceptions.LocationValueError,
     )

@@ -1,8 +1,8 @@
-"""The words for a person in an answer, whoever gave it: Airflow, a gateway, a token endpoint, a web page.
+"""The error message in a response of Airflow, a gateway, a token endpoint, or a web page.
 
-Airflow 3 and Starlette say `detail`, Airflow 2 `detail` and `title` (RFC 9457), Azure and API Management
+Airflow 3 and Starlette have `detail`, Airflow 2 `detail` and `title` (RFC 9457), Azure and API Management
 `error.message` or `message`, OAuth servers `error` with `error_description` (RFC 6749 section 5.2),
-flask-jwt-extended `msg`, others `errors`. Words are for people alone: no outcome depends on them.
+flask-jwt-extended `msg`, others `errors`. Only people read messages: no outcome depends on them.
 """
 
 import re
@@ -11,11 +11,11 @@ from typing import Final
 from shared.values.json_text import Json, JsonObject
 
 _MEMBERS: Final = ("detail", "message", "error", "error_description", "errors", "msg", "title")
-"""Where words are looked for, in this order: the first that has some is taken."""
+"""Members that may hold the message; the first with text counts."""
 _DEEPEST: Final = 6
-"""Levels of an error that are read; deeper ones are not for people."""
+"""The most levels of an error that are read."""
 _PARTS: Final = 20
-"""Members of a list of errors that are read."""
+"""The most members of a list of errors that are read."""
 _PAGE: Final = re.compile(r"<(?:\?xml|!|html|head|body|title|h1)", re.IGNORECASE)
 _HEADLINE: Final = re.compile(r"<(title|h1)\b[^<>]*>(.*?)(?:</\1>|$)", re.IGNORECASE | re.DOTALL)
 _UNSEEN: Final = re.compile(r"<(script|style)\b.*?(?:</\1>|$)|<!--.*?(?:-->|$)", re.IGNORECASE | re.DOTALL)
@@ -25,7 +25,7 @@ _PAGE_SHOWN: Final = 80
 
 
 def words_of_json(body: JsonObject) -> str:
-    """Return an error's words on one line, without the input that a validation error echoes; may be empty."""
+    """Return an error's message on one line, without the input that a validation error echoes."""
     for name in _MEMBERS:
         found = _words(body.get(name), _DEEPEST)
         if not found:
@@ -36,7 +36,7 @@ def words_of_json(body: JsonObject) -> str:
 
 
 def words_of_text(text: str) -> str:
-    """Return a text on one line; of a web page its headline, and not more of it than a sentence."""
+    """Return a text on one line; for a web page, its short headline."""
     if not _PAGE.search(text[:400]):
         return " ".join(text.split())
     headlines = (_flat(found[1]) for found in _HEADLINE.findall(text))
@@ -54,9 +54,8 @@ def _words(value: Json, levels: int) -> str:
     if not isinstance(value, dict):
         return str(value)[:_PAGE_SHOWN]
     if isinstance(place := value.get("loc"), list):
-        return (
-            f"{'.'.join(str(part)[:_PAGE_SHOWN] for part in place[:_PARTS])}: {_words(value.get('msg'), 1)}"
-        )
+        where = ".".join(" ".join(str(part)[:_PAGE_SHOWN].split()) for part in place[:_PARTS])
+        return f"{where}: {_words(value.get('msg'), 1)}"
     if isinstance(value.get("reason"), str):
         said: tuple[Json, ...] = (value["reason"], value.get("message"))
     else:

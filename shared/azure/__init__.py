@@ -1,4 +1,4 @@
-"""Azure as this app's managed identity reaches it.
+"""Access to Azure with this app's managed identity.
 
 credential       the process's one Azure credential
 refreshing       a fetched value: one fetch at a time, renewed before it expires

@@ -1,7 +1,7 @@
-"""The process's one Azure credential, and how its failures are told.
+"""The process's one Azure credential, and the errors of its failures.
 
-Every hop out of this app begins here: the app is its managed identity, and nothing else. One credential
-object serves the whole process, because azure-identity keeps its tokens per object.
+Every request of this app to another service uses the managed identity. One credential object serves the whole
+process, because azure-identity caches tokens per object.
 """
 
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import RequestsTransport
 
 CREDENTIAL: Final = "UPDRAFT_CREDENTIAL"
-"""`managed-identity` (the default), or `default` for a developer's own login, outside Azure only."""
+"""`managed-identity` (the default), or `default` for a developer's login, only outside Azure."""
 CLIENT_ID: Final = "AZURE_CLIENT_ID"
 """The client id of a user-assigned identity; without it the system-assigned one is used."""
 
@@ -30,7 +30,7 @@ _FEDERATION: Final = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOK
 _MADE_FROM: Final = (CREDENTIAL, CLIENT_ID, *_IN_AZURE, *_ENDPOINT, *_FEDERATION)
 _LONGEST_WAIT: Final = 1.0
 _UNCACHED: Final = '{"access_token":{"nbf":{"essential":true}}}'
-"""Claims that no cache can answer: msal then asks the endpoint, whatever it has kept."""
+"""Claims for which msal does not use its cache and asks the endpoint."""
 
 _lock = threading.Lock()
 _credentials: dict[tuple[str | None, ...], "TokenCredential"] = {}
@@ -39,11 +39,11 @@ _credentials: dict[tuple[str | None, ...], "TokenCredential"] = {}
 def azure_credential(client_id: str | None = None) -> "TokenCredential":
     """Return the process's credential, made on first use from the process's environment.
 
-    It is made anew when the environment has changed, as it does when the platform turns a warm placeholder
-    process into this app.
+    A changed environment makes a new one: the platform changes it when a warm placeholder process becomes
+    this app.
 
     Args:
-        client_id: A user-assigned identity other than the app's usual one, for one connection.
+        client_id: A user-assigned identity of one connection, other than the app's usual one.
 
     Raises:
         SettingsError: As `make_credential`.
@@ -58,7 +58,7 @@ def azure_credential(client_id: str | None = None) -> "TokenCredential":
 def credential_of(
     client_id: str | None, usual: Callable[[], "TokenCredential"]
 ) -> Callable[[], "TokenCredential"]:
-    """Return what gives the credential of one connection: of its own identity, or the usual one."""
+    """Return a function for the credential of one connection: of its own identity, or the usual one."""
     return partial(azure_credential, client_id) if client_id else usual
 
 
@@ -66,12 +66,12 @@ def make_credential(settings: Mapping[str, str], client_id: str | None = None) -
     """Make a credential from application settings.
 
     Args:
-        settings: The process's environment: azure-identity itself reads the endpoint from there.
+        settings: The process's environment; azure-identity reads the endpoint from there.
         client_id: A user-assigned identity; by default the one that AZURE_CLIENT_ID names.
 
     Raises:
-        SettingsError: UPDRAFT_CREDENTIAL has an unknown value, or asks for a developer's login in Azure; or
-            there is no managed identity here.
+        SettingsError: UPDRAFT_CREDENTIAL has an unknown value, or asks for a developer's login in Azure;
+            or no managed identity is assigned.
     """
     kind = setting(settings, CREDENTIAL) or "managed-identity"
     client_id = client_id or setting(settings, CLIENT_ID) or None
@@ -89,13 +89,13 @@ def make_credential(settings: Mapping[str, str], client_id: str | None = None) -
         )
     from azure.identity import DefaultAzureCredential
 
-    # Without the managed identity: where there is one, it is used by name, and else 169.254.169.254 is asked.
+    # Excluded: a managed identity is used by name above, and otherwise 169.254.169.254 would be asked.
     return DefaultAzureCredential(exclude_managed_identity_credential=True)
 
 
 def _managed_identity(settings: Mapping[str, str], client_id: str | None) -> "TokenCredential":
     if not (all(map(settings.get, _ENDPOINT)) or all(map(settings.get, _FEDERATION))):
-        # azure-identity would go on to 169.254.169.254, which no Functions plan has, and wait for it.
+        # azure-identity would try 169.254.169.254, which no Functions plan has, until a time-out.
         raise SettingsError(
             f"this app has no managed identity: {' and '.join(_ENDPOINT)} are not set; assign an identity to "
             f"the app, or on a developer's machine set {CREDENTIAL} to default"
@@ -107,11 +107,11 @@ def _managed_identity(settings: Mapping[str, str], client_id: str | None) -> "To
 
 
 def short_timeouts() -> dict[str, Any]:
-    """Return the options that keep an Azure client within an event's budget of about 20 seconds.
+    """Return options with which an Azure client stays within an event's budget of about 20 seconds.
 
-    By default azure-core retries three times over 4.8 s, and waits as long as a Retry-After says. Here a
-    refused connection, a 5xx or a 429 is tried once more after at most a second, and silence not at all:
-    the worst case is one read time-out and that second. Longer waits belong to the queue.
+    By default azure-core retries three times over 4.8 s, and obeys every Retry-After. Here a refused
+    connection, a 5xx or a 429 is retried once after at most a second, and a read time-out is not retried. So
+    the longest call is one read time-out and that second. The queue does longer waits.
 
     Returns:
         Keyword arguments for a credential or a client of the Azure SDK, with a connection pool of its own.
@@ -126,7 +126,7 @@ def short_timeouts() -> dict[str, Any]:
 
 
 def short_transport() -> "RequestsTransport":
-    """Return a connection pool whose calls end within seconds; it never waits long for a Retry-After."""
+    """Return a connection pool whose calls end within seconds; it ignores a long Retry-After."""
     from azure.core.pipeline.transport import RequestsTransport
 
     class ShortTimeouts(RequestsTransport):  # type: ignore[misc] # azure-core loads it by name, without a type
@@ -137,20 +137,20 @@ def short_transport() -> "RequestsTransport":
 
 
 def fetch_token(credential: "TokenCredential", scope: str, *, fresh: bool = False) -> "AccessToken":
-    """Get a token for one scope, with every failure told in one way.
+    """Get a token for one scope; every failure is a `TokenUnavailable`.
 
     Args:
         credential: The process's credential.
         scope: One scope, as in `https://vault.azure.net/.default`; never a wider one.
-        fresh: Ask the identity endpoint even if azure-identity has a token for the scope that looks good.
+        fresh: Ask the identity endpoint even if azure-identity has a valid token.
 
     Returns:
         The token and its expiry in Unix seconds.
 
     Raises:
-        TokenUnavailable: With the hop that failed and the remedy. Permanent where the endpoint has refused
-            the request as such; a 403 is not, since the endpoint answers an empty one for a while after a
-            deployment (Azure/azure-functions-host#8623).
+        TokenUnavailable: With the hop that failed and the fix. Permanent if the endpoint refused the
+            request, except with 403: the endpoint answers an empty 403 for a while after a deployment
+            (Azure/azure-functions-host#8623).
     """
     from azure.core.exceptions import (
         AzureError,
@@ -164,20 +164,24 @@ def fetch_token(credential: "TokenCredential", scope: str, *, fresh: bool = Fals
             return credential.get_token(scope, claims=_UNCACHED)
         return credential.get_token(scope)
     except ServiceRequestError as exc:
-        raise TokenUnavailable(_told(scope, "it could not be reached", "try again later")) from exc
+        raise TokenUnavailable(_message(scope, "it could not be reached", "try again later")) from exc
     except ServiceResponseError as exc:
-        raise TokenUnavailable(_told(scope, "it gave no whole answer in time", "try again later")) from exc
+        raise TokenUnavailable(
+            _message(scope, "its answer was not complete in time", "try again later")
+        ) from exc
     except ClientAuthenticationError as exc:
         raise _refused(scope, str(exc), developers=_is_developers(credential)) from exc
     except AzureError as exc:
-        raise TokenUnavailable(_told(scope, f"it failed ({type(exc).__name__})", "try again later")) from exc
+        raise TokenUnavailable(
+            _message(scope, f"it failed ({type(exc).__name__})", "try again later")
+        ) from exc
     except ValueError as exc:
-        # An empty or HTML body (403 after a deployment, 502 from the platform) escapes msal as a JSON error.
+        # msal raises a JSON error for an empty or HTML body (403 after a deployment, 502 from the platform).
         reason = "its answer was not JSON, as happens for a while after a deployment"
-        raise TokenUnavailable(_told(scope, reason, "try again later")) from exc
+        raise TokenUnavailable(_message(scope, reason, "try again later")) from exc
     except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as exc:
-        # JSON that is not a token's, or has no end, escapes msal as what Python makes of it.
-        raise TokenUnavailable(_told(scope, "its answer was not a token", "try again later")) from exc
+        # msal raises Python's errors for JSON that is not a token or is too deep.
+        raise TokenUnavailable(_message(scope, "its answer was not a token", "try again later")) from exc
 
 
 def _is_developers(credential: "TokenCredential") -> bool:
@@ -187,7 +191,7 @@ def _is_developers(credential: "TokenCredential") -> bool:
 
 
 def _refused(scope: str, words: str, *, developers: bool) -> TokenUnavailable:
-    """Read the status out of azure-identity's words: it keeps no response for a managed identity."""
+    """Read the status in azure-identity's message: its error has no response for a managed identity."""
     if developers:
         return TokenUnavailable(
             f"no token for {scope}: none of the developer's logins that azure-identity tries gave one; "
@@ -200,12 +204,12 @@ def _refused(scope: str, words: str, *, developers: bool) -> TokenUnavailable:
     reason = f"it refused ({status or 'no status given'}{', ' + code[0] if code else ''})"
     if status in {400, 401, 404}:
         remedy = (
-            f"see that the identity is assigned to this app, that {CLIENT_ID} or the connection's client_id "
-            "is its client id, and that the scope's application exists in the tenant"
+            f"check that the identity is assigned to this app, that {CLIENT_ID} or its connection's "
+            "client_id is its client id, and that the scope's application exists in the tenant"
         )
-        return TokenUnavailable(_told(scope, reason, remedy), permanent=True)
-    return TokenUnavailable(_told(scope, reason, "try again later"))
+        return TokenUnavailable(_message(scope, reason, remedy), permanent=True)
+    return TokenUnavailable(_message(scope, reason, "try again later"))
 
 
-def _told(scope: str, reason: str, remedy: str) -> str:
+def _message(scope: str, reason: str, remedy: str) -> str:
     return f"no token for {scope} from the managed-identity endpoint: {reason}; {remedy}"

@@ -1,9 +1,10 @@
-"""Secrets by name, read from Key Vault as the app's identity, and kept for a while.
+"""Reads secrets from Key Vault with the app's identity, and caches them.
 
-A value loses the blanks and line ends at its ends, which files and shells add (azure-cli issue 27500). It is
-held for about ten minutes, jittered so that instances do not all ask at once; while the vault is
-away an old one is used for a bounded time more, with a warning; what the vault refuses for good (disabled,
-deleted, expired, no role) ends at once. A value is never logged and never part of an error.
+Blanks and line ends at the ends of a value are removed, because files and shells add them (azure-cli issue
+27500). A value is cached for about ten minutes, with jitter, so that not all instances ask at the same time.
+While the vault cannot be reached, an old value is used for a limited time, with a warning. If the vault
+refuses a secret permanently (disabled, deleted, expired, no role), its value is dropped at once. A value is
+never logged and never part of an error.
 """
 
 import random
@@ -31,30 +32,30 @@ AN_HOUR: Final = 3600.0
 
 _NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}(/[0-9A-Za-z]{1,64})?")
 _TRANSIENT: Final = {408, 429}
-_NO_VAULT: Final = "the answer was not one of Key Vault; see that the address is a vault's"
+_NO_VAULT: Final = "the answer was not one of Key Vault; check that the address is a vault's"
 _FORBIDDEN: Final = {
     "ForbiddenByRbac": "the identity has no Key Vault Secrets User role on the vault: assign it",
     "AccessDenied": "the vault's access policy gives the identity no Get on secrets: add it, or use roles",
-    "ForbiddenByFirewall": "the vault's firewall does not let this app through: allow its subnet or its "
+    "ForbiddenByFirewall": "the vault's firewall blocks this app: allow its subnet or its "
     "outbound addresses, or give the vault a private endpoint in the app's network",
     "SecretDisabled": "this version is disabled: enable it, or set a new one",
 }
 
 
 class Secrets(Protocol):
-    """Where secrets are had by name; `str()` of it names the place in errors."""
+    """A source of secrets by name; `str()` names it in errors."""
 
     def get(self, name: str, *, waiters: int | None = None) -> str:
         """Return a secret's value, which may be some minutes old; raises `SecretUnavailable`.
 
-        At most `waiters` threads wait for a read of another thread: the next one gets the error.
+        At most `waiters` threads wait for a read of another thread; further ones get the error.
         """
 
     def refresh(self, name: str) -> str:
-        """Return a secret's value as it is now, because the last was refused; raises `SecretUnavailable`."""
+        """Read a secret again because its value was refused; raises `SecretUnavailable`."""
 
     def reread(self, name: str) -> str:
-        """Return a secret's value as it is now; the last stays good where the vault does not answer.
+        """Read a secret again; the cached value stays usable if the vault does not answer.
 
         Raises:
             SecretUnavailable: It cannot be read.
@@ -62,18 +63,18 @@ class Secrets(Protocol):
 
 
 class KeyVault:
-    """The secrets of one vault; safe to use from any thread, and nothing is asked before the first `get`.
+    """The secrets of one vault; safe to use from any thread, and no request before the first `get`.
 
     Args:
         url: The vault's address, as in `https://contoso.vault.azure.net`.
-        credential: Gives the process's credential; called at the first read.
-        ttl: Seconds for which a value is held, give or take a tenth.
-        stale_for: Seconds for which an old value is used on while the vault cannot be reached.
+        credential: Returns the process's credential; called at the first read.
+        ttl: Seconds for which a value is cached, plus or minus a tenth.
+        stale_for: Seconds for which an old value is used while the vault cannot be reached.
         clock: Returns Unix seconds.
         jitter: Returns a number from 0 to 1.
 
     Raises:
-        SettingsError: The address is not https, without which the SDK refuses only after its retries.
+        SettingsError: The address is not https; the SDK would refuse it only after its retries.
     """
 
     def __init__(
@@ -113,19 +114,19 @@ class KeyVault:
 
         Args:
             name: The secret's name, or `name/version` to pin a version.
-            waiters: How many threads at most wait for a read of another thread; None sets no limit.
+            waiters: The most threads that wait for a read of another thread; None sets no limit.
 
         Raises:
-            SecretUnavailable: With the hop that failed and the remedy; permanent where waiting is no use.
+            SecretUnavailable: With the hop that failed and the fix; permanent if another try cannot succeed.
         """
         return self._secret(name).get(waiters=waiters)
 
     def refresh(self, name: str) -> str:
-        """Read a secret anew, whatever is held, because its value was refused; raises as `get`."""
+        """Read a secret again because its value was refused; raises as `get`."""
         return self._secret(name).renew()
 
     def reread(self, name: str) -> str:
-        """Read a secret anew, because it may have changed; the old value stays good. Raises as `get`."""
+        """Read a secret again because it may have changed; the old value stays usable. Raises as `get`."""
         return self._secret(name).reread()
 
     def _secret(self, name: str) -> RefreshingValue[str]:
@@ -133,8 +134,8 @@ class KeyVault:
         if secret is None:
             if not _NAME.fullmatch(name):
                 raise SecretUnavailable(
-                    f"{name!r} is no name of a Key Vault secret: letters, digits and hyphens, and after a "
-                    "slash a version if one is meant",
+                    f"{name!r} is not the name of a Key Vault secret: use letters, digits and hyphens, "
+                    "and a slash before a version",
                     permanent=True,
                 )
             with self._lock:
@@ -165,7 +166,7 @@ class KeyVault:
         except HttpResponseError as exc:
             raise self._answered(name, exc) from exc
         except ServiceRequestError as exc:
-            reason = "the vault could not be reached; see that its name and the app's network are right"
+            reason = "the vault could not be reached; check its name and the app's network"
             raise self._unavailable(name, reason) from exc
         except AzureError as exc:
             raise self._unavailable(name, f"the vault did not answer ({type(exc).__name__})") from exc
@@ -176,7 +177,7 @@ class KeyVault:
     def _lease(self, name: str, found: "KeyVaultSecret") -> Fetched[str]:
         now = self._clock()
         expires_on = found.properties.expires_on
-        # The vault still gives out an expired secret: the attribute is for its readers to heed.
+        # The vault still returns an expired secret: its readers have to check the attribute.
         expiry = expires_on.timestamp() if expires_on else float("inf")
         if expiry <= now:
             reason = f"it expired on {expires_on:%Y-%m-%d %H:%M} UTC; set a new version"
@@ -188,10 +189,10 @@ class KeyVault:
         return Fetched(value, min(renew_at, expiry), min(renew_at + self._stale_for, expiry))
 
     def _answered(self, name: str, exc: "HttpResponseError") -> SecretUnavailable:
-        """Tell what an error status means (https://learn.microsoft.com/rest/api/keyvault#errors)."""
+        """Return the error for a status (https://learn.microsoft.com/rest/api/keyvault#errors)."""
         status = exc.status_code or 0
         if status == 404:
-            reason = "the vault has no such secret or version; set it, or mend the name in rules.yaml"
+            reason = "the vault has no such secret or version; set it, or correct the name in rules.yaml"
             return self._unavailable(name, reason, permanent=True)
         if status == 403:
             inner = getattr(getattr(exc, "error", None), "innererror", None) or {}
@@ -199,7 +200,7 @@ class KeyVault:
             reason = _FORBIDDEN.get(code, f"the vault refuses the identity ({code or 'no reason given'})")
             return self._unavailable(name, reason, permanent=True)
         if status == 401:
-            reason = "the vault does not accept the identity's token; see that both are of one tenant"
+            reason = "the vault does not accept the identity's token; check that both are in the same tenant"
             return self._unavailable(name, reason, permanent=True)
         if 0 < status < 400:
             return self._unavailable(name, _NO_VAULT, permanent=True)
@@ -222,7 +223,7 @@ class KeyVault:
 
 
 class _NamedHop:
-    """The credential as the SDK sees it, whose failures name the identity endpoint and not the vault."""
+    """A credential for the SDK whose failures name the identity endpoint and not the vault."""
 
     def __init__(self, credential: Callable[[], "TokenCredential"]) -> None:
         self._credential = credential
@@ -233,11 +234,11 @@ class _NamedHop:
 
 
 class Vaults:
-    """Vaults by name, each made once; safe to use from any thread, and nothing is asked here.
+    """Vaults by name, each made once; safe to use from any thread, without any request.
 
     Args:
-        settings: Where the address of the app's own vault stands; an app that needs no secret has none.
-        credential: Gives the process's credential.
+        settings: The application settings; they have the address of the app's own vault if it needs one.
+        credential: Returns the process's credential.
 
     Attributes:
         own: The app's own vault, whose address is looked for when it is asked for its first secret.
@@ -253,7 +254,7 @@ class Vaults:
         """Return a vault; None means the app's own.
 
         Args:
-            name: As a connection names it.
+            name: The name in a connection.
             vaults: The addresses by name, as in rules.yaml.
 
         Raises:

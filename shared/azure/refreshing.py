@@ -1,8 +1,8 @@
-"""One value that is fetched from elsewhere and kept: a token, a secret.
+"""A cached value with a single fetch at a time: a token, a secret.
 
-Whoever asks gets the kept value without a lock. When it grows old, one thread fetches a new one while the
-others go on with the old; when there is none, one thread fetches and the others wait for that one flight and
-share what it brings, be it a value or an error. Nothing here knows what the value is.
+Reading the cached value takes no lock. Before it expires, one thread fetches a new value while the others use
+the old one. Without a usable value, one thread fetches, and the others wait for this fetch and get its value
+or its error.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ from shared.log import LOGGER
 from shared.log_throttle import may_log
 
 PAUSE: Final = 1.0
-"""Seconds for which a transient failure is remembered instead of being met again by every caller."""
+"""Seconds for which a transient failure is cached."""
 LONG_PAUSE: Final = 5.0
-"""The same for a failure that only a person can mend, and for a renewal that brought the same value."""
+"""The same for a failure that only an operator can fix, and for a renewal with the same value."""
 
 
 class TooManyWaiting(CredentialError):
-    """The value is being fetched, and as many threads wait for it as may."""
+    """The value is being fetched, and the most threads are waiting for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Fetched[T]:
     """A fetched value and how long it may be used.
 
     Attributes:
-        value: What was fetched; never shown.
-        renew_at: Unix seconds from which one caller fetches a new one.
-        expires_at: Unix seconds from which nobody may use this one.
+        value: The value; never shown.
+        renew_at: Unix seconds after which one caller fetches a new value.
+        expires_at: Unix seconds after which the value must not be used.
     """
 
     value: T
@@ -47,7 +47,7 @@ class Fetched[T]:
 
 
 class _Flight[T]:
-    """One fetch under way, and whoever waits for it."""
+    """One running fetch, for which other threads can wait."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -74,14 +74,14 @@ class _Failure:
 
 
 class RefreshingValue[T]:
-    """A value with single flight, used on while it is renewed; safe to use from any thread.
+    """Single-flight cache; returns the old value while one thread renews it; safe to use from any thread.
 
     Args:
-        fetch: Brings a new lease. It is given the value that was refused, or None when there was no
-            complaint, and raises a `CredentialError` when there is nothing to be had. It bounds its own time.
+        fetch: Returns a new value. It gets the value that was refused, or None. It raises a
+            `CredentialError` if it cannot, and takes a limited time.
         what: Names the value in the log, as in `the token of connection 'analytics'`.
-        drop_when_denied: A renewal that fails for good (a secret disabled, a role taken away) ends the old
-            value at once. Otherwise the old one is used until it expires, as befits a token.
+        drop_when_denied: A permanent failure of a renewal (a disabled secret, a removed role) drops the old
+            value at once. Otherwise the old value is used until it expires, as for a token.
         clock: Returns Unix seconds.
     """
 
@@ -104,17 +104,17 @@ class RefreshingValue[T]:
         self._same_until = 0.0
 
     def get(self, *, waiters: int | None = None) -> T:
-        """Return the value, fetching it where there is none or the old one is about to expire.
+        """Return the value; fetch it first if it is missing or about to expire.
 
         Args:
-            waiters: How many threads at most wait for a fetch of another thread; the next one gets the error.
+            waiters: The most threads that wait for a fetch of another thread; further ones get the error.
                 None sets no limit.
 
         Raises:
-            CredentialError: There is no usable value, and none could be fetched.
-            TooManyWaiting: As many threads wait already as may.
+            CredentialError: There is no usable value, and the fetch failed.
+            TooManyWaiting: The most threads are waiting already.
         """
-        lease = self._lease  # read once: other threads replace it, never change it
+        lease = self._lease  # read once, because other threads may replace it
         now = self._clock()
         if lease is not None and now < lease.renew_at:
             return lease.value
@@ -147,17 +147,17 @@ class RefreshingValue[T]:
             return lease.value
 
     def renew(self, refused: T | None = None) -> T:
-        """Return another value than `refused`, or the newest there is to be had.
+        """Return another value than `refused`, or the newest one.
 
-        A value that another thread has fetched since counts as new. There is one fetch for all the threads
-        that complain about the same value, and none at all where the last complaint has just brought that
-        same value again, so that complaining in a loop costs nothing.
+        A value that another thread has fetched since counts as new. All threads with the same refused value
+        share one fetch. If the last renewal has just returned the same value, there is no fetch, so that
+        renewing in a loop costs nothing.
 
         Args:
             refused: The value that was not accepted; None fetches in any case.
 
         Raises:
-            CredentialError: None could be fetched; the refused one is forgotten all the same.
+            CredentialError: The fetch failed; the refused value is dropped.
         """
         now = self._clock()
         with self._lock:
@@ -181,16 +181,16 @@ class RefreshingValue[T]:
         return renewed.value
 
     def reread(self) -> T:
-        """Return the value as it is now: from a fetch that begins after this call.
+        """Return the value of a fetch that begins after this call.
 
-        Nobody has refused the old value, so it stays good where the fetch fails for a while.
+        The old value was not refused, so it stays usable if the fetch fails for a while.
 
         Raises:
-            CredentialError: It could not be fetched.
+            CredentialError: The fetch failed.
         """
         with self._lock:
             flight, mine = self._board(self._clock())
-        if not mine:  # this fetch began before the call, so it may bring the value of before
+        if not mine:  # this fetch began before the call, so it may return the old value
             with contextlib.suppress(CredentialError):
                 flight.wait()
             with self._lock:
@@ -198,10 +198,10 @@ class RefreshingValue[T]:
         return self._fly(flight, None).value if mine else flight.wait()
 
     def _board(self, now: float) -> tuple[_Flight[T], bool]:
-        """Join the flight under way, or begin one; the lock is held.
+        """Join the running fetch, or begin one; the lock is held.
 
         Raises:
-            CredentialError: The last flight failed a moment ago.
+            CredentialError: The last fetch failed a moment ago.
         """
         if self._flight is not None:
             return self._flight, False
@@ -240,5 +240,5 @@ class RefreshingValue[T]:
 
 
 def _again(error: BaseException) -> BaseException:
-    """Return a copy of an error for another thread to raise: one object would gather all their tracebacks."""
+    """Return a copy of an error for another thread: one object would collect the tracebacks of all."""
     return copy.copy(error)

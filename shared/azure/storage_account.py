@@ -1,6 +1,6 @@
-"""The app's own Storage account, reached as its identity: no keys, no connection strings.
+"""Clients for the app's Storage account, with its identity: no keys, no connection strings.
 
-The addresses are the settings that the Functions host itself reads for an identity-based connection
+The addresses are in the settings that the Functions host reads for an identity-based connection
 (https://learn.microsoft.com/azure/azure-functions/functions-reference, "Connections"):
 `AzureWebJobsStorage__queueServiceUri` and `__blobServiceUri`, or `__accountName`.
 """
@@ -26,23 +26,22 @@ CLAIMS_CONTAINER: Final = "updraft-claims"
 WINDOWS_CONTAINER: Final = "updraft-windows"
 
 CONNECTIONS: Final = 32
-"""Kept open to each service: one for every thread that the worker has (PYTHON_THREADPOOL_THREAD_COUNT).
+"""Open connections to each service: one for each thread of the worker (PYTHON_THREADPOOL_THREAD_COUNT).
 
-The libraries keep 10, and each call beyond those makes a connection of its own, handshake and all, and throws
-it away."""
+The libraries keep 10, and each call beyond those makes and closes a connection, with a TLS handshake."""
 _CALL_SECONDS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 5}
-"""The libraries wait 20 and 60 s by default, longer than Event Grid waits for us."""
+"""The libraries' defaults are 20 and 60 s, longer than Event Grid waits for this app."""
 _SCOPE: Final = "https://storage.azure.com/.default"
 _RETRIES: Final = 1
 _BACKOFF_SECONDS: Final = 0.5
 
 
 class Storage:
-    """Gives out clients for queues and containers; each service's client is made on first use, once.
+    """Makes clients for queues and containers; each service's client is made once, on first use.
 
     Args:
         settings: The application settings.
-        credential: The process's Azure credential, asked for on first use.
+        credential: Returns the process's Azure credential; called on first use.
     """
 
     def __init__(self, settings: Mapping[str, str], credential: "Callable[[], TokenCredential]") -> None:
@@ -53,12 +52,12 @@ class Storage:
         self._blobs: BlobServiceClient | None = None
 
     def queue(self, name: str) -> "QueueClient":
-        """Return the client of a queue, which need not exist yet; messages travel as they are.
+        """Return the client of a queue, which need not exist yet; messages are not encoded.
 
-        The Functions host leaves them so as well (`messageEncoding` in host.json).
+        The Functions host does not encode them either (`messageEncoding` in host.json).
 
         Raises:
-            SettingsError: No setting says where the account is, or one holds what is not an address.
+            SettingsError: No setting has the account, or its value is not an address.
         """
         with self._lock:
             if self._queues is None:
@@ -106,23 +105,23 @@ class Storage:
         """Return the address of the account's `queue` or `blob` service.
 
         Raises:
-            SettingsError: No setting says where the account is, or one holds what is not an address.
+            SettingsError: No setting has the account, or its value is not an address.
         """
         if address := setting(self._settings, f"{CONNECTION}__{service}ServiceUri"):
             return _checked(address, f"{CONNECTION}__{service}ServiceUri")
         if account := setting(self._settings, f"{CONNECTION}__accountName"):
             return _checked(f"https://{account}.{service}.core.windows.net", f"{CONNECTION}__accountName")
         raise SettingsError(
-            f"neither {CONNECTION}__{service}ServiceUri nor {CONNECTION}__accountName is set: parked "
-            "deliveries and dead letters are kept in that account, with the app's identity; a connection "
-            f"string in {CONNECTION} is not used, because it holds a key"
+            f"neither {CONNECTION}__{service}ServiceUri nor {CONNECTION}__accountName is set: set one of "
+            "them to the account that stores parked deliveries and dead letters; a connection string in "
+            f"{CONNECTION} is not used, because it holds a key"
         )
 
 
 class _ForStorage:
-    """The credential as the libraries see it, which gives tokens for Storage and nothing else.
+    """A credential for the libraries that returns only tokens for Storage.
 
-    They ask for a token of whatever resource and tenant an answer of 401 names, and send it there.
+    The libraries would request a token for any resource and tenant that an answer of 401 names, and send it.
     """
 
     def __init__(self, credential: "TokenCredential") -> None:
@@ -154,19 +153,21 @@ def _transport() -> "RequestsTransport":
     from requests.adapters import HTTPAdapter
 
     session = Session()
-    session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))  # it retries nothing: the policy does
+    session.mount(
+        "https://", HTTPAdapter(pool_maxsize=CONNECTIONS)
+    )  # the retry policy retries, not the transport
     return RequestsTransport(session=session, **_CALL_SECONDS)
 
 
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
-    """Turn whatever the Storage libraries raise into `StorageUnavailable`.
+    """Turn the errors of the Storage libraries into `StorageUnavailable`.
 
-    `ValueError` is among it, because msal lets a `JSONDecodeError` through where the identity endpoint
-    answers without JSON.
+    `ValueError` is included, because msal raises a `JSONDecodeError` if the identity endpoint answers without
+    JSON.
 
     Args:
-        doing: What is being done, as in "the delivery cannot be parked in the queue updraft-parked".
+        doing: What failed, as in "the delivery cannot be parked in the queue updraft-parked".
 
     Raises:
         StorageUnavailable: With the status and the service's error code.
@@ -186,15 +187,15 @@ def storage_errors(doing: str) -> Iterator[None]:
 
 
 def create_if_missing(create: Callable[[], object], act: Callable[[], object]) -> None:
-    """Do something in a queue or container, and make that first where it turns out to be missing.
+    """Do something in a queue or container; if it is missing, create it and try again.
 
-    The usual case costs no extra call. Two that make it at once do not get in each other's way.
+    The usual case needs no extra call. Two instances may create it at the same time.
     """
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
     try:
         act()
     except ResourceNotFoundError:
-        with suppress(ResourceExistsError):  # somebody else made it in the meantime
+        with suppress(ResourceExistsError):  # another instance created it meanwhile
             create()
         act()

@@ -1,9 +1,10 @@
-"""The conf of a window's run: what Airflow can take stands in it, the rest is handed over by reference.
+"""Claim check: the largest members of a window's conf are passed by reference.
 
-The whole conf lies in a blob then, and `_updraft.by_reference` in the run's conf has its address and the
-names of what was left out (a claim check, https://learn.microsoft.com/azure/architecture/patterns/claim-check).
-`updraft_airflow.whole_conf` reads it, and only from containers that Airflow's own configuration lists.
-Whoever may start a run chooses its conf, and would else choose where Airflow's token for Storage goes.
+The whole conf is in a blob, and `_updraft.by_reference` in the run's conf has the blob's address and the
+names of the missing members (https://learn.microsoft.com/azure/architecture/patterns/claim-check).
+`updraft_airflow.whole_conf` reads it, but only from containers that Airflow's configuration lists.
+Otherwise a caller that may start a run could choose, with its conf, where Airflow's token for Storage is
+sent.
 """
 
 from shared.runs.provenance import RESERVED
@@ -12,11 +13,11 @@ from shared.values.storable import MAX_CONF_BYTES, size_of
 
 
 def claim_check(conf: JsonObject, url: str) -> tuple[JsonObject, JsonObject | None]:
-    """Return the conf to send, and the whole one where that is too large to be sent.
+    """Return the conf to send, and the whole conf if it is too large to send.
 
     Args:
-        conf: The whole conf, with what stands under `_updraft`.
-        url: Where the whole conf will lie.
+        conf: The whole conf, with `_updraft`.
+        url: The address of the whole conf's blob.
 
     Returns:
         The same conf and None; or a conf without the largest members, and the whole conf.

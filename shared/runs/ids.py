@@ -1,11 +1,11 @@
-"""The run id: from the rule and the event's identity alone, so that a second delivery meets the first.
+"""The run id: computed only from the rule and the event's identity, so that each delivery has the same id.
 
-`<rule>__<readable>__<hash>`: the readable part can be searched for in Airflow's UI, the hash tells apart
-what reads alike. Never the time, which may differ between two deliveries of one event. The result is
-pinned by golden tests: a change of this file would start again every run that Airflow has.
+`<rule>__<readable>__<hash>`: the readable part can be searched for in Airflow's UI, and the hash separates
+ids with the same readable part. The time is not part of it, because it may differ between two deliveries of
+one event. Golden tests pin the result: a change of this file would start every run of Airflow again.
 
 Airflow's rules for a run id (its `[scheduler] allowed_run_id_pattern` and `models/dagrun.py`): at most 250
-characters of `A-Z a-z 0-9 _ . ~ : + -`, no `..`, none of the prefixes that it keeps for itself.
+characters of `A-Z a-z 0-9 _ . ~ : + -`, no `..`, none of the prefixes that it reserves.
 """
 
 import hashlib
@@ -13,25 +13,25 @@ import re
 from typing import Final
 
 MAX_RUN_ID: Final = 250
-"""Characters that Airflow's database keeps of a run id."""
+"""The most characters of a run id in Airflow's database."""
 
 MAX_RULE_NAME: Final = 63
-"""Characters of a rule's name: with the readable part and the hash the run id stays under `MAX_RUN_ID`."""
+"""The most characters of a rule's name; the run id then stays under `MAX_RUN_ID`."""
 
 MAX_READABLE: Final = 100
-"""Characters of the readable part."""
+"""The most characters of the readable part."""
 
 MAX_KEY: Final = 60
-"""Characters of the readable part that are the key's; its hash follows, to tell apart what reads alike."""
+"""The most characters of the key in the readable part; the key's hash follows."""
 
 HASH_LENGTH: Final = 24
 """Hexadecimal digits of SHA-256 in the run id: 96 bits."""
 
 RESERVED_RULE_NAMES: Final = frozenset({"scheduled", "backfill"})
-"""Rule names with which a run id would begin with a prefix that Airflow keeps for itself.
+"""Rule names with which a run id would begin with a prefix that Airflow reserves.
 
-The other reserved prefixes (`asset_triggered__`, `operator_triggered__`, …) hold an underscore, which no
-rule's name can hold.
+The other reserved prefixes (`asset_triggered__`, `operator_triggered__`, …) hold an underscore, which the
+name of a rule cannot hold.
 """
 
 CALL: Final = "call"
@@ -54,15 +54,15 @@ def run_id_for_event(rule: str, source: str, event_id: str) -> str:
 
 
 def run_id_for_key(rule: str, key: str) -> str:
-    """Return the run id of a rule for whatever has the same key, the rendered `dedupe_by`."""
+    """Return the run id of a rule for all events with the same key, the rendered `dedupe_by`."""
     return _run_id(rule, key, ("key", rule, key))
 
 
 def keyed(run_id: str, rule: str, key: str) -> str:
-    """Return a run id whose readable part is the key that `latest_by` gives: Airflow can be asked for it.
+    """Return a run id whose readable part is the `latest_by` key, so that Airflow can search for it.
 
     Args:
-        run_id: The id by the event's identity, whose hash is kept.
+        run_id: The id by the event's identity; the result has its hash.
         rule: The rule's name.
         key: The rendered `latest_by`.
     """
@@ -72,7 +72,7 @@ def keyed(run_id: str, rule: str, key: str) -> str:
 def run_id_prefix(rule: str, key: str) -> str:
     """Return the beginning of all run ids of a rule and a `latest_by` key, and of no others.
 
-    It holds nothing that Airflow's search gives a meaning to (`~`, `|`, `%`).
+    It has no characters with a meaning in Airflow's search (`~`, `|`, `%`).
     """
     plain = _REPEATED.sub(r"\1", _NOT_IN_A_PREFIX.sub("-", key[: 4 * MAX_READABLE]))
     readable = plain[:MAX_KEY].strip("-.") or "key"
@@ -80,7 +80,7 @@ def run_id_prefix(rule: str, key: str) -> str:
 
 
 def run_id_for_window(rule: str, key: str, window: str) -> str:
-    """Return the run id of a rule for the events of a window, of which a key has one after the other."""
+    """Return the run id of a rule for the events of one window of a key."""
     return _run_id(rule, key, ("window", rule, window))
 
 
@@ -89,16 +89,16 @@ def _run_id(rule: str, readable: str, identity: tuple[str, ...]) -> str:
 
 
 def _readable(text: str) -> str:
-    """Return what of `text` Airflow allows, the rest as `-`; ASCII alone, the same on every machine.
+    """Return `text` in ASCII, with `-` for all characters that Airflow does not allow.
 
-    Two underscores stand between the parts of the run id alone.
+    Two underscores are only between the parts of the run id.
     """
     plain = _REPEATED.sub(r"\1", _NOT_ALLOWED.sub("-", text[: 4 * MAX_READABLE]))
     return plain[:MAX_READABLE].strip("-._") or "event"
 
 
 def _digest(parts: tuple[str, ...]) -> str:
-    """Hash the parts, each with its length before it, so that no two lists of parts hash alike."""
+    """Hash the parts, each after its length, so that different lists of parts are different texts."""
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""What stands in a run's conf under `_updraft`: enough to find the event, the rule and the caller again."""
+"""`_updraft` in a run's conf: it identifies the event, the rule and the caller."""
 
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
@@ -20,15 +20,15 @@ RUN_REQUESTED: Final = "Updraft.RunRequested"
 
 
 def provenance(rule: str, event: Event, key: str | None) -> JsonObject:
-    """Return the identity of the run that a rule starts for an event, and how the event came.
+    """Return the identity of the run that a rule starts for an event, and the event's channel.
 
-    `time` is the one that counts where events are put in order, because `latest_by` reads it again in the
-    runs of other events. `stated_time` is the event's own, where the two differ.
+    `time` is the time by which events are ordered, because `latest_by` reads it for other events' runs.
+    `stated_time` is the event's own time, if the two differ.
 
     Args:
         rule: The rule's name.
         event: The event.
-        key: The rendered `dedupe_by`; None where the event's source and id are the identity.
+        key: The rendered `dedupe_by`; None if the event's source and id are the identity.
     """
     attributes = {
         "id": event.id,
@@ -66,11 +66,11 @@ def provenance_of_direct_run(run: DirectRun) -> JsonObject:
 
 
 def is_ours(conf: "Json", request: "RunRequest") -> bool:
-    """Tell whether a run with our run id was started for the request, by the identity in its conf.
+    """Return whether a run with our run id was started for the request, by the identity in its conf.
 
-    Where the rule has a dedupe key, it is the identity; otherwise the event's source and id are. The run id
-    ends in a 96-bit hash of that identity, so that a run with our id is ours unless its conf says otherwise:
-    a conf that is null, text, masked (`***`) or without an identity says nothing
+    The identity is the rule's dedupe key, or otherwise the event's source and id. The run id ends in a 96-bit
+    hash of that identity. So a run with our id is ours, unless its conf has another identity; a conf that is
+    null, text, masked (`***`) or without an identity has none
     (docs/decisions/0006-a-run-id-is-its-own-proof.md).
     """
     there = conf.get(RESERVED) if isinstance(conf, dict) else None
@@ -81,7 +81,7 @@ def is_ours(conf: "Json", request: "RunRequest") -> bool:
 
 
 def _is_readable(value: "Json") -> bool:
-    """Tell whether a part of an identity says anything; Airflow and proxies mask values with asterisks."""
+    """Return whether a part of an identity has a value; Airflow and proxies mask values with asterisks."""
     return isinstance(value, str) and value.strip("*") != ""
 
 

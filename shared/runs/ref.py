@@ -1,4 +1,4 @@
-"""The name of one run: what a reverse token, an outcome and a blob are about."""
+"""The name of one run, for run tokens, outcomes and blobs."""
 
 from dataclasses import dataclass, field
 
@@ -20,4 +20,4 @@ class RunRef:
     event_id: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"{self.connection}/{self.dag_id}/{self.dag_run_id}"  # no part of it can hold a slash
+        return f"{self.connection}/{self.dag_id}/{self.dag_run_id}"  # no part can hold a slash

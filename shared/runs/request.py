@@ -1,4 +1,4 @@
-"""What Airflow is asked to start: the end of deciding and the beginning of acting."""
+"""The request for a DAG run: the result of deciding and the input of delivery."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -6,16 +6,16 @@ from typing import Final, Literal
 from shared.values.json_text import JsonObject
 
 MAX_AGE: Final = 86_400.0
-"""Seconds after which a delivery that still waits is given up, where its rule says nothing else."""
+"""Seconds after which a waiting delivery is rejected, unless its rule has `max_age`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackTerms:
-    """How a run is to report back how it ended.
+    """How a run reports its end.
 
     Attributes:
-        lifetime: Seconds for which its token is good.
-        token: Whether it gets one; else it reports with an identity of its own.
+        lifetime: Seconds for which its token is valid.
+        token: Whether it gets a token; otherwise it reports with its own identity.
     """
 
     lifetime: int
@@ -24,7 +24,7 @@ class CallbackTerms:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """Which runs a newer event may have started already.
+    """The runs that a newer event may have started already.
 
     Attributes:
         prefix: The beginning of the ids of all runs of the key.
@@ -37,12 +37,12 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a rule says about when its runs may be started, and how long that is tried.
+    """The conditions of a rule for starting its runs.
 
     Attributes:
-        max_age: Seconds after the event was first seen at which a delivery that still waits is given up.
+        max_age: Seconds after the event was first seen until a waiting delivery is rejected.
         when_paused: What to do while the DAG is paused.
-        latest: Which runs supersede this one; None where none do.
+        latest: The runs that may supersede this one; None if none can.
     """
 
     max_age: float = MAX_AGE
@@ -52,21 +52,21 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One DAG run to start, whichever API version the Airflow speaks.
+    """One DAG run to start, for any version of Airflow's API.
 
     Attributes:
-        rule: The name of the rule that asks for it.
+        rule: The name of its rule.
         connection: The name of the connection in rules.yaml.
         dag_id: The DAG to run.
-        dag_run_id: Computed from the rule and the event's identity alone (`shared/runs/ids.py`).
+        dag_run_id: Computed from the rule and the event's identity (`shared/runs/ids.py`).
         conf: The run's conf, with the event's identity under the reserved key `_updraft`.
-        note: Says in words, in Airflow's own UI, why the run exists; at most 1,000 characters.
+        note: Why the run exists, for Airflow's UI; at most 1,000 characters.
         logical_date: RFC 3339, or None for a run without one.
         run_after: RFC 3339, or None to start at once.
-        callback: How the run reports back, or None where it does not. The token itself is never in a
-            request: it is put into the conf while that is sent (`shared/callbacks/attach.py`).
+        callback: How the run reports back, or None if it does not. The token is never in a request: it is
+            added to the conf just before sending (`shared/callbacks/attach.py`).
         terms: When it may be started, and how long that is tried.
-        whole_conf: What the conf would be, where a window's is too large; it is kept where the conf says.
+        whole_conf: The whole conf of a window, if it is too large; it is stored at the address in the conf.
     """
 
     rule: str

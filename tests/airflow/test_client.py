@@ -268,7 +268,7 @@ class TestAnswers:
         stub.inject(302, headers={"Location": location}, times=9)
         answer = client(stub).start_run(run_request())
         assert (answer.sent, answer.location) == (True, "")
-        assert answer.status == 302 or answer.error == "the answer is a redirect to what is not an address"
+        assert answer.status == 302 or answer.error == "the response is a redirect to an invalid address"
 
     def test_nothing_is_repeated_by_the_library(self, stub: Recorder) -> None:
         """503 with Retry-After, and a connection that breaks, are one request each."""
@@ -372,7 +372,7 @@ class TestAnswers:
         """A server that sends a byte at a time does not hold us longer than the time-outs."""
         with Raw(HEAD % 100, *[b" "] * 60, pause=0.1) as server:
             answer = ask(server.url)
-        assert answer.error == "the answer did not end in time"
+        assert answer.error == "the response did not end in time"
         assert answer.seconds < 4
 
     def test_an_endless_answer(self) -> None:

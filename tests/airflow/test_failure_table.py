@@ -2,7 +2,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.stand_ins.airflow_stub import AirflowStub
@@ -158,6 +158,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@example(body={"detail": {"loc": ["body", "a\nb"], "msg": "x"}})
 @given(body=st.dictionaries(st.sampled_from(["detail", "error", "errors", "title", "message"]), JSON))
 def test_any_error_has_words(body: dict[str, Any]) -> None:
     """Whatever an error holds, its words are one bounded line."""

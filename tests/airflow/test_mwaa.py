@@ -149,8 +149,8 @@ def test_a_missing_extra_is_named(scene: Scene, watch: "Watch", monkeypatch: pyt
         (Reply(429, ""), False, "answered 429"),
         (Reply(503, "<html>"), False, "answered 503"),
         (Reply(404, "<html>"), True, "AWS's token service"),
-        (Reply(200, "<html><br></html>"), True, "holds no credentials"),
-        (Reply(200, "<a><AccessKeyId>x</AccessKeyId></a>"), True, "holds no credentials"),
+        (Reply(200, "<html><br></html>"), True, "has no credentials"),
+        (Reply(200, "<a><AccessKeyId>x</AccessKeyId></a>"), True, "has no credentials"),
     ],
 )
 def test_what_sts_answers(

@@ -1,9 +1,9 @@
-"""`kind: aws`: credentials of an AWS role, got with the managed identity's token.
+"""`kind: aws`: credentials of an AWS role, for the managed identity's token.
 
-One hop: STS gives an Entra token's bearer temporary credentials of a role that trusts it
-(https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html). Requests are signed
-with them (`shared/airflow/mwaa.py`); they never travel themselves, except for the session token. No
-profile, environment variable or instance-metadata service of AWS's is ever asked for others.
+One hop: for an Entra token, STS returns temporary credentials of a role that trusts it
+(https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html). They sign requests
+(`shared/airflow/mwaa.py`); only the session token is sent. AWS profiles, environment variables and the
+instance-metadata service are never used.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.airflow.auth.token_endpoint import TRANSIENT, ProofRefused, TokenEndpointHeader
+from shared.airflow.auth.token_endpoint import TRANSIENT, CredentialRefused, TokenEndpointHeader
 from shared.azure.credential import credential_of, fetch_token
 from shared.azure.refreshing import Fetched
 from shared.errors import TokenUnavailable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.rules import AwsAuth, Connection
 
 _LIFE: Final = 3600
-"""Seconds of a session; a role's default, and the most where roles are chained."""
+"""Seconds of a session: a role's default, and the most for chained roles."""
 _SESSION_NAME: Final = "updraft"
 _PASSING: Final = {"IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
 _UNTRUSTED: Final = {
@@ -39,7 +39,7 @@ _UNTRUSTED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class AwsCredentials:
-    """What signs a request; shown nowhere.
+    """Credentials that sign a request; never shown.
 
     Attributes:
         access_key: The id of the key.
@@ -52,17 +52,17 @@ class AwsCredentials:
     token: str = field(repr=False)
 
     def text(self) -> str:
-        """Return them as `AwsRole` caches them: a JSON array."""
+        """Return the JSON array that `AwsRole` caches."""
         return json.dumps([self.access_key, self.secret_key, self.token])
 
 
 class AwsRole(TokenEndpointHeader):
-    """Credentials of one connection's role, each a JSON array of key id, key and session token.
+    """Credentials of one connection's role, cached as a JSON array of key id, key and session token.
 
     Args:
         connection: The MWAA environment, with its time-outs in seconds.
         auth: The role, and the Entra token's scope.
-        credential: Gives the process's credential.
+        credential: Returns the process's credential.
         clock: Returns Unix seconds.
 
     Attributes:
@@ -84,7 +84,7 @@ class AwsRole(TokenEndpointHeader):
         super().__init__(
             connection,
             auth.sts_url or f"https://sts.{auth.region}.{domain}",
-            needs="see that it is AWS's token service, and that the region is enabled in the account",
+            needs="check that it is AWS's token service, and that the region is enabled in the account",
             clock=clock,
         )
         self.auth = auth
@@ -95,11 +95,11 @@ class AwsRole(TokenEndpointHeader):
         return AwsCredentials(*json.loads(self.value()))
 
     def renewed(self, refused: AwsCredentials) -> AwsCredentials:
-        """Return other credentials than those which AWS refused; see `CachedHeader.renew`."""
+        """Return other credentials than the refused ones; see `CachedHeader.renew`."""
         return AwsCredentials(*json.loads(self.renew(refused.text())))
 
     def claims_text(self) -> str:
-        """Return the managed identity's token: its claims say who assumes the role."""
+        """Return the managed identity's token, whose claims name the identity that assumes the role."""
         return f"Bearer {self.identity_token()}"
 
     def fetch(self, refused: str | None) -> Fetched[str]:
@@ -112,8 +112,8 @@ class AwsRole(TokenEndpointHeader):
             )
         return super().fetch(refused)
 
-    def proof(self, *, fresh: bool) -> dict[str, str]:
-        """Return the call with an Entra token; see `TokenEndpointHeader`."""
+    def grant(self, *, fresh: bool) -> dict[str, str]:
+        """Return the request with an Entra token; see `TokenEndpointHeader`."""
         return {
             "Action": "AssumeRoleWithWebIdentity",
             "Version": "2011-06-15",
@@ -127,20 +127,20 @@ class AwsRole(TokenEndpointHeader):
         """Return the managed identity's token, which the role has to trust.
 
         Raises:
-            CredentialError: It cannot be had.
+            CredentialError: It is not available.
         """
         return fetch_token(self._credential(), self.auth.scope, fresh=fresh).token
 
     def refusal(self) -> str:
-        """Name the role and what it has to trust; see `TokenEndpointHeader`."""
+        """Return the role and what it has to trust; see `TokenEndpointHeader`."""
         return (
             f"it refuses role {self.auth.role_arn} to the managed identity's token for {self.auth.scope}; "
-            "see that the account's OIDC provider has the token's issuer and audience, and that the role's "
+            "check that the account's OIDC provider has the token's issuer and audience, and that the role's "
             "trust policy names the provider, that audience and the identity as subject"
         )
 
     def judge(self, response: "Response") -> Fetched[str]:
-        """Return the credentials that an answer holds; see `TokenEndpointHeader`."""
+        """Return the credentials of a response; see `TokenEndpointHeader`."""
         status, answer = response.status_code, _texts(response.content)
         if status == 200:
             try:
@@ -149,24 +149,28 @@ class AwsRole(TokenEndpointHeader):
                 ).text()
                 expiry = datetime.fromisoformat(answer["Expiration"]).timestamp()
             except (KeyError, ValueError, OverflowError, OSError):
-                reason = "the answer holds no credentials: a login page or a proxy may be in the way"
+                reason = "the response has no credentials: a login page or a proxy may have answered"
                 raise self.unavailable(reason, permanent=True) from None
             return self.lease(kept, min(expiry, self.clock() + _LIFE))
         code = answer.get("Code", "")
-        told = f"{status}, {code}" if code.isalnum() else str(status)
+        answered = f"{status}, {code}" if code.isalnum() else str(status)
         if status in TRANSIENT or status >= 500 or code in _PASSING:
-            raise self.unavailable(f"it answered {told}")
+            raise self.unavailable(f"it answered {answered}")
         if code in _UNTRUSTED:
-            raise ProofRefused(told)
-        raise self.unavailable(f"it answered {told}; {self.needs}", permanent=True)
+            raise CredentialRefused(answered)
+        raise self.unavailable(f"it answered {answered}; {self.needs}", permanent=True)
 
 
 def _texts(body: bytes) -> dict[str, str]:
-    """Return the texts of an XML answer by their elements' names, whatever the namespace."""
+    """Return the texts of an XML response by the names of their elements, in any namespace."""
     from xml.etree import ElementTree as ET
 
     try:
         root = ET.fromstring(body)  # noqa: S314 - expat bounds entities, and only AWS is asked
-    except (ET.ParseError, ValueError, LookupError):  # the last two: an encoding that expat does not know
+    except (
+        ET.ParseError,
+        ValueError,
+        LookupError,
+    ):  # the last two are for an encoding that expat does not have
         return {}
     return {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}

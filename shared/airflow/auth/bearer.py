@@ -1,4 +1,4 @@
-"""`kind: bearer`: a token that somebody else issued, from Key Vault."""
+"""`kind: bearer`: a token from Key Vault that another system issued."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class SecretBearer(CachedHeader):
-    """The token of one connection, as it stands in the vault.
+    """The token of one connection in the vault.
 
     Args:
         connection: The Airflow.
         auth: The secret's name.
-        secrets: Where it is read.
+        secrets: The vault that has it.
         clock: Returns Unix seconds.
     """
 
@@ -30,6 +30,6 @@ class SecretBearer(CachedHeader):
         self._secrets = secrets
 
     def fetch(self, refused: str | None) -> Fetched[str]:
-        """Read the token; past what is held where it was refused. The vault's own cache bounds its age."""
+        """Read the token; without the cache if it was refused. The vault's cache limits its age."""
         read = self._secrets.get if refused is None else self._secrets.refresh
         return self.lease(f"Bearer {read(self._name_of_secret)}", self.clock() + OPAQUE_LIFE)

@@ -1,4 +1,4 @@
-"""What every kind of token source shares: the header's value kept, fetched once, renewed in time."""
+"""The base of all token sources: caches the header's value, and fetches and renews it."""
 
 import time
 from abc import ABC, abstractmethod
@@ -9,15 +9,15 @@ from shared.azure.refreshing import Fetched, RefreshingValue
 from shared.errors import SettingsError, TokenUnavailable
 
 RENEW_BEFORE: Final = 240.0
-"""Seconds before expiry at which one thread fetches a new token; less for short-lived ones.
+"""Seconds before expiry when one thread fetches a new token; less for short-lived tokens.
 
-Below the 300 s from which msal no longer gives out a token of its own cache, so that the request is made.
+It is less than 300 s: in the last 300 s msal does not return its cached token and makes the request.
 """
 _LAST_SECONDS: Final = 10.0
 
 
 class CachedHeader(ABC):
-    """A token source that keeps its token; a kind of authentication says how one is fetched.
+    """A token source with a cached token; each kind of authentication has its own `fetch`.
 
     Args:
         name: The connection's name, for the log.
@@ -34,10 +34,10 @@ class CachedHeader(ABC):
         """Fetch a token and return the header's value for it.
 
         Args:
-            refused: The header's value that Airflow refused; None where the old one was only old.
+            refused: The header's value that Airflow refused; None if the old one only expires.
 
         Raises:
-            CredentialError: With the hop that failed and the remedy. It takes a bounded time.
+            CredentialError: With the hop that failed and the fix, within a limited time.
             SettingsError: A setting that it needs is missing or unusable.
         """
 
@@ -45,19 +45,19 @@ class CachedHeader(ABC):
         try:
             return self.fetch(refused)
         except SettingsError as exc:
-            # To whoever wants a token, a missing setting is one more reason why there is none.
+            # For the caller, a missing setting is one more reason for a missing token.
             raise TokenUnavailable(f"no token for connection {self._name!r}: {exc}", permanent=True) from exc
 
     def value(self) -> str:
-        """Return the header's value, fetching one only when there is none or it is about to expire.
+        """Return the header's value; fetch it if it is missing or about to expire.
 
         Raises:
-            CredentialError: There is no usable one, with the hop that failed and the remedy.
+            CredentialError: There is no usable value; names the hop that failed and the fix.
         """
         return self._kept.get()
 
     def claims_text(self) -> str:
-        """Return the text in which `updraft doctor` looks for claims: the header's value.
+        """Return the text with the claims for `updraft doctor`: the header's value.
 
         Raises:
             CredentialError: As `value`.
@@ -65,17 +65,17 @@ class CachedHeader(ABC):
         return self.value()
 
     def renew(self, refused: str) -> str:
-        """Return another value than `refused`, or the one that another thread got since.
+        """Return another value than `refused`, or the one that another thread has fetched since.
 
-        The result may equal `refused`, where there is no other to be had.
+        The result may equal `refused` if there is no other value.
 
         Raises:
-            CredentialError: None could be had.
+            CredentialError: None could be fetched.
         """
         return self._kept.renew(refused)
 
     def lease(self, value: str, expires_at: float) -> Fetched[str]:
-        """Return a lease on the header's value that ends shortly before the token does.
+        """Return the header's value for the cache; it expires shortly before the token.
 
         Args:
             value: The header's value.

@@ -18,8 +18,8 @@ class EntraTokens(CachedHeader):
 
     Args:
         connection: The connection, for its name.
-        auth: Its scope and, where the connection has an identity of its own, that identity's client id.
-        credential: Gives the process's credential.
+        auth: Its scope and, if the connection has its own identity, that identity's client id.
+        credential: Returns the process's credential.
         clock: Returns Unix seconds.
     """
 
@@ -36,6 +36,6 @@ class EntraTokens(CachedHeader):
         self._credential = credential_of(auth.client_id, credential)
 
     def fetch(self, refused: str | None) -> Fetched[str]:
-        """Ask the identity endpoint; past azure-identity's own cache where a token was refused."""
+        """Ask the identity endpoint; without azure-identity's cache if a token was refused."""
         token = fetch_token(self._credential(), self._scope, fresh=refused is not None)
         return self.lease(f"Bearer {token.token}", token.expires_on)

@@ -1,8 +1,8 @@
-"""A token that Airflow trusts, exchanged for Airflow's own at `/auth/token`.
+"""Exchanges a token that Airflow trusts for Airflow's own token, at `/auth/token`.
 
-The grant of RFC 7523 section 2.1. The Entra auth manager of `for_airflow/` takes it with an Entra token
-(`kind: entra_exchange`), Keycloak's (provider 0.11 and later) with a token of Keycloak's (`kind: oidc` with
-`exchange: true`).
+It is the grant of RFC 7523 section 2.1. The Entra auth manager of `for_airflow/` accepts an Entra token
+(`kind: entra_exchange`). Keycloak's auth manager (provider 0.11 and later) accepts a Keycloak token
+(`kind: oidc` with `exchange: true`).
 """
 
 from collections.abc import Callable
@@ -33,12 +33,12 @@ class _Exchange(TokenEndpointHeader):
 
 
 class EntraExchange(_Exchange):
-    """Airflow tokens for the managed identity's.
+    """Airflow tokens for the managed identity's tokens.
 
     Args:
         connection: The Airflow.
-        auth: The Entra token's scope and, where the connection has an identity of its own, its client id.
-        credential: Gives the process's credential.
+        auth: The Entra token's scope and, if the connection has its own identity, its client id.
+        credential: Returns the process's credential.
         clock: Returns Unix seconds.
     """
 
@@ -54,25 +54,25 @@ class EntraExchange(_Exchange):
         self._scope = auth.scope
         self._credential = credential_of(auth.client_id, credential)
 
-    def proof(self, *, fresh: bool) -> dict[str, str]:
+    def grant(self, *, fresh: bool) -> dict[str, str]:
         """Return the grant with an Entra token; see `TokenEndpointHeader`."""
         token = fetch_token(self._credential(), self._scope, fresh=fresh)
         return {"grant_type": JWT_BEARER, "assertion": token.token}
 
     def refusal(self) -> str:
-        """Name the identity's missing role; see `TokenEndpointHeader`."""
+        """Return the identity's missing role; see `TokenEndpointHeader`."""
         return (
-            f"it refuses the managed identity's token for {self._scope}; see that the identity has the app "
+            f"it refuses the managed identity's token for {self._scope}; check that the identity has the app "
             "role that this Airflow asks for, and that its tenant and audience are the ones that it takes"
         )
 
 
 class OidcExchange(_Exchange):
-    """Airflow tokens for those of an OAuth 2 server.
+    """Airflow tokens for tokens of an OAuth 2 server.
 
     Args:
         connection: The Airflow.
-        tokens: The server's tokens.
+        tokens: The source of the server's tokens.
         clock: Returns Unix seconds.
     """
 
@@ -80,7 +80,7 @@ class OidcExchange(_Exchange):
         super().__init__(connection, clock=clock)
         self._tokens = tokens
 
-    def proof(self, *, fresh: bool) -> dict[str, str]:
+    def grant(self, *, fresh: bool) -> dict[str, str]:
         """Return the grant with the server's token; see `TokenEndpointHeader`."""
         value = self._tokens.value()
         if fresh:
@@ -88,8 +88,8 @@ class OidcExchange(_Exchange):
         return {"grant_type": JWT_BEARER, "assertion": value.removeprefix("Bearer ")}
 
     def refusal(self) -> str:
-        """Name the server's client; see `TokenEndpointHeader`."""
+        """Return the server's client; see `TokenEndpointHeader`."""
         return (
-            f"it refuses the token of client {self._tokens.client_id!r}; see that this Airflow trusts that "
+            f"it refuses the token of client {self._tokens.client_id!r}; check that this Airflow trusts that "
             "client (Keycloak: [keycloak_auth_manager] jwt_federated_client_ids)"
         )

@@ -1,7 +1,7 @@
-"""`kind: google`: a Google token for Cloud Composer, got with the managed identity's token.
+"""`kind: google`: a Google token for Cloud Composer, for the managed identity's token.
 
-Two hops, both made by google-auth: Google's STS exchanges the Entra token (workload identity federation), and
-the IAM credentials API gives a token of the service account that it may impersonate
+google-auth makes two hops: Google's STS exchanges the Entra token (workload identity federation), and the IAM
+credentials API returns a token of the service account that it may impersonate
 (https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds#azure).
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 _NOT_GOOGLES: Final = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""What google-auth raises by mistake where an answer is JSON and not in Google's form."""
+"""Errors of google-auth for a JSON response that is not in Google's form."""
 
 
 class GoogleTokens(CachedHeader):
@@ -33,7 +33,7 @@ class GoogleTokens(CachedHeader):
     Args:
         connection: The Composer environment, with its time-outs in seconds.
         auth: The pool's provider, the service account and the scopes.
-        credential: Gives the process's credential.
+        credential: Returns the process's credential.
         clock: Returns Unix seconds.
     """
 
@@ -60,7 +60,9 @@ class GoogleTokens(CachedHeader):
             )
         from google.auth import exceptions
 
-        identity_pool: Any = importlib.import_module("google.auth.identity_pool")  # half of it is untyped
+        identity_pool: Any = importlib.import_module(
+            "google.auth.identity_pool"
+        )  # google-auth is partly untyped
 
         auth = self._auth
         assertion = fetch_token(self._credential(), auth.scope).token
@@ -85,7 +87,7 @@ class GoogleTokens(CachedHeader):
             credentials.refresh(hop)
             expiry = credentials.expiry.replace(tzinfo=UTC).timestamp()
         except (exceptions.GoogleAuthError, *_NOT_GOOGLES):
-            # Without its cause: google-auth quotes the answer, and an answer may quote the token.
+            # Without its cause: google-auth quotes the response, which may quote the token.
             raise self._unavailable(hop) from None
         return self.lease(f"Bearer {credentials.token}", expiry)
 
@@ -97,10 +99,10 @@ class GoogleTokens(CachedHeader):
         if status in TRANSIENT or status >= 500:
             return TokenUnavailable(f"no token from {hop.url}: it answered {status}")
         if status < 400:
-            remedy = "the answer was not one of Google's: a proxy may be in the way"
+            remedy = "the response was not one of Google: a proxy may have answered"
         elif hop.url == auth.sts_url:
             remedy = (
-                f"it refuses the managed identity's token for {auth.scope}; see that the provider "
+                f"it refuses the managed identity's token for {auth.scope}; check that the provider "
                 f"{auth.audience} takes that issuer, audience and subject"
             )
         else:
@@ -112,11 +114,11 @@ class GoogleTokens(CachedHeader):
 
 
 class _Hop:
-    """Google's transport with this connection's time-outs; remembers the last answer, for the error.
+    """Google's transport with the connection's time-outs; stores the last response's status for errors.
 
     Attributes:
-        url: Where the last request went.
-        status: What it was answered; None where there was no answer.
+        url: The address of the last request.
+        status: The status of its response; None if none came.
     """
 
     def __init__(self, timeout: tuple[float, float]) -> None:

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from shared.rules import Connection, OidcAuth
 
 ASSERTION_SCOPE: Final = "api://AzureADTokenExchange/.default"
-"""The audience that Entra itself, and whoever follows it, expects of a federated identity's token."""
+"""The audience that Entra, and servers like it, expect in a federated identity's token."""
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class OidcTokens(TokenEndpointHeader):
-    """Tokens by client credentials: the managed identity's token is the client's proof, or a secret is.
+    """Tokens by client credentials: the managed identity's token or a secret.
 
     Args:
         connection: The Airflow.
-        auth: The server, the client and its proof.
-        secrets: Where the client's secret is read, if it has one.
-        credential: Gives the process's credential.
+        auth: The server, the client and its credential.
+        secrets: The vault with the client's secret, if it has one.
+        credential: Returns the process's credential.
         clock: Returns Unix seconds.
     """
 
@@ -42,7 +42,7 @@ class OidcTokens(TokenEndpointHeader):
         super().__init__(
             connection,
             auth.token_url,
-            needs="see that token_url is the server's token endpoint, and that it knows the client and scope",
+            needs="check that token_url is the server's token endpoint, and that it has the client and scope",
             clock=clock,
         )
         self._auth = auth
@@ -55,7 +55,7 @@ class OidcTokens(TokenEndpointHeader):
         """The client's id at the server."""
         return self._auth.client_id
 
-    def proof(self, *, fresh: bool) -> dict[str, str]:
+    def grant(self, *, fresh: bool) -> dict[str, str]:
         """Return the grant; see `TokenEndpointHeader`."""
         auth = self._auth
         grant = {"grant_type": "client_credentials", "client_id": auth.client_id}
@@ -68,7 +68,7 @@ class OidcTokens(TokenEndpointHeader):
         return {**grant, "client_assertion_type": _ASSERTION_TYPE, "client_assertion": token.token}
 
     def refusal(self) -> str:
-        """Name the client and its proof; see `TokenEndpointHeader`."""
+        """Return the client and its credential; see `TokenEndpointHeader`."""
         auth = self._auth
         if auth.client_secret_secret:
             return (

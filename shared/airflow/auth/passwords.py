@@ -44,7 +44,7 @@ class AirflowLogin(TokenEndpointHeader):
         self._auth = auth
         self._secrets = secrets
 
-    def proof(self, *, fresh: bool) -> dict[str, str]:
+    def grant(self, *, fresh: bool) -> dict[str, str]:
         """Return the login; see `TokenEndpointHeader`."""
         username, password = _login(self._auth, self._secrets, fresh=fresh)
         return {"username": username, "password": password}

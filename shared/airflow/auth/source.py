@@ -1,8 +1,8 @@
-"""How this app proves to an Airflow who it is: one token source for each connection.
+"""How this app signs in to an Airflow: one token source for each connection.
 
-A kind of authentication is one small class with one method, `fetch`; what all kinds share (kept until shortly
-before expiry, one request however many threads ask, one renewal for one refusal) is `CachedHeader`, and what
-those share that ask a token endpoint is `TokenEndpointHeader`.
+A kind of authentication is one small class with a method `fetch`. `CachedHeader` caches the token until
+shortly before expiry, with one request for all threads and one renewal for one refusal. `TokenEndpointHeader`
+is the base of the kinds that ask a token endpoint.
 """
 
 import time
@@ -38,22 +38,22 @@ __all__ = ["TokenSource", "header_source", "token_source"]
 
 
 class TokenSource(Protocol):
-    """The headers that prove to one connection's Airflow who we are; safe to use from any thread."""
+    """The headers with this app's credential for one connection; safe to use from any thread."""
 
     def headers(self) -> Mapping[str, str]:
-        """Return the headers, fetching a token only when there is none or it is about to expire.
+        """Return the headers; fetch a token if it is missing or about to expire.
 
         Raises:
-            CredentialError: There is no usable token, with the hop that failed and the remedy.
+            CredentialError: There is no usable token; names the hop that failed and the fix.
         """
 
     def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
-        """Return new headers because Airflow refused `refused`, or those that another thread got since.
+        """Return other headers than `refused`, or those that another thread has fetched since.
 
-        The result may equal `refused`, where there is no other proof to be had: send it no third time.
+        The result may equal `refused` if there is no other credential: do not send it a third time.
 
         Raises:
-            CredentialError: None could be had.
+            CredentialError: None could be fetched.
         """
 
 
@@ -72,11 +72,11 @@ class _OneHeader:
 
 
 class _TwoHeaders:
-    """A proxy's proof and Airflow's own.
+    """A credential for a proxy and one for Airflow.
 
-    When Airflow calls a token stale it means the one in `Authorization`, the only header that it reads; so
-    that one is renewed, and the proxy's is not: it is renewed in time, by its expiry. Where neither stands
-    there, because the proxy moves the header, the second one is taken for Airflow's own.
+    Airflow reads only `Authorization`. So if it calls a token stale, the token in that header is renewed. The
+    proxy's token is renewed before it expires. If neither uses `Authorization`, because the proxy moves the
+    header, the second one is Airflow's.
     """
 
     def __init__(self, proxys: _OneHeader, own: _OneHeader) -> None:
@@ -97,12 +97,12 @@ def token_source(
     credential: Callable[[], "TokenCredential"],
     clock: Callable[[], float] = time.time,
 ) -> TokenSource:
-    """Make the token source that a connection's `auth` asks for. Nothing is requested yet.
+    """Make the token source for a connection's `auth`; no request is sent yet.
 
     Args:
         connection: One connection of rules.yaml.
-        secrets: Where the secrets that it names are read.
-        credential: Gives the process's credential (`shared/azure/credential.py`).
+        secrets: The vault with its secrets.
+        credential: Returns the process's credential (`shared/azure/credential.py`).
         clock: Returns Unix seconds.
     """
     auths = connection.auths
@@ -126,7 +126,7 @@ def header_source(  # noqa: PLR0911 - one line for each kind
     credential: Callable[[], "TokenCredential"],
     clock: Callable[[], float] = time.time,
 ) -> "CachedHeader":
-    """Make the source of one header's value, or of what signs requests; arguments as `token_source`."""
+    """Make the source of one header's value, or of signing credentials; arguments as `token_source`."""
     match auth:
         case EntraAuth():
             return EntraTokens(connection, auth, credential=credential, clock=clock)

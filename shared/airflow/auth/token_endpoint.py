@@ -1,8 +1,8 @@
-"""What the kinds share that ask a token endpoint: a proof goes there, a token comes back.
+"""The base of the kinds that send a credential to a token endpoint and get a token.
 
-A proof is a password, a client's secret, or a token of the managed identity. Where the endpoint refuses it,
-it is read again, and tried once more if it has changed: so a rotated secret heals within one event, and the
-same proof is never sent twice.
+The credential is a password, a client's secret, or a token of the managed identity. If the endpoint refuses
+it, it is read again, and sent once more if it has changed. So a rotated secret works within one event, and
+the same credential is never sent twice.
 """
 
 import json
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
 
 OPAQUE_LIFE: Final = 300.0
-"""Seconds for which a token is kept that does not say how long it lives."""
+"""Seconds for which a token without a lifetime is cached."""
 
 TRANSIENT: Final = {408, 425, 429}
-"""Statuses below 500 that mean that the same may do later."""
+"""Statuses below 500 after which a later try may succeed."""
 _REFUSED: Final = {401, 403}
 _SUCCESS: Final = range(200, 300)
 _OAUTH_REFUSALS: Final = {"invalid_client", "invalid_grant", "unauthorized_client"}
 _PASSING: Final = {"server_error", "slow_down", "temporarily_unavailable"}
-"""Errors of OAuth that pass by themselves, whatever status they come with (RFC 6749, 8628)."""
+"""Transient errors of OAuth, with any status (RFC 6749, 8628)."""
 _LONGEST_LIFE: Final = 86_400.0
-"""Seconds; a token that says that it lives longer is renewed after a day."""
+"""Seconds; a token with a longer lifetime is renewed after a day."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-class ProofRefused(Exception):
-    """The endpoint does not accept the proof; says how it put that."""
+class CredentialRefused(Exception):
+    """The endpoint does not accept the credential; has the status and the error code."""
 
 
 class TokenEndpointHeader(CachedHeader):
-    """Tokens that an endpoint grants for a proof.
+    """Tokens that an endpoint grants for a credential.
 
     Args:
         connection: The connection, for its name and its time-outs in seconds.
         url: The token endpoint.
-        needs: What has to be there for this kind to work, for the error that says it is not.
+        needs: What this kind requires, for error messages.
         clock: Returns Unix seconds.
     """
 
     form = False
-    """Whether the proof is sent as a form (RFC 6749) rather than as JSON."""
+    """Whether the request is a form (RFC 6749) and not JSON."""
     accept = "application/json"
-    """What the endpoint is asked to answer with."""
+    """The header Accept."""
 
     def __init__(self, connection: "Connection", url: str, *, needs: str, clock: Callable[[], float]) -> None:
         super().__init__(connection.name, clock=clock)
@@ -63,44 +63,46 @@ class TokenEndpointHeader(CachedHeader):
         self._timeout = (connection.connect_timeout, connection.read_timeout)
 
     @abstractmethod
-    def proof(self, *, fresh: bool) -> dict[str, str]:
-        """Return the request's body.
+    def grant(self, *, fresh: bool) -> dict[str, str]:
+        """Return the request's body with the credential.
 
         Args:
-            fresh: Read what it is made of anew, because the last was refused.
+            fresh: Read the credential again, because the last one was refused.
 
         Raises:
-            CredentialError: It cannot be had.
+            CredentialError: It is not available.
         """
 
     @abstractmethod
     def refusal(self) -> str:
-        """Return, for a person, what was refused and the remedy."""
+        """Return what was refused, and the fix."""
 
     def fetch(self, refused: str | None) -> Fetched[str]:  # noqa: ARG002 - each grant gives another token
-        """Ask with the proof at hand; where it is refused, read it again and ask with the new one, once."""
-        proof = self.proof(fresh=False)
+        """Request a token; if the credential is refused, read it again and try a changed one once."""
+        grant = self.grant(fresh=False)
         try:
-            return self._ask(proof)
-        except ProofRefused as exc:
+            return self._ask(grant)
+        except CredentialRefused as exc:
             words = str(exc)
-        newer = self.proof(fresh=True)
-        if newer != proof:
-            LOGGER.info("the proof for %s was refused and has been read again: it had changed", self._url)
+        newer = self.grant(fresh=True)
+        if newer != grant:
+            LOGGER.info(
+                "the credential for %s was refused and has been read again: it had changed", self._url
+            )
             try:
                 return self._ask(newer)
-            except ProofRefused as exc:
+            except CredentialRefused as exc:
                 words = str(exc)
         raise self.unavailable(f"{self.refusal()} ({words})", permanent=True)
 
-    def _ask(self, proof: dict[str, str]) -> Fetched[str]:
+    def _ask(self, grant: dict[str, str]) -> Fetched[str]:
         import requests
 
         try:
             response = requests.post(
                 self._url,
-                data=proof if self.form else None,
-                json=None if self.form else proof,
+                data=grant if self.form else None,
+                json=None if self.form else grant,
                 headers={"Accept": self.accept},
                 timeout=self._timeout,
                 allow_redirects=False,
@@ -110,7 +112,7 @@ class TokenEndpointHeader(CachedHeader):
             reason = (
                 "its TLS certificate is not one that this app trusts" if untrusted else "TLS failed there"
             )
-            raise self.unavailable(f"{reason}; see that the address is right", permanent=untrusted) from exc
+            raise self.unavailable(f"{reason}; check that the address is right", permanent=untrusted) from exc
         except requests.exceptions.Timeout as exc:
             raise self.unavailable(f"it did not answer in time ({type(exc).__name__})") from exc
         except requests.exceptions.RequestException as exc:
@@ -118,33 +120,33 @@ class TokenEndpointHeader(CachedHeader):
         return self.judge(response)
 
     def judge(self, response: "Response") -> Fetched[str]:
-        """Return the token that an answer holds.
+        """Return the token of a response.
 
         Raises:
-            ProofRefused: The endpoint does not accept the proof.
-            TokenUnavailable: It gave none for another reason.
+            CredentialRefused: The endpoint does not accept the credential.
+            TokenUnavailable: There is no token for another reason.
         """
         status = response.status_code
         answer = _json_object(response.content)
         code = str(answer.get("error", ""))
-        told = f"{status}, {code}" if _CODE.fullmatch(code) else str(status)
+        answered = f"{status}, {code}" if _CODE.fullmatch(code) else str(status)
         if code in _PASSING and status not in _SUCCESS:
-            raise self.unavailable(f"it answered {told}")
+            raise self.unavailable(f"it answered {answered}")
         if status in _REFUSED or (status == 400 and code in _OAUTH_REFUSALS):
-            raise ProofRefused(told)
+            raise CredentialRefused(answered)
         if status in _SUCCESS:
             token = answer.get("access_token")
             if isinstance(token, str) and token:
                 return self.lease(f"Bearer {token}", self._expiry(token, answer))
-            reason = "the answer holds no access_token: a login page or a proxy may be in the way"
+            reason = "the response has no access_token: a login page or a proxy may have answered"
         elif status in TRANSIENT or status >= 500:
-            raise self.unavailable(f"it answered {told}")
+            raise self.unavailable(f"it answered {answered}")
         else:
-            reason = f"it answered {told}; {self.needs}"
+            reason = f"it answered {answered}; {self.needs}"
         raise self.unavailable(reason, permanent=True)
 
     def _expiry(self, token: str, answer: "JsonObject") -> float:
-        """Return when a token expires by this machine's clock: its life counts, not the other's clock."""
+        """Return when a token expires by this machine's clock, from its lifetime."""
         life = _seconds(answer.get("expires_in"))
         if life is not None:
             return self.clock() + life
@@ -158,12 +160,12 @@ class TokenEndpointHeader(CachedHeader):
         return self.clock() + (OPAQUE_LIFE if life is None else life)
 
     def unavailable(self, reason: str, *, permanent: bool = False) -> TokenUnavailable:
-        """Return the error that says why there is no token, naming the endpoint."""
+        """Return an error with the endpoint's address."""
         return TokenUnavailable(f"no token from {self._url}: {reason}", permanent=permanent)
 
 
 def _seconds(value: object) -> float | None:
-    """Read a token's life: a number, or one as text (Entra's v1, the managed identity's endpoint)."""
+    """Return a token's lifetime: a number, or text with one (Entra's v1, the managed identity's endpoint)."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
