@@ -206,7 +206,7 @@ class Deliveries:
             return
         self._world.parkings += 1
         self._world.parked.put(delivery.event, visible_at=now + self._parked_for())
-        room = self._limiter.ask_for_room() if delivery.listener is not None else None
+        room = self._limiter.ask_for_capacity() if delivery.listener is not None else None
         if room is None:
             delivery.done()
         else:
@@ -222,7 +222,7 @@ class Deliveries:
 
     def _held_long_enough(self, room: Signal, delivery: _Delivery) -> None:
         if self._alive and (room, delivery) in self._held_back:
-            self._limiter.withdraw_from_room(room)
+            self._limiter.withdraw_from_capacity(room)
             self._held_back.remove((room, delivery))
             delivery.done()
             self.go_on()

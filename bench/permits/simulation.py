@@ -186,7 +186,7 @@ class Simulation:
             most=self.scenario.places,
             clock=lambda: self.now,
             draw=self._random.random,
-            keeps=False,
+            runs_keeper=False,
         )
         instance = _Instance(number, limiter, store)
         if self._world is not None:
@@ -265,9 +265,9 @@ class Simulation:
 
     def _call(self, instance: _Instance, step: Step, sent: float) -> None:
         try:
-            settle = partial(instance.limiter.settle, step, step.on(instance.store), sent=sent)
+            settle = partial(instance.limiter.record_result, step, step.on(instance.store), sent=sent)
         except StorageUnavailable:
-            settle = partial(instance.limiter.give_up, step)
+            settle = partial(instance.limiter.record_failure, step)
 
         def ended() -> None:
             if instance.alive:

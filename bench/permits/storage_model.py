@@ -54,7 +54,7 @@ class ModelStorage:
         self._called()
         ahead = self._line.index(who) if who in self._line else len(self._line)
         waiting = len(self._line) - (who in self._line)
-        return View(self._free(), ahead, waiting, in_line=who in self._line)
+        return View(self._free(), ahead, waiting, queued=who in self._line)
 
     def join(self, who: int) -> None:
         """Stand at the end of the line; see `PermitStore`."""

@@ -1,9 +1,9 @@
-"""How many requests in flight are of use: grown while latency stays low, cut when Airflow fails.
+"""The limit of requests in flight: it grows while latency stays low, and is cut when Airflow fails.
 
-The rule is TCP Vegas' (Brakmo and Peterson, 1995, https://doi.org/10.1109/49.464716): with the latency of
-an unloaded Airflow as the floor, `limit * (1 - floor / latency)` of the requests only stand in a queue. Where
-that is little, one more is tried; where it is much, one less. A stock Airflow serves about 30 runs a second
-to one client and 36 to four (docs/scaling.md): queueing begins at two, long before the cliff at 24.
+The rule is TCP Vegas (Brakmo and Peterson, 1995, https://doi.org/10.1109/49.464716). The floor is the latency
+of an unloaded Airflow, and `limit * (1 - floor / latency)` requests are queued in Airflow. If few are queued,
+the limit grows by one; if many are, it shrinks by one. A stock Airflow serves about 30 runs a second to one
+client and 36 to four (docs/scaling.md): queueing begins at two, and Airflow hangs at 24.
 """
 
 import math
@@ -15,11 +15,11 @@ _SMOOTHING: Final = 0.2
 _CUT: Final = 0.5
 _WINDOW: Final = 60.0
 _CEILING_GROWS: Final = 1 / 60
-"""After errors, how fast the limit that they were met at is forgotten: one request a minute."""
+"""After errors, the limit may grow beyond the limit at the errors by one request a minute."""
 
 
 class AdaptiveLimit:
-    """The limit, from 1 to `most`. The caller keeps threads apart.
+    """The limit, from 1 to `most`; the caller locks it.
 
     Args:
         most: The budget over all instances, which this limit never exceeds.
@@ -41,13 +41,13 @@ class AdaptiveLimit:
         return int(self._limit)
 
     def ended(self, now: float, *, seconds: float, healthy: bool, in_flight: int) -> None:
-        """Learn from a request that came to its end.
+        """Adapt the limit to a request that ended.
 
         Args:
             now: Monotonic seconds.
-            seconds: How long Airflow took; 0 where it was not asked.
+            seconds: Airflow's time; 0 if no request was sent.
             healthy: False after an error, a time-out or a 429.
-            in_flight: How many requests were in flight, this one included.
+            in_flight: How many requests were in flight, including this one.
         """
         if not healthy:
             self._cut(now, began=now - seconds)
@@ -57,7 +57,7 @@ class AdaptiveLimit:
                 self._adjust(now, full=in_flight >= self.value)
 
     def _cut(self, now: float, *, began: float) -> None:
-        """Halve, once for all the requests that were in flight together."""
+        """Halve the limit, once for all requests that were in flight at the same time."""
         if began < self._cut_at:
             return
         self._ceiling, self._ceiling_at = max(1.0, self.value - 1.0), now
@@ -65,10 +65,10 @@ class AdaptiveLimit:
         self._cut_at = now
 
     def _observe(self, now: float, seconds: float) -> None:
-        """Follow the smoothed latency, and its least of the last minute."""
+        """Update the smoothed latency and its minimum of the last minute."""
         self._latency += (seconds - self._latency) * (_SMOOTHING if self._latency else 1.0)
         if now >= self._window_ends:
-            # The limit is halved for a moment, so that the new least is not that of our own queue.
+            # The limit is halved for a moment, so that our own queue does not raise the new minimum.
             self._limit = max(1.0, self._limit * _CUT)
             self._latency, self._floor = seconds, math.inf
             self._window_ends = now + _WINDOW

@@ -1,30 +1,29 @@
-"""When an event that found no place should come back: when those before it have had their turn.
+"""The delay of an event that got no slot: the expected time until all earlier events are served.
 
-Each one turned away is counted, and the count drains at the rate at which requests can come to an end here:
-the rate at which they did of late, or what the places held make possible, whichever is more. The second
-matters when a burst begins and next to nothing has ended yet: events that were told to come back slowly would
-arrive slowly, and nothing more could be measured. So 10,000 events that are turned away at once come back one
-by one, as fast as they can be served, instead of all together again and again.
+Each event without a slot is counted, and the count drains at this process's service rate: the recent rate of
+ended requests, or the rate that its slots allow, whichever is higher. The second counts when a burst begins
+and few requests have ended: with the first alone, events would come back slowly, and the rate would stay low.
+So 10,000 events without a slot come back one by one, as fast as they can be served, and not all together.
 """
 
 import math
 from typing import Final
 
 LEAST_RATE: Final = 1.0
-"""Events a second; so many are taken to be served where no place is held and nothing ended of late."""
+"""Events a second: the assumed service rate without slots and without recently ended requests."""
 FIRST_SECONDS: Final = 0.05
-"""How long a request is taken to last before one has ended; too short costs a turn, too long a stall."""
+"""The assumed time of a request before one has ended: too short parks an event again, too long delays it."""
 LONGEST: Final = 900.0
-"""Seconds that anyone is sent away for at most."""
+"""The longest delay in seconds."""
 _MEMORY: Final = 10.0
 _WEIGHT: Final = 0.1
 
 
 class Backlog:
-    """The events that were turned away, as a number that drains. The caller keeps threads apart.
+    """The number of events without a slot, which drains; the caller locks it.
 
     Attributes:
-        seconds: How long requests take of late.
+        seconds: The recent time of a request.
     """
 
     def __init__(self) -> None:
@@ -36,19 +35,19 @@ class Backlog:
         self._drains = LEAST_RATE
 
     def served(self, now: float, *, seconds: float) -> None:
-        """Count a request that came to its end after so many seconds."""
+        """Count a request that ended after so many seconds."""
         self.seconds += _WEIGHT * (seconds - self.seconds)
         self._rate = self._rate_at(now) + 1 / _MEMORY
         self._rated_at = now
 
-    def delay_for_rejected(self, now: float, *, places: int) -> float:
-        """Count an event that is turned away, and return the seconds until its turn.
+    def delay_for_rejected(self, now: float, *, slots: int) -> float:
+        """Count an event without a slot, and return the seconds until it should come back.
 
         Args:
             now: The monotonic clock.
-            places: How many requests may be in flight from here.
+            slots: How many requests this process may have in flight.
         """
-        rate = max(self._rate_at(now), places / max(self.seconds, FIRST_SECONDS / 10), LEAST_RATE)
+        rate = max(self._rate_at(now), slots / max(self.seconds, FIRST_SECONDS / 10), LEAST_RATE)
         self._waiting = max(self._waiting - (now - self._drained_at) * max(rate, self._drains), 0.0)
         self._drained_at, self._drains = now, rate
         self._waiting = min(self._waiting + 1, LONGEST * rate)

@@ -1,8 +1,7 @@
-"""The circuit breaker of one connection: an Airflow that is down is left alone, and asked by one probe.
+"""The circuit breaker of one connection: it pauses requests to an Airflow that is down, except for one probe.
 
-Of the libraries, pybreaker holds its lock during the call, so that calls queue up behind each other, and
-purgatory and circuitbreaker let every waiting caller through when the rest is over, which is the stampede
-that a breaker is there to prevent. What is needed is short enough to own.
+The libraries do not fit: pybreaker holds its lock during the call, so calls wait for each other. purgatory
+and circuitbreaker allow all waiting calls when the pause ends, and a breaker has to prevent that load.
 """
 
 import math
@@ -23,9 +22,9 @@ class Breaker:
     """Opens after consecutive transient failures; safe to use from any thread.
 
     Args:
-        failures: How many in a row open it.
+        failures: How many consecutive failures open it.
         rest: Seconds from opening to the first probe.
-        probe_lasts: Seconds after which a probe that never came back is given up, and another may go.
+        probe_lasts: Seconds after which another probe replaces one that has not ended.
         clock: Monotonic seconds.
         now: The time of day, with a time zone.
     """
@@ -55,7 +54,7 @@ class Breaker:
         self._period = 0
 
     def enter(self) -> "Permission | None":
-        """Return a passage for one request, to be reported on exactly once; None where it may not go."""
+        """Return the permission for one request, whose end is reported once; None if it is refused."""
         with self._lock:
             if self._opened is None:
                 return Permission(self, self._period)
@@ -70,7 +69,7 @@ class Breaker:
 
     @property
     def retry_in(self) -> float:
-        """Seconds until the next probe may go; 0 where a request may go now."""
+        """Seconds until the next probe is allowed; 0 if a request is allowed now."""
         with self._lock:
             return 0.0 if self._opened is None else max(0.0, self._opened + self._rest - self._clock())
 
@@ -138,7 +137,7 @@ class Breaker:
 
 
 class Permission:
-    """Leave to send one request; tell the breaker how it ended, once."""
+    """The permission to send one request; `end` is called once."""
 
     def __init__(self, breaker: Breaker, period: int) -> None:
         self._breaker = breaker

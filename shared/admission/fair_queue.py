@@ -1,14 +1,14 @@
-"""Who waits for a place: served by rule in turn, so that a rule with many events cannot starve the others."""
+"""A fair queue: it serves rules in rotation, so that a rule with many events does not starve the others."""
 
 from collections import deque
 from threading import Event as Signal
 
 
 class Waiter(Signal):
-    """The signal that somebody waits for.
+    """The signal that a thread waits for.
 
     Attributes:
-        served: Whether it is that somebody's turn; False where the line was sent away.
+        served: Whether the thread got a slot; False if it was rejected.
     """
 
     def __init__(self) -> None:
@@ -17,50 +17,50 @@ class Waiter(Signal):
 
 
 class FairQueue:
-    """One line a rule, whose heads are served in turn. The caller keeps threads apart."""
+    """One queue for each rule, served in rotation; the caller locks it."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, deque[Waiter]] = {}
+        self._queues: dict[str, deque[Waiter]] = {}
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def ahead(self, rule: str) -> int:
-        """Return how many would be served before one of this rule who joins now."""
-        own = len(self._lines.get(rule, ()))
-        return own + sum(min(len(line), own + 1) for name, line in self._lines.items() if name != rule)
+        """Return how many would be served before a new waiter of this rule."""
+        own = len(self._queues.get(rule, ()))
+        return own + sum(min(len(queue), own + 1) for name, queue in self._queues.items() if name != rule)
 
     def join(self, rule: str) -> Waiter:
-        """Return a signal that is set when it is this caller's turn, or when nobody's turn will come soon."""
-        turn = Waiter()
-        self._lines.setdefault(rule, deque()).append(turn)
+        """Return a new waiter, which is set when it is served or rejected."""
+        waiter = Waiter()
+        self._queues.setdefault(rule, deque()).append(waiter)
         self._count += 1
-        return turn
+        return waiter
 
-    def leave(self, rule: str, turn: Waiter) -> None:
-        """Go without having been served."""
-        line = self._lines[rule]
-        line.remove(turn)
+    def leave(self, rule: str, waiter: Waiter) -> None:
+        """Remove a waiter that was not served."""
+        queue = self._queues[rule]
+        queue.remove(waiter)
         self._count -= 1
-        if not line:
-            del self._lines[rule]
+        if not queue:
+            del self._queues[rule]
 
     def serve(self) -> None:
-        """Let the next one go; whose rule then comes after all the others."""
-        rule = next(iter(self._lines))
-        line = self._lines.pop(rule)
-        turn = line.popleft()
-        turn.served = True
-        turn.set()
+        """Serve the next waiter; its rule is then the last one."""
+        rule = next(iter(self._queues))
+        queue = self._queues.pop(rule)
+        waiter = queue.popleft()
+        waiter.served = True
+        waiter.set()
         self._count -= 1
-        if line:
-            self._lines[rule] = line
+        if queue:
+            self._queues[rule] = queue
 
-    def send_away(self) -> None:
-        """Let all go without having been served."""
-        for line in self._lines.values():
-            for turn in line:
-                turn.set()
-        self._lines.clear()
+    def reject_all(self) -> None:
+        """Reject all waiters."""
+        for queue in self._queues.values():
+            for waiter in queue:
+                waiter.set()
+        self._queues.clear()
         self._count = 0

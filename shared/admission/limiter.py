@@ -1,10 +1,9 @@
-"""How many requests may be in flight to one Airflow at once, over all instances of this app.
+"""Limits the requests in flight to one Airflow, over all instances of this app.
 
-A stock Airflow 3.3 hangs for good at about 24 requests in flight, and throughput falls long before that.
-`SharedLimiter` keeps to what three others say: the permits that this process holds (`permits.py`),
-the limit that latency teaches (`adaptive_limit.py`), and the line of those who wait
-(`fair_queue.py`). No request waits for Storage but the first of a burst: a keeper thread takes,
-renews and gives back permits, and ends when there is nothing to keep.
+A stock Airflow 3.3 hangs permanently at about 24 requests in flight, and throughput falls long before that.
+`SharedLimiter` combines the permits that this process holds (`permits.py`), the limit from latency
+(`adaptive_limit.py`) and the queue of waiting threads (`fair_queue.py`). Only the first request of a burst
+waits for Storage: a keeper thread acquires, renews and releases permits, and ends when it has none to renew.
 """
 
 import math
@@ -23,21 +22,21 @@ from shared.admission.permits import OWN_RANDOM, Permits
 from shared.log import LOGGER
 
 IDLE_SECONDS: Final = 2.0
-"""A permit that was of no use for so long is given back."""
-REST_OF_THE_CUT_OFF: Final = 9.0
-"""Without Storage, a process rests for so many times as long as its last request took, on average."""
-LEAST_REST: Final = 6.0
-"""And at least for so many seconds, on average, also before the first."""
+"""A permit that was not needed for so long is released."""
+COOL_DOWN_FACTOR: Final = 9.0
+"""Without Storage, the mean cool-down is so many times the time of the last request."""
+LEAST_COOL_DOWN: Final = 6.0
+"""The minimum mean cool-down in seconds, also before the first request."""
 SLOW_SECONDS: Final = 2.0
-"""A request that failed after so long was most likely given up by us, and not by Airflow."""
+"""A request that failed after so long probably failed by our time-out, and Airflow still works on it."""
 ABANDONED_FOR: Final = 2.0
-"""Its place stays taken for so many times as long as it took: Airflow goes on with it."""
-ROOM_SECONDS: Final = 0.5
-"""There is room for more events where one that came now would have its place so soon."""
-HOPE_SECONDS: Final = 0.25
-"""Where no permit is held, only one that is tried for so soon is waited for."""
+"""Its slot stays in use for so many times its duration."""
+CAPACITY_SECONDS: Final = 0.5
+"""There is capacity for more events if the expected wait of a new one is at most this."""
+SOON_SECONDS: Final = 0.25
+"""Without a permit, a thread waits only if the next acquire attempt is at most this far away."""
 _COMPLAIN_EVERY: Final = 60.0
-_CUT_OFF_TICK: Final = 0.2
+_WITHOUT_STORAGE_TICK: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,67 +55,67 @@ class Slots:
 
 
 class Limiter(Protocol):
-    """A budget of requests in flight to one Airflow, whoever else shares it.
+    """A limit of requests in flight to one Airflow.
 
-    Each `enter` that returned True is followed by exactly one `leave`, which says what an adaptive budget
-    wants to know.
+    Exactly one `leave` follows each `enter` that returned True.
     """
 
     def enter(self, rule: str, *, wait: float) -> bool:
-        """Take a place for one request.
+        """Take a slot for one request.
 
         Args:
-            rule: For whom, so that places can be shared fairly.
-            wait: Seconds to wait for a place at most. Where more than half of that is to be expected,
-                nobody waits at all: a thread that would wait in vain has other events to handle.
+            rule: The rule of the request; rules share the slots fairly.
+            wait: The most seconds to wait for a slot. If the expected wait is more than half of it, the
+                thread does not wait, because it has other events to handle.
 
         Returns:
-            Whether there was one; where not, nothing may be sent.
+            Whether it got a slot; otherwise nothing may be sent.
         """
 
     def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:
-        """Give the place back.
+        """Return the slot.
 
         Args:
             rule: As given to `enter`.
-            seconds: How long Airflow took; 0 where it was not asked.
-            healthy: False where the answer was an error, a time-out or 429, True for a definite answer.
+            seconds: Airflow's time; 0 if no request was sent.
+            healthy: False for an error, a time-out or 429, True for a definite response.
         """
 
     def delay_for_rejected(self) -> float:
-        """Count an event that found no place and will come back; returns the seconds until its turn.
+        """Count an event that got no slot, and return the seconds until it should come back.
 
-        0 where other instances have the places: one of them may have the next turn.
+        0 if other instances have the slots: one of them may serve it.
         """
 
     def slots(self) -> Slots:
         """Return how many slots there are, and how many are taken."""
 
     def hold_back(self, *, longest: float) -> None:
-        """Wait until there is room for more events, for so many seconds at most.
+        """Wait until there is capacity for more events, for at most so many seconds.
 
-        It is for what fetches events by itself, and fetches the next one when it is done with this one.
+        Queue listeners call it, so that they do not fetch more events.
         """
 
 
 class SharedLimiter:
-    """The budget that all instances share; safe to use from any thread.
+    """The limit that all instances share; safe to use from any thread.
 
-    Where Storage cannot be reached and no permit is left, one request at a time is sent, each followed by a
-    rest that is nine times as long on average. So M instances that are cut off have at most M requests in
-    flight, and M/10 or less on average: 4 at the 40 instances that every Flex Consumption app may have.
+    If Storage cannot be reached and no permit is left, one request at a time is sent, and the mean cool-down
+    after it is nine times as long. So M instances without Storage have at most M requests in flight, and M/10
+    or less on average: 4 at the 40 instances that every Flex Consumption app may have.
 
-    Of 96 requests that timed out at an overloaded Airflow, 94 had created their run: it goes on with what its
-    client has given up. So the place of such a request stays taken for a while (`ABANDONED_FOR`).
+    Of 96 requests that timed out at an overloaded Airflow, 94 had created their run: Airflow continues a
+    request whose client has given up. So its slot stays in use for a while (`ABANDONED_FOR`).
 
     Args:
         name: The connection, for the log.
         permits: The permits that this process holds.
-        store: Where they are kept; asked by the keeper alone.
-        most: How many permits there are.
+        store: The store of permits; only the keeper thread uses it.
+        most: The number of permits.
         clock: Monotonic seconds.
-        draw: Gives a number from 0 up to 1.
-        keeps: Whether a keeper thread is run; without it, `plan`, `settle` and `give_up` are the caller's.
+        draw: Returns a number from 0 up to 1.
+        keeps: Whether to run the keeper thread; without it, the caller calls `plan`, `record_result` and
+            `record_failure`.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class SharedLimiter:
         most: int,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = OWN_RANDOM,
-        keeps: bool = True,
+        runs_keeper: bool = True,
     ) -> None:
         self._name = name
         self._permits = permits
@@ -136,81 +135,81 @@ class SharedLimiter:
         self._most = most
         self._clock = clock
         self._draw = draw
-        self._keeps = keeps
+        self._runs_keeper = runs_keeper
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._keeper: threading.Thread | None = None
         self._limit = AdaptiveLimit(most)
-        self._line = FairQueue()
+        self._queue = FairQueue()
         self._backlog = Backlog()
         self._held_back: list[Signal] = []
         self._in_flight = 0
         self._abandoned: list[float] = []
         self._demanded_at = [-math.inf] * (most + 1)
         self._wanted_seen = 0
-        self._rest_until = -math.inf
+        self._cool_down_until = -math.inf
         self._complained_at = -math.inf
 
     def enter(self, rule: str, *, wait: float) -> bool:
-        """Take a place; see `Limiter`."""
-        turn = self.ask(rule, wait=wait)
-        if isinstance(turn, bool):
-            return turn
-        if turn.wait(wait):
-            return turn.served
-        return self.withdraw(rule, turn)
+        """Take a slot; see `Limiter`."""
+        waiter = self.ask(rule, wait=wait)
+        if isinstance(waiter, bool):
+            return waiter
+        if waiter.wait(wait):
+            return waiter.served
+        return self.withdraw(rule, waiter)
 
     def ask(self, rule: str, *, wait: float) -> bool | Waiter:
-        """Take a place, or stand in line for one, without blocking; the arguments are those of `enter`.
+        """Take a slot, or join the queue for one, without blocking; arguments as `enter`.
 
         Returns:
-            Whether there was a place; or the signal to wait for, where one is to be expected in time.
+            Whether it got a slot; or a waiter, if a slot is expected in time.
         """
         with self._lock:
             now = self._clock()
             if self._abandoned:
                 self._forget_abandoned(now)
             self._demand(now, 1)
-            if not self._line and self._in_flight < self._allowed(now):
+            if not self._queue and self._in_flight < self._allowed(now):
                 self._in_flight += 1
                 return True
-            if wait <= 0 or self._expected(now, self._line.ahead(rule)) > wait / 2:
+            if wait <= 0 or self._expected(now, self._queue.ahead(rule)) > wait / 2:
                 return False
-            return self._line.join(rule)
+            return self._queue.join(rule)
 
-    def withdraw(self, rule: str, turn: Waiter) -> bool:
-        """Stop to wait for a place that `ask` promised; returns whether it came in the last moment."""
+    def withdraw(self, rule: str, waiter: Waiter) -> bool:
+        """Leave the queue; returns whether the waiter got a slot at the last moment."""
         with self._lock:
-            if not turn.is_set():
-                self._line.leave(rule, turn)
-            return turn.served
+            if not waiter.is_set():
+                self._queue.leave(rule, waiter)
+            return waiter.served
 
-    def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:  # noqa: ARG002 - all rules teach alike
-        """Give the place back; see `Limiter`."""
+    def leave(self, rule: str, *, seconds: float, healthy: bool) -> None:  # noqa: ARG002 - the limit is the same for all rules
+        """Return the slot; see `Limiter`."""
         with self._lock:
             now = self._clock()
-            if self._cut_off(now):
-                self._rest(now, seconds)
+            if self._without_storage(now):
+                self._cool_down(now, seconds)
             self._limit.ended(now, seconds=seconds, healthy=healthy, in_flight=self._in_flight)
             if healthy or seconds < SLOW_SECONDS:
                 self._in_flight -= 1
             else:
                 self._abandoned.append(now + ABANDONED_FOR * seconds)
             self._backlog.served(now, seconds=seconds)
-            waiting = len(self._line)
+            waiting = len(self._queue)
             self._serve(now)
-            handed_over = len(self._line) < waiting
-        if handed_over:
-            time.sleep(0)  # who has the place now goes first; this thread would keep the interpreter
+            served_others = len(self._queue) < waiting
+        if served_others:
+            time.sleep(0)  # let the thread with the slot run first; this thread would keep the interpreter
 
     def delay_for_rejected(self) -> float:
-        """Count an event that found no place; see `Limiter`."""
+        """Count an event that got no slot; see `Limiter`."""
         with self._lock:
             now = self._clock()
             usable = self._permits.usable(now)
             if not usable and not self._permits.unreachable:
-                return 0.0  # whoever holds permits takes it up; our own listeners are held back meanwhile
-            return self._backlog.delay_for_rejected(now, places=usable)
+                return 0.0  # an instance with permits serves it; our own listeners are held back meanwhile
+            return self._backlog.delay_for_rejected(now, slots=usable)
 
     def slots(self) -> Slots:
         """Return how many slots there are, and how many are taken; see `Limiter`."""
@@ -218,62 +217,64 @@ class SharedLimiter:
             return Slots(self._in_flight, self._allowed(self._clock()), self._most)
 
     def hold_back(self, *, longest: float) -> None:
-        """Wait until there is room for more events; see `Limiter`."""
-        room = self.ask_for_room()
+        """Wait until there is capacity for more events; see `Limiter`."""
+        room = self.ask_for_capacity()
         if room is not None and not room.wait(longest):
-            self.withdraw_from_room(room)
+            self.withdraw_from_capacity(room)
 
-    def ask_for_room(self) -> Signal | None:
-        """Return what is set once there is room for more events; None where there is now."""
+    def ask_for_capacity(self) -> Signal | None:
+        """Return a signal that is set when there is capacity for more events; None if there is now."""
         with self._lock:
             now = self._clock()
             self._demand(now, 1)
-            if self._has_room(now):
+            if self._has_capacity(now):
                 return None
             room = Signal()
             self._held_back.append(room)
             return room
 
-    def withdraw_from_room(self, room: Signal) -> None:
-        """Stop to wait for room."""
+    def withdraw_from_capacity(self, room: Signal) -> None:
+        """Stop waiting for capacity."""
         with self._lock:
             if room in self._held_back:
                 self._held_back.remove(room)
 
     def plan(self) -> Step | float:
-        """Return the keeper's next step, or the seconds to wait for it; infinite where nothing is kept."""
+        """Return the keeper's next step, or the seconds until then; infinite if it has nothing to do."""
         with self._lock:
             return self._plan()
 
-    def settle(self, step: Step, result: Result, *, sent: float) -> None:
-        """Take in what a step brought; `sent` is when its call began."""
+    def record_result(self, step: Step, result: Result, *, sent: float) -> None:
+        """Record the result of a step; `sent` is the time when its call began."""
         with self._lock:
             now = self._clock()
             self._permits.done(step, result, sent=sent, now=now)
             self._serve(now)
 
-    def give_up(self, step: Step) -> None:
-        """Take in that Storage could not be reached for a step."""
+    def record_failure(self, step: Step) -> None:
+        """Record that Storage could not be reached for a step."""
         with self._lock:
             now = self._clock()
             if not self._permits.unreachable:
-                self._rest(now, 0.0)  # all instances lose Storage at one time, and must not go on at one time
+                self._cool_down(
+                    now, 0.0
+                )  # all instances lose Storage at the same time, and must not all send at the same time
             self._permits.failed(step, now)
             self._serve(now)
 
     def _demand(self, now: float, more: int) -> None:
-        """Note how many requests would be of use, and wake the keeper where it has not seen so many."""
-        wanted = min(self._in_flight + len(self._line) + more, self._limit.value)
+        """Record how many requests are wanted, and wake the keeper if they are more than it has seen."""
+        wanted = min(self._in_flight + len(self._queue) + more, self._limit.value)
         self._demanded_at[wanted] = now
-        if wanted > self._wanted_seen and self._keeps:
+        if wanted > self._wanted_seen and self._runs_keeper:
             if self._keeper is None:
                 self._keeper = threading.Thread(target=self._keep, name=f"permits-{self._name}", daemon=True)
                 self._keeper.start()
             self._work.notify()
 
     def _wanted(self, now: float) -> int:
-        """Return how many requests would have been of use of late."""
-        least = max(self._in_flight, int(bool(self._line or self._held_back)))
+        """Return how many requests were wanted recently."""
+        least = max(self._in_flight, int(bool(self._queue or self._held_back)))
         recent = now - IDLE_SECONDS
         level = self._most
         while level > least and self._demanded_at[level] < recent:
@@ -284,30 +285,30 @@ class SharedLimiter:
         usable = self._permits.usable(now)
         if usable:
             return min(usable, self._limit.value)
-        return int(self._permits.unreachable and now >= self._rest_until)
+        return int(self._permits.unreachable and now >= self._cool_down_until)
 
     def _expected(self, now: float, ahead: int) -> float:
-        """Return the seconds until somebody's turn who has so many ahead in the line."""
+        """Return the expected wait in seconds behind so many waiters."""
         allowed = self._allowed(now)
         if allowed:
             return (ahead + 1) * self._backlog.seconds / allowed
         if self._permits.unreachable:
-            return self._rest_until - now + ahead * LEAST_REST
-        if self._permits.until_try(now) > HOPE_SECONDS:
-            return math.inf  # others hold them all, and for longer than anybody should wait here
+            return self._cool_down_until - now + ahead * LEAST_COOL_DOWN
+        if self._permits.until_try(now) > SOON_SECONDS:
+            return math.inf  # other instances hold all permits, longer than a thread should wait
         return (ahead + 1) * self._backlog.seconds
 
-    def _has_room(self, now: float) -> bool:
+    def _has_capacity(self, now: float) -> bool:
         allowed = self._allowed(now)
         if self._in_flight < allowed:
             return True
-        return allowed > 0 and self._expected(now, len(self._line)) <= ROOM_SECONDS
+        return allowed > 0 and self._expected(now, len(self._queue)) <= CAPACITY_SECONDS
 
-    def _rest(self, now: float, seconds: float) -> None:
-        rest = max(REST_OF_THE_CUT_OFF * seconds, LEAST_REST)
-        self._rest_until = now + rest * (0.5 + self._draw())
+    def _cool_down(self, now: float, seconds: float) -> None:
+        rest = max(COOL_DOWN_FACTOR * seconds, LEAST_COOL_DOWN)
+        self._cool_down_until = now + rest * (0.5 + self._draw())
 
-    def _cut_off(self, now: float) -> bool:
+    def _without_storage(self, now: float) -> bool:
         return self._permits.unreachable and not self._permits.usable(now)
 
     def _forget_abandoned(self, now: float) -> None:
@@ -316,11 +317,11 @@ class SharedLimiter:
         self._abandoned = lasting
 
     def _serve(self, now: float) -> None:
-        while self._line and self._in_flight < self._allowed(now):
+        while self._queue and self._in_flight < self._allowed(now):
             self._in_flight += 1
-            self._line.serve()
-        if self._held_back and self._has_room(now):
-            self._demand(now, len(self._held_back))  # they fetch more events now
+            self._queue.serve()
+        if self._held_back and self._has_capacity(now):
+            self._demand(now, len(self._held_back))  # the listeners fetch more events now
             for room in self._held_back:
                 room.set()
             self._held_back.clear()
@@ -328,17 +329,17 @@ class SharedLimiter:
     def _plan(self) -> Step | float:
         now = self._clock()
         self._forget_abandoned(now)
-        self._serve(now)  # a rest may be over
+        self._serve(now)  # a cool-down may be over
         self._wanted_seen = self._wanted(now)
         planned = self._permits.next(now, wanted=self._wanted_seen, in_flight=self._in_flight)
-        if self._line and math.isinf(self._expected(now, 0)):
-            self._line.send_away()
-        if not isinstance(planned, Step) and self._wanted_seen and self._cut_off(now):
-            return min(planned, _CUT_OFF_TICK)
+        if self._queue and math.isinf(self._expected(now, 0)):
+            self._queue.reject_all()
+        if not isinstance(planned, Step) and self._wanted_seen and self._without_storage(now):
+            return min(planned, _WITHOUT_STORAGE_TICK)
         return planned
 
     def _keep(self) -> None:
-        """Take, renew and give back, until nothing is held and nothing wanted."""
+        """Acquire, renew and release permits, until none is held and none is wanted."""
         while True:
             with self._lock:
                 planned = self._plan()
@@ -352,18 +353,18 @@ class SharedLimiter:
             sent = self._clock()
             try:
                 result = planned.on(self._store)
-            except Exception as error:  # noqa: BLE001 - without its keeper the process would never send again
-                self.give_up(planned)
+            except Exception as error:  # noqa: BLE001 - without its keeper thread the process would never send again
+                self.record_failure(planned)
                 self._complain(error)
             else:
-                self.settle(planned, result, sent=sent)
+                self.record_result(planned, result, sent=sent)
 
     def _complain(self, error: Exception) -> None:
         now = self._clock()
         if now - self._complained_at >= _COMPLAIN_EVERY:
             self._complained_at = now
             LOGGER.error(
-                "the permits for %s cannot be reached; with none left, one request at a time is sent: %s",
+                "the permits for %s cannot be reached; without one, only one request at a time is sent: %s",
                 self._name,
                 error,
             )

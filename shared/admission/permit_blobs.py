@@ -1,8 +1,8 @@
-"""Permits as leases on blobs of the app's own Storage account, one blob a permit.
+"""Permits as leases on blobs of the app's Storage account, one blob for each permit.
 
-A lease is exclusive, ends by itself, and is kept by a service that the app depends on anyway
-(https://learn.microsoft.com/rest/api/storageservices/lease-blob). The requests go through azure-core, which
-the identity has loaded already: importing azure.storage.blob for them would cost a cold start 0.2 s.
+A lease is exclusive and expires, and the app needs its Storage account anyway
+(https://learn.microsoft.com/rest/api/storageservices/lease-blob). The requests use azure-core, which the
+identity has imported already: azure.storage.blob would add 0.2 s to a cold start.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PERMITS_CONTAINER: Final = "updraft-permits"
 LONGEST_WAIT: Final = 7200.0
-"""Seconds after which a ticket in the line is taken for that of a dead instance, whoever sees it."""
+"""Seconds after which the ticket of a waiting instance is deleted: the instance has probably ended."""
 _SCOPE: Final = "https://storage.azure.com/.default"
 _API_VERSION: Final = "2021-12-02"
 _OK, _CREATED, _ACCEPTED, _NOT_FOUND, _CONFLICT, _PRECONDITION = 200, 201, 202, 404, 409, 412
@@ -36,7 +36,7 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9.-]")
 
 
 def permits_of(url: str) -> str:
-    """Return the name under which the permits of an Airflow are kept: connections to one address share it.
+    """Return the name of an Airflow's permits; connections to the same address share it.
 
     Args:
         url: The connection's address.
@@ -50,12 +50,12 @@ class PermitBlobs:
     """The permits of one Airflow; used by one thread at a time.
 
     Args:
-        address: Gives the address of the account's blob service; raises `SettingsError` where there is none.
-        credential: Gives the process's Azure credential.
-        name: As `permits_of` made it: the folder of the blobs.
-        places: How many permits there are.
+        address: Returns the address of the account's blob service; raises `SettingsError` if it is missing.
+        credential: Returns the process's Azure credential.
+        name: The folder of the blobs, from `permits_of`.
+        places: The number of permits.
         container: The container's name.
-        lease_seconds: How long a permit is taken for; tests do not want to wait.
+        lease_seconds: The duration of a lease; shorter in tests.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class PermitBlobs:
         self._address = address
         self._credential = credential
         self._name = name
-        self._line = f"{name}/line/"
-        self._ticket = f"{self._line}{_unique()}"
+        self._tickets = f"{name}/line/"
+        self._ticket = f"{self._tickets}{_unique()}"
         self._first: str | None = None
         self._places = places
         self._container = container
@@ -82,9 +82,9 @@ class PermitBlobs:
         self._asked_for: dict[int, str] = {}
 
     def acquire(self, index: int) -> str | None:
-        """Take a permit; see `PermitStore`.
+        """Acquire a permit; see `PermitStore`.
 
-        A call that got no answer may have taken it: the next one asks under the same id, and succeeds.
+        A call without a response may have acquired it: the next call has the same lease id, and succeeds.
         """
         lease = self._asked_for.setdefault(index, _unique())
         headers = {
@@ -100,17 +100,17 @@ class PermitBlobs:
         return None if status == _CONFLICT else lease
 
     def renew(self, index: int, lease: str) -> bool:
-        """Begin the lease's time anew; see `PermitStore`."""
+        """Renew a lease; see `PermitStore`."""
         headers = {"x-ms-lease-action": "renew", "x-ms-lease-id": lease}
         return self._lease(index, headers, (_OK, _CONFLICT, _NOT_FOUND, _PRECONDITION)) == _OK
 
     def release(self, index: int, lease: str) -> None:
-        """Give a permit back; see `PermitStore`."""
+        """Release a permit; see `PermitStore`."""
         headers = {"x-ms-lease-action": "release", "x-ms-lease-id": lease}
         self._lease(index, headers, (_OK, _CONFLICT, _NOT_FOUND, _PRECONDITION))
 
     def look(self) -> View:
-        """Return which permits are free, and who waits; see `PermitStore`."""
+        """Return the free permits and the wait queue; see `PermitStore`."""
         query = f"restype=container&comp=list&prefix={quote(self._name + '/', safe='')}"
         response = self._send("GET", f"{self._container}?{query}", {}, (_OK, _NOT_FOUND))
         if response.status_code == _NOT_FOUND:
@@ -119,38 +119,38 @@ class PermitBlobs:
 
         blobs = list(ET.fromstring(response.content).iter("Blob"))  # noqa: S314 - from the app's own account
         leased = {_name(blob) for blob in blobs if blob.findtext("Properties/LeaseState") in _LEASED}
-        line = self._standing(blobs, now=parsedate_to_datetime(response.headers["Date"]))
-        self._first = line[0] if line else None
-        mine = self._ticket in line
+        queue = self._tickets_of(blobs, now=parsedate_to_datetime(response.headers["Date"]))
+        self._first = queue[0] if queue else None
+        mine = self._ticket in queue
         return View(
             free=frozenset(index for index in range(self._places) if self._blob(index) not in leased),
-            ahead=line.index(self._ticket) if mine else len(line),
-            waiting=len(line) - mine,
-            in_line=mine,
+            ahead=queue.index(self._ticket) if mine else len(queue),
+            waiting=len(queue) - mine,
+            queued=mine,
         )
 
     def join(self) -> None:
-        """Stand at the end of the line; see `PermitStore`. Storage writes down the time."""
+        """Join the wait queue; see `PermitStore`. Storage records the time."""
         status = self._put(self._ticket, (_CREATED, _NOT_FOUND))
         if status == _NOT_FOUND:
             self._make_container()
             self._put(self._ticket, (_CREATED,))
 
     def leave(self) -> None:
-        """Step out of the line; see `PermitStore`."""
+        """Leave the wait queue; see `PermitStore`."""
         self._delete(self._ticket)
 
     def drop_first(self) -> None:
-        """Take the first out of the line; see `PermitStore`."""
+        """Remove the first instance from the wait queue; see `PermitStore`."""
         if self._first is not None:
             self._delete(self._first)
 
-    def _standing(self, blobs: "Iterable[Element]", *, now: datetime) -> list[str]:
-        """Return the tickets of the line, the first in line first; those of long ago are thrown away."""
+    def _tickets_of(self, blobs: "Iterable[Element]", *, now: datetime) -> list[str]:
+        """Return the tickets of the wait queue in order; old ones are deleted."""
         tickets = []
         for blob in blobs:
             name = _name(blob)
-            if not name.startswith(self._line):
+            if not name.startswith(self._tickets):
                 continue
             since = parsedate_to_datetime(blob.findtext("Properties/Last-Modified", ""))
             if (now - since).total_seconds() > LONGEST_WAIT:
@@ -164,7 +164,7 @@ class PermitBlobs:
         return self._send("PUT", path, headers, expected).status_code
 
     def _make(self, index: int) -> None:
-        """Make a permit's blob, and before it the container; others may do the same at this moment."""
+        """Create a permit's blob and the container; other instances may do the same at this moment."""
         self._make_container()
         self._put(self._blob(index), (_CREATED, _CONFLICT, _PRECONDITION), **{"If-None-Match": "*"})
 

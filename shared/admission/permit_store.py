@@ -1,57 +1,57 @@
-"""Where the permits of one Airflow are kept: what can be asked of that place, one call at a time."""
+"""The store of one Airflow's permits: its calls, one at a time."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Protocol
 
 LEASE_SECONDS: Final = 60
-"""The longest that Storage allows a lease that ends by itself (15 to 60 s)."""
+"""The longest lease that expires in Storage (15 to 60 s)."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a look at all permits shows.
+    """The state of all permits.
 
     Attributes:
-        free: The permits that nobody holds.
-        ahead: How many instances stand in line before this one; all of them where it does not.
-        waiting: How many others stand in line.
-        in_line: Whether this instance stands in line.
+        free: The permits that no instance holds.
+        ahead: How many instances wait before this one; all of them if it does not wait.
+        waiting: How many other instances wait.
+        queued: Whether this instance is in the wait queue.
     """
 
     free: frozenset[int] = frozenset()
     ahead: int = 0
     waiting: int = 0
-    in_line: bool = False
+    queued: bool = False
 
 
 class PermitStore(Protocol):
-    """Where the permits of one Airflow are kept. Every method raises `StorageUnavailable` where it fails."""
+    """The store of one Airflow's permits; every method may raise `StorageUnavailable`."""
 
     def acquire(self, index: int) -> str | None:
-        """Take a permit for `LEASE_SECONDS`; returns the lease's id, or None where another holds it."""
+        """Acquire a permit for `LEASE_SECONDS`; returns the lease's id, or None if it is not free."""
 
     def renew(self, index: int, lease: str) -> bool:
-        """Begin the lease's time anew; returns False where it is lost."""
+        """Renew a lease; returns False if it is lost."""
 
     def release(self, index: int, lease: str) -> None:
-        """Give a permit back; harmless where the lease is lost."""
+        """Release a permit; no error if the lease is lost."""
 
     def look(self) -> View:
-        """Return which permits are free, and who waits."""
+        """Return the free permits and the wait queue."""
 
     def join(self) -> None:
-        """Stand at the end of the line."""
+        """Join the wait queue."""
 
     def leave(self) -> None:
-        """Step out of the line; harmless where this process does not stand in it."""
+        """Leave the wait queue; no error if this instance is not in it."""
 
     def drop_first(self) -> None:
-        """Take the first of the line, as last seen, out of it: it is dead, or asleep."""
+        """Remove the instance that was first at the last `look`: it has ended, or hangs."""
 
 
 class StepKind(Enum):
-    """What can be done about permits, one call to Storage each."""
+    """The calls to the store."""
 
     ACQUIRE = auto()
     RENEW = auto()
@@ -64,12 +64,12 @@ class StepKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call to Storage.
+    """One call to the store.
 
     Attributes:
-        kind: Which.
-        index: For which permit; -1 where it is for none.
-        lease: Under which lease.
+        kind: The call.
+        index: The permit; -1 if the call has none.
+        lease: The lease's id.
     """
 
     kind: StepKind
@@ -77,7 +77,7 @@ class Step:
     lease: str = ""
 
     def on(self, store: PermitStore) -> "Result":
-        """Make the call; raises what the store raises."""
+        """Make the call; raises as the store."""
         match self.kind:
             case StepKind.ACQUIRE:
                 return store.acquire(self.index)

@@ -1,6 +1,6 @@
 """How a DAG run reports back.
 
-attach        puts address and token into the conf while it is sent
-tokens        the run's own token, which can only report that run
-report_store  how runs ended; the first report is kept
+attach        adds address and token to the conf just before sending
+tokens        the run's token, which can only report that run
+report_store  the reports of runs; the first one counts
 """

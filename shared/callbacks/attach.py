@@ -1,8 +1,8 @@
-"""Gives a run its callback while it is started: `_updraft.callback` in its conf, with address and token.
+"""Adds the callback, with address and token, to `_updraft.callback` in a run's conf just before sending.
 
-Airflow's client calls it around the one request that starts the run. So nothing else in this app ever holds
-the token: requests, parked deliveries and dead letters are made without it, and what Airflow echoes of it is
-taken out. The format is read by `for_airflow/` (`updraft_airflow.callback`).
+Airflow's client calls it for the request that starts the run. So nothing else in this app has the token:
+requests, parked deliveries and dead letters never contain it, and it is removed from Airflow's response.
+`for_airflow/` reads the format (`updraft_airflow.callback`).
 """
 
 import threading
@@ -26,11 +26,11 @@ HIDDEN: Final = "[token]"
 
 
 class RunCallbacks:
-    """Where the runs of one process report, and with which tokens; safe to use from any thread.
+    """Adds callbacks to the runs of one process; safe to use from any thread.
 
     Args:
         environment: The application settings.
-        secrets: The vault that has the signing key.
+        secrets: The vault with the signing key.
     """
 
     def __init__(self, environment: Mapping[str, str], secrets: "Secrets") -> None:
@@ -40,10 +40,10 @@ class RunCallbacks:
         self._tokens: ReverseTokens | None = None
 
     def tokens(self) -> "ReverseTokens":
-        """Return what runs' own tokens are signed and verified with.
+        """Return the signer and verifier of run tokens.
 
         Raises:
-            SettingsError: The address of this app is not known.
+            SettingsError: The address of this app is unknown.
         """
         from shared.callbacks.tokens import ReverseTokens
 
@@ -59,14 +59,14 @@ class RunCallbacks:
     def start(
         self, request: "RunRequest", send: "Callable[[RunRequest], AirflowResponse]"
     ) -> "AirflowResponse":
-        """Send the request for a run, with its callback in the conf where its rule wants one.
+        """Send the request for a run, with a callback in the conf if its rule has one.
 
         Args:
             request: The run.
             send: Sends a request to Airflow.
 
         Raises:
-            CredentialError: There is no token to give to the run, and nothing was sent; or as `send`.
+            CredentialError: No token could be made for the run, and nothing was sent; or as `send`.
         """
         if request.callback is None:
             return send(request)
@@ -79,7 +79,7 @@ class RunCallbacks:
             callback = self._callback(run, request.callback)
         except SettingsError as error:
             raise TokenUnavailable(
-                f"the run cannot be told where to report: {error}", permanent=True
+                f"the run gets no address to report to: {error}", permanent=True
             ) from error
         conf = {**request.conf, RESERVED: {**identity, "callback": callback}}
         return without(send(replace(request, conf=conf)), str(callback.get("token", "")))
@@ -92,10 +92,10 @@ class RunCallbacks:
 
 
 def without(answer: "AirflowResponse", token: str) -> "AirflowResponse":
-    """Return an answer without the token: Airflow's refusals quote what they refuse, and may cut it off."""
+    """Return a response without the token: Airflow's refusals quote the refused value, also in part."""
     if not token:
         return answer
-    beginning = token.partition(".")[0]  # the header: the same for all tokens of a key, and no secret
+    beginning = token.partition(".")[0]  # the header: the same for all tokens of a key, and not secret
 
     def hide(text: str) -> str:
         if beginning not in text:
@@ -105,8 +105,8 @@ def without(answer: "AirflowResponse", token: str) -> "AirflowResponse":
 
     try:
         body = _mapped(answer.body, hide)
-    except RecursionError:  # no run of ours is nested like that, and no error of Airflow's
-        return replace(answer, body=None, text="the answer is nested too deeply")
+    except RecursionError:  # no run of this app and no error of Airflow is nested so deep
+        return replace(answer, body=None, text="the response is nested too deep")
     assert body is None or isinstance(body, dict)
     return replace(
         answer,

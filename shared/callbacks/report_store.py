@@ -1,7 +1,7 @@
-"""How runs ended: one report for each, kept for good in a blob that is written once.
+"""Stores how runs ended: one report for each run, in a blob that is written once.
 
-The blob is created on the condition that there is none (https://learn.microsoft.com/rest/api/storageservices/put-blob,
-`If-None-Match: *`), so that of two reports at the same moment, on whichever instances, one is the first.
+The blob is created only if it does not exist (https://learn.microsoft.com/rest/api/storageservices/put-blob,
+`If-None-Match: *`), so that one of two reports at the same moment is the first, also on different instances.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
 FORMAT: Final = 1
-"""The version of a report's form in its blob."""
+"""The version of a report's format in its blob."""
 REPORTS_CONTAINER: Final = "updraft-run-reports"
 
 type State = Literal["success", "failed"]
@@ -34,9 +34,9 @@ class RunReport:
 
     Attributes:
         run: The run.
-        state: As Airflow decides it.
-        reported_by: `run` for its own token, else the caller's object id.
-        reported_at: When we heard of it, RFC 3339.
+        state: Airflow's state of the run.
+        reported_by: `run` for the run's token, otherwise the caller's object id.
+        reported_at: When the report arrived, RFC 3339.
         started_at: RFC 3339; None if the run never started.
         ended_at: RFC 3339.
         detail: A few words for people.
@@ -73,7 +73,7 @@ class RunReport:
 
 
 class BlobRunReports:
-    """Keeps run reports in a blob container.
+    """Stores run reports in a blob container.
 
     Args:
         storage: The app's own Storage account.
@@ -85,20 +85,20 @@ class BlobRunReports:
         self._container = container
 
     def record(self, report: RunReport) -> JsonObject:
-        """Keep a report if it is the run's first.
+        """Store a report if it is the run's first.
 
         Returns:
-            The document that is kept: this report's, or that of the first.
+            The stored document: this report or the first one.
 
         Raises:
-            StorageUnavailable: It is not kept; the report must come again.
+            StorageUnavailable: It is not stored; the sender has to send it again.
         """
         from azure.core.exceptions import ResourceExistsError
         from azure.storage.blob import ContentSettings
 
         document = report.to_document()
         container = self._storage.container(self._container)
-        with storage_errors(f"a run report cannot be kept in the container {self._container}"):
+        with storage_errors(f"a run report cannot be stored in the container {self._container}"):
             try:
                 create_if_missing(
                     container.create_container,
@@ -120,7 +120,7 @@ class BlobRunReports:
 
 
 def log_report(report: RunReport) -> None:
-    """Log how a run ended: a sentence for a person, and members for a query."""
+    """Log how a run ended: a sentence for people, and members for queries."""
     run = report.run
     rule = run.dag_run_id.partition("__")[0]
     fields = {

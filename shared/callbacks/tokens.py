@@ -1,11 +1,11 @@
-"""Reverse tokens: what a run is given to report how it ended, and nothing else.
+"""Run tokens: with its token a run can only report its own end.
 
-A compact JWT (RFC 7519), signed with HS256 under a key of Key Vault that never leaves this app. It names one
-run of one DAG on one connection, this app as its audience, and one scope. Whoever can read the run's conf in
-Airflow can read the token; all they can do with it is to report how that run ended, once.
+A token is a compact JWT (RFC 7519), signed with HS256 and a key of Key Vault that never leaves this app. It
+names one run of one DAG on one connection, this app as its audience, and one scope. Every user of Airflow who
+can read the run's conf can read the token, but can only report with it, once, how that run ended.
 
-The key is a shared secret (`shared/callers/shared_secrets.py`): it is rotated by setting the secret to `<new>
-<old>`, and to `<new>` once the runs with the old one have ended.
+The key is a shared secret (`shared/callers/shared_secrets.py`): to rotate it, set the secret to
+`<new> <old>`, and to `<new>` when the runs with the old one have ended.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ALGORITHM: Final = "HS256"
 TYPE: Final = "updraft-outcome+jwt"
-"""The header's `typ`: a token of another purpose is never taken for one of these (RFC 8725 section 3.11)."""
+"""The header's `typ`: tokens for another purpose are refused (RFC 8725 section 3.11)."""
 SCOPE: Final = "outcome:write"
 LONGEST_TOKEN: Final = 2_048
 """Characters; ours have about 1,500 at most."""
@@ -38,20 +38,20 @@ _EVENT_KEPT: Final = 200
 
 
 class InvalidRunToken(InvalidToken):
-    """It is not a token that this app gave a run."""
+    """It is not a token of this app for a run."""
 
 
 class RunTokenExpired(TokenExpired):
-    """It is a run's, and its time is over."""
+    """It is a run's token, and it has expired."""
 
 
 class ReverseTokens:
-    """Issues and verifies reverse tokens; safe to use from any thread.
+    """Issues and verifies run tokens; safe to use from any thread.
 
     Args:
-        secrets: Where the key is read.
-        secret: The name of the Key Vault secret that holds it.
-        audience: This app's own name: the address that reports are sent to.
+        secrets: The vault with the key.
+        secret: The name of the key's secret.
+        audience: This app's name in tokens: the address that reports are sent to.
         clock: Unix seconds.
         monotonic: Monotonic seconds.
     """
@@ -76,10 +76,10 @@ class ReverseTokens:
 
         Args:
             run: The run.
-            lifetime: Seconds for which it is good.
+            lifetime: Seconds for which it is valid.
 
         Raises:
-            SecretUnavailable: The key cannot be had, or is none.
+            SecretUnavailable: The key cannot be read, or is not usable.
         """
         import jwt
 
@@ -102,8 +102,8 @@ class ReverseTokens:
 
         Raises:
             TokenRefused: It is not accepted.
-            KeysUnavailable: That cannot be said now.
-            SettingsError: The vault or the secret is not named.
+            KeysUnavailable: It cannot be verified now.
+            SettingsError: A setting for the vault or the secret is missing.
         """
         import jwt
 
@@ -132,7 +132,7 @@ class ReverseTokens:
             or header.get("typ") != TYPE
             or header.keys() - {"alg", "typ", "kid"}
         ):
-            raise InvalidRunToken("its header is not that of a run's token")
+            raise InvalidRunToken("its header is not one of a run token")
         claims: dict[str, Any] = jwt.decode(
             token,
             self._key(header.get("kid")),
@@ -145,9 +145,9 @@ class ReverseTokens:
         return claims
 
     def _key(self, key_id: object) -> str:
-        """Return the key of that id; an unknown one may be new, so the secret is read again, rarely."""
+        """Return the key with this id; an unknown one may be new, so the secret is read again."""
         if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
-            raise InvalidRunToken("its key id is not one of ours")
+            raise InvalidRunToken("its key id is not one of this app")
         found = self._keys.find(lambda key: hmac.compare_digest(_key_id(key), key_id))
         if found is None:
             raise InvalidRunToken("no key has its key id")

@@ -1,14 +1,14 @@
-"""Who may call this app: an Entra token to an identity, and what `callers` of rules.yaml allows it.
+"""Who may call this app: verifies Entra tokens, and checks `callers` of rules.yaml.
 
 jws_header        a token's header, before it is verified
-errors            why a caller is refused
-key_reads         how many threads wait for keys
+errors            the reasons to refuse a caller
+key_reads         limits of threads that wait for keys
 signing_keys      the tenant's public keys
-shared_secrets    secrets of Key Vault that others sign with too
+shared_secrets    secrets of Key Vault that senders sign with
 github_signature  GitHub's signature of a delivery
-verifier          a token to an identity
+verifier          verifies a token and returns its identity
 permissions       what an identity may do, and how often
-stamps            an identity on an event, and back
+stamps            writes an identity to an event, and reads it
 """
 
 from shared.callers.permissions import (

@@ -1,28 +1,28 @@
-"""Why a caller is refused, apart from HTTP; `shared/http_api/refusals.py` has the answer to each.
+"""The reasons to refuse a caller, without HTTP; `shared/http_api/refusals.py` has the response to each.
 
 * CallerRefused
-  x TokenRefused            the token proves nothing
-    + InvalidToken          it is not a token for this app, or it is forged
+  x TokenRefused            the token is not accepted
+    + InvalidToken          it is not a token for this app, or is forged
       + UnknownKey          the tenant has no such key
     + TokenExpired
     + TokenNotYetValid
     + WrongAudience
   + NotAllowed              no entry of `callers` allows it
     + ConfNotAllowed        the entry does not allow a key of the conf
-  + RateExceeded            waiting helps
-  + TooManyEvents           waiting does not help: the rate is smaller than this one call
+  + RateExceeded            a later call may succeed
+  + TooManyEvents           the rate is smaller than this one call
 
-`KeysUnavailable` (`shared/errors.py`) is not a refusal: the caller may come again.
+`KeysUnavailable` (`shared/errors.py`) is not a refusal: the caller may try again.
 """
 
 from shared.errors import UpdraftError
 
 
 class CallerRefused(UpdraftError):
-    """A caller does not get what it asks for.
+    """The base of all refusals.
 
     Args:
-        message: Why. Of a refused token it is for the log alone; else the caller may know it.
+        message: The reason. For a token, only the log gets it; otherwise the caller gets it too.
     """
 
 
@@ -31,38 +31,38 @@ class TokenRefused(CallerRefused):
 
 
 class InvalidToken(TokenRefused):
-    """It is not a token of the right issuer for this app; its sender must not learn more."""
+    """It is not a token of the tenant for this app; its sender gets no more detail."""
 
 
 class UnknownKey(InvalidToken):
-    """The key set was fetched after the token came, and the key is not in it."""
+    """The key set was fetched after the token arrived, and does not have the key."""
 
 
 class TokenExpired(TokenRefused):
-    """It was good, and its time is over."""
+    """It is valid, but has expired."""
 
 
 class TokenNotYetValid(TokenRefused):
-    """Its time has not begun: the clocks differ."""
+    """It is not valid yet: the clocks differ."""
 
 
 class WrongAudience(TokenRefused):
-    """It is the tenant's, and for another app."""
+    """It is the tenant's token for another app."""
 
 
 class NotAllowed(CallerRefused):
-    """No entry of `callers` allows it."""
+    """No entry of `callers` allows the call."""
 
 
 class ConfNotAllowed(NotAllowed):
-    """The entry allows the run, and not all keys of its conf."""
+    """The entry allows the run, but not all keys of its conf."""
 
 
 class RateExceeded(CallerRefused):
-    """The caller has used its rate up.
+    """The caller exceeds its rate.
 
     Attributes:
-        retry_after: Whole seconds until it may come again.
+        retry_after: Whole seconds until the next call is allowed.
     """
 
     def __init__(self, rate: str, seconds: float) -> None:
@@ -71,4 +71,4 @@ class RateExceeded(CallerRefused):
 
 
 class TooManyEvents(CallerRefused):
-    """One call asks for more than the caller's rate allows in its whole unit of time."""
+    """One call asks for more than the caller's rate allows in a whole unit of time."""

@@ -1,4 +1,4 @@
-"""GitHub's signature of a delivery: an HMAC over the raw body, with a secret that GitHub and this app share.
+"""Verifies GitHub's signature of a delivery: an HMAC over the raw body with a shared secret.
 
 Source: https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries.
 """
@@ -19,25 +19,25 @@ class GitHubSignature:
     """Verifies signatures; safe to use from any thread.
 
     Args:
-        secret: What GitHub signs with.
+        secret: The shared secret.
     """
 
     def __init__(self, secret: "SharedSecret") -> None:
         self._secret = secret
 
     def verify(self, body: bytes, signature: str, *, since: float | None = None) -> bool:
-        """Tell whether a signature is GitHub's, of this very body.
+        """Return whether a signature is GitHub's, for this body.
 
-        What does not have a signature's form is refused at once: it must not cost a read of the secret.
+        A value without a signature's form is refused at once, so that it does not cost a read of the secret.
 
         Args:
             body: The raw body.
             signature: The header's value.
-            since: When the delivery came, in Unix seconds, where that was before this call.
+            since: When the delivery arrived, in Unix seconds, if before this call.
 
         Raises:
-            KeysUnavailable: That cannot be said now.
-            SettingsError: The secret is not named.
+            KeysUnavailable: It cannot be verified now.
+            SettingsError: The setting for the secret is missing.
         """
         if not _FORM.fullmatch(signature):
             return False

@@ -1,4 +1,4 @@
-"""The header of a signed token, read before anything in it is believed: it says which key to try."""
+"""Reads the header of a signed token before verification: it names the key."""
 
 import json
 import re
@@ -9,15 +9,14 @@ _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 def read_header(token: str, *, longest: int) -> dict[str, Any] | None:
-    """Return the header of a token in compact form (RFC 7515 section 7.1); None where it is no token.
+    """Return the header of a token in compact form (RFC 7515 section 7.1); None if it is not a token.
 
-    PyJWT's own function decodes claims and signature besides, character by character, which doubles the cost.
-    It also takes what is not Base64url in the signature, a header that is not UTF-8, and the last of two
-    members of one name.
+    PyJWT's function also decodes claims and signature, character by character, which doubles the cost. It
+    accepts a signature that is not Base64url, a header that is not UTF-8, and two members of the same name.
 
     Args:
-        token: Anything that was sent as one.
-        longest: Characters at most.
+        token: The text that was sent as a token.
+        longest: The most characters.
     """
     if len(token) > longest or not _COMPACT.fullmatch(token):
         return None
@@ -25,7 +24,7 @@ def read_header(token: str, *, longest: int) -> dict[str, Any] | None:
     signature = rest.partition(".")[2]
     try:
         if urlsafe_b64encode(_decoded(signature)).rstrip(b"=").decode() != signature:
-            return None  # one signature has one spelling
+            return None  # one signature has one encoding
         header = json.loads(_decoded(segment).decode(), object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
         return None
@@ -37,8 +36,8 @@ def _decoded(segment: str) -> bytes:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's members, which may stand there once each (RFC 7515 section 4)."""
+    """Return an object's members, and refuse duplicate names (RFC 7515 section 4)."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
+        raise ValueError("a member name is used twice")
     return members

@@ -1,4 +1,4 @@
-"""What a caller may do: the entries of `callers` in rules.yaml that its identity fits, and their rates."""
+"""What a caller may do: the entries of `callers` in rules.yaml for its identity, and their rates."""
 
 import threading
 import time
@@ -16,19 +16,19 @@ from shared.runs.ref import RunRef
 from shared.values.path_prefixes import has_dot_segments
 
 MOST_BUCKETS: Final = 10_000
-"""Identities whose rate one instance remembers; the one that called longest ago is forgotten first."""
+"""The most identities with a bucket in one instance; the least recently used one is dropped first."""
 
 WITHOUT_ENTRY: Final = "60/m"
-"""The rate of what no entry has one for: an identity that no entry is about, and a run with its own token."""
+"""The rate of identities without an entry, and of runs with their own token."""
 
 
 def entry_applies(spec: CallerSpec, identity: Identity) -> bool:
-    """Tell whether an entry is about an identity.
+    """Return whether an entry applies to an identity.
 
-    A client id means the application itself: a token of a user who came by way of that application (as by
-    Azure's command line) has the same client id, and has to be let in by its own object id, group or role.
-    A user is let in only with one of the entry's `scopes`, and by way of one of its `clients` if it has any:
-    otherwise each application that a user trusts with anything could call in the user's name.
+    A client id means the application: a user's token from that application (such as Azure's command line) has
+    the same client id, and needs an entry for its object id, group or role. A user needs one of the entry's
+    `scopes`, and one of its `clients` if it has any: otherwise every application that a user trusts could
+    call in the user's name.
     """
     if not identity.is_app and not _lets_users_in(spec, identity):
         return False
@@ -50,7 +50,7 @@ def _lets_users_in(spec: CallerSpec, identity: Identity) -> bool:
 def start_entry(
     callers: Iterable[CallerSpec], identity: Identity, *, dag_id: str, connection: str | None
 ) -> CallerSpec:
-    """Return the entry that lets an identity start a DAG.
+    """Return the entry that allows an identity to start a DAG.
 
     Args:
         callers: The entries in force, each with its connection.
@@ -59,7 +59,7 @@ def start_entry(
         connection: The connection that the caller named, if it did.
 
     Raises:
-        NotAllowed: None does. It is the same whether the DAG exists or not.
+        NotAllowed: No entry does; the message is the same if the DAG does not exist.
     """
     for spec in callers:
         if (
@@ -74,7 +74,7 @@ def start_entry(
 def event_entry(
     callers: Iterable[CallerSpec], identity: Identity, *, event_type: str, source: str
 ) -> CallerSpec:
-    """Return the entry that lets an identity send an event.
+    """Return the entry that allows an identity to send an event.
 
     Raises:
         NotAllowed: It may not.
@@ -90,12 +90,12 @@ def event_entry(
 
 
 def _is_from(sources: Iterable[str], source: str) -> bool:
-    """Tell whether a source is one of an entry's; a path with `..` in it is about something else."""
+    """Return whether a source is one of an entry's; a path with `..` means another resource."""
     return matches_any(sources, source, case=False) and not has_dot_segments(source)
 
 
 def check_may_send(callers: Iterable[CallerSpec], identity: Identity) -> None:
-    """Check that an identity may send events of some kind, before what it sends is read.
+    """Check that an identity may send any events, before its body is read.
 
     Raises:
         NotAllowed: It may not.
@@ -105,7 +105,7 @@ def check_may_send(callers: Iterable[CallerSpec], identity: Identity) -> None:
 
 
 def check_may_report(callers: Iterable[CallerSpec], identity: Identity) -> None:
-    """Check that an identity may report on runs of some DAG, before what it reports is read.
+    """Check that an identity may report runs of any DAG, before its body is read.
 
     Raises:
         NotAllowed: It may not.
@@ -115,7 +115,7 @@ def check_may_report(callers: Iterable[CallerSpec], identity: Identity) -> None:
 
 
 def report_entry(callers: Iterable[CallerSpec], identity: Identity, *, dag_id: str) -> CallerSpec:
-    """Return the entry that lets an identity report how a DAG's run ended.
+    """Return the entry that allows an identity to report how a DAG's run ended.
 
     Raises:
         NotAllowed: It may not.
@@ -127,7 +127,7 @@ def report_entry(callers: Iterable[CallerSpec], identity: Identity, *, dag_id: s
 
 
 def status_entry(callers: Iterable[CallerSpec], identity: Identity) -> CallerSpec:
-    """Return the entry that lets an identity read this app's status.
+    """Return the entry that allows an identity to read this app's status.
 
     Raises:
         NotAllowed: It may not.
@@ -139,10 +139,10 @@ def status_entry(callers: Iterable[CallerSpec], identity: Identity) -> CallerSpe
 
 
 def check_conf(spec: CallerSpec, keys: Iterable[str]) -> None:
-    """Check the keys of the conf that a caller asks for.
+    """Check the keys of a caller's conf.
 
     Raises:
-        ConfNotAllowed: Some are not allowed; it names them.
+        ConfNotAllowed: Some are not allowed; the message names them.
     """
     extra = sorted(key for key in keys if not matches_any(spec.conf, key))
     if extra:
@@ -151,9 +151,9 @@ def check_conf(spec: CallerSpec, keys: Iterable[str]) -> None:
 
 
 def denied(identity: Identity, what: str) -> NotAllowed:
-    """Return the refusal of what no entry allows."""
+    """Return the refusal of a call that no entry allows."""
     return NotAllowed(
-        f"{identity} may not {what}; whoever runs this app can allow it under `callers` in rules.yaml"
+        f"{identity} may not {what}; the operator of this app can allow it under `callers` in rules.yaml"
     )
 
 
@@ -161,9 +161,9 @@ type _Buckets = OrderedDict[tuple[str, str], tuple[float, float]]
 
 
 class Rates:
-    """One token bucket for each identity at each entry, in this instance; safe to use from any thread.
+    """One token bucket for each identity and entry in this instance; safe to use from any thread.
 
-    What is refused costs work too, so it takes from the bucket as what is carried out does.
+    A refused request costs work too, so it takes from the bucket like any other.
 
     Args:
         clock: Monotonic seconds.
@@ -173,19 +173,22 @@ class Rates:
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: _Buckets = OrderedDict()
-        self._without_entry: _Buckets = OrderedDict()  # apart: many identities push no caller's bucket out
+        self._without_entry: _Buckets = (
+            OrderedDict()
+        )  # separate, so that many unknown identities do not drop a caller's bucket
 
     def check_any_left(self, callers: Iterable[CallerSpec], identity: Identity) -> None:
-        """Let a request in, before it is read.
+        """Check the rate of a request before its body is read.
 
-        An identity that fits several entries is let in while one has any left. One that fits none pays here.
+        An identity with several entries is allowed while one of its buckets is not empty. An identity without
+        an entry takes from its bucket here.
 
         Args:
             callers: The entries in force.
             identity: Who calls.
 
         Raises:
-            RateExceeded: The identity has used its rate up.
+            RateExceeded: The identity exceeds its rate.
         """
         entries = [spec for spec in callers if entry_applies(spec, identity)]
         if not entries:
@@ -194,30 +197,30 @@ class Rates:
             self._check_one_has_any(entries, identity)
 
     def spend_refusal(self, callers: Iterable[CallerSpec], identity: Identity) -> None:
-        """Take one for a request that was let in and then refused, at each entry that the identity fits."""
+        """Take one for a request that was refused after `check_any_left`, at each entry of the identity."""
         for spec in callers:
             if entry_applies(spec, identity):
                 self._take_if_any((spec.name, identity.object_id), spec.rate)
 
     def spend_run(self, run: RunRef) -> None:
-        """Take one report from the bucket of a run that has proved itself with its own token.
+        """Take one report from the bucket of a run with its own token.
 
         Raises:
-            RateExceeded: Nothing is left.
+            RateExceeded: The bucket is empty.
         """
         self._take(("run", str(run)), WITHOUT_ENTRY, 1, self._without_entry)
 
     def spend(self, spec: CallerSpec, identity: Identity, count: int = 1) -> None:
-        """Take from the identity's bucket, which holds what the rate allows in its unit of time.
+        """Take from the identity's bucket, which holds one unit of time of the rate.
 
         Args:
             spec: The entry whose rate counts.
             identity: Who calls.
-            count: How many runs, events, reports or answers it asks for.
+            count: How many runs, events, reports or responses it asks for.
 
         Raises:
-            RateExceeded: There is not enough; nothing is taken then.
-            TooManyEvents: There never is.
+            RateExceeded: There is not enough; nothing is taken.
+            TooManyEvents: The bucket is too small for the count.
         """
         capacity, _ = _rate(spec.rate)
         if count > capacity:
@@ -229,15 +232,15 @@ class Rates:
 
         Args:
             kind: The kind.
-            rate: What the kind may use, as in `600/m`.
+            rate: The rate of the kind, as in `600/m`.
 
         Raises:
-            RateExceeded: Nothing is left.
+            RateExceeded: The bucket is empty.
         """
         self._take(("hook", kind), rate, 1)
 
     def _take(self, key: tuple[str, str], rate: str, count: int, buckets: _Buckets | None = None) -> None:
-        """Take from a bucket, or raise where it does not hold enough."""
+        """Take from a bucket, or raise if it does not hold enough."""
         kept = self._buckets if buckets is None else buckets
         with self._lock:
             level = self._level(kept, key, rate)
@@ -268,7 +271,7 @@ class Rates:
         raise RateExceeded(rate, seconds)
 
     def _level(self, buckets: _Buckets, key: tuple[str, str], rate: str) -> float:
-        """Return what a bucket holds now, and make it the one used last; the lock is held."""
+        """Return the level of a bucket, and mark it as the last used; the lock is held."""
         capacity, per_second = _rate(rate)
         now = self._clock()
         level, at = buckets.get(key, (capacity, now))

@@ -1,12 +1,12 @@
-"""Secrets that this app shares with others: one form, one shortest length, and an overlap at each rotation.
+"""Secrets that this app shares with senders: their form, shortest length, and rotation.
 
 A Key Vault secret holds one value, or two with a space between them: the new one and the old one. The first
-one signs, both are good. To rotate it, set the secret to `<new> <old>`, then give the sender the new value,
-and set the secret to `<new>` when nothing signed with the old value is on its way any more.
+one signs, both are accepted. To rotate it, set the secret to `<new> <old>`, then give the sender the new
+value, and set the secret to `<new>` when nothing signed with the old value can arrive any more.
 
-A signature that no value fits may be of a value that was set just now. The secret is then read again, but
-rarely, so that nobody can make this app hammer the vault. Until it may be read again the answer is
-`KeysUnavailable`, which is never a final refusal.
+A signature that no value matches may be of a value that was set just now. The secret is then read again, but
+rarely, so that clients cannot overload the vault. Until it may be read again, the result is
+`KeysUnavailable`, which is not a final refusal.
 """
 
 import time
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from shared.azure.key_vault import Secrets
 
 SHORTEST: Final = 32
-"""Characters of a value: HMAC with SHA-256 wants a key as long as its hash (RFC 7518 section 3.2, RFC 2104
-section 3)."""
+"""The fewest characters of a value: HMAC with SHA-256 needs a key as long as its hash (RFC 7518 section 3.2,
+RFC 2104 section 3)."""
 REREAD_PAUSE: Final = 10.0
-"""Seconds between two reads that an unknown value may cause; a sender with a new value waits as long."""
+"""Seconds between two reads for unknown values; a sender with a new value may wait so long."""
 _MOST_VALUES: Final = 2
 
 
 def shared_values(text: str) -> tuple[str, ...] | None:
-    """Return the values that the text of a secret holds, the newest first; None where it is not usable.
+    """Return the values in the text of a secret, the newest first; None if it is not usable.
 
-    A blank, short or third value makes all of them unusable, as does an invisible character: it would be part
-    of the value here and not at the sender.
+    A blank, short or third value makes all of them unusable. So does an invisible character, which the
+    sender's value would not have.
     """
     values = tuple(text.split())
     fits = 1 <= len(values) <= _MOST_VALUES
@@ -47,8 +47,8 @@ class SharedSecret:
     """One shared secret in Key Vault; safe to use from any thread.
 
     Args:
-        secrets: Where it is read.
-        name: Gives its name in the vault; may raise `SettingsError`.
+        secrets: The vault that has it.
+        name: Returns its name in the vault; may raise `SettingsError`.
         setting: The application setting that names it, for errors.
         clock: Unix seconds.
         monotonic: Monotonic seconds.
@@ -72,29 +72,29 @@ class SharedSecret:
         self._read_at = float("-inf")
 
     def values(self) -> tuple[str, ...]:
-        """Return the values, the newest first: the first one is to sign with.
+        """Return the values, the newest first; the first one signs.
 
         Raises:
             SecretUnavailable: The vault gives none, or the secret is not usable.
-            SettingsError: The vault or the secret is not named.
+            SettingsError: A setting for the vault or the secret is missing.
         """
         name = self._name()
         return self._parsed(name, self._secrets.get(name))
 
     def find(self, fits: Callable[[str], bool], *, since: float | None = None) -> str | None:
-        """Return the value that fits.
+        """Return the matching value.
 
         Args:
             fits: Compares one value, in constant time.
-            since: The Unix seconds at which what is compared arrived, if that was before this call: a read of
-                the secret after then is recent enough.
+            since: When the signature arrived, in Unix seconds, if before this call: a later read of the
+                secret is recent enough.
 
         Returns:
-            None where the secret was read after the arrival and has no such value.
+            None if the secret was read after the arrival and has no matching value.
 
         Raises:
-            KeysUnavailable: The secret cannot be had, is not usable, or may not be read again yet.
-            SettingsError: The vault or the secret is not named.
+            KeysUnavailable: The secret cannot be read, is not usable, or may not be read again yet.
+            SettingsError: A setting for the vault or the secret is missing.
         """
         name = self._name()
         try:
@@ -103,7 +103,7 @@ class SharedSecret:
                 return found
             if not self._reread.enter():
                 raise KeysUnavailable(
-                    f"no value of the secret {name!r} fits, and it may not be read again yet",
+                    f"no value of the secret {name!r} matches, and it may not be read again yet",
                     retry_after=self._reread.opens_in(),
                 )
             began = self._clock()

@@ -1,10 +1,10 @@
-"""The public keys that a tenant signs tokens with: by discovery, cached, refreshed when one is unknown.
+"""The public keys of a tenant's tokens: found by discovery, cached, and fetched again for unknown ids.
 
-A key set is used for an hour without a question. Then one thread fetches the next while the others go on
-with the old one, which stays good for a day while the authority is away. A key id that is not in the set
-causes a fetch too, at most once a minute, so that nobody can make this app hammer the authority
-(https://learn.microsoft.com/entra/identity-platform/signing-key-rollover). Anybody can use up that fetch, so
-until the next one an unknown key id is not refused: its sender is asked to come again.
+A key set is used for an hour. Then one thread fetches the next one while the others use the old one, for up
+to a day if the authority cannot be reached. An unknown key id causes a fetch too, at most once a minute, so
+that clients cannot overload the authority
+(https://learn.microsoft.com/entra/identity-platform/signing-key-rollover). Unauthenticated clients can use up
+that fetch. So until the next one an unknown key id is not refused: its sender has to try again.
 """
 
 import json
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 AN_HOUR: Final = 3_600.0
 A_DAY: Final = 86_400.0
 SHORTEST_KEY: Final = 2_048
-"""Bits; RFC 7518 section 3.3 demands at least these for RS256."""
+"""Bits: the minimum for RS256 (RFC 7518 section 3.3)."""
 
 _COLD_PAUSE: Final = 5.0
 _TIMEOUTS: Final = (3.0, 5.0)
 _LONGEST_ANSWER: Final = 1_048_576
 _OK: Final = 200
 _READ_IN_TWO_WAYS: Final = re.compile(r"[^!-~]|[\\@]")
-"""What is not visible ASCII, and what makes one client see a user's name where another sees the host."""
+"""Characters that are not visible ASCII, or that programs read differently as user name or host."""
 
 
 class SigningKeys:
     """The signing keys of one tenant; safe to use from any thread, and fetched when first needed.
 
     Args:
-        authority: As in `https://login.microsoftonline.com`.
+        authority: The address, as in `https://login.microsoftonline.com`.
         tenant_id: The tenant's GUID.
-        issuers: The tenant's issuers; a key that is published for another one is left out.
+        issuers: The tenant's issuers; keys for other issuers are left out.
         clock: Monotonic seconds.
     """
 
@@ -67,21 +67,22 @@ class SigningKeys:
         self._fetched_at = float("-inf")
 
     def key(self, key_id: str) -> "RSAPublicKey":
-        """Return the key of that id.
+        """Return the key with this id.
 
         Raises:
             UnknownKey: The tenant has no such key.
-            KeysUnavailable: The tenant's keys cannot be had, or may not be fetched again yet.
+            KeysUnavailable: The tenant's keys cannot be fetched, or may not be fetched again yet.
         """
         age = self._clock() - self._fetched_at
         found = self._keys.get(key_id) if age < A_DAY else None
         if found is not None and age < AN_HOUR:
             return found
-        # With a key at hand nobody waits: one thread refreshes, the others go on with what they have.
+        # With a cached key no thread waits: one thread refreshes, the others use the cached keys.
         fetched = self._fetch_alone(key_id) if found is not None else self._fetch_or_wait(key_id)
         if self._clock() - self._fetched_at >= A_DAY:
             raise KeysUnavailable(
-                f"no signing keys could be had from {self._discovery_url}", retry_after=self._cold.opens_in()
+                f"no signing keys could be fetched from {self._discovery_url}",
+                retry_after=self._cold.opens_in(),
             )
         try:
             return self._keys[key_id]
@@ -94,7 +95,7 @@ class SigningKeys:
             ) from None
 
     def _fetch_alone(self, key_id: str) -> bool:
-        """Fetch the key set, unless another thread does; return whether this thread did."""
+        """Fetch the key set, unless another thread fetches it; return whether this thread did."""
         if not self._fetching.acquire(blocking=False):
             return False
         try:
@@ -103,10 +104,10 @@ class SigningKeys:
             self._fetching.release()
 
     def _fetch_or_wait(self, key_id: str) -> bool:
-        """Fetch the key set, after the threads that do so before; return whether this thread did.
+        """Fetch the key set after other threads' fetches; return whether this thread did.
 
         Raises:
-            KeysUnavailable: As many threads wait already as may.
+            KeysUnavailable: Too many threads wait already.
         """
         if not self._seats.acquire(blocking=False):
             raise KeysUnavailable(f"{MOST_WAITING} threads wait for the key set already", retry_after=BUSY)
@@ -119,7 +120,7 @@ class SigningKeys:
     def _fetch_if_due(self, key_id: str) -> bool:
         age = self._clock() - self._fetched_at
         if key_id in self._keys and age < AN_HOUR:
-            return False  # another thread has just brought it
+            return False  # another thread has just fetched it
         if not (self._unknown if age < A_DAY else self._cold).enter():
             return False
         try:
@@ -173,9 +174,9 @@ def _document(url: str) -> dict[str, Any]:
 
 
 def _is_at(url: str, authority: str) -> bool:
-    """Tell whether an address has the authority's origin, whoever reads it.
+    """Return whether an address has the authority's origin, for every parser.
 
-    `requests` ends the host at a backslash, and `urlsplit` takes it for part of a user's name.
+    `requests` ends the host at a backslash, and `urlsplit` reads it as a part of a user name.
     """
     return not _READ_IN_TWO_WAYS.search(url) and _origin(url) == _origin(authority)
 
@@ -186,7 +187,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _public_key(entry: Mapping[str, Any]) -> "dict[str, RSAPublicKey]":
-    """Read one member of a key set; an unusable one gives nothing and leaves its neighbours alone."""
+    """Return the key of one member of a key set; an unusable member gives none and does not affect others."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from jwt import InvalidKeyError
     from jwt.algorithms import RSAAlgorithm

@@ -1,4 +1,4 @@
-"""A caller's identity as it stands on an event, and back: what is needed to ask again what it may do."""
+"""Writes a caller's identity to an event, and reads it, so that its permission can be checked again."""
 
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def stamp_of(spec: "CallerSpec", identity: Identity) -> JsonObject:
-    """Return what is kept of a caller with its event: who it is, and what of its token decided.
+    """Return the stored part of a caller's identity: its ids, and the parts of the token that decided.
 
-    A token may list hundreds of groups; those that did not decide say nothing about the right.
+    A token may list hundreds of groups; only those that allowed the call are stored.
 
     Args:
         spec: The entry of `callers` that allowed the event.
-        identity: Who called.
+        identity: The caller.
     """
     stamp: JsonObject = {"entry": spec.name, **identity.members()}
     if spec.group is not None:
@@ -29,7 +29,7 @@ def stamp_of(spec: "CallerSpec", identity: Identity) -> JsonObject:
 
 
 def identity_of(stamp: Json) -> Identity | None:
-    """Return the identity that a stamp keeps; None where it does not name one."""
+    """Return the identity of a stamp; None if it has none."""
     if not isinstance(stamp, dict):
         return None
     object_id, app_id, kind = (stamp.get(name) for name in ("object_id", "app_id", "kind"))

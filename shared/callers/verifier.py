@@ -1,9 +1,9 @@
-"""Who calls us: an Entra access token, v1 or v2, verified and turned into an identity.
+"""Verifies Entra access tokens, v1 or v2, and returns the caller's identity.
 
-The checks are those of Microsoft's "Secure applications and APIs by validating claims" and of RFC 8725:
-RS256 alone, the signing tenant's own published keys, issuer, tenant, audience and times. Whoever is refused
-before the signature has been verified is told only that; afterwards the token is known to be the tenant's,
-and its owner may know which claim is wrong.
+The checks are in Microsoft's "Secure applications and APIs by validating claims" and in RFC 8725: only RS256,
+the tenant's published keys, issuer, tenant, audience and times. Before the signature is verified, a refused
+caller gets no detail. Afterwards the token is known to be the tenant's, and its owner may see the wrong
+claim.
 """
 
 import re
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from shared.callers.signing_keys import SigningKeys
 
 LONGEST_TOKEN: Final = 16_384
-"""Characters. Entra's own have 1 to 4 thousand; with many roles and groups a few more."""
+"""The most characters of a token. Entra's have 1,000 to 4,000, or some more with many roles and groups."""
 LEEWAY: Final = 60.0
-"""Seconds that two clocks may be apart."""
+"""Seconds that two clocks may differ."""
 
 _NAMES_OWN_KEY: Final = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
-"""Header members that Entra never sends and that exist to talk a verifier into something."""
+"""Header members that Entra never sends, and with which a sender could choose the key."""
 _LATEST: Final = 253_402_300_799
-"""The last second of the year 9999: what is beyond is not a time."""
+"""The last second of the year 9999; a later value is not a time."""
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_=-]{1,128}")
-"""Entra's are thumbprints in URL-safe Base64; for any other name no key set is fetched."""
+"""Entra's key ids are thumbprints in URL-safe Base64; no key set is fetched for any other id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a verified token speaks for.
+    """The identity of a verified token.
 
     Attributes:
         object_id: The service principal's or user's object id in the tenant, in lower case.
         app_id: The client id of the application that asked for the token, in lower case.
-        is_app: Whether the application speaks for itself; else for the user whose object id this is.
-        groups: Object ids of groups, in lower case, where the token lists them.
+        is_app: Whether the application acts in its own name; otherwise for the user with this object id.
+        groups: Object ids of groups, in lower case, if the token lists them.
         roles: The app roles that the identity has on this app.
-        scopes: What the user lets the application do in their name; empty for an application itself.
+        scopes: The scopes that the user granted to the application; empty if `is_app`.
     """
 
     object_id: str
@@ -60,7 +60,7 @@ class Identity:
     scopes: frozenset[str] = frozenset()
 
     def members(self) -> JsonObject:
-        """Return who this is as JSON, for an event's stamp and a run's conf."""
+        """Return the identity as JSON, for an event's stamp and a run's conf."""
         return {
             "kind": "application" if self.is_app else "user",
             "object_id": self.object_id,
@@ -74,11 +74,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """What a token must say.
+    """The required claims of a token.
 
     Attributes:
         tenant_id: The one tenant's GUID, in lower case.
-        issuers: The tenant's issuers, exactly as tokens spell them.
+        issuers: The tenant's issuers, exactly as in tokens.
         audiences: This app's names: its client id (v2 tokens) and its Application ID URI (v1 tokens).
     """
 
@@ -90,7 +90,7 @@ class TokenPolicy:
 def tenant_issuers(authority: str, tenant_id: str) -> frozenset[str]:
     """Return the issuers of a tenant's v1 and v2 tokens; only v1's end with a slash.
 
-    The names alone let nobody in: the keys are the authority's, whatever a token calls itself.
+    The issuer's name alone proves nothing: the keys come from the authority.
     """
     v1 = {"https://sts.windows.net", "https://sts.chinacloudapi.cn"}
     v2 = {"https://login.microsoftonline.com", authority}
@@ -98,10 +98,10 @@ def tenant_issuers(authority: str, tenant_id: str) -> frozenset[str]:
 
 
 class TokenVerifier:
-    """Turns a token into an identity or refuses it; safe to use from any thread.
+    """Verifies tokens; safe to use from any thread.
 
     Args:
-        policy: What a token must say.
+        policy: The required claims.
         keys: The tenant's keys.
     """
 
@@ -115,11 +115,11 @@ class TokenVerifier:
         """Verify one token.
 
         Args:
-            token: The compact form, as it follows "Bearer ".
+            token: The compact form, without "Bearer ".
 
         Raises:
             TokenRefused: It is not accepted.
-            KeysUnavailable: That cannot be said now.
+            KeysUnavailable: It cannot be verified now.
         """
         import jwt
 
@@ -150,7 +150,7 @@ class TokenVerifier:
             raise _refused(f"its header has {', '.join(forbidden)}")
         key_id = header.get("kid")
         if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
-            raise _refused("its header names no key as Entra names its own")
+            raise _refused("its header has no key id in Entra's form")
         claims: dict[str, Any] = jwt.decode(
             token,
             self._keys.key(key_id),
@@ -164,7 +164,7 @@ class TokenVerifier:
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         if not isinstance(claims["aud"], str):
-            raise _refused("its audience is a list, which Entra's never is")
+            raise _refused("its audience is a list, and Entra's is a text")
         if _guid(claims, "tid") != self._policy.tenant_id:
             raise _refused("its tenant is another one")
         for name in ("exp", "nbf", "iat"):
@@ -181,34 +181,34 @@ class TokenVerifier:
 
 
 def _refused(reason: str) -> InvalidToken:
-    """Return the one refusal of all that is not the tenant's token for this app; the reason may be long."""
+    """Return the refusal of a token that is not the tenant's for this app; a long reason is cut off."""
     return InvalidToken(reason[:200])
 
 
 def _actor(claims: Mapping[str, Any]) -> tuple[bool, frozenset[str]]:
-    """Return whether an application speaks for itself, and else the scopes that a user gave it.
+    """Return whether an application acts in its own name, or otherwise the scopes that a user granted.
 
-    `scp` is in users' tokens alone; `idtyp` is an optional claim, which a tenant may switch on; and a client
-    that proved nothing of itself (`azpacr` and `appidacr` of `0`) cannot speak for itself
-    (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference). A token whose claims
-    contradict each other is refused.
+    Only users' tokens have `scp`; `idtyp` is an optional claim, which a tenant may switch on; and a client
+    that was not authenticated (`azpacr` and `appidacr` of `0`) cannot act in its own name
+    (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference). A token with
+    contradictory claims is refused.
     """
     kind, scopes = claims.get("idtyp"), claims.get("scp")
     if "scp" in claims and not isinstance(scopes, str):
         raise _refused("its scopes are not text")
     if kind not in (None, "app", "user") or (kind == "app" and "scp" in claims):
-        raise _refused("it does not say whether it is a user's or an application's")
+        raise _refused("it has no claim that shows whether it is a user's or an application's")
     if kind == "user" or "scp" in claims:
         return False, frozenset((scopes or "").split(" ")) - {""}
     if "0" in (claims.get("azpacr"), claims.get("appidacr")):
-        raise _refused("its client proved nothing, and speaks for no user")
+        raise _refused("its client was not authenticated, and it has no user")
     return True, frozenset()
 
 
 def _client(claims: Mapping[str, Any]) -> str:
     """Return the client's id: `azp` in v2 tokens, `appid` in v1 tokens.
 
-    An ID token for this app has its audience and roles, but no client.
+    An ID token for this app has its audience and roles, but no client id.
     """
     named = {_guid(claims, name) for name in ("azp", "appid") if claims.get(name) not in (None, "")}
     if len(named) != 1:
@@ -217,7 +217,7 @@ def _client(claims: Mapping[str, Any]) -> str:
 
 
 def _check_time(claims: Mapping[str, Any], name: str) -> None:
-    """Refuse a time that is not a number: the library also reads text, and `true` as 1."""
+    """Refuse a time that is not a number: the library also accepts text, and reads `true` as 1."""
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST:
         raise _refused(f"its claim {name} is not a time")
@@ -226,7 +226,7 @@ def _check_time(claims: Mapping[str, Any], name: str) -> None:
 def _guid(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not is_guid(value):
-        raise _refused(f"its claim {name} is no GUID")
+        raise _refused(f"its claim {name} is not a GUID")
     return value.lower()
 
 

@@ -149,7 +149,7 @@ def test_without_storage_one_at_a_time_is_sent_and_rests() -> None:
     kept = Kept()
     kept.store.down = True
     assert not kept.enter()
-    kept.keep(LEAST_REST + 1)
+    kept.keep(LEAST_COOL_DOWN + 1)
     assert kept.fill() == 1
     kept.serve(2.0)
     kept.keep(9 * 2.0 - 1)
@@ -191,17 +191,17 @@ def test_those_turned_away_come_back_one_by_one() -> None:
     backlog = Backlog()
     for number in range(400):
         backlog.served(number / 20, seconds=0.05)
-    times = [backlog.delay_for_rejected(20.0, places=1) for _ in range(1000)]
+    times = [backlog.delay_for_rejected(20.0, slots=1) for _ in range(1000)]
     assert times == sorted(times)
     assert 0.9 * 1000 / 20 < times[-1] < 1.3 * 1000 / 20
-    assert backlog.delay_for_rejected(80.0, places=1) < 2, "by then they have had their turn"
+    assert backlog.delay_for_rejected(80.0, slots=1) < 2, "by then they have had their turn"
 
 
 def test_a_burst_does_not_begin_slowly() -> None:
     """Before anything has ended, the places held say how soon to come back; without one there is no hurry."""
     holding, empty = Backlog(), Backlog()
-    assert max(holding.delay_for_rejected(0.0, places=6) for _ in range(100)) < 1
-    assert max(empty.delay_for_rejected(0.0, places=0) for _ in range(100)) == 100
+    assert max(holding.delay_for_rejected(0.0, slots=6) for _ in range(100)) < 1
+    assert max(empty.delay_for_rejected(0.0, slots=0) for _ in range(100)) == 100
 
 
 def test_slow_answers_slow_the_return() -> None:
@@ -209,13 +209,13 @@ def test_slow_answers_slow_the_return() -> None:
     slow = Backlog()
     for number in range(50):
         slow.served(number * 5.0, seconds=10.0)
-    assert max(slow.delay_for_rejected(250.0, places=6) for _ in range(30)) == 30
+    assert max(slow.delay_for_rejected(250.0, slots=6) for _ in range(30)) == 30
 
 
 def test_nobody_is_sent_away_for_too_long() -> None:
     """Even behind a huge backlog the wait is bounded."""
     backlog = Backlog()
-    assert max(backlog.delay_for_rejected(0.0, places=0) for _ in range(5000)) == LONGEST
+    assert max(backlog.delay_for_rejected(0.0, slots=0) for _ in range(5000)) == LONGEST
 
 
 class Wire:

@@ -47,7 +47,7 @@ def test_nobody_waits_in_vain() -> None:
     assert refused_at_once(kept.limiter, wait=9.0)
     waiting = threading.Thread(target=kept.limiter.enter, args=("a",), kwargs={"wait": 11.0}, daemon=True)
     waiting.start()
-    while not len(kept.limiter._line):
+    while not len(kept.limiter._queue):
         time.sleep(0.001)
     kept.serve(5.0)
     waiting.join(LONG)
@@ -73,7 +73,7 @@ def test_those_who_wait_are_sent_away_where_it_is_in_vain() -> None:
     entered: list[bool] = []
     waiting = threading.Thread(target=lambda: entered.append(two.limiter.enter("a", wait=LONG)), daemon=True)
     waiting.start()
-    while not len(two.limiter._line):
+    while not len(two.limiter._queue):
         time.sleep(0.001)
     for _ in range(10):
         two.keep(0.5)

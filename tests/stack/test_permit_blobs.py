@@ -59,9 +59,9 @@ class TestOnAzurite:
         time.sleep(1.1)  # Storage writes whole seconds down
         second.join()
         assert (first.look().ahead, second.look().ahead) == (0, 1)
-        assert (first.look().waiting, first.look().in_line) == (1, True)
+        assert (first.look().waiting, first.look().queued) == (1, True)
         second.drop_first()
-        assert not first.look().in_line
+        assert not first.look().queued
         assert second.look().ahead == 0
         second.leave()
         second.leave()

@@ -83,7 +83,7 @@ class SeenPermits:
         mine = self._name in line
         free = frozenset(range(self._kept.places)) - frozenset(self._kept.leases_ever(self._kept.now))
         return View(
-            free, line.index(self._name) if mine else len(line), waiting=len(line) - mine, in_line=mine
+            free, line.index(self._name) if mine else len(line), waiting=len(line) - mine, queued=mine
         )
 
     def join(self) -> None:

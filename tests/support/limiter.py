@@ -22,7 +22,7 @@ class Kept:
             most=places,
             clock=lambda: self.store.now,
             draw=lambda: 0.5,
-            keeps=False,
+            runs_keeper=False,
         )
 
     def keep(self, seconds: float = 0.0) -> None:
@@ -34,9 +34,9 @@ class Kept:
                 try:
                     result = planned.on(self._seen)
                 except OSError:
-                    self.limiter.give_up(planned)
+                    self.limiter.record_failure(planned)
                 else:
-                    self.limiter.settle(planned, result, sent=self.store.now)
+                    self.limiter.record_result(planned, result, sent=self.store.now)
             elif self.store.now + planned > until:
                 self.store.now = until
                 return
