@@ -1,1 +1,1 @@
-"""Measurements, each against a floor or a peer."""
+"""Measurements, each compared with a floor or another app."""

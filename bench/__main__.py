@@ -10,7 +10,7 @@ from local.processes import default_signals
 
 
 def main() -> int:
-    """Run the measurements and return 1 where a bar was missed."""
+    """Run the measurements and return 1 if a figure misses its bar."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes of each kind (default 5)")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
-"""What it costs to verify a caller: an Entra-shaped token with 20 groups, with the tenant's keys at hand.
+"""The cost to verify a caller: an Entra-shaped token with 20 groups, with the tenant's keys cached.
 
-It is processor time, because verifying waits for nothing: what else runs on the machine does not count.
+It is processor time, because verification does not wait: other programs on the machine do not count.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class _OneKey:
 
 
 def measure() -> list[Figure]:
-    """Time the verification of a caller's token, and of a run's own."""
+    """Time the verification of a caller's token, and of a run token."""
     with IdentityEndpoint() as endpoint:
         issuers = tenant_issuers(endpoint.url, endpoint.tenant_id)
         verifier = TokenVerifier(

@@ -1,7 +1,7 @@
 """One fresh process with Microsoft's runtime and one app: times its first event and its warm ones.
 
 `python -m bench.child APP FUNCTION --warm N` prints one JSON object. The runtime and its library are imported
-before the clock starts, because on Azure the worker has loaded them before an app is known.
+before the clock starts, because Azure's worker has loaded them before it loads an app.
 """
 
 import argparse
@@ -22,7 +22,7 @@ KIBIBYTES_PER_MEGABYTE: Final = 1024.0
 
 
 def swap_event() -> dict[str, Any]:
-    """Return a slot swap in the form that Event Grid publishes, with an id of its own."""
+    """Return a slot swap in Event Grid's form, with a unique id."""
     return {
         "id": str(uuid.uuid4()),
         "topic": "/subscriptions/0/resourceGroups/shop/providers/Microsoft.Web/sites/shop",
@@ -49,7 +49,7 @@ async def measure(app: Path, function: str, warm: int) -> dict[str, float]:
     """Index `app`, send it one event, then `warm` events in sequence and as many `AT_ONCE` at a time.
 
     Raises:
-        RuntimeError: An event failed, so that its time would mean nothing.
+        RuntimeError: An event failed, so its time is not valid.
     """
     started, cold_cpu = time.perf_counter(), time.process_time()
     worker = Worker(app)
@@ -79,9 +79,9 @@ async def measure(app: Path, function: str, warm: int) -> dict[str, float]:
 
 
 def _peak_kibibytes() -> float:
-    """Return the most memory this process has held.
+    """Return the peak memory of this process.
 
-    On Linux from /proc, because getrusage begins with what the process that forked this one held.
+    On Linux it comes from /proc, because getrusage includes the memory of the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():

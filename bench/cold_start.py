@@ -1,10 +1,8 @@
 """Cold start, CPU and memory of the app beside a bare app (the floor) and a plain sample, in one run.
 
-The three take turns, each in a fresh process, against the same loopback stubs of the identity endpoint and of
-Airflow; the medians are compared as ratios, because one machine's milliseconds are nobody else's.
-
-A ratio means something only for one plain sample, so `yardstick` names it: a hash of its files, and the
-versions of what it imports.
+The three alternate, each in a fresh process, against the same loopback stubs of the identity endpoint and of
+Airflow. The medians are compared as ratios, because milliseconds differ between machines. A ratio is valid
+only for one plain sample, so `yardstick` identifies it: a hash of its files, and the versions of its imports.
 """
 
 import hashlib
@@ -27,26 +25,26 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.lease_stub import LeaseStub
 
 COLD_START_BAR: Final = 0.5
-"""The aim is 0.38; on a quiet machine 0.44 to 0.46 was measured. Most of what is left are imports of
-azure-identity, azure-core, pydantic and urllib3, which the plain sample needs as well."""
+"""The aim is 0.38; on a quiet machine 0.44 to 0.46 was measured. Most of the rest are imports of
+azure-identity, azure-core, pydantic and urllib3, which the plain sample needs too."""
 CPU_BAR: Final = 0.4
 """The aim is 0.27; on a quiet machine 0.36 to 0.38 was measured, on a busy one 0.27 to 0.33: there the plain
-sample loses more. More than half of what is left is spent in the official client, urllib3 and the worker."""
+sample loses more. More than half of the rest is spent in the official client, urllib3 and the worker."""
 
 PLAIN: Final = ROOT / "bench" / "apps" / "plain"
 LOCKED: Final = ("apache-airflow-client", "azure-functions", "azure-identity", "msal", "pydantic", "urllib3")
-"""What the plain sample imports, directly or through another of these."""
+"""The direct and indirect imports of the plain sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One app that takes part.
+    """One of the compared apps.
 
     Attributes:
-        name: As in the figures' names.
+        name: The name in the figures.
         app: The folder with its function_app.py.
         function: The Event Grid function that gets the events.
-        warm: How many warm events it is sent; the slow one gets fewer.
+        warm: How many warm events it gets; the slow app gets fewer.
     """
 
     name: str
@@ -85,7 +83,7 @@ def measure(rounds: int) -> list[Figure]:
 
 
 def yardstick() -> str:
-    """Return what the ratios are about: the plain sample's hash, and the versions that are locked for it."""
+    """Return the plain sample's hash, and the locked versions of its imports."""
     digest = hashlib.sha256()
     for path in sorted(PLAIN.rglob("*.py")):
         digest.update(path.relative_to(PLAIN).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

@@ -1,4 +1,4 @@
-"""What deciding costs: one event through reading and deciding, with few rules and with many."""
+"""The cost of deciding: reading and deciding one event, with few and many rules."""
 
 import json
 from statistics import median
@@ -35,7 +35,7 @@ _RULE: Final = """
 
 
 def rules_of(count: int) -> Rules:
-    """Return `count` rules of one type each, of which the first wants slot swaps."""
+    """Return `count` rules of one type each; the first one is for slot swaps."""
     types = [
         "Microsoft.Web.SlotSwapCompleted",
         *(f"Contoso.Orders.Kind{number}" for number in range(1, count)),
@@ -45,9 +45,9 @@ def rules_of(count: int) -> Rules:
 
 
 def measure() -> list[Figure]:
-    """Time one event through read and decide, in turn with 1, 10, 100 and 1,000 rules.
+    """Time reading and deciding one event, alternating between 1, 10, 100 and 1,000 rules.
 
-    In CPU time: deciding waits for nothing, and what else the machine does is none of its cost.
+    It is CPU time, because deciding does not wait: other programs on the machine do not count.
     """
     rules = {count: rules_of(count) for count in (1, 10, 100, 1000)}
     bodies = [json.dumps(swap_event()) for _ in range(EVENTS)]

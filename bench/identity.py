@@ -1,4 +1,4 @@
-"""What a proof costs when it is at hand: the headers of one connection, as every request takes them."""
+"""The cost of a cached credential: the headers of one connection for each request."""
 
 from collections.abc import Callable
 from statistics import median
@@ -20,14 +20,14 @@ _BEARER: Final = {"kind": "bearer", "token_secret": "token", "header": "X-Proxy-
 
 
 class _Credential:
-    """Gives tokens that live for a day."""
+    """Returns tokens that are valid for a day."""
 
     def get_token(self, *_: str, **__: object) -> AccessToken:
         return AccessToken("made-up-token", int(time()) + 86_400)
 
 
 class _Secrets:
-    """Gives one secret."""
+    """Returns one secret."""
 
     def get(self, name: str, **_: int | None) -> str:
         return f"made-up-{name}"

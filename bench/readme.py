@@ -1,4 +1,4 @@
-"""Writes the figures of bench/out/results.json into README.md, so that no number there is typed by hand."""
+"""Writes the figures of bench/out/results.json into README.md."""
 
 import json
 from typing import Any, Final
@@ -32,7 +32,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def sentence(results: dict[str, Any]) -> str:
-    """Return what the table means as ratios, which hold on other machines better than milliseconds do."""
+    """Return the table's ratios, which differ less between machines than milliseconds."""
     cold = results["cold_start_of_plain"]["value"]
     cpu = results["cpu_per_event_of_plain"]["value"]
     decide = results["read_and_decide_100_rules"]["value"]

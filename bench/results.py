@@ -1,4 +1,4 @@
-"""A figure with its bar, and the one way to print and keep the figures."""
+"""A figure with its bar; prints and stores figures."""
 
 import json
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Figure:
     """One measured value.
 
     Attributes:
-        name: As in results.json; stable, so that runs can be compared.
+        name: The name in results.json; it does not change, so that runs can be compared.
         value: The median, or the ratio of medians, in `unit`.
         unit: As in `s`, `ms`, `ratio`.
-        bar: The value that must not be passed; None for a figure that is only shown.
-        at_least: True where more is better, so that the bar is a floor.
+        bar: The limit of the value; None for a figure that is only shown.
+        at_least: True if more is better, so that the bar is a minimum.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def ok(self) -> bool:
-        """Whether the bar holds."""
+        """Whether the value is within the bar."""
         if self.bar is None:
             return True
         return self.value >= self.bar if self.at_least else self.value <= self.bar
@@ -45,7 +45,7 @@ def show(figures: list[Figure]) -> None:
 
 
 def keep(figures: list[Figure], path: Path = OUT / "results.json") -> None:
-    """Write `{name: {"value", "unit", "bar", "ok"}}`, keeping what other measurements wrote before."""
+    """Write `{name: {"value", "unit", "bar", "ok"}}`, and keep the figures of other measurements."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for figure in figures:

@@ -1,1 +1,1 @@
-"""One blueprint a file: each turns its binding's input into shared types and makes one call."""
+"""One blueprint in each file: it converts its binding's input and makes one call."""

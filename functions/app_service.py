@@ -1,4 +1,4 @@
-"""Events of App Service about its sites: slot swaps, restarts, changed settings, deployments."""
+"""Events of App Service about sites: slot swaps, restarts, changed settings, deployments."""
 
 import azure.functions as func
 
@@ -11,6 +11,6 @@ blueprint = func.Blueprint()
 def app_service(event: str) -> None:
     """Handle one event of a site's system topic; raising makes Event Grid deliver it again.
 
-    A function of its own scales on its own: a storm of blob events does not keep a deployment waiting.
+    It is a separate function, so that many blob events do not delay a deployment's event.
     """
     app().intake.receive(event, via="webhook")

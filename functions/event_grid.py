@@ -11,7 +11,6 @@ blueprint = func.Blueprint()
 def event_grid(event: str) -> None:
     """Handle one event; raising makes Event Grid deliver it again.
 
-    The annotation `str` asks the runtime for the event's own text: its event classes choose by content and
-    drop what they do not know.
+    With the annotation `str` the runtime passes the event's text: its event classes drop unknown members.
     """
     app().intake.receive(event, via="webhook")

@@ -1,4 +1,4 @@
-"""Storage queues: events that Event Grid delivers there, and parked deliveries that come back."""
+"""Storage queues: new events from Event Grid, and parked deliveries."""
 
 import azure.functions as func
 
@@ -24,11 +24,11 @@ def parked_queue(message: func.QueueMessage) -> None:
 
 @blueprint.queue_trigger(arg_name="message", queue_name=poison_queue(EVENT_QUEUE), connection=STORAGE)
 def event_queue_poison(message: func.QueueMessage) -> None:
-    """Keep an event that the host gave up on as a dead letter, where it can be seen and sent again."""
+    """Store an event from the poison queue as a dead letter, so that `updraft replay` can send it again."""
     app().queues.bury(message.get_body(), queue=EVENT_QUEUE)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=poison_queue(PARKED_QUEUE), connection=STORAGE)
 def parked_queue_poison(message: func.QueueMessage) -> None:
-    """Keep a parked delivery that the host gave up on as a dead letter."""
+    """Store a parked delivery from the poison queue as a dead letter."""
     app().queues.bury(message.get_body(), queue=PARKED_QUEUE)

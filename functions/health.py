@@ -25,5 +25,5 @@ def health(request: func.HttpRequest) -> func.HttpResponse:
     route="status", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS, trigger_arg_name="request"
 )
 def status(request: func.HttpRequest) -> func.HttpResponse:
-    """Answer with version, rules, connections and counts, for a token that `callers` gives the right to."""
+    """Answer with version, rules, connections and counts, if `callers` allows it for the token."""
     return answer(request, app().http_api.status.read)

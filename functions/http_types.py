@@ -1,4 +1,4 @@
-"""Between Azure Functions' HTTP types and ours."""
+"""Converts Azure Functions' HTTP types."""
 
 import json
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from shared.web import Reply, Request, respond
 def answer(
     request: func.HttpRequest, handle: Callable[[Request], Reply], *, function: str = ""
 ) -> func.HttpResponse:
-    """Answer a request with what `handle` makes of it, or with a problem document.
+    """Answer a request with the result of `handle`, or with a problem document.
 
     Args:
         request: The request.
-        handle: What carries it out.
+        handle: Answers the request.
         function: The function's name, for the log.
     """
     headers = {name.lower(): value for name, value in request.headers.items()}

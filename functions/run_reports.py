@@ -1,4 +1,4 @@
-"""How runs ended, as they report it themselves with the token that they were given."""
+"""Reports of runs about their end, with the run's token."""
 
 import azure.functions as func
 
@@ -13,7 +13,7 @@ blueprint = func.Blueprint()
     route="outcomes", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS, trigger_arg_name="request"
 )
 def run_reports(request: func.HttpRequest) -> func.HttpResponse:
-    """Keep how a run ended, once."""
+    """Store how a run ended, once."""
 
     def handle(call: Request) -> Reply:
         return app().http_api.run_reports.report(call)

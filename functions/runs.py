@@ -1,7 +1,7 @@
-"""What people, pipelines and agents ask for: a run of a DAG by name, or that their events are taken in.
+"""Calls of people, pipelines and agents: a run of a DAG by name, or events.
 
-Anonymous to the platform: a function key would be a password. Every call carries an Entra token, which
-`shared/callers` verifies, and rules.yaml says what its owner may do.
+The platform allows anonymous requests, because a function key would be a password. Every call has an Entra
+token, which `shared/callers` verifies, and rules.yaml has its permissions.
 """
 
 import azure.functions as func
@@ -20,7 +20,7 @@ blueprint = func.Blueprint()
     trigger_arg_name="request",
 )
 def runs(request: func.HttpRequest) -> func.HttpResponse:
-    """Start a run of the DAG that the path names."""
+    """Start a run of the DAG in the path."""
     return answer(
         request,
         lambda call: app().http_api.runs.start(call, request.route_params.get("dag_id", "")),
@@ -35,7 +35,7 @@ def runs(request: func.HttpRequest) -> func.HttpResponse:
     trigger_arg_name="request",
 )
 def events(request: func.HttpRequest) -> func.HttpResponse:
-    """Take CloudEvents in; OPTIONS is Event Grid's question before it delivers here with an Entra token."""
+    """Receive CloudEvents; Event Grid sends OPTIONS before it delivers here with an Entra token."""
 
     def handle(call: Request) -> Reply:
         endpoint = app().http_api.events

@@ -1,7 +1,7 @@
-"""Deployment webhooks: what Kudu, GitHub, Azure DevOps and a container registry post.
+"""Deployment webhooks of Kudu, GitHub, Azure DevOps and container registries.
 
-Each kind is a function of its own, because a function key belongs to a function: who has the key of one kind
-can reach no other. A kind is a function only where the settings switch it on.
+Each kind is a separate function, because each function has its own key: the key of one kind does not work for
+another. A kind is a function only if the settings switch it on.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ def blueprint(environment: Mapping[str, str]) -> func.Blueprint:
     """Return the functions of the hooks that are switched on.
 
     Args:
-        environment: The application settings; the platform starts the app again when they change.
+        environment: The application settings; the platform restarts the app when they change.
     """
     hooks = func.Blueprint()
     for kind in hook_kinds(environment):
@@ -33,7 +33,7 @@ def blueprint(environment: Mapping[str, str]) -> func.Blueprint:
 
 def _hook(kind: str) -> Callable[[func.HttpRequest], func.HttpResponse]:
     def hook(request: func.HttpRequest) -> func.HttpResponse:
-        """Handle what this kind of sender posts; it can send a key, and no token."""
+        """Handle a webhook of this kind; its sender can send a key, but no token."""
         return answer(request, lambda call: app().http_api.webhooks.receive(call, kind), function=_name(kind))
 
     return hook

@@ -1,6 +1,6 @@
-"""An Airflow for the simulation: as fast as a live one was measured, and dead at its cliff.
+"""A model of Airflow for the simulation: with the measured throughput, and the number at which it hangs.
 
-Throughput depends on how many requests are in flight, and those share it evenly (processor sharing). Measured
+Throughput depends on the number of requests in flight, which share it evenly (processor sharing). Measured
 on Airflow 3.3.2 with Postgres on two noisy cores, a 400-byte conf and a paused one-task DAG, 300 to 400
 requests a row; take it as ±30 %.
 """
@@ -13,17 +13,17 @@ from random import Random
 from typing import Final
 
 _SPREAD: Final = 0.4
-"""Of the logarithm of a request's work: p99 was about 2.5 times p50 with one client."""
+"""The spread of the logarithm of a request's work: p99 was about 2.5 times p50 with one client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What was measured.
+    """The measured capacity.
 
     Attributes:
-        name: Which Airflow.
-        rates: Runs a second by requests in flight, rising in the latter; between rows it is interpolated.
-        cliff: With so many in flight it hangs.
+        name: The Airflow.
+        rates: Requests in flight, ascending, and runs a second; values between are interpolated.
+        cliff: The number of requests in flight at which it hangs.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Capacity:
     cliff: int
 
     def rate(self, in_flight: int) -> float:
-        """Return runs a second with so many in flight; nothing at the cliff."""
+        """Return runs a second with so many in flight; 0 from `cliff` on."""
         if in_flight >= self.cliff:
             return 0.0
         place = bisect_left(self.rates, (in_flight, 0.0))
@@ -54,14 +54,14 @@ TWO_WORKERS: Final = Capacity("two api-server workers", ((1, 32.0), (4, 82.0), (
 
 
 class ModelAirflow:
-    """Requests in flight, each with its rest of work, in virtual time.
+    """Requests in flight, each with its remaining work, in virtual time.
 
     Args:
-        capacity: What was measured.
-        random: Draws the work of each request, which is 1 on average.
+        capacity: The measured capacity.
+        random: Draws the work of each request; the mean is 1.
 
     Attributes:
-        peak: The most requests that were in flight at once.
+        peak: The most requests in flight.
     """
 
     def __init__(self, capacity: Capacity, random: Random) -> None:
@@ -74,7 +74,7 @@ class ModelAirflow:
         self.peak = 0
 
     def start(self, now: float, ended: Callable[[float], None]) -> None:
-        """Take a request in; `ended` is called with the time when it is answered."""
+        """Add a request; `ended` is called with the time when it is answered."""
         self._advance(now)
         work = self._random.lognormvariate(-_SPREAD * _SPREAD / 2, _SPREAD)
         self._count += 1
@@ -83,13 +83,13 @@ class ModelAirflow:
         self.peak = max(self.peak, len(self._requests))
 
     def next_end(self) -> float:
-        """Return when the next request is answered, unless another comes in before."""
+        """Return when the next request is answered, if no other is added before."""
         if not self._requests or not self._share():
             return math.inf
         return self._now + max(self._requests[0][0] - self._done, 0.0) / self._share()
 
     def end_one(self, now: float) -> None:
-        """Answer the next request, at the time that `next_end` gave."""
+        """Answer the next request, at the time of `next_end`."""
         self._advance(now)
         _, _, ended = self._requests.pop(0)
         ended(now)

@@ -17,7 +17,7 @@ _BATCH: Final = 5
 _NEXT_BATCH_AT: Final = 3
 _FIRST_POLL: Final = 0.1
 _LONGEST_POLL: Final = 5.0
-"""As in host.json; the first poll is the host's own."""
+"""As in host.json; the first poll interval is the host's default."""
 _WAIT_FOR_SLOT: Final = 4.0
 _HOLD_BACK: Final = 60.0
 _REDELIVERED: Final = 30.0
@@ -26,14 +26,14 @@ _REDELIVERED: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Which events arrive, and how long one is parked that finds no permit.
+    """Which events arrive, and how long an event without a permit is parked.
 
     Attributes:
-        size: How many arrive at one moment.
-        every: Seconds from one moment to the next, on average.
+        size: How many arrive at the same moment.
+        every: The mean seconds between two such moments.
         pushed: The share that is pushed to an instance by HTTP; the others are put into the queue.
-        parked_for: Seconds for which an instance parks an event while others hold all permits, drawn from
-            this interval; None for what the limiter says.
+        parked_for: The interval of seconds for which an instance parks an event while other instances hold
+            all permits; None for the limiter's value.
     """
 
     size: int
@@ -51,7 +51,7 @@ class SimulatedEvent:
 
 
 class EventQueue:
-    """A Storage queue: a message is seen from some time on, and by one instance."""
+    """A Storage queue: a message is visible from some time on, to one instance."""
 
     def __init__(self) -> None:
         self._messages: list[tuple[float, int, SimulatedEvent]] = []
@@ -62,7 +62,7 @@ class EventQueue:
         heapq.heappush(self._messages, (visible_at, next(self._order), event))
 
     def take(self, now: float, most: int) -> list[SimulatedEvent]:
-        """Take the visible events that are there for the longest time."""
+        """Take the visible events that have waited longest."""
         taken: list[SimulatedEvent] = []
         while self._messages and self._messages[0][0] <= now and len(taken) < most:
             taken.append(heapq.heappop(self._messages)[2])
@@ -71,7 +71,7 @@ class EventQueue:
 
 @dataclass(slots=True)
 class _Listener:
-    """Fetches the messages of one queue: the next batch once few are in work."""
+    """Fetches the messages of one queue: the next batch when few are in work."""
 
     queue: EventQueue
     in_work: int = 0
@@ -93,10 +93,10 @@ class _Delivery:
 
 @dataclass(slots=True)
 class World:
-    """What the instances share.
+    """The state that the instances share.
 
     Attributes:
-        clock: Gives the time.
+        clock: Returns the time.
         at: Calls a function at a time.
         load: Which events arrive.
         random: Draws how long an event is parked.
@@ -121,7 +121,7 @@ class Deliveries:
         world: What the instances share.
         limiter: The instance's limiter.
         send: Sends a request to Airflow, and calls a function when it is answered.
-        wake: Lets the limiter's keeper begin, where it rests.
+        wake: Starts the limiter's keeper if it does not run.
     """
 
     def __init__(
@@ -141,11 +141,11 @@ class Deliveries:
         self._alive = True
 
     def push(self, event: SimulatedEvent) -> None:
-        """Take an event that comes by HTTP."""
+        """Take an event that arrives by HTTP."""
         self._deliver(_Delivery(event, None))
 
     def go_on(self) -> None:
-        """Do what waited for the limiter; called after whatever may have changed it."""
+        """Continue events that waited for the limiter; called after each possible change of it."""
         if not self._alive:
             return
         for delivery in [each for each in self._waiting if each.turn is not None and each.turn.is_set()]:
@@ -158,7 +158,7 @@ class Deliveries:
             self._fetch(listener)
 
     def die(self) -> None:
-        """End in the midst of everything: what waits for a slot is delivered again."""
+        """End the instance at any moment: events that wait for a slot are delivered again."""
         self._alive = False
         for delivery in self._waiting:
             self._world.events.put(delivery.event, visible_at=self._world.clock() + _REDELIVERED)
@@ -198,7 +198,7 @@ class Deliveries:
             self._begin(delivery, served=self._limiter.withdraw("rule", turn))
 
     def _begin(self, delivery: _Delivery, *, served: bool) -> None:
-        """Send the request, or park the event where it has no slot."""
+        """Send the request, or park the event if it has no slot."""
         now = self._world.clock()
         if served:
             delivery.event.started = now

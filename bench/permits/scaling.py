@@ -1,4 +1,4 @@
-"""One budget over 1 to 200 instances: what the simulation (`simulation.py`) shows, against its bars.
+"""One budget over 1 to 200 instances: the results of the simulation (`simulation.py`), with their bars.
 
 `python -m bench.permits.scaling` prints the figures, `--write` puts them into docs/scaling.md.
 """
@@ -36,7 +36,7 @@ _BAR: Final = 40
 
 
 def measure() -> list[Figure]:
-    """Simulate every scenario, and hold the worst of each kind against its bar."""
+    """Simulate every scenario, and compare the worst of each kind with its bar."""
     rows = simulate()
     steady = [measured for name, measured in rows.items() if name in STEADY]
     return [
@@ -53,7 +53,7 @@ def measure() -> list[Figure]:
 
 
 def simulate() -> dict[str, Measured]:
-    """Return what came of each scenario."""
+    """Return the result of each scenario."""
     return {name: Simulation(scenario).run() for name, scenario in SCENARIOS.items()}
 
 

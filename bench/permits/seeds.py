@@ -1,6 +1,6 @@
-"""The sharing of permits over ten seeds, also under loads of events: the figures of docs/decisions/0005.
+"""The sharing of permits over ten seeds, also with event loads: the figures of docs/decisions/0005.
 
-`python -m bench.permits.seeds` prints them; with words, only the scenarios whose name contains one of them.
+`python -m bench.permits.seeds` prints them; with arguments, only scenarios whose name contains one of them.
 """
 
 import sys
@@ -63,7 +63,7 @@ def scenarios() -> dict[str, Scenario]:
 
 
 def row(name: str, scenario: Scenario) -> str:
-    """Simulate a scenario with every seed, and return its row: maxima of the counts, else means."""
+    """Simulate a scenario with every seed, and return its row: maxima of the counts, means of the rest."""
     measured = [Simulation(replace(scenario, seed=seed)).run() for seed in SEEDS]
 
     def average(value: Callable[[Measured], float]) -> float:
@@ -85,7 +85,7 @@ def row(name: str, scenario: Scenario) -> str:
 
 
 def main(words: list[str]) -> None:
-    """Print a row for every scenario that was asked for."""
+    """Print a row for every requested scenario."""
     print(f"| {' | '.join(_HEADS)} |\n|{'---|' * len(_HEADS)}")
     for name, scenario in scenarios().items():
         if not words or any(word in name for word in words):

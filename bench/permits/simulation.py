@@ -1,6 +1,6 @@
 """Many instances on one Airflow, in virtual time, with the real limiter and the real permits.
 
-Without a load, each instance is one process with more events than it can send, the hardest case for sharing.
+Without a load, each instance always has more events than it can send, the hardest case for sharing.
 With a load, events arrive and wait (`event_model.py`). Only the clock, Storage, the queues and Airflow are
 models: Storage keeps leases as Azure does, 20 ms a call (`storage_model.py`), and Airflow is as fast as it
 was measured (`airflow_model.py`).
@@ -29,22 +29,22 @@ _WARM_UP: Final = 60.0
 _CALL_SECONDS: Final = 0.02
 _TICK: Final = 1.5
 _LAST_EVENTS: Final = 180.0
-"""Seconds in which the last events of a load may be sent; those that were not have waited until the end."""
+"""Seconds for the last events of a load; an event that was not sent has waited until the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is simulated.
+    """A simulated scenario.
 
     Attributes:
-        instances: How many instances.
-        seconds: For how long.
-        capacity: Which Airflow.
-        places: How many permits.
-        dies_every: Seconds between deaths of a random instance in the midst of its requests; another
-            takes its place.
-        outage: From when to when Storage is down.
-        seed: Of all chance.
+        instances: The number of instances.
+        seconds: The duration.
+        capacity: The Airflow.
+        places: The number of permits.
+        dies_every: Seconds between the deaths of a random instance with requests in flight; a new one
+            replaces it.
+        outage: The times between which Storage is down.
+        seed: The seed of all random numbers.
         load: The events that arrive; without it, each instance always has events to send.
     """
 
@@ -60,19 +60,19 @@ class Scenario:
 
 @dataclass(slots=True)
 class Measured:
-    """What came of it, after the first minute.
+    """The result, after the first minute.
 
     Attributes:
-        peak: The most requests that Airflow had at once.
-        most_held: The most leases held at once.
+        peak: The most requests in Airflow.
+        most_held: The most leases held.
         per_second: Runs a second.
-        of_best: That as a share of the best fixed number of requests in flight.
-        least_share: The share of the instance with the fewest runs, as a multiple of the fair one.
-        most_share: The same for the one with the most.
+        of_best: The same, as a share of the throughput with the best fixed number of requests in flight.
+        least_share: The share of the instance with the fewest runs, as a multiple of the fair share.
+        most_share: The same for the instance with the most runs.
         calls_per_event: Calls to Storage for each run.
         median_wait: Seconds from an event's arrival to its request, with a load.
-        p99_wait: The same of all events but one in a hundred.
-        longest_wait: The same of the event that waited longest.
+        p99_wait: The 99th percentile of these.
+        longest_wait: The longest of these.
         parked_per_event: How often an event was parked, on average.
     """
 
@@ -116,7 +116,7 @@ class Simulation:
     _airflow: ModelAirflow = field(init=False)
 
     def run(self) -> Measured:
-        """Simulate, and return what came of it."""
+        """Simulate, and return the result."""
         scenario = self.scenario
         self._random.seed(scenario.seed)
         self._storage = ModelStorage(scenario.places, lambda: self.now)
@@ -200,7 +200,7 @@ class Simulation:
         return instance
 
     def _arrive(self, world: World) -> None:
-        """Let events arrive, and the next ones later."""
+        """Add arriving events, and schedule the next ones."""
         for _ in range(world.load.size):
             event = SimulatedEvent(self.now)
             self._arrived.append(event)
@@ -228,7 +228,7 @@ class Simulation:
             self._at(self.now + _TICK, lambda: self._tick(instance))
 
     def _send(self, instance: _Instance) -> None:
-        """Send as many of the instance's events as there are places."""
+        """Send as many of the instance's events as it has slots."""
         limiter = instance.limiter
         if instance.deliveries is not None:
             instance.deliveries.go_on()
@@ -249,12 +249,12 @@ class Simulation:
             self._send(instance)
 
     def _keep(self, instance: _Instance) -> None:
-        """What the keeper thread does, with a call to Storage that takes its time."""
+        """The work of the keeper thread, with a call to Storage that takes time."""
         if not instance.alive:
             return
         planned = instance.limiter.plan()
         if instance.deliveries is not None:
-            instance.deliveries.go_on()  # whom the plan served, or sent away
+            instance.deliveries.go_on()  # threads that the plan served or rejected
         if isinstance(planned, Step):
             sent = self.now
             self._at(self.now + _CALL_SECONDS / 2, lambda: self._call(instance, planned, sent))
@@ -278,7 +278,7 @@ class Simulation:
         self._at(self.now + _CALL_SECONDS / 2, ended)
 
     def _kill_one(self) -> None:
-        """End an instance in the midst of what it does; Airflow goes on with what it was asked."""
+        """End an instance at any moment; Airflow continues its requests."""
         victim = self._random.choice(self._instances)
         victim.alive = False
         if victim.deliveries is not None:

@@ -1,4 +1,4 @@
-"""Leases and the line as Azure Storage keeps them, in virtual time."""
+"""A model of leases and the wait queue in Azure Storage, in virtual time."""
 
 import itertools
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from shared.errors import StorageUnavailable
 
 
 class ModelStorage:
-    """Leases as Azure Storage keeps them, in virtual time.
+    """Leases in virtual time.
 
     Attributes:
         calls: How many calls were made.
         down: Whether no call is answered.
-        most_held: The most leases that were held at once.
+        most_held: The most leases that were held.
     """
 
     def __init__(self, places: int, clock: Callable[[], float]) -> None:
@@ -26,7 +26,7 @@ class ModelStorage:
         self.most_held = 0
 
     def acquire(self, index: int) -> str | None:
-        """Take a permit; see `PermitStore`."""
+        """Acquire a permit; see `PermitStore`."""
         self._called()
         if self._holder(index) is not None:
             return None
@@ -36,7 +36,7 @@ class ModelStorage:
         return lease
 
     def renew(self, index: int, lease: str) -> bool:
-        """Begin a lease's time anew; see `PermitStore`."""
+        """Renew a lease; see `PermitStore`."""
         self._called()
         if self._holder(index) != lease:
             return False
@@ -44,31 +44,31 @@ class ModelStorage:
         return True
 
     def release(self, index: int, lease: str) -> None:
-        """Give a permit back; see `PermitStore`."""
+        """Release a permit; see `PermitStore`."""
         self._called()
         if self._holder(index) == lease:
             self._leases[index] = None
 
     def look(self, who: int) -> View:
-        """Return which permits are free, and who waits; see `PermitStore`."""
+        """Return the free permits and the wait queue; see `PermitStore`."""
         self._called()
         ahead = self._line.index(who) if who in self._line else len(self._line)
         waiting = len(self._line) - (who in self._line)
         return View(self._free(), ahead, waiting, queued=who in self._line)
 
     def join(self, who: int) -> None:
-        """Stand at the end of the line; see `PermitStore`."""
+        """Join the wait queue; see `PermitStore`."""
         self._called()
         self._line.append(who)
 
     def leave(self, who: int) -> None:
-        """Step out of the line; see `PermitStore`."""
+        """Leave the wait queue; see `PermitStore`."""
         self._called()
         if who in self._line:
             self._line.remove(who)
 
     def drop_first(self) -> None:
-        """Take the first out of the line; see `PermitStore`."""
+        """Remove the first instance from the wait queue; see `PermitStore`."""
         self._called()
         del self._line[:1]
 
@@ -86,7 +86,7 @@ class ModelStorage:
 
 
 class SeenStorage:
-    """It as one instance sees it: a `PermitStore`."""
+    """The store of one instance: a `PermitStore`."""
 
     def __init__(self, storage: ModelStorage, who: int) -> None:
         self.acquire = storage.acquire
@@ -97,13 +97,13 @@ class SeenStorage:
         self._who = who
 
     def look(self) -> View:
-        """Return which permits are free, and who waits."""
+        """Return the free permits and the wait queue."""
         return self._storage.look(self._who)
 
     def join(self) -> None:
-        """Stand at the end of the line."""
+        """Join the wait queue."""
         self._storage.join(self._who)
 
     def leave(self) -> None:
-        """Leave the line."""
+        """Leave the wait queue."""
         self._storage.leave(self._who)

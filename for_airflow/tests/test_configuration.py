@@ -87,7 +87,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"authority": "http://login.example"}, "authority must begin with https"),
         ({"user_scopes": "api://airflow/Runs.Start"}, "names scopes as a token does"),
         ({"user_scopes": "Runs.Start Runs.All"}, "names scopes as a token does"),
-        ({"user_clients": CLIENT}, "without user_scopes no user is let in"),
+        ({"user_clients": CLIENT}, "has no effect without user_scopes"),
         ({"user_scopes": "Runs.Start", "user_clients": "portal"}, "user_clients must be a GUID"),
         ({"leeway": "-1"}, "leeway"),
         ({"leeway": "nan"}, "leeway"),

@@ -231,7 +231,7 @@ def test_a_challenge_does_not_change_the_token(storage: Sink) -> None:
     ("said", "requests", "words"),
     [
         (Said(403), 1, "Storage Blob Data Reader"),
-        (Said(404), 1, "not there"),
+        (Said(404), 1, "does not exist"),
         (Said(503, headers={"Retry-After": "99"}), 3, "answered 503"),
         (Said(429), 3, "answered 429"),
         (Said(body=b"<html>"), 1, "not a JSON object"),

@@ -2,10 +2,10 @@
 
 processes        the programs of one stack
 programs         starts one program
-default_signals  undoes what a program inherited: signals that its parent ignored or blocked
-guard            ends them where the stack itself was killed
-sockets          which sockets of a stack are open to others
-private          folders and files for their owner alone
+default_signals  resets signals that the parent process ignored or blocked
+guard            ends the programs if the stack was killed
+sockets          the sockets of a stack that other users can reach
+private          folders and files that only their owner can access
 ports            free ports on loopback
 node             finds a Node.js and installs Azurite
 """

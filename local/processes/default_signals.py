@@ -1,11 +1,11 @@
-"""Gives a process the default signal dispositions and an empty signal mask, whatever it inherited.
+"""Resets the signal dispositions and the signal mask of a process to their defaults.
 
-What is ignored or blocked stays so in every program that a process starts (POSIX, `exec`), and a shell hides
-signals in this way: SIGINT and SIGQUIT from a job in the background of a script, SIGHUP from `nohup`.
+A program inherits ignored and blocked signals from its parent (POSIX, `exec`). Shells ignore SIGINT and
+SIGQUIT for background jobs of a script, and `nohup` ignores SIGHUP.
 
-A program of ours calls `restore()` first. `programs.py` starts every program through this file, which becomes
-that program: `python -I -S default_signals.py DESCRIPTOR LC_CTYPE PROGRAM [ARGUMENT ...]`. It imports the
-standard library alone, so that this takes some 15 ms.
+Our programs call `restore()` first. `programs.py` starts every program through this file, which becomes that
+program: `python -I -S default_signals.py DESCRIPTOR LC_CTYPE PROGRAM [ARGUMENT ...]`. It imports only the
+standard library, so that this takes about 15 ms.
 """
 
 import os
@@ -13,16 +13,16 @@ import signal
 import sys
 from typing import Final
 
-_FIXED: Final = frozenset({signal.SIGKILL, signal.SIGSTOP})  # no process can change these two
-_IGNORED_BY_PYTHON: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})  # they are exceptions instead
+_FIXED: Final = frozenset({signal.SIGKILL, signal.SIGSTOP})  # a process cannot change these two
+_IGNORED_BY_PYTHON: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})  # Python raises exceptions instead
 _NOT_FOUND: Final = 127  # as shells have it
 
 
 def restore() -> None:
-    """Undo, for this Python program, what it inherited: no signal is ignored or blocked.
+    """Reset this Python program: no signal is ignored or blocked.
 
-    Handlers stay. SIGINT raises KeyboardInterrupt, as it does in a Python program that inherited nothing.
-    To be called in the main thread, before other threads start: a thread begins with its parent's mask.
+    Handlers stay. SIGINT raises KeyboardInterrupt, as by default in Python. Call it in the main thread,
+    before other threads start: a thread inherits the mask.
     """
     for number in signal.valid_signals() - _FIXED - _IGNORED_BY_PYTHON:
         if signal.getsignal(number) == signal.SIG_IGN:
@@ -33,9 +33,9 @@ def restore() -> None:
 def main() -> None:
     """Become another program.
 
-    DESCRIPTOR is the writing end of a pipe. It closes when the other program runs; before that, it gets the
-    error's number where there is no such program. LC_CTYPE is the variable's value, which Python has changed
-    here by itself where it was missing (PEP 538).
+    DESCRIPTOR is the writing end of a pipe. It closes when the other program runs; if the program does not
+    exist, the error's number is written to it. LC_CTYPE is the variable's original value: Python sets it if
+    it is missing (PEP 538).
     """
     descriptor, locale, *command = sys.argv[1:]
     os.set_inheritable(int(descriptor), False)

@@ -1,10 +1,8 @@
-"""Finds the processes of a family, ends them, and stands by in case their parent cannot.
+"""Finds and ends the processes of a stack, also if their parent was killed.
 
-Run as a program it is the guard: it reads the process groups to watch from its standard input, and when
-that closes, whatever the reason (even SIGKILL of the parent), it ends what is left and goes.
-
-It imports the standard library alone, so that it starts in some 20 ms
-(`python -I -S local/processes/guard.py`).
+As a program it is the guard: it reads the process groups to watch from its standard input. When that closes
+for any reason (also SIGKILL of the parent), it ends the remaining processes. It imports only the standard
+library, so that it starts in about 20 ms (`python -I -S local/processes/guard.py`).
 """
 
 import contextlib
@@ -16,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FAMILY = "UPDRAFT_PROCESS_FAMILY"
-"""The environment variable by which every process of one stack is known."""
+"""The environment variable that marks every process of one stack."""
 
 _PROC = Path("/proc")
 _SESSION_FIELD = 3  # of /proc/PID/stat, counted after the command's closing bracket; state is 0 (proc(5))
@@ -25,11 +23,11 @@ _SESSION_FIELD = 3  # of /proc/PID/stat, counted after the command's closing bra
 def find(leaders: Iterable[int], family: str) -> set[int]:
     """Return the live processes that belong to the sessions of `leaders` or carry the mark `family`.
 
-    Where there is no /proc (macOS), the answer is the leaders whose process group still has a member.
+    Without /proc (macOS), the result is the leaders whose process group still has a member.
 
     Args:
-        leaders: Process ids, each the leader of a session of its own.
-        family: The value of the variable FAMILY; empty to look at sessions alone.
+        leaders: Process ids, each the leader of a session.
+        family: The value of the variable FAMILY; empty to check only sessions.
     """
     sessions = set(leaders)
     if not (_PROC / "self/stat").exists():
@@ -43,16 +41,16 @@ def find(leaders: Iterable[int], family: str) -> set[int]:
 
 
 def end(leaders: dict[int, int], family: str = "", *, grace: float = 5.0) -> set[int]:
-    """End whole process groups: each with its own signal, after `grace` seconds with SIGKILL.
+    """End whole process groups: each with its signal, and after `grace` seconds with SIGKILL.
 
     Args:
-        leaders: The signal to ask each group with, by its leader's process id.
-        family: The mark by which strays (processes that made a session of their own) are found as well;
-            empty to leave strays alone.
+        leaders: The signal of each group, by its leader's process id.
+        family: The mark of strays (processes that made their own session), which are ended too; empty to
+            ignore strays.
         grace: Seconds to wait before SIGKILL.
 
     Returns:
-        What is still alive two seconds after SIGKILL; empty unless the system is in trouble.
+        The processes that are alive two seconds after SIGKILL; usually none.
     """
     for leader, ask in leaders.items():
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -91,7 +89,7 @@ def _group_lives(leader: int) -> bool:
 
 
 def _belongs(entry: Path, sessions: set[int], mark: bytes | None) -> bool:
-    """Tell whether the process under `entry` of /proc is one of ours and not merely a zombie."""
+    """Return whether the process under `entry` of /proc is one of the stack and not a zombie."""
     try:
         fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
         if fields[0] in "ZX":
@@ -99,12 +97,12 @@ def _belongs(entry: Path, sessions: set[int], mark: bytes | None) -> bool:
         if int(fields[_SESSION_FIELD]) in sessions:
             return True
         return mark is not None and mark in (entry / "environ").read_bytes().split(b"\0")
-    except OSError:  # it ended while we looked, or belongs to somebody else
+    except OSError:  # it ended meanwhile, or belongs to another user
         return False
 
 
 def main() -> None:
-    """Watch groups named on standard input (`+ PID SIGNAL`, `- PID`) until it closes, then end the rest."""
+    """Watch the groups from standard input (`+ PID SIGNAL`, `- PID`) until it closes, then end the rest."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     family = sys.argv[1]

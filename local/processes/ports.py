@@ -1,10 +1,10 @@
-"""Finds loopback ports that nothing listens on, and reserves them among the processes of this machine.
+"""Finds free loopback ports, and reserves them among the processes of this machine.
 
-A test run has several processes, and each starts programs and servers of its own.
+A test run has several processes, and each starts programs and servers.
 A port that one process only looked at can be taken by another before its program listens there.
 Two rules prevent that:
 
-- Reserved ports are below the range from which a system takes ports by itself (from 32768 on Linux, from
+- Reserved ports are below the range from which the system assigns ports (from 32768 on Linux, from
   49152 on macOS). So neither a server that asks for any port nor an outgoing connection gets one of them.
 - A reservation is a UDP socket of the same number. The system gives it to one process only.
   It frees it when that process ends.
@@ -22,7 +22,7 @@ _reservations: Final[dict[int, socket.socket]] = {}
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return a port of 127.0.0.1 that is free now, and that no other call returns while this process lives.
+    """Return a port of 127.0.0.1 that is free now, and that no other call returns while this process runs.
 
     Args:
         preferred: The port to return if it is free; 0 for any.
@@ -39,7 +39,7 @@ def free_port(preferred: int = 0) -> int:
 
 
 def _reserved(port: int) -> bool:
-    """Reserve the port, unless another call or process has, or something listens on it."""
+    """Reserve the port, unless it is reserved or a program listens on it."""
     if port in _reservations:
         return False
     reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -59,9 +59,9 @@ def _reserved(port: int) -> bool:
 
 
 def is_taken(port: int) -> bool:
-    """Tell whether something listens on the port of 127.0.0.1."""
+    """Return whether a program listens on the port of 127.0.0.1."""
     with socket.socket() as probe:
-        # A port whose last connections are still fading out (TIME_WAIT) is free for a server.
+        # A port with connections in TIME_WAIT is free for a server.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -73,7 +73,7 @@ def is_taken(port: int) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Tell whether a connection to the port of 127.0.0.1 is accepted."""
+    """Return whether a connection to the port of 127.0.0.1 is accepted."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0

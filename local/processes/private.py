@@ -1,4 +1,4 @@
-"""Folders and files that only their owner may enter, read or write.
+"""Folders and files that only their owner can enter, read or write.
 
 The local stack keeps passwords, keys, events and logs on disk, and other people may use the same machine.
 """
@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import IO, Final
 
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-"""The permissions of everybody but the owner; also the umask of the stack's programs."""
+"""The permissions of all other users; also the umask of the stack's programs."""
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder for its owner alone, and return it. One that is there loses what others may do in it.
+    """Make a folder that only its owner can access, and return it; an existing one loses other permissions.
 
     Missing folders above it are made in the same way.
 
     Raises:
-        PermissionError: It belongs to another user, or everybody could write into it until now: what
-            is in it may be somebody else's.
+        PermissionError: It belongs to another user, or all users could write into it until now: its
+            content may come from another user.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
@@ -36,7 +36,7 @@ def private_folder(path: Path) -> Path:
         )
     if found.st_mode & stat.S_IWOTH:
         raise PermissionError(
-            errno.EPERM, "everybody can write into it; check what is in it, remove it", str(path)
+            errno.EPERM, "every user can write into it; check its content, remove it", str(path)
         )
     if found.st_mode & OTHERS:
         path.chmod(0o700)

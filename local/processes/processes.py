@@ -1,8 +1,7 @@
-"""Starts the programs of the local stack, and sees to it that none of them outlives it.
+"""Starts the programs of the local stack, and ends all of them with it.
 
-Every child leads a session of its own, so that Ctrl-C in the terminal reaches the stack alone, and is
-ended with everything that it started. A guard (`guard.py`) does the same should the stack itself
-be killed without a word.
+Every child leads a session, so that Ctrl-C in the terminal reaches only the stack, and is ended with all
+processes that it started. A guard (`guard.py`) does the same if the stack is killed.
 """
 
 import contextlib
@@ -24,11 +23,11 @@ from local.processes.programs import Program
 
 
 class StackError(Exception):
-    """A part of the local stack that did not start or stopped working: names the part and its log.
+    """A part of the local stack that did not start or has ended.
 
     Attributes:
-        part: The part's name, as the person sees it.
-        log: Where its output is, if it has any.
+        part: The part's name for people.
+        log: The file with its output, if any.
     """
 
     def __init__(self, part: str, message: str, *, log: Path | None = None) -> None:
@@ -48,7 +47,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its process id, which is also that of its session and process group."""
+        """Its process id, which is also the id of its session and process group."""
         return self._child.pid
 
     def poll(self) -> int | None:
@@ -60,14 +59,14 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def failure(self, what: str) -> StackError:
-        """Return the error that says `what` happened, with the last lines of its output."""
+        """Return an error with `what` happened and the last lines of its output."""
         return StackError(self.name, f"{what}. The end of {shown(self.log)}:\n{self.tail()}", log=self.log)
 
 
 class Processes:
     """The programs of one stack.
 
-    A context manager: leaving it, for whatever reason, ends them all and waits until they are gone.
+    A context manager: its exit ends all of them and waits until they have ended.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -100,23 +99,23 @@ class Processes:
         cwd: Path | None = None,
         stop_signal: int = signal.SIGTERM,
     ) -> Process:
-        """Start a program in a session of its own.
+        """Start a program in its own session.
 
         Args:
-            name: What people call it; its output goes to `NAME.log`, spaces as hyphens.
+            name: Its name for people; its output goes to `NAME.log`, with hyphens for spaces.
             command: The program and its arguments.
-            env: Added to this process's own environment.
-            cwd: Where it runs; by default where we do.
-            stop_signal: What asks it to stop.
+            env: Variables added to this process's environment.
+            cwd: Its working directory; by default this process's.
+            stop_signal: The signal that asks it to stop.
 
         Raises:
-            StackError: The program is not there, or the stack is being stopped already.
+            StackError: The program does not exist, or the stack is being stopped already.
         """
         private_folder(self._logs)
         log = self._logs / f"{name.replace(' ', '-').lower()}.log"
         marks = {
             guard.FAMILY: self.family,
-            "SPT_NOENV": "1",  # setproctitle must not overwrite the environment that the mark is in
+            "SPT_NOENV": "1",  # setproctitle must not overwrite the environment, which has the mark
             "PYTHONUNBUFFERED": "1",
         }
         with self._lock, open_private(log, append=log in self._logged) as output:
@@ -134,7 +133,7 @@ class Processes:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    umask=OTHERS,  # events and secrets are in what it writes
+                    umask=OTHERS,  # its output may have events and secrets
                 )
             except OSError as error:
                 raise StackError(name, f"{command[0]} cannot be started: {error.strerror}") from error
@@ -170,16 +169,16 @@ class Processes:
         seconds: float,
         may_end: bool = False,
     ) -> None:
-        """Wait until `ready()`, as long as `processes` live.
+        """Wait until `ready()`, while `processes` run.
 
         Args:
-            ready: Asked some ten times a second.
-            processes: What `ready` depends on; the first one is blamed for being late.
-            seconds: How long to wait at most.
+            ready: Called about ten times a second.
+            processes: The processes that `ready` depends on; the error for a time-out names the first one.
+            seconds: The most seconds to wait.
             may_end: Whether they may end meanwhile.
 
         Raises:
-            StackError: One of them ended, the time is up, or the stack is being stopped.
+            StackError: One of them ended, the wait timed out, or the stack is being stopped.
         """
         deadline = time.monotonic() + seconds
         while not ready():
@@ -212,7 +211,7 @@ class Processes:
                     self._tell_guard(f"- {process.pid}")
 
     def close(self) -> None:
-        """End every program that is left, strays included, and start no more; may be called twice."""
+        """End all remaining programs, also strays, and start no more; may be called twice."""
         with self._lock:
             self._closed = True
             left = {process.pid: process.stop_signal for process in self._running}
@@ -233,7 +232,7 @@ class Processes:
             raise StackError("stack", f"processes that cannot be ended: {sorted(alive)}")
 
     def _reap(self, pids: tuple[int, ...]) -> None:
-        """Take in the exit codes: until then an ended child keeps its group's number in use (macOS)."""
+        """Read the exit codes: until then the number of an ended child's group is in use (macOS)."""
         for process in [process for process in self._running if process.pid in pids]:
             process._child.wait()  # noqa: SLF001 - the two classes are one thing to the outside
 
@@ -251,15 +250,15 @@ class Processes:
 
 
 class Interrupted(BaseException):
-    """A person or the system asked this process to stop."""
+    """A signal asked this process to stop."""
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into Interrupted, and ignore those that follow.
+    """Raise Interrupted at the first SIGINT, SIGTERM or SIGHUP, and ignore later ones.
 
-    Stopping takes a few seconds at most, and a second Ctrl-C in the middle of it would leave things behind.
-    It does so also where a shell has hidden them, as SIGINT from a job in the background.
+    Stopping takes at most a few seconds, and a second Ctrl-C during it would leave processes or files behind.
+    It also works if a shell ignores the signals, as SIGINT for a background job.
 
     Raises:
         Interrupted: In the main thread, once.
@@ -283,5 +282,5 @@ def interruptible() -> Iterator[None]:
 
 
 def shown(path: Path) -> str:
-    """Return a path as a person wants to read it: relative to where they are, if it lies below."""
+    """Return a path for people: relative to the working directory if it is below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

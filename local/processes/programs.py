@@ -1,11 +1,12 @@
 """Starts programs. Each begins with default signal dispositions and an empty signal mask.
 
-`subprocess` alone lets a program inherit what this process ignores or blocks. So local/, bench/ and the tests
-start every program here, and ruff refuses `subprocess.Popen` and its like elsewhere (pyproject.toml).
+With `subprocess` alone a program inherits the signals that this process ignores or blocks. So local/, bench/
+and the tests start every program here, and ruff refuses `subprocess.Popen` and similar calls elsewhere
+(pyproject.toml).
 
-`default_signals.py` undoes what was inherited, and becomes the program. There are two other ways. A
-`preexec_fn` is unsafe where threads run (docs.python.org/3/library/subprocess.html). `os.posix_spawn` with
-`setsigdef` has no working directory, and nothing of what `subprocess` does with pipes.
+`default_signals.py` resets the signals and becomes the program. There are two other ways. A `preexec_fn` is
+unsafe with threads (docs.python.org/3/library/subprocess.html). `os.posix_spawn` with `setsigdef` has no
+working directory, and does not have the pipes of `subprocess`.
 """
 
 import os
@@ -18,11 +19,11 @@ from typing import IO, Any, Literal, TypedDict, Unpack, overload
 from local.processes import default_signals
 
 type Program[Text: (str, bytes)] = subprocess.Popen[Text]  # noqa: TID251 - the type, and below the one call
-"""A program that was started."""
+"""A started program."""
 
 
 class Options(TypedDict, total=False):
-    """What a program is started with; the names and defaults are those of `subprocess.Popen`."""
+    """The options of a program; names and defaults as in `subprocess.Popen`."""
 
     cwd: Path | None
     env: Mapping[str, str] | None
@@ -44,7 +45,7 @@ def start(
 def start(
     command: Sequence[str | Path], *, text: bool = False, **options: Unpack[Options]
 ) -> Program[str] | Program[bytes]:
-    """Start a program; it runs when this returns, so that it can be sent a signal at once.
+    """Start a program; it runs when this returns, so that it can get a signal at once.
 
     Args:
         command: The program and its arguments.
@@ -52,7 +53,7 @@ def start(
         options: As for `subprocess.Popen`.
 
     Raises:
-        OSError: There is no such program or folder, or it may not be used.
+        OSError: The program or folder does not exist, or may not be used.
     """
     environment = os.environ if (env := options.get("env")) is None else env
     wrapper = [sys.executable, "-I", "-S", default_signals.__file__]
@@ -92,11 +93,11 @@ def run(
 
     Args:
         command: The program and its arguments.
-        cwd: Where it runs; by default where we do.
-        env: Its environment; by default ours.
-        capture: Whether its output is returned; else it goes where ours goes.
+        cwd: Its working directory; by default this process's.
+        env: Its environment; by default this process's.
+        capture: Whether its output is returned; otherwise it goes to this process's output.
         check: Whether an exit code other than 0 is an error.
-        timeout: Seconds that it has.
+        timeout: The most seconds that it may run.
 
     Raises:
         OSError: As in `start`.

@@ -1,4 +1,4 @@
-"""The sockets of a stack's processes on which somebody else could reach them, as the kernel lists them.
+"""Finds the sockets of a stack that other users or machines could reach, in the kernel's lists.
 
 Sources: proc(5), /proc/net/tcp, /proc/net/unix and `net/unix/af_unix.c`, `unix_seq_show`.
 """
@@ -22,12 +22,12 @@ LOOPBACK: Final = "127.0.0.1"
 def open_to_others(family: str, *, also: int = 0) -> dict[str, str]:
     """Return the sockets that are open to another machine or another user, each with its program.
 
-    On 127.0.0.1 a socket is open to users of this machine: those do not count here. Neither do sockets in
-    the file system below a folder that is closed to others.
+    Sockets on 127.0.0.1 are open to users of this machine, and do not count. Sockets in a folder that other
+    users cannot enter do not count either.
 
     Args:
         family: The mark of the stack's processes (`Processes.family`).
-        also: One more process, such as this one, for its servers.
+        also: One more process, for example this one.
     """
     owners = {
         inode: pid
@@ -46,7 +46,7 @@ def listening(family: str, *, also: int = 0) -> int:
 
 
 def _internet() -> Iterator[tuple[str, str]]:
-    """Yield the sockets that accept what comes from anywhere but 127.0.0.1."""
+    """Yield the sockets that accept connections from other addresses than 127.0.0.1."""
     for protocol in _INTERNET:
         for inode, address, state in _table(protocol):
             accepts = state == _LISTENING if protocol.startswith("tcp") else state != "connected"
@@ -66,7 +66,7 @@ def _table(protocol: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _address(text: str) -> str:
-    """Read an address as the kernel writes it: words of four bytes in the machine's order, and the port."""
+    """Read an address in the kernel's form: words of four bytes in the machine's byte order, and the port."""
     words, _, port = text.partition(":")
     raw = b"".join(struct.pack("=I", int(words[start : start + 8], 16)) for start in range(0, len(words), 8))
     shown = ipaddress.ip_address(raw)
@@ -74,9 +74,9 @@ def _address(text: str) -> str:
 
 
 def _unix() -> Iterator[tuple[str, str]]:
-    """Yield the Unix sockets that accept connections and that no closed folder protects.
+    """Yield the Unix sockets that accept connections and that no private folder protects.
 
-    An abstract one (its name begins with @) has no permissions at all.
+    An abstract socket (its name begins with @) has no permissions.
     """
     for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
         _, _, _, flags, _, _, inode, *name = line.split(maxsplit=7)
@@ -85,7 +85,7 @@ def _unix() -> Iterator[tuple[str, str]]:
 
 
 def _is_closed(name: str) -> bool:
-    """Tell whether a folder above the socket lets in its owner alone."""
+    """Return whether only the owner can enter a folder above the socket."""
     if not name.startswith("/"):
         return False
     return any(folder.stat().st_mode & 0o077 == 0 for folder in Path(name).parents if folder.exists())

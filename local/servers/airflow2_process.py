@@ -1,6 +1,6 @@
-"""Runs a real Airflow 2 on this machine: its web server alone, on SQLite, which is what API v1 needs.
+"""Runs a real Airflow 2 on this machine: only its web server, on SQLite, for API v1.
 
-No scheduler runs, so the runs that it is asked for stay queued.
+No scheduler runs, so its runs stay queued.
 """
 
 import os
@@ -25,12 +25,12 @@ class Airflow2:
     """A real Airflow 2 with its state in one folder.
 
     Args:
-        processes: What its programs are started with.
-        folder: Where its state is kept.
+        processes: Starts its programs.
+        folder: The folder of its state.
 
     Attributes:
-        url: Where its web server answers.
-        password: Of the user `updraft`, who may start runs; new at each start.
+        url: The address of its web server.
+        password: The password of the user `updraft`, who may start runs; new at each start.
 
     Raises:
         StackError: Airflow 2 is not installed.

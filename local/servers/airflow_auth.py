@@ -1,4 +1,4 @@
-"""The auth managers that the local Airflow can run with: who may enter, and as what."""
+"""The auth managers of the local Airflow, with their users and roles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 ADMIN: Final = "admin"
 """The login for a person."""
 USER: Final = "updraft"
-"""The login of the function app where it needs one; its role may start runs and nothing above that."""
+"""The login of the function app, if it needs one; its role may only start runs."""
 AIRFLOW_RESOURCE: Final = "api://airflow"
 """The Application ID URI of Airflow's app registration; the scope is this with `/.default`."""
 FAB_ROLE: Final = "Updraft"
-"""The role that may start runs of chosen DAGs and nothing else; `for_airflow/` makes it."""
+"""The role that may only start runs of chosen DAGs; `for_airflow/` creates it."""
 
 _CLIENT_ID: Final = "22222222-2222-4222-8222-222222222222"
 _APP_ROLE: Final = "Airflow.Trigger"
@@ -24,8 +24,8 @@ class AuthManager:
     """An auth manager and its settings.
 
     Attributes:
-        class_path: Its class, as `[core] auth_manager` wants it.
-        users: The logins with a password, each with its role in the auth manager's own words.
+        class_path: Its class, for `[core] auth_manager`.
+        users: The logins with a password, each with the auth manager's name of its role.
         settings: Airflow's settings that it needs, as environment variables.
         role_dags: The DAGs whose runs FAB's role for Updraft may start.
         every_dag: Whether that role may start runs of every DAG, also of one that is added later.

@@ -1,8 +1,8 @@
 """Runs a real Airflow on this machine: its API server, scheduler and DAG processor, on Postgres.
 
-These three are what a DAG run needs; where only the API's answers matter, its server alone will do.
-`airflow standalone` starts a triggerer as well, below a parent that imports all of Airflow only to wait: on
-two busy cores it was well after 35 to 46 s, these after 14 to 24. It also takes no auth manager but Simple.
+A DAG run needs these three; tests of the API need only its server. `airflow standalone` also starts a
+triggerer, and a parent process that imports all of Airflow only to wait: on two busy cores it was ready after
+35 to 46 s, these after 14 to 24. It also accepts only the Simple auth manager.
 """
 
 import json
@@ -26,7 +26,7 @@ from local.servers.postgres_process import Postgres
 from local.timeline import moment
 
 Edition = Literal["", "next"]
-"""Which of the installed Airflow 3 versions: the released one, or the pre-release of local/airflow-next/."""
+"""An installed Airflow 3: the released version, or the pre-release of local/airflow-next/."""
 _PATIENCE: Final = 30.0
 """Seconds to wait for an answer: two cores that start a whole stack keep a request waiting."""
 _NEW_DAG_WITHIN: Final = 5
@@ -38,7 +38,7 @@ EXAMPLE_DAGS: Final = ROOT / "examples" / "dags"
 Component = Literal["api-server", "scheduler", "dag-processor"]
 ALL: Final[tuple[Component, ...]] = ("api-server", "scheduler", "dag-processor")
 _OPTIONS: Final[Mapping[Component, Sequence[str]]] = {"scheduler": ("--skip-serve-logs",)}
-"""The scheduler's server of the tasks' logs listens on every address, and here the UI reads the files."""
+"""The scheduler's server of task logs would listen on every address; here the UI reads the files."""
 
 
 class Airflow:
@@ -61,17 +61,17 @@ class Airflow:
         """Prepare; nothing is started yet.
 
         Args:
-            processes: What its programs are started with.
-            folder: Where its state is kept.
+            processes: Starts its programs.
+            folder: The folder of its state.
             dags: The folder with the DAG files.
             own_dags: Another folder with DAG files, which need not be there yet.
             database: Postgres, or SQLite, which withstands one request at a time.
             auth: The auth manager.
-            components: What is started. The API server alone takes 0.4 GB less, and runs stay queued; the
-                DAGs are read once then, when the database is made.
+            components: The started programs. With the API server alone, which takes 0.4 GB less, runs stay
+                queued and the DAGs are read once, when the database is made.
             settings: More of Airflow's settings, as environment variables.
-            preferred_port: Taken if it is free.
-            edition: The Airflow that is run. Each needs a folder of its own, as each has its own database.
+            preferred_port: The port to use if it is free.
+            edition: The Airflow to run. Each needs its own folder, because each has its own database.
 
         Raises:
             StackError: This Airflow is not installed.
@@ -100,7 +100,7 @@ class Airflow:
         )
 
     def start(self) -> None:
-        """Start the database and the components, and return once all of them are well.
+        """Start the database and the components, and return when all of them are healthy.
 
         Raises:
             StackError: One of them did not start in time; with the end of its log.
@@ -145,7 +145,7 @@ class Airflow:
         """Wait until Airflow has read these DAGs from their files.
 
         Raises:
-            StackError: One is still unknown after `seconds`; most likely its file has a mistake.
+            StackError: One is unknown after `seconds`; its file probably has a mistake.
         """
         token = self.token()
         missing = list(dag_ids)
@@ -158,17 +158,15 @@ class Airflow:
         try:
             self._processes.wait_until(all_known, self._running, seconds=seconds)
         except StackError as error:
-            raise StackError(
-                "airflow", f"does not know the DAGs {missing}. {error}", log=error.log
-            ) from error
+            raise StackError("airflow", f"has not read the DAGs {missing}. {error}", log=error.log) from error
 
     def token(self, user: str = ADMIN) -> str:
-        """Return a bearer token of Airflow's own for one of the logins."""
+        """Return an Airflow token for one of the logins."""
         answer = self.call("POST", "/auth/token", {"username": user, "password": self.passwords[user]})
         return str(answer["access_token"])
 
     def call(self, method: str, path: str, body: object = None, *, token: str = "") -> dict[str, Any]:
-        """Call its API and return the JSON object that it answers.
+        """Call its API and return the JSON object of the response.
 
         Raises:
             urllib.error.HTTPError: It answered with an error.
@@ -192,7 +190,7 @@ class Airflow:
             health = self.call("GET", "/api/v2/monitor/health")
         except OSError:
             return False
-        # Heartbeats are kept in the database: those of the last start would count for half a minute.
+        # The database still has the last start's heartbeats, which would count for half a minute.
         return health["metadatabase"]["status"] == "healthy" and all(
             health[part]["status"] == "healthy"
             and moment(health[part][f"latest_{part}_heartbeat"]) > self._began
@@ -201,9 +199,9 @@ class Airflow:
         )
 
     def _tasks_can_report(self) -> bool:
-        """Make the API server build the part that tasks call, which it does at the first request for it.
+        """Make the API server build its execution API, which it does at the first request for it.
 
-        Meanwhile it answers nobody: for some seconds, and on a busy machine longer than clients wait.
+        During that it answers no request for some seconds, and on a busy machine longer than clients wait.
         Source: `Cadwyn._cadwyn_initialize` on the event loop, seen with Airflow 3.4.0b2.
         """
         try:
@@ -214,12 +212,12 @@ class Airflow:
     def _knows(self, dag_id: str, token: str) -> bool:
         try:
             dag = self.call("GET", f"/api/v2/dags/{dag_id}", token=token)
-        except OSError:  # an error of its own, or it is too busy to answer
+        except OSError:  # an HTTP error, or it is too busy to answer
             return False
         return not dag["is_stale"] and not dag["is_paused"]
 
     def _prepare(self) -> None:
-        """Bring the database to this Airflow's version, and make FAB's users, unless that was done before."""
+        """Migrate the database to this Airflow's version, and make FAB's users, once."""
         done = self._home / "prepared.json"
         users = (
             {
@@ -254,14 +252,14 @@ class Airflow:
         write_private(done, json.dumps(state | {"database": self._database()}))
 
     def _database(self) -> str:
-        """Tell this database from one that was here before."""
+        """Return an id of this database, which differs from the id of an earlier one."""
         if self._postgres is not None:
             return self._postgres.identity
         file = self._home / "airflow.db"
         return str(file.stat().st_ino) if file.exists() else ""
 
     def _env(self) -> dict[str, str]:
-        """Return Airflow's settings. Secrets travel in a child's environment, never on a command line."""
+        """Return Airflow's settings. Secrets are passed in a child's environment, never on a command line."""
         keys = self._kept(
             "keys.json",
             {
@@ -283,7 +281,7 @@ class Airflow:
             **self._auth.settings,
             "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}",
             "AIRFLOW_HOME": str(self._home),
-            "AIRFLOW__API__BASE_URL": self.url,  # the tasks call it too: they would go to port 8080 without
+            "AIRFLOW__API__BASE_URL": self.url,  # the tasks call it too: without it they would use port 8080
             "AIRFLOW__API__HOST": LOOPBACK,
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__CORE__AUTH_MANAGER": self._auth.class_path,
@@ -296,7 +294,7 @@ class Airflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-            # A task that its API server keeps waiting for five seconds fails, by default.
+            # By default a task fails if its API server does not answer within five seconds.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": f"{_PATIENCE:.0f}",
             **self._bundles(),
             **self._settings,
@@ -330,12 +328,12 @@ class Airflow:
 
 
 def airflow_name(edition: Edition) -> str:
-    """Return what an edition's environment and state folder are named by."""
+    """Return the suffix of an edition's environment and state folder."""
     return f"airflow-{edition}" if edition else "airflow"
 
 
 def _versions(binaries: Path) -> list[str]:
-    """Return the installed parts that bring tables of their own, without starting any."""
+    """Return the installed parts that have their own tables."""
     packages = binaries.parent.glob("lib/python*/site-packages/apache_airflow_*.dist-info")
     parts = ("apache_airflow_core", "apache_airflow_providers_fab")
     return sorted(found.stem for found in packages if found.name.partition("-")[0] in parts)

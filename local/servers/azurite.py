@@ -1,4 +1,4 @@
-"""Runs Azurite, Microsoft's own emulator of Azure Storage, over HTTPS and with managed identities."""
+"""Runs Azurite, Microsoft's emulator of Azure Storage, over HTTPS and with managed identities."""
 
 import base64
 import secrets
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueServiceClient
 
 ACCOUNT = "devstoreaccount1"
-"""The account that Azurite has from the start."""
+"""Azurite's default account."""
 
 
 class _Signed:
-    """A credential whose tokens the identity endpoint signs without being asked over the wire."""
+    """A credential whose tokens the identity endpoint signs without a request."""
 
     def __init__(self, identity: IdentityEndpoint) -> None:
         self._identity = identity
@@ -37,7 +37,7 @@ class _Signed:
 
 
 class Azurite:
-    """Azurite: an empty storage account at every start, unless it is told where to keep one."""
+    """Azurite: an empty storage account at every start, unless it has a folder."""
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class Azurite:
         """Prepare; nothing is started yet.
 
         Args:
-            processes: What it is started with.
-            certificates: What it proves itself with; bearer tokens are for HTTPS alone.
-            folder: Where its `node_modules` is.
-            data: Where the account is kept; None for in memory. Azurite writes it every few seconds and when
-                it is stopped, so what it was told just before a SIGKILL is gone.
+            processes: Starts it.
+            certificates: Its TLS certificate; clients send bearer tokens only over HTTPS.
+            folder: The folder with its `node_modules`.
+            data: The folder of the account; None for in memory. Azurite writes it every few seconds and when
+                it is stopped, so the last changes before a SIGKILL are lost.
             accounts: The names of its accounts; the first one is the account of `environment()`.
             preferred_ports: The ports of `blob`, `queue` and `table` that are taken if they are free.
         """
@@ -80,7 +80,7 @@ class Azurite:
         return self._url("queue")
 
     def start(self) -> None:
-        """Start it and return once it answers.
+        """Start it and return when it answers.
 
         Raises:
             StackError: Node.js or Azurite is missing, or it did not start; with the end of its log.
@@ -94,12 +94,12 @@ class Azurite:
             "--cert": self._certificates.certificate,
             "--key": self._certificates.key,
         }
-        # The SDKs speak a newer version of the API than Azurite knows, and use nothing new of it.
+        # The SDKs send a newer API version than Azurite supports, and use nothing new of it.
         kept: list[str | Path] = ["--location", self._data] if self._data else ["--inMemoryPersistence"]
         switches = ("--skipApiVersionCheck", "--silent", "--disableTelemetry", *kept)
         words = [str(word) for option in options.items() for word in option]
-        # An account needs a key, which nobody uses: every client comes with a token. Short, because all
-        # accounts have to fit into one environment variable of 128 KiB.
+        # An account needs a key, but every client has a token and no client uses the key. It is short,
+        # because all accounts have to fit into one environment variable of 128 KiB.
         key = base64.b64encode(secrets.token_bytes(6)).decode()
         accounts = ";".join(f"{name}:{key}" for name in self._accounts)
         self._process = self._processes.start(
@@ -115,13 +115,13 @@ class Azurite:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Stop it; what it held in memory is gone."""
+        """Stop it; its content in memory is lost."""
         if self._process is not None:
             self._processes.stop(self._process)
             self._process = None
 
     def environment(self) -> dict[str, str]:
-        """Return the settings by which a function app finds this account, as its managed identity."""
+        """Return a function app's settings for this account, with its managed identity."""
         return {
             "AzureWebJobsStorage__blobServiceUri": self.blob_url,
             "AzureWebJobsStorage__queueServiceUri": self.queue_url,
@@ -132,7 +132,7 @@ class Azurite:
         """Return a client of the queue service for another service's identity, such as Event Grid's.
 
         Args:
-            identity: Who signs its tokens; they are made here, so that this process needs no environment.
+            identity: Signs its tokens in this process, which therefore needs no environment.
         """
         from azure.storage.queue import QueueServiceClient
 

@@ -42,7 +42,7 @@ class FunctionsApp:
             flex: Whether each function group has a process of its own, as on Flex Consumption.
 
         Raises:
-            StackError: Core Tools are wanted and not installed.
+            StackError: `host` is `func`, and Core Tools are not installed.
         """
         if host == "func" and shutil.which("func") is None:
             raise StackError(
@@ -76,13 +76,13 @@ class FunctionsApp:
         return f"http://{LOOPBACK}:{port}/runtime/webhooks/EventGrid?functionName={function}"
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start the host, and return once the app says that it is well.
+        """Start the host, and return when the app's health is `ok`.
 
         Args:
             environment: The app's settings.
 
         Raises:
-            StackError: The app cannot be indexed, or is not well; with the end of its log.
+            StackError: The app cannot be indexed, or its health is not `ok`; with the end of its log.
         """
         settings = self.settings(environment)
         triggers = read_triggers(settings) if self._flex else {}

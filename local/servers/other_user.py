@@ -18,7 +18,7 @@ from typing import Final, Self
 from local.processes.processes import StackError
 
 _UNUSED: Final = range(60_578, 61_184)
-"""User ids that no distribution gives away: https://systemd.io/UIDS-GIDS/."""
+"""User ids that no distribution assigns: https://systemd.io/UIDS-GIDS/."""
 _PROC: Final = Path("/proc")
 
 
@@ -36,22 +36,22 @@ class OtherUser:
 
     @classmethod
     def without_account(cls) -> Self:
-        """Return a user that nobody is."""
+        """Return a user without an account and processes."""
         taken = {account.pw_uid for account in pwd.getpwall()} | _running()
         number = random.choice([number for number in _UNUSED if number not in taken])  # noqa: S311 - not a secret
         return cls(number, number)
 
     @classmethod
     def nobody(cls) -> Self:
-        """Return the account `nobody`, for a program that asks for the name of its user."""
+        """Return the account `nobody`, for a program that needs the name of its user."""
         account = pwd.getpwnam("nobody")
         return cls(account.pw_uid, account.pw_gid)
 
     def command(self) -> tuple[str, ...]:
-        """Return the start of a command that runs the rest as this user.
+        """Return the prefix of a command that runs the rest as this user.
 
         Raises:
-            StackError: There is no `setpriv`.
+            StackError: `setpriv` is not installed.
         """
         if shutil.which("setpriv") is None:
             raise StackError(
@@ -61,9 +61,9 @@ class OtherUser:
         return ("setpriv", *user, "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs", "--")
 
     def own(self, folder: Path) -> None:
-        """Give the user what is in a folder, and then the folder.
+        """Make the user the owner of a folder's content, and then of the folder.
 
-        Links are never followed, and a file with a second name is left alone: the user before may have made
+        Links are never followed, and a file with a second name is skipped: the former owner may have made
         them.
         """
         for name, folders, files in os.walk(folder):
@@ -74,7 +74,7 @@ class OtherUser:
         os.chown(folder, self.uid, self.gid, follow_symlinks=False)
 
     def owns(self, folder: Path) -> bool:
-        """Tell whether a path is a folder of this user, closed to everybody else."""
+        """Return whether a path is a folder that only this user can enter."""
         try:
             found = folder.lstat()
         except OSError:
@@ -84,17 +84,17 @@ class OtherUser:
 
 
 def reachable(program: Path) -> bool:
-    """Tell whether every user of this machine can run a program."""
+    """Return whether every user of this machine can run a program."""
     path = program.resolve()
     needed = stat.S_IROTH | stat.S_IXOTH
     return path.stat().st_mode & needed == needed and _enterable(path.parents)
 
 
 def folder_outside(prefix: str) -> Path:
-    """Make a temporary folder, so far root's alone, whose path every user can pass through.
+    """Make a temporary folder of root, whose parent folders every user can enter.
 
     Raises:
-        StackError: There is no such place.
+        StackError: No folder for temporary files is open to every user.
     """
     for place in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108 - mkdtemp makes it
         if place.is_dir() and _enterable((place.resolve(), *place.resolve().parents)):
@@ -107,7 +107,7 @@ def _enterable(folders: Iterable[Path]) -> bool:
 
 
 def _running() -> set[int]:
-    """Return the users that have processes, as far as /proc shows them."""
+    """Return the users with processes in /proc."""
     found = set()
     for entry in _PROC.glob("[0-9]*"):
         try:

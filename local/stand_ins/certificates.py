@@ -1,7 +1,7 @@
-"""A certificate authority of our own and one server certificate for this machine's loopback names.
+"""Makes a certificate authority and one server certificate for this machine's loopback names.
 
-Clients trust it through the environment that they read anyway (`REQUESTS_CA_BUNDLE`), so the product needs
-no switch for local use.
+Clients trust it through standard variables (`REQUESTS_CA_BUNDLE`), so the product needs no switch for local
+use.
 """
 
 import ssl
@@ -16,12 +16,12 @@ from local.processes.private import private_folder, write_private
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Where the PEM files are.
+    """The paths of the PEM files.
 
     Attributes:
         authority: The authority's certificate, for clients to trust.
         certificate: The server's certificate chain, for 127.0.0.1, ::1 and localhost.
-        key: The server's private key, readable by its owner alone.
+        key: The server's private key, which only its owner can read.
     """
 
     authority: Path
@@ -56,7 +56,7 @@ def make_certificates(folder: Path) -> Certificates:
     """Make an authority and a server certificate, and write them into `folder`.
 
     Args:
-        folder: Made if it is not there, and closed to other users; earlier files of ours in it are replaced.
+        folder: The folder, created if missing and closed to other users; earlier certificates are replaced.
 
     Returns:
         The paths of the PEM files.

@@ -1,10 +1,10 @@
-"""The managed-identity endpoint that App Service gives an app, and Entra's published keys, on loopback.
+"""App Service's managed-identity endpoint, and Entra's published keys, on loopback.
 
-The unchanged `ManagedIdentityCredential` talks to it: `GET /msi/token/?api-version=2019-08-01&resource=…`
-with the secret of IDENTITY_HEADER, as App Service documents it
+The unchanged `ManagedIdentityCredential` uses it: `GET /msi/token/?api-version=2019-08-01&resource=…`
+with the secret of IDENTITY_HEADER, as in App Service
 (https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference). The
-tokens have Entra's shape, signed by a key of this process; OpenID discovery and the key set are served
-beside it, so that whoever is handed a token can check it as it would check Entra's.
+tokens have Entra's form, signed by a key of this process; it also serves OpenID discovery and the key set, so
+that a receiver can verify a token like Entra's.
 """
 
 import base64
@@ -50,13 +50,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """How tokens for one resource look.
+    """The form of tokens for one resource.
 
     Attributes:
         version: 1 for issuer `https://sts.windows.net/<tenant>/` (Storage and Key Vault, and applications by
             default), 2 for issuer `https://login.microsoftonline.com/<tenant>/v2.0`.
-        name: The `aud` claim; by default the resource as asked for. Version 2 tokens have the application's
-            client id here.
+        name: The `aud` claim; by default the requested resource. In version 2 tokens it is the application's
+            client id.
         roles: The application roles granted to the identity.
     """
 
@@ -66,12 +66,12 @@ class Audience:
 
 
 class IdentityEndpoint(LoopbackServer):
-    """The endpoint with its identities; issues tokens to whoever has the header's secret.
+    """The endpoint with its identities; issues tokens for requests with the header's secret.
 
     Args:
         tenant_id: The Entra tenant's GUID; a new one by default.
         identity: The system-assigned identity; a new one by default.
-        lifetime: Seconds that a token lives; 24 hours, as managed identities' do.
+        lifetime: Seconds for which a token is valid; 24 hours, as for managed identities.
         clock: Returns Unix seconds; tokens are issued at that time.
         port: The port to listen on; 0 takes a free one.
     """
@@ -97,17 +97,17 @@ class IdentityEndpoint(LoopbackServer):
         self._key: rsa.RSAPrivateKey | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that point an app at this endpoint, as App Service sets them."""
+        """Return the variables of this endpoint for an app, as App Service sets them."""
         return {"IDENTITY_ENDPOINT": self.url + TOKEN_PATH, "IDENTITY_HEADER": self.header}
 
     def assign(self, identity: Identity | None = None) -> Identity:
-        """Give the app a user-assigned identity, reached by its client id."""
+        """Add a user-assigned identity to the app, selected by its client id."""
         identity = identity or Identity()
         self._assigned[identity.client_id] = identity
         return identity
 
     def expose(self, resource: str, audience: Audience) -> None:
-        """Say how tokens for `resource` (a scope without its `/.default`) look from now on."""
+        """Set the form of tokens for `resource` (a scope without its `/.default`) from now on."""
         self._audiences[resource] = audience
 
     def issuer(self, version: Literal[1, 2] = 1) -> str:
@@ -128,13 +128,13 @@ class IdentityEndpoint(LoopbackServer):
         return f"{self.url}/{self.tenant_id}/discovery/v2.0/keys"
 
     def issue(self, resource: str, identity: Identity | None = None, **claims: Json) -> str:
-        """Sign an access token for `resource`, for a test or for a request.
+        """Sign an access token for `resource`.
 
         Args:
             resource: The resource's URI, without `/.default`.
-            identity: Whose token it is; the system-assigned identity by default.
-            claims: Claims to put in, or to put in the others' stead; None leaves one out. With `scp` it is a
-                user's token, which does not have the `idtyp` of an application.
+            identity: The token's identity; the system-assigned identity by default.
+            claims: Claims to add or replace; None leaves one out. With `scp` it is a user's token, which does
+                not have the `idtyp` of an application.
 
         Returns:
             The token in compact form.
@@ -170,7 +170,7 @@ class IdentityEndpoint(LoopbackServer):
         """Return the claims of a token that this endpoint signed and that has not expired.
 
         Raises:
-            jwt.InvalidTokenError: It is none.
+            jwt.InvalidTokenError: It is not such a token.
         """
         decoded: JsonObject = jwt.decode(
             token, self._private_key.public_key(), algorithms=["RS256"], options={"verify_aud": False}
@@ -185,7 +185,7 @@ class IdentityEndpoint(LoopbackServer):
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def rotate_key(self) -> None:
-        """Sign with a new key from now on; the old one leaves the key set at once."""
+        """Sign with a new key from now on; the old one is removed from the key set at once."""
         with self._lock:
             self._key = None
 
@@ -244,7 +244,7 @@ class IdentityEndpoint(LoopbackServer):
 
     def _published_key(self) -> JsonObject:
         numbers = self._private_key.public_key().public_numbers()
-        # Entra's entries carry no `alg`; a verifier that wants one would fail in Azure.
+        # Entra's entries have no `alg`; a verifier that requires one would fail in Azure.
         return {
             "kty": "RSA",
             "use": "sig",

@@ -1,4 +1,4 @@
-"""Key Vault's secrets over HTTPS on loopback: what `azure-keyvault-secrets` asks, and the refusals.
+"""Key Vault's secrets over HTTPS on loopback: the requests of `azure-keyvault-secrets`, and the refusals.
 
 `GET /secrets/{name}/{version}` behind the real challenge: 401 with `WWW-Authenticate` first, then a bearer
 whose audience is this vault's resource
@@ -41,11 +41,11 @@ class _Version:
 
 
 class LocalKeyVault(LoopbackServer):
-    """A vault whose secrets are set from Python and read over the wire.
+    """A vault whose secrets are set in Python and read over HTTPS.
 
     Args:
-        certificates: For TLS, without which the client refuses to talk.
-        identity: Whose signature the bearer must carry; tenant and audience are checked too.
+        certificates: For TLS, which the client requires.
+        identity: The signer of accepted tokens; tenant and audience are checked too.
         port: The port to listen on; 0 takes a free one.
     """
 
@@ -63,7 +63,7 @@ class LocalKeyVault(LoopbackServer):
         return self._certificates.environment()
 
     def set(self, name: str, value: str, *, expires_on: float | None = None, enabled: bool = True) -> str:
-        """Add a version of a secret, which becomes the current one: the first time, or as a rotation.
+        """Add a version of a secret, which becomes the current one.
 
         Args:
             name: The secret's name.
@@ -89,13 +89,13 @@ class LocalKeyVault(LoopbackServer):
             self._secrets[name][current.version] = replace(current, enabled=False)
 
     def expire(self, name: str, at: float) -> None:
-        """Give the current version an expiry, in Unix seconds."""
+        """Set the expiry of the current version, in Unix seconds."""
         with self._secrets_lock:
             current = self._current(name)
             self._secrets[name][current.version] = replace(current, expires_on=int(at))
 
     def delete(self, name: str) -> None:
-        """Forget the secret and all its versions."""
+        """Delete the secret and all its versions."""
         with self._secrets_lock:
             del self._secrets[name]
 

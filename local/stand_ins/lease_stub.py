@@ -1,4 +1,4 @@
-"""A blob service that grants every lease at once, for tests and measurements that need no more of Storage."""
+"""A blob service that grants every lease at once, for tests and measurements."""
 
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 
@@ -6,7 +6,7 @@ _NOTHING = '<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs/></
 
 
 class LeaseStub(LoopbackServer):
-    """The stub; a context manager. It needs TLS, because azure-core sends bearer tokens nowhere else."""
+    """The stub; a context manager. It needs TLS, because azure-core sends bearer tokens only over HTTPS."""
 
     def handle(self, request: Request) -> Reply:
         """Answer one request of `shared/admission/permit_blobs.py`."""

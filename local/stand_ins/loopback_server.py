@@ -1,8 +1,8 @@
-"""An HTTP server on a free loopback port, in a thread of this process: what the stand-ins are built on.
+"""An HTTP server on a free loopback port, in a thread of this process: the base of the stand-ins.
 
-A stand-in is a subclass with one method, `handle`. It gets whole requests, gives whole replies, keeps a log
-of methods and paths (never of headers or bodies, which carry secrets), and can be told to misbehave for the
-next few requests. The protocol is HTTP/1.1 with keep-alive, over TLS where a context is given.
+A stand-in is a subclass with one method, `handle`. It gets whole requests, returns whole replies, logs
+methods and paths (never headers or bodies, which hold secrets), and can have faults for the next few
+requests. The protocol is HTTP/1.1 with keep-alive, over TLS if it has a context.
 """
 
 import json
@@ -27,14 +27,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, read whole.
+    """One whole request.
 
     Attributes:
         method: As sent, in capitals.
         path: Percent-encoded as sent, without the query.
         query: The last value of each parameter.
         headers: Names in lower case.
-        body: The bytes; empty where there is none.
+        body: The bytes; may be empty.
     """
 
     method: str
@@ -55,12 +55,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer.
+    """One reply.
 
     Attributes:
         status: The HTTP status.
-        body: A JSON object or array is encoded and named `application/json`; text and bytes go as they are.
-        headers: More headers; a Content-Type here wins.
+        body: A JSON object or array is encoded as `application/json`; text and bytes are sent as they are.
+        headers: More headers; a Content-Type here counts.
     """
 
     status: int = 200
@@ -78,18 +78,18 @@ class Reply:
 
 @dataclass(slots=True)
 class Fault:
-    """A misbehaviour for the next requests.
+    """A fault of the next requests.
 
     Attributes:
-        status: What is answered instead; None leaves the answer alone (only late), 0 closes the connection
-            without an answer.
-        body: The answer's body.
-        headers: The answer's headers.
-        delay: Seconds of silence before the answer.
-        times: How many requests it is for.
-        when: Which requests it is for.
-        after_handling: The request takes effect before it is answered badly, as when a proxy gives up on a
-            server that went on.
+        status: The status instead; None does not change the reply (only its delay), 0 closes the connection
+            without a reply.
+        body: The reply's body.
+        headers: The reply's headers.
+        delay: Seconds before the reply.
+        times: The number of requests.
+        when: Selects the requests.
+        after_handling: The request takes effect before the bad reply, as when a proxy gives up and the server
+            continues.
     """
 
     status: int | None = None
@@ -111,7 +111,7 @@ class Seen:
 
 
 class LoopbackServer:
-    """A server in a thread of this process; a subclass says what it answers.
+    """A server in a thread of this process; a subclass has its replies.
 
     Args:
         tls: The server's TLS context (`local/stand_ins/certificates.py`), or None for plain HTTP.
@@ -131,7 +131,7 @@ class LoopbackServer:
         raise NotImplementedError
 
     def start(self) -> Self:
-        """Begin to answer. The port is taken, and `url` known, from construction on."""
+        """Start answering. The port and `url` are known from construction on."""
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name=type(self).__name__, daemon=True
         )
@@ -170,13 +170,13 @@ class LoopbackServer:
         when: Callable[[Request], bool] = lambda _: True,
         after_handling: bool = False,
     ) -> None:
-        """Misbehave for the next `times` requests; see `Fault`. Faults are used up in the order given."""
+        """Add a fault for the next `times` requests; see `Fault`. Faults are used in order."""
         headers = dict(headers or {}) | ({} if retry_after is None else {"Retry-After": f"{retry_after:g}"})
         with self._lock:
             self._faults.append(Fault(status, body, headers, delay, times, when, after_handling))
 
     def heal(self) -> None:
-        """Forget every fault that was not used up."""
+        """Remove every unused fault."""
         with self._lock:
             self._faults.clear()
 
@@ -187,7 +187,7 @@ class LoopbackServer:
             return tuple(self._seen)
 
     def count(self, method: str = "", prefix: str = "") -> int:
-        """Return how many requests were answered, of that method and with that beginning of their path."""
+        """Return the number of requests with this method and this beginning of their path."""
         return sum(
             (not method or line.method == method) and line.path.startswith(prefix) for line in self.seen
         )
@@ -248,7 +248,7 @@ class _Server(ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, address = super().get_request()
         if self._tls is not None:
-            # A handshake in the accepting thread would let one slow client stop all the others.
+            # With handshakes in the accepting thread, one slow client would stop all others.
             connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._connections.add(connection)
         return connection, address
@@ -258,12 +258,12 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def close_connections(self) -> None:
-        """End the keep-alive connections that clients hold open."""
+        """Close the keep-alive connections of clients."""
         for connection in tuple(self._connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # the client was quicker
+                continue  # the client has closed it already
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's shape
         _log.debug("connection from %s ended", client_address, exc_info=True)
@@ -272,7 +272,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    # Without these two, each answer is two small packets and waits 40 ms for a delayed acknowledgement.
+    # Without these two, each reply is two small packets and waits 40 ms for a delayed acknowledgement.
     wbufsize = 65536
     disable_nagle_algorithm = True
 

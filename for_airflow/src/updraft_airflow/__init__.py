@@ -1,3 +1,3 @@
-"""What an Airflow installs to work with Updraft: the Entra auth manager and the notifier of run reports."""
+"""The package that Airflow installs for Updraft: the Entra auth manager and the notifier of run reports."""
 
 __version__ = "0.1.0"

@@ -1,10 +1,10 @@
-"""Compares an address out of a run's conf with the addresses that the operator lists.
+"""Compares an address in a run's conf with the addresses that the operator allows.
 
-Whoever may start a run chooses its conf. So no report and no token of this Airflow goes to an address that
-only the conf names: `[updraft]` lists the addresses, and without a list there are none.
+A caller that may start a run chooses its conf. So no report and no token of this Airflow is sent to an
+address that only the conf names: `[updraft]` lists the allowed addresses; without a list none is allowed.
 
-The comparison is narrower than what RFC 3986 calls equivalent, because two programs may read one spelling
-differently: names of hosts are compared as they are written, and a path has neither `%` nor `//`.
+The comparison is stricter than RFC 3986, because two programs may read the same address differently: names of
+hosts are compared as text, and a path must not have `%` or `//`.
 """
 
 import re
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from updraft_airflow.wire import WireError, checked_url, origin
 
 _PATH = re.compile(r"(?:/[A-Za-z0-9\-_~!$&'()*+,;=:@][A-Za-z0-9\-._~!$&'()*+,;=:@]*)*/?")
-"""Segments as they are, so without `%`; none is empty or begins with a dot (RFC 3986 section 3.3)."""
+"""Segments without `%`; no segment is empty or begins with a dot (RFC 3986 section 3.3)."""
 
 
 def listed(option: str) -> list[str]:
@@ -23,11 +23,11 @@ def listed(option: str) -> list[str]:
 
 
 def is_below(url: str, prefix: str) -> bool:
-    """Compare whole origins and whole path segments, so that no look-alike host or path slips through.
+    """Return whether an address is below a listed one; whole origins and whole path segments are compared.
 
     Args:
-        url: The address in question.
-        prefix: What the operator lists; one that `checked_prefix` refuses has nothing below it.
+        url: The address.
+        prefix: The listed address; no address is below one that `checked_prefix` refuses.
     """
     try:
         same = origin(checked_url(url, what="url")) == origin(checked_prefix(prefix, what="prefix"))
@@ -38,14 +38,14 @@ def is_below(url: str, prefix: str) -> bool:
 
 
 def checked_prefix(prefix: str, *, what: str) -> str:
-    """Return an address that may be listed.
+    """Return a listed address after a check.
 
     Args:
         prefix: As the operator wrote it.
         what: The option, for the error.
 
     Raises:
-        WireError: It cannot be called (`checked_url`), or it has more than a plain path.
+        WireError: `checked_url` refuses it, or it has more than a plain path.
     """
     checked_url(prefix, what=what)
     if "?" in prefix or "#" in prefix or not _PATH.fullmatch(_path(prefix)):
@@ -57,15 +57,15 @@ def checked_prefix(prefix: str, *, what: str) -> str:
 
 
 def refusal(url: str, allowed: Sequence[str], *, option: str) -> str | None:
-    """Say why an address of a run's conf may not be called.
+    """Return why an address of a run's conf may not be called.
 
     Args:
-        url: The address, which `checked_url` let through.
+        url: The address, after `checked_url`.
         allowed: The listed addresses.
         option: The option of `[updraft]` that lists them.
 
     Returns:
-        The reason and the line that would allow it; None where it is allowed.
+        The reason and the setting that would allow it; None if it is allowed.
 
     Raises:
         WireError: A listed address cannot be used.
@@ -76,13 +76,13 @@ def refusal(url: str, allowed: Sequence[str], *, option: str) -> str | None:
 
 
 def not_listed(url: str, allowed: Sequence[str], option: str) -> str:
-    """Return the reason and the line that would allow an address; the arguments are those of `refusal`."""
+    """Return the reason and the setting that would allow an address; arguments as `refusal`."""
     why = "does not list it" if allowed else "is not set"
     plain = url.partition("?")[0].partition("#")[0][:200]
     return (
         f"the run's conf names the address {plain}, and [updraft] {option} {why}; nothing was sent there."
-        " Whoever starts a run chooses its conf: only if this is the address of your Updraft, write under"
-        f" [updraft] in airflow.cfg: {option} = {', '.join([*allowed, plain])}"
+        " Only if this is the address of your Updraft, write under [updraft] in airflow.cfg:"
+        f" {option} = {', '.join([*allowed, plain])}"
     )
 
 

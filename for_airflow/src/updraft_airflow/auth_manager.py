@@ -1,13 +1,13 @@
-"""An Airflow 3 auth manager that lets Entra identities in beside everybody whom FAB lets in.
+"""An Airflow 3 auth manager that accepts Entra identities and all logins of FAB.
 
 Set `[core] auth_manager = updraft_airflow.auth_manager.EntraFabAuthManager`. A managed identity's access
-token is taken in two ways: directly, as `Authorization: Bearer`, or in exchange for an Airflow token at `POST
-/auth/token` with `{"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": <token>}` (RFC
-7523 section 2.1; the Keycloak provider takes the same request). Every other token and login goes to FAB as it
-came, and so does a password, unless `password_logins` is off.
+token is accepted in two ways: directly, as `Authorization: Bearer`, or in exchange for an Airflow token at
+`POST /auth/token` with `{"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": <token>}`
+(RFC 7523 section 2.1; the Keycloak provider has the same request). FAB handles every other token and login,
+also passwords, unless `password_logins` is off.
 
-The class's name contains `FabAuthManager` for a reason: Airflow recognises FAB by this text in the configured
-class path. Without it, Airflow 3.3 never applies the `access_control` of a DAG file
+The class's name has to contain `FabAuthManager`: Airflow recognises FAB by this text in the configured class
+path. Without it, Airflow 3.3 never applies the `access_control` of a DAG file
 (`dag_processing/collection.py`), and `airflow db clean` never deletes FAB's sessions (`utils/db_cleanup.py`,
 also in 3.4.0b2).
 """
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 THREADS = 4
-"""Of our own: a slow key endpoint or database must not take the threads that serve Airflow's requests."""
+"""Separate threads: a slow key endpoint or database must not use the threads of Airflow's requests."""
 
 
 class EntraFabAuthManager(FabAuthManager):
@@ -79,7 +79,7 @@ class EntraFabAuthManager(FabAuthManager):
 
     @cached_property
     def security_manager(self) -> Any:
-        """FAB's security manager, or the operator's own, without password logins if they are switched off."""
+        """FAB's security manager, or the operator's, without password logins if they are switched off."""
         manager: Any = super().security_manager
         if not self._configuration.password_logins:
             switch_off(manager)
@@ -88,11 +88,11 @@ class EntraFabAuthManager(FabAuthManager):
     def init(self) -> None:
         """Refuse to start with a configuration that cannot work."""
         super().init()
-        # All of them now: made on first use by two threads at once there would be two key caches
+        # All of them now: two threads at first use would make two key caches
         _ = self._verifier, self._users, self._threads
 
     def get_fastapi_app(self) -> "FastAPI | None":
-        """Give FAB's own routes, after making the configured role."""
+        """Return FAB's routes, and create the configured role."""
         app: FastAPI | None = super().get_fastapi_app()
         if self.flask_app is not None:
             with self.flask_app.app_context():
@@ -104,12 +104,12 @@ class EntraFabAuthManager(FabAuthManager):
         return app
 
     async def get_user_from_token(self, token: str) -> "BaseUser":
-        """Authenticate one request, without ever blocking the event loop for an Entra token.
+        """Authenticate one request; an Entra token never blocks the event loop.
 
         Raises:
             ExpiredSignatureError: Airflow answers 401 "Token Expired".
             InvalidTokenError: Airflow answers 403 "Invalid JWT token".
-            HTTPException: 503, because the tenant's keys cannot be had, or may not be fetched again yet.
+            HTTPException: 503: the tenant's keys cannot be fetched, or may not be fetched again yet.
         """
         if not self._verifier.claims_tenant(token):
             return await super().get_user_from_token(token)
@@ -125,20 +125,20 @@ class EntraFabAuthManager(FabAuthManager):
 
         Args:
             headers: The request's.
-            body: The request's. Without our grant type it is FAB's, user name and password.
+            body: The request's. Without our grant type, FAB reads user name and password.
 
         Returns:
-            The user; None lets the provider answer 401.
+            The user; for None the provider answers 401.
 
         Raises:
-            ValueError: The assertion is missing, or user name or password is not a text; the provider answers
+            ValueError: The assertion is missing, or user name or password is not text; the provider answers
                 400.
-            HTTPException: 503, as above; 401 for a password while password logins are switched off.
+            HTTPException: 503, as above; 401 for a password if password logins are off.
         """
         if body.get("grant_type") != JWT_BEARER:
             if not self._configuration.password_logins:
                 raise HTTPException(401, REFUSED)
-            # FAB passes on whatever JSON holds, and its hash function fails on what is not a text
+            # FAB accepts any JSON value, and its hash function fails on a value that is not text
             if not all(isinstance(body.get(name, ""), str) for name in ("username", "password")):
                 raise ValueError("Username and password must be provided")
             return super().create_token(headers, body)
@@ -150,7 +150,7 @@ class EntraFabAuthManager(FabAuthManager):
             user = self._users.user(identity, fresh=True)
         except Refused:
             return None
-        # This user object is this request's alone: generate_jwt reads the mark in the same request
+        # Only this request has this user object: generate_jwt reads the mark in the same request
         user.entra_seconds_left = identity.seconds_left
         log.info("Entra app %s exchanged its token as FAB user %s", identity.app_id, user.username)
         return user
@@ -161,7 +161,7 @@ class EntraFabAuthManager(FabAuthManager):
         *,
         expiration_time_in_seconds: int = conf.getint("api_auth", "jwt_expiration_time"),
     ) -> str:
-        """Sign an Airflow token; one that was exchanged never outlives the Entra token it stands for."""
+        """Sign an Airflow token; an exchanged one expires with its Entra token."""
         left = getattr(user, "entra_seconds_left", None)
         if left is not None:
             expiration_time_in_seconds = min(expiration_time_in_seconds, max(1, int(left)))
@@ -175,7 +175,7 @@ class EntraFabAuthManager(FabAuthManager):
         try:
             return self._verifier.verify(token)
         except KeysUnavailable as exc:
-            log.error("Entra token cannot be checked: %s", exc)  # noqa: TRY400 - the stack trace would add nothing
+            log.error("Entra token cannot be verified now: %s", exc)  # noqa: TRY400 - the stack trace would add nothing
             raise HTTPException(
                 503,
                 "The signing keys of the Entra tenant are unavailable",

@@ -1,10 +1,11 @@
-"""Tells Updraft how a run ended: the wire format, and sending it. Knows nothing of Airflow's classes.
+"""Reports to Updraft how a run ended; uses no classes of Airflow.
 
-A run whose end is to be reported carries `conf["_updraft"]["callback"]` = `{"url": …, "token": …}`. The
-token is the run's own reverse token, which can do nothing else; without one an Entra token of this Airflow's
-identity is sent instead. Either goes only to the URLs that the operator lists: whoever may start a run
-chooses its conf, and this process may reach what they cannot.
-The format is described in docs/airflow-side.md.
+The conf of a run that has to report has `conf["_updraft"]["callback"]` = `{"url": …, "token": …}`. The token
+is the run token, which only allows this report; without one, an Entra token of this Airflow's identity is
+sent. Both are sent only to the URLs that the operator lists: a caller that may start a run chooses its conf,
+and this process may reach other addresses than the caller.
+
+docs/airflow-side.md describes the format.
 """
 
 import json
@@ -20,20 +21,20 @@ from updraft_airflow.addresses import refusal
 from updraft_airflow.wire import Answer, WireError, checked_url, send
 
 LONGEST_DETAIL = 1000
-"""Characters of `detail` that are sent."""
+"""The most characters of `detail`."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 section 2.1
 _TAKEN = range(200, 300)
 _REFUSED = frozenset({400, 401, 403, 409, 413, 415, 422})
-"""Statuses with which Updraft refuses a report for good; 429 and 5xx pass."""
+"""Statuses with which Updraft refuses a report permanently; 429 and 5xx are transient."""
 _CODE = re.compile(r"[a-z][a-z_]{0,60}")
 
 
 class CallbackError(Exception):
-    """The report was not taken. Never holds a token.
+    """The report was not accepted. The message never holds a token.
 
     Attributes:
-        permanent: True where trying again cannot help.
+        permanent: True if another try cannot succeed.
     """
 
     def __init__(self, message: str, *, permanent: bool) -> None:
@@ -43,11 +44,11 @@ class CallbackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where a run's report is to be sent.
+    """The address and token for a run's report.
 
     Attributes:
         url: https, or http to a loopback host.
-        token: The run's reverse token; None for an Entra token of our own.
+        token: The run token; None for an Entra token of this Airflow.
     """
 
     url: str
@@ -61,7 +62,7 @@ class RunReport:
     Attributes:
         dag_id: The DAG.
         dag_run_id: Its run.
-        state: As Airflow decides it.
+        state: Airflow's state of the run.
         started_at: With a time zone; None if the run never started.
         ended_at: With a time zone.
         detail: A few words for people.
@@ -75,7 +76,7 @@ class RunReport:
     detail: str | None = None
 
     def body(self) -> bytes:
-        """Write the request's body."""
+        """Return the request's body."""
         document: dict[str, Any] = {
             "run": {"dag_id": self.dag_id, "dag_run_id": self.dag_run_id},
             "state": self.state,
@@ -92,11 +93,11 @@ class Patience:
     """How long to try.
 
     Attributes:
-        attempts: Requests at most.
+        attempts: The most requests.
         timeout: Seconds for each request.
-        first_delay: Seconds before the second request at most; each further one twice as long.
-        longest_delay: Seconds between two requests at most, whatever `Retry-After` asks for. Updraft asks for
-            a minute at most, while it may not read its keys again.
+        first_delay: The most seconds before the second request; each further delay is twice as long.
+        longest_delay: The most seconds between two requests, also with a longer `Retry-After`. Updraft asks
+            for at most a minute, while it may not read its keys again.
     """
 
     attempts: int = 4
@@ -109,10 +110,10 @@ def read_callback(conf: Mapping[str, Any] | None) -> Callback | None:
     """Find the callback in a run's conf.
 
     Returns:
-        None if the run asks for no report.
+        None if the run does not report.
 
     Raises:
-        CallbackError: There is one, and it cannot be used.
+        CallbackError: It cannot be used.
     """
     if conf is None:
         return None
@@ -142,17 +143,17 @@ def send_report(
     own_token: Callable[[], str] | None = None,
     patience: Patience = Patience(),
 ) -> None:
-    """Send the report until it is taken; sending it again is harmless.
+    """Send the report until it is accepted; Updraft accepts a repeated report.
 
     Args:
-        callback: Where to.
-        report: What to say.
-        allowed: URL prefixes that may be called; with none of them nothing is sent.
-        own_token: Gives an Entra token of this Airflow's identity, for a callback without a token.
+        callback: The address and the token.
+        report: The report.
+        allowed: URL prefixes that may be called; without any, nothing is sent.
+        own_token: Returns an Entra token of this Airflow's identity, for a callback without a token.
         patience: How long to try.
 
     Raises:
-        CallbackError: It was not taken.
+        CallbackError: It was not accepted.
     """
     try:
         refused = refusal(callback.url, allowed, option="callback_urls")
@@ -188,13 +189,13 @@ def send_report(
 
 
 def entra_token(scope: str) -> str:
-    """Get a token of the identity that this process runs as.
+    """Return a token of this process's identity.
 
     Args:
-        scope: As in "api://updraft/.default".
+        scope: The scope, as in "api://updraft/.default".
 
     Raises:
-        CallbackError: azure-identity is not installed, or gives no token.
+        CallbackError: azure-identity is not installed, or returns no token.
     """
     try:
         from azure.core.exceptions import ClientAuthenticationError
@@ -214,14 +215,14 @@ def entra_token(scope: str) -> str:
 
 
 def _failure(answer: Answer, report: RunReport) -> str | None:
-    """Say what is wrong with an answer and worth another try; None if the report was taken.
+    """Return the transient problem of a response; None if the report was accepted.
 
-    Only Updraft speaks for Updraft: it answers 200 or 201 with the run and its state, and refuses with a
-    problem document (RFC 9457) that has a `code`. Whatever else comes is of a login page, a proxy, or a
-    function app that is starting or stopped, and passes.
+    Updraft answers 200 or 201 with the run and its state, and refuses with a problem document (RFC 9457) that
+    has a `code`. Any other response comes from a login page, a proxy, or a function app that is starting or
+    stopped, and is transient.
 
     Raises:
-        CallbackError: Updraft refuses the report, for good.
+        CallbackError: Updraft refuses the report permanently.
     """
     body = _object(answer.body)
     if answer.status in _TAKEN and _is_receipt(body, report):
@@ -230,7 +231,7 @@ def _failure(answer: Answer, report: RunReport) -> str | None:
         hint = {
             401: ": the token is not accepted",
             403: ": the token does not allow it",
-            409: ": another end was reported for this run before",
+            409: ": this run has reported another end before",
         }.get(answer.status, "")
         raise CallbackError(f"the callback answered {answer.status} {body['code']}{hint}", permanent=True)
     if 300 <= answer.status < 400:
@@ -238,18 +239,18 @@ def _failure(answer: Answer, report: RunReport) -> str | None:
             f"the callback answered {answer.status}: redirects are not followed", permanent=True
         )
     foreign = answer.status in _TAKEN or answer.status in _REFUSED
-    hint = ", and not as Updraft does: a login page or a proxy may be in the way" if foreign else ""
+    hint = ", and the response is not Updraft's: a login page or a proxy may have answered" if foreign else ""
     return f"the callback answered {answer.status}{hint}"
 
 
 def _is_receipt(body: Mapping[str, Any], report: RunReport) -> bool:
-    """Tell whether an answer names the run and the state that were reported."""
+    """Return whether a response has the reported run and state."""
     run = {"dag_id": report.dag_id, "dag_run_id": report.dag_run_id}
     return body.get("run") == run and body.get("state") == report.state
 
 
 def _is_refusal(body: Mapping[str, Any], status: int) -> bool:
-    """Tell whether an answer is a problem document of Updraft's."""
+    """Return whether a response is a problem document of Updraft."""
     code = body.get("code")
     return body.get("status") == status and isinstance(code, str) and _CODE.fullmatch(code) is not None
 

@@ -1,4 +1,4 @@
-"""Reads `[entra_auth_manager]` of airflow.cfg, or AIRFLOW__ENTRA_AUTH_MANAGER__…, and names every mistake."""
+"""Reads and checks `[entra_auth_manager]` of airflow.cfg, or AIRFLOW__ENTRA_AUTH_MANAGER__…."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ DEFAULT_ROLE = "Updraft"
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the operator has set; see docs/airflow-side.md for each option.
+    """The operator's settings; docs/airflow-side.md describes each option.
 
     Attributes:
-        policy: What a token must say.
-        authority: Where the tenant's discovery document is.
+        policy: The required claims of a token.
+        authority: The address of Entra.
         keys_refresh: Seconds.
         keys_longest_age: Seconds.
-        names: Object id (lower case) to FAB user name.
+        names: FAB user names by object id (lower case).
         create_users: Whether unknown identities get a user.
-        role: The FAB role of such users, and the one that `role_dags` is about.
-        role_dags: The DAGs that `role` may trigger; empty leaves the role to the operator.
-        role_mapping: App role to FAB role.
+        role: The FAB role of such users and of `role_dags`.
+        role_dags: The DAGs that `role` may trigger; if empty, the operator manages the role.
+        role_mapping: FAB roles by app role.
         cache_seconds: `[fab] cache_ttl`.
-        password_logins: Whether FAB takes passwords.
+        password_logins: Whether FAB accepts passwords.
     """
 
     policy: TokenPolicy
@@ -51,7 +51,7 @@ def read_configuration() -> Configuration:
     """Read and check the section.
 
     Raises:
-        AirflowConfigException: An option is missing or unusable; names it and the remedy.
+        AirflowConfigException: An option is missing or unusable; names it and the fix.
     """
     tenant_id = _tenant_id()
     authority = conf.get(SECTION, "authority", fallback="") or DEFAULT_AUTHORITY
@@ -73,7 +73,7 @@ def read_configuration() -> Configuration:
     scopes, clients = _user_scopes(), frozenset(_guid(one, "user_clients") for one in _list("user_clients"))
     if clients and not scopes:
         raise AirflowConfigException(
-            f"[{SECTION}] user_clients is about users, and without user_scopes no user is let in"
+            f"[{SECTION}] user_clients has no effect without user_scopes: set it, or remove user_clients"
         )
     return Configuration(
         policy=TokenPolicy(

@@ -1,10 +1,10 @@
-"""Decides whether an Entra access token is good for this Airflow; pure, but for the key source it is given.
+"""Verifies Entra access tokens for this Airflow; without I/O, except in the key source.
 
-What is checked, in this order: form and size; header (RS256, a key id, none of the members that name a key of
-the sender's choice); signature by the tenant's own keys; `exp`, `nbf`, `iat`; `aud`; `iss`, both formats of
-the one tenant; `tid`; that it is an access token; that an application speaks for itself, or a user is let in;
-an app role; `oid`. Source: "Access tokens in the Microsoft identity platform" and "Secure applications and
-APIs by validating claims".
+The checks, in this order: form and size; header (RS256, a key id, no member that names a key of the sender's
+choice); signature by the tenant's keys; `exp`, `nbf`, `iat`; `aud`; `iss` in both formats of the tenant;
+`tid`; that it is an access token; that an application acts in its own name, or a user is allowed; an app
+role; `oid`. Source: "Access tokens in the Microsoft identity platform" and "Secure applications and APIs by
+validating claims".
 
 The function app verifies its callers' tokens by the same rules (`shared/callers/verifier.py`), and both are
 tested with one table of attacks (`tests/security/attack_tokens.py`).
@@ -23,39 +23,39 @@ import jwt
 from updraft_airflow.signing_keys import KeySource, KeysUnavailable, UnknownKey
 
 LONGEST_TOKEN = 16384
-"""Characters. Entra's own are 1 to 4 thousand; with many roles and groups a few more."""
+"""The most characters of a token. Entra's have 1,000 to 4,000, or some more with many roles and groups."""
 
 _NAMES_OWN_KEY = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
-"""Header members that Entra never sends and that exist to talk a verifier into something."""
+"""Header members that Entra never sends, and with which a sender could choose the key."""
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LATEST = 253_402_300_799
-"""The last second of the year 9999: what is beyond is not a time."""
+"""The last second of the year 9999; a later value is not a time."""
 _KEY_ID = re.compile(r"[A-Za-z0-9_=-]{1,128}")
-"""Entra's are thumbprints in URL-safe Base64; for any other name no key set is fetched."""
+"""Entra's key ids are thumbprints in URL-safe Base64; no key set is fetched for any other id."""
 
 
 class Refused(Exception):
-    """This token, or this identity, is not let in. The text is for the log and never holds the token."""
+    """This token or identity is not accepted. The message is for the log and never holds the token."""
 
 
 class Expired(Refused):
-    """The token was good once: a new one helps."""
+    """The token is valid but has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """What a token must say to be let in.
+    """The required claims of a token.
 
     Attributes:
         tenant_id: The one tenant's GUID, in lower case.
-        issuers: The tenant's issuers, exactly as tokens spell them.
+        issuers: The tenant's issuers, exactly as in tokens.
         audiences: This Airflow's names: the app registration's client id (v2) and its URI (v1).
         app_roles: The token must carry at least one of these.
-        user_scopes: A user's token must carry at least one of these; empty: no user is let in.
-        user_clients: The client ids by way of which users may come, in lower case; empty: any.
-        leeway: Seconds that two clocks may be apart.
+        user_scopes: A user's token must carry at least one of these; empty: no user is allowed.
+        user_clients: The client ids that users may use, in lower case; empty: any.
+        leeway: Seconds that two clocks may differ.
     """
 
     tenant_id: str
@@ -69,12 +69,12 @@ class TokenPolicy:
     def __post_init__(self) -> None:
         for name in ("tenant_id", "issuers", "audiences", "app_roles"):
             if not getattr(self, name):
-                raise ValueError(f"{name} must not be empty: nothing would be checked by it")
+                raise ValueError(f"{name} must not be empty: an empty list would check nothing")
 
 
 @dataclass(frozen=True, slots=True)
 class EntraIdentity:
-    """Who a verified token speaks for.
+    """The identity of a verified token.
 
     Attributes:
         object_id: The service principal's (or user's) object id in the tenant, in lower case.
@@ -95,9 +95,9 @@ class EntraIdentity:
 
 
 def tenant_issuers(authority: str, tenant_id: str) -> frozenset[str]:
-    """Name the issuers of a tenant's v1 and v2 tokens (only v1's ends with a slash).
+    """Return the issuers of a tenant's v1 and v2 tokens (only v1's ends with a slash).
 
-    The names alone let nobody in: the keys are the authority's, whatever a token calls itself.
+    The issuer's name alone proves nothing: the keys come from the authority.
     """
     authorities = {"https://login.microsoftonline.com", authority.rstrip("/")}
     return frozenset(
@@ -106,7 +106,7 @@ def tenant_issuers(authority: str, tenant_id: str) -> frozenset[str]:
 
 
 def unverified_issuer(token: str) -> str | None:
-    """Read `iss` without believing it, only to know whose token this claims to be; None if there is none."""
+    """Return `iss` without verification, to find the claimed issuer; None if it is missing."""
     parts = token.split(".")
     if len(token) > LONGEST_TOKEN or len(parts) != 3:
         return None
@@ -119,7 +119,7 @@ def unverified_issuer(token: str) -> str | None:
 
 
 class TokenVerifier:
-    """Turns a token into an identity, or refuses it with the reason. Thread-safe."""
+    """Verifies tokens, or refuses them with the reason. Thread-safe."""
 
     def __init__(self, policy: TokenPolicy, keys: KeySource) -> None:
         self._policy = policy
@@ -128,19 +128,19 @@ class TokenVerifier:
         self._audiences = sorted(policy.audiences)
 
     def claims_tenant(self, token: str) -> bool:
-        """Tell whether a token says that this tenant issued it; nothing is verified by this."""
+        """Return whether a token claims that this tenant issued it; nothing is verified."""
         return unverified_issuer(token) in self._policy.issuers
 
     def verify(self, token: str) -> EntraIdentity:
         """Verify one token.
 
         Args:
-            token: The compact form, as it follows "Bearer ".
+            token: The compact form, without "Bearer ".
 
         Raises:
-            Expired: It would have been let in before.
-            Refused: It is not let in, for any other reason.
-            KeysUnavailable: It cannot be told, because the tenant's keys cannot be had.
+            Expired: It is valid but has expired.
+            Refused: It is not accepted for another reason.
+            KeysUnavailable: It cannot be verified, because the tenant's keys cannot be fetched.
         """
         try:
             claims = self._signed_claims(token)
@@ -166,7 +166,7 @@ class TokenVerifier:
             raise Refused(f"the header has {', '.join(forbidden)}, which Entra never sends")
         key_id = header.get("kid")
         if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
-            raise Refused("the header names no key id as Entra names its own")
+            raise Refused("the header has no key id in Entra's form")
         claims: dict[str, Any] = jwt.decode(
             token,
             self._keys.key(key_id),
@@ -180,9 +180,9 @@ class TokenVerifier:
 
     def _identity(self, claims: Mapping[str, Any]) -> EntraIdentity:
         if not isinstance(claims["aud"], str):
-            raise Refused("the audience is a list, which Entra's never is")
+            raise Refused("the audience is a list, and Entra's is a text")
         if _guid(claims, "tid") != self._policy.tenant_id:
-            raise Refused(f"tenant {str(claims['tid'])[:40]!r} is not ours")
+            raise Refused(f"tenant {str(claims['tid'])[:40]!r} is not this Airflow's")
         for name in ("exp", "nbf", "iat"):
             _check_time(claims, name)
         app_id = _client(claims)
@@ -196,28 +196,28 @@ class TokenVerifier:
         return EntraIdentity(_guid(claims, "oid"), app_id, app_roles, float(claims["exp"]))
 
     def _check_actor(self, claims: Mapping[str, Any], app_id: str) -> None:
-        """Refuse a user's token, unless users are let in with a scope that it has, by way of its client.
+        """Refuse a user's token, unless its scope and its client are allowed for users.
 
-        `scp` is in users' tokens alone; `idtyp` is an optional claim, which a tenant may switch on; a client
-        that proved nothing of itself (`azpacr` and `appidacr` of `0`) cannot speak for itself. Source:
+        Only users' tokens have `scp`; `idtyp` is an optional claim, which a tenant may switch on; a client
+        that was not authenticated (`azpacr` and `appidacr` of `0`) cannot act in its own name. Source:
         "Access token claims reference".
         """
         kind, scopes = claims.get("idtyp"), claims.get("scp")
         if "scp" in claims and not isinstance(scopes, str):
             raise Refused("scp is not text")
         if kind not in (None, "app", "user") or (kind == "app" and "scp" in claims):
-            raise Refused("the token does not say whether it is a user's or an application's")
+            raise Refused("the token has no claim that shows whether it is a user's or an application's")
         if kind != "user" and "scp" not in claims:
             if "0" in (claims.get("azpacr"), claims.get("appidacr")):
-                raise Refused("the client proved nothing, and speaks for no user")
+                raise Refused("the client was not authenticated, and the token has no user")
             return
         if not self._policy.user_scopes:
-            raise Refused("it is a user's token, and user_scopes lets no user in")
+            raise Refused("it is a user's token, and user_scopes is empty, which allows no user")
         if self._policy.user_scopes.isdisjoint((scopes or "").split(" ")):
             wanted = ", ".join(sorted(self._policy.user_scopes))
             raise Refused(f"a user's token needs one of the scopes {wanted}")
         if self._policy.user_clients and app_id not in self._policy.user_clients:
-            raise Refused(f"users may not come by way of the client {app_id}: user_clients does not name it")
+            raise Refused(f"users may not use the client {app_id}: user_clients does not name it")
 
 
 def _header(token: str) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _header(token: str) -> dict[str, Any]:
         raise Refused("its form is not a token's")
     first, _, signature = token.split(".")
     if urlsafe_b64encode(_decoded(signature)).rstrip(b"=").decode() != signature:
-        raise Refused("the signature has more than one spelling, and this is not the right one")
+        raise Refused("the signature is not in its canonical encoding")
     header = json.loads(_decoded(first).decode(), object_pairs_hook=_each_once)
     if not isinstance(header, dict):
         raise Refused("the header is not a JSON object")
@@ -240,14 +240,14 @@ def _decoded(segment: str) -> bytes:
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Refused("a member of the header stands twice")
+        raise Refused("a member of the header is used twice")
     return members
 
 
 def _client(claims: Mapping[str, Any]) -> str:
     """Return the client's id: `azp` in v2 tokens, `appid` in v1 tokens.
 
-    An ID token for the same app registration has our audience and roles, but no client.
+    An ID token for the same app registration has our audience and roles, but no client id.
     """
     named = {_guid(claims, name) for name in ("azp", "appid") if claims.get(name) not in (None, "")}
     if len(named) != 1:
@@ -256,7 +256,7 @@ def _client(claims: Mapping[str, Any]) -> str:
 
 
 def _check_time(claims: Mapping[str, Any], name: str) -> None:
-    """Refuse a time that is not a number: the library also reads text, and `true` as 1."""
+    """Refuse a time that is not a number: the library also accepts text, and reads `true` as 1."""
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LATEST:
         raise Refused(f"the claim {name} is not a time")

@@ -1,8 +1,8 @@
-"""Finds the FAB user that an Entra identity acts as, and makes one if that is allowed.
+"""Finds the FAB user of an Entra identity, and creates one if that is allowed.
 
-The user is the one named in the configured mapping, or else the one whose user name is the object id. A
-token never widens what a user may do, but for the app roles that the operator has mapped to FAB roles:
-those roles, and no others, are set on the user to what the token says.
+The configured mapping has the user's name; the default is the object id. A token changes the permissions of a
+user only by app roles that the operator has mapped to FAB roles: only those roles are set on the user, as in
+the token.
 """
 
 import logging
@@ -35,13 +35,13 @@ class FabUsers:
         role_mapping: Mapping[str, str],
         cache_seconds: float,
     ) -> None:
-        """Remember the operator's rules.
+        """Store the operator's rules.
 
         Args:
-            names: Object id (lower case) to user name, where that is not the object id itself.
-            create_with_role: The one FAB role of users that are made on first sight; None makes none.
-            role_mapping: App role to FAB role.
-            cache_seconds: How long a user is used without looking again, as `[fab] cache_ttl`.
+            names: User names by object id (lower case), if they differ from the object id.
+            create_with_role: The FAB role of users that are created at their first token; None creates none.
+            role_mapping: FAB roles by app role.
+            cache_seconds: How long a user is cached, as `[fab] cache_ttl`.
         """
         self._names = names
         self._create_with_role = create_with_role
@@ -50,15 +50,16 @@ class FabUsers:
         self._lock = threading.Lock()
 
     def user(self, identity: EntraIdentity, *, fresh: bool = False) -> User:
-        """Give the active user that the identity acts as, detached from any session.
+        """Return the active user of the identity, detached from any session.
 
         Args:
-            identity: Verified.
-            fresh: Give an object that nobody else has, straight from the database.
+            identity: A verified identity.
+            fresh: Return a new object from the database and not from the cache.
 
         Raises:
-            Refused: There is no such user and none may be made, or it is not active, or a configured role
-            is missing. SQLAlchemyError: The database cannot be asked; Airflow answers 500.
+            Refused: The user does not exist and none may be created, or it is not active, or a configured
+                role is missing.
+            SQLAlchemyError: The database does not answer; Airflow answers 500.
         """
         known = identity.app_roles & self._role_mapping.keys()
         mapped = frozenset(self._role_mapping[role] for role in known)
@@ -76,7 +77,7 @@ class FabUsers:
         return user
 
     def _load(self, name: str, identity: EntraIdentity, mapped: frozenset[str]) -> User:
-        # Not the scoped session: these threads are not a request's, and nobody would remove theirs
+        # Not the scoped session: it is removed at the end of a request, and these threads have none
         with create_session(scoped=False) as session:
             user = _find(session, name)
             if user is None:
@@ -85,7 +86,7 @@ class FabUsers:
                 raise Refused(f"FAB user {name!r} is not active")
             self._set_mapped_roles(session, user, mapped)
             for role in user.roles:
-                _ = role.permissions  # loaded while there is a session
+                _ = role.permissions  # loaded while the session is open
             return user
 
     def _create(self, session: "Session", name: str, identity: EntraIdentity) -> User:
@@ -99,14 +100,14 @@ class FabUsers:
         user.first_name = "Entra"
         user.last_name = f"app {identity.app_id}"[:256]
         user.email = (
-            f"{name}@email.notfound"  # unique and not empty; the provider's own form for the lack of one
+            f"{name}@email.notfound"  # unique and not empty; the provider's form of a missing address
         )
         user.active = True
         user.roles = [_role(session, self._create_with_role)]
         session.add(user)
         try:
             session.commit()
-        except IntegrityError:  # another worker has just made it
+        except IntegrityError:  # another worker has just created it
             session.rollback()
             found = _find(session, name)
             if found is None:
@@ -128,7 +129,7 @@ class FabUsers:
 
 
 def _find(session: "Session", name: str) -> User | None:
-    # Without regard to case, as the provider's own lookup and its unique index
+    # Letter case does not count, as in the provider's lookup and its unique index
     return session.scalars(select(User).where(func.lower(User.username) == name.lower())).one_or_none()
 
 

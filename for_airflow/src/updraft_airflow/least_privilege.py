@@ -1,9 +1,8 @@
-"""The FAB role that can trigger chosen DAGs and nothing else, and `airflow entra-role`, which makes it.
+"""The FAB role that can only trigger chosen DAGs, and `airflow entra-role`, which creates it.
 
-To start a run FAB wants `can_create` on the DAG's runs and `can_edit` on the DAG; the reads let the caller
-see whether the DAG is paused and how its run goes. `can_edit` on a DAG also allows pausing it: FAB has no
-finer permission.
-Source: FabAuthManager.is_authorized_dag, scenario 3.
+To start a run FAB requires `can_create` on the DAG's runs and `can_edit` on the DAG. With the read
+permissions the caller sees whether the DAG is paused and the state of its run. `can_edit` on a DAG also
+allows pausing it: FAB has no finer permission. Source: FabAuthManager.is_authorized_dag, scenario 3.
 """
 
 from argparse import Namespace
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def permissions_to_trigger(dag_id: str) -> tuple[tuple[str, str], ...]:
-    """List (action, resource) for one DAG, in FAB's own names."""
+    """Return (action, resource) for one DAG, in FAB's names."""
     return (
         ("can_read", f"DAG:{dag_id}"),
         ("can_edit", f"DAG:{dag_id}"),
@@ -26,15 +25,15 @@ def permissions_to_trigger(dag_id: str) -> tuple[tuple[str, str], ...]:
 
 
 def ensure_role(session: "Session", name: str, dag_ids: Iterable[str]) -> list[str]:
-    """Make the role if it is not there, and give it what it lacks; nothing is taken away.
+    """Create the role if it is missing, and add missing permissions; none is removed.
 
     Args:
-        session: Committed by FAB's own methods as they go.
+        session: FAB's methods commit it.
         name: The role.
         dag_ids: The DAGs that it may trigger; they need not exist yet.
 
     Returns:
-        What was added, in words.
+        The added permissions, as text.
     """
     from airflow.providers.fab.www.security_appless import (
         ApplessAirflowSecurityManager,
@@ -58,12 +57,12 @@ def get_cli_commands() -> "list[ActionCommand]":
 
     command = ActionCommand(
         name="entra-role",
-        help="Let a role trigger DAGs, and nothing else",
+        help="Allow a role to trigger DAGs, and nothing else",
         func=lazy_load_command("updraft_airflow.least_privilege.run_entra_role"),
         args=(
             Arg(
                 ("--role",),
-                help="The role; made if missing (default: %(default)s)",
+                help="The role; created if missing (default: %(default)s)",
                 default="Updraft",
             ),
             Arg(("--dag",), help="A DAG's id; give one or more", nargs="+", required=True),

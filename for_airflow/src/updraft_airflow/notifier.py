@@ -1,10 +1,9 @@
-"""Two ways for a DAG to tell Updraft how its run ended.
+"""Two ways for a DAG to report to Updraft how its run ended.
 
-`report_run()` is a last task: it runs on a worker, with that worker's identity, a log, and Airflow's
-own retries. `UpdraftNotifier()` is a callback of the DAG: it runs in the DAG processor just after the run's
-end, also when the run was ended by hand or timed out, but nobody calls it again if it fails. Use the task;
-add the notifier as `on_failure_callback` for what the task cannot see. A report that is sent twice is
-taken once.
+`report_run()` is a last task: it runs on a worker, with that worker's identity, a log, and Airflow's retries.
+`UpdraftNotifier()` is a callback of the DAG: it runs in the DAG processor just after the run's end, also if a
+person ended the run or it timed out, but it is not called again if it fails. Use the task, and add the
+notifier as `on_failure_callback` for runs whose last task does not run. Updraft stores a report only once.
 """
 
 import logging
@@ -34,8 +33,8 @@ log = logging.getLogger(__name__)
 State = Literal["success", "failed"]
 
 IN_THE_PROCESSOR = Patience(attempts=3, timeout=5.0, longest_delay=10.0)
-"""Shorter than a task's: the process that runs DAG callbacks parses DAG files as well, and ends after 50 s
-(`dag_file_processor_timeout`). Updraft asks for 10 s at most before it takes the token under a new key."""
+"""Shorter than a task's: the process that runs DAG callbacks also parses DAG files, and ends after 50 s
+(`dag_file_processor_timeout`). Updraft needs at most 10 s before it accepts a token with a new key."""
 
 _FAILED = frozenset({"failed", "upstream_failed"})
 
@@ -44,10 +43,10 @@ class UpdraftNotifier(BaseNotifier):
     """Reports how a run ended; for a DAG's `on_success_callback` and `on_failure_callback`."""
 
     def __init__(self, *, state: State | None = None, patience: Patience = IN_THE_PROCESSOR) -> None:
-        """Make the notifier; it does nothing yet.
+        """Make the notifier.
 
         Args:
-            state: What to report. By default what Airflow says about the run.
+            state: The state to report; by default Airflow's state of the run.
             patience: How long to try.
         """
         super().__init__()
@@ -55,10 +54,10 @@ class UpdraftNotifier(BaseNotifier):
         self.patience = patience
 
     def notify(self, context: "Context") -> None:
-        """Send the report, if the run asks for one.
+        """Send the report, if the run has to report.
 
         Raises:
-            CallbackError: It was not taken; Airflow logs it.
+            CallbackError: It was not accepted; Airflow logs it.
         """
         run = context.get("dag_run")
         if run is None:
@@ -73,9 +72,8 @@ class UpdraftNotifier(BaseNotifier):
 def report_run(**context: Any) -> None:
     """Report how the run ended, as its last task; put it after the DAG's last tasks.
 
-    The run failed if one of the tasks directly before this one did: Airflow's own rule, which looks at a
-    DAG's last tasks. As this is now the last one, it fails as well then, so that the run does not look
-    successful.
+    The run failed if a task directly before this one failed: Airflow's rule for a DAG's last tasks. This task
+    is now the last one, so it then fails too, and the run does not look successful.
     """
     run, instance = context["dag_run"], context["ti"]
     before = sorted(context["task"].upstream_task_ids)
@@ -105,7 +103,7 @@ def _report(
 ) -> None:
     callback = read_callback(run.conf)
     if callback is None:
-        log.info("This run asks for no report")
+        log.info("This run has no callback: nothing is reported")
         return
     scope = conf.get("updraft", "callback_scope", fallback="")
     report = RunReport(
@@ -127,7 +125,7 @@ def _report(
 
 
 def _state(state: str, reason: str | None) -> State:
-    """Take the run's state if it has ended, else what Airflow gives as the callback's reason."""
+    """Return the run's state if it has ended, otherwise Airflow's reason for the callback."""
     if state in ("success", "failed"):
         return "success" if state == "success" else "failed"
     return "success" if reason == "success" else "failed"

@@ -1,9 +1,9 @@
-"""Switches FAB's password logins off: all of them at the methods that every one of them calls.
+"""Switches all of FAB's password logins off, in the methods that all of them call.
 
 `POST /auth/token` and `/auth/token/cli`, the login form, FAB's own `/api/v1/security/login` and the backend
-`basic_auth` ask the security manager's `auth_user_db` or `auth_user_ldap` (provider 3.10.2), whatever
-AUTH_TYPE is: where people log in by OAuth, `/auth/token` takes the passwords of FAB's users none the less.
-`check_password` is there for the code of operators.
+`basic_auth` ask the security manager's `auth_user_db` or `auth_user_ldap` (provider 3.10.2), with any
+AUTH_TYPE: if people log in by OAuth, `/auth/token` still accepts the passwords of FAB's users.
+`check_password` is refused for code of operators that calls it.
 """
 
 import logging
@@ -20,7 +20,7 @@ REFUSED = (
 
 
 def switch_off(security_manager: Any) -> None:
-    """Make a security manager refuse every password, the right one as well, without looking at the user.
+    """Make a security manager refuse every password, also a correct one, without a database query.
 
     Args:
         security_manager: FAB's, or the subclass that SECURITY_MANAGER_CLASS names.
@@ -30,7 +30,7 @@ def switch_off(security_manager: Any) -> None:
 
 
 def warn(security_manager: Any, *, password_logins: bool) -> None:
-    """Log at the start where the option and FAB's AUTH_TYPE do not go together.
+    """Log at the start if the option does not fit FAB's AUTH_TYPE.
 
     Args:
         security_manager: As above, within the context of its Flask app.
@@ -44,11 +44,11 @@ def warn(security_manager: Any, *, password_logins: bool) -> None:
         )
     if not by_password and password_logins:
         log.warning(
-            "People do not log in by password here, and POST /auth/token takes passwords of FAB's users none"
-            " the less: set [entra_auth_manager] password_logins = False"
+            "People do not log in by password here, but POST /auth/token still accepts passwords of FAB's"
+            " users: set [entra_auth_manager] password_logins = False"
         )
 
 
 def _refuse(*_: object, **_options: object) -> None:
-    """Find no user, and no password right."""
+    """Refuse the password."""
     log.info("A password login was refused: [entra_auth_manager] password_logins is off")

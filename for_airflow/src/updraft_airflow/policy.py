@@ -1,8 +1,8 @@
-"""Tags the DAGs whose runs report how they end, so that this can be seen through Airflow's API.
+"""Tags the DAGs whose runs report how they end, so that Airflow's API shows it.
 
-The API tells nothing about a DAG's callbacks, and its source and tasks only to those who may read more than
-Updraft needs. Tags come with the DAG itself: `updraft validate --live` looks for this one where a rule says
-`track: callback`. A DAG that reports with code of its own sets the tag itself.
+The API does not show a DAG's callbacks, and shows its source and tasks only with more permissions than
+Updraft needs. Tags are part of the DAG: `updraft validate --live` looks for this tag if a rule has `track:
+callback`. The author of a DAG that reports with other code sets the tag.
 
 Airflow loads this cluster policy by the entry point `airflow.policy`, in each of its processes, and calls it
 for each DAG that it reads from a file. So the import is small: only DAG files import the notifier.
@@ -24,7 +24,7 @@ REPORTS_TAG = "updraft-reports"
 def dag_policy(dag: "DAG") -> None:
     """Tag the DAG if its runs report success and failure: by the last task, or by both callbacks."""
     notifier = sys.modules.get("updraft_airflow.notifier")
-    if notifier is None:  # no DAG file of this process has imported it
+    if notifier is None:  # no DAG file of this process has imported the notifier
         return
     by_task = any(
         getattr(task, "python_callable", None) is notifier.report_run.function for task in dag.tasks

@@ -1,4 +1,4 @@
-"""Tells Airflow about this package, so that `airflow config` and `airflow providers` know it."""
+"""Describes this package for `airflow config` and `airflow providers`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from updraft_airflow import __version__
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe the package as `airflow/provider_info.schema.json` wants it."""
+    """Return the description, by `airflow/provider_info.schema.json`."""
     return {
         "package-name": "updraft-airflow",
         "name": "Updraft",
@@ -16,7 +16,7 @@ def get_provider_info() -> dict[str, Any]:
         "notifications": ["updraft_airflow.notifier.UpdraftNotifier"],
         "config": {
             "entra_auth_manager": {
-                "description": "Whose Entra tokens the REST API takes, and what they may do.",
+                "description": "Which Entra tokens the REST API accepts, and their permissions.",
                 "options": {
                     "tenant_id": _option("The GUID of the Entra tenant. Required.", "string"),
                     "audiences": _option(
@@ -30,24 +30,24 @@ def get_provider_info() -> dict[str, Any]:
                         "Airflow.Trigger",
                     ),
                     "user_scopes": _option(
-                        "Scopes; a user's token must carry one, and an app role besides. Empty: applications"
-                        " alone are let in.",
+                        "Scopes; a user's token must carry one, and an app role. Empty: only applications"
+                        " are allowed.",
                         "string",
                         "",
                         example="Runs.Start",
                     ),
-                    "user_clients": _option(
-                        "Client ids by way of which users may come; empty: any.", "string", ""
-                    ),
+                    "user_clients": _option("Client ids that users may use; empty: any.", "string", ""),
                     "authority": _option(
-                        "Where the tenant publishes its keys.", "string", "https://login.microsoftonline.com"
+                        "The address where the tenant publishes its keys.",
+                        "string",
+                        "https://login.microsoftonline.com",
                     ),
                     "issuers": _option(
-                        "The tenant's issuers, where they are not the public cloud's.",
+                        "The tenant's issuers, if they are not the public cloud's.",
                         "string",
                         "",
                     ),
-                    "leeway": _option("Seconds that clocks may be apart.", "float", "60"),
+                    "leeway": _option("Seconds that clocks may differ.", "float", "60"),
                     "keys_refresh": _option("Seconds between two fetches of the keys.", "float", "3600"),
                     "keys_longest_age": _option(
                         "Seconds that keys are used if they cannot be fetched again.", "float", "86400"
@@ -63,23 +63,23 @@ def get_provider_info() -> dict[str, Any]:
                     ),
                     "role": _option("The one FAB role of users that are created.", "string", "Updraft"),
                     "role_dags": _option(
-                        "DAG ids, with commas, that `role` may trigger; given to it at start.", "string", ""
+                        "DAG ids, with commas, that `role` may trigger; added at the start.", "string", ""
                     ),
                     "role_mapping": _option(
-                        "JSON object, app role to FAB role; set as the token says.",
+                        "JSON object, app role to FAB role; the user gets the token's roles.",
                         "string",
                         "{{}}",
                     ),
                     "password_logins": _option(
-                        "Whether FAB takes user names and passwords: at /auth/token, in the login form and in"
-                        " basic authentication.",
+                        "Whether FAB accepts user names and passwords: at /auth/token, in the login form and"
+                        " in basic authentication.",
                         "boolean",
                         "True",
                     ),
                 },
             },
             "updraft": {
-                "description": "Where runs that Updraft started may report, and where they may read from.",
+                "description": "The addresses that runs of Updraft may report to and read from.",
                 "options": {
                     "callback_urls": _option(
                         "URL prefixes that run reports may be sent to, with commas. Empty: none is sent.",
@@ -88,7 +88,7 @@ def get_provider_info() -> dict[str, Any]:
                         example="https://updraft.example/api/outcomes",
                     ),
                     "callback_scope": _option(
-                        "Scope of the Entra token for callbacks without a reverse token.",
+                        "Scope of the Entra token for callbacks without a run token.",
                         "string",
                         "",
                         example="api://updraft/.default",

@@ -1,11 +1,10 @@
-"""The public keys that Entra signs with: found by discovery, cached, refreshed when an unknown one shows up.
+"""The public keys of Entra's tokens: found by discovery, cached, and fetched again for unknown ids.
 
-A key set is used for `refresh_seconds` without a question. Then one thread fetches the next while the
-others go on with the old one, which stays good for `longest_age` seconds if the endpoint is down. A token
-with a key id that is not in the set starts a fetch too, at most once a minute, so that nobody can make this
-process hammer Entra. Anybody can use up that fetch, so until the next one an unknown key id is not refused:
-its sender is asked to come again.
-Source of the rotation rules: "Signing key rollover in the Microsoft identity platform".
+A key set is used for `refresh_seconds`. Then one thread fetches the next one while the others use the old
+one, for up to `longest_age` seconds if the endpoint is down. An unknown key id causes a fetch too, at most
+once a minute, so that clients cannot overload Entra. Unauthenticated clients can use up that fetch. So until
+the next one an unknown key id is not refused: its sender has to try again. Source of the rotation rules:
+"Signing key rollover in the Microsoft identity platform".
 """
 
 import json
@@ -24,30 +23,30 @@ from updraft_airflow.wire import WireError, checked_url, origin, send
 log = logging.getLogger(__name__)
 
 SHORTEST_KEY = 2048
-"""Bits; RFC 7518 section 3.3 demands at least these for RS256."""
+"""Bits: the minimum for RS256 (RFC 7518 section 3.3)."""
 
 FETCH_TIMEOUT = 5.0
 """Seconds for each of the two requests of a fetch."""
 
 UNKNOWN_KEY_INTERVAL = 60.0
-"""Seconds between two fetches that an unknown key id may cause."""
+"""Seconds between two fetches for unknown key ids."""
 
 COLD_RETRY_INTERVAL = 5.0
-"""Seconds between two tries while there is no usable key set at all."""
+"""Seconds between two tries while no key set is usable."""
 
 
 MOST_WAITING = 1
-"""Threads that wait while another one fetches: the auth manager has four, and two are left for known keys."""
+"""The most threads that wait for another thread's fetch; the auth manager has four, two for known keys."""
 
 BUSY = 2.0
-"""Seconds until a sender may come again whose thread would have been one too many to wait."""
+"""Seconds until a sender may try again if too many threads wait."""
 
 
 class KeysUnavailable(Exception):
-    """No key set can be had just now, or may be fetched yet; waiting may help.
+    """No key set can be fetched now, or may be fetched yet; a later try may succeed.
 
     Attributes:
-        retry_after: Whole seconds until it is worth another try.
+        retry_after: Whole seconds until the next try.
     """
 
     def __init__(self, message: str, *, retry_after: float = COLD_RETRY_INTERVAL) -> None:
@@ -56,18 +55,18 @@ class KeysUnavailable(Exception):
 
 
 class UnknownKey(Exception):
-    """The key set was fetched after the token came, and the key is not in it."""
+    """The key set was fetched after the token arrived, and does not have the key."""
 
 
 class KeySource(Protocol):
-    """Where a verifier gets the issuer's public keys."""
+    """The issuer's public keys."""
 
     def key(self, key_id: str) -> RSAPublicKey:
-        """Give the key of that id.
+        """Return the key with this id.
 
         Raises:
             UnknownKey: The issuer has no such key.
-            KeysUnavailable: The issuer's keys cannot be had, or may not be fetched again yet.
+            KeysUnavailable: The issuer's keys cannot be fetched, or may not be fetched again yet.
         """
         ...
 
@@ -85,15 +84,15 @@ class EntraKeys:
         longest_age: float = 86400.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make an empty cache; nothing is fetched yet.
+        """Make an empty cache.
 
         Args:
-            authority: As in "https://login.microsoftonline.com".
+            authority: The address, as in "https://login.microsoftonline.com".
             tenant_id: The tenant's GUID.
-            issuers: The tenant's issuers; a key that is published for another one is left out.
-            refresh_seconds: How long a key set is used without asking again.
-            longest_age: How long a key set is used at most, if asking again fails.
-            clock: Seconds that only grow.
+            issuers: The tenant's issuers; keys for other issuers are left out.
+            refresh_seconds: How long a key set is used before it is fetched again.
+            longest_age: How long a key set is used at most, if the fetch fails.
+            clock: Monotonic seconds.
         """
         base = checked_url(authority, what="the authority").rstrip("/")
         self._discovery_url = f"{base}/{tenant_id}/v2.0/.well-known/openid-configuration"
@@ -109,12 +108,12 @@ class EntraKeys:
         self._tried_at = float("-inf")
 
     def key(self, key_id: str) -> RSAPublicKey:
-        """Give the key of that id, see `KeySource`."""
+        """Return the key with this id; see `KeySource`."""
         age = self._clock() - self._fetched_at
         found = self._keys.get(key_id) if age < self._longest_age else None
         if found is not None and age < self._refresh_seconds:
             return found
-        # With a key at hand nobody waits: one thread refreshes, the others go on with what they have.
+        # With a cached key no thread waits: one thread refreshes, the others use the cached keys.
         fetched = self._fetch_alone() if found is not None else self._fetch_or_wait(key_id)
         if self._clock() - self._fetched_at >= self._longest_age:
             raise KeysUnavailable(
@@ -131,7 +130,7 @@ class EntraKeys:
             ) from None
 
     def _fetch_alone(self) -> bool:
-        """Fetch the key set, unless another thread does; return whether this thread did."""
+        """Fetch the key set, unless another thread fetches it; return whether this thread did."""
         if not self._fetching.acquire(blocking=False):
             return False
         try:
@@ -140,10 +139,10 @@ class EntraKeys:
             self._fetching.release()
 
     def _fetch_or_wait(self, key_id: str) -> bool:
-        """Fetch the key set, after the thread that does so before; return whether this thread did.
+        """Fetch the key set after another thread's fetch; return whether this thread did.
 
         Raises:
-            KeysUnavailable: As many threads wait already as may.
+            KeysUnavailable: Too many threads wait already.
         """
         if not self._seats.acquire(blocking=False):
             raise KeysUnavailable("other threads wait for the signing keys already", retry_after=BUSY)
@@ -190,7 +189,7 @@ class EntraKeys:
         return keys
 
     def _signs_for_tenant(self, entry: Mapping[str, Any]) -> bool:
-        """Compare a key's own issuer, which Entra publishes with it ("validate the signing key issuer")."""
+        """Compare the issuer that Entra publishes with a key ("validate the signing key issuer")."""
         issuer = entry.get("issuer")
         if issuer is None:
             return True
@@ -211,7 +210,7 @@ def _document(url: str) -> dict[str, Any]:
 
 
 def _public_key(entry: Mapping[str, Any]) -> dict[str, RSAPublicKey]:
-    """Read one member of a key set; an unusable one gives nothing and leaves its neighbours alone."""
+    """Return the key of one member of a key set; an unusable member gives none and does not affect others."""
     key_id = entry.get("kid")
     fits = (
         entry.get("kty") == "RSA"

@@ -1,12 +1,12 @@
-"""Reads the part of a run's conf that Updraft handed over by reference.
+"""Reads the part of a run's conf that Updraft passed by reference.
 
-Where the conf of a rule with `coalesce` is too large for Airflow, its largest members lie in a blob, and
+If the conf of a rule with `coalesce` is too large for Airflow, its largest members are in a blob, and
 `conf["_updraft"]["by_reference"]` is `{"url": <address of the blob>, "members": [<names>]}`.
 
-Whoever may start a run chooses its conf, and this process's token for Storage reads every account that its
-identity may read. So the token goes only to the containers that `[updraft] windows_urls` lists. An address of
-a conf is compared with them letter by letter and has to end in the name of a conf's blob; no redirect is
-followed, and no answer can ask for another token.
+A caller that may start a run chooses its conf, and this process's token for Storage can read every account
+that its identity may read. So the token is sent only to the containers that `[updraft] windows_urls` lists.
+An address of a conf is compared with them character by character and has to end in the name of a conf's blob;
+no redirect is followed, and no response can request another token.
 """
 
 import json
@@ -26,10 +26,10 @@ from updraft_airflow.callback import CallbackError, Patience, entra_token
 from updraft_airflow.wire import Answer, WireError, checked_url, send
 
 SCOPE = "https://storage.azure.com/.default"
-"""Of Azure Storage, in every cloud; no answer changes it."""
+"""The scope of Azure Storage in every cloud; no response changes it."""
 
 LARGEST = 128 << 20
-"""Bytes of a conf that are read. A window has at most 64 MiB of events."""
+"""The most bytes of a conf. A window has at most 64 MiB of events."""
 
 IN_A_TASK = Patience()
 
@@ -42,26 +42,26 @@ _BLOB_AT_END = re.compile(rf"{_BLOB.pattern}\Z")
 _OK = 200
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _REMEDIES = {
-    401: "it does not accept this identity's token: see that account and identity are of one tenant",
-    403: "give this identity the role Storage Blob Data Reader on the container, and see that the account's"
-    " firewall lets this network through",
-    404: "the blob is not there; it may have been deleted since",
+    401: "it does not accept this identity's token: check that account and identity are in the same tenant",
+    403: "give this identity the role Storage Blob Data Reader on the container, and check that the"
+    " account's firewall allows this network",
+    404: "the blob does not exist; it may have been deleted",
 }
 
 
 class WholeConfError(Exception):
-    """The conf cannot be completed. Never holds a token."""
+    """The conf cannot be completed. The message never holds a token."""
 
 
 def whole_conf(conf: Mapping[str, Any] | None, *, patience: Patience = IN_A_TASK) -> dict[str, Any]:
-    """Return a run's conf with everything that was handed over by reference.
+    """Return a run's conf with the members that were passed by reference.
 
     Args:
         conf: The run's conf, as in `get_current_context()["dag_run"].conf`.
         patience: How long to try.
 
     Raises:
-        WholeConfError: The reference is not one of a listed container, or the blob cannot be read.
+        WholeConfError: No listed container has the blob, or it cannot be read.
     """
     return completed(
         conf,
@@ -83,7 +83,7 @@ def completed(
     Args:
         conf: The run's conf.
         containers: Addresses of the containers that may be read.
-        own_token: Returns a token for Storage; called only when the address is one of theirs.
+        own_token: Returns a token for Storage; called only for an address in a listed container.
         patience: How long to try.
 
     Raises:
@@ -108,7 +108,7 @@ def completed(
 
 
 def _read_reference(reference: Any) -> tuple[str, list[str]]:
-    """Return the address and the names; `_updraft` itself always stands in the run's conf."""
+    """Return the address and the names; the run's conf always has `_updraft`."""
     url = reference.get("url") if isinstance(reference, Mapping) else None
     members = reference.get("members") if isinstance(reference, Mapping) else None
     fits = isinstance(members, list) and all(isinstance(name, str) and name != _RESERVED for name in members)
@@ -118,10 +118,10 @@ def _read_reference(reference: Any) -> tuple[str, list[str]]:
 
 
 def _in_a_container(url: str, containers: Sequence[str]) -> str:
-    """Return the address to call, made of what the operator lists and a name of a fixed form.
+    """Return the address to call, made of a listed container and a name of a fixed form.
 
     Raises:
-        WireError: No listed container has it, or a listed one cannot be used.
+        WireError: No listed container has it, or a listed container cannot be used.
     """
     for each in containers:
         _check_container(each)

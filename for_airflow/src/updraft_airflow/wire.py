@@ -1,7 +1,7 @@
-"""One HTTP request, with the limits that both halves of this package want.
+"""Sends one HTTP request, with limits.
 
-Only https, or http to a loopback address; no redirect is followed; no answer is read past its limit. It uses
-the standard library, so that neither the api-server nor a worker gains a dependency.
+Only https, or http to a loopback address; no redirect is followed; no response is read beyond its limit. It
+uses the standard library, so that the api-server and the workers need no further dependency.
 """
 
 import functools
@@ -27,24 +27,24 @@ _WISH = re.compile(
 )
 
 _IN_NO_URL = re.compile(r"[ \\\"<>^`{|}]")
-"""RFC 3986 appendix A; some clients take a backslash for a slash, and so another host."""
+"""RFC 3986 appendix A; some clients read a backslash as a slash, and so another host."""
 
 LONGEST_ANSWER = 1 << 20
-"""Bytes of an answer that are read; Entra's key set is about 20 KB."""
+"""The most bytes of a response; Entra's key set is about 20 KB."""
 
 
 class WireError(Exception):
-    """No answer: refused URL, no connection, time-out, or an answer that is too long."""
+    """No response: refused URL, no connection, time-out, or a response that is too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said.
+    """A server's response.
 
     Attributes:
-        status: The HTTP status code, 3xx included.
-        body: At most as many bytes as `send` was asked to read.
-        retry_after: The server's wish in seconds, where it stated one that can be read.
+        status: The HTTP status code, also 3xx.
+        body: At most as many bytes as the limit of `send`.
+        retry_after: The seconds of a readable `Retry-After`.
     """
 
     status: int
@@ -53,7 +53,7 @@ class Answer:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address literal can only mean this machine."""
+    """Return whether a host name or address literal can only mean this machine."""
     if host.lower() == "localhost":
         return True
     try:
@@ -63,15 +63,15 @@ def is_loopback(host: str) -> bool:
 
 
 def checked_url(url: str, *, what: str) -> str:
-    """Give back a URL that may be called.
+    """Return a URL after a check.
 
     Args:
-        url: As configured, or as found in a document.
+        url: The URL from a configuration or a document.
         what: Its name for the error, as in "the callback's url".
 
     Raises:
         WireError: It is not an absolute https URL (or http to a loopback host), or it holds a user name or
-            characters that no URL holds.
+            characters that a URL cannot hold.
     """
     try:
         parts = urlsplit(url)
@@ -88,7 +88,7 @@ def checked_url(url: str, *, what: str) -> str:
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a URL that `checked_url` let through."""
+    """Return scheme, host and port of a URL, after `checked_url`."""
     parts = urlsplit(url)
     port = {"https": 443, "http": 80}[parts.scheme] if parts.port is None else parts.port
     return parts.scheme, (parts.hostname or "").lower(), port
@@ -104,12 +104,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> None:
-        """Leave the redirect as the answer: a token or a key set is never taken elsewhere."""
+        """Return the redirect as the response, so that a token is not sent to another address."""
 
 
 @functools.cache
 def _trusted(_file: str | None, _folder: str | None) -> ssl.SSLContext:
-    """Return the authorities that OpenSSL's variables name: reading them takes 30 ms, at each request."""
+    """Return the authorities of OpenSSL's variables, cached: reading them takes 30 ms."""
     return ssl.create_default_context()
 
 
@@ -122,23 +122,23 @@ def send(
     body: bytes | None = None,
     longest: int = LONGEST_ANSWER,
 ) -> Answer:
-    """Send one request and give back whatever status comes.
+    """Send one request and return the response with any status.
 
     Args:
         method: "GET" or "POST".
-        url: Checked by `checked_url` first.
+        url: A URL after `checked_url`.
         timeout: Seconds for the connection, and again for each read.
-        headers: Sent as they are; the values are never put in an error.
+        headers: The headers; errors never have their values.
         body: The request's body.
-        longest: Bytes of an answer that are read.
+        longest: The most bytes of the response.
 
     Raises:
-        WireError: No answer, or one longer than `longest`. Names the host and the cause only.
+        WireError: No response, or one longer than `longest`. Names only the host and the cause.
     """
     checked_url(url, what="the address")
     scheme, host, port = origin(url)
     where = f"{scheme}://{host}:{port}"
-    # checked_url has let only https and loopback http through
+    # checked_url accepts only https and loopback http
     request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)  # noqa: S310
     trusted = _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     handlers: list[urllib.request.BaseHandler] = [
@@ -146,7 +146,7 @@ def send(
         urllib.request.HTTPSHandler(context=trusted),
     ]
     if is_loopback(host):
-        handlers.append(urllib.request.ProxyHandler({}))  # a proxy's loopback is not ours
+        handlers.append(urllib.request.ProxyHandler({}))  # a proxy's loopback is not this machine
     opener = urllib.request.build_opener(*handlers)
     try:
         try:
@@ -164,16 +164,16 @@ def send(
 
 
 def _raise_without_details(where: str, exc: Exception) -> NoReturn:
-    """Name the host and the kind of failure; a ValueError of http.client may quote a header."""
+    """Return an error with the host and the kind of failure: http.client may quote a header."""
     reason = getattr(exc, "reason", None)
     detail = f": {reason}" if isinstance(exc, urllib.error.URLError) and reason else ""
     raise WireError(f"no answer from {where} ({type(exc).__name__}{detail})") from None
 
 
 def wish_in_seconds(header: str | None) -> float | None:
-    """Read a `Retry-After` header as servers send it: seconds, a date, or several; None if unreadable.
+    """Return the seconds of a `Retry-After` header: seconds, a date, or several; None if unreadable.
 
-    The longest of several wishes counts, and no wish is longer than a day.
+    The longest of several values counts, up to a day.
 
     Args:
         header: The header's value.

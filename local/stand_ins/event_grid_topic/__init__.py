@@ -1,16 +1,15 @@
-"""An Event Grid custom topic on one machine: takes events as Event Grid does, and delivers them as it does.
+"""An imitation of an Event Grid custom topic: it accepts and delivers events like Event Grid.
 
-The real publisher client talks to it, and a function app cannot tell its deliveries from Event Grid's: the
-handshakes, the headers, one event a request, at least once, the retry schedule (which tests can speed up),
-the dead letters.
+The real publisher client can use it, and its deliveries are like Event Grid's: the handshakes, the headers,
+one event in each request, at least once, the retry schedule (which tests can speed up), the dead letters.
 
     topic          the server; `subscribe` adds a subscription
     access         who may publish
-    schemas        events in both schemas, and from one to the other
-    subscriptions  which events a subscription takes, and how often it retries
-    deliveries     one event on its way to one subscription
+    schemas        events in both schemas, and their conversion
+    subscriptions  the filter and the retries of a subscription
+    deliveries     delivers events to subscriptions
     destinations   webhooks and Storage queues
-    records        what was published, delivered and given up
+    records        records of published, delivered and given-up events
 """
 
 from local.stand_ins.event_grid_topic.destinations import HandshakeFailed, StorageQueue, Webhook

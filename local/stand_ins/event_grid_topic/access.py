@@ -9,18 +9,18 @@ import jwt
 AUDIENCE = "https://eventgrid.azure.net"
 
 type ReadClaims = Callable[[str], Mapping[str, Any]]
-"""Gives a token's claims, or raises jwt.InvalidTokenError: what checks the signature and the expiry."""
+"""Checks the signature and the expiry of a token, and returns its claims or raises jwt.InvalidTokenError."""
 
 
 class NotAllowed(Exception):
-    """A request without a usable credential; the text says what is wrong, never the credential."""
+    """A request without a usable credential; the message has the problem, never the credential."""
 
 
 def unsigned_claims(token: str) -> Mapping[str, Any]:
-    """The claims of an RS256 token that has not expired, whoever signed it.
+    """Return the claims of an RS256 token that has not expired, with any signature.
 
     Raises:
-        jwt.InvalidTokenError: If it is none.
+        jwt.InvalidTokenError: If it is not such a token.
     """
     if jwt.get_unverified_header(token).get("alg") != "RS256":
         raise jwt.InvalidTokenError("it is not signed with RS256")
@@ -30,7 +30,7 @@ def unsigned_claims(token: str) -> Mapping[str, Any]:
 
 
 def check_access(headers: Mapping[str, str], *, key: str | None, read_claims: ReadClaims) -> None:
-    """Refuse a request whose credential does not open the topic.
+    """Refuse a request whose credential is not valid for the topic.
 
     Args:
         headers: The request's, in lower case.

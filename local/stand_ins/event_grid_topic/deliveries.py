@@ -1,4 +1,4 @@
-"""Delivering in the background: each event to each subscription, at least once."""
+"""Delivers each event to each subscription in the background, at least once."""
 
 import heapq
 import itertools
@@ -21,12 +21,12 @@ _log = logging.getLogger(__name__)
 
 _WORKERS = 8
 REMEMBERED = 1000
-"""How many records, dead letters and published events are kept."""
+"""The most records, dead letters and published events in memory."""
 
 
 @dataclass(slots=True)
 class _Delivery:
-    """One event on its way to one subscription."""
+    """The delivery of one event to one subscription."""
 
     event: dict[str, Any]
     subscription: Subscription
@@ -36,10 +36,10 @@ class _Delivery:
 
 
 class Deliveries:
-    """Everything that is on its way.
+    """All deliveries that have not ended.
 
     Args:
-        limit: How many deliveries may wait at once.
+        limit: The most waiting deliveries.
         on_dead_letter: Called with each event that was given up.
     """
 
@@ -57,13 +57,13 @@ class Deliveries:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start delivering."""
         self._pool = ThreadPoolExecutor(_WORKERS, "event-grid-delivery")
         self._thread = threading.Thread(target=self._schedule, name="event-grid-schedule", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop; attempts that are under way end first, the rest is dropped."""
+        """Stop; running attempts end first, the rest is dropped."""
         with self._changed:
             self._stopping = True
             self._waiting.clear()
@@ -80,14 +80,14 @@ class Deliveries:
             return self._pending + count <= self.limit
 
     def add(self, event: dict[str, Any], subscription: Subscription) -> None:
-        """Deliver an event, now and until it succeeds or is given up."""
+        """Deliver an event, until it succeeds or is given up."""
         delivery = _Delivery(event, subscription, datetime.now(UTC), time.monotonic())
         with self._changed:
             self._pending += 1
             self._push(delivery, 0.0)
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until nothing is on its way; False if `timeout` seconds were not enough."""
+        """Wait until all deliveries have ended; False if `timeout` seconds were not enough."""
         with self._changed:
             return self._changed.wait_for(lambda: self._pending == 0, timeout)
 

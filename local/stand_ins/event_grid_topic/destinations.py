@@ -1,4 +1,4 @@
-"""Where a subscription delivers to: a webhook, with its handshake, or a Storage queue."""
+"""The destinations of a subscription: a webhook, with its handshake, or a Storage queue."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ _OUTCOMES = {
 
 
 class HandshakeFailed(Exception):
-    """A webhook that did not prove that it wants events; the subscription is not made."""
+    """A webhook failed the handshake; the subscription is not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Attempt:
 
     Attributes:
         succeeded: Whether the destination took the event.
-        outcome: In one word.
-        status: The HTTP status, where there is one.
+        outcome: One word.
+        status: The HTTP status, if any.
     """
 
     succeeded: bool
@@ -55,8 +55,8 @@ class Webhook:
     Attributes:
         url: The endpoint, with its query.
         headers: Custom delivery headers; never logged.
-        response_timeout: Seconds to wait for an answer; Event Grid's own are 30.
-        verify: A file with the certificate authority to trust, or the system's.
+        response_timeout: Seconds to wait for a response; Event Grid waits 30.
+        verify: A file with the trusted certificate authority, or the system's.
     """
 
     url: str
@@ -65,7 +65,7 @@ class Webhook:
     verify: bool | str = True
 
     def shake_hands(self, subscription: str, schema: Schema, topic: str) -> None:
-        """Prove that the endpoint wants events, as Event Grid does before it creates a subscription.
+        """Do the handshake with the endpoint, as Event Grid before it creates a subscription.
 
         Args:
             subscription: The subscription's name.
@@ -73,7 +73,7 @@ class Webhook:
             topic: The topic's resource id.
 
         Raises:
-            HandshakeFailed: If the endpoint does not answer as it must.
+            HandshakeFailed: If the endpoint does not answer correctly.
         """
         try:
             if schema is Schema.CLOUD_EVENTS:
@@ -86,7 +86,7 @@ class Webhook:
             ) from None
 
     def deliver(self, event: dict[str, Any], *, subscription: str, attempt: int) -> Attempt:
-        """Post one event; any answer but 200 to 204 is a failure."""
+        """Post one event; any status other than 200 to 204 is a failure."""
         cloud_event = schema_of(event) is Schema.CLOUD_EVENTS
         headers = {
             **self.headers,
@@ -103,7 +103,7 @@ class Webhook:
             status = self._send("POST", body, headers).status_code
         except requests.Timeout:
             return Attempt(succeeded=False, outcome="TimedOut")
-        except OSError:  # requests' own errors are OSErrors; a certificate file that is missing is one too
+        except OSError:  # requests' errors are OSErrors, and so is a missing certificate file
             return Attempt(succeeded=False, outcome="SocketError")
         if status in _SUCCESSES:
             return Attempt(succeeded=True, outcome="Success", status=status)
@@ -150,7 +150,7 @@ class Webhook:
 
     def _send(self, method: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
         with requests.Session() as session:
-            session.trust_env = False  # Loopback never goes through a proxy, and .netrc is nobody's business.
+            session.trust_env = False  # No proxy for loopback, and no credentials from .netrc.
             return session.request(
                 method,
                 self.url,
@@ -169,7 +169,7 @@ class StorageQueue:
     Source: https://github.com/MicrosoftDocs/azure-docs/issues/102923 (2022; 69702 of 2021: plain text).
 
     Attributes:
-        service: A client of the queue service, with whatever identity it has.
+        service: A client of the queue service, with any identity.
         queue: The queue's name; it must exist, as for Event Grid.
         time_to_live: Seconds a message lives; -1: for ever.
     """

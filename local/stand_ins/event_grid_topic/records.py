@@ -1,4 +1,4 @@
-"""What the topic remembers: what was published, how each delivery went, and what was given up."""
+"""The records of the topic: published events, attempts to deliver, and given-up events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,8 +25,8 @@ class DeliveryRecord:
         event_type: The event's type.
         attempt: Counted from 1.
         status: The HTTP status; None: no answer, or a queue.
-        succeeded: Whether the destination took it.
-        outcome: In one word, as Event Grid calls it: Success, NotFound, TimedOut, Busy, ...
+        succeeded: Whether the destination accepted it.
+        outcome: Event Grid's word: Success, NotFound, TimedOut, Busy, ...
         milliseconds: How long the attempt took.
     """
 
@@ -43,7 +43,7 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that a subscription gave up, in the form that Event Grid writes to its dead-letter container.
+    """An event that a subscription gave up, in the form of Event Grid's dead-letter container.
 
     Attributes:
         subscription: The subscription's name.

@@ -1,7 +1,7 @@
-"""The two schemas of an event: what a published body must hold, and how one becomes the other.
+"""The two schemas of an event: checks of published bodies, and the conversion.
 
-Sources: learn.microsoft.com/azure/event-grid/event-schema, .../cloud-event-schema (and CloudEvents 1.0
-itself), .../event-schema-compatibility for what may become what.
+Sources: learn.microsoft.com/azure/event-grid/event-schema, .../cloud-event-schema (and CloudEvents 1.0),
+.../event-schema-compatibility for the conversion.
 """
 
 import json
@@ -14,26 +14,27 @@ CLOUD_EVENTS = "application/cloudevents-batch+json"
 
 
 class Schema(StrEnum):
-    """The schemas, under the names that subscriptions use."""
+    """The names of the schemas in subscriptions."""
 
     EVENT_GRID = "EventGridSchema"
     CLOUD_EVENTS = "CloudEventSchemaV1_0"
 
 
 class InvalidBody(Exception):
-    """A published body that Event Grid would refuse; the text says why."""
+    """A published body that Event Grid would refuse; the message has the reason."""
 
 
 class NotConvertible(Exception):
-    """An event whose schema cannot become the one that a subscription wants."""
+    """An event that cannot be converted to a subscription's schema."""
 
 
 def read_published(body: bytes, content_type: str, *, topic: str) -> list[dict[str, Any]]:
-    """Read a published body, refuse what Event Grid refuses, and stamp what it stamps.
+    """Read a published body, check it like Event Grid, and add the members that Event Grid adds.
 
     Args:
         body: The request's body.
-        content_type: The request's Content-Type: CloudEvents have their own, everything else is Event Grid's.
+        content_type: The request's Content-Type: CloudEvents have their own, all others mean Event Grid's
+            schema.
         topic: The topic's resource id, which each event without a topic gets.
 
     Raises:
@@ -66,10 +67,10 @@ def type_of(event: dict[str, Any]) -> str:
 
 
 def converted(event: dict[str, Any], schema: Schema | None) -> dict[str, Any]:
-    """The event in the schema that a subscription wants; None: as it was published.
+    """Return the event in a subscription's schema; None: as it was published.
 
     Raises:
-        NotConvertible: If a CloudEvent should become an Event Grid event, which Event Grid does not do.
+        NotConvertible: If a CloudEvent should become an Event Grid event; Event Grid does not convert it.
     """
     if schema is None or schema is schema_of(event):
         return event
@@ -115,7 +116,7 @@ def _check_cloud_event(event: object) -> dict[str, Any]:
 
 def _require(event: object, names: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(event, dict):
-        raise InvalidBody("a member of the array is no JSON object")
+        raise InvalidBody("a member of the array is not a JSON object")
     for name in names:
         if not isinstance(event.get(name), str) or not event[name]:
             raise InvalidBody(f"event {event.get('id', '')!r}: '{name}' must be a string that is not empty")

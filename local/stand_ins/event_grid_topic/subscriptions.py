@@ -1,4 +1,4 @@
-"""A subscription: which events, where to, in which schema, and how often it is tried."""
+"""A subscription: its filter, destination, schema and retries."""
 
 import json
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ SCHEDULE = (10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0, 21600.0)
 LAST_WAIT = 43200.0
 _LEAST_WAIT = {408: 120.0, 503: 30.0}
 NEVER_RETRIED = frozenset({400, 401, 403, 413})
-"""Answers of a webhook after which Event Grid gives up at once (delivery-and-retry)."""
+"""Statuses of a webhook after which Event Grid gives up at once (delivery-and-retry)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class RetryPolicy:
 
     Attributes:
         max_attempts: 1 to 30; 30 by default.
-        time_to_live: Seconds after which an event is given up; a day by default. Looked at before an attempt.
-        scale: What every wait is multiplied by; 1 is Event Grid's own pace.
+        time_to_live: Seconds after which an event is given up; a day by default. Checked before an attempt.
+        scale: The factor of every wait; 1 for Event Grid's waits.
     """
 
     max_attempts: int = 30
@@ -45,11 +45,11 @@ class Subscription:
     Attributes:
         name: Its name.
         destination: A webhook or a Storage queue.
-        schema: What the destination gets; None: the event as it was published.
-        included_event_types: None: all types. Compared without regard to case.
-        subject_begins_with: Compared without regard to case.
+        schema: The schema of deliveries; None: the event as it was published.
+        included_event_types: None: all types. Letter case does not count.
+        subject_begins_with: Letter case does not count.
         subject_ends_with: The same.
-        advanced_filters: `advancedFilters` as Event Grid has them; all must hold.
+        advanced_filters: `advancedFilters` as in Event Grid; all must match.
         retry: When it gives up.
     """
 
@@ -63,7 +63,7 @@ class Subscription:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def wants(self, event: dict[str, Any]) -> bool:
-        """Whether the filter lets the event through."""
+        """Return whether the filter matches the event."""
         if self.included_event_types is not None:
             types = {name.lower() for name in self.included_event_types}
             if type_of(event).lower() not in types:

@@ -1,4 +1,4 @@
-"""The topic's web server: takes what publishers send, and passes it on to the subscriptions."""
+"""The topic's web server: accepts events and delivers them to the subscriptions."""
 
 import ssl
 import threading
@@ -20,7 +20,7 @@ from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 PATH = "/api/events"
 API_VERSION = "2018-01-01"
 LARGEST_BODY = 1024 * 1024
-"""Bytes of a request, and so of an event, that Event Grid accepts."""
+"""The most bytes of a request, and so of an event, in Event Grid."""
 
 
 class EventGridTopic(LoopbackServer):
@@ -29,13 +29,12 @@ class EventGridTopic(LoopbackServer):
     Args:
         tls: The server's TLS context; the publisher client sends tokens over HTTPS only.
         port: 0: a free one.
-        key: The topic's access key; None: only tokens open it.
-        read_claims: What checks a token, as in `IdentityEndpoint.claims`; by default anyone's signature
-            will do.
-        name: The topic's name, which its resource id ends with.
-        retry: The pace and the limits of subscriptions that have none of their own.
+        key: The topic's access key; None: only tokens are accepted.
+        read_claims: Checks a token, as `IdentityEndpoint.claims`; by default every signature is accepted.
+        name: The topic's name, the end of its resource id.
+        retry: The retries of subscriptions without their own.
         on_dead_letter: Called with each event that a subscription gave up.
-        limit: How many deliveries may wait at once; beyond, publishing is answered 503.
+        limit: The most waiting deliveries; beyond, publishing is answered 503.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class EventGridTopic(LoopbackServer):
 
     @property
     def endpoint(self) -> str:
-        """What a publisher client is given."""
+        """The address for a publisher client."""
         return self.url + PATH
 
     @property
@@ -85,13 +84,13 @@ class EventGridTopic(LoopbackServer):
         return tuple(self._deliveries.dead_letters)
 
     def start(self) -> "EventGridTopic":
-        """Begin to answer and to deliver."""
+        """Start answering and delivering."""
         self._deliveries.start()
         super().start()
         return self
 
     def stop(self) -> None:
-        """Stop answering and delivering; what still waits for a retry is dropped."""
+        """Stop answering and delivering; events that wait for a retry are dropped."""
         super().stop()
         self._deliveries.stop()
 
@@ -99,8 +98,8 @@ class EventGridTopic(LoopbackServer):
         """Add a subscription, after the handshake if it delivers to a webhook.
 
         Raises:
-            HandshakeFailed: If the webhook does not prove that it wants events.
-            ValueError: If the name is taken.
+            HandshakeFailed: If the webhook fails the handshake.
+            ValueError: If the name exists.
         """
         if subscription.name in self._subscriptions:
             raise ValueError(f"there is a subscription {subscription.name!r} already")
@@ -112,14 +111,14 @@ class EventGridTopic(LoopbackServer):
         self._subscriptions[subscription.name] = subscription
 
     def unsubscribe(self, name: str) -> None:
-        """Remove a subscription; what is on its way to it still goes there."""
+        """Remove a subscription; deliveries that have begun continue."""
         del self._subscriptions[name]
 
     def redeliver(self, event_id: str) -> int:
-        """Deliver an event once more, as at-least-once delivery may at any time.
+        """Deliver an event again, as at-least-once delivery may at any time.
 
         Returns:
-            To how many subscriptions it goes.
+            The number of its subscriptions.
 
         Raises:
             KeyError: If the event was never published here, or too long ago.
@@ -127,11 +126,11 @@ class EventGridTopic(LoopbackServer):
         return self._deliver(self._events[event_id])
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until no delivery is on its way; False if `timeout` seconds were not enough."""
+        """Wait until all deliveries have ended; False if `timeout` seconds were not enough."""
         return self._deliveries.wait_idle(timeout)
 
     def handle(self, request: Request) -> Reply:
-        """Answer a publisher as Event Grid does: 200, or 400, 401, 404, 413 with an error in JSON."""
+        """Answer a publisher like Event Grid: 200, or 400, 401, 404, 413 with an error in JSON."""
         if request.path.rstrip("/") != PATH or request.method != "POST":
             return _refusal(404, "NotFound", f"Events are published with POST {PATH}.")
         if request.query.get("api-version") != API_VERSION:
