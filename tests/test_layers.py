@@ -22,7 +22,7 @@ LAYERS: Final = (
     ("errors", "codes", "version", "log", "backoff", "throttle", "collector"),
     ("visible_text",),
 )
-"""The packages and modules of shared/ from the top down; each may import only those of lower layers."""
+"""The packages and modules of shared/ from the top down; each may import only lower layers."""
 
 MAY_IMPORT: Final = {
     "function_app": {"functions", "shared"},

@@ -26,7 +26,7 @@ def test_a_rules_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
 def test_a_rules_file_in_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
-    """The error says how to save the file."""
+    """The error has the fix: save the file as UTF-8."""
     path = tmp_path / "my-rules.yaml"
     path.write_text("# Müller", encoding=encoding)
     with pytest.raises(SettingsError, match=r"my-rules\.yaml: .* not UTF-8.*; save it as UTF-8"):

@@ -71,12 +71,12 @@ def test_a_refusal_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_an_empty_body_is_an_empty_object() -> None:
-    """Nothing was asked for besides."""
+    """A request without a body has an empty object."""
     assert read_object(REQUEST, limit=1) == {}
 
 
 def test_a_content_type_may_have_parameters() -> None:
-    """They say nothing that matters here."""
+    """The parameters of a content type do not count."""
     request = Request({"content-type": "Application/JSON; charset=utf-8"}, b'{"a": 1}')
     assert read_object(request, limit=100) == {"a": 1}
 

@@ -23,16 +23,16 @@ class Capacity:
     Attributes:
         name: The Airflow.
         rates: Requests in flight, ascending, and runs a second; values between are interpolated.
-        cliff: The number of requests in flight at which it hangs.
+        hangs_at: The number of requests in flight at which it hangs.
     """
 
     name: str
     rates: tuple[tuple[int, float], ...]
-    cliff: int
+    hangs_at: int
 
     def rate(self, in_flight: int) -> float:
-        """Return runs a second with so many in flight; 0 from `cliff` on."""
-        if in_flight >= self.cliff:
+        """Return runs a second with so many in flight; 0 from `hangs_at` on."""
+        if in_flight >= self.hangs_at:
             return 0.0
         place = bisect_left(self.rates, (in_flight, 0.0))
         if place < len(self.rates) and self.rates[place][0] == in_flight:

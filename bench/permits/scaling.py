@@ -42,7 +42,7 @@ def measure() -> list[Figure]:
     return [
         Figure("scaling_peak_in_flight", max(row.peak for row in steady), "requests", PLACES),
         Figure("scaling_peak_with_deaths", rows[DEATHS].peak, "requests", PLACES),
-        Figure("scaling_peak_in_an_outage_of_40", rows[OUTAGE].peak, "requests", ONE_WORKER.cliff - 1),
+        Figure("scaling_peak_in_an_outage_of_40", rows[OUTAGE].peak, "requests", ONE_WORKER.hangs_at - 1),
         Figure("scaling_throughput_of_best", min(row.of_best for row in steady), "ratio", 0.9, at_least=True),
         Figure("scaling_least_share", min(row.least_share for row in steady), "of fair", 0.5, at_least=True),
         Figure("scaling_most_share", max(row.most_share for row in steady), "of fair", 2.0),

@@ -7,7 +7,8 @@ if it has Airflow's form and names the object of the request. Each function chec
 Sources: API v2 (Airflow 3.0 to 3.4) `airflow/api_fastapi/core_api/datamodels`, `.../routes/public` and
 `airflow/api_fastapi/common/exceptions.py`; API v1 (Airflow 2.9 to 2.11) `airflow/api_connexion/exceptions.py`
 and `.../openapi/v1.yaml` (`Error`: type, title and status are required). Starlette and FastAPI answer
-`{"detail": …}`, also for the auth managers of Airflow 3; connexion answers problem+json, also for those of 2.
+`{"detail": …}`, also for the auth managers of Airflow 3; connexion answers problem+json, also for the auth
+managers of Airflow 2.
 """
 
 import re

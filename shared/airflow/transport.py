@@ -21,7 +21,7 @@ class Transport[Credential](ABC):
     """Sends requests to one Airflow; safe to use from any thread, one object for the whole process.
 
     Args:
-        current: Returns the credential; raises `CredentialError` if there is none.
+        current: Returns the credential; raises `CredentialError` if it cannot get one.
         renewed: Gets a refused credential and returns another one, or the same if there is no other.
     """
 

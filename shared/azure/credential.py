@@ -85,7 +85,7 @@ def make_credential(settings: Mapping[str, str], client_id: str | None = None) -
     if here is not None:
         raise SettingsError(
             f"the application setting {CREDENTIAL} is 'default', which is for development only, but {here} "
-            "says that this app runs in Azure; remove the setting, so that the managed identity is used"
+            "shows that this app runs in Azure; remove the setting, so that the managed identity is used"
         )
     from azure.identity import DefaultAzureCredential
 

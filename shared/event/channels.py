@@ -36,7 +36,7 @@ TYPE_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "github": ("com.github.",),
     "kudu": ("Microsoft.Web.Kudu.",),
 }
-"""The beginnings of each kind's types. Those of Azure DevOps are in
+"""The beginnings of each kind's types. Azure DevOps' types are in
 https://learn.microsoft.com/azure/devops/service-hooks/events."""
 
 SOURCES: Final[Mapping[str, re.Pattern[str]]] = {

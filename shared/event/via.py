@@ -5,9 +5,9 @@ header can set it. It is stored with the event in parked messages, windows and d
 
 | via | came by | who can send so |
 |---|---|---|
-| `queue` | the queue `updraft-events` | whoever may write into it: Event Grid's identity |
-| `webhook` | Event Grid's webhook trigger | whoever has the key `eventgrid_extension` |
-| `hook/<kind>` | that kind's function | whoever has its function key; GitHub signs besides |
+| `queue` | the queue `updraft-events` | identities that may write into it: Event Grid's |
+| `webhook` | Event Grid's webhook trigger | senders with the key `eventgrid_extension` |
+| `hook/<kind>` | that kind's function | senders with its function key; GitHub also signs |
 | `events` | `POST /api/events` | callers whose entry allows the type and the source |
 | `call` | `POST /api/dags/{id}/runs` | callers whose entry allows the DAG |
 | `replay` | `updraft replay` of a letter that another program wrote | the operator |

@@ -71,7 +71,7 @@ def is_ours(conf: "Json", request: "RunRequest") -> bool:
     The identity is the rule's dedupe key, or otherwise the event's source and id. The run id ends in a 96-bit
     hash of that identity. So a run with our id is ours, unless its conf has another identity; a conf that is
     null, text, masked (`***`) or without an identity has none
-    (docs/decisions/0006-a-run-id-is-its-own-proof.md).
+    (`docs/decisions/0006-a-run-id-is-its-own-proof.md`).
     """
     there = conf.get(RESERVED) if isinstance(conf, dict) else None
     if not isinstance(there, dict):

@@ -66,7 +66,7 @@ def without_reserved_keys(value: object) -> object:
 
 
 def _reserved_paths(value: object, path: str) -> Iterator[str]:
-    """Yield the paths of the reserved keys; those of an object before those of its members."""
+    """Yield the paths of the reserved keys; an object's keys before its members' keys."""
     if isinstance(value, Mapping):
         for name in sorted(RESERVED_KEYS & value.keys()):
             yield f"{path}.{name}"

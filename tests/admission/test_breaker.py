@@ -13,7 +13,7 @@ def state(breaker: Breaker) -> str:
 
 
 def fail(breaker: Breaker, times: int) -> None:
-    """Let requests fail one after the other."""
+    """Make requests fail one after the other."""
     for _ in range(times):
         passage = breaker.enter()
         assert passage is not None
@@ -21,7 +21,7 @@ def fail(breaker: Breaker, times: int) -> None:
 
 
 def test_consecutive_failures_open_it() -> None:
-    """Failures in a row open it; a definite answer in between starts the count anew."""
+    """Consecutive failures open it; a definite answer in between resets the count."""
     breaker = Breaker(failures=3, clock=MonotonicClock())
     fail(breaker, 2)
     passage = breaker.enter()
@@ -35,7 +35,7 @@ def test_consecutive_failures_open_it() -> None:
 
 
 def test_half_open_lets_exactly_one_of_many_through() -> None:
-    """Of twenty callers that come at the moment the rest is over, one goes."""
+    """One of twenty callers at the end of the pause is allowed."""
     clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, clock=clock)
     fail(breaker, 1)
@@ -57,7 +57,7 @@ def test_half_open_lets_exactly_one_of_many_through() -> None:
 
 
 def test_a_good_probe_closes_it_and_a_bad_one_does_not() -> None:
-    """One definite answer to a probe closes it; one failure makes it rest again, whole."""
+    """One definite answer to a probe closes it; one failure starts a full pause."""
     clock = MonotonicClock()
     breaker = Breaker(failures=2, rest=30, clock=clock)
     fail(breaker, 2)
@@ -74,7 +74,7 @@ def test_a_good_probe_closes_it_and_a_bad_one_does_not() -> None:
 
 
 def test_a_probe_that_learnt_nothing_makes_room_for_another() -> None:
-    """A probe that got no place or no token says nothing about Airflow; the next one may go at once."""
+    """A probe without a slot or a token does not count; the next one is allowed at once."""
     clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, clock=clock)
     fail(breaker, 1)
@@ -86,7 +86,7 @@ def test_a_probe_that_learnt_nothing_makes_room_for_another() -> None:
 
 
 def test_a_probe_that_never_comes_back_is_given_up() -> None:
-    """A probe whose thread was killed does not keep the breaker open for ever."""
+    """A probe whose thread was killed does not keep the breaker open."""
     clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, probe_lasts=60, clock=clock)
     fail(breaker, 1)
@@ -105,7 +105,7 @@ def test_a_probe_that_never_comes_back_is_given_up() -> None:
 
 
 def test_late_answers_change_nothing() -> None:
-    """A request that began before the breaker opened neither closes it nor makes it rest longer."""
+    """A request that began before the breaker opened neither closes it nor extends the pause."""
     clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, clock=clock)
     slow, slower = breaker.enter(), breaker.enter()
@@ -119,7 +119,7 @@ def test_late_answers_change_nothing() -> None:
 
 
 def test_nothing_learnt_while_closed_does_not_count() -> None:
-    """Without an answer from Airflow the count of failures stays as it is."""
+    """Without an answer from Airflow the count of failures does not change."""
     breaker = Breaker(failures=2, clock=MonotonicClock())
     fail(breaker, 1)
     passage = breaker.enter()
@@ -131,7 +131,7 @@ def test_nothing_learnt_while_closed_does_not_count() -> None:
 
 
 def test_a_breaker_without_settings_opens_at_five_and_rests_half_a_minute() -> None:
-    """Five failures open it for 30 s, and a probe has 60 s; docs/delivery.md says so."""
+    """Five failures open it for 30 s, and a probe has 60 s, as in docs/delivery.md."""
     clock = MonotonicClock()
     breaker = Breaker(clock=clock)
     fail(breaker, 4)
@@ -149,7 +149,7 @@ def test_a_breaker_without_settings_opens_at_five_and_rests_half_a_minute() -> N
 
 
 def test_after_the_rest_there_is_nothing_to_wait_for() -> None:
-    """A wait is never negative, however long ago the rest was over."""
+    """A wait is never negative, also long after the pause."""
     clock = MonotonicClock()
     breaker = Breaker(failures=1, rest=30, clock=clock)
     fail(breaker, 1)

@@ -16,7 +16,7 @@ from tests.support.limiter import Kept
 
 
 def test_the_first_request_waits_for_a_permit() -> None:
-    """Without a permit nothing is sent, and with the first one exactly one request is."""
+    """Without a permit no request is sent, and with the first one exactly one is."""
     kept = Kept()
     assert not kept.limiter.enter("a", wait=0)
     kept.keep()
@@ -25,7 +25,7 @@ def test_the_first_request_waits_for_a_permit() -> None:
 
 
 def test_more_are_tried_while_latency_stays_low() -> None:
-    """Where Airflow answers as fast with more in flight, all permits that may be held come into use."""
+    """If Airflow answers as fast with more in flight, all permits are used."""
     kept = Kept()
     for _ in range(200):
         places = kept.fill()
@@ -36,7 +36,7 @@ def test_more_are_tried_while_latency_stays_low() -> None:
 
 
 def serve(limit: AdaptiveLimit, *, latency: list[float], requests: int, from_: float = 0.0) -> float:
-    """Let requests end one after another, each as slow as `latency` says for the limit; returns the time."""
+    """End requests one after another, each after `latency` of the limit; returns the time."""
     now = from_
     for _ in range(requests):
         seconds = latency[min(limit.value, len(latency) - 1)]
@@ -51,7 +51,7 @@ FOUR_SERVERS = [0.0, *(0.03 * max(1, count / 4) for count in range(1, 40))]
 
 
 def test_queueing_stops_the_growth() -> None:
-    """Where more in flight only wait longer, there are few; where it helps, there are more."""
+    """The limit is low if more requests in flight only wait longer, and higher otherwise."""
     one, four = AdaptiveLimit(32), AdaptiveLimit(32)
     serve(one, latency=ONE_SERVER, requests=3000)
     serve(four, latency=FOUR_SERVERS, requests=3000)
@@ -60,7 +60,7 @@ def test_queueing_stops_the_growth() -> None:
 
 
 def test_a_slower_airflow_is_not_asked_for_more() -> None:
-    """When everything becomes slower, the limit falls at once, and finds its level again."""
+    """When Airflow becomes slower, the limit falls at once, and then settles."""
     limit = AdaptiveLimit(32)
     now = serve(limit, latency=FOUR_SERVERS, requests=1000)
     before = limit.value
@@ -72,7 +72,7 @@ def test_a_slower_airflow_is_not_asked_for_more() -> None:
 
 
 def test_errors_halve_the_limit_once_for_those_in_flight_together() -> None:
-    """Eight requests that fail together are one sign, not eight; and it is not grown again at once."""
+    """Eight requests that fail together cut the limit once; and it does not grow again at once."""
     limit = AdaptiveLimit(8)
     now = serve(limit, latency=[0.01] * 40, requests=400)
     assert limit.value == 8
@@ -86,7 +86,7 @@ def test_errors_halve_the_limit_once_for_those_in_flight_together() -> None:
 
 
 def test_the_limit_never_falls_below_one() -> None:
-    """However much fails, one request at a time may be tried."""
+    """After any failures, one request at a time is allowed."""
     limit = AdaptiveLimit(8)
     for now in range(20):
         limit.ended(float(now), seconds=0.5, healthy=False, in_flight=1)
@@ -94,7 +94,7 @@ def test_the_limit_never_falls_below_one() -> None:
 
 
 def test_what_was_not_asked_teaches_nothing() -> None:
-    """A request that did not come to Airflow says nothing about it."""
+    """A request that did not reach Airflow does not change the limit."""
     limit = AdaptiveLimit(8)
     for now in range(50):
         limit.ended(float(now), seconds=0.0, healthy=True, in_flight=1)
@@ -102,7 +102,7 @@ def test_what_was_not_asked_teaches_nothing() -> None:
 
 
 def test_a_request_that_was_given_up_keeps_its_place() -> None:
-    """Airflow goes on with what timed out, so its place stays taken for a while."""
+    """Airflow continues a request that timed out, so its slot stays in use for a while."""
     kept = Kept(places=1)
     assert kept.enter()
     kept.serve(10.0, healthy=False)
@@ -114,7 +114,7 @@ def test_a_request_that_was_given_up_keeps_its_place() -> None:
 
 
 def test_a_quick_error_frees_its_place() -> None:
-    """An error that Airflow answered itself is over."""
+    """The slot of a fast error is free at once."""
     kept = Kept(places=1)
     assert kept.enter()
     kept.serve(0.1, healthy=False)
@@ -133,7 +133,7 @@ def test_idle_permits_are_given_back() -> None:
 
 
 def test_a_burst_costs_few_calls() -> None:
-    """In a burst there is at most one call to Storage for twenty events."""
+    """A burst makes at most one call to Storage for twenty events."""
     kept = Kept()
     events = 0
     while kept.store.now < 120:
@@ -145,7 +145,7 @@ def test_a_burst_costs_few_calls() -> None:
 
 
 def test_without_storage_one_at_a_time_is_sent_and_rests() -> None:
-    """A process that is cut off sends one request, and then rests for nine times as long, and for seconds."""
+    """A process without Storage sends one request, and then pauses nine times as long, and for seconds."""
     kept = Kept()
     kept.store.down = True
     assert not kept.enter()
@@ -159,7 +159,7 @@ def test_without_storage_one_at_a_time_is_sent_and_rests() -> None:
 
 
 def test_an_outage_is_survived_on_the_permits_that_are_held() -> None:
-    """What is held is used for as long as it is safe, and afterwards one request at a time is sent."""
+    """Held permits are used while it is safe, and then one request at a time is sent."""
     kept = Kept()
     kept.fill()
     kept.store.down = True
@@ -173,7 +173,7 @@ def test_an_outage_is_survived_on_the_permits_that_are_held() -> None:
 
 
 def test_rules_are_served_in_turn() -> None:
-    """A rule with one event waits for one place, not for all the events of another rule."""
+    """A rule with one event waits for one slot, not for all events of another rule."""
     line = FairQueue()
     many = [line.join("many") for _ in range(5)]
     few = line.join("few")
@@ -187,25 +187,25 @@ def test_rules_are_served_in_turn() -> None:
 
 
 def test_those_turned_away_come_back_one_by_one() -> None:
-    """Of a thousand events, each is sent away for as long as those before it take."""
+    """Each of a thousand events is parked for the service time of the earlier ones."""
     backlog = Backlog()
     for number in range(400):
         backlog.served(number / 20, seconds=0.05)
     times = [backlog.delay_for_rejected(20.0, slots=1) for _ in range(1000)]
     assert times == sorted(times)
     assert 0.9 * 1000 / 20 < times[-1] < 1.3 * 1000 / 20
-    assert backlog.delay_for_rejected(80.0, slots=1) < 2, "by then they have had their turn"
+    assert backlog.delay_for_rejected(80.0, slots=1) < 2, "the backlog has drained by then"
 
 
 def test_a_burst_does_not_begin_slowly() -> None:
-    """Before anything has ended, the places held say how soon to come back; without one there is no hurry."""
+    """Before any request has ended, the number of slots decides the delay."""
     holding, empty = Backlog(), Backlog()
     assert max(holding.delay_for_rejected(0.0, slots=6) for _ in range(100)) < 1
     assert max(empty.delay_for_rejected(0.0, slots=0) for _ in range(100)) == 100
 
 
 def test_slow_answers_slow_the_return() -> None:
-    """Where requests take long, many places do not make the return quick."""
+    """If requests are slow, many slots do not shorten the delay."""
     slow = Backlog()
     for number in range(50):
         slow.served(number * 5.0, seconds=10.0)
@@ -213,20 +213,20 @@ def test_slow_answers_slow_the_return() -> None:
 
 
 def test_nobody_is_sent_away_for_too_long() -> None:
-    """Even behind a huge backlog the wait is bounded."""
+    """The delay is limited, also with a huge backlog."""
     backlog = Backlog()
     assert max(backlog.delay_for_rejected(0.0, slots=0) for _ in range(5000)) == LONGEST
 
 
 class Wire:
-    """A store that grants every permit, after a while; counts who holds what."""
+    """A store that grants every permit, after a while, and counts holders."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.held: set[int] = set()
         self._seconds = seconds
 
     def acquire(self, index: int) -> str | None:
-        """Take a permit."""
+        """Acquire a permit."""
         time.sleep(self._seconds)
         if index in self.held:
             return None
@@ -234,29 +234,29 @@ class Wire:
         return str(index)
 
     def renew(self, index: int, lease: str) -> bool:
-        """Renew one."""
+        """Renew a permit."""
         return True
 
     def release(self, index: int, lease: str) -> None:
-        """Give one back."""
+        """Release a permit."""
         self.held.discard(index)
 
     def look(self) -> View:
-        """Show what is free."""
+        """Return the free permits."""
         return View(frozenset(range(8)) - self.held)
 
     def join(self) -> None:
-        """Stand in line."""
+        """Join the queue."""
 
     def leave(self) -> None:
-        """Step out."""
+        """Leave the queue."""
 
     def drop_first(self) -> None:
-        """Drop the first."""
+        """Remove the first."""
 
 
 def test_threads_wait_for_the_keeper() -> None:
-    """Many threads of several rules get their turns, never more in flight than permits, and none starves."""
+    """Threads of several rules get slots, never more than permits, and none starves."""
     wire = Wire(0.01)
     limiter = SharedLimiter("analytics", Permits(8), wire, most=8)
     served: Counter[str] = Counter()
@@ -290,7 +290,7 @@ def test_threads_wait_for_the_keeper() -> None:
 
 
 def test_the_wait_is_bounded() -> None:
-    """Whoever finds no place is told so once the wait is over, also where the wait is already negative."""
+    """A thread without a slot gets False after its wait, also if the wait is negative."""
     limiter = SharedLimiter("analytics", Permits(1), Wire(30), most=1)
     started = time.monotonic()
     assert not limiter.enter("a", wait=0.2)
@@ -299,7 +299,7 @@ def test_the_wait_is_bounded() -> None:
 
 
 def test_an_error_of_storage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """The keeper survives whatever the store raises, and says so once a minute."""
+    """The keeper survives every error of the store, and logs it once a minute."""
 
     class Broken(Wire):
         def acquire(self, index: int) -> str | None:
@@ -315,7 +315,7 @@ def test_an_error_of_storage_is_told_once(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_place_costs_little() -> None:
-    """Taking and leaving a place that is there costs microseconds, not a call."""
+    """Taking and returning a free slot costs microseconds, and no call."""
     kept = Kept()
     for _ in range(20):
         kept.fill()

@@ -1,4 +1,4 @@
-"""What becomes of events beyond the places: nobody waits in vain, and a queue's listener fetches no more."""
+"""Events beyond the slots: no thread waits without a chance, and a queue's listener fetches no more."""
 
 import threading
 import time
@@ -12,18 +12,18 @@ from tests.support.in_memory_permits import InMemoryPermits
 from tests.support.limiter import Kept
 
 LONG = 60.0
-"""Seconds that nobody waits in these tests."""
+"""Seconds that are too long for any test."""
 
 
 def refused_at_once(limiter: SharedLimiter, wait: float = LONG) -> bool:
-    """Tell whether there was no place, and that without waiting for one."""
+    """Return whether the limiter refused without a wait."""
     started = time.monotonic()
     entered = limiter.enter("a", wait=wait)
     return not entered and time.monotonic() - started < wait / 2
 
 
 def held(limiter: SharedLimiter, longest: float = LONG) -> threading.Thread:
-    """Hold a listener back, and return its thread once it waits, or is done."""
+    """Hold a listener back, and return its thread when it waits or has ended."""
     thread = threading.Thread(target=limiter.hold_back, kwargs={"longest": longest}, daemon=True)
     thread.start()
     while thread.is_alive() and not limiter._held_back:
@@ -32,7 +32,7 @@ def held(limiter: SharedLimiter, longest: float = LONG) -> threading.Thread:
 
 
 def slow(requests: int) -> Kept:
-    """Return a limiter whose only place is taken, of an Airflow that took 5 s for so many requests."""
+    """Return a limiter whose only slot is in use, of an Airflow that took 5 s for so many requests."""
     kept = Kept(places=1)
     assert kept.enter()
     for _ in range(requests):
@@ -42,7 +42,7 @@ def slow(requests: int) -> Kept:
 
 
 def test_nobody_waits_in_vain() -> None:
-    """Where the turn is further away than half of the wait, the answer is no at once."""
+    """If the expected wait is more than half of the allowed one, the limiter refuses at once."""
     kept = slow(60)
     assert refused_at_once(kept.limiter, wait=9.0)
     waiting = threading.Thread(target=kept.limiter.enter, args=("a",), kwargs={"wait": 11.0}, daemon=True)
@@ -55,7 +55,7 @@ def test_nobody_waits_in_vain() -> None:
 
 
 def test_nobody_waits_for_permits_that_others_hold() -> None:
-    """While others hold all permits, and nothing else is to be expected soon, events are told so at once."""
+    """While other instances hold all permits, the limiter refuses at once."""
     store = InMemoryPermits(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
@@ -66,7 +66,7 @@ def test_nobody_waits_for_permits_that_others_hold() -> None:
 
 
 def test_those_who_wait_are_sent_away_where_it_is_in_vain() -> None:
-    """Who waits for the first permit goes as soon as it is known that others hold all of them."""
+    """A thread that waits for the first permit is rejected when other instances hold all of them."""
     store = InMemoryPermits(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
@@ -83,7 +83,7 @@ def test_those_who_wait_are_sent_away_where_it_is_in_vain() -> None:
 
 
 def test_what_others_have_places_for_comes_back_at_once() -> None:
-    """Turned away for want of a permit an event may be taken up at once; by a holder, in its turn."""
+    """An event without a permit may come back at once; an instance with permits delays it."""
     store = InMemoryPermits(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
@@ -97,7 +97,7 @@ def test_what_others_have_places_for_comes_back_at_once() -> None:
 
 
 def test_nobody_waits_while_storage_is_away() -> None:
-    """A process that is cut off and rests between two requests turns events away at once."""
+    """A process without Storage refuses events at once during its cool-down."""
     kept = Kept()
     kept.store.down = True
     assert not kept.enter()
@@ -105,7 +105,7 @@ def test_nobody_waits_while_storage_is_away() -> None:
 
 
 def test_the_line_knows_who_comes_before() -> None:
-    """Ahead of a rule's event are those of its own rule, and as many of each other one."""
+    """Ahead of a rule's event are its rule's events, and as many of each other rule."""
     line = FairQueue()
     for rule in ("many", "many", "many", "few"):
         line.join(rule)
@@ -113,25 +113,25 @@ def test_the_line_knows_who_comes_before() -> None:
 
 
 def test_a_listener_is_held_back_until_there_is_room() -> None:
-    """While all places are taken a listener waits, and goes on when one becomes free."""
+    """While all slots are in use a listener waits, and continues when one is free."""
     kept = slow(20)
     waiting = held(kept.limiter)
     assert waiting.is_alive()
     kept.serve(5.0)
     waiting.join(LONG)
     assert not waiting.is_alive()
-    kept.limiter.hold_back(longest=LONG)  # a free place: nobody waits
+    kept.limiter.hold_back(longest=LONG)  # a free slot: no wait
 
 
 def test_a_listener_is_not_held_back_for_ever() -> None:
-    """Where there is no room in the given time, the listener goes on, and nothing is left of it."""
+    """Without capacity in the given time, the listener continues and is removed."""
     kept = slow(20)
     held(kept.limiter, longest=0.01).join(LONG)
     assert kept.limiter._held_back == []
 
 
 def test_a_listener_that_is_held_back_waits_for_a_permit() -> None:
-    """An instance without a permit stays in line for one, and its listener goes on when it has it."""
+    """An instance without a permit stays in the wait queue, and its listener continues when it has one."""
     store = InMemoryPermits(1)
     one, two = Kept(1, store, "one"), Kept(1, store, "two")
     assert one.enter()
@@ -150,7 +150,7 @@ def test_a_listener_that_is_held_back_waits_for_a_permit() -> None:
 
 
 def test_only_want_of_a_place_holds_back() -> None:
-    """An outcome that has another reason says nothing about the next event."""
+    """An outcome with another reason does not hold a listener back."""
     with AirflowStub((DAG,)) as stub:
         delivering = Delivering(stub.url, places=1)
         started = delivering.deliver(event(), decision())

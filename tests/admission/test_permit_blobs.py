@@ -1,4 +1,4 @@
-"""Permits as leases on blobs, on a stub that answers what Azurite does not."""
+"""Permits as leases on blobs, on a stub with responses that Azurite does not give."""
 
 import pytest
 
@@ -21,12 +21,12 @@ from tests.support.permit_blobs import PLACES
     ],
 )
 def test_an_airflow_has_one_set_of_permits(one: str, other: str, same: bool) -> None:  # noqa: FBT001 - a case
-    """Connections to one address share its permits, however they write it; others have their own."""
+    """Connections to the same address in any form share its permits; others have their own."""
     assert (permits_of(one) == permits_of(other)) is same
 
 
 class TestOnAStub:
-    """What a blob service can answer that Azurite does not."""
+    """Responses of a blob service that Azurite does not give."""
 
     @pytest.fixture
     def store(self, identity: IdentityEndpoint, leases: LeaseStub) -> PermitBlobs:
@@ -43,7 +43,7 @@ class TestOnAStub:
     def test_no_token_is_no_storage(
         self, store: PermitBlobs, leases: LeaseStub, identity: IdentityEndpoint
     ) -> None:
-        """Where the identity has no token, Storage is not asked, and that is told as any outage."""
+        """Without a token no request is sent, and the error is the same as for an outage."""
         identity.inject(500, times=20)
         with pytest.raises(StorageUnavailable):
             store.acquire(0)
@@ -52,7 +52,7 @@ class TestOnAStub:
     def test_an_acquire_without_an_answer_is_asked_again_under_its_id(
         self, store: PermitBlobs, leases: LeaseStub
     ) -> None:
-        """A lease that was taken without our knowing is not lost to us."""
+        """A lease that was acquired without a response is not lost."""
         asked: list[str | None] = []
         handle = leases.handle
 
@@ -69,7 +69,7 @@ class TestOnAStub:
         assert store.acquire(1) != lease
 
     def test_old_tickets_are_thrown_away(self, store: PermitBlobs, leases: LeaseStub) -> None:
-        """Whoever stands in line for hours is dead, and is not waited for."""
+        """A ticket that waits for hours is of an ended instance, and is deleted."""
         old = "Sun, 01 Jan 2023 00:00:00 GMT"
         listing = (
             '<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs><Blob>'

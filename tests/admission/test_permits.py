@@ -1,4 +1,4 @@
-"""The rules of holding, sharing and giving back, in virtual time; `bench/permits` drives many."""
+"""The rules of holding, sharing and releasing, in virtual time; `bench/permits` simulates many instances."""
 
 import math
 import random
@@ -14,7 +14,7 @@ from tests.support.in_memory_permits import InMemoryPermits
 LONGEST = 29.0
 USABLE = LEASE_SECONDS - 1 - LONGEST
 TURN = 5 * USABLE
-"""Seconds after which a holder gives way to one in line."""
+"""Seconds after which a holder releases a permit for a waiting instance."""
 
 
 def permits(places: int = 8, seed: int = 1) -> Permits:
@@ -23,7 +23,7 @@ def permits(places: int = 8, seed: int = 1) -> Permits:
 
 
 class Instance:
-    """Permits whose steps are carried out at once, on a store that is shared."""
+    """Permits whose steps run at once, on a shared store."""
 
     def __init__(self, store: InMemoryPermits, name: str, places: int = 8, seed: int = 1) -> None:
         self.permits = permits(places, seed)
@@ -32,7 +32,7 @@ class Instance:
         self.steps: list[StepKind] = []
 
     def settle(self, *, wanted: int, in_flight: int = 0) -> float:
-        """Do all that is to be done now, and return the pause after it."""
+        """Run all steps that are due, and return the pause after them."""
         for _ in range(50):
             planned = self.permits.next(self.store.now, wanted=wanted, in_flight=in_flight)
             if not isinstance(planned, Step):
@@ -53,7 +53,7 @@ class Instance:
 
 
 def pass_by(store: InMemoryPermits, seconds: float, *instances: tuple[Instance, int]) -> None:
-    """Let time pass in small steps, with so much wanted by each instance."""
+    """Advance the time in small steps, with so many requests wanted by each instance."""
     for _ in range(round(seconds * 4)):
         store.now += 0.25
         for instance, wanted in instances:
@@ -61,14 +61,14 @@ def pass_by(store: InMemoryPermits, seconds: float, *instances: tuple[Instance, 
 
 
 def test_the_first_permit_costs_one_call() -> None:
-    """Where nobody else is about, the first request waits for a single call to Storage."""
+    """Without other instances, the first request waits for a single call to Storage."""
     one = Instance(InMemoryPermits(), "one")
     one.settle(wanted=1)
     assert (one.usable, one.steps) == (1, [StepKind.ACQUIRE])
 
 
 def test_nothing_wanted_nothing_done() -> None:
-    """An idle instance makes no call and has nothing to keep."""
+    """An idle instance makes no call and holds no permit."""
     one = Instance(InMemoryPermits(), "one")
     assert one.settle(wanted=0) == math.inf
     assert not one.steps
@@ -86,13 +86,13 @@ def test_an_eighth_is_left_for_others() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_two_that_look_at_one_moment_leave_it_as_well(seed: int) -> None:
-    """What is left for others is no number but a permit, so that no two can take it between them."""
+    """The last eighth is fixed permits, so that two instances cannot take it together."""
     store = InMemoryPermits()
     one, two, three = (Instance(store, f"{number}", seed=3 * seed + number) for number in range(3))
     for each in (one, two):
         each.settle(wanted=3)
     store.now += 1.5
-    for _ in range(2):  # both look, then both take what they have seen
+    for _ in range(2):  # both look, then both acquire
         for each, step in [
             (each, each.permits.next(store.now, wanted=8, in_flight=0)) for each in (one, two)
         ]:
@@ -104,7 +104,7 @@ def test_two_that_look_at_one_moment_leave_it_as_well(seed: int) -> None:
 
 
 def test_an_unused_permit_is_given_back() -> None:
-    """What is not wanted any more is given back at once."""
+    """A permit that is not wanted any more is released at once."""
     store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=4)
@@ -113,7 +113,7 @@ def test_an_unused_permit_is_given_back() -> None:
 
 
 def test_a_permit_is_not_given_back_under_a_request() -> None:
-    """While a request is in flight as many permits are held, though none may be begun under those that go."""
+    """Draining permits are held while their requests are in flight, and no request begins under them."""
     store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=3)
@@ -124,7 +124,7 @@ def test_a_permit_is_not_given_back_under_a_request() -> None:
 
 
 def test_idle_permits_are_found_soon_after_a_burst() -> None:
-    """Once the holders are done, those in line hold most permits within seconds, wherever they stand."""
+    """When the holders are idle, the waiting instances hold most permits within seconds."""
     store = InMemoryPermits()
     busy = [Instance(store, f"busy-{number}", seed=number) for number in range(8)]
     line = [Instance(store, f"line-{number}", seed=100 + number) for number in range(30)]
@@ -138,7 +138,7 @@ def test_idle_permits_are_found_soon_after_a_burst() -> None:
 
 
 def test_who_left_the_line_tries_again_at_once() -> None:
-    """An instance that wanted nothing for a while does not keep the date of its turn."""
+    """An instance that was idle for a while looks at once."""
     store = InMemoryPermits(1)
     first, second, third = (Instance(store, f"{number}", places=1, seed=number) for number in range(3))
     for each in (first, second, third):
@@ -155,7 +155,7 @@ def test_who_left_the_line_tries_again_at_once() -> None:
 
 
 def test_no_request_begins_under_a_lease_that_it_could_outlast() -> None:
-    """The last moment of use is so long before the lease's end as a request can last, and a margin."""
+    """A permit is used until the longest request and a margin before the lease's end."""
     store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=1)
@@ -164,7 +164,7 @@ def test_no_request_begins_under_a_lease_that_it_could_outlast() -> None:
 
 
 def test_the_lease_counts_from_before_the_call() -> None:
-    """A call to Storage that took long does not lengthen the use of the lease."""
+    """A slow call to Storage does not extend the use of the lease."""
     held = permits()
     step = held.next(100.0, wanted=1, in_flight=0)
     assert isinstance(step, Step)
@@ -174,7 +174,7 @@ def test_the_lease_counts_from_before_the_call() -> None:
 
 
 def test_a_permit_in_use_is_renewed() -> None:
-    """Where nobody waits, a permit is kept for as long as it is of use, at two calls a turn."""
+    """If no instance waits, a permit is held while it is needed, with two calls in each tenure."""
     store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=1)
@@ -187,7 +187,7 @@ def test_a_permit_in_use_is_renewed() -> None:
 
 
 def test_who_waits_gets_a_permit_within_a_turn() -> None:
-    """With all permits held, one that waits in line has one after a turn, and gives it back in its turn."""
+    """With all permits held, a waiting instance has one after a tenure, and releases it after its tenure."""
     store = InMemoryPermits(places=1)
     one, two = Instance(store, "one", 1), Instance(store, "two", 1, seed=2)
     one.settle(wanted=1)
@@ -200,7 +200,7 @@ def test_who_waits_gets_a_permit_within_a_turn() -> None:
 
 
 def test_one_of_several_is_handed_over_after_one_use() -> None:
-    """Who waits does so for no longer than a lease is used, while somebody has more than one permit."""
+    """An instance waits at most for the use of a lease, while another has more than one permit."""
     store = InMemoryPermits()
     many, one, none = (Instance(store, name, seed=seed) for seed, name in enumerate(("many", "one", "none")))
     many.settle(wanted=8)
@@ -213,7 +213,7 @@ def test_one_of_several_is_handed_over_after_one_use() -> None:
 
 
 def test_nobody_jumps_the_line() -> None:
-    """A permit that becomes free is left to those who stood in line before."""
+    """A free permit is left to instances that waited longer."""
     store = InMemoryPermits(places=1)
     first, second = Instance(store, "first", 1), Instance(store, "second", 1, seed=2)
     store.acquire(0)
@@ -228,7 +228,7 @@ def test_nobody_jumps_the_line() -> None:
 
 
 def test_the_dead_do_not_hold_up_the_line() -> None:
-    """One that died in line is taken out of it by whoever comes after."""
+    """An instance that ended in the wait queue is removed by the next one."""
     store = InMemoryPermits(places=2)
     dead, living = Instance(store, "dead", 2), Instance(store, "living", 2, seed=2)
     for index in (0, 1):
@@ -236,7 +236,7 @@ def test_the_dead_do_not_hold_up_the_line() -> None:
     dead.settle(wanted=1)
     living.settle(wanted=1)
     store.leases.clear()
-    store.acquire(0)  # one is held on, so that only one is free
+    store.acquire(0)  # one stays held, so that only one is free
     pass_by(store, 50, (living, 1))
     store.leases.clear()
     pass_by(store, 300, (living, 1))
@@ -244,7 +244,7 @@ def test_the_dead_do_not_hold_up_the_line() -> None:
 
 
 def test_whoever_wants_no_more_leaves_the_line() -> None:
-    """The line holds only those who want a permit."""
+    """Only instances that want a permit are in the wait queue."""
     store = InMemoryPermits(places=1)
     store.acquire(0)
     one = Instance(store, "one", 1)
@@ -255,7 +255,7 @@ def test_whoever_wants_no_more_leaves_the_line() -> None:
 
 
 def test_one_of_many_goes_to_the_few() -> None:
-    """An instance that holds far more than all others together gives some back."""
+    """An instance that holds far more than all others together releases some."""
     store = InMemoryPermits()
     one, two = Instance(store, "one"), Instance(store, "two", seed=2)
     one.settle(wanted=8)
@@ -266,7 +266,7 @@ def test_one_of_many_goes_to_the_few() -> None:
 
 
 def test_the_dead_free_their_permits() -> None:
-    """What a dead instance held is free once its leases have ended."""
+    """The permits of an ended instance are free when its leases have expired."""
     store = InMemoryPermits()
     dead, living = Instance(store, "dead"), Instance(store, "living", seed=2)
     dead.settle(wanted=8)
@@ -275,7 +275,7 @@ def test_the_dead_free_their_permits() -> None:
 
 
 def test_a_lost_lease_is_dropped_at_once() -> None:
-    """Where Storage says that a lease is lost, no request begins under it any more."""
+    """No request begins under a lease that Storage reports as lost."""
     store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=1)
@@ -287,7 +287,7 @@ def test_a_lost_lease_is_dropped_at_once() -> None:
 
 
 def test_an_outage_is_met_with_growing_pauses() -> None:
-    """While Storage is down it is asked ever less often, and at the first answer all is as before."""
+    """While Storage is down the calls become rarer, and the first answer resets that."""
     store = InMemoryPermits()
     store.down = True
     one = Instance(store, "one")
@@ -300,7 +300,7 @@ def test_an_outage_is_met_with_growing_pauses() -> None:
 
 
 def test_a_renewal_is_tried_again_before_its_lease_is_unusable() -> None:
-    """A short outage at the time of renewal costs nothing."""
+    """A short outage during a renewal costs no permit."""
     store = InMemoryPermits()
     one = Instance(store, "one")
     one.settle(wanted=1)
@@ -315,7 +315,7 @@ def test_a_renewal_is_tried_again_before_its_lease_is_unusable() -> None:
 
 @pytest.mark.parametrize(("connect", "read", "longest"), [(3.0, 10.0, 29.0), (25.0, 25.0, 60.0)])
 def test_how_long_a_request_can_last(connect: float, read: float, longest: float) -> None:
-    """Time-outs count up to the delivery's budget, and even the longest leave something of a lease."""
+    """Time-outs count up to the delivery's budget, and the longest still allow a use of the lease."""
     assert longest_request(connect, read, budget=18.0) == longest
     held = Permits(1, longest_request=longest, draw=lambda: 0.0)
     held.done(Step(StepKind.ACQUIRE, 0), "lease", sent=0.0, now=0.0)
@@ -337,9 +337,9 @@ ACTIONS = st.lists(
 def test_never_more_in_use_than_permits(
     actions: list[tuple[int, str, float]], places: int, seed: int
 ) -> None:
-    """Whatever the schedule, with calls that take long, fail or never end, at most N are in flight.
+    """With any schedule, with calls that are slow, fail or never end, at most N requests are in flight.
 
-    Each instance has as many in flight as it may begin at any moment, and each lasts as long as it can.
+    Each instance always has as many in flight as allowed, and each request lasts as long as it can.
     """
     store = InMemoryPermits(places=places)
     world = [Instance(store, str(number), places, seed + number) for number in range(4)]
@@ -352,7 +352,7 @@ def test_never_more_in_use_than_permits(
         if action in {"want", "rest"}:
             wanted[who] = places if action == "want" else 0
         elif action == "die":
-            # Its requests go on at Airflow for as long as they can, though nobody renews for them.
+            # Airflow continues its requests as long as possible, without renewals.
             ends.append(ends[who])
             ends[who], wanted[who] = [], 0
             world[who] = Instance(store, f"{who}-{store.now}", places, seed)
@@ -394,5 +394,5 @@ def _step(store: InMemoryPermits, instance: Instance, wanted: int, in_flight: in
 
 
 def test_a_view_of_nothing_is_empty() -> None:
-    """Before the first look nothing is known to be free."""
+    """Before the first look no permit counts as free."""
     assert View().free == frozenset()

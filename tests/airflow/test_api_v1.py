@@ -1,4 +1,4 @@
-"""Airflow's API v1, and finding out which version is there, against loopback servers."""
+"""Airflow's API v1, and the question for the version, against loopback servers."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from tests.support.delivery import DAG, RUN_ID, client_of, run_request
 
 
 class OldAirflow(LoopbackServer):
-    """An Airflow 2, as far as these tests go; the answers are those of a live 2.11."""
+    """An Airflow 2 for these tests, with the responses of a real 2.11."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ def old() -> Iterator[OldAirflow]:
 
 
 def client(server: LoopbackServer) -> AirflowClient:
-    """Return a client that speaks v1."""
+    """Return a client for v1."""
     return client_of(server.url, api="v1")
 
 
@@ -64,7 +64,7 @@ def test_a_run_is_asked_for_as_api_v1_wants_it(old: OldAirflow) -> None:
 
 
 def test_a_taken_run_id_is_a_conflict(old: OldAirflow) -> None:
-    """409 for the run id is the answer, at once."""
+    """409 for the run id is returned at once."""
     old.taken = [id_taken()]
     answer = client(old).start_run(run_request())
     assert classify(answer).answer_class is AnswerClass.CONFLICT
@@ -72,14 +72,14 @@ def test_a_taken_run_id_is_a_conflict(old: OldAirflow) -> None:
 
 
 def test_a_taken_moment_is_another_runs(old: OldAirflow) -> None:
-    """409 for the moment that Airflow chose as the date is not our run: another moment is taken."""
+    """409 for the date that Airflow chose is not our run: the request is sent again."""
     old.taken = [date_taken()]
     assert client(old).start_run(run_request()).status == 200
     assert len(old.bodies) == 2
 
 
 def test_moments_are_not_taken_for_ever(old: OldAirflow) -> None:
-    """A server that says so again and again is left alone; nothing was started."""
+    """After several such 409 the client stops; nothing was started."""
     old.taken = [date_taken()] * 9
     answer = client(old).start_run(run_request(), within=5)
     assert classify(answer).answer_class is AnswerClass.TRANSIENT
@@ -87,7 +87,7 @@ def test_moments_are_not_taken_for_ever(old: OldAirflow) -> None:
 
 
 def test_a_taken_date_of_our_own_is_a_conflict(old: OldAirflow) -> None:
-    """With a logical date in the rule, 409 for the date is for the relay to look into."""
+    """With a logical date in the rule, 409 for the date is returned to the relay."""
     old.taken = [date_taken()]
     answer = client(old).start_run(run_request(logical_date="2026-11-01T00:00:00Z"))
     assert classify(answer).answer_class is AnswerClass.CONFLICT
@@ -106,7 +106,7 @@ def test_a_taken_date_of_our_own_is_a_conflict(old: OldAirflow) -> None:
 def test_what_airflow_2_can_never_start_is_not_sent(
     old: OldAirflow, changes: dict[str, object], reason: str
 ) -> None:
-    """What would be answered 500 for ever, or dropped in silence, is rejected without a request."""
+    """A run that Airflow 2 always answers with 500, or would change, is rejected without a request."""
     answer = client(old).start_run(run_request(**changes))
     assert reason in answer.invalid
     assert classify(answer).answer_class is AnswerClass.REJECTED
@@ -129,14 +129,14 @@ class TestAuto:
         return airflow, [airflow.get_dag(DAG, within=5).status for _ in range(times)]
 
     def test_airflow_3_is_found(self) -> None:
-        """The first question is for v2, and one answer lasts."""
+        """The first question is for v2, and its answer is cached."""
         with AirflowStub() as stub:
             assert self.ask(stub, 3)[1] == [200] * 3
             assert stub.count("GET", "/api/v2/version") == 1
             assert stub.count("GET", "/api/v1") == 0
 
     def test_airflow_2_is_found(self, old: OldAirflow) -> None:
-        """Where v2 is not there, v1 is asked, once."""
+        """Without v2, v1 is asked, once."""
         assert self.ask(old, 3)[1] == [200] * 3
         assert old.count("GET", "/api/v1/version") == 1
 
@@ -146,7 +146,7 @@ class TestAuto:
         assert self.ask(old)[1] == [200]
 
     def test_neither_is_there(self) -> None:
-        """Where no API answers, the address is in doubt, and the next request asks again."""
+        """If no API answers, the next request asks again."""
 
         class Nobody(LoopbackServer):
             def handle(self, request: Request) -> Reply:
@@ -175,7 +175,7 @@ class TestAuto:
     def test_what_stands_in_the_way_is_told(
         self, old: OldAirflow, faults: list[int], expected: AnswerClass
     ) -> None:
-        """An outage leaves no run in doubt, a refusal is one, and neither is remembered."""
+        """An outage leaves no run in doubt, a refusal is returned, and neither is cached."""
         for status in faults:
             old.inject(status)
         airflow = client_of(old.url, api="auto", read_timeout=0.5)
@@ -185,7 +185,7 @@ class TestAuto:
         assert airflow.start_run(run_request()).status == 200
 
     def test_the_question_has_an_end(self, old: OldAirflow) -> None:
-        """A request that has to wait for another's question gives up within its own time."""
+        """A request that waits for another thread's question ends within its own time."""
         airflow = client_of(old.url, api="auto")
         with airflow._lock:
             answer = airflow.start_run(run_request(), within=0.05)

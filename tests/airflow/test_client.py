@@ -21,7 +21,7 @@ from tests.support.delivery import DAG, RUN_ID, Tokens, client_for, client_of, c
 
 
 class Recorder(AirflowStub):
-    """A stub that keeps whole requests."""
+    """A stub that stores whole requests."""
 
     def __init__(self) -> None:
         super().__init__((DAG,))
@@ -29,7 +29,7 @@ class Recorder(AirflowStub):
         self.peers: set[str] = set()
 
     def answer(self, request: Request) -> Reply | None:
-        """Keep the request and answer it."""
+        """Store the request and answer it."""
         self.requests.append(request)
         return super().answer(request)
 
@@ -47,10 +47,10 @@ def client(stub: LoopbackServer, tokens: Tokens | None = None, **settings: objec
 
 
 class TestRequests:
-    """What is sent."""
+    """The requests."""
 
     def test_a_run_is_asked_for_as_api_v2_wants_it(self, stub: Recorder) -> None:
-        """The body has the run id, conf, note and a null logical date, and nothing that is not set."""
+        """The body has the run id, conf, note and a null logical date, and no unset member."""
         answer = client(stub).start_run(run_request())
         sent = stub.requests[0]
         assert (sent.method, sent.path) == ("POST", f"/api/v2/dags/{DAG}/dagRuns")
@@ -77,7 +77,7 @@ class TestRequests:
         assert body["run_after"] == "2026-11-01T01:00:00+02:00"
 
     def test_ids_are_quoted_into_the_path(self, stub: Recorder) -> None:
-        """No DAG id or run id reaches another path than its own."""
+        """No DAG id or run id can change the path."""
         airflow = client(stub)
         airflow.get_run("a/../b?c#d", "scheduled__2026-11-01T00:00:00+00:00")
         airflow.get_dag("..")
@@ -87,12 +87,12 @@ class TestRequests:
         assert paths == [run_path, "/api/v2/dags/%2E%2E", "/api/v2/dags/%C3%BCbung%20%252F"]
 
     def test_a_path_before_the_api_is_kept(self, stub: Recorder) -> None:
-        """An Airflow behind a path prefix is asked under it."""
+        """An Airflow with a path prefix gets requests below it."""
         client_of(stub.url + "/team/").get_dag(DAG)
         assert stub.requests[0].path == f"/team/api/v2/dags/{DAG}"
 
     def test_what_is_not_a_run_is_not_sent(self, stub: Recorder) -> None:
-        """What the client's model refuses is an answer without a request."""
+        """A request that the client's model refuses gives a response without a request."""
         airflow = client(stub)
         date = airflow.start_run(run_request(logical_date="next tuesday"))
         assert "logical_date" in date.invalid
@@ -144,7 +144,7 @@ class TestTokens:
         assert (len(tokens.renewals), len(stub.requests)) == (1, 2)
 
     def test_the_same_token_is_not_sent_twice(self, stub: Recorder) -> None:
-        """Where there is no other token to be had, the request is not repeated."""
+        """Without another token, the request is not repeated."""
         stub.expired.add("first")
         tokens = Tokens()
         tokens.renew = lambda refused: refused  # type: ignore[method-assign] # a source with one token
@@ -152,14 +152,14 @@ class TestTokens:
         assert len(stub.requests) == 1
 
     def test_a_missing_role_asks_for_no_token(self, stub: Recorder) -> None:
-        """403 Forbidden is not the token's fault."""
+        """403 Forbidden does not renew the token."""
         stub.forbidden.add(DAG)
         tokens = Tokens()
         assert client(stub, tokens).start_run(run_request()).status == 403
         assert tokens.renewals == []
 
     def test_the_first_to_ask_tells_how_long_the_token_took(self, stub: Recorder) -> None:
-        """Where the version is asked for first, that request waited for the token, and the answer says so."""
+        """The time to get the token is in the response, also if the version is asked for first."""
 
         class Slow(Tokens):
             def headers(self) -> Mapping[str, str]:
@@ -181,7 +181,7 @@ class TestTokens:
         assert stub.requests == []
 
     def test_a_token_that_is_no_header_is_never_shown(self, stub: Recorder) -> None:
-        """A token with a line break is told without the token."""
+        """The error for a token with a line break does not show the token."""
         answer = client(stub, Tokens("Bearer made-up\r\nX: y")).start_run(run_request())
         assert not answer.sent
         assert "made-up" not in answer.error
@@ -189,7 +189,7 @@ class TestTokens:
 
 
 class Raw:
-    """A server that reads one request and then writes the given bytes, slowly where asked to, and closes."""
+    """A server that reads one request, writes the given bytes, also slowly, and closes."""
 
     def __init__(self, *pieces: bytes, pause: float = 0.0, reset: bool = False) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -216,7 +216,7 @@ class Raw:
                     connection.sendall(piece)
                     time.sleep(self._pause)
             except OSError:
-                return  # the client has given up, as it should
+                return  # the client has closed the connection, as expected
             if self._reset:
                 linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -234,7 +234,7 @@ class Raw:
 
 
 class Greeter(Raw):
-    """A server that answers before it was asked anything."""
+    """A server that answers before a request."""
 
     @staticmethod
     def _read_request(connection: socket.socket) -> None:
@@ -242,7 +242,7 @@ class Greeter(Raw):
 
 
 def ask(url: str, *, timeout: float = 0.5, within: float | None = None) -> AirflowResponse:
-    """Ask for a run, with short time-outs where a test waits for one."""
+    """Request a run, with short time-outs for tests that wait for one."""
     airflow = client_of(url, connect_timeout=timeout, read_timeout=timeout)
     return airflow.start_run(run_request(), within=within)
 
@@ -251,10 +251,10 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d
 
 
 class TestAnswers:
-    """How whatever comes back, or does not, becomes an Answer."""
+    """Every response, and every missing one, becomes an `AirflowResponse`."""
 
     def test_a_redirect_is_an_answer(self, stub: Recorder) -> None:
-        """A redirect is not followed, not even to ourselves, and only its host is kept."""
+        """A redirect is not followed, also not to the same server, and only its host is stored."""
         stub.inject(302, headers={"Location": f"{stub.url}/login?state=made-up"}, times=9)
         answer = client(stub).start_run(run_request())
         assert (answer.status, answer.location) == (302, "http://127.0.0.1")
@@ -264,7 +264,7 @@ class TestAnswers:
         "location", ["https://[", "https://[::1", "https://[x]/", "//", "x", "https://a:b@/"]
     )
     def test_a_redirect_to_nowhere_was_sent_all_the_same(self, stub: Recorder, location: str) -> None:
-        """An address that cannot be read does not make the request one that never left."""
+        """A redirect to an invalid address leaves the request as sent."""
         stub.inject(302, headers={"Location": location}, times=9)
         answer = client(stub).start_run(run_request())
         assert (answer.sent, answer.location) == (True, "")
@@ -279,20 +279,20 @@ class TestAnswers:
         assert len(stub.requests) == 2
 
     def test_nobody_listens(self, stub: Recorder) -> None:
-        """A refused connection is certain not to have sent anything."""
+        """After a refused connection the request counts as not sent."""
         stub.stop()
         answer = ask(stub.url)
         assert (answer.sent, answer.status) == (False, None)
         assert "refused" in answer.error
 
     def test_a_name_that_does_not_resolve(self) -> None:
-        """An unknown host is certain not to have got anything."""
+        """With an unknown host the request counts as not sent."""
         answer = ask("https://airflow.invalid")
         assert not answer.sent
         assert "airflow.invalid" in answer.error
 
     def test_a_certificate_that_is_not_trusted(self, tmp_path: Path) -> None:
-        """A certificate that nobody vouches for ends the matter before anything is sent."""
+        """With an untrusted certificate nothing is sent."""
         certificates = make_certificates(tmp_path)
         with LoopbackServer(tls=certificates.server_context()) as server:
             answer = ask(server.url, timeout=20)
@@ -300,7 +300,7 @@ class TestAnswers:
         assert answer.fault == "CertificateNotTrusted"
 
     def test_a_server_without_tls(self, stub: Recorder) -> None:
-        """Where TLS cannot be spoken nothing was sent."""
+        """Without TLS nothing was sent."""
         answer = ask(stub.url.replace("http:", "https:"), timeout=20)
         assert (answer.status, answer.sent, stub.requests) == (None, False, [])
         assert answer.fault == "NotHttps"
@@ -318,20 +318,20 @@ class TestAnswers:
     )
     @pytest.mark.parametrize("reset", [True, False])
     def test_a_handshake_that_fails(self, greeting: bytes, *, reset: bool) -> None:
-        """Whatever ends the handshake, no request was sent, so that no run is in doubt."""
+        """After any failure of the handshake the request counts as not sent."""
         with Greeter(greeting, reset=reset) as server:
             answer = ask(server.url.replace("http:", "https:"), timeout=5)
         assert (answer.status, answer.sent) == (None, False)
         assert classify(answer).name == "ConnectionFailed"
 
     def test_a_handshake_that_does_not_end(self) -> None:
-        """A server that says nothing at all got no request."""
+        """A server that does not answer the handshake got no request."""
         with socket.create_server(("127.0.0.1", 0)) as silent:
             answer = ask(f"https://127.0.0.1:{silent.getsockname()[1]}")
         assert (answer.status, answer.sent) == (None, False)
 
     def test_a_connection_that_breaks_under_tls(self, tmp_path: Path) -> None:
-        """After the handshake a broken connection leaves the doubt."""
+        """After the handshake a broken connection leaves the request in doubt."""
         certificates = make_certificates(tmp_path)
         with (
             LoopbackServer(tls=certificates.server_context()) as server,
@@ -350,7 +350,7 @@ class TestAnswers:
         assert 0.1 < answer.seconds < 1.4
 
     def test_silence_after_connecting(self) -> None:
-        """A server that accepts and says nothing is given up after the read time-out."""
+        """A request to a server that does not answer ends after the read time-out."""
         with socket.create_server(("127.0.0.1", 0)) as silent:
             answer = ask(f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert (answer.sent, answer.status) == (True, None)
@@ -362,21 +362,21 @@ class TestAnswers:
     )
     @pytest.mark.parametrize("reset", [True, False])
     def test_a_connection_that_breaks(self, pieces: tuple[bytes, ...], *, reset: bool) -> None:
-        """Wherever after the request a connection breaks, the request may have been carried out."""
+        """If a connection breaks anywhere after the request, the request is in doubt."""
         with Raw(*pieces, reset=reset) as server:
             answer = ask(server.url, timeout=20)
         assert answer.sent
         assert answer.error
 
     def test_an_answer_that_trickles(self) -> None:
-        """A server that sends a byte at a time does not hold us longer than the time-outs."""
+        """A response that arrives byte by byte ends within the time-outs."""
         with Raw(HEAD % 100, *[b" "] * 60, pause=0.1) as server:
             answer = ask(server.url)
         assert answer.error == "the response did not end in time"
         assert answer.seconds < 4
 
     def test_an_endless_answer(self) -> None:
-        """An answer is read up to a bound and not kept."""
+        """A response is read up to a limit and not stored."""
         with Raw(HEAD % (4 * BODY_LIMIT), b" " * (2 * BODY_LIMIT)) as server:
             answer = ask(server.url, timeout=20)
         assert "larger than" in answer.error
@@ -386,7 +386,7 @@ class TestAnswers:
         "body", [b"[1]", b"null", b"", b"\xff\xfe", b"[" * 100_000, b"<html>\n <b>Sign in"]
     )
     def test_what_is_not_a_json_object_is_text(self, body: bytes) -> None:
-        """Whatever a body is, it becomes an object or the beginning of a text on one line."""
+        """Any body becomes an object or the beginning of a text on one line."""
         with Raw(HEAD % len(body), body) as server:
             answer = ask(server.url, timeout=20)
         assert (answer.status, answer.body, answer.error) == (200, None, "")
@@ -394,7 +394,7 @@ class TestAnswers:
         assert len(answer.text) <= 600
 
     def test_another_run_is_noticed(self, stub: Recorder) -> None:
-        """A body that does not name the run that was asked for is not the answer."""
+        """A body without the requested run is not a started run."""
         airflow = client(stub)
         assert classify(airflow.start_run(run_request())).name == "Started"
         stub.inject(200, run_of(run_id="other"))

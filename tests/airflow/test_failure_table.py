@@ -28,7 +28,7 @@ def test_each_case_meets_its_row(case: Case) -> None:
 
 
 def test_every_row_has_a_case() -> None:
-    """No row is without a case, but those of questions and one that no HTTP server can produce."""
+    """Every row has a case, except rows of questions and one that no HTTP server can produce."""
     of_questions = {"Answered", "DagRunNotFound"}
     assert {row.name for row in FAILURE_TABLE} - {case.row for case in CASES} == {
         "UnknownStatus"
@@ -36,13 +36,13 @@ def test_every_row_has_a_case() -> None:
 
 
 def test_names_are_unique() -> None:
-    """A row's name, which dead letters carry, stands for one row."""
+    """A row's name, which dead letters have, is unique."""
     names = [row.name for row in FAILURE_TABLE]
     assert len(set(names)) == len(names)
 
 
 def test_every_status_has_a_row() -> None:
-    """There is no status, with or without JSON, that the table does not know what to do about."""
+    """The table has a row for every status, with and without JSON."""
     for status in range(100, 1000):
         for answer in (AirflowResponse(status=status), AirflowResponse(status=status, body={})):
             row = classify(answer)
@@ -51,7 +51,7 @@ def test_every_status_has_a_row() -> None:
 
 
 def test_half_an_answer_is_none() -> None:
-    """A status whose body broke off is ambiguous, whatever the status."""
+    """A response with an incomplete body is ambiguous, with any status."""
     for status in (200, 400, 401, 404, 409, 500):
         assert classify(AirflowResponse(status=status, error="reset")).name == "ConnectionLost"
 
@@ -71,12 +71,12 @@ def test_half_an_answer_is_none() -> None:
     ],
 )
 def test_stale_tokens_are_told_from_missing_roles(status: int, detail: str, *, stale: bool) -> None:
-    """401, and 403 that speaks of the token, ask for a new one; 403 otherwise is a role that is missing."""
+    """401, and 403 about the token, renew it; any other 403 is a missing role."""
     assert is_unauthorized(AirflowResponse(status=status, body={"detail": detail})) is stale
 
 
 def test_a_person_is_told_the_facts() -> None:
-    """The reason has the row's sentence, the status and Airflow's own words, and of a redirect the host."""
+    """The reason has the row's sentence, the status, Airflow's message, and the host of a redirect."""
     refused = AirflowResponse(
         status=400,
         body={"detail": "Invalid input for param n"},
@@ -140,7 +140,7 @@ def test_airflows_words_are_read_from_all_its_shapes(body: dict[str, object] | N
     ],
 )
 def test_of_a_web_page_the_headline_is_told(text: str, message: str) -> None:
-    """A person reads what a page says on top, and never a whole page."""
+    """The reason has the headline of a page, and never the whole page."""
     assert AirflowResponse(status=404, text=text).message == message
 
 
@@ -161,14 +161,14 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 @example(body={"detail": {"loc": ["body", "a\nb"], "msg": "x"}})
 @given(body=st.dictionaries(st.sampled_from(["detail", "error", "errors", "title", "message"]), JSON))
 def test_any_error_has_words(body: dict[str, Any]) -> None:
-    """Whatever an error holds, its words are one bounded line."""
+    """The message of any error is one line of limited length."""
     message = AirflowResponse(status=400, body=body).message
     assert len(message) <= 600
     assert "\n" not in message
 
 
 def test_the_words_are_bounded() -> None:
-    """However much Airflow says, a reason stays a sentence."""
+    """A long message of Airflow is cut off."""
     assert len(AirflowResponse(status=400, body={"detail": "x" * 99_999}).message) <= 600
 
 

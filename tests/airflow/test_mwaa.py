@@ -1,4 +1,4 @@
-"""Amazon MWAA: what AWS and its Airflow answer, as Updraft reads it, and runs that no path can name."""
+"""Amazon MWAA: the responses of AWS and of its Airflow, and runs whose path is too long."""
 
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ def request(run_id: str = RUN, *, dag_id: str = DAG, conf: JsonObject | None = N
 
 
 def not_the_version(call: Request) -> bool:
-    """Tell whether a call asks for anything but Airflow's version."""
+    """Return whether a call is not the question for Airflow's version."""
     return b'"/version"' not in call.body
 
 
@@ -92,7 +92,7 @@ def scene(make: Callable[..., Scene]) -> Scene:
 
 
 def test_a_run_is_started_with_a_signed_call(scene: Scene) -> None:
-    """The call holds Airflow's own body, the null logical date included; the answer is Airflow's."""
+    """The call has Airflow's body with the null logical date; the response is Airflow's."""
     answer = scene.start()
     assert (answer.status, classify(answer).name) == (200, "Started")
     assert (answer.body or {})["dag_run_id"] == RUN
@@ -104,13 +104,13 @@ def test_a_run_is_started_with_a_signed_call(scene: Scene) -> None:
 
 @pytest.mark.parametrize("conf", [{"city": "Köln ✓"}, {"text": 'a/b&c="d"\n'}, {"n": [1, 2.5, None, True]}])
 def test_what_is_signed_is_what_is_sent(scene: Scene, conf: dict[str, Any]) -> None:
-    """Any conf arrives whole, under a signature that holds."""
+    """Any conf arrives unchanged, with a valid signature."""
     assert scene.start(conf=conf).status == 200
     assert scene.mwaa.airflow.runs[DAG, RUN]["conf"] == conf
 
 
 def test_environments_of_one_region_are_two_airflows(scene: Scene) -> None:
-    """They share MWAA's address, and not the requests that may be in flight."""
+    """Environments share MWAA's address, but not the limit of requests in flight."""
     auth = scene.connection.auths[0].model_copy(update={"environment": "other"})
     other = scene.connection.model_copy(update={"auth": auth})
     assert other.url == scene.connection.url
@@ -118,7 +118,7 @@ def test_environments_of_one_region_are_two_airflows(scene: Scene) -> None:
 
 
 def test_no_link_leads_to_mwaas_api() -> None:
-    """A caller is given the run's names, and no address that no browser can open."""
+    """A caller gets the run's names, and no address, because a browser could not open it."""
     auth = f"kind: aws, environment: e, region: {REGION}, role_arn: '{ROLE}', scope: s"
     url = f"https://env.airflow.{REGION}.amazonaws.com"
     text = f"connections: {{one: {{url: '{url}', auth: {{{auth}}}}}}}\nrules: []\n"
@@ -130,7 +130,7 @@ def test_no_link_leads_to_mwaas_api() -> None:
 
 
 def test_a_missing_extra_is_named(scene: Scene, watch: "Watch", monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without botocore the error says which extra to add, and nobody is asked."""
+    """Without botocore the error names the missing extra, and no request is sent."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     found = watch.refusal(scene.start)
     assert found.permanent
@@ -156,7 +156,7 @@ def test_a_missing_extra_is_named(scene: Scene, watch: "Watch", monkeypatch: pyt
 def test_what_sts_answers(
     scene: Scene, watch: "Watch", reply: Reply, message: str, *, permanent: bool
 ) -> None:
-    """Each refusal names the remedy, each outage passes, and MWAA is not asked without credentials."""
+    """Each refusal has the fix, each outage is transient, and without credentials no request reaches MWAA."""
     scene.sts.inject(reply.status, reply.body, times=9)
     found = watch.refusal(scene.start)
     assert found.permanent is permanent
@@ -166,7 +166,7 @@ def test_what_sts_answers(
 
 
 def test_a_role_that_does_not_trust_the_identity_is_asked_twice_at_most(scene: Scene, watch: "Watch") -> None:
-    """The identity's token is fetched anew once; what it says is not told."""
+    """The identity's token is fetched again once; the error does not show its content."""
     scene.sts.trusts = False
     assert watch.refusal(scene.start).permanent
     assert scene.sts.count() == 2
@@ -204,7 +204,7 @@ def test_a_role_that_does_not_trust_the_identity_is_asked_twice_at_most(scene: S
     ],
 )
 def test_each_answer_has_its_row(scene: Scene, reply: Reply, answer_class: AnswerClass, message: str) -> None:
-    """Airflow's real status decides; an error of AWS's own never passes for one of Airflow's DAGs."""
+    """Airflow's status decides; an error of AWS never counts as Airflow's."""
     scene.mwaa.inject(reply.status, reply.body, headers=reply.headers, times=9, when=not_the_version)
     answer = scene.start()
     assert classify(answer).answer_class is answer_class
@@ -212,7 +212,7 @@ def test_each_answer_has_its_row(scene: Scene, reply: Reply, answer_class: Answe
 
 
 def test_a_broken_connection_is_in_doubt_and_a_refused_one_is_not(scene: Scene) -> None:
-    """Only what may have reached MWAA leaves a doubt."""
+    """Only a request that may have reached MWAA is in doubt."""
     scene.start("warm")
     scene.mwaa.inject(0)
     assert classify(scene.start()).answer_class is AnswerClass.AMBIGUOUS
@@ -222,7 +222,7 @@ def test_a_broken_connection_is_in_doubt_and_a_refused_one_is_not(scene: Scene) 
 
 @pytest.mark.parametrize(("version", "api"), [("2.10.3", "/api/v1"), ("3.0.6", "/api/v2")])
 def test_the_version_is_asked_for(make: Callable[..., Scene], version: str, api: str) -> None:
-    """MWAA's paths name no version, so what Airflow says of itself decides, once."""
+    """MWAA's paths have no version, so Airflow's version decides, once."""
     scene = make(api="auto")
     scene.mwaa.version = version
     assert scene.client.get_dag(DAG).status == 200
@@ -232,7 +232,7 @@ def test_the_version_is_asked_for(make: Callable[..., Scene], version: str, api:
 
 
 def test_a_question_has_its_parameters_beside_the_path(scene: Scene) -> None:
-    """What follows the question mark goes where MWAA wants it."""
+    """The query is sent in its own member of the call."""
     assert scene.client.get("/dags?limit=5&order_by=-dag_id").status == 200
     assert scene.sent() == {
         "Path": "/dags",
@@ -242,7 +242,7 @@ def test_a_question_has_its_parameters_beside_the_path(scene: Scene) -> None:
 
 
 def test_a_dag_whose_path_is_too_long_is_told_as_such(scene: Scene) -> None:
-    """Fifty characters of a DAG's id fit; one more is never sent, and never will be."""
+    """A DAG id of fifty characters fits; a longer one is rejected without a request."""
     longest = "d" * (PATH_LIMIT - len("/dags//dagRuns"))
     assert len(longest) == 50
     assert scene.start(dag_id=longest).status == 404
@@ -253,7 +253,7 @@ def test_a_dag_whose_path_is_too_long_is_told_as_such(scene: Scene) -> None:
 
 
 def test_a_short_run_id_is_asked_for_by_its_path(scene: Scene) -> None:
-    """Where the path fits, one exact question is enough."""
+    """If the path fits, one exact request is enough."""
     scene.start("short")
     assert (scene.client.get_run(DAG, "short").body or {})["dag_run_id"] == "short"
     assert scene.sent()["Path"] == f"/dags/{DAG}/dagRuns/short"
@@ -263,7 +263,7 @@ def test_a_short_run_id_is_asked_for_by_its_path(scene: Scene) -> None:
 @pytest.mark.parametrize("searches", [True, False])
 @pytest.mark.parametrize("newer", [0, PAGE - 1, PAGE * PAGES - 1])
 def test_a_long_run_id_is_found_among_the_newest(scene: Scene, newer: int, *, searches: bool) -> None:
-    """The run is told apart by its exact id, whether or not Airflow can search."""
+    """The run is found by its exact id, with and without Airflow's search."""
     scene.mwaa.searches = searches
     scene.start()
     for number in range(newer):
@@ -283,7 +283,7 @@ def test_a_run_that_is_nowhere_is_missing(make: Callable[..., Scene], version: s
 
 
 def test_beyond_the_newest_the_doubt_stays(scene: Scene) -> None:
-    """Where more runs are there than are read, the answer is neither yes nor no."""
+    """If the list is longer than the limit, the run is in doubt."""
     scene.mwaa.searches = False
     scene.start()
     for number in range(PAGE * PAGES):
@@ -295,13 +295,13 @@ def test_beyond_the_newest_the_doubt_stays(scene: Scene) -> None:
 
 
 def test_an_outage_while_looking_is_told_as_such(scene: Scene) -> None:
-    """A page that cannot be read ends the search with its own answer."""
+    """An error of a page ends the search with that response."""
     scene.mwaa.inject(503, "<html>")
     assert scene.client.get_run(DAG, RUN).status == 503
 
 
 def test_a_lost_answer_becomes_one_run(scene: Scene) -> None:
-    """MWAA gives up while Airflow goes on: the run is found by its id, and no second one is started."""
+    """After a time-out of MWAA the run is found by its id, and no second one is started."""
     lost = error(400, "ThrottlingException", "Rate exceeded")
     scene.mwaa.inject(504, "", after_handling=True)
     target = Target(scene.client, Breaker(), FixedLimiter(1))

@@ -1,4 +1,4 @@
-"""What the slim import relies on; a failure here says what an upgrade of apache-airflow-client moved."""
+"""The parts of apache-airflow-client that the slim import relies on; an upgrade may change them."""
 
 import importlib
 import inspect
@@ -33,7 +33,7 @@ EXPECTED = {
 
 
 def fresh(code: str) -> str:
-    """Run code in an interpreter that has loaded nothing, and return what it printed."""
+    """Run code in a fresh interpreter, and return its output."""
     done = programs.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -56,7 +56,7 @@ def test_our_modules_load_no_client() -> None:
 
 
 def test_the_whole_client_can_be_imported_afterwards() -> None:
-    """Whoever imports the whole client later finds all of it, with the very classes that are in use."""
+    """A later import of the whole client works, and has the same classes."""
     fresh(
         LOADED
         + """
@@ -73,7 +73,7 @@ assert slim_client().ApiClient is client.ApiClient
 
 
 def test_the_whole_client_may_have_been_imported_before() -> None:
-    """Where the whole client is loaded already, its classes are used."""
+    """If the whole client is loaded already, its classes are used."""
     fresh(
         "import airflow_client.client\n"
         + LOADED
@@ -82,7 +82,7 @@ def test_the_whole_client_may_have_been_imported_before() -> None:
 
 
 def test_a_submodule_is_found_by_attribute() -> None:
-    """A submodule that was not imported yet is imported when it is asked for, without the rest."""
+    """Another submodule is imported on first use, without the rest."""
     fresh(
         LOADED
         + """
@@ -100,11 +100,11 @@ def test_many_threads_may_come_first() -> None:
         """
 import threading
 from shared.airflow.official_client import slim_client
-gate, found = threading.Barrier(8), []
-def come():
-    gate.wait()
+barrier, found = threading.Barrier(8), []
+def load():
+    barrier.wait()
     found.append(slim_client())
-threads = [threading.Thread(target=come) for _ in range(8)]
+threads = [threading.Thread(target=load) for _ in range(8)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 assert len({id(client.ApiClient) for client in found}) == 1 and len(found) == 8
@@ -135,7 +135,7 @@ def test_a_postponed_package_runs_once_when_a_name_is_asked_for(
 
 
 def test_a_missing_client_is_named() -> None:
-    """Without the package the error says what is not installed."""
+    """Without the package the error names it."""
     fresh(
         """
 import sys
@@ -153,7 +153,7 @@ else:
 
 
 def test_the_signatures_are_as_expected() -> None:
-    """The calls that are made have the parameters that they are made with, and the same defaults."""
+    """The client's calls have the parameters that this app uses, and the same defaults."""
     from shared.airflow.official_client import slim_client
 
     slim = slim_client()

@@ -1,4 +1,4 @@
-"""Only Airflow speaks for Airflow: whatever else comes with whatever status is never an outcome.
+"""Only a response in Airflow's form counts as an outcome; any other never does, with any status.
 
 Statuses with every kind of body go through the transport in this process, as urllib3's own response;
 a random part of them goes over the wire.
@@ -83,7 +83,7 @@ ALL: Final = {
 STATUSES: Final = [
     status for status in range(200, 600) if LONG or status in {*HTTPStatus} or status % 10 == 9
 ]
-"""Every status in `make attacks`; else each with a name, and some of those without one."""
+"""Every status in `make attacks`; otherwise each with a name, and some without."""
 NO_OUTCOMES: Final = {
     AnswerClass.STARTED,
     AnswerClass.ANSWERED,
@@ -94,7 +94,7 @@ ALLOWED: Final = {Wait.SOON, Wait.OPERATOR}
 
 
 class Pool:
-    """Stands where urllib3's pool manager does, and gives the same response to every request.
+    """Replaces urllib3's pool manager, and gives the same response to every request.
 
     Attributes:
         reply: Gives a response's status and the kind of its body.
@@ -125,7 +125,7 @@ def client_at(pool: Pool, api: Api) -> AirflowClient:
 
 
 def questions(client: AirflowClient, status: int) -> Iterator[AirflowResponse]:
-    """Ask for a run and for one that is there; of some statuses ask everything else as well."""
+    """Request a run and look one up; for some statuses also send all other requests."""
     yield client.start_run(run_request())
     yield client.get_run(DAG, RUN_ID)
     if status % 10 == 0 or status in {404, 405, 409, 422}:
@@ -135,7 +135,7 @@ def questions(client: AirflowClient, status: int) -> Iterator[AirflowResponse]:
 
 
 def deliver(client: AirflowClient, **changes: object) -> Wait | None:
-    """Try a run as a delivery does, and return how that ended."""
+    """Try a run like a delivery, and return the result."""
     clock = MonotonicClock()
     budget = Budget(deadline=clock() + 18, clock=clock, sleep=clock.sleep)
     target = Target(client, Breaker(clock=clock), FixedLimiter(1))
@@ -145,7 +145,7 @@ def deliver(client: AirflowClient, **changes: object) -> Wait | None:
 @pytest.mark.parametrize("kind", sorted(ALL))
 @pytest.mark.parametrize("api", ["v1", "v2"])
 def test_nothing_that_is_not_airflows_is_an_outcome(kind: str, api: Api) -> None:
-    """No status makes a run, a duplicate or a refusal of another server's body, for POST and GET alike."""
+    """Another server's body is never a run, a duplicate or a refusal, with any status, for POST and GET."""
     statuses = (
         STATUSES if len(ALL[kind]) < 4_000 else [*range(200, 206), 302, *range(400, 432), 460, 499, 503]
     )
@@ -167,7 +167,7 @@ def test_nothing_that_is_not_airflows_is_an_outcome(kind: str, api: Api) -> None
     date=st.sampled_from([None, "2026-11-01T00:00:00+00:00"]),
 )
 def test_no_delivery_ends_by_it(status: int, kind: str, api: Api, date: str | None) -> None:
-    """A delivery to such a server is parked: with or without a logical date, whatever it answers."""
+    """A delivery to such a server is parked, with or without a logical date, for every response."""
     assert deliver(client_at(Pool(status, kind), api), logical_date=date) in ALLOWED
 
 
@@ -201,7 +201,7 @@ def anybody() -> Iterator[Anybody]:
     api=st.sampled_from(["auto", "v1", "v2"]),
 )
 def test_the_same_holds_on_the_wire(anybody: Anybody, status: int, kind: str, api: Api) -> None:
-    """What the transport does to a response, real sockets do not change."""
+    """The results are the same over real sockets."""
     anybody.reply = Reply(status, ALL[kind], HEADERS.get(kind, {}))
     client = client_of(anybody.url, api=api, read_timeout=5)
     assert deliver(client) in ALLOWED

@@ -1,4 +1,4 @@
-"""The forms of Airflow's answers, one by one, with the answers of a live 2.11 and 3.3."""
+"""The forms of Airflow's responses, with the responses of a real 2.11 and 3.3."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -44,7 +44,7 @@ def words(status: int, detail: object) -> Reply:
 
 
 def test_a_conflict_quotes_our_run_id_or_is_looked_up() -> None:
-    """Airflow 2 names what is taken; Airflow 3 where the database's words are shown, and it names columns."""
+    """Airflow 2 names the taken value; Airflow 3 does if it shows the database's message."""
     postgres = f"DETAIL:  Key (dag_id, run_id)=({DAG}, {RUN_ID}) already exists."
     dated = f"DETAIL:  Key (dag_id, logical_date)=({DAG}, 2026-11-01 00:00:00+00) already exists."
     sqlite = "UNIQUE constraint failed: dag_run.dag_id, dag_run.run_id"
@@ -58,7 +58,7 @@ def test_a_conflict_quotes_our_run_id_or_is_looked_up() -> None:
         ("v2", unique_violation(postgres), True),
         ("v2", unique_violation(dated), False),
         ("v2", unique_violation(sqlite), False),
-        ("v2", unique_violation(mysql), False),  # the two ids run together: looked up
+        ("v2", unique_violation(mysql), False),  # the two ids are joined: looked up
     ):
         found = answer(reply, START[api])
         assert shapes.is_conflict(found)
@@ -103,7 +103,7 @@ def test_a_conflict_quotes_our_run_id_or_is_looked_up() -> None:
     ],
 )
 def test_each_error_has_its_row_in_its_own_api(api: str, reply: Reply, row: str) -> None:
-    """What one API documents is not the other's; and without a version none of it is an outcome."""
+    """The forms of the two APIs differ; without a version no form is an outcome."""
     found = answer(reply, START[api], version="3.3.2")
     assert classify(found).name == row
     if row in {"DagNotFound", "BadRequest"}:
@@ -152,7 +152,7 @@ def test_a_run_is_ours_by_both_ids_and_has_a_state(run: dict[str, Any], *, ours:
     ],
 )
 def test_a_version_fits_its_api(api: str, version: Any, *, good: bool) -> None:
-    """Another number under one of the two paths is another service's."""
+    """Another version number under one of the two paths comes from another service."""
     question = Question("version", api)  # type: ignore[arg-type] # as the parameters have it
     found = AirflowResponse(status=200, body={"version": version}, question=question)
     assert (shapes.version_of(found) != "") is good
@@ -192,7 +192,7 @@ MEMBERS: Final = [
     api=st.sampled_from(["v1", "v2", ""]),
 )
 def test_every_form_is_decided_for_every_body(status: int, body: Any, what: Any, api: Any) -> None:
-    """No body makes one of these functions raise, and one without our ids never starts a run."""
+    """No body makes these functions raise, and a body without our ids is never a started run."""
     found = AirflowResponse(status=status, body=body, question=Question(what, api, DAG, RUN_ID))
     for form in FORMS:
         form(found)

@@ -1,4 +1,4 @@
-"""The process's credential, and how the identity endpoint's failures are told."""
+"""The process's credential, and the errors of the identity endpoint."""
 
 import os
 import time
@@ -22,7 +22,7 @@ HTML = "<html><body>Bad Gateway</body></html>"
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that anyone would have slept for; nobody does."""
+    """Records sleeps, and does not sleep."""
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     return slept
@@ -49,7 +49,7 @@ def test_another_environment_makes_another_credential(
 def test_azure_client_id_names_a_user_assigned_identity(
     identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AZURE_CLIENT_ID chooses the app's identity, and a connection's client id goes before it."""
+    """AZURE_CLIENT_ID chooses the app's identity; a connection's client id has priority."""
     apps, connections = identity.assign(), identity.assign()
     monkeypatch.setenv("AZURE_CLIENT_ID", apps.client_id)
     for client_id, expected in ((None, apps), (connections.client_id, connections)):
@@ -64,7 +64,7 @@ def test_without_an_identity_the_setting_says_what_to_do() -> None:
 
 
 def test_a_developers_login_is_used_only_when_asked_for() -> None:
-    """UPDRAFT_CREDENTIAL=default gives azure-identity's chain."""
+    """UPDRAFT_CREDENTIAL=default uses azure-identity's chain."""
     assert isinstance(make_credential({"UPDRAFT_CREDENTIAL": "default"}), DefaultAzureCredential)
 
 
@@ -110,7 +110,7 @@ def test_an_unknown_kind_of_credential_is_named() -> None:
 def test_every_failure_of_the_endpoint_is_one_error(
     identity: IdentityEndpoint, watch: "Watch", status: int, body: object, reason: str, *, permanent: bool
 ) -> None:
-    """Whatever the endpoint answers becomes one error that names the hop, the scope and the remedy."""
+    """Every response of the endpoint becomes one error that names the hop, the scope and the fix."""
     identity.inject(status, body, times=9)  # type: ignore[arg-type] # the parameters hold texts and objects
     error = watch.refusal(lambda: fetch_token(azure_credential(), SCOPE))
     assert error.permanent is permanent
@@ -120,7 +120,7 @@ def test_every_failure_of_the_endpoint_is_one_error(
 
 
 def test_an_identity_that_is_not_assigned_is_permanent(identity: IdentityEndpoint, watch: "Watch") -> None:
-    """A client id that the endpoint does not know is for a person to mend."""
+    """An unknown client id is a permanent error."""
     error = watch.refusal(lambda: fetch_token(azure_credential("nobody"), SCOPE))
     assert error.permanent
     assert "AZURE_CLIENT_ID" in str(error)
@@ -129,7 +129,7 @@ def test_an_identity_that_is_not_assigned_is_permanent(identity: IdentityEndpoin
 def test_a_refused_connection_costs_little(
     identity: IdentityEndpoint, watch: "Watch", slept: list[float]
 ) -> None:
-    """An endpoint that is away is a transient error, without azure-core's usual seconds of waiting."""
+    """An endpoint that does not answer is a transient error, without azure-core's usual wait."""
     credential = azure_credential()
     identity.stop()
     error = watch.refusal(lambda: fetch_token(credential, SCOPE))
@@ -139,7 +139,7 @@ def test_a_refused_connection_costs_little(
 
 
 def test_a_closed_connection_is_transient(identity: IdentityEndpoint, watch: "Watch") -> None:
-    """An endpoint that takes the request and hangs up is not asked a second time at once."""
+    """A request whose connection the endpoint closes is not repeated at once."""
     identity.inject(0, times=9)
     error = watch.refusal(lambda: fetch_token(azure_credential(), SCOPE))
     assert not error.permanent
@@ -156,7 +156,7 @@ def test_one_bad_answer_is_mended_by_a_second_try(identity: IdentityEndpoint) ->
 def test_a_long_retry_after_is_not_waited_for(
     identity: IdentityEndpoint, watch: "Watch", slept: list[float]
 ) -> None:
-    """A Retry-After beyond the budget is left to the queue: two requests at most, a second apart."""
+    """A long Retry-After is not waited for: at most two requests, a second apart."""
     identity.inject(503, {"statusCode": 503}, retry_after=3600, times=9)
     error = watch.refusal(lambda: fetch_token(azure_credential(), SCOPE))
     assert sum(slept) == 1.0
@@ -165,7 +165,7 @@ def test_a_long_retry_after_is_not_waited_for(
 
 
 def test_a_fresh_token_is_asked_for_past_azure_identitys_cache(identity: IdentityEndpoint) -> None:
-    """`fresh` goes to the endpoint; without it the kept token is given again."""
+    """`fresh` asks the endpoint; without it the cached token is returned."""
     credential = azure_credential()
     first = fetch_token(credential, SCOPE)
     assert fetch_token(credential, SCOPE).token == first.token
@@ -177,7 +177,7 @@ def test_a_fresh_token_is_asked_for_past_azure_identitys_cache(identity: Identit
 def test_a_developer_without_a_login_is_told_to_log_in(
     watch: "Watch", monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, fresh: bool
 ) -> None:
-    """When the developer's chain gives no token, the remedy is `az login`."""
+    """If the developer's chain gives no token, the fix is `az login`."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     credential = make_credential({"UPDRAFT_CREDENTIAL": "default"})
@@ -187,7 +187,7 @@ def test_a_developer_without_a_login_is_told_to_log_in(
 
 
 def test_an_error_of_the_sdks_own_is_transient(identity: IdentityEndpoint, watch: "Watch") -> None:
-    """What the SDK raises beyond the usual, as for broken JSON that is called JSON, is told by its name."""
+    """The error has the name of any other exception of the SDK."""
     identity.inject(200, "{", headers={"Content-Type": "application/json"}, times=9)
     error = watch.refusal(lambda: fetch_token(azure_credential(), SCOPE))
     assert not error.permanent

@@ -1,4 +1,4 @@
-"""Secrets through the real SDK client, on a vault that can refuse, rotate and go away."""
+"""Secrets through the real SDK client, on a vault with refusals, rotations and outages."""
 
 from collections.abc import Callable
 from functools import partial
@@ -28,14 +28,14 @@ def _a_secret(vault: LocalKeyVault) -> None:
 
 
 def _reads(vault: LocalKeyVault) -> int:
-    """Count the reads that the vault answered, whichever way, leaving the challenge out."""
+    """Count the vault's answered reads, without the challenge."""
     return sum(seen.status != 401 for seen in vault.seen)
 
 
 def test_a_secret_is_read_once_and_held(
     key_vault: KeyVault, vault: LocalKeyVault, clock: "UnixClock"
 ) -> None:
-    """Within its time a value is given from memory; after it, the vault is asked again."""
+    """A value is cached for its time; after it, the vault is read again."""
     assert key_vault.get(NAME) == "value-one-of-it"
     vault.set(NAME, "value-two-of-it")
     clock.pass_by(TEN_MINUTES - 1)
@@ -46,7 +46,7 @@ def test_a_secret_is_read_once_and_held(
 
 
 def test_instances_do_not_all_ask_at_once(vault: LocalKeyVault, clock: "UnixClock") -> None:
-    """The time for which a value is held differs by up to a tenth each way."""
+    """The time for which a value is cached varies by up to a tenth."""
     early = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.0)
     late = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 1.0)
     for key_vault in (early, late):
@@ -57,7 +57,7 @@ def test_instances_do_not_all_ask_at_once(vault: LocalKeyVault, clock: "UnixCloc
 
 
 def test_a_version_can_be_pinned(key_vault: KeyVault, vault: LocalKeyVault) -> None:
-    """`name/version` reads that version, whatever the current one is."""
+    """`name/version` reads that version, not the current one."""
     version = vault.set(NAME, "value-two-of-it")
     vault.set(NAME, "value-three-of-it")
     assert key_vault.get(f"{NAME}/{version}") == "value-two-of-it"
@@ -65,7 +65,7 @@ def test_a_version_can_be_pinned(key_vault: KeyVault, vault: LocalKeyVault) -> N
 
 
 def test_refresh_reads_again_at_once(key_vault: KeyVault, vault: LocalKeyVault) -> None:
-    """A refused value is read anew before its time is up."""
+    """A refused value is read again before its time is over."""
     key_vault.get(NAME)
     vault.set(NAME, "value-two-of-it")
     assert key_vault.refresh(NAME) == "value-two-of-it"
@@ -75,7 +75,7 @@ def test_refresh_reads_again_at_once(key_vault: KeyVault, vault: LocalKeyVault) 
 def test_many_cold_threads_make_one_read(
     key_vault: KeyVault, vault: LocalKeyVault, identity: IdentityEndpoint, together: Together
 ) -> None:
-    """Thirty-two threads that want one secret cost one read and one token."""
+    """Thirty-two threads that need one secret cost one read and one token."""
     assert together(32, lambda: key_vault.get(NAME)) == ["value-one-of-it"] * 32
     assert _reads(vault) == 1
     assert identity.count() == 1
@@ -88,7 +88,7 @@ def test_an_old_value_is_used_while_the_vault_is_away(
     watch: "Watch",
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """An outage is bridged for a bounded time, with a warning; then it is an error, a transient one."""
+    """During an outage the old value is used for a limited time; then a transient error is raised."""
     key_vault.get(NAME)
     vault.inject(503, {"error": {"code": "ServiceUnavailable", "message": "busy"}}, times=99)
     clock.pass_by(TEN_MINUTES)
@@ -106,7 +106,7 @@ def test_an_old_value_is_used_while_the_vault_is_away(
 def test_a_revoked_secret_is_not_used_on(
     key_vault: KeyVault, vault: LocalKeyVault, clock: "UnixClock", watch: "Watch"
 ) -> None:
-    """What the vault refuses for good is not bridged: disabling a secret takes effect."""
+    """A permanent refusal drops the old value: disabling a secret takes effect."""
     key_vault.get(NAME)
     vault.disable(NAME)
     clock.pass_by(TEN_MINUTES)
@@ -127,7 +127,7 @@ def test_a_revoked_secret_is_not_used_on(
 def test_each_refusal_names_its_remedy(
     key_vault: KeyVault, vault: LocalKeyVault, watch: "Watch", reason: str, remedy: str
 ) -> None:
-    """Each reason for a 403 is permanent and says what a person has to do, where."""
+    """Each reason for a 403 is permanent and has the fix."""
     vault.deny(reason)
     error = watch.refusal(lambda: key_vault.get(NAME))
     assert isinstance(error, SecretUnavailable)
@@ -158,8 +158,8 @@ def test_what_the_vault_answers_is_classed(
     *,
     permanent: bool,
 ) -> None:
-    """Throttling, outages and silence pass; refusals and answers that are no vault's do not."""
-    key_vault.get(NAME)  # so that the fault meets the read and not the challenge
+    """Throttling, outages and time-outs are transient; refusals and other responses are permanent."""
+    key_vault.get(NAME)  # so that the fault applies to the read and not the challenge
     vault.inject(status, body, times=9)  # type: ignore[arg-type] # the parameters hold texts and objects
     error = watch.refusal(lambda: key_vault.refresh(NAME))
     assert error.permanent is permanent
@@ -169,7 +169,7 @@ def test_what_the_vault_answers_is_classed(
 def test_broken_json_is_no_answer_of_a_vault(
     key_vault: KeyVault, vault: LocalKeyVault, watch: "Watch"
 ) -> None:
-    """An answer that is called JSON and is none points at the address."""
+    """The error for invalid JSON names the address."""
     key_vault.get(NAME)
     vault.inject(200, "{", headers={"Content-Type": "application/json"}, times=9)
     error = watch.refusal(lambda: key_vault.refresh(NAME))
@@ -178,14 +178,14 @@ def test_broken_json_is_no_answer_of_a_vault(
 
 
 def test_throttling_is_waited_out_once(key_vault: KeyVault, vault: LocalKeyVault) -> None:
-    """A single short throttling is overcome by the second try."""
+    """After a single short throttling the second try succeeds."""
     key_vault.get(NAME)
     vault.inject(429, {"error": {"code": "Throttled", "message": "slow down"}})
     assert key_vault.refresh(NAME) == "value-one-of-it"
 
 
 def test_a_vault_that_is_away_is_transient(key_vault: KeyVault, vault: LocalKeyVault, watch: "Watch") -> None:
-    """A refused connection names the vault and may pass."""
+    """The error for a refused connection names the vault and is transient."""
     vault.stop()
     error = watch.refusal(lambda: key_vault.get(NAME))
     assert not error.permanent
@@ -195,7 +195,7 @@ def test_a_vault_that_is_away_is_transient(key_vault: KeyVault, vault: LocalKeyV
 def test_an_expired_secret_is_refused(
     key_vault: KeyVault, vault: LocalKeyVault, clock: "UnixClock", watch: "Watch"
 ) -> None:
-    """The service gives an expired secret out; the app does not use it, nor one that expires while held."""
+    """The app does not use an expired secret, which the vault returns, or one that expires in the cache."""
     vault.expire(NAME, clock.now + 60)
     assert key_vault.get(NAME) == "value-one-of-it"
     clock.pass_by(61)
@@ -207,7 +207,7 @@ def test_an_expired_secret_is_refused(
 def test_a_missing_or_empty_secret_is_permanent(
     key_vault: KeyVault, vault: LocalKeyVault, watch: "Watch"
 ) -> None:
-    """A name that the vault does not know, and a secret without a value, are for a person to mend."""
+    """An unknown name, and a secret without a value, are permanent errors."""
     vault.set("empty", "")
     for name, words in (("unknown", "no such secret"), (f"{NAME}/{'0' * 32}", "no such"), ("empty", "empty")):
         error = watch.refusal(partial(key_vault.get, name))
@@ -228,7 +228,7 @@ def test_what_is_no_name_is_not_asked_for(
 def test_the_identity_endpoints_failure_is_told_as_its_own(
     key_vault: KeyVault, identity: IdentityEndpoint, watch: "Watch"
 ) -> None:
-    """When no token can be had for the vault, the error names the identity endpoint, and may pass."""
+    """Without a token for the vault, the error names the identity endpoint and is transient."""
     identity.inject(403, "", times=9)
     error = watch.refusal(lambda: key_vault.get(NAME))
     assert isinstance(error, SecretUnavailable)
@@ -271,7 +271,7 @@ def test_a_token_that_the_vault_does_not_take_is_permanent(
     ],
 )
 def test_an_address_that_is_not_a_vaults_is_refused_at_once(url: str) -> None:
-    """Only https addresses of a host are taken, before the first call."""
+    """Only https addresses of a host are accepted, before the first call."""
     with pytest.raises(SettingsError, match="the Key Vault address"):
         KeyVault(url, azure_credential)
 
@@ -284,7 +284,7 @@ def test_an_address_that_is_not_a_vaults_is_refused_at_once(url: str) -> None:
 def test_a_secret_has_no_line_end_or_blank_at_its_ends(
     key_vault: KeyVault, vault: LocalKeyVault, before: str, after: str
 ) -> None:
-    """However a secret was pasted or read from a file, all who use it get the value alone."""
+    """A secret that was pasted or read from a file is returned without blanks and line ends."""
     vault.set(NAME, f"{before}value two of it{after}")
     assert key_vault.get(NAME) == "value two of it"
     vault.set(NAME, f"{before}value three of it{after}")
@@ -292,12 +292,12 @@ def test_a_secret_has_no_line_end_or_blank_at_its_ends(
 
 
 def test_a_secret_of_blanks_alone_is_empty(key_vault: KeyVault, vault: LocalKeyVault) -> None:
-    """Where nothing is left, the secret has to be set."""
+    """A secret of blanks counts as empty."""
     vault.set(NAME, " \r\n")
     with pytest.raises(SecretUnavailable, match="it is empty"):
         key_vault.get(NAME)
 
 
 def test_the_vault_is_known_by_its_address(key_vault: KeyVault, vault: LocalKeyVault) -> None:
-    """Errors elsewhere can name the vault."""
+    """The vault's text for other errors is its address."""
     assert str(key_vault) == key_vault.url == vault.url

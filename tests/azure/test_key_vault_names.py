@@ -1,4 +1,4 @@
-"""The vaults of one process: the app's own by its setting, others by the names that rules.yaml gives them."""
+"""The vaults of one process: the app's own by its setting, others by their names in rules.yaml."""
 
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ def test_each_connection_reads_from_the_vault_that_it_names(
 
 
 def test_an_app_without_a_vault_is_told_when_it_needs_one() -> None:
-    """The setting is named at the first secret, and not before."""
+    """The error with the setting's name is raised at the first secret, and not before."""
     own = Vaults(Settings.of({}), azure_credential).own
     with pytest.raises(SettingsError, match=KEY_VAULT_URI):
         own.get("password")

@@ -1,4 +1,4 @@
-"""The kept value: single flight, use of the old one while it is renewed, errors shared and remembered."""
+"""The cached value: single flight, use of the old one while it is renewed, shared and cached errors."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from shared.errors import CredentialError, TokenUnavailable
 
 
 class Source:
-    """Somewhere that values come from: counts what it is asked, can fail, and can be held open."""
+    """A source of values: counts its calls, can fail, and can block."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -25,7 +25,7 @@ class Source:
         self.entered = threading.Event()
 
     def fetch(self, refused: str | None) -> Fetched[str]:
-        """Bring `v1`, `v2`, … good for 100 s, to be renewed after 80 s."""
+        """Return `v1`, `v2`, … valid for 100 s, to be renewed after 80 s."""
         self.asked.append(refused)
         self.entered.set()
         self.gate.wait(10)
@@ -59,7 +59,7 @@ def _thread(call: Callable[[], object], results: list[object]) -> threading.Thre
 
 
 def test_a_value_is_fetched_once(source: Source) -> None:
-    """Until it is due for renewal, the kept value is given out."""
+    """Until its renewal is due, the cached value is returned."""
     cached = source.cached()
     source.now += 79
     assert {cached.get() for _ in range(5)} == {"v1"}
@@ -67,7 +67,7 @@ def test_a_value_is_fetched_once(source: Source) -> None:
 
 
 def test_waiting_threads_share_the_flights_error(source: Source) -> None:
-    """A fetch that fails fails all who waited for it, each with an error of its own, and is made once."""
+    """A failed fetch raises a separate error in each waiting thread, and is made once."""
     cached = source.cached()
     source.error = TokenUnavailable("the endpoint is away")
     source.gate.clear()
@@ -83,7 +83,7 @@ def test_waiting_threads_share_the_flights_error(source: Source) -> None:
 
 
 def test_an_unforeseen_error_does_not_strand_the_waiting(source: Source) -> None:
-    """Even an error that nobody planned for ends the flight, and the next caller tries again."""
+    """An unexpected error ends the fetch, and the next caller tries again."""
     cached = source.cached()
     source.error = RuntimeError("unforeseen")
     source.gate.clear()
@@ -99,7 +99,7 @@ def test_an_unforeseen_error_does_not_strand_the_waiting(source: Source) -> None
 
 
 def test_others_go_on_with_the_old_value_while_one_renews(source: Source) -> None:
-    """Near expiry one thread fetches and is not waited for."""
+    """Near expiry one thread fetches, and the others do not wait."""
     cached = source.cached()
     cached.get()
     source.now += 90
@@ -119,7 +119,7 @@ def test_others_go_on_with_the_old_value_while_one_renews(source: Source) -> Non
 def test_a_failed_renewal_leaves_the_old_value_until_it_expires(
     source: Source, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The old value is used with a warning, not tried again by every caller, and ends when it expires."""
+    """After a failed renewal the old value is used until it expires, with a warning and few tries."""
     cached = source.cached()
     cached.get()
     source.error = TokenUnavailable("the endpoint is away", permanent=True)
@@ -151,7 +151,7 @@ def test_what_is_denied_ends_at_once_where_that_is_asked_for(source: Source) -> 
 
 @pytest.mark.parametrize(("permanent", "pause"), [(False, PAUSE), (True, LONG_PAUSE)])
 def test_a_failure_is_remembered_for_a_moment(source: Source, pause: float, *, permanent: bool) -> None:
-    """Callers that come just after a failure meet it again without a fetch; later ones fetch."""
+    """Callers just after a failure get it without a fetch; later ones fetch."""
     cached = source.cached()
     source.error = TokenUnavailable("away", permanent=permanent)
     for _ in range(5):
@@ -164,7 +164,7 @@ def test_a_failure_is_remembered_for_a_moment(source: Source, pause: float, *, p
 
 
 def test_a_refused_value_is_fetched_anew_once(source: Source) -> None:
-    """The first complaint about a value fetches; a later one about the same value gets what was fetched."""
+    """The first refusal of a value fetches; a later one of the same value gets the fetched value."""
     cached = source.cached()
     refused = cached.get()
     assert [cached.renew(refused) for _ in range(5)] == ["v2"] * 5
@@ -173,7 +173,7 @@ def test_a_refused_value_is_fetched_anew_once(source: Source) -> None:
 
 
 def test_complaining_about_what_does_not_change_costs_one_fetch(source: Source) -> None:
-    """Where the source has nothing newer, the same value comes back, and is not asked for again and again."""
+    """If the source has no newer value, the same one is returned, without repeated fetches."""
     cached = source.cached()
     source.same = "constant"
     refused = cached.get()
@@ -185,7 +185,7 @@ def test_complaining_about_what_does_not_change_costs_one_fetch(source: Source) 
 
 
 def test_a_refused_value_is_not_given_out_again_when_none_can_be_fetched(source: Source) -> None:
-    """When the renewal fails the refused value is forgotten: it is known to be of no use."""
+    """If the renewal fails the refused value is dropped."""
     cached = source.cached()
     refused = cached.get()
     source.error = TokenUnavailable("away")
@@ -197,7 +197,7 @@ def test_a_refused_value_is_not_given_out_again_when_none_can_be_fetched(source:
 
 
 def test_renewing_joins_the_flight_under_way(source: Source) -> None:
-    """Sixteen threads that complain about one value make one fetch."""
+    """Sixteen threads with the same refused value make one fetch."""
     cached = source.cached()
     refused = cached.get()
     source.gate.clear()
@@ -213,13 +213,13 @@ def test_renewing_joins_the_flight_under_way(source: Source) -> None:
 
 
 def test_renewing_without_a_complaint_fetches(source: Source) -> None:
-    """`renew()` fetches whatever is held, and also where nothing is held."""
+    """`renew()` fetches with and without a cached value."""
     cached = source.cached()
     assert [cached.renew(), cached.renew()] == ["v1", "v2"]
 
 
 def test_an_expired_value_is_no_answer_to_a_complaint(source: Source) -> None:
-    """A value fetched since the complaint counts only while it may be used."""
+    """A value fetched since the refusal counts only while it is valid."""
     cached = source.cached()
     cached.get()
     source.now += 100
@@ -228,7 +228,7 @@ def test_an_expired_value_is_no_answer_to_a_complaint(source: Source) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["get", "renew", "fail", "heal"]), st.floats(0, 60)), max_size=40))
 def test_no_value_is_given_out_after_it_expired(steps: list[tuple[str, float]]) -> None:
-    """Whatever happens in whatever order, a value that is given out has not expired."""
+    """After any sequence of events, a returned value has not expired."""
     source = Source()
     expires: dict[str, float] = {}
 
@@ -252,12 +252,12 @@ def test_no_value_is_given_out_after_it_expired(steps: list[tuple[str, float]]) 
 
 
 def test_a_lease_does_not_show_its_value() -> None:
-    """Neither a lease's text nor its repr holds what was leased."""
+    """Neither the text nor the repr has the value."""
     assert "hush" not in f"{Fetched('hush', 1, 2)!r} {Fetched('hush', 1, 2)}"
 
 
 def test_few_threads_wait_where_that_is_asked_for(source: Source) -> None:
-    """The thread that would be one too many gets the error at once; those without a limit wait on."""
+    """A thread beyond the limit gets the error at once; threads without a limit wait."""
     cached = source.cached()
     source.gate.clear()
     results: list[object] = []
@@ -275,7 +275,7 @@ def test_few_threads_wait_where_that_is_asked_for(source: Source) -> None:
 
 
 def test_reading_again_keeps_the_old_value_while_none_can_be_had(source: Source) -> None:
-    """Nobody refused the old value: it ends only where the source denies it for good."""
+    """The old value was not refused, so only a permanent refusal of the source drops it."""
     cached = source.cached(drop_when_denied=True)
     cached.get()
     assert cached.reread() == "v2"
@@ -292,7 +292,7 @@ def test_reading_again_keeps_the_old_value_while_none_can_be_had(source: Source)
 
 
 def test_reading_again_does_not_take_the_value_of_an_older_fetch(source: Source) -> None:
-    """A fetch that was under way before may bring what has changed since: another one follows it."""
+    """A fetch that began before the call may return an old value, so another one follows."""
     cached = source.cached()
     source.gate.clear()
     results: list[object] = []

@@ -10,14 +10,14 @@ from shared.errors import SettingsError, StorageUnavailable
 
 
 def storage_at(**settings: str) -> Storage:
-    """Return a Storage of made-up settings."""
+    """Return a Storage with made-up settings."""
     return Storage(
         {f"AzureWebJobsStorage{name}": value for name, value in settings.items()}, azure_credential
     )
 
 
 def test_the_account_is_found_by_its_name() -> None:
-    """An account's name is enough on Azure; an address wins over it."""
+    """An account's name is enough on Azure; an address has priority."""
     named = storage_at(__accountName="contoso")
     assert named.address("queue") == "https://contoso.queue.core.windows.net"
     both = storage_at(__accountName="contoso", __blobServiceUri="https://127.0.0.1:1/dev ")
@@ -43,13 +43,13 @@ def test_an_address_is_read_as_it_was_meant() -> None:
     ],
 )
 def test_what_is_not_an_address_is_named(settings: dict[str, str], says: str) -> None:
-    """A setting that leads nowhere is refused by its name, before anything is asked."""
+    """An invalid setting is refused by its name, without a request."""
     with pytest.raises(SettingsError, match=says):
         storage_at(**settings).address("queue")
 
 
 def test_a_missing_account_is_told() -> None:
-    """Without an address the error names the settings, and why a connection string is no help, without it."""
+    """Without an address the error names the settings, and does not show a connection string."""
     with pytest.raises(SettingsError, match=r"__queueServiceUri.*__accountName") as caught:
         storage_at(**{"": "AccountKey=made-up-key"}).queue("q")
     assert "made-up-key" not in str(caught.value)
@@ -74,7 +74,7 @@ def test_clients_are_made_once(identity: IdentityEndpoint) -> None:
     "error", [HttpResponseError("no"), ValueError("Expecting value: line 1 column 1 (char 0)")]
 )
 def test_every_error_of_the_libraries_becomes_one(error: Exception) -> None:
-    """Whatever the libraries raise is told as what could not be done, with the cause kept."""
+    """Every error of the libraries names the failed action, and has its cause."""
 
     def fail() -> None:
         with storage_errors("it cannot be done"):
@@ -86,7 +86,7 @@ def test_every_error_of_the_libraries_becomes_one(error: Exception) -> None:
 
 
 def test_our_own_mistakes_are_not_hidden() -> None:
-    """An error that is not the libraries' goes its way."""
+    """Any other error is not changed."""
 
     def fail() -> None:
         with storage_errors("it cannot be done"):
@@ -97,7 +97,7 @@ def test_our_own_mistakes_are_not_hidden() -> None:
 
 
 def steps(*results: Exception | None) -> Callable[[], None]:
-    """Return a call that ends as `results` say, one after the other."""
+    """Return a call with these results, one after the other."""
     left = list(results)
 
     def call() -> None:
@@ -108,18 +108,18 @@ def steps(*results: Exception | None) -> Callable[[], None]:
 
 
 def test_what_exists_costs_no_extra_call() -> None:
-    """Nothing is made where it is there already."""
+    """An existing container is not created."""
     create_if_missing(steps(), steps(None))
 
 
 def test_what_is_missing_is_made_and_tried_again() -> None:
-    """What is missing is made, also where another instance was quicker."""
+    """A missing container is created, also if another instance was faster."""
     create_if_missing(steps(None), steps(ResourceNotFoundError(), None))
     create_if_missing(steps(ResourceExistsError()), steps(ResourceNotFoundError(), None))
 
 
 def test_what_stays_missing_is_told() -> None:
-    """There is one second try."""
+    """There is only one second try."""
     with pytest.raises(ResourceNotFoundError):
         create_if_missing(steps(None), steps(ResourceNotFoundError(), ResourceNotFoundError()))
 
@@ -127,7 +127,7 @@ def test_what_stays_missing_is_told() -> None:
 def test_an_account_that_is_down_is_told_in_time(
     identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An account that nobody answers for is given up after one more try, as one error."""
+    """An account that does not answer is one error after two tries."""
     assert identity.url
     storage = storage_at(__queueServiceUri="https://127.0.0.1:9/dev")
     with pytest.raises(StorageUnavailable), storage_errors("it cannot be done"):

@@ -27,7 +27,7 @@ TOKENS = ReverseTokens(Vault(NEW), secret="key", audience=URL)
 
 
 def client(stub: AirflowStub, **settings: str) -> AirflowClient:
-    """Return the stub's client, which gives runs their callback."""
+    """Return the stub's client, which adds callbacks to runs."""
     callbacks = RunCallbacks(settings or SETTINGS, Vault(NEW))
     return client_of(stub.url, starting=callbacks.start)
 
@@ -46,7 +46,7 @@ def conf_of(stub: AirflowStub) -> dict[str, Any]:
 
 
 def test_a_run_gets_its_callback_while_it_is_sent(stub: AirflowStub, airflow: AirflowClient) -> None:
-    """Airflow has the address and a token for this very run; the request and the answer have none."""
+    """Airflow has the address and a token for this run; the request and the response have none."""
     request = run_request(callback=CallbackTerms(60))
     answer = airflow.start_run(request)
     callback = conf_of(stub)["_updraft"]["callback"]
@@ -58,7 +58,7 @@ def test_a_run_gets_its_callback_while_it_is_sent(stub: AirflowStub, airflow: Ai
 
 
 def test_the_run_stays_ours(stub: AirflowStub, airflow: AirflowClient) -> None:
-    """With its callback a run is still known as the one that the event started."""
+    """A run with a callback is still recognised as the event's run."""
     request = run_request(callback=CallbackTerms(60))
     airflow.start_run(request)
     found = airflow.get_run(DAG, request.dag_run_id).body
@@ -67,14 +67,14 @@ def test_the_run_stays_ours(stub: AirflowStub, airflow: AirflowClient) -> None:
 
 
 def test_an_answer_that_is_nested_too_deeply_is_no_crash(stub: AirflowStub, airflow: AirflowClient) -> None:
-    """The token is looked for in every answer, and one that is deeper than Python can walk is left out."""
+    """The token is removed from every response; one that is too deep for Python is left out."""
     stub.inject(400, '{"a": ' * 1_500 + "1" + "}" * 1_500, times=9)
     answer = airflow.start_run(run_request(callback=CallbackTerms(60)))
     assert (answer.status, answer.body) == (400, None)
 
 
 def test_a_run_may_get_the_address_alone(stub: AirflowStub, airflow: AirflowClient) -> None:
-    """For an Airflow with an identity of its own there is no token."""
+    """An Airflow with its own identity gets no token."""
     airflow.start_run(run_request(callback=CallbackTerms(60, token=False)))
     assert conf_of(stub)["_updraft"]["callback"] == {"url": URL}
 
@@ -86,7 +86,7 @@ def test_other_runs_have_none(stub: AirflowStub, airflow: AirflowClient) -> None
 
 
 def test_without_an_address_the_run_waits(stub: AirflowStub) -> None:
-    """Nothing is started that could not report: a person has to set the address first."""
+    """A run that could not report is not started: the operator has to set the address first."""
     airflow = client(stub, UNRELATED="1")
     with pytest.raises(TokenUnavailable, match="UPDRAFT_URL") as caught:
         airflow.start_run(run_request(callback=CallbackTerms(60)))
@@ -96,7 +96,7 @@ def test_without_an_address_the_run_waits(stub: AirflowStub) -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 40])
 def test_what_airflow_quotes_is_taken_out(cut: int) -> None:
-    """Wherever an answer repeats the token, whole or cut off, a mark stands in its place."""
+    """A mark replaces the token everywhere in a response, also a part of it."""
     token = TOKENS.issue(RunRef("analytics", DAG, "r"), lifetime=60)
     quoted = token[: len(token) - cut]
     answer = AirflowResponse(
@@ -113,7 +113,7 @@ def test_what_airflow_quotes_is_taken_out(cut: int) -> None:
 
 
 def test_neither_the_queue_nor_a_dead_letter_holds_a_token(stub: AirflowStub) -> None:
-    """A called run that has to wait is parked without its token, and starts with one when it comes back."""
+    """A called run that has to wait is parked without its token, and starts with one later."""
     delivering = Delivering(stub.url)
     target = Target(client(stub), delivering.breaker, delivering.limiter)
     relay = Relay(

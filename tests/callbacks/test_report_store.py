@@ -19,21 +19,21 @@ from tests.support.reports import REPORT
     ],
 )
 def test_a_blob_is_the_runs_own(changes: dict[str, Any]) -> None:
-    """Its name comes from the run alone, so that every report of one run meets the same blob."""
+    """Its name depends only on the run, so that every report of one run has the same blob."""
     assert replace(REPORT, state="failed", detail=None, reported_by="x").name == REPORT.name
     assert replace(REPORT, **changes).name != REPORT.name
 
 
 @pytest.mark.parametrize("dag_id", ["..", "a/../b", "ü"])
 def test_no_name_climbs_out_of_the_container(dag_id: str) -> None:
-    """Whatever a DAG is called, the blob lies in one folder of the container."""
+    """The blob of a DAG with any id is in one folder of the container."""
     folder, *rest = replace(REPORT, run=RunRef("c", dag_id, "r")).name.split("/")
     assert folder.strip(".")
     assert len(rest) == 1
 
 
 def test_a_report_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """It is an object that a query takes apart, and is not counted as the outcome of a delivery."""
+    """The log line has members for queries, and does not count as a delivery's outcome."""
     with caplog.at_level(logging.INFO):
         log_report(REPORT)
     line = caplog.records[-1].getMessage()

@@ -28,7 +28,7 @@ def tokens(vault: Vault, now: float = 0.0, monotonic: float = 0.0) -> ReverseTok
 
 
 def test_a_token_names_its_run() -> None:
-    """What is issued for a run is accepted for that run."""
+    """A token that was issued for a run is accepted for that run."""
     source = tokens(Vault(NEW))
     assert source.verify(source.issue(RUN, lifetime=60)) == RUN
 
@@ -45,7 +45,7 @@ def test_a_rotated_key_is_good_as_long_as_it_stands_second() -> None:
 
 
 def test_a_key_that_another_instance_has_already_is_found() -> None:
-    """An unknown key has the secret read again, rarely; until the next read nobody is refused for good."""
+    """For an unknown key the secret is read again, rarely; until then no token is refused finally."""
     vault = Vault(OLD)
     source = tokens(vault)
     vault.value = f"{NEW} {OLD}"
@@ -60,7 +60,7 @@ def test_a_key_that_another_instance_has_already_is_found() -> None:
 
 @pytest.mark.parametrize("key_id", [None, "", "x", "0" * 15, "0" * 17, "G" * 16, 7, ["0" * 16]])
 def test_a_key_id_that_is_not_ours_costs_no_read(key_id: object) -> None:
-    """What no key of this app can be called is refused at once and leaves the next read to others."""
+    """An impossible key id is refused at once and uses up no read."""
     vault = Vault(NEW)
     source = tokens(vault)
     header = {"alg": ALGORITHM, "typ": TYPE, "kid": key_id}
@@ -70,7 +70,7 @@ def test_a_key_id_that_is_not_ours_costs_no_read(key_id: object) -> None:
 
 
 def test_a_forged_signature_under_a_known_key_is_refused_for_good() -> None:
-    """Only an unknown key is a reason to come again."""
+    """Only an unknown key is a reason to try again."""
     source = tokens(Vault(NEW))
     header, claims, _ = source.issue(RUN, lifetime=60).split(".")
     for _ in range(2):
@@ -79,7 +79,7 @@ def test_a_forged_signature_under_a_known_key_is_refused_for_good() -> None:
 
 
 def test_a_token_expires() -> None:
-    """After its lifetime and the leeway it is refused, and says so."""
+    """After its lifetime and the leeway it is refused as expired."""
     source = tokens(Vault(NEW), now=-200)
     with pytest.raises(RunTokenExpired):
         source.verify(source.issue(RUN, lifetime=60))
@@ -99,7 +99,7 @@ def test_a_weak_key_is_refused(value: str) -> None:
     [(SecretUnavailable("the vault is away"), KeysUnavailable), (SettingsError("no vault"), SettingsError)],
 )
 def test_without_the_key_it_cannot_be_told(error: Exception, raised: type[Exception]) -> None:
-    """While the vault is away nobody is refused for good; a missing setting is the operator's matter."""
+    """During an outage of the vault no token is refused finally; a missing setting is another error."""
     vault = Vault(NEW)
     source = tokens(vault)
     issued = source.issue(RUN, lifetime=60)
@@ -109,14 +109,14 @@ def test_without_the_key_it_cannot_be_told(error: Exception, raised: type[Except
 
 
 def signed(claims: dict[str, Any], **header: object) -> str:
-    """Return a token with our own signature under `NEW`, and header members of the test."""
+    """Return a token with our signature with `NEW`, and header members of the test."""
     ours = jwt.get_unverified_header(tokens(Vault(NEW)).issue(RUN, lifetime=60))
     del ours["alg"]
     return jwt.encode(claims, NEW, algorithm=ALGORITHM, headers=ours | header)
 
 
 def test_a_tokens_form_never_changes() -> None:
-    """A run may report a month after it started, so a token means the same in every version."""
+    """A run may report a month after it started, so the token's format is the same in every version."""
     now = time.time()
     issued = ReverseTokens(Vault(NEW), secret="key", audience=URL, clock=lambda: now).issue(RUN, lifetime=60)
     assert jwt.get_unverified_header(issued) == {
@@ -151,7 +151,7 @@ def test_a_tokens_form_never_changes() -> None:
     ],
 )
 def test_every_claim_counts(change: dict[str, Any]) -> None:
-    """Even under our own signature a token with another claim, or without one, is refused."""
+    """A token with our signature and another or a missing claim is refused."""
     source = tokens(Vault(NEW))
     claims = claims_of(source.issue(RUN, lifetime=60))
     assert source.verify(signed(claims)) == RUN
@@ -162,14 +162,14 @@ def test_every_claim_counts(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("header", [{"typ": "JWT"}, {"jku": URL}, {"kid": "0" * 16}])
 def test_every_header_counts(header: dict[str, str]) -> None:
-    """A token of another type, or with a header member that we never write, is refused."""
+    """A token of another type, or with an unknown header member, is refused."""
     source = tokens(Vault(NEW))
     with pytest.raises(InvalidRunToken):
         source.verify(signed(claims_of(source.issue(RUN, lifetime=60)), **header))
 
 
 def test_clocks_may_be_a_minute_apart() -> None:
-    """A token is good up to a minute after its end."""
+    """A token is valid up to a minute after its end."""
     source = tokens(Vault(NEW))
     assert source.verify(tokens(Vault(NEW), now=-65).issue(RUN, lifetime=60)) == RUN
     with pytest.raises(RunTokenExpired):
@@ -177,7 +177,7 @@ def test_clocks_may_be_a_minute_apart() -> None:
 
 
 def test_a_token_that_is_too_long_is_not_read() -> None:
-    """2,048 characters are looked at; a good token of one more is refused."""
+    """A valid token of more than 2,048 characters is refused."""
     source = tokens(Vault(NEW))
     claims = claims_of(source.issue(RUN, lifetime=60))
     sizes = {len(signed({**claims, "more": "x" * size})): size for size in range(1_000, 1_500)}

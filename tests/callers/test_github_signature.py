@@ -1,4 +1,4 @@
-"""GitHub's signatures: of the raw body, under either value of the secret, and of one form."""
+"""GitHub's signatures: of the raw body, with either value of the secret, and in one form."""
 
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ def verifier(vault: Vault) -> GitHubSignature:
 
 @given(body=st.binary(max_size=500), other=st.binary(max_size=500))
 def test_a_signature_is_of_one_body(body: bytes, other: bytes) -> None:
-    """It is good for the very bytes, under the new value and the old, and for no other bytes."""
+    """It is valid only for the same bytes, with the new value and the old."""
     github = verifier(Vault(f"{NEW} {OLD}"))
     for secret in (NEW, OLD):
         assert github.verify(body, signature(body, secret))
@@ -33,7 +33,7 @@ def test_a_signature_is_of_one_body(body: bytes, other: bytes) -> None:
 
 
 def test_githubs_own_example() -> None:
-    """These tests sign as GitHub does: the example of its page (with a secret that is too short here)."""
+    """These tests sign like GitHub: the example of its page (with a secret that is too short here)."""
     example = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     assert signature(b"Hello, World!", "It's a Secret to Everybody") == example
 
@@ -53,7 +53,7 @@ def test_githubs_own_example() -> None:
     ],
 )
 def test_what_has_another_form_costs_no_read(text: str) -> None:
-    """It is not a signature, whatever the secret is."""
+    """A value in another form is not a signature, with any secret."""
     vault = Vault(NEW)
     assert not verifier(vault).verify(b"x", text)
     assert vault.reads == 0

@@ -1,4 +1,4 @@
-"""What is a token's form, before anything in it is believed."""
+"""The form of a token, before verification."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -17,12 +17,12 @@ def token(header: object = HEADER, claims: str = "e30", signature: str = "QUJD")
 
 
 def test_a_header_is_read() -> None:
-    """The header of a token of the greatest length is returned as it stands."""
+    """The header of a token of the greatest length is returned."""
     assert read_header(token(), longest=len(token())) == HEADER
 
 
 def test_a_longer_token_is_not_read() -> None:
-    """One character more is too long, although the form is a token's."""
+    """One character more is too long."""
     assert read_header(token(), longest=len(token()) - 1) is None
 
 
@@ -46,5 +46,5 @@ def test_a_longer_token_is_not_read() -> None:
     ],
 )
 def test_another_form_is_no_token(text: str) -> None:
-    """Three parts of Base64url, one spelling of the signature, and an object with each member once."""
+    """A token is three parts of Base64url, a canonical signature, and an object with each member once."""
     assert read_header(text, longest=1_000) is None

@@ -1,4 +1,4 @@
-"""What an entry of `callers` is about, what it allows, and how often."""
+"""The identities of an entry of `callers`, what it allows, and how often."""
 
 import pytest
 
@@ -12,17 +12,17 @@ from tests.support.clocks import UnixClock
 
 
 class TestPermissions:
-    """What an entry is about, and what it allows."""
+    """The identities of an entry, and what it allows."""
 
     def test_a_client_id_means_the_application_itself(self) -> None:
-        """A user who came by way of the same application is somebody else."""
+        """A user of the same application is another identity."""
         entry = CallerSpec.model_validate({"name": "one", "app_id": GUID, "dags": ["a"]})
         assert entry_applies(entry, Caller(OTHER, GUID, is_app=True))
         assert not entry_applies(entry, Caller(OTHER, GUID, is_app=False))
 
     @pytest.mark.parametrize("who", [{}, {"group": OTHER}, {"role": "Runs.Start"}])
     def test_users_need_a_scope_that_the_entry_names(self, who: dict[str, str]) -> None:
-        """Without `scopes` an entry is about applications alone; a scope is compared whole."""
+        """Without `scopes` an entry is only for applications; a scope is compared whole."""
 
         def applies(*scopes: str, is_app: bool = False, **more: object) -> bool:
             entry = spec(**({"object_id": None} | who | more if who else more))
@@ -60,7 +60,7 @@ class TestRates:
     """Token buckets."""
 
     def test_a_bucket_fills_again(self, clock: UnixClock) -> None:
-        """The rate is what a bucket holds, and what flows into it in its unit of time."""
+        """The rate is the size of a bucket, and its refill in a unit of time."""
         rates, who, entry = Rates(clock), Caller(GUID, OTHER, is_app=True), spec(rate="2/m")
         rates.spend(entry, who, 2)
         answer = refusal(lambda: rates.spend(entry, who))
@@ -76,12 +76,12 @@ class TestRates:
         rates.spend(entry, Caller(OTHER, OTHER, is_app=True))
 
     def test_what_never_fits_is_told_at_once(self, clock: UnixClock) -> None:
-        """More than the bucket holds is 413, since waiting does not help."""
+        """A count larger than the bucket is 413, because a later call would fail too."""
         who = Caller(GUID, OTHER, is_app=True)
         assert refusal(lambda: Rates(clock).spend(spec(rate="2/s"), who, 3)).status == 413
 
     def test_memory_is_bounded(self, clock: UnixClock) -> None:
-        """Only so many identities are remembered."""
+        """Only so many identities have a bucket."""
         rates, entry = Rates(clock), spec(rate="1/h")
         for number in range(MOST_BUCKETS + 5):
             rates.spend(entry, Caller(str(number), OTHER, is_app=True))
@@ -89,7 +89,7 @@ class TestRates:
 
 
 def test_a_gate_opens_after_its_pause(clock: UnixClock) -> None:
-    """One gets through, and the next after the pause."""
+    """One call is allowed, and the next after the pause."""
     gate = Throttle(60, clock)
     assert [gate.enter(), gate.enter()] == [True, False]
     clock.now += 60

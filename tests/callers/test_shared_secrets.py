@@ -1,4 +1,4 @@
-"""Shared secrets: their form, their overlap, and what is said while they may not be read again."""
+"""Shared secrets: their form, their rotation, and the pause between reads."""
 
 import logging
 
@@ -47,7 +47,7 @@ def test_one_value_or_two_are_usable(text: str) -> None:
 def test_an_unusable_secret_is_a_mistake_that_names_its_setting(
     text: str, clock: UnixClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The error names the setting and the fix, never the value; nobody is let in or refused for good."""
+    """The error names the setting and the fix, never the value; no sender is accepted or refused finally."""
     shared = secret(Vault(text), clock)
     with pytest.raises(SecretUnavailable) as mistake:
         shared.values()
@@ -62,7 +62,7 @@ def test_an_unusable_secret_is_a_mistake_that_names_its_setting(
 
 @given(text=st.text(max_size=200))
 def test_any_text_is_usable_or_not_and_nothing_else(text: str) -> None:
-    """Values are long, visible, without blanks, and two at most, whatever the secret holds."""
+    """Values of any secret are long, visible, without blanks, and at most two."""
     values = shared_values(text)
     if values is not None:
         assert 1 <= len(values) <= 2
@@ -71,7 +71,7 @@ def test_any_text_is_usable_or_not_and_nothing_else(text: str) -> None:
 
 
 def test_a_value_that_was_set_just_now_is_found(clock: UnixClock) -> None:
-    """What fits no held value has the secret read again."""
+    """A signature that matches no cached value makes a read of the secret."""
     vault = Vault(OLD)
     shared = secret(vault, clock)
     vault.value = f"{NEW} {OLD}"
@@ -81,7 +81,7 @@ def test_a_value_that_was_set_just_now_is_found(clock: UnixClock) -> None:
 
 
 def test_nobody_is_refused_for_good_without_a_read(clock: UnixClock) -> None:
-    """One read proves that a value is not there; until the next the answer is when to come again."""
+    """One read proves that a value is missing; until the next read the error has a time to wait."""
     vault = Vault(NEW)
     shared = secret(vault, clock)
     assert shared.find(lambda _: False) is None
@@ -96,7 +96,7 @@ def test_nobody_is_refused_for_good_without_a_read(clock: UnixClock) -> None:
 
 
 def test_what_arrived_before_a_read_is_decided_by_it(clock: UnixClock) -> None:
-    """One read decides about everything that arrived before it, and about nothing that arrived later."""
+    """One read decides about all signatures that arrived before it, and about no later ones."""
     vault = Vault(NEW)
     shared = secret(vault, clock)
     arrived = clock.now
@@ -111,7 +111,7 @@ def test_what_arrived_before_a_read_is_decided_by_it(clock: UnixClock) -> None:
 def test_while_the_vault_is_away_the_held_value_is_good(
     clock: UnixClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A read that fails decides nothing, costs nobody a good value, and is logged once a minute."""
+    """A failed read decides nothing, drops no value, and is logged once a minute."""
     vault = Vault(NEW)
     shared = secret(vault, clock)
     vault.broken = SecretUnavailable("the vault is away")
@@ -124,7 +124,7 @@ def test_while_the_vault_is_away_the_held_value_is_good(
 
 
 def test_a_missing_setting_is_the_operators_matter(clock: UnixClock) -> None:
-    """A secret that is not named is not one that cannot be read just now."""
+    """A missing setting is another error than a secret that cannot be read now."""
 
     def missing() -> str:
         raise SettingsError("UPDRAFT_MADE_UP is missing")
@@ -136,7 +136,7 @@ def test_a_missing_setting_is_the_operators_matter(clock: UnixClock) -> None:
 def test_a_thread_too_many_is_not_an_operators_matter(
     clock: UnixClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While others wait for the vault the answer is to come again in a moment, and nothing is logged."""
+    """While too many threads wait for the vault, the error has a short time to wait, without a log line."""
     vault = Vault(NEW)
     vault.error = TooManyWaiting("two threads wait")
     with pytest.raises(KeysUnavailable) as caught:

@@ -1,4 +1,4 @@
-"""The keys of an authority: fetched when they are needed, kept, and never replaced by worse ones."""
+"""The keys of an authority: fetched when needed, cached, and never replaced by unusable ones."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,7 +20,7 @@ class TestSigningKeys:
     """The tenant's keys."""
 
     def test_the_key_set_is_fetched_once(self, authority: Authority, keys: SigningKeys) -> None:
-        """Within the hour nobody asks again."""
+        """Within the hour there is no further fetch."""
         for _ in range(5):
             assert keys.key(authority.key_id).key_size == 2048
         assert authority.fetches() == 1
@@ -58,7 +58,7 @@ class TestSigningKeys:
     def test_an_old_key_set_is_used_while_the_authority_is_away(
         self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
-        """After an hour it is fetched anew; if that fails the old one is good for a day, and no longer."""
+        """After an hour it is fetched again; if that fails the old one is used for a day."""
         key_id = authority.key_id
         keys.key(key_id)
         authority.inject(503, times=100)
@@ -71,7 +71,7 @@ class TestSigningKeys:
     def test_it_is_refreshed_after_an_hour(
         self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
-        """A key that was taken out of the set stops being good within the hour."""
+        """A key that was removed from the set is refused within the hour."""
         old = authority.key_id
         keys.key(old)
         authority.rotate_key()
@@ -80,7 +80,7 @@ class TestSigningKeys:
             keys.key(old)
 
     def test_one_thread_fetches_and_two_wait(self, authority: Authority, keys: SigningKeys) -> None:
-        """However many calls come at once, a cold start makes one fetch and holds three threads.
+        """A cold start with many calls makes one fetch, and only three threads wait.
 
         The other calls are asked to come again before the fetch has ended.
         """
@@ -104,7 +104,7 @@ class TestSigningKeys:
     def test_a_known_key_never_waits_for_an_unknown_one(
         self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
-        """While made-up keys wait for a slow authority, good callers get their key at once."""
+        """While unknown keys wait for a slow authority, other callers get their key at once."""
         key_id = authority.key_id
         keys.key(key_id)
         asked, answer, handle = threading.Event(), threading.Event(), authority.handle
@@ -126,7 +126,7 @@ class TestSigningKeys:
     def test_an_authority_that_is_away_refuses_nobody_for_good(
         self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
-        """A key id that could not be looked up is not an unknown one."""
+        """A key id that could not be looked up does not count as unknown."""
         keys.key(authority.key_id)
         authority.inject(503)
         with pytest.raises(KeysUnavailable) as caught:
@@ -136,7 +136,7 @@ class TestSigningKeys:
     def test_without_an_authority_there_is_a_pause(
         self, authority: Authority, keys: SigningKeys, clock: UnixClock
     ) -> None:
-        """While nothing can be had it is asked once in a few seconds, and found when it is back."""
+        """During an outage there is one fetch in a few seconds, and the keys are found afterwards."""
         authority.inject(503)
         for _ in range(3):
             with pytest.raises(KeysUnavailable):
@@ -163,7 +163,7 @@ class TestSigningKeys:
     def test_an_unusable_key_is_left_out(
         self, authority: Authority, keys: SigningKeys, changes: dict[str, Json]
     ) -> None:
-        """It gives nothing, and its good neighbour is used."""
+        """An unusable member gives no key, and the others are used."""
         good = authority.entry(issuer="https://login.microsoftonline.com/{tenantid}/v2.0")
         authority.entries = [authority.entry(**({"kid": "bad"} | changes)), 7, good]
         assert keys.key(authority.key_id)
@@ -176,7 +176,7 @@ class TestSigningKeys:
     def test_keys_come_from_the_authority_alone(
         self, authority: Authority, keys: SigningKeys, uri: Json
     ) -> None:
-        """A discovery document that leads elsewhere is not followed."""
+        """A discovery document with an address at another server is refused."""
         authority.jwks_uri = uri
         with pytest.raises(KeysUnavailable):
             keys.key(authority.key_id)
@@ -195,13 +195,13 @@ class TestSigningKeys:
     def test_whatever_the_authority_answers_is_bounded(
         self, authority: Authority, keys: SigningKeys, answer: dict[str, Any]
     ) -> None:
-        """Redirects, pages, endless answers and closed connections mean that there are no keys."""
+        """After redirects, pages, endless responses and closed connections no keys are available."""
         authority.inject(**answer)
         with pytest.raises(KeysUnavailable):
             keys.key(authority.key_id)
 
     def test_a_set_without_keys_is_none(self, authority: Authority, keys: SigningKeys) -> None:
-        """An empty key set does not take the place of a good one."""
+        """An empty key set does not replace a usable one."""
         authority.entries = []
         with pytest.raises(KeysUnavailable):
             keys.key(authority.key_id)

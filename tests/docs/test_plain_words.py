@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from tests.support.pages import name_of, pages, prose_lines
+from tests.support.plain_words import plain, words_of_our_own
 
 PENDING: Final = {
     "CHANGELOG.md",
@@ -22,43 +23,11 @@ PENDING: Final = {
 }
 """Pages that still have findings. Take a page out when you have rewritten it."""
 
-WORDS: Final = {
-    r"what (?:comes|becomes) of|comes? of it": "result",
-    r"whoever|whosoever": "the noun: the sender, the operator",
-    r"mend(?:s|ed|ing)?": "fix",
-    r"see to": "check",
-    r"for (?:itself|themselves)": "the noun, or nothing",
-    r"of (?:no )?use": "has an effect, has no effect, is used",
-    r"(?:is|are) none(?: that)?": "is not a",
-    r"such (?!as\b)[\w' -]{1,60}? as": "the noun",
-    r"(?:that|those) of": "the noun",
-    r"(?<!there )(?:is|are) no(?! longer\b)": "is not a",
-    r"told|tells?": "reports, returns, shows",
-    r"says (?:which|so|what|how|that)": "names, reports",
-    r"strangers?": "unauthenticated client, sender",
-    r"gates?|doors?": "throttle, limit, check",
-    r"stands? (?:in|at|here|there|beside|behind|before)|lies? (?:in|at|there)": "is in",
-    r"lets? (?:\w+ )?in|get(?:s|ting)? (?:\w+ )?in": "accepts, may call",
-    r"(?:no|its|a|their) place|places? in line|in line": "slot, wait queue",
-    r"(?:its|their|in) turns?": "lease tenure, order",
-    r"proofs?": "credential",
-    r"(?:a|the|its|each|our|this) letters?": "dead letter",
-    r"person (?:must|has to) act": "operator action needed",
-    r"none the less|besides|thereof|therein": "also, still",
-    r"in silence": "without a log line",
-    r"heals?": "is fixed, continues",
-    r"cliff": "the number at which it fails",
-}
-"""Words and phrases that no page has, and what to write in their place."""
-
 ALLOWED: Final[dict[tuple[str, str], str]] = {}
 """Phrases that a page may have, by page and phrase, each with the reason."""
 
 MOST_WORDS: Final = 25
 """Words of a table's cell."""
-_ABBREVIATIONS: Final = re.compile(r"\b(?:e\.g|i\.e|etc|vs|No|approx)\.")
-_CODE: Final = re.compile(r"`[^`]*`")
-_LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _NEXT_SENTENCE: Final = re.compile(r"[.?!][\"')*_]*\s+[\"'(*_]*[A-Z]")
 _SENTENCE_END: Final = re.compile(r"[.:?!][\"')*_]*(?:  |\\)?$")
 _BLOCK: Final = re.compile(r"\s*(?:[-*+] |\d+\. |#|\||>)")
@@ -69,18 +38,12 @@ every_page = pytest.mark.parametrize(
 )
 
 
-def plain(line: str) -> str:
-    """Return a line with each code span as one word, links as their text, and no abbreviations."""
-    return _ABBREVIATIONS.sub("abbreviation", _LINK.sub(r"\1", _CODE.sub("Code", line)))
-
-
-def words_of_our_own(name: str, text: str) -> Iterator[str]:
+def own_words(name: str, text: str) -> Iterator[str]:
     """Yield each phrase of `WORDS` that a page has, with its line and what to write."""
     for number, line in enumerate(prose_lines(text), start=1):
-        for pattern, better in WORDS.items():
-            for found in re.findall(rf"\b(?:{pattern})(?!\w)", plain(line), re.IGNORECASE):
-                if (name, found.lower()) not in ALLOWED:
-                    yield f"{name}:{number}: write {better!r} for {found!r}"
+        for found, better in words_of_our_own(plain(line)):
+            if (name, found.lower()) not in ALLOWED:
+                yield f"{name}:{number}: write {better!r} for {found!r}"
 
 
 def sentences_that_share_a_line(name: str, text: str) -> Iterator[str]:
@@ -110,7 +73,7 @@ def long_cells(name: str, text: str) -> Iterator[str]:
                     yield f"{name}:{number}: {len(words)} words in a cell: {cell.strip()[:80]}"
 
 
-CHECKS: Final = (words_of_our_own, sentences_that_share_a_line, sentences_over_lines, long_cells)
+CHECKS: Final = (own_words, sentences_that_share_a_line, sentences_over_lines, long_cells)
 
 
 def findings(page: Path) -> list[str]:

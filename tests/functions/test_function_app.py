@@ -57,7 +57,7 @@ SWAP_AS_CLOUD_EVENT: dict[str, Any] = {
 
 @pytest.fixture
 def rules_file(tmp_path: Path) -> Path:
-    """The rules of these tests, in a file of their own."""
+    """The rules file of these tests."""
     path = tmp_path / "rules.yaml"
     path.write_text(RULES, encoding="utf-8")
     return path
@@ -65,7 +65,7 @@ def rules_file(tmp_path: Path) -> Path:
 
 @contextmanager
 def hosted(monkeypatch: pytest.MonkeyPatch, rules_file: Path, **settings: str) -> Iterator[Host]:
-    """Run the app as a process would that starts now, with these settings."""
+    """Run the app like a new process with these settings."""
     shared.app.start_anew()
     monkeypatch.setenv("UPDRAFT_RULES", str(rules_file))
     for name, value in settings.items():
@@ -85,7 +85,7 @@ def host(
     rules_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Host]:
-    """The app in a host that leaves its queues alone."""
+    """The app in a host without queue listeners."""
     settings = {
         "UPDRAFT_AIRFLOW_URL": stub.url,
         "UPDRAFT_TENANT_ID": identity.tenant_id,
@@ -97,7 +97,7 @@ def host(
 
 
 def deliver(host: Host, function: str, *events: dict[str, Any]) -> int:
-    """Deliver events as Event Grid does, and return the status of the answer."""
+    """Deliver events like Event Grid, and return the status."""
     answer = requests.post(
         f"{host.url}/runtime/webhooks/EventGrid",
         params={"functionName": function},
@@ -109,7 +109,7 @@ def deliver(host: Host, function: str, *events: dict[str, Any]) -> int:
 
 
 def test_the_deployed_surface_is_pinned(host: Host) -> None:
-    """The platform sees these functions, with these triggers, routes, queues and authorisation levels."""
+    """The app has these functions, with these triggers, routes, queues and authorisation levels."""
     surface = {
         name: {
             key: value
@@ -148,7 +148,7 @@ def test_the_deployed_surface_is_pinned(host: Host) -> None:
 def test_each_hook_that_is_switched_on_is_a_function_of_its_own(
     monkeypatch: pytest.MonkeyPatch, rules_file: Path, settings: dict[str, str], kinds: set[str]
 ) -> None:
-    """A kind has a route, a function and so a key of its own; one that is not switched on is not there."""
+    """Each kind has its own route, function and key; one that is not switched on does not exist."""
     with hosted(monkeypatch, rules_file, **settings) as host:
         hooks = {
             name: (function.trigger["route"], function.trigger["authLevel"])
@@ -167,7 +167,7 @@ def test_a_mistake_in_the_hooks_is_named_and_stops_nothing_else(
     rules_file: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Events are handled all the same; health is `degraded`, and the log names the setting and its values."""
+    """Events are handled; health is `degraded`, and the log names the setting and its values."""
     del host
     settings = {"UPDRAFT_AIRFLOW_URL": stub.url, "UPDRAFT_HOOKS": "kudo"}
     with hosted(monkeypatch, rules_file, **settings) as other, caplog.at_level(logging.ERROR):
@@ -196,7 +196,7 @@ def test_an_event_starts_one_run_however_often_it_comes(
 
 
 def test_an_event_that_no_rule_wants_is_acknowledged(host: Host, stub: AirflowStub) -> None:
-    """Event Grid hears 202 for what no rule wants: it would only send it again."""
+    """An event that matches no rule gets 202, so that Event Grid does not send it again."""
     assert deliver(host, "event_grid", SWAP | {"eventType": "Microsoft.Web.SlotSwapStarted"}) == 202
     assert not stub.runs
 
@@ -208,7 +208,7 @@ def test_health_is_one_word(host: Host) -> None:
 
 
 def test_the_status_says_what_is_in_force(host: Host, identity: IdentityEndpoint) -> None:
-    """A caller with the right reads version, rules, connections and counts that balance."""
+    """A caller with the permission reads version, rules, connections and counts that balance."""
     deliver(host, "app_service", SWAP)
     status = read_status(host, identity)
     outcome_counts = status.pop("counts")
@@ -285,7 +285,7 @@ def test_unusable_rules_are_named_and_nothing_is_acknowledged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """With a mistake in the rules the app starts, logs it by name and acknowledges nothing."""
+    """With a mistake in the rules the app starts, logs the mistake and acknowledges no event."""
     rules_file.write_text(rules, encoding="utf-8")
     monkeypatch.delenv("UPDRAFT_AIRFLOW_URL", raising=False)
     with hosted(monkeypatch, rules_file, **settings) as host, caplog.at_level(logging.ERROR):

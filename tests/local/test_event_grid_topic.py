@@ -32,7 +32,7 @@ FAST = RetryPolicy(scale=0.0001)
 
 
 class Endpoint(LoopbackServer):
-    """A webhook that shakes hands and remembers what it was sent; `inject` makes it fail."""
+    """A webhook that does the handshake and records its requests; `inject` makes it fail."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Endpoint(LoopbackServer):
         self.allowed = "*"
 
     def handle(self, request: Request) -> Reply:
-        """Shake hands, or take the event."""
+        """Do the handshake, or accept the event."""
         if request.method == "OPTIONS":
             return Reply(200, headers={"WebHook-Allowed-Origin": self.allowed})
         if request.headers["aeg-event-type"] == "SubscriptionValidation":
@@ -170,7 +170,7 @@ def test_never_converts_cloud_events(topic: EventGridTopic, endpoint: Endpoint) 
         (b"{", "application/json", "not JSON"),
         (b"[" * 200_000, "application/json", "not JSON"),
         ({"id": "1"}, "application/json", "array"),
-        (["x"], "application/json", "no JSON object"),
+        (["x"], "application/json", "not a JSON object"),
         ([event(id="")], "application/json", "'id'"),
         ([event(id=7)], "application/json", "'id'"),
         ([event(eventTime="yesterday")], "application/json", "eventTime"),
@@ -499,7 +499,7 @@ def test_delivers_to_a_queue_as_base64_text(topic: EventGridTopic) -> None:
 
 
 def test_a_missing_certificate_authority_is_a_failed_attempt(topic: EventGridTopic, tmp_path: Path) -> None:
-    """A webhook whose authority's file is missing cannot be reached; the event is not lost in silence."""
+    """A webhook whose authority's file is missing cannot be reached; the event becomes a dead letter."""
     hook = Webhook("https://127.0.0.1:1", verify=str(tmp_path / "ca.pem"))
     stamped = event(metadataVersion="1")
     assert hook.deliver(stamped, subscription="app", attempt=1).outcome == "SocketError"

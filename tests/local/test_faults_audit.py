@@ -65,7 +65,7 @@ def test_the_audit_counts_what_is_missing_and_what_is_too_many(
     ],
 )
 def test_a_verdict_holds_only_where_all_of_it_does(broken: dict[str, object]) -> None:
-    """One broken promise breaks the verdict; a figure of zero is no promise."""
+    """One broken promise breaks the verdict; a figure of zero is not a promise."""
     assert GOOD.holds
     known = {name: getattr(GOOD, name) for name in Verdict.__dataclass_fields__}
     verdict = Verdict(**(known | broken))
@@ -73,7 +73,7 @@ def test_a_verdict_holds_only_where_all_of_it_does(broken: dict[str, object]) ->
 
 
 def test_a_speed_that_is_too_low_breaks_no_promise() -> None:
-    """It breaks the verdict of `make faults`, and not that of a test."""
+    """It breaks the verdict of `make faults`, and not the verdict of a test."""
     slow = replace(GOOD, more={"fast_enough": False})
     assert (slow.kept, slow.holds) == (True, False)
     assert GOOD.kept

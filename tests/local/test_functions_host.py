@@ -104,7 +104,7 @@ def test_an_element_that_is_no_object_fails_alone(host: Host, caplog: pytest.Log
 
 @pytest.mark.parametrize("function", ["", "nobody", "things", "ON_EVENT"])
 def test_an_unknown_function_is_a_404(host: Host, function: str) -> None:
-    """A name that is no Event Grid function's is answered 404 with the name."""
+    """A name without an Event Grid function is answered 404 with the name."""
     answer = webhook(host, [EVENT], function=function)
     assert (answer.status_code, answer.text) == (404, f"cannot find function: '{function}'")
 
@@ -164,7 +164,7 @@ def test_other_extensions_have_no_webhook(host: Host) -> None:
 
 
 def test_async_functions_log_under_their_invocation(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """A function on the event loop runs, and its log is told apart as well."""
+    """A function on the event loop runs, and its log lines are marked too."""
     with caplog.at_level(logging.INFO):
         assert webhook(host, [EVENT], function="on_event_async").status_code == 202
     assert "async got 1" in caplog.text

@@ -1,4 +1,4 @@
-"""What the stand-ins are built on: whole requests, keep-alive, clean ends."""
+"""The base of the stand-ins: whole requests, keep-alive, a clean stop."""
 
 import http.client
 import logging
@@ -13,7 +13,7 @@ from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 
 
 class Echo(LoopbackServer):
-    """Says what it was sent."""
+    """Answers with the request."""
 
     def handle(self, request: Request) -> Reply:
         """Answer with the request's parts; the path `/broken` raises."""
@@ -75,7 +75,7 @@ def test_a_fault_may_only_be_late(echo: Echo) -> None:
 
 
 def test_stopping_closes_what_clients_hold_open() -> None:
-    """After `stop` a kept-alive connection is at its end, and stopping twice is no error."""
+    """`stop` closes keep-alive connections, and may be called twice."""
     server = Echo().start()
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     client.request("GET", "/")
@@ -102,7 +102,7 @@ def test_a_client_that_does_not_speak_tls_hurts_nobody(
 
 
 def test_malformed_requests_end_their_connection(echo: Echo) -> None:
-    """A length that is no number closes the connection without taking the server down."""
+    """A length that is not a number closes the connection, and the server continues."""
     with socket.create_connection(("127.0.0.1", echo.port), timeout=10) as rude:
         rude.sendall(b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n")
         assert rude.recv(100) == b""

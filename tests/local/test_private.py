@@ -43,7 +43,7 @@ def test_a_folder_that_everybody_could_write_into_is_refused(tmp_path: Path, loo
     folder = tmp_path / "state"
     folder.mkdir()
     folder.chmod(loose)
-    with pytest.raises(PermissionError, match="everybody can write into it"):
+    with pytest.raises(PermissionError, match="every user can write into it"):
         private_folder(folder)
 
 

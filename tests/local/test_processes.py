@@ -35,7 +35,7 @@ def python(source: str) -> list[str]:
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
-    """Tell whether the condition comes true in time."""
+    """Return whether the condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -127,7 +127,7 @@ def test_the_guard_goes_when_the_stack_goes(processes: Processes) -> None:
 
 
 def test_an_early_death_shows_the_name_and_the_last_lines(processes: Processes) -> None:
-    """Who died, and what it said last, stands in the error."""
+    """The error has the program's name and the end of its output."""
     with processes:
         process = processes.start("queue keeper", python("print('no room on the disk'); raise SystemExit(3)"))
         with pytest.raises(

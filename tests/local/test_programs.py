@@ -1,4 +1,4 @@
-"""Programs begin with default signals, whatever this process inherited from a shell or from `nohup`."""
+"""Programs begin with default signals, with any signals that this process inherited."""
 
 import os
 import re
@@ -51,10 +51,10 @@ Way = Callable[[Sequence[str], Path], Ended]
 
 
 def signals_of(status: str) -> dict[str, int]:
-    """Return the sets of signals in a process's status, as in proc(5), without those of the C library.
+    """Return the sets of signals in a process's status, as in proc(5), without the C library's signals.
 
-    glibc uses the first two real-time signals itself; whoever was started with `posix_spawn` may have them
-    ignored, and no program can change that (https://www.man7.org/linux/man-pages/man7/nptl.7.html).
+    glibc uses the first two real-time signals itself; a program that was started with `posix_spawn` may have
+    them ignored, and no program can change that (https://www.man7.org/linux/man-pages/man7/nptl.7.html).
     """
     settable = as_set(*signal.valid_signals())
     return {
@@ -203,7 +203,7 @@ def test_a_program_inherits_no_descriptor() -> None:
 
 
 def test_a_program_that_takes_too_long_is_killed() -> None:
-    """`run` ends a program whose time is up, and says so."""
+    """`run` ends a program after its time-out, and raises."""
     with pytest.raises(subprocess.TimeoutExpired):
         programs.run(["sleep", "600"], timeout=0.1)
 

@@ -142,7 +142,7 @@ def test_the_hosts_log_is_what_is_read(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_a_token_that_the_app_had_is_no_step(tmp_path: Path) -> None:
-    """Only a token that was fetched for this event is told of."""
+    """The timeline shows only a token that was fetched for this event."""
     fields = {"rule": "r", "outcome": "duplicate", "event": "e", "milliseconds": {"token": 0.1, "total": 9.0}}
     log = tmp_path / "functions.jsonl"
     log.write_text(line(datetime.now(UTC), app_message("duplicate:", **fields)))

@@ -1,4 +1,4 @@
-"""The run id: the same for ever, always valid for Airflow, different for different identities."""
+"""The run id: it never changes, is valid for Airflow, and differs for different identities."""
 
 import re
 
@@ -89,7 +89,7 @@ def test_a_windows_run_id_never_changes() -> None:
 
 
 def test_what_of_a_long_text_is_read_never_changes() -> None:
-    """Its first 400 characters give the readable part: what stands at the 400th counts, at the 401st not."""
+    """Its first 400 characters give the readable part: the 400th character counts, the 401st does not."""
     assert run_id_for_key("deploy", "é" * 399 + "ab") == "deploy__a__694379358bc095c42c23e97b"
     assert run_id_for_key("deploy", "é" * 400 + "ab") == "deploy__event__147cc1d6888abd21ae3a7b20"
     assert run_id_prefix("deploy", "é" * 399 + "ab") == "deploy__a-8df94c6b3b7479ccb445474a__"
@@ -105,7 +105,7 @@ def test_the_longest_run_id_fits() -> None:
 
 
 def test_the_reserved_names_are_what_a_rule_could_be_called() -> None:
-    """A rule's name holds no underscore, so that of Airflow's prefixes only two could be one."""
+    """A rule's name holds no underscore, so only two of Airflow's prefixes are possible names."""
     names = {prefix.removesuffix("__") for prefix in RESERVED_PREFIXES}
     assert {name for name in names if "_" not in name} == RESERVED_RULE_NAMES
 

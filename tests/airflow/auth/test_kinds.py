@@ -1,4 +1,4 @@
-"""The matrix: each kind of `auth`, from its issuer to an Airflow, in good times and in bad ones."""
+"""The matrix: each kind of `auth`, from its issuer to an Airflow, with and without faults."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ fixed = pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.mint
 
 
 class Scene:
-    """One kind at work: its source, its client, and the Airflow that it is for."""
+    """One kind: its source, its client, and its Airflow."""
 
     def __init__(
         self, kind: Kind, world: World, airflow: GuardedAirflow | Mwaa, transport: Transport[Any]
@@ -45,7 +45,7 @@ class Scene:
         self.client = AirflowClient(transport, "v2")
 
     def prove(self) -> object:
-        """Return what proves who we are, without asking Airflow."""
+        """Return the credential, without a request to Airflow."""
         return self.transport._current()
 
     def ask(self) -> int | None:
@@ -53,7 +53,7 @@ class Scene:
         return self.client.get_dag("smoke_tests").status
 
     def hop(self) -> LoopbackServer:
-        """Return whom the kind depends on."""
+        """Return the issuers of the kind."""
         hop: LoopbackServer = getattr(self.world, self.kind.hop)
         return hop
 
@@ -94,7 +94,7 @@ def scene(kind: Kind, world: World, key_vault: KeyVault, clock: "UnixClock") -> 
 
 @every
 def test_the_happy_path(scene: Scene) -> None:
-    """A request is let in with the kind's proof, which is kept: ten requests cost one token."""
+    """Ten requests are accepted with one cached credential."""
     assert [scene.ask() for _ in range(10)] == [200] * 10
     assert len(set(scene.airflow.proofs)) == 1
     assert scene.world.issuer.count("POST") <= (2 if scene.kind.name in {"google", "oidc-exchange"} else 1)
@@ -115,7 +115,7 @@ def test_expiry_in_mid_stream(scene: Scene, clock: "UnixClock") -> None:
 
 @minted
 def test_a_refused_token_is_renewed_once(scene: Scene) -> None:
-    """Where Airflow calls the token stale, one new one is fetched, and the request is sent again."""
+    """If Airflow calls the token stale, a new one is fetched once, and the request is sent again."""
     scene.ask()
     scene.airflow.refused.add(scene.airflow.proofs[0])
     assert scene.ask() == 200
@@ -125,7 +125,7 @@ def test_a_refused_token_is_renewed_once(scene: Scene) -> None:
 
 @every
 def test_refused_for_good(scene: Scene) -> None:
-    """An Airflow that refuses whatever it gets is asked once more with another proof, and never in a loop."""
+    """A request that Airflow always refuses is sent once more with another credential, never in a loop."""
     scene.airflow.good = lambda _: False
     assert [scene.ask(), scene.ask()] == [403, 403]
     assert len(scene.airflow.proofs) <= 4
@@ -135,8 +135,8 @@ def test_refused_for_good(scene: Scene) -> None:
 
 @every
 def test_throttled(scene: Scene, watch: "Watch", clock: "UnixClock") -> None:
-    """429 where the proof comes from is told as passing, asked once a while, and heals by itself."""
-    signed = scene.kind.hop == "vault"  # a vault asks who is there first
+    """429 of the issuer is a transient error, is cached for a while, and then the next fetch succeeds."""
+    signed = scene.kind.hop == "vault"  # a vault sends a challenge first
     scene.hop().inject(
         429,
         {"error": "slow down"},
@@ -156,13 +156,13 @@ def test_throttled(scene: Scene, watch: "Watch", clock: "UnixClock") -> None:
 
 
 def forget_credentials() -> None:
-    """Forget the error that azure-identity keeps for some seconds of real time."""
+    """Remove the error that azure-identity caches for some seconds of real time."""
     credential._credentials.clear()
 
 
 @every
 def test_the_endpoint_is_down(scene: Scene, watch: "Watch") -> None:
-    """An endpoint that is gone is a passing lack of a token, which names the hop; Airflow is not asked."""
+    """An endpoint that does not answer is a transient error with the hop's name, before Airflow is asked."""
     scene.hop().stop()
     error = watch.refusal(lambda: scene.client.get_dag("smoke_tests"))
     assert not error.permanent
@@ -171,13 +171,13 @@ def test_the_endpoint_is_down(scene: Scene, watch: "Watch") -> None:
 
 
 def named(scene: Scene) -> str:
-    """Return how the hop is named in an error."""
+    """Return the hop's name in an error."""
     return "managed-identity endpoint" if scene.kind.hop == "identity" else scene.hop().url
 
 
 @every
 def test_a_running_token_outlives_an_outage(scene: Scene, clock: "UnixClock") -> None:
-    """While the endpoint is down the old token is used until it really expires."""
+    """While the endpoint is down the old token is used until it expires."""
     scene.world.live(200)
     scene.ask()
     scene.hop().stop()
@@ -187,7 +187,7 @@ def test_a_running_token_outlives_an_outage(scene: Scene, clock: "UnixClock") ->
 
 @every
 def test_a_rotated_secret_heals_within_one_request(scene: Scene) -> None:
-    """The old proof is refused, the new one is read or fetched at once, and the request is let in."""
+    """After a refusal the new credential is read or fetched at once, and the request is accepted."""
     assert scene.ask() == 200
     scene.airflow.refused.add(scene.airflow.proofs[0])
     has_secret = any(key.endswith("_secret") for key in scene.kind.auth(scene.world))
@@ -197,7 +197,7 @@ def test_a_rotated_secret_heals_within_one_request(scene: Scene) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name in {"airflow", "oidc-secret"}], ids=str)
 def test_a_secret_that_stays_wrong_is_named(scene: Scene, watch: "Watch") -> None:
-    """The issuer refuses the secret also when it has been read anew: the error names it, never its value."""
+    """If the issuer refuses a secret that was read again, the error names it, never its value."""
     scene.world.issuer.password = scene.world.issuer.client_secret = "another-made-up-secret"
     error = watch.refusal(scene.prove)
     assert error.permanent
@@ -223,7 +223,7 @@ def test_a_secret_that_stays_wrong_is_named(scene: Scene, watch: "Watch") -> Non
 def test_an_identity_that_is_not_trusted_is_told_the_remedy(
     scene: Scene, watch: "Watch", remedy: str
 ) -> None:
-    """Where the issuer refuses the managed identity, a person is told what to grant; nothing loops."""
+    """If the issuer refuses the managed identity, the error has the missing grant; nothing loops."""
     scene.world.issuer.trusts = False
     error = watch.refusal(scene.prove)
     assert error.permanent
@@ -244,7 +244,7 @@ def test_an_identity_that_is_not_trusted_is_told_the_remedy(
 def test_googles_second_hop(
     scene: Scene, watch: "Watch", status: int, words: str, *, permanent: bool
 ) -> None:
-    """A refusal of the impersonation is told apart from one of the exchange, and an outage from both."""
+    """A refusal of the impersonation, a refusal of the exchange, and an outage have different errors."""
     scene.world.issuer.inject(status, {}, when=lambda request: request.path != "/sts", times=9)
     error = watch.refusal(scene.prove)
     assert error.permanent is permanent
@@ -253,7 +253,7 @@ def test_googles_second_hop(
 
 @fixed
 def test_a_missing_secret_is_named(scene: Scene, watch: "Watch") -> None:
-    """A vault without the secret is a permanent matter, and names it."""
+    """A secret that is missing in the vault is a permanent error, which names it."""
     for name in ("password", "token"):
         scene.world.vault.delete(name)
     error = watch.refusal(scene.prove)
@@ -262,7 +262,7 @@ def test_a_missing_secret_is_named(scene: Scene, watch: "Watch") -> None:
 
 
 def test_two_proofs_travel_in_two_headers(world: World, key_vault: KeyVault, clock: "UnixClock") -> None:
-    """The proxy's proof goes in its own header; when Airflow refuses its own, only that one is renewed."""
+    """The proxy's credential has its own header; if Airflow refuses its own, only that one is renewed."""
     with GuardedAirflow(lambda value: value.startswith("Bearer ey")) as airflow:
         auth = [
             {"kind": "entra", "scope": "api://proxy/.default", "header": "X-Proxy-Authorization"},
@@ -282,7 +282,7 @@ def test_two_proofs_travel_in_two_headers(world: World, key_vault: KeyVault, clo
 
 
 def test_of_two_other_headers_the_second_is_airflows(world: World, key_vault: KeyVault) -> None:
-    """Where a proxy moves the header, the second proof is taken for Airflow's own and renewed."""
+    """If a proxy moves the header, the second credential is Airflow's and is renewed."""
     auth = [
         {"kind": "entra", "scope": "api://proxy/.default", "header": "X-One"},
         {"kind": "entra", "scope": "api://airflow/.default", "header": "X-Two"},
@@ -298,7 +298,7 @@ def test_of_two_other_headers_the_second_is_airflows(world: World, key_vault: Ke
 def test_a_missing_extra_is_named(
     world: World, key_vault: KeyVault, watch: "Watch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without google-auth the error says which extra to add."""
+    """Without google-auth the error names the missing extra."""
     google = next(kind for kind in KINDS if kind.name == "google")
     connection = Connection.model_validate(
         {"name": "a", "url": "https://composer.example", "auth": google.auth(world)}
@@ -311,7 +311,7 @@ def test_a_missing_extra_is_named(
 
 
 def test_googles_first_hop_may_be_a_login_page(world: World, key_vault: KeyVault, watch: "Watch") -> None:
-    """An answer of somebody else's is told as such."""
+    """A login page in place of Google's response is a permanent error."""
     google = next(kind for kind in KINDS if kind.name == "google")
     connection = Connection.model_validate(
         {"name": "a", "url": "https://composer.example", "auth": google.auth(world)}
@@ -322,7 +322,7 @@ def test_googles_first_hop_may_be_a_login_page(world: World, key_vault: KeyVault
 
 
 def test_a_token_with_a_lines_end_is_trimmed(world: World, key_vault: KeyVault, vault: LocalKeyVault) -> None:
-    """A token that was pasted into the vault with a newline is a good header all the same."""
+    """A token that was pasted into the vault with a newline is a valid header."""
     vault.set("pasted", "made-up-token\n")
     auth = {"kind": "bearer", "token_secret": "pasted"}
     connection = Connection.model_validate({"name": "a", "url": "https://airflow.example", "auth": auth})
@@ -346,7 +346,7 @@ def test_many_cold_threads_cost_one_token(
 def test_an_airflow_that_does_not_trust_the_client_is_told(
     world: World, key_vault: KeyVault, watch: "Watch"
 ) -> None:
-    """The server's token is fetched anew once; refused again, the client is named."""
+    """The server's token is fetched again once; if it is refused again, the error names the client."""
     exchange = next(kind for kind in KINDS if kind.name == "oidc-exchange")
     connection = Connection.model_validate(
         {"name": "a", "url": world.issuer.url, "auth": exchange.auth(world)}

@@ -66,7 +66,7 @@ login = pytest.mark.parametrize("source", ["airflow"], indirect=True)
 
 @both
 def test_the_header_is_a_bearer_that_is_kept(source: CachedHeader, requests_made: Callable[[], int]) -> None:
-    """The first call fetches a token, and the following ones give the same."""
+    """The first call fetches a token, and the following ones return the same."""
     header = source.value()
     assert header.startswith("Bearer ey")
     assert {source.value() for _ in range(5)} == {header}
@@ -103,7 +103,7 @@ def test_a_token_is_renewed_before_it_expires(
     airflow: "TokenEndpoint",
     clock: "UnixClock",
 ) -> None:
-    """Shortly before expiry the next caller fetches; until then nobody does."""
+    """Shortly before expiry the next caller fetches; before that no caller does."""
     identity.lifetime = airflow.lifetime = 200
     first = source.value()
     clock.pass_by(155)
@@ -121,7 +121,7 @@ def test_an_outage_near_expiry_is_bridged_by_the_old_token(
     clock: "UnixClock",
     watch: "Watch",
 ) -> None:
-    """A renewal that fails costs nothing until the old token is really about to expire; then it is told."""
+    """The old token is used after a failed renewal, until it expires; then the error is raised."""
     identity.lifetime = airflow.lifetime = 200
     first = source.value()
     for endpoint in (identity, airflow):
@@ -138,7 +138,7 @@ def test_an_outage_near_expiry_is_bridged_by_the_old_token(
 def test_an_outage_is_one_error_for_all_who_wait(
     source: CachedHeader, identity: IdentityEndpoint, airflow: "TokenEndpoint", together: Together
 ) -> None:
-    """Threads that wait for a fetch that fails share its error; nobody hammers the endpoint."""
+    """Threads that wait for a failed fetch share its error, without further fetches."""
     for endpoint in (identity, airflow):
         endpoint.inject(
             503, {"statusCode": 503}, times=99, when=lambda request: "vault" not in str(request.query)
@@ -152,13 +152,13 @@ def test_an_outage_is_one_error_for_all_who_wait(
 def test_nothing_is_requested_before_the_first_use(
     source: CachedHeader, identity: IdentityEndpoint, airflow: "TokenEndpoint", vault: LocalKeyVault
 ) -> None:
-    """Making a source asks nobody for anything."""
+    """Making a source sends no request."""
     assert identity.seen == airflow.seen == vault.seen == ()
 
 
 @both
 def test_the_hot_path_is_short(source: CachedHeader) -> None:
-    """With a token at hand, a call costs a small part of what asking azure-identity costs."""
+    """With a cached token, a call costs a small part of a call of azure-identity."""
     source.value()
     credential = azure_credential()
     credential.get_token(SCOPE)
@@ -179,7 +179,7 @@ def test_the_hot_path_is_short(source: CachedHeader) -> None:
 def test_entra_tokens_are_for_the_connections_scope_alone(
     source: CachedHeader, identity: IdentityEndpoint
 ) -> None:
-    """The one resource asked for is the connection's, as the app's own identity."""
+    """Only a token for the connection's resource is requested, with the app's identity."""
     claims = identity.claims(source.value().removeprefix("Bearer "))
     assert claims["aud"] == "api://airflow"
     assert claims["oid"] == identity.identity.object_id
@@ -201,7 +201,7 @@ def test_a_connection_may_have_an_identity_of_its_own(
 def test_an_app_without_an_identity_is_told_so(
     source: CachedHeader, watch: "Watch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing identity is a permanent lack of a token, not an error of another family."""
+    """A missing identity is a permanent `TokenUnavailable`."""
     monkeypatch.delenv("IDENTITY_ENDPOINT")
     error = watch.refusal(source.value)
     assert error.permanent
@@ -211,7 +211,7 @@ def test_an_app_without_an_identity_is_told_so(
 def test_an_app_without_a_vault_is_told_so(
     airflow: "TokenEndpoint", connect: Connect, watch: "Watch"
 ) -> None:
-    """When the vault's setting is missing, that is why there is no token, and a person has to mend it."""
+    """A missing setting of the vault is a permanent error with the setting's name."""
 
     class NoVault:
         def get(self, name: str, *, waiters: int | None = None) -> str:
@@ -231,7 +231,7 @@ def test_an_app_without_a_vault_is_told_so(
 def test_a_rotated_password_heals_within_one_event(
     source: CachedHeader, vault: LocalKeyVault, airflow: "TokenEndpoint"
 ) -> None:
-    """The held password is refused, so the vault is read again at once, and the new one logs in."""
+    """After a refusal of the cached password the vault is read again, and the new one logs in."""
     refused = source.value()
     airflow.users["updraft"] = "password-two-of-it"
     vault.set("airflow-password", "password-two-of-it")
@@ -314,7 +314,7 @@ def test_what_airflow_answers_to_a_login_is_classed(
     *,
     permanent: bool,
 ) -> None:
-    """Outages may pass; login pages, redirects and other APIs are for a person. Nothing is sent twice."""
+    """Outages are transient; login pages, redirects and other APIs are permanent. Nothing is sent twice."""
     airflow.inject(status, body, headers={"Location": "/login"}, times=9)  # type: ignore[arg-type] # as the parameters have it
     error = watch.refusal(source.value)
     assert error.permanent is permanent
@@ -326,7 +326,7 @@ def test_what_airflow_answers_to_a_login_is_classed(
 def test_an_airflow_that_is_away_is_transient(
     source: CachedHeader, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
-    """A refused connection may pass."""
+    """A refused connection is a transient error."""
     airflow.stop()
     error = watch.refusal(source.value)
     assert not error.permanent
@@ -336,7 +336,7 @@ def test_an_airflow_that_is_away_is_transient(
 def test_a_login_that_takes_too_long_is_transient(
     airflow: "TokenEndpoint", vault: LocalKeyVault, key_vault: KeyVault, connect: Connect, watch: "Watch"
 ) -> None:
-    """The connection's read time-out holds for the login too."""
+    """The connection's read time-out also applies to the login."""
     vault.set("airflow-password", PASSWORD)
     airflow.inject(delay=1.0)
     connection = connect(
@@ -355,7 +355,7 @@ def test_an_untrusted_certificate_is_permanent(
     watch: "Watch",
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A password is not sent to a server whose certificate nobody vouches for."""
+    """A password is not sent to a server with an untrusted certificate."""
     vault.set("airflow-password", PASSWORD)
     key_vault.get("airflow-password")
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
@@ -372,7 +372,7 @@ def test_an_untrusted_certificate_is_permanent(
 def test_a_missing_secret_is_told_as_such(
     source: CachedHeader, vault: LocalKeyVault, airflow: "TokenEndpoint", watch: "Watch"
 ) -> None:
-    """When the vault has no password, that is the error, and Airflow is not asked."""
+    """If the vault has no password, that is the error, and no request reaches Airflow."""
     vault.delete("airflow-password")
     assert isinstance(watch.refusal(source.value), SecretUnavailable)
     assert airflow.seen == ()
@@ -382,7 +382,7 @@ def test_a_missing_secret_is_told_as_such(
 def test_a_life_is_counted_by_this_machines_clock(
     source: CachedHeader, airflow: "TokenEndpoint", clock: "UnixClock"
 ) -> None:
-    """A token of an Airflow whose clock is an hour behind is kept for its whole life all the same."""
+    """A token of an Airflow whose clock is an hour behind is cached for its whole lifetime."""
     airflow.lifetime, airflow.skew = 1_000, -3_600
     first = source.value()
     clock.pass_by(750)
@@ -395,7 +395,7 @@ def test_a_life_is_counted_by_this_machines_clock(
 def test_a_token_that_tells_no_expiry_is_kept_for_minutes(
     source: CachedHeader, airflow: "TokenEndpoint", clock: "UnixClock"
 ) -> None:
-    """A token without exp, or one that is no JWT, is used for a short while."""
+    """A token without exp, or one that is not a JWT, is used for a short while."""
     airflow.lifetime = None
     first = source.value()
     clock.pass_by(200)
@@ -427,7 +427,7 @@ def test_a_token_that_tells_no_expiry_is_kept_for_minutes(
 def test_a_life_is_read_in_every_spelling(
     source: CachedHeader, airflow: "TokenEndpoint", clock: "UnixClock", said: object, seconds: float
 ) -> None:
-    """A token is kept for what `expires_in` says, as number or text; for minutes where it says nothing."""
+    """A token is cached for `expires_in`, as number or text; for minutes if it is missing."""
     body = {"access_token": "opaque-token", "expires_in": said}
     airflow.inject(201, json.dumps(body), times=9)
     source.value()
@@ -443,7 +443,7 @@ def test_a_life_is_read_in_every_spelling(
 def test_a_life_that_is_no_number_is_minutes(
     source: CachedHeader, airflow: "TokenEndpoint", clock: "UnixClock"
 ) -> None:
-    """NaN, which Python's JSON takes, keeps no token for ever and none for no time."""
+    """A lifetime of NaN, which Python's JSON accepts, counts as missing."""
     airflow.inject(201, '{"access_token": "opaque-token", "expires_in": NaN}', times=9)
     source.value()
     clock.pass_by(200)
@@ -452,7 +452,7 @@ def test_a_life_that_is_no_number_is_minutes(
 
 
 def test_the_watch_would_see_a_leak(watch: "Watch") -> None:
-    """A secret in an error's cause or in its text counts as told."""
+    """The leak check finds a secret in an error's cause or in its text."""
     watch.secrets.add("a-secret-of-the-test")
 
     def leak() -> None:
