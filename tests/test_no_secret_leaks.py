@@ -69,31 +69,31 @@ def test_a_planted_secret_is_found_wherever_it_is_told(scratch: SecretWatch) -> 
 )
 def test_a_secret_is_found_as_json_and_addresses_hold_it(scratch: SecretWatch, text: str) -> None:
     """An escaped secret is found."""
-    scratch.told.add("dead letter", "a test", text)
+    scratch.output.add("dead letter", "a test", text)
     assert scratch.search() == ["a secret in a dead letter of a test (1 times)"]
 
 
 def test_a_tokens_signature_alone_is_found() -> None:
     """Half of a token in a text is a leak too."""
-    secrets, told = Secrets(), Told()
+    secrets, output = Secrets(), Output()
     secrets.add_token("a token", "eyJhbGciOiJub25lIn0.e30.the-signature-of-it")
-    told.add("log line", "a test", "bearer …the-signature-of-it")
-    assert leaks(secrets, told) == ["a token in a log line of a test (1 times)"]
-    told.close()
+    output.add("log line", "a test", "bearer …the-signature-of-it")
+    assert leaks(secrets, output) == ["a token in a log line of a test (1 times)"]
+    output.close()
 
 
 def test_what_was_told_is_read_whole_while_more_is_told() -> None:
     """A long record is searched completely while other threads add to it."""
-    told = Told()
+    output = Output()
     for number in range(3):
-        told.add("log line", str(number), "x" * 1_000_000)
+        output.add("log line", str(number), "x" * 1_000_000)
     read = []
-    for _, test, _ in told:
+    for _, test, _ in output:
         read.append(test)
         if len(read) == 1:
-            told.add("log line", "late", "")
+            output.add("log line", "late", "")
     assert read == ["0", "1", "2", "late"]
-    told.close()
+    output.close()
 
 
 def test_a_file_is_searched(scratch: SecretWatch, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_the_watch_sees_what_the_stand_ins_hand_out(secret_watch: SecretWatch) -
 
 def test_the_watch_sees_what_is_told_and_kept(secret_watch: SecretWatch) -> None:
     """Log lines of this process, dead letters and parked messages are recorded for the search."""
-    before = secret_watch.told.entries.copy()
+    before = secret_watch.output.entries.copy()
     logging.getLogger("updraft").error("a line that somebody may read")
     InMemoryDeadLetters().write(DeadLetter(Unreadable("{", "not JSON"), "Unreadable", "not JSON", NOW, NOW))
     InMemoryParking().park(parked_event(event(), attempt=0), 1.0)

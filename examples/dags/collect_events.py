@@ -7,9 +7,9 @@
         conf: {site: "{{ app.site }}", events: "{{ events }}"}
       coalesce: {window: 5m, by: "{{ app.site }}"}
 
-Where the conf would be larger than Airflow should be given, its largest members lie in a blob of the function
-app's Storage account. `whole_conf` reads it. Whoever starts a run chooses its conf, so the conf does not say
-which account is asked: `[updraft] windows_urls` in airflow.cfg lists the containers that may be read, as in
+If the conf is too large for Airflow, its largest members are in a blob of the function app's Storage account.
+`whole_conf` reads it. A caller that may start a run chooses its conf, so the conf does not decide which
+account is read: `[updraft] windows_urls` in airflow.cfg lists the containers that may be read, as in
 `https://contoso.blob.core.windows.net/updraft-windows`. The identity that the task runs as needs the role
 Storage Blob Data Reader on that container, and the worker needs `updraft-airflow[azure]`.
 """

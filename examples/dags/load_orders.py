@@ -17,12 +17,12 @@ from updraft_airflow.notifier import UpdraftNotifier, report_run
     on_failure_callback=UpdraftNotifier(),
 )
 def load_orders() -> None:
-    """One run for each file; `conf` names the blob, as the rule in rules.yaml says.
+    """One run for each file; `conf` names the blob, as in the rule of rules.yaml.
 
-    Airflow refuses a run whose conf does not satisfy the params; `updraft validate --live` says so before.
+    Airflow refuses a run whose conf does not match the params; `updraft validate --live` reports it before.
 
-    The last task reports how the run ended: it is tried again until the app has heard it. The notifier adds
-    what no task can see, a run that ran out of time. An outcome that is reported twice is taken once.
+    The last task reports how the run ended, and is retried until the app has the report. The notifier reports
+    runs that timed out, which no task can. The app stores a report only once.
     """
 
     @task

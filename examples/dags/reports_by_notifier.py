@@ -1,7 +1,7 @@
-"""Tells Updraft how it ended with callbacks of the DAG: no task of its own, and no second try.
+"""Reports to Updraft how it ended with callbacks of the DAG: without a task, and without retries.
 
-The callbacks run in the DAG processor just after the run's end. Where a report must not be lost, use the
-task of `reports_by_task.py`.
+The callbacks run in the DAG processor just after the run's end. If a report must not be lost, use the task of
+`reports_by_task.py`.
 """
 
 from __future__ import annotations

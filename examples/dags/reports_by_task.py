@@ -1,7 +1,7 @@
-"""Tells Updraft how it ended with a last task: it has retries, a log and the worker's identity.
+"""Reports to Updraft how it ended with a last task: it has retries, a log and the worker's identity.
 
-For a rule with `track: callback`; a run without a callback in its conf is left alone. The notifier beside it
-reports what no task can see, such as a run that was ended by hand: what is reported twice is taken once.
+Use it for a rule with `track: callback`; a run without a callback in its conf reports nothing. The notifier
+also reports runs that no task can, such as a run that a person ended. The app stores a report only once.
 """
 
 from __future__ import annotations

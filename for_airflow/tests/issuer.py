@@ -1,4 +1,4 @@
-"""An Entra-like issuer on loopback for the verifier's tests: it signs whatever it is told to."""
+"""An Entra-like issuer on loopback for the verifier's tests; it signs any claims."""
 
 import contextlib
 import json

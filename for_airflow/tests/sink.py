@@ -1,4 +1,4 @@
-"""A server on loopback that answers as it is told and keeps every request, also over TLS."""
+"""A server on loopback with prepared responses that records every request, also over TLS."""
 
 import ssl
 import threading

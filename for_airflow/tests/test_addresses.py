@@ -137,7 +137,7 @@ def test_the_line_to_paste_keeps_what_is_listed() -> None:
     ],
 )
 def test_a_listed_address_that_cannot_be_used_is_named(prefix: str) -> None:
-    """Rather than being skipped in silence, and whatever else is listed."""
+    """An unusable listed address is an error, also next to usable ones."""
     with pytest.raises(WireError, match=re.escape("[updraft] callback_urls")):
         refusal(BELOW[0], [LISTED, prefix], option="callback_urls")
     with pytest.raises(CallbackError, match="callback_urls") as refused:

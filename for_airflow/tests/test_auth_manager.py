@@ -72,7 +72,7 @@ def test_a_bad_token_gets_airflows_own_answers(
 def test_an_outage_of_the_keys_is_told_apart(
     manager: EntraFabAuthManager, issuer: Issuer, way: Callable[..., Any]
 ) -> None:
-    """Nobody gets in, and the caller learns that waiting helps: 503."""
+    """No caller is accepted, and the answer is 503 with a time to wait."""
     issuer.status = 500
     with pytest.raises(HTTPException) as answer:
         way(manager, sign(claims()))

@@ -36,7 +36,7 @@ REPORT = RunReport(
 
 
 def report(callback: Callback, run_report: RunReport, **options: Any) -> None:
-    """Report to an address that is listed, unless the test says what is."""
+    """Report to a listed address, unless the test lists others."""
     report_to(callback, run_report, **{"allowed": [callback.url], **options})
 
 
@@ -205,7 +205,7 @@ def test_a_conf_that_is_no_object_is_told(conf: Any) -> None:
 
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_any_conf_is_read_without_a_crash(callback: Any) -> None:
-    """Whoever starts a run chooses its conf."""
+    """No report is sent to an address that only the conf names."""
     try:
         read_callback({"_updraft": {"callback": callback}})
     except CallbackError:
@@ -244,7 +244,7 @@ def test_only_allowed_urls_see_airflows_own_token(url: str, prefix: str, allowed
 
 
 def test_airflows_own_token_is_sent_where_it_is_allowed(receiver: Receiver) -> None:
-    """For a callback without a reverse token."""
+    """A callback without a run token is reported with Airflow's own identity."""
     report(Callback(receiver.url), REPORT, allowed=[receiver.url], own_token=lambda: "own", patience=QUICK)
     assert receiver.taken[0][0]["Authorization"] == "Bearer own"
 

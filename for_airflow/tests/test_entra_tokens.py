@@ -130,7 +130,7 @@ def test_an_expired_token_is_told_apart() -> None:
 
 
 def test_keys_that_cannot_be_had_are_no_refusal() -> None:
-    """Whoever asks must know that waiting helps."""
+    """The error has a time to wait."""
     with pytest.raises(KeysUnavailable):
         VERIFIER.verify(sign(claims(), kid="down", signed_by="first"))
 
@@ -152,14 +152,14 @@ def test_another_algorithm_is_refused_before_any_key_is_looked_up(attack: str) -
 
 
 def test_whatever_breaks_on_the_way_is_a_refusal() -> None:
-    """No error of a library opens the door, or becomes an internal error that tells more than it should."""
+    """An error of a library is a refusal, and never an acceptance or an internal error."""
     with pytest.raises(Refused, match="ZeroDivisionError"):
         VERIFIER.verify(sign(claims(), kid="broken", signed_by="first"))
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_the_table_of_attacks_opens_what_it_says(name: str) -> None:
-    """Each is let in where the table says so, and else refused for a reason that does not repeat it."""
+    """Each token is accepted as in the table, and otherwise refused for a reason that does not show it."""
     attack = TABLE[name]
     for mode, verifier in VERIFIERS.items():
         if mode in attack.opens:
@@ -176,7 +176,7 @@ def test_the_table_of_attacks_opens_what_it_says(name: str) -> None:
 
 
 def test_the_peek_at_the_issuer_withstands_the_table() -> None:
-    """Whatever is sent, it is told whether this tenant is named, and nothing crashes."""
+    """For any text the result is whether this tenant is named, and nothing is raised."""
     for attack in TABLE.values():
         if attack.opens:
             assert VERIFIER.claims_tenant(attack.token)
@@ -238,7 +238,7 @@ def test_signed_nonsense_never_crashes(changes: dict[str, Any]) -> None:
     ],
 )
 def test_the_issuer_is_read_without_believing_it(token: str, issuer: str | None) -> None:
-    """The peek only decides who is to judge the token; what it cannot read is not ours."""
+    """The claimed issuer only decides which verifier gets the token; an unreadable token goes to FAB."""
     assert unverified_issuer(token) == issuer
     assert VERIFIER.claims_tenant(token) is (issuer is not None)
 
@@ -257,7 +257,7 @@ def test_a_policy_that_checks_nothing_is_refused(name: str) -> None:
 
 
 def test_the_issuers_follow_the_authority() -> None:
-    """The public cloud's two names are always there, a national cloud's besides."""
+    """The public cloud's two names are always accepted, and also a national cloud's."""
     assert tenant_issuers("https://login.microsoftonline.com/", TENANT) == {V1, V2}
     assert tenant_issuers("https://login.partner.microsoftonline.cn", TENANT) == {
         V1,

@@ -55,7 +55,7 @@ def role_names(user: Any) -> set[str]:
 
 
 def test_an_unknown_identity_is_refused_and_the_remedy_named(session: Any) -> None:
-    """Nobody gets a user unless the operator says so."""
+    """A user is created only if the operator allows it."""
     with pytest.raises(Refused, match=f"{OBJECT}.*create_users"):
         users().user(identity())
 
@@ -92,7 +92,7 @@ def test_a_missing_role_makes_nobody(session: Any) -> None:
 
 
 def test_two_at_once_make_one_user(session: Any) -> None:
-    """Whoever comes second finds the first one's."""
+    """The second creator uses the first one's user."""
     made: list[int] = []
     makers = [users(create_with_role="Updraft") for _ in range(4)]
     threads = [
@@ -136,7 +136,7 @@ def test_mapped_roles_follow_the_token_and_others_stay(session: Any) -> None:
 
 
 def test_a_role_that_is_not_mapped_gives_nothing(session: Any) -> None:
-    """An app role that happens to be called like a FAB role is no FAB role."""
+    """An app role with the name of a FAB role is not a FAB role."""
     add_user(session, OBJECT, "Updraft")
     assert role_names(users().user(identity("Admin"))) == {"Updraft"}
 
@@ -185,7 +185,7 @@ def test_the_role_is_made_once_and_only_added_to(session: Any) -> None:
 
 
 def test_the_command_makes_the_role(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """`airflow entra-role --dag a b` says what it did."""
+    """`airflow entra-role --dag a b` prints its changes."""
     import argparse
 
     [command] = get_cli_commands()

@@ -48,9 +48,9 @@ def start_run(airflow: AirflowServer, token: str, until: Path) -> str:
 @since_3_4
 @pytest.mark.usefixtures("active")
 def test_runs_extend_a_drain(airflow: AirflowServer, entra: Any, tmp_path: Path) -> None:
-    """A draining DAG says that it is not paused, takes runs, and comes to rest only when the last has ended.
+    """A draining DAG is not paused, accepts runs, and is paused only when the last run has ended.
 
-    So a client that looks at `is_paused` alone keeps it from ever coming to rest.
+    So a client that reads only `is_paused` would keep it from ever being paused.
     """
     token, first, second = entra.issue(AIRFLOW), tmp_path / "first", tmp_path / "second"
     before = start_run(airflow, token, first)

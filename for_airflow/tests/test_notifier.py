@@ -119,7 +119,7 @@ def test_the_last_task_fails_with_the_run(receiver: Receiver, state: str) -> Non
 
 
 def test_the_last_task_keeps_the_runs_state_without_a_callback() -> None:
-    """A DAG behaves the same whoever starts it."""
+    """A run without a callback reports nothing."""
     last_task(None, {"a"}, {"a": "success"})
     last_task(None, set(), {})
     with pytest.raises(AirflowFailException):
@@ -127,7 +127,7 @@ def test_the_last_task_keeps_the_runs_state_without_a_callback() -> None:
 
 
 def test_a_refusal_is_not_retried_by_airflow(receiver: Receiver) -> None:
-    """Whatever a person has to mend fails the task at once."""
+    """A permanent error fails the task at once."""
     receiver.answers = [409]
     with pytest.raises(AirflowFailException, match="another end"):
         last_task(to(receiver), {"a"}, {"a": "success"})
@@ -137,7 +137,7 @@ def test_a_refusal_is_not_retried_by_airflow(receiver: Receiver) -> None:
 def test_an_address_that_is_not_listed_hears_nothing(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, listed: str
 ) -> None:
-    """Both ways fail at once, and say which line to add: whoever starts a run chooses its conf."""
+    """Both ways fail at once for an address that is not listed, and the error has the setting to add."""
     monkeypatch.setenv("AIRFLOW__UPDRAFT__CALLBACK_URLS", listed)
     line = f"callback_urls = {listed + ', ' if listed else ''}{receiver.url}"
     with pytest.raises(AirflowFailException) as task:

@@ -146,7 +146,7 @@ def test_a_token_that_is_not_for_us_is_refused(
 
 @pytest.mark.parametrize("assertion", [None, "", 7, ["x"]])
 def test_an_exchange_without_an_assertion_is_a_bad_request(airflow: AirflowServer, assertion: object) -> None:
-    """It says what is missing."""
+    """The error names the missing option."""
     assert exchange(airflow, assertion)[0] == 400
 
 

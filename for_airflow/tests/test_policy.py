@@ -1,4 +1,4 @@
-"""Which DAGs get the tag that says that their runs report how they end."""
+"""The DAGs that get the tag for runs that report how they end."""
 
 from collections.abc import Callable
 from importlib.metadata import entry_points

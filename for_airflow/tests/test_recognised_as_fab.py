@@ -50,7 +50,7 @@ def questions(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def test_every_place_that_asks_is_known() -> None:
-    """A place that is not listed here may treat our auth manager as none of FAB's."""
+    """Code of Airflow that is not listed here may not recognise our auth manager as FAB's."""
     root = Path(airflow_package.__file__).parent
     asking = set()
     for file in root.rglob("*.py"):

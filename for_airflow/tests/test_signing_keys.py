@@ -19,7 +19,7 @@ class Clock:
         self.now = 1000.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
@@ -90,7 +90,7 @@ def test_a_stale_set_is_fetched_again(issuer: Issuer, keys: EntraKeys, clock: Cl
 
 
 def test_an_outage_is_bridged_for_a_bounded_time(issuer: Issuer, keys: EntraKeys, clock: Clock) -> None:
-    """With the endpoint down a warm cache works on until its longest age, then nobody gets in."""
+    """With the endpoint down the cached keys are used until their longest age, then no token is accepted."""
     keys.key("first")
     issuer.status = 503
     clock.now += 2999

@@ -1,4 +1,4 @@
-"""Reading a conf that was handed over by reference: the token for Storage goes to listed containers alone."""
+"""Reading a conf by reference: the token for Storage is sent only to listed containers."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -85,7 +85,7 @@ LISTED = "https://contoso.blob.core.windows.net/updraft-windows"
 
 
 def hostile(listed: str) -> list[str]:
-    """Return addresses that are not those of a conf's blob in the listed container."""
+    """Return addresses that are not of a conf's blob in the listed container."""
     scheme, _, rest = listed.partition("://")
     host, _, container = rest.partition("/")
     return [
@@ -154,7 +154,7 @@ def test_nothing_arrives_at_an_address_out_of_a_conf(storage: Sink, allowed: str
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_only_the_listed_address_is_ever_asked(before: str, after: str) -> None:
-    """Whatever stands before and behind: no token is asked for unless the whole address is of the form."""
+    """With any text before or after: a token is requested only if the whole address has the form."""
     asked = []
 
     def own_token() -> str:
@@ -174,7 +174,7 @@ def test_only_the_listed_address_is_ever_asked(before: str, after: str) -> None:
     )
 )
 def test_any_reference_is_read_without_a_crash(reference: Any) -> None:
-    """Whoever starts a run chooses its conf."""
+    """No request is sent to an address that only the conf names."""
     try:
         completed(
             {"_updraft": {"by_reference": reference}},

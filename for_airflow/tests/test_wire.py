@@ -1,4 +1,4 @@
-"""One request: what may be called, and what an error tells."""
+"""One request: the allowed addresses, and the content of errors."""
 
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime

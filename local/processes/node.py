@@ -1,7 +1,7 @@
 """Finds a Node.js that can run Azurite, and installs Azurite with its npm.
 
-`python -m local.processes.node` prints the program's path, and ends with 1 if it finds no Node.js; with `install`
-it installs the packages of `local/azurite/package-lock.json`.
+`python -m local.processes.node` prints the program's path, and ends with 1 if it finds no Node.js; with
+`install` it installs the packages of `local/azurite/package-lock.json`.
 """
 
 import os

@@ -25,8 +25,6 @@ FOLDERS: Final = ("bench", "cli", "examples", "for_airflow", "functions", "local
 PENDING: Final = {
     "cli",
     "cli/commands",
-    "examples/dags",
-    "for_airflow/tests",
     "local",
     "local/functions_host",
     "shared",
@@ -35,7 +33,6 @@ PENDING: Final = {
     "shared/http_api",
     "shared/rules",
     "shared/stores",
-    "tests/apps",
     "tests/cli",
     "tests/crashpoints",
     "tests/deciding",
@@ -45,14 +42,15 @@ PENDING: Final = {
     "tests/http_api",
     "tests/mutants",
     "tests/rules",
-    "tests/security",
     "tests/stack",
     "tests/stores",
-    "tests/support",
 }
 """Areas that still have findings. Take an area out when you have rewritten it."""
 
-ALLOWED: Final = {("bench/readme.py", "in turn"): "a text of README.md"}
+ALLOWED: Final = {
+    ("bench/readme.py", "in turn"): "a text of README.md",
+    ("tests/security/test_text_of_strangers.py", "door"): "data of an event",
+}
 """Phrases that a file may have, by file and phrase, each with the reason."""
 
 LEAST_BLANKS: Final = 2

@@ -2,11 +2,11 @@
 
 The function app verifies its callers (`shared/callers/verifier.py`), and Airflow verifies the function app
 (`for_airflow/src/updraft_airflow/entra_tokens.py`). Both test suites read this file and run all of it, so
-that the two cannot come apart. It imports nothing of this repository, because the tests of `for_airflow` load
+that the two cannot differ. It imports nothing of this repository, because the tests of `for_airflow` load
 it by its path.
 
-Each token is tried in two settings: `apps`, in which applications alone are let in, and `users`, in which
-users are let in besides, with one scope, by way of one client. In both an identity needs one app role.
+Each token is tried in two settings: `apps`, in which only applications are accepted, and `users`, in which
+users are accepted too, with one scope and one client. In both an identity needs one app role.
 """
 
 import base64
@@ -42,14 +42,14 @@ type Sign = Callable[[bytes], bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Whose tokens these are.
+    """The tenant, the application and the identity of the tokens.
 
     Attributes:
         tenant_id: The tenant's GUID.
         client_id: The audience of v2 tokens.
         uri: The audience of v1 tokens.
-        object_id: The identity that is let in.
-        app_id: The application that it is.
+        object_id: The identity that is accepted.
+        app_id: Its application.
         role: The app role that it needs.
         key: The tenant's signing key.
         key_id: Its id.
@@ -103,7 +103,7 @@ class World:
         return self.claims(**{"aud": self.uri, "iss": self.v1, "ver": "1.0"} | client | changes)
 
     def user(self, **changes: Any) -> dict[str, Any]:
-        """Return the claims of a user's token that the setting `users` lets in, changed."""
+        """Return the claims of a user's token that the setting `users` accepts, with changes."""
         return self.claims(**{"azp": PORTAL, "azpacr": "0", "scp": SCOPE, "sub": "pairwise"} | changes)
 
     def sign(self, signing_input: bytes) -> bytes:
@@ -117,13 +117,13 @@ class World:
 
 @dataclass(frozen=True)
 class Attack:
-    """A token, and in which settings it is let in.
+    """A token, and the settings in which it is accepted.
 
     Attributes:
         token: The token.
-        opens: The settings that let it in.
-        unknown_key: Whether it names a key that the tenant does not have: a verifier may then answer that it
-            cannot tell yet.
+        opens: The settings that accept it.
+        unknown_key: Whether it names a key that the tenant does not have: a verifier may then ask its sender
+            to try again.
     """
 
     token: str
@@ -162,7 +162,7 @@ def attacks(world: World) -> dict[str, Attack]:
 
 
 def compact(header: Part, payload: Part, sign: Sign) -> str:
-    """Return a token in compact form; parts that are bytes stand in it as they are."""
+    """Return a token in compact form; parts that are bytes are not changed."""
     signing_input = f"{segment(header)}.{segment(payload)}"
     return f"{signing_input}.{segment(sign(signing_input.encode()))}"
 
@@ -199,7 +199,7 @@ def _good(world: World) -> Iterator[tuple[str, Attack]]:
         "v2": world.claims(),
         "v1": world.v1_claims(),
         "idtyp": world.claims(idtyp="app"),
-        "client's proof unknown": world.claims(azpacr=None),
+        "client's credential unknown": world.claims(azpacr=None),
         "proved by a secret": world.claims(azpacr="1"),
         "role among others": world.claims(roles=["Other", world.role, 7, None, [world.role]]),
         "GUIDs in capitals": world.claims(
@@ -417,7 +417,7 @@ def _key_ids(world: World) -> Iterator[tuple[str, Attack]]:
     yield "null", Attack(compact(world.header() | {"kid": None}, world.claims(), world.sign))
     yield "none", Attack(compact(world.header(kid=None), world.claims(), world.sign))
     thumbprint = world.header(kid=None, x5t=world.key_id)
-    yield "thumbprint in its place", Attack(compact(thumbprint, world.claims(), world.sign))
+    yield "thumbprint in another member", Attack(compact(thumbprint, world.claims(), world.sign))
 
 
 def _headers(world: World) -> Iterator[tuple[str, Attack]]:
@@ -435,7 +435,7 @@ def _headers(world: World) -> Iterator[tuple[str, Attack]]:
         "x5c": {"x5c": ["AAAA"]},
         "crit": {"crit": ["exp"]},
         "empty crit": {"crit": []},
-        "crit that is no list": {"crit": "exp"},
+        "crit that is not a list": {"crit": "exp"},
         "crit and b64": {"crit": ["b64"], "b64": False},
         "b64": {"b64": False},
         "b64 that is true": {"b64": True},
@@ -583,7 +583,7 @@ def _claims(world: World) -> Iterator[tuple[str, Attack]]:
     yield "an ID token", Attack(world.issued(world.claims(azp=None, azpacr=None, nonce="n", name="A")))
     yield "an ID token, v1", Attack(world.issued(world.v1_claims(appid=None, appidacr=None, name="A")))
     yield "two clients", Attack(world.issued(world.claims(appid=STRANGER)))
-    yield "a client, and one that is no GUID", Attack(world.issued(world.claims(appid=["x"])))
+    yield "a client, and one that is not a GUID", Attack(world.issued(world.claims(appid=["x"])))
 
 
 def _other_spellings(guid: str) -> list[str]:
@@ -737,9 +737,9 @@ def _actors(world: World) -> Iterator[tuple[str, Attack]]:
         "idtyp a number": world.claims(idtyp=0),
         "idtyp true": world.claims(idtyp=True),
         "idtyp an object": world.claims(idtyp={"app": 1}),
-        "public client for itself": world.claims(azpacr="0"),
-        "public client for itself, v1": world.v1_claims(appidacr="0"),
-        "public client for itself, in the other claim": world.claims(appidacr="0"),
+        "public client in its own name": world.claims(azpacr="0"),
+        "public client in its own name, v1": world.v1_claims(appidacr="0"),
+        "public client in its own name, in the other claim": world.claims(appidacr="0"),
     }.items():
         yield name, Attack(world.issued(claims))
 

@@ -130,7 +130,7 @@ def test_anonymous_answers_are_the_same_whatever_the_rules(
     assert caller.stub.count() == 0
 
 
-def test_a_stranger_of_the_tenant_learns_no_more(caller: Caller, rules_file: Path) -> None:
+def test_an_unknown_identity_of_the_tenant_learns_no_more(caller: Caller, rules_file: Path) -> None:
     """An identity without a right gets the same answers under any rules, and its own words alone in them."""
     token = caller.token(STRANGER)
     first = everything(caller, token, {})
@@ -241,7 +241,7 @@ class TestStatus:
         assert all("version" not in answer.text for answer in refused.values())
 
     def test_a_runs_token_reads_nothing(self, caller: Caller, operator: str) -> None:
-        """The token with which a run reports is none for the status."""
+        """A run token is not accepted for the status."""
         caller.start()
         assert caller.post("status", caller.reverse_token(), method="GET").status_code == 401
         assert operator

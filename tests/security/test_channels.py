@@ -98,7 +98,7 @@ class TestAzureDevOps:
 
     @pytest.mark.parametrize("event_type", FOREIGN_TYPES)
     def test_a_type_of_another_channel_starts_nothing(self, caller: Caller, event_type: str) -> None:
-        """Whoever has this hook's key can send no event of storage, of web apps, of GitHub or of callers."""
+        """A sender with this hook's key cannot send events of storage, web apps, GitHub or callers."""
         body = DEVOPS | {
             "eventType": event_type,
             "resource": {

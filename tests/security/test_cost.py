@@ -61,7 +61,7 @@ def seconds(call: Callable[[], object], times: int = 5) -> float:
 
 
 def is_steep(work: Callable[[str], object], text: Callable[[int], str], size: int = 1_000) -> bool:
-    """Tell whether work grows faster than its input."""
+    """Return whether work grows faster than its input."""
     large = text(size * GROWTH)
     if seconds(lambda: work(large), 1) < NEGLIGIBLE:
         return False
@@ -293,7 +293,7 @@ def rates(clock: UnixClock) -> Rates:
 
 
 def callers_of(rates: Rates, callers: Iterable[Any], who: Verified) -> Callers:
-    """Return what lets in whoever has a token, as this identity."""
+    """Return a verifier that accepts every token as this identity."""
     known: Any = SimpleNamespace(callers=callers)
     verifier: Any = SimpleNamespace(verify=lambda _: who)
     return Callers(lambda: known, lambda: verifier, rates)
@@ -328,7 +328,7 @@ def test_what_is_not_the_callers_fault_is_free(rates: Rates, status: int) -> Non
 
 
 def test_an_identity_with_two_entries_may_go_on_with_one(rates: Rates) -> None:
-    """It is let in while one entry has something left, and a refusal takes from each."""
+    """It is accepted while one entry's bucket is not empty, and a refusal takes from each."""
     who, slow, fast = Verified(GUID, OTHER, is_app=True), spec(rate="1/h"), spec(name="two", rate="3/h")
     assert [refuse(rates, [slow, fast], who).status for _ in range(4)] == [400, 400, 400, 429]
 
@@ -337,8 +337,8 @@ def test_nobody_has_a_rate_too(rates: Rates) -> None:
     """An identity without an entry is bounded, and pushes no caller's bucket out."""
     who, entry = Verified(GUID, OTHER, is_app=True), spec(rate="1/h")
     rates.spend(entry, who)
-    stranger = Verified(OTHER, OTHER, is_app=True)
-    assert [refuse(rates, [entry], stranger, 403).status for _ in range(62)] == [403] * 60 + [429] * 2
+    unknown = Verified(OTHER, OTHER, is_app=True)
+    assert [refuse(rates, [entry], unknown, 403).status for _ in range(62)] == [403] * 60 + [429] * 2
     for number in range(11_000):
         refuse(rates, [entry], Verified(str(number), OTHER, is_app=True), 403)
     assert len(rates._without_entry) <= 10_001
@@ -354,7 +354,7 @@ def test_a_refused_question_for_the_status_takes_from_the_rate(rates: Rates) -> 
 
 
 def test_a_run_has_a_rate_of_its_own(rates: Rates) -> None:
-    """Whoever reads a run's token in Airflow can send sixty reports a minute with it, and no more."""
+    """A reader of a run's token in Airflow can send only sixty reports a minute with it."""
     run = RunRef("c", "d", "r")
     for _ in range(60):
         rates.spend_run(run)
@@ -415,7 +415,7 @@ def test_a_body_above_the_limit_never_reaches_the_app(
 
 
 def test_the_largest_body_that_is_taken_reaches_the_app(caller: Caller) -> None:
-    """The limit is above every limit of the app, so that its own answer says what is too large."""
+    """The limit is above every limit of the app, so that the app's own answer names what is too large."""
     answer = caller.post(
         "events", caller.token(AGENT), b"x" * (LARGEST_BODY - 1), Content_Type="application/json"
     )
@@ -441,7 +441,7 @@ def sixty_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permissions, "WITHOUT_ENTRY", "60/h")
 
 
-def test_a_stranger_of_the_tenant_is_bounded(caller: Caller, sixty_an_hour: None) -> None:
+def test_an_unknown_identity_of_the_tenant_is_bounded(caller: Caller, sixty_an_hour: None) -> None:
     """An identity that no entry is about has sixty refusals a minute over all endpoints together."""
     token = caller.token(STRANGER)
     statuses = [caller.post(PATHS[number % 3], token, {}).status_code for number in range(66)]

@@ -58,7 +58,7 @@ class Sink(LoopbackServer):
 
 
 class Front(LoopbackServer):
-    """A server that is named by our configuration, and answers as it is told."""
+    """A server of our configuration, with prepared responses."""
 
     reply = Reply(200, {})
 
@@ -153,7 +153,7 @@ def test_no_client_of_azure_follows_a_redirect(
 def hops(
     identity: IdentityEndpoint, vault: LocalKeyVault, watch: "Watch", clock: "UnixClock"
 ) -> Iterator[World]:
-    """Whom the kinds of `auth` ask for a proof."""
+    """The issuers of the kinds of `auth`."""
     with Issuer(watch, clock) as issuer, Sts(watch, clock) as sts:
         world = World(identity, vault, issuer, sts, watch)
         world.prepare()
@@ -226,7 +226,7 @@ def test_no_challenge_brings_another_token(
     identity.handle = watched  # type: ignore[method-assign] # what it is asked for
     trusted, _ = elsewhere
     own = {
-        "vault": set(),  # the challenge names the vault's resource, and it has to be that of its host
+        "vault": set(),  # the challenge names the vault's resource, which has to match its host
         "topic": {"https://eventgrid.azure.net"},
     }.get(way, {"https://storage.azure.com"})
     for challenge in CHALLENGES:

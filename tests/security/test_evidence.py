@@ -51,7 +51,7 @@ def written(delivering: Delivering) -> list[str]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_message_of_the_queues_steers_a_name(delivering: Delivering, text: str) -> None:
-    """A hostile rule, id, source, type or time in any queue gives a letter with a name of ours."""
+    """A hostile rule, id, source, type or time in any queue gives a dead letter with a name of our form."""
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
     known = event(id=text, source=text, subject=text, type=text, time=text).to_cloud_event()
     parked = json.dumps(
@@ -105,7 +105,7 @@ def test_an_event_that_differs_anywhere_keeps_its_own_letter(
 
 @pytest.mark.parametrize("times", [2, 5])
 def test_the_first_letter_stays(delivering: Delivering, times: int) -> None:
-    """However often an event is given up, and for whatever reason, the letter is the first one."""
+    """The first dead letter of an event stays, after any number of rejections for any reason."""
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
     intake.receive(json.dumps(event().to_cloud_event()))
     ((name, first),) = delivering.letters.kept.items()
@@ -117,7 +117,7 @@ def test_the_first_letter_stays(delivering: Delivering, times: int) -> None:
 
 
 def test_no_name_is_a_marks(delivering: Delivering) -> None:
-    """No rule that rules.yaml may hold, and none that it may not, has its letters among the marks."""
+    """No name of a rule, valid or not, puts its dead letters among the marks."""
     rules = ("_replayed", "replayed", "_replayed/smoke", "__replayed", "._replayed", "unreadable", "", "-")
     names = [letter_name(rule, event()) for rule in rules]
     assert [name for name in names if name.startswith(REPLAYED)] == []

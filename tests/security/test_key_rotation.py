@@ -1,7 +1,7 @@
-"""Keys rotate under a stream of requests, also while a stranger uses up each read of them: nobody is lost.
+"""Keys rotate under a stream of requests, also while an attacker uses up each read: no valid request is lost.
 
-The senders come again when they are asked to, and take every other refusal for the last word. Time is a clock
-of the test; authority and vault are on the wire.
+The senders try again only if the answer asks for it. Time is a clock of the test; authority and vault are on
+the wire.
 """
 
 import hashlib
@@ -81,15 +81,15 @@ def stream(
     clock: UnixClock,
     *,
     request: Callable[[], Callable[[], object]],
-    stranger: Callable[[], object],
+    attacker: Callable[[], object],
     events: dict[int, Callable[[], object]],
 ) -> list[str]:
-    """Return how the requests of three minutes ended, one each two seconds; a stranger comes each second."""
+    """Return the results of three minutes' requests, one each two seconds; an attacker sends each second."""
     began, senders = clock.now, list[Sender]()
     for second in range(MINUTES_3 + 61):
         clock.now = began + second
         events.get(second, lambda: None)()
-        assert refusal(stranger).status in {401, 503}
+        assert refusal(attacker).status in {401, 503}
         if second < MINUTES_3 and second % 2 == 0:
             senders.append(Sender(request(), clock.now))
         for sender in senders:
@@ -124,9 +124,9 @@ class Numbers:
 def test_entras_keys_rotate_and_nobody_is_refused(
     authority: Authority, verifier: TokenVerifier, clock: UnixClock
 ) -> None:
-    """With each read used up by a stranger, callers under a new key are let in within a minute.
+    """While an attacker uses up each read, callers with a new key are accepted within a minute.
 
-    The new key is published beside the old one, as Entra does, and the old one leaves later.
+    The new key is published next to the old one, as Entra does, and the old one is removed later.
     """
     number = Numbers()
     verifier.verify(authority.issue(AUDIENCE))
@@ -143,7 +143,7 @@ def test_entras_keys_rotate_and_nobody_is_refused(
     ended = stream(
         clock,
         request=request,
-        stranger=lambda: verifier.verify(not_a_token(f"made-up-{number()}")),
+        attacker=lambda: verifier.verify(not_a_token(f"made-up-{number()}")),
         events={31: publish_both, 160: lambda: authority.entries.pop(0) if authority.entries else None},
     )
     assert set(ended) == {"taken"}
@@ -177,7 +177,7 @@ def test_the_callback_key_rotates_and_no_report_is_refused(
     ended = stream(
         clock,
         request=request,
-        stranger=lambda: verifies.verify(not_a_reverse_token(number())),
+        attacker=lambda: verifies.verify(not_a_reverse_token(number())),
         events={31: lambda: rotate(f"{NEW} {OLD}"), 160: lambda: rotate(NEW)},
     )
     assert set(ended) == {"taken"}
@@ -188,7 +188,7 @@ def test_the_callback_key_rotates_and_no_report_is_refused(
 def test_a_vault_that_is_away_loses_no_report_and_no_key(
     vault: LocalKeyVault, identity: object, clock: UnixClock
 ) -> None:
-    """A stranger cannot make this app forget a good key while the vault does not answer."""
+    """An attacker cannot make this app drop a valid key while the vault does not answer."""
     vault.set(SECRET, NEW)
     secrets = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.5)
     tokens = ReverseTokens(secrets, secret=SECRET, audience=URL, monotonic=clock)
@@ -203,7 +203,7 @@ def test_a_vault_that_is_away_loses_no_report_and_no_key(
 
 
 def test_a_slow_vault_holds_few_threads(vault: LocalKeyVault, identity: object, clock: UnixClock) -> None:
-    """At a cold start strangers hold the thread that reads and two that wait; the others are free at once."""
+    """At a cold start attackers block the reading thread and two waiting ones; the others are free."""
     vault.set(SECRET, NEW)
     secrets = KeyVault(vault.url, azure_credential, clock=clock, jitter=lambda: 0.5)
     tokens = ReverseTokens(secrets, secret=SECRET, audience=URL, monotonic=clock)
@@ -213,12 +213,12 @@ def test_a_slow_vault_holds_few_threads(vault: LocalKeyVault, identity: object, 
         answer.wait()
         return handle(request)
 
-    def stranger(number: int) -> None:
+    def attacker(number: int) -> None:
         assert refusal(lambda: tokens.verify(not_a_reverse_token(number))).status in {401, 503}
 
     vault.handle = slow  # type: ignore[method-assign] # it answers once the others are free
     with ThreadPoolExecutor(32) as pool:
-        free = as_completed([pool.submit(stranger, number) for number in range(32)])
+        free = as_completed([pool.submit(attacker, number) for number in range(32)])
         for _ in range(32 - (1 + MOST_WAITING)):
             next(free).result()
         answer.set()
@@ -253,9 +253,9 @@ def test_a_report_under_a_new_key_is_not_refused_for_good_on_the_wire(
 def test_githubs_secret_rotates_and_every_delivery_starts_its_run(
     vault: LocalKeyVault, identity: object, clock: UnixClock, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """GitHub sends once: each delivery is taken in, and starts its run at once or when the secret is read.
+    """GitHub sends once: each delivery is accepted, and starts its run at once or when the secret is read.
 
-    A stranger who has the function's key uses up each read, and starts nothing.
+    An attacker with the function's key uses up each read, and starts nothing.
     """
     endpoint, intake = github(vault, clock, delivering)
     vault.set(SECRET, OLD)

@@ -29,16 +29,16 @@ needs_proc = pytest.mark.skipif(
 )
 
 
-def as_stranger(script: str, *arguments: str | Path) -> int:
+def as_other_user(script: str, *arguments: str | Path) -> int:
     """Run a shell script as a user that owns nothing, and return its exit code; needs root."""
     user = ("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--")
     return programs.run([*user, "sh", "-c", script, "sh", *arguments], cwd=Path("/")).returncode
 
 
-def open_to_stranger(path: Path) -> bool:
-    """Tell whether another user could read, write or enter a path: by trying as root, else by the modes."""
+def open_to_other_user(path: Path) -> bool:
+    """Return whether another user could read, write or enter a path: by a try as root, or by the modes."""
     if os.geteuid() == 0:
-        return as_stranger('test -r "$1" || test -w "$1" || test -x "$1"', path) == 0
+        return as_other_user('test -r "$1" || test -w "$1" || test -x "$1"', path) == 0
     above = (path.stat().st_mode, *(folder.stat().st_mode & stat.S_IXOTH for folder in path.parents))
     return all(mode & 0o007 for mode in above)
 
@@ -134,7 +134,7 @@ def test_another_user_cannot_enter_the_state_folder(stack: Stack) -> None:
     for folder in (stack.folder, stack.logs, *stack.folder.glob("airflow*")):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
     assert [file for file in files if file.is_file() and file.stat().st_mode & 0o077] == []
-    assert [path for path in (stack.folder, *files) if open_to_stranger(path)] == []
+    assert [path for path in (stack.folder, *files) if open_to_other_user(path)] == []
 
 
 @needs_proc
@@ -186,7 +186,7 @@ def password_of(postgres: Postgres) -> str:
 
 @pytest.mark.slow
 def test_nobody_enters_the_database_without_its_password(postgres: Postgres) -> None:
-    """No role gets in by its name alone, and the superuser not even with Airflow's password."""
+    """No role can log in by its name alone, and the superuser not even with Airflow's password."""
     password = password_of(postgres)
     assert ask(postgres, "airflow", "SELECT 1", password).stdout == "1\n"
     for role, given in (("airflow", ""), ("airflow", "wrong"), ("postgres", ""), ("postgres", password)):
@@ -258,7 +258,7 @@ def test_another_user_reaches_neither_socket_nor_data(postgres: Postgres) -> Non
     paths = (postgres._sockets, postgres._sockets / ".s.PGSQL.5432", postgres._data, postgres._made)
     for path in paths:
         assert path.stat().st_mode & 0o077 == 0, path
-        assert not open_to_stranger(path), path
+        assert not open_to_other_user(path), path
     closed = postgres._data / "pg_hba.conf"
     assert stat.S_IMODE(closed.stat().st_mode) == 0o600
 

@@ -58,7 +58,10 @@ FLOODS: dict[str, tuple[int | frozenset[int], Attack]] = {
     "no token's form": (401, lambda caller: caller.post("events", "x", {})),
     "an unknown key": (FIRST_UNKNOWN, lambda caller: caller.post("events", unknown_key(caller), {})),
     "a forged run's token": (FIRST_UNKNOWN, lambda caller: caller.post("outcomes", reverse(caller), {})),
-    "a stranger of the tenant": (403, lambda caller: caller.post("events", caller.token(STRANGER), {})),
+    "an unknown identity of the tenant": (
+        403,
+        lambda caller: caller.post("events", caller.token(STRANGER), {}),
+    ),
     "another identity's DAG": (403, lambda caller: caller.start("other", caller.token(PIPELINE), {})),
     "a caller's bad bodies": (400, lambda caller: caller.post("events", caller.token(AGENT), b"{")),
     "a caller's bad DAG": (400, lambda caller: caller.start("a%20b", caller.token(PIPELINE), {})),

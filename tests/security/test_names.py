@@ -1,4 +1,4 @@
-"""Attacks through keys and ids that a stranger chooses: they become run ids, paths and names of blobs."""
+"""Attacks through keys and ids that a sender chooses: they become run ids, paths and names of blobs."""
 
 import re
 

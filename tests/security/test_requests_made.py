@@ -1,4 +1,4 @@
-"""Attacks by addresses in what a stranger sends: no host is asked that an event, header or token names."""
+"""Attacks by addresses in events, headers or tokens: no request is sent to them."""
 
 import base64
 import json

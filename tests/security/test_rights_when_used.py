@@ -260,8 +260,8 @@ def test_what_takes_no_right_away_changes_nothing(way: Way, what: str, change: s
 def test_an_entry_of_the_same_name_for_somebody_else_gives_nothing(way: Way, what: str) -> None:
     """A deleted entry does not come back by a new one of its name, nor by a new one for the same identity."""
     waiting(way, what, ENTRY)
-    stranger = ENTRY | WIDE | {"app_id": ELSE.client_id}
-    (outcome,) = way.later(rules(stranger, ENTRY | WIDE | {"name": "new"}))
+    unknown = ENTRY | WIDE | {"app_id": ELSE.client_id}
+    (outcome,) = way.later(rules(unknown, ENTRY | WIDE | {"name": "new"}))
     assert outcome.code == "PermissionRevoked"
     assert not way.stub.runs
 
@@ -369,7 +369,7 @@ def test_a_call_is_no_event_and_an_event_no_call(way: Way) -> None:
 
 
 def test_an_event_that_nobody_called_in_needs_no_right(way: Way) -> None:
-    """Events of Event Grid come back whoever may call, and also where nobody may."""
+    """Parked events of Event Grid come back with any `callers`, and without."""
     body = json.dumps(
         {"specversion": "1.0", "id": "g", "source": "/s", "type": "Shop.Opened", "data": {"door": 1}}
     )

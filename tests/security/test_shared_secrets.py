@@ -1,4 +1,4 @@
-"""Weak, blank and misspelt secrets: a mistake that names the setting, never the value, and lets nobody in."""
+"""Weak, blank and misspelt secrets: the error names the setting, never the value; no sender is accepted."""
 
 import hashlib
 import hmac

@@ -59,7 +59,7 @@ def test_every_line_of_every_lock_has_a_hash(lock: Path) -> None:
 
 
 def test_all_locks_are_found() -> None:
-    """The list has the lock of the app and those of each environment, and each list has its lock."""
+    """The list has the lock files of the app and of each environment, and each list has its lock."""
     assert {str(lock.relative_to(ROOT)) for lock in LOCKS} >= {
         "requirements.txt",
         "requirements-dev.txt",
@@ -246,7 +246,7 @@ def test_azurite_is_installed_as_locked_and_without_scripts(
     assert {"ci", "--ignore-scripts"} <= set((tmp_path / "arguments").read_text().split())
 
 
-# --- What people are told ------------------------------------------------------------------------------
+# --- Install commands in pages --------------------------------------------------------------------------
 
 INSTALLER: Final = re.compile(
     r"\b(?:(?:pip3?|pipx|uv(?: pip| tool)?|poetry|pdm) (?:install|add|download|run --with)|uvx) ([^\n]*)"
@@ -255,7 +255,7 @@ OPTIONS_WITH_VALUE: Final = {"-r", "-c", "--python", "--target", "--constraint",
 
 
 def told_to_install(text: str) -> set[str]:
-    """Return the packages that a text tells people to install by name; paths and files are not names."""
+    """Return the packages that a text names in install commands; paths and files are not names."""
     found = set()
     for match in INSTALLER.finditer(text):
         command = re.split(r"[`;|]|&&| #|[\"'][,)]", match[1])[0]

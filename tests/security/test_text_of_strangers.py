@@ -1,8 +1,8 @@
-"""Text of strangers stays text: in log lines, errors, answers, reasons, notes and at the command line.
+"""Text of other programs stays text: in log lines, errors, answers, reasons, notes and at the command line.
 
-Each attack goes through every place that an event, a caller, an Airflow or a gateway can write to. What comes
-out holds no character that a terminal obeys or that nobody sees; each log line is one JSON object; and the
-members of an outcome are the app's own.
+Each attack uses every value that an event, a caller, an Airflow or a gateway can write. The output has no
+control or invisible character; each log line is one JSON object; and the members of an outcome are the app's
+own.
 """
 
 import json
@@ -197,7 +197,7 @@ def answers_with(text: str, status: int) -> tuple[Any, ...]:
 def test_an_answer_cannot_write_into_the_log(
     text: str, stub: AirflowStub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What an Airflow or a gateway says stands in reasons and lines as text, whatever the status."""
+    """The message of an Airflow or a gateway is text in reasons and log lines, with any status."""
     caplog.set_level(logging.DEBUG)
     rules = load_rules(RULES, file="rules.yaml", settings={})
     header = text.encode("latin-1", errors="ignore").decode("latin-1")

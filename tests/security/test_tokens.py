@@ -1,4 +1,4 @@
-"""No token gets in that should not: the table of attacks at the app, on the wire, and at Airflow's verifier.
+"""No invalid token is accepted: the table of attacks at the app, over HTTP, and at Airflow's verifier.
 
 `attack_tokens.py` has the table. `for_airflow/tests/test_entra_tokens.py` runs it in Airflow's environment.
 The fixture `watch` fails a test whose answers or log lines hold a token.
@@ -127,7 +127,7 @@ type AirflowSide = Callable[[IdentityEndpoint], LetsIn]
 def test_both_verifiers_give_the_verdict_of_the_table(
     authority: Authority, world: World, airflow_side: AirflowSide
 ) -> None:
-    """Each token of the table is let in, or not, by the app and by Airflow alike, in both settings."""
+    """The app and Airflow accept or refuse each token of the table, in both settings."""
     table = attacks(world)
     expected = {name: attack.opens for name, attack in table.items()}
     for side in (app_side(authority), airflow_side(authority)):
@@ -223,7 +223,7 @@ class TestOnTheWire:
 
     @pytest.fixture(autouse=True)
     def _no_rate(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let one identity send the whole table; `test_cost.py` is about the rate of strangers."""
+        """Allow one identity to send the whole table; `test_cost.py` tests the rate of unknown identities."""
         monkeypatch.setattr("shared.callers.permissions.WITHOUT_ENTRY", "100000/m")
 
     def statuses(self, caller: Caller, table: dict[str, Attack], mode: str, path: str) -> dict[str, int]:
@@ -255,7 +255,7 @@ class TestOnTheWire:
         assert len(caller.stub.runs) == (path == "runs")
 
     def test_no_token_of_the_table_reports_an_outcome(self, caller: Caller) -> None:
-        """Tokens that are let in elsewhere have no right to report; the others are 401 as everywhere."""
+        """Tokens that are accepted elsewhere have no permission to report; the others are 401."""
         statuses = self.statuses(caller, sendable(caller), APPS, "outcomes")
         assert {*statuses.values()} <= {401, 403, 503}
 
@@ -330,7 +330,7 @@ class TestOnTheWire:
         assert sent(caller, [line.replace("{good}", good) for line in lines]) == status
 
     def test_a_second_header_brings_no_identity(self, caller: Caller) -> None:
-        """Two headers never let in what neither of them would."""
+        """Two headers are accepted only if one of them is."""
         world = world_of(caller.identity, STRANGER)
         bad = world.issued(world.claims(roles=["Other"]))
         for lines in ([f"Bearer {bad}", "Bearer x"], ["Bearer x", f"Bearer {bad}"], [f"Bearer {bad}"] * 2):

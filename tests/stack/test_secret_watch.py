@@ -64,7 +64,7 @@ def test_what_another_process_kept_is_read(azurite: Azurite, storage: Storage) -
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
 def test_a_run_that_tells_a_secret_fails(tmp_path: Path, workers: tuple[str, ...]) -> None:
-    """A secret in a log line or in a program's log is found where it was told, on whichever worker."""
+    """A secret in a log line or in a program's log is found with its test, on every worker."""
     (tmp_path / "test_tells.py").write_text(TELLS)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "conftest.py").write_text(

@@ -106,9 +106,9 @@ class Mwaa(LoopbackServer):
 
     Attributes:
         airflow: The Airflow behind, which answers without being started.
-        good: Tells a session token that is let in.
+        good: Returns whether a session token is accepted.
         refused: Session tokens that have expired.
-        proofs: The session tokens that came, in order.
+        credentials: The session tokens that came, in order.
         calls: The calls that came, in order.
         version: Airflow's.
         searches: Whether Airflow knows `run_id_pattern`.
@@ -120,7 +120,7 @@ class Mwaa(LoopbackServer):
         self.airflow = AirflowStub()
         self.good = good
         self.refused: set[str] = set()
-        self.proofs: list[str] = []
+        self.credentials: list[str] = []
         self.calls: list[JsonObject] = []
         self.version = "3.0.6"
         self.searches = True
@@ -136,7 +136,7 @@ class Mwaa(LoopbackServer):
 
     def _refusal(self, request: Request) -> Reply | None:
         token = request.headers.get("x-amz-security-token", "")
-        self.proofs.append(token)
+        self.credentials.append(token)
         if token in self.refused:
             return error(
                 403, "ExpiredTokenException", "The security token included in the request is expired"
@@ -218,7 +218,7 @@ def _document(body: bytes | str | JsonObject | list[Json]) -> Json:
 
 
 def signed_well(request: Request, key: str, secret: str) -> bool:
-    """Tell whether a request has the signature that its key's holder makes, for MWAA in the region, now."""
+    """Return whether a request has a valid signature of its key, for MWAA in the region, now."""
     found = re.fullmatch(
         r"AWS4-HMAC-SHA256 Credential=([^/]+)/((\d{8})/([^/]+)/([^/]+)/aws4_request), "
         r"SignedHeaders=([^,]+), Signature=([0-9a-f]{64})",

@@ -9,7 +9,7 @@ SEEN = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
 
 class UnixClock:
-    """Unix seconds that pass only when a test says so."""
+    """Unix seconds that pass only when a test advances them."""
 
     def __init__(self) -> None:
         self.now = time.time()

@@ -44,7 +44,7 @@ def doctor(
         )
         status = main(["doctor", "--rules", str(file), *more])
         captured = capsys.readouterr()
-        watch.told.append(captured.out + captured.err)
+        watch.output.append(captured.out + captured.err)
         return status, captured.out + captured.err
 
     return run

@@ -1,4 +1,4 @@
-"""Fixtures: the loopback identity endpoint, Key Vault and token endpoint, and a watch on what is told.
+"""Fixtures: the loopback identity endpoint, Key Vault and token endpoint, and a watch on output.
 
 Every test that uses one of the endpoints is checked at its end: no log record and no error text may hold a
 secret, a token or a password that was used in it.
@@ -37,19 +37,19 @@ class Watch:
 
     def __init__(self) -> None:
         self.secrets: set[str] = set()
-        self.told: list[str] = []
+        self.output: list[str] = []
 
     def refusal(self, call: Callable[[], object]) -> CredentialError:
         """Return the error that `call` has to raise, and keep all its text."""
         with pytest.raises(CredentialError) as caught:
             call()
-        self.told += traceback.format_exception(caught.value)
-        self.told.append(repr(caught.value))
+        self.output += traceback.format_exception(caught.value)
+        self.output.append(repr(caught.value))
         return caught.value
 
     def leaks(self) -> list[str]:
         """Return the texts that hold a secret."""
-        return [text for text in self.told if any(secret in text for secret in self.secrets)]
+        return [text for text in self.output if any(secret in text for secret in self.secrets)]
 
 
 class WatchedIdentity(IdentityEndpoint):
@@ -119,15 +119,15 @@ def clock() -> UnixClock:
 
 @pytest.fixture
 def watch(caplog: pytest.LogCaptureFixture, secret_watch: SecretWatch) -> Iterator[Watch]:
-    """Watch the test, and fail it at its end if it told a secret; nor may the rest of the run tell it."""
+    """Watch the test, and fail it at its end if its output has a secret; later tests check it too."""
     caplog.set_level(logging.DEBUG)
     watch = Watch()
     secret_watch.collect(watch.secrets)
     yield watch
     for record in (*caplog.get_records("setup"), *caplog.get_records("call")):
-        watch.told.append(record.getMessage())
+        watch.output.append(record.getMessage())
         if record.exc_info:
-            watch.told += traceback.format_exception(record.exc_info[1])
+            watch.output += traceback.format_exception(record.exc_info[1])
     assert watch.leaks() == []
 
 

@@ -16,12 +16,12 @@ from tests.support.delivery import DAG, RUN_ID, conf, run_request
 
 
 def starts(request: Request) -> bool:
-    """Tell whether a request asks for a run."""
+    """Return whether a request starts a run."""
     return request.method == "POST"
 
 
 def looks_up(request: Request) -> bool:
-    """Tell whether a request asks about a run."""
+    """Return whether a request looks a run up."""
     return request.method == "GET"
 
 

@@ -117,7 +117,7 @@ class Caller:
         request.url = f"{self.host.url}/api/{path}"  # as it is: requests would tidy it up
         with requests.Session() as session:
             answer = session.send(request, timeout=30, allow_redirects=False)
-        self.watch.told.append(f"{answer.headers}\n{answer.text}")
+        self.watch.output.append(f"{answer.headers}\n{answer.text}")
         self.answers.append(answer)
         return answer
 

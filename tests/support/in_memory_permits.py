@@ -1,4 +1,4 @@
-"""Permits as leases in virtual time, as Azure Storage keeps them."""
+"""Permits as leases in virtual time, like leases in Azure Storage."""
 
 import itertools
 
@@ -9,9 +9,9 @@ class InMemoryPermits:
     """The leases of one Airflow's permits.
 
     Attributes:
-        now: The time, which passes when a test says so.
+        now: The time, which a test advances.
         leases: Holder's lease and its end, by permit.
-        line: Who waits, first come first.
+        line: The waiting instances, in order.
         down: Whether no call is answered.
     """
 
@@ -87,7 +87,7 @@ class SeenPermits:
         )
 
     def join(self) -> None:
-        """Stand in line."""
+        """Join the wait queue."""
         self._kept.called()
         self._kept.line.append(self._name)
 

@@ -1,4 +1,4 @@
-"""What finds a secret in a text: every secret that was used, and everything that was told or kept."""
+"""Finds secrets in texts: records every used secret, and all output."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 SHORTEST = 12
-"""Characters. A shorter value, such as `first-value`, may stand in a text by chance, and prove nothing."""
+"""The fewest characters of a secret. A shorter value, such as `first-value`, may occur by chance."""
 _AT_ONCE = 1_048_576
 _TOKEN = re.compile(r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}")
 
@@ -57,8 +57,8 @@ class Secrets:
         return {kind for start in starts for secret, kind in self._by_start[start].items() if secret in text}
 
 
-class Told:
-    """Everything that was told or kept, in an unnamed file, so that it takes no memory."""
+class Output:
+    """The recorded output, in an unnamed file, so that it takes no memory."""
 
     def __init__(self) -> None:
         self.entries: Counter[str] = Counter()
@@ -99,17 +99,17 @@ class Told:
             self._file.close()
 
 
-def leaks(secrets: Secrets, told: Iterable[tuple[str, str, str]], files: Iterable[Path] = ()) -> list[str]:
-    """Return where a secret was told: the test or file and the secret's kind, never the secret itself.
+def leaks(secrets: Secrets, output: Iterable[tuple[str, str, str]], files: Iterable[Path] = ()) -> list[str]:
+    """Return where a secret was found: the test or file and the secret's kind, never the secret.
 
     Args:
-        secrets: What to look for.
-        told: What was told or kept, as `Told` holds it.
-        files: Logs of other programs. They issue tokens that nobody here knows, such as the function app's
-            reverse tokens, so whatever has a token's form counts there as well.
+        secrets: The secrets to search for.
+        output: The recorded output.
+        files: Logs of other programs. They issue tokens that this process does not know, such as the function
+            app's run tokens, so every text in a token's form counts there too.
     """
     found = Counter(
-        f"{kind} in a {what} of {test}" for what, test, text in told for kind in secrets.kinds_in(text)
+        f"{kind} in a {what} of {test}" for what, test, text in output for kind in secrets.kinds_in(text)
     )
     for path in files:
         with path.open(encoding="utf-8", errors="replace") as lines:

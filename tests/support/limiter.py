@@ -44,7 +44,7 @@ class Kept:
                 self.store.now += planned
 
     def enter(self, rule: str = "a") -> bool:
-        """Take a place without waiting, once the keeper has had its say."""
+        """Take a slot without waiting, after the keeper's steps."""
         if self.limiter.enter(rule, wait=0):
             return True
         self.keep()

@@ -24,7 +24,7 @@ def name_of(page: Path) -> str:
 
 
 def prose_lines(text: str) -> list[str]:
-    """Return the lines of a page; those of code blocks and comments are empty, so that numbers stay."""
+    """Return the lines of a page; lines of code blocks and comments are empty, so that numbers stay."""
 
     def blank(found: re.Match[str]) -> str:
         return "\n" * found[0].count("\n")

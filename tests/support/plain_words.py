@@ -19,7 +19,7 @@ WORDS: Final = {
     r"told|tells?": "reports, returns, shows",
     r"says (?:which|so|what|how|that)": "names, reports",
     r"strangers?": "unauthenticated client, sender",
-    r"gates?|doors?": "throttle, limit, check",
+    r"(?<!\.)(?:gates?|doors?)(?!:)": "throttle, limit, check",
     r"stands? (?:in|at|here|there|beside|behind|before)|lies? (?:in|at|there)": "is in",
     r"lets? (?:\w+ )?in|get(?:s|ting)? (?:\w+ )?in": "accepts, may call",
     r"(?:no|its|a|their) place|places? in line|in line": "slot, wait queue",

@@ -31,7 +31,7 @@ def event_samples(pattern: str = "**/*") -> list[str]:
 
 
 def is_invalid(name: str) -> bool:
-    """Tell whether a sample's name says that it is refused, wholly or in part."""
+    """Return whether a sample is refused, by its name, wholly or in part."""
     return ".invalid." in name
 
 

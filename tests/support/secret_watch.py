@@ -31,7 +31,7 @@ from shared.stores.dead_letters import BlobDeadLetters
 from shared.stores.names import PARKED_QUEUE
 from shared.stores.parking import QueueParking
 from tests.support.in_memory import InMemoryDeadLetters, InMemoryParking
-from tests.support.leaks import Secrets, Told, leaks
+from tests.support.leaks import Output, Secrets, leaks
 from tests.support.state import STATE_OF_TESTS
 
 LAST = "test_no_secret_leaks.py"
@@ -39,19 +39,19 @@ _STANDARD = vars(logging.makeLogRecord({})).keys()
 
 
 class SecretWatch(logging.Handler):
-    """The secrets of one process's session, and what it told.
+    """The secrets of one process's session, and its output.
 
     Attributes:
         secrets: Every secret that was used.
-        told: Every log line, dead letter and parked message.
+        output: Every log line, dead letter and parked message.
         test: The test that is running.
-        found: Where secrets were found, once the session is over; from every worker.
+        found: Where secrets were found, after the session; from every worker.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.secrets = Secrets()
-        self.told = Told()
+        self.output = Output()
         self.test = "the session's beginning"
         self.found: list[str] = []
         self._began = time.time()
@@ -63,12 +63,12 @@ class SecretWatch(logging.Handler):
         """Keep a log record whole: its message, its error, and what was handed along with it."""
         try:
             text = record.getMessage()
-        except Exception:  # noqa: BLE001 - the test that logged it is told by its own handlers
+        except Exception:  # noqa: BLE001 - the handlers of the test report it
             text = f"{record.msg} {record.args}"
         if record.exc_info:
             text += "\n" + "".join(traceback.format_exception(*record.exc_info))
         more = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        self.told.add("log line", self.test, f"{text}\n{more}" if more else text)
+        self.output.add("log line", self.test, f"{text}\n{more}" if more else text)
 
     def start(self) -> None:
         """Learn, from now on, what the stand-ins hand out and what is kept."""
@@ -80,7 +80,7 @@ class SecretWatch(logging.Handler):
         """Leave everything as it was."""
         logging.getLogger().removeHandler(self)
         self._patch.undo()
-        self.told.close()
+        self.output.close()
 
     def collect(self, values: set[str]) -> None:
         """Learn, when it comes to searching, all secrets of a set that a test goes on filling."""
@@ -90,10 +90,10 @@ class SecretWatch(logging.Handler):
         """Return where a secret is, so far."""
         for values in self._collected:
             self.secrets.add("a secret of a stand-in", *values)
-        return leaks(self.secrets, self.told, self._files())
+        return leaks(self.secrets, self.output, self._files())
 
     def _files(self) -> Iterator[Path]:
-        """Return the logs of the programs that were started, and of what these started in turn."""
+        """Return the logs of the started programs, and of the programs that these started."""
         endings = ("log", "jsonl")
         written = {path for ending in endings for path in STATE_OF_TESTS.rglob(f"logs/**/*.{ending}")}
         for path in sorted(written | self._logs):
@@ -136,17 +136,17 @@ class SecretWatch(logging.Handler):
 
     def _keep_letters(self) -> None:
         def letter(_: object, __: object, kept: Any) -> None:
-            self.told.add("dead letter", self.test, json.dumps(kept.to_document(), ensure_ascii=False))
+            self.output.add("dead letter", self.test, json.dumps(kept.to_document(), ensure_ascii=False))
 
         def parked(_: object, __: object, kept: Any, *___: object) -> None:
-            self.told.add("parked message", self.test, kept.to_message())
+            self.output.add("parked message", self.test, kept.to_message())
 
         stop = Stack.stop
 
         def stopped(stack: Stack) -> None:
             if hasattr(stack, "azurite"):
                 for what, text in stored_in(stack.azurite, stack.identity):
-                    self.told.add(what, "the stack's function app", text)
+                    self.output.add(what, "the stack's function app", text)
             stop(stack)
 
         self._patch.setattr(Stack, "stop", stopped)
@@ -204,7 +204,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Search what this process told, now that its fixtures are gone too; a worker tells the controller."""
+    """Search this process's output after its fixtures have ended; a worker reports to the controller."""
     watch = session.config.stash[WATCH]
     watch.found += watch.search()
     worker = getattr(session.config, "workeroutput", None)
@@ -225,7 +225,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say where secrets were found."""
     found = config.stash[WATCH].found
     if found:
-        terminalreporter.section("secrets that were told", red=True)
+        terminalreporter.section("secrets that were found", red=True)
         for place in sorted(set(found)):
             terminalreporter.line(place)
 

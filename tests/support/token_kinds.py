@@ -1,4 +1,4 @@
-"""Every kind of `auth`, and what stands behind it on loopback: who issues, who refuses, what is rotated."""
+"""Every kind of `auth`, with its services on loopback: issuers, refusals, rotations."""
 
 import base64
 import urllib.parse
@@ -52,7 +52,7 @@ class Issuer(LoopbackServer):
         return Reply(404, {"detail": "Not Found"})
 
     def issued(self, token: str) -> bool:
-        """Tell whether a token was issued here."""
+        """Return whether a token was issued here."""
         return token in self._issued
 
     def token(self) -> str:
@@ -122,12 +122,12 @@ class Issuer(LoopbackServer):
 
 
 class GuardedAirflow(LoopbackServer):
-    """An Airflow that lets a good proof in, and says of any other what Airflow 3 says of a stale token.
+    """An Airflow that accepts a valid credential, and answers any other like Airflow 3 a stale token.
 
     Attributes:
-        good: Tells a good value of the header.
+        good: Returns whether a value of the header is valid.
         refused: Values that are not accepted any more.
-        proofs: The values that came, in order.
+        credentials: The values that came, in order.
         header: Where it looks.
     """
 
@@ -136,12 +136,12 @@ class GuardedAirflow(LoopbackServer):
         self.good = good
         self.header = header
         self.refused: set[str] = set()
-        self.proofs: list[str] = []
+        self.credentials: list[str] = []
 
     def handle(self, request: Request) -> Reply:
         """Answer about a DAG."""
         value = request.headers.get(self.header, "")
-        self.proofs.append(value)
+        self.credentials.append(value)
         if value in self.refused:
             return Reply(401, {"detail": "Token Expired"})
         if not self.good(value):
@@ -194,11 +194,11 @@ class Kind:
     """One kind of `auth`.
 
     Attributes:
-        name: How tests call it.
-        auth: What stands in rules.yaml.
-        hop: Whom it depends on: `identity`, `issuer`, `sts` or `vault`.
-        good: Tells a good value of the header.
-        minted: Whether each renewal brings another value.
+        name: The name in tests.
+        auth: The `auth` of rules.yaml.
+        hop: What it depends on: `identity`, `issuer`, `sts` or `vault`.
+        good: Returns whether a value of the header is valid.
+        minted: Whether each renewal returns another value.
         grants: Requests to the issuer for one token.
     """
 

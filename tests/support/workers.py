@@ -116,7 +116,7 @@ def _refuse(*_: object, **__: object) -> NoReturn:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Write the groups down, before xdist tells the scheduler that this worker is ready."""
+    """Write the groups down, before xdist reports to the scheduler that this worker is ready."""
     if hasattr(session.config, "workerinput"):
         private_folder(STATE_OF_TESTS)
         groups = {item.nodeid: item.stash[GROUP] for item in session.items if GROUP in item.stash}

@@ -12,7 +12,7 @@ from updraft_airflow.notifier import UpdraftNotifier, report_run
 
 @task
 def work(*, dag_run: object = None) -> None:
-    """Fail if the run's conf says so."""
+    """Fail if the run's conf requests it."""
     if (getattr(dag_run, "conf", None) or {}).get("fail"):
         raise AirflowFailException("as the conf asked")
 

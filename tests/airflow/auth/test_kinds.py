@@ -96,7 +96,7 @@ def scene(kind: Kind, world: World, key_vault: KeyVault, clock: "UnixClock") -> 
 def test_the_happy_path(scene: Scene) -> None:
     """Ten requests are accepted with one cached credential."""
     assert [scene.ask() for _ in range(10)] == [200] * 10
-    assert len(set(scene.airflow.proofs)) == 1
+    assert len(set(scene.airflow.credentials)) == 1
     assert scene.world.issuer.count("POST") <= (2 if scene.kind.name in {"google", "oidc-exchange"} else 1)
 
 
@@ -109,18 +109,18 @@ def test_expiry_in_mid_stream(scene: Scene, clock: "UnixClock") -> None:
         statuses.append(scene.ask())
         clock.pass_by(50)
     assert statuses == [200] * 12
-    proofs = len(set(scene.airflow.proofs))
-    assert (2 <= proofs <= 5) if scene.kind.minted else (proofs == 1), proofs
+    credentials = len(set(scene.airflow.credentials))
+    assert (2 <= credentials <= 5) if scene.kind.minted else (credentials == 1), credentials
 
 
 @minted
 def test_a_refused_token_is_renewed_once(scene: Scene) -> None:
     """If Airflow calls the token stale, a new one is fetched once, and the request is sent again."""
     scene.ask()
-    scene.airflow.refused.add(scene.airflow.proofs[0])
+    scene.airflow.refused.add(scene.airflow.credentials[0])
     assert scene.ask() == 200
-    assert len(scene.airflow.proofs) == 3
-    assert len(set(scene.airflow.proofs)) == 2
+    assert len(scene.airflow.credentials) == 3
+    assert len(set(scene.airflow.credentials)) == 2
 
 
 @every
@@ -128,8 +128,12 @@ def test_refused_for_good(scene: Scene) -> None:
     """A request that Airflow always refuses is sent once more with another credential, never in a loop."""
     scene.airflow.good = lambda _: False
     assert [scene.ask(), scene.ask()] == [403, 403]
-    assert len(scene.airflow.proofs) <= 4
-    sent_twice = {proof for proof in scene.airflow.proofs if scene.airflow.proofs.count(proof) > 2}
+    assert len(scene.airflow.credentials) <= 4
+    sent_twice = {
+        credential
+        for credential in scene.airflow.credentials
+        if scene.airflow.credentials.count(credential) > 2
+    }
     assert not sent_twice
 
 
@@ -167,7 +171,7 @@ def test_the_endpoint_is_down(scene: Scene, watch: "Watch") -> None:
     error = watch.refusal(lambda: scene.client.get_dag("smoke_tests"))
     assert not error.permanent
     assert named(scene) in str(error)
-    assert scene.airflow.proofs == []
+    assert scene.airflow.credentials == []
 
 
 def named(scene: Scene) -> str:
@@ -189,7 +193,7 @@ def test_a_running_token_outlives_an_outage(scene: Scene, clock: "UnixClock") ->
 def test_a_rotated_secret_heals_within_one_request(scene: Scene) -> None:
     """After a refusal the new credential is read or fetched at once, and the request is accepted."""
     assert scene.ask() == 200
-    scene.airflow.refused.add(scene.airflow.proofs[0])
+    scene.airflow.refused.add(scene.airflow.credentials[0])
     has_secret = any(key.endswith("_secret") for key in scene.kind.auth(scene.world))
     scene.world.rotate(key=not has_secret)
     assert scene.ask() == 200

@@ -463,4 +463,4 @@ def test_the_watch_would_see_a_leak(watch: "Watch") -> None:
 
     watch.refusal(leak)
     assert watch.leaks()
-    watch.told.clear()
+    watch.output.clear()

@@ -15,7 +15,7 @@ together = threading.Barrier(2)
 
 @app.event_grid_trigger(arg_name="event")
 def on_event(event: str) -> None:
-    """Log the event's id; fail or wait where its data says so."""
+    """Log the event's id; fail or wait if its data requests it."""
     document = json.loads(event)
     data = document.get("data") or {}
     if data.get("meet"):

@@ -1,4 +1,4 @@
-"""A queue function that writes down each message, and fails or waits where the message says so."""
+"""A queue function that logs each message, and fails or waits if the message requests it."""
 
 import json
 import os
