@@ -133,7 +133,7 @@ def test_a_pinned_api_that_is_not_there_waits_with_an_alert(
         assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "UnsupportedVersion")
         assert outcome.retry_in is not None
         assert outcome.retry_in >= ALARM
-    assert f"`api: {api}`, and Airflow {there} is there" in outcome.reason
+    assert f"`api: {api}`, but Airflow {there} has" in outcome.reason
     assert "set `api: auto`" in outcome.reason
 
 

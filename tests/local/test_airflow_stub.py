@@ -52,14 +52,14 @@ def ask(url: str, method: str, path: str, body: object = None, token: str = "any
     ],
 )
 def test_bodies_are_judged_as_airflow_does(stub: AirflowStub, body: object, status: int, says: str) -> None:
-    """What a live Airflow refuses is refused, with the same status."""
+    """The stub refuses what a real Airflow refuses, with the same status."""
     answered, told = ask(stub.url, "POST", RUNS, body)
     assert answered == status
     assert says in json.dumps(told)
 
 
 def test_a_login_gives_a_token_like_airflows(stub: AirflowStub) -> None:
-    """The right password gives 201 and a JWT that lives a day; everything else is refused."""
+    """The right password gives 201 and a JWT that is valid for a day; everything else is refused."""
     good = {"username": "updraft", "password": "made-up-password"}
     status, body = ask(stub.url, "POST", "/auth/token", good, token="")
     claims = jwt.decode(str(body["access_token"]), options={"verify_signature": False})
@@ -69,7 +69,7 @@ def test_a_login_gives_a_token_like_airflows(stub: AirflowStub) -> None:
 
 
 def test_what_needs_no_token(stub: AirflowStub) -> None:
-    """Version and health answer anybody; DAGs do not."""
+    """Version and health need no token; DAGs do."""
     assert ask(stub.url, "GET", "/api/v2/version", token="")[0] == 200
     assert ask(stub.url, "GET", "/api/v2/monitor/health", token="")[0] == 200
     assert ask(stub.url, "GET", "/api/v2/dags/smoke_tests", token="") == (
@@ -79,7 +79,7 @@ def test_what_needs_no_token(stub: AirflowStub) -> None:
 
 
 def test_dags_and_other_paths(stub: AirflowStub) -> None:
-    """A DAG says whether it is paused; unknown DAGs and paths are answered as in Airflow."""
+    """A DAG has its paused state; unknown DAGs and paths are answered as in Airflow."""
     stub.paused.add("smoke_tests")
     assert ask(stub.url, "GET", "/api/v2/dags/smoke_tests")[1]["is_paused"] is True
     assert ask(stub.url, "GET", "/api/v2/dags/other")[0] == 404
@@ -89,7 +89,7 @@ def test_dags_and_other_paths(stub: AirflowStub) -> None:
 
 
 def test_the_peak_is_counted(stub: AirflowStub) -> None:
-    """The stub knows how many requests it had in flight at once."""
+    """The stub counts the most requests in flight."""
     stub.latency = 0.2
     threads = [
         threading.Thread(target=ask, args=(stub.url, "GET", "/api/v2/dags/smoke_tests")) for _ in range(3)

@@ -52,7 +52,7 @@ class Endpoint(LoopbackServer):
 
     @property
     def bodies(self) -> list[Any]:
-        """What was delivered, decoded."""
+        """The delivered events, decoded."""
         return [request.json() for request in self.requests]
 
 
@@ -185,7 +185,7 @@ def test_never_converts_cloud_events(topic: EventGridTopic, endpoint: Endpoint) 
     ],
 )
 def test_refuses_what_event_grid_refuses(topic: EventGridTopic, body: object, kind: str, said: str) -> None:
-    """A body that breaks the schema is answered 400 and nothing of it is delivered."""
+    """A body that breaks the schema is answered 400, and none of it is delivered."""
     answer = publish(topic, body, **{"Content-Type": kind})
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
@@ -210,7 +210,7 @@ def test_refuses_other_requests(topic: EventGridTopic) -> None:
 
 
 def test_a_full_topic_says_so(endpoint: Endpoint) -> None:
-    """More deliveries than the topic may hold are answered 503, so memory stays bounded."""
+    """More deliveries than the limit are answered 503, so that memory is limited."""
     with EventGridTopic(key=KEY, limit=1) as topic:
         topic.subscribe(Subscription("app", Webhook(endpoint.url)))
         assert publish(topic, [event(id="1"), event(id="2")]).status_code == 503
@@ -240,7 +240,7 @@ def test_waits_follow_the_documented_schedule() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 413])
 def test_gives_up_at_once_what_is_never_retried(status: int, endpoint: Endpoint) -> None:
-    """An answer that Event Grid never retries makes a dead letter after one attempt."""
+    """A status that Event Grid never retries makes a dead letter after one attempt."""
     given_up: list[DeadLetter] = []
     with EventGridTopic(key=KEY, retry=FAST, on_dead_letter=given_up.append) as topic:
         topic.subscribe(Subscription("app", Webhook(endpoint.url)))
@@ -369,7 +369,7 @@ def test_subscriptions_have_unique_names(topic: EventGridTopic, endpoint: Endpoi
 
 
 def test_stops_with_deliveries_waiting(endpoint: Endpoint) -> None:
-    """Stopping drops what waits for a retry, and leaves no thread."""
+    """Stopping drops events that wait for a retry, and leaves no thread."""
     before = set(threading.enumerate())
     topic = EventGridTopic(key=KEY).start()
     topic.subscribe(Subscription("app", Webhook(endpoint.url)))
@@ -413,7 +413,7 @@ class Issued:
 def test_the_publisher_client_publishes_with_a_token(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over HTTPS a token for Event Grid opens the topic; one for another audience, or forged, does not."""
+    """Over HTTPS a token for Event Grid is accepted; one for another audience, or a forged one, is not."""
     for name, value in certificates.environment().items():
         monkeypatch.setenv(name, value)
     tls = certificates.server_context()
@@ -458,14 +458,14 @@ def test_any_signature_will_do_unless_told_otherwise() -> None:
 
 
 class Queue(LoopbackServer):
-    """The one call of the queue service that matters: put a message."""
+    """The used call of the queue service: put a message."""
 
     def __init__(self) -> None:
         super().__init__()
         self.messages: list[str] = []
 
     def handle(self, request: Request) -> Reply:
-        """Take a message."""
+        """Store a message."""
         assert request.method == "POST"
         assert request.path == "/account/events/messages"
         text = request.body.decode().partition("<MessageText>")[2].partition("</MessageText>")[0]
@@ -508,7 +508,7 @@ def test_a_missing_certificate_authority_is_a_failed_attempt(topic: EventGridTop
 
 
 def test_a_dead_letter_that_nobody_takes_is_still_kept(endpoint: Endpoint) -> None:
-    """A callback that fails does not stop the topic, which keeps the dead letter itself."""
+    """A callback that fails does not stop the topic, which stores the dead letter."""
 
     def refuse(_: DeadLetter) -> None:
         raise RuntimeError("no")

@@ -1,4 +1,4 @@
-"""The audit of the fault suite: it would see a run that is missing, and one too many."""
+"""The audit of the fault suite finds a missing run, and an extra one."""
 
 import json
 from collections import Counter
@@ -50,7 +50,7 @@ def test_a_stream_is_the_same_each_time_and_a_fifth_of_it_comes_again() -> None:
 def test_the_audit_counts_what_is_missing_and_what_is_too_many(
     found: dict[tuple[str, str], int], lost: int, twice: int
 ) -> None:
-    """A missing run, a second one, and one that nobody asked for are each seen."""
+    """A missing run, a second one, and an unexpected one are each found."""
     assert compare(frozenset({("r", "1"), ("r", "2")}), Counter(found)) == (lost, twice)
 
 

@@ -95,7 +95,7 @@ def test_an_unreadable_body_is_an_empty_500(host: Host, body: bytes) -> None:
 
 
 def test_an_element_that_is_no_object_fails_alone(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """A member of the array that cannot be bound fails without reaching the function; its neighbour runs."""
+    """A member of the array that cannot be bound fails without reaching the function; the others run."""
     with caplog.at_level(logging.INFO):
         assert webhook(host, ["text", EVENT]).status_code == 500
     assert "Exception binding parameter" in caplog.text
@@ -171,7 +171,7 @@ def test_async_functions_log_under_their_invocation(host: Host, caplog: pytest.L
 
 
 def test_a_function_that_takes_too_long_fails(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """The setting functionTimeout makes an invocation a failure with the host's words; the host lives on."""
+    """After functionTimeout an invocation fails with the host's message; the host continues."""
     with caplog.at_level(logging.INFO):
         answer = webhook(host, [EVENT | {"data": {"wait": 3}}])
     assert answer.status_code == 500

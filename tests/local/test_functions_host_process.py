@@ -28,7 +28,7 @@ def command(app: str, *options: str) -> list[str]:
 
 @contextmanager
 def started(app: str, *options: str, **environment: str) -> Iterator[tuple[Program[str], str]]:
-    """A host in a process of its own, and its URL; killed at the end if it has not ended by itself."""
+    """A host in its own process, and its URL; killed at the end if it has not ended."""
     process = programs.start(
         command(app, "--port", "0", *options),
         cwd=ROOT,
@@ -48,7 +48,7 @@ def started(app: str, *options: str, **environment: str) -> Iterator[tuple[Progr
 
 
 def url_of(output: IO[str]) -> str:
-    """Read until the host says where it listens."""
+    """Read until the host prints its address."""
     for line in output:
         if found := re.search(r"Now listening on: (\S+)", line):
             return found[1]
@@ -125,7 +125,7 @@ def run(app: str, *options: str, **environment: str) -> tuple[int, str]:
     ],
 )
 def test_an_app_that_cannot_run_ends_the_process(app: str, said: str) -> None:
-    """What is wrong with the app is printed, and the exit code is 1."""
+    """The app's mistake is printed, and the exit code is 1."""
     code, output = run(app, "--port", "0")
     assert code == 1
     assert said in output

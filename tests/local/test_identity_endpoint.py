@@ -1,4 +1,4 @@
-"""The stand-in for the managed-identity endpoint, as the unchanged azure-identity and PyJWT see it."""
+"""The stand-in for the managed-identity endpoint, with the unchanged azure-identity and PyJWT."""
 
 import jwt
 import pytest
@@ -58,7 +58,7 @@ def test_an_identity_that_is_not_assigned_is_refused(identity: IdentityEndpoint)
 
 
 def test_the_identitys_own_client_id_may_be_named(identity: IdentityEndpoint) -> None:
-    """The system-assigned identity answers to its client id too."""
+    """The client id also selects the system-assigned identity."""
     assert _ask(identity, client_id=identity.identity.client_id).ok
 
 
@@ -115,7 +115,7 @@ def test_faults_are_used_up_in_order_and_logged(identity: IdentityEndpoint) -> N
 
 
 def test_a_fault_may_come_after_the_deed(identity: IdentityEndpoint) -> None:
-    """A request can take effect and still be answered badly, as behind a proxy that gives up."""
+    """A request can take effect and get a bad response, as from a proxy that gives up."""
     identity.inject(504, after_handling=True)
     assert _ask(identity).status_code == 504
     assert identity.issued == {STORAGE: 1}

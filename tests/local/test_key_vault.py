@@ -1,4 +1,4 @@
-"""The stand-in for Key Vault, as the unchanged azure-keyvault-secrets sees it."""
+"""The stand-in for Key Vault, with the unchanged azure-keyvault-secrets."""
 
 import time
 
@@ -36,7 +36,7 @@ def test_the_newest_version_is_the_current_one(client: SecretClient, vault: Loca
 
 
 def test_an_expired_secret_is_still_given_out(client: SecretClient, vault: LocalKeyVault) -> None:
-    """The expiry is an attribute for the reader, as the service has it."""
+    """The expiry is an attribute for the reader, as in the service."""
     vault.set("airflow-password", "first-value")
     vault.expire("airflow-password", time.time() - 60)
     found = client.get_secret("airflow-password")
@@ -59,7 +59,7 @@ def test_a_missing_secret_and_a_missing_version_are_not_found(
 
 
 def test_refusals_carry_their_inner_code(client: SecretClient, vault: LocalKeyVault) -> None:
-    """A disabled secret and a missing role differ in the inner code alone."""
+    """A disabled secret and a missing role differ only in the inner code."""
     vault.set("airflow-password", "first-value")
     vault.disable("airflow-password")
     with pytest.raises(HttpResponseError) as disabled:
@@ -74,7 +74,7 @@ def test_refusals_carry_their_inner_code(client: SecretClient, vault: LocalKeyVa
 def test_a_token_for_another_resource_is_refused(
     vault: LocalKeyVault, identity: IdentityEndpoint, certificates: Certificates
 ) -> None:
-    """Only a token of the tenant's key, for this vault, opens it."""
+    """Only a token with the tenant's key, for this vault, is accepted."""
     vault.set("airflow-password", "first-value")
     url = f"{vault.url}/secrets/airflow-password/?api-version=2026-04-01"
     for token in (identity.issue("https://storage.azure.com"), "junk"):

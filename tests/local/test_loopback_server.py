@@ -67,7 +67,7 @@ def test_an_unimplemented_stand_in_says_so(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_a_fault_may_only_be_late(echo: Echo) -> None:
-    """A delay alone leaves the answer as it is; other paths are not touched by a fault with a condition."""
+    """A delay does not change the reply; a fault with a condition does not affect other paths."""
     echo.inject(delay=0.05, when=lambda request: request.path == "/late")
     echo.inject(418, when=lambda request: request.path == "/teapot")
     statuses = [requests.get(echo.url + path, timeout=10).status_code for path in ("/late", "/", "/teapot")]
@@ -90,7 +90,7 @@ def test_stopping_closes_what_clients_hold_open() -> None:
 def test_a_client_that_does_not_speak_tls_hurts_nobody(
     tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Rubbish on a TLS port ends that connection alone."""
+    """Invalid bytes on a TLS port end only that connection."""
     caplog.set_level(logging.WARNING)
     certificates: Certificates = make_certificates(tmp_path_factory.mktemp("tls"))
     with Echo(tls=certificates.server_context()) as server:

@@ -11,7 +11,7 @@ from local.processes.private import kept_secrets, open_private, private_folder, 
 
 @pytest.fixture(autouse=True)
 def _a_loose_umask() -> object:
-    """What is made with default permissions is open to everybody."""
+    """All users can access files with default permissions."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -23,7 +23,7 @@ def mode(path: Path) -> int:
 
 
 def test_each_folder_that_is_made_is_closed(tmp_path: Path) -> None:
-    """A missing folder and those above it are made for their owner alone."""
+    """A missing folder and the folders above it are made with the owner's permissions only."""
     made = private_folder(tmp_path / "a" / "b")
     assert [mode(made), mode(made.parent)] == [0o700, 0o700]
 
@@ -39,7 +39,7 @@ def test_a_loose_folder_is_tightened(tmp_path: Path, loose: int) -> None:
 
 @pytest.mark.parametrize("loose", [0o777, 0o1777, 0o702])
 def test_a_folder_that_everybody_could_write_into_is_refused(tmp_path: Path, loose: int) -> None:
-    """What is in such a folder may be somebody else's: closing it now would come too late."""
+    """A folder that others can write into is refused, because its content may come from another user."""
     folder = tmp_path / "state"
     folder.mkdir()
     folder.chmod(loose)
@@ -48,8 +48,8 @@ def test_a_folder_that_everybody_could_write_into_is_refused(tmp_path: Path, loo
 
 
 def test_another_users_folder_is_refused(tmp_path: Path) -> None:
-    """Its owner could exchange what is in it."""
-    folder = Path("/usr")  # root's, for everybody else
+    """A folder of another user is refused, because its owner could replace its content."""
+    folder = Path("/usr")  # root's, for all other users
     if os.geteuid() == 0:
         folder = tmp_path / "state"
         folder.mkdir(mode=0o700)
@@ -73,7 +73,7 @@ def test_a_file_is_closed_before_it_is_written(tmp_path: Path, loose: int | None
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    """A secret does not go where somebody else's link points."""
+    """A secret is not written through a symbolic link."""
     target = tmp_path / "target"
     target.write_text("kept")
     (tmp_path / "link").symlink_to(target)

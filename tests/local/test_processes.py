@@ -1,4 +1,4 @@
-"""Programs of the local stack: started, watched, and ended with everything that they started."""
+"""Programs of the local stack: started, watched, and ended with all processes that they started."""
 
 import os
 import signal
@@ -46,13 +46,13 @@ def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Processes:
-    """A stack of its own for each test, closed by the test itself."""
+    """A stack for each test, which the test closes."""
     return Processes(tmp_path / "logs")
 
 
 @needs_proc
 def test_leaving_ends_grandchildren_and_those_with_a_session_of_their_own(processes: Processes) -> None:
-    """A normal end leaves no process behind, however deep it was and whatever session it made."""
+    """A normal end leaves no process behind, at any depth and in any session."""
     with processes:
         process = processes.start("three", python(FAMILY_OF_THREE))
         assert eventually(lambda: len(guard.find([process.pid], processes.family)) == 3)
@@ -60,7 +60,7 @@ def test_leaving_ends_grandchildren_and_those_with_a_session_of_their_own(proces
 
 
 def test_an_error_in_the_middle_ends_what_was_started(processes: Processes) -> None:
-    """A failure while starting stops the programs that were up already."""
+    """A failure during the start stops the programs that run already."""
     process = processes.start("sleeper", python(SLEEPER))
     with pytest.raises(StackError, match="cannot be started"), processes:
         processes.start("nothing", ["/no/such/program"])
@@ -77,7 +77,7 @@ def test_a_program_that_ignores_sigterm_is_killed(processes: Processes) -> None:
 
 
 def test_a_program_is_asked_with_the_signal_it_wants(processes: Processes) -> None:
-    """Postgres, for one, stops fast on SIGINT and slowly on SIGTERM."""
+    """Each program gets its own stop signal: Postgres stops fast on SIGINT and slowly on SIGTERM."""
     with processes:
         process = processes.start("sleeper", python(SLEEPER), stop_signal=signal.SIGQUIT)
         processes.stop(process)
@@ -118,7 +118,7 @@ def test_no_process_outlives_its_stack_whatever_ended_it(
 
 @needs_proc
 def test_the_guard_goes_when_the_stack_goes(processes: Processes) -> None:
-    """The guard itself is not left behind either."""
+    """The guard ends too."""
     with processes:
         processes.start("sleeper", python(SLEEPER))
         assert processes._guard is not None
@@ -174,7 +174,7 @@ def test_what_a_program_said_before_it_was_started_again_stays(processes: Proces
 
 
 def test_run_waits_for_the_end_and_tells_of_a_failure(processes: Processes) -> None:
-    """A program that is run to its end has to end with 0."""
+    """`run` raises if the exit code is not 0."""
     with processes:
         processes.run("good", python("pass"), seconds=10)
         with pytest.raises(StackError, match="bad: ended with code 5"):
@@ -182,7 +182,7 @@ def test_run_waits_for_the_end_and_tells_of_a_failure(processes: Processes) -> N
 
 
 def test_nothing_starts_once_the_stack_is_stopping(processes: Processes) -> None:
-    """A thread that is still starting things cannot start more behind the back of a stop."""
+    """A thread cannot start programs during a stop."""
     processes.close()
     with pytest.raises(StackError, match="the stack is stopping"):
         processes.start("late", python(SLEEPER))
@@ -198,7 +198,7 @@ def test_waiting_ends_when_the_stack_stops(processes: Processes) -> None:
 
 
 def test_children_get_what_they_are_given_and_no_terminal(processes: Processes) -> None:
-    """A child sees its own settings beside the parent's, and cannot read the person's keyboard."""
+    """A child has its own settings and the parent's, and cannot read the terminal's input."""
     with processes:
         source = (
             "import os, sys; print(os.environ['A_SETTING'], 'PATH' in os.environ, sys.stdin.read() == '')"
@@ -209,7 +209,7 @@ def test_children_get_what_they_are_given_and_no_terminal(processes: Processes) 
 
 
 def test_a_second_interruption_does_not_disturb_the_stopping() -> None:
-    """Only the first Ctrl-C raises; the handlers that were there come back."""
+    """Only the first Ctrl-C raises; the former handlers are restored."""
     before = signal.getsignal(signal.SIGTERM)
     with interruptible():
         with pytest.raises(Interrupted, match="SIGTERM"):

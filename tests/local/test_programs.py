@@ -106,7 +106,7 @@ def test_a_signal_is_not_lost_at_the_beginning(how: How, number: Signals) -> Non
 @every_how
 @every_signal
 def test_the_guard_hides_its_own_signals_only(how: How, number: Signals, tmp_path: Path) -> None:
-    """The guard ignores what could end it with its parent, and nothing that it inherited."""
+    """The guard ignores signals that could end it with its parent, and no inherited ones."""
     own = as_set(SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ)  # the last two are Python's
     with hidden(how, number), Processes(tmp_path) as processes:
         processes.start("sleeper", ["sleep", "600"])
@@ -127,7 +127,7 @@ sys.exit(7)
 @every_how
 @pytest.mark.parametrize("number", [SIGINT, SIGQUIT, SIGTERM, SIGHUP])
 def test_a_program_of_ours_undoes_what_it_inherited(how: How, number: Signals) -> None:
-    """After `restore()` a Python program ends on a signal that its parent hid; SIGINT interrupts it."""
+    """After `restore()` a Python program ends on a signal that its parent ignored; SIGINT interrupts it."""
     command = [*hiding(how, number), sys.executable, "-c", RESTORED, str(int(number))]
     ended = programs.run(command, cwd=ROOT, timeout=30)
     assert ended.returncode == -number
@@ -135,7 +135,7 @@ def test_a_program_of_ours_undoes_what_it_inherited(how: How, number: Signals) -
 
 
 def test_every_program_of_ours_undoes_what_it_inherited() -> None:
-    """What people start with `python -m` restores its signals first.
+    """Programs that are started with `python -m` restore their signals first.
 
     The guard sets its own. The worker of mutants may load nothing of ours, and is started by `programs`.
     """

@@ -41,7 +41,7 @@ def app_message(words: str, **fields: object) -> str:
 
 
 def test_a_wanted_port_is_given_if_it_is_free_and_another_if_not() -> None:
-    """A port that somebody listens on is avoided."""
+    """A port in use is not returned."""
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         taken.listen()
@@ -55,7 +55,7 @@ def test_a_wanted_port_is_given_if_it_is_free_and_another_if_not() -> None:
 def test_an_airflow_that_is_not_installed_names_its_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each edition has an environment of its own, and a line that makes it."""
+    """Each edition has its own environment, and a command that makes it."""
     monkeypatch.setattr("local.servers.airflow_process.ROOT", tmp_path)
     with Processes(tmp_path / "logs") as processes:
         with pytest.raises(StackError, match=r"\.venv-airflow has no Airflow; run `make setup`"):
@@ -72,7 +72,7 @@ def test_no_port_is_given_twice() -> None:
 
 
 def test_another_process_does_not_get_a_reserved_port() -> None:
-    """Test runs in parallel, or a demo beside them, cannot take each other's ports."""
+    """Parallel test runs and a demo cannot take each other's ports."""
     port = free_port()
     ask = f"from local.processes.ports import free_port; print(free_port({port}))"
     assert int(programs.run([sys.executable, "-c", ask], cwd=ROOT, check=True).stdout) != port
@@ -86,7 +86,7 @@ def test_a_system_gives_nobody_a_reserved_port() -> None:
 
 
 def test_an_outcome_is_read_with_its_moments(tmp_path: Path) -> None:
-    """The log's own line gives the hops; the call before it, of the same invocation, the receipt."""
+    """The log line has the hops; the earlier line of the same invocation has the time of receipt."""
     start = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
     fields = {
         "rule": "r",
@@ -126,7 +126,7 @@ def test_an_outcome_is_read_with_its_moments(tmp_path: Path) -> None:
 
 
 def test_the_hosts_log_is_what_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A line that the app logs is shown in words, and read back from the host's file with its members."""
+    """A log line of the app is shown as text, and is read from the host's file with its members."""
     with caplog.at_level(logging.INFO):
         report(
             Outcome(
@@ -151,7 +151,7 @@ def test_a_token_that_the_app_had_is_no_step(tmp_path: Path) -> None:
 
 
 def test_the_last_error_is_told_without_its_traceback(tmp_path: Path) -> None:
-    """The reason is worth a line on the screen, the traceback stays in the log."""
+    """The reason is on the screen, and the traceback only in the log."""
     log = tmp_path / "functions.jsonl"
     assert last_error(log) == ""
     assert list(outcomes(log)) == []
@@ -182,7 +182,7 @@ def test_a_shell_trusts_the_public_authorities_too(certificates: Certificates) -
 
 
 def test_an_old_node_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Node.js that is too old to run Azurite is as good as none."""
+    """A Node.js that is too old for Azurite counts as missing."""
     node = tmp_path / "node"
     node.write_text("#!/bin/sh\necho v12.22.9\n")
     node.chmod(0o755)

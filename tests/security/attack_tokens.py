@@ -34,7 +34,7 @@ SCOPE: Final = "Runs.Start"
 PORTAL: Final = "9d0c1d4e-0000-4000-8000-0000000000c1"
 """The client by way of which users may come."""
 STRANGER: Final = "9d0c1d4e-0000-4000-8000-0000000000c2"
-"""The id of somebody, or something, else."""
+"""The id of another identity or application."""
 
 type Part = bytes | Mapping[str, Any]
 type Sign = Callable[[bytes], bytes]
@@ -140,7 +140,7 @@ class PublishedKey:
 
 
 def attacks(world: World) -> dict[str, Attack]:
-    """Return the table, by what is tried; its good tokens show that the others fail for their own sake."""
+    """Return the table, by attack; its valid tokens show that the others fail only because of the attack."""
     table: dict[str, Attack] = {}
     for rows in (
         _good,

@@ -1,4 +1,4 @@
-"""Who has no right learns nothing: the same answers whatever rules.yaml holds, and one word about health."""
+"""A client without a permission gets the same answers for any rules.yaml, and one word about health."""
 
 import os
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ WORDS = (
     *("harbour", "mainland", "unload", "dockers", "crate", "contoso", "Cargo", "rules.yaml", "jinja"),
     *(VERSION, GROUP, PIPELINE.object_id, "Traceback", 'File "', ".py"),
 )
-"""What rules.yaml and the app hold, and what no such answer may have."""
+"""Values of rules.yaml and of the app that no such answer may have."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get")
 PATHS = (
     *(
@@ -78,7 +78,7 @@ def rules_file(caller: Caller) -> Iterator[Path]:
 
 
 def use(rules_file: Path, rules: str) -> None:
-    """Have the app begin anew with these rules."""
+    """Restart the app with these rules."""
     rules_file.write_text(rules, encoding="utf-8")
     shared.app.start_anew()
 
@@ -142,7 +142,7 @@ def test_an_unknown_identity_of_the_tenant_learns_no_more(caller: Caller, rules_
 
 
 def test_dags_that_are_there_are_not_told_apart(caller: Caller, rules_file: Path) -> None:
-    """A DAG that exists, one that a rule starts and one that is nowhere have one answer."""
+    """A DAG that exists, one that a rule starts and one that does not exist have the same answer."""
     for rules in (RULES, OTHER_RULES):
         use(rules_file, rules)
         for token in (None, caller.token(STRANGER), caller.token(AGENT)):
@@ -268,7 +268,7 @@ class TestStatus:
         assert answers == [200, 200, 200, 429]
 
     def test_unusable_rules_say_nothing(self, caller: Caller, rules_file: Path) -> None:
-        """While rules.yaml cannot be used nobody has a right, and the mistakes are in the log alone."""
+        """While rules.yaml cannot be used no caller has a permission, and only the log has the mistakes."""
         use(rules_file, RULES.replace("dag:", "dagg:"))
         answer = caller.post("status", caller.token(STRANGER, roles=["Status.Read"]), method="GET")
         assert (answer.status_code, answer.json()["code"]) == (503, "not_configured")

@@ -1,4 +1,4 @@
-"""A channel decides what its events may claim: hooks that name other types, headers and clocks that lie.
+"""A channel decides the types, sources and times of its events: attacks with other types, headers and clocks.
 
 Every attack is a request to the app in a host, past the platform's key, which the host of the tests does not
 ask for: the attacker has the key of the kind that it posts to.
@@ -132,7 +132,7 @@ class TestAzureDevOps:
         assert rules_started(caller) == set()
 
     def test_its_own_types_go_on(self, caller: Caller) -> None:
-        """What Azure DevOps sends starts the rules for it, and no rule that asks for another channel."""
+        """Events of Azure DevOps start only the rules for Azure DevOps."""
         assert caller.post("hooks/azure-devops", None, DEVOPS).status_code == 202
         assert rules_started(caller) == {"devops"}
 
@@ -210,7 +210,7 @@ class TestKuduAndRegistry:
 
 
 class TestGitHub:
-    """One signed body is one event, whatever unsigned headers come with it."""
+    """One signed body is one event, with any unsigned headers."""
 
     @pytest.mark.parametrize(
         "header",
@@ -240,14 +240,14 @@ class TestGitHub:
         assert rules_started(caller) == {"github", "signed"}
 
     def test_an_event_without_a_row_is_other(self, caller: Caller) -> None:
-        """What the table does not know has one type, and no header changes it."""
+        """Events outside the table have one type, and no header changes it."""
         body = {"action": "created", "alert": {"number": 1}, **REPOSITORY}
         for header in ("dependabot_alert", "push", "code_scanning_alert", "other.x"):
             assert github(caller, body, X_GitHub_Event=header) == 202
         assert [conf["type"] for conf in confs(caller, "github")] == ["com.github.other"]
 
     def test_the_signature_is_of_the_raw_bytes(self, caller: Caller) -> None:
-        """The same JSON in other bytes, or said to be compressed, is not what was signed."""
+        """The signature does not match the same JSON in other bytes, or with a compressed encoding."""
         body = {"action": "opened", "issue": {"id": 1}, **REPOSITORY}
         raw = json.dumps(body).encode()
         signature = "sha256=" + hmac.new(GITHUB_KEY.encode(), raw, hashlib.sha256).hexdigest()
@@ -268,7 +268,7 @@ class TestGitHub:
         assert rules_started(caller) == set()
 
     def test_no_other_hook_is_a_way_to_githubs_events(self, caller: Caller) -> None:
-        """A body of GitHub's without a signature starts nothing at the hooks that ask for none."""
+        """A GitHub body without a signature starts nothing at the hooks without signatures."""
         body = {"action": "opened", "issue": {"id": 1}, **REPOSITORY, **DEVOPS, **ACR, **KUDU}
         for kind in ("acr", "azure-devops", "kudu"):
             caller.post(f"hooks/{kind}", None, body, X_GitHub_Event="issues")
@@ -336,7 +336,7 @@ class TestTime:
 
 
 def newest(answer: requests.Response) -> dict[str, Any]:
-    """Return what `POST /api/events` says of the rule with `latest_by`."""
+    """Return the result of `POST /api/events` for the rule with `latest_by`."""
     runs: list[dict[str, Any]] = answer.json()["events"][0]["runs"]
     return next(run for run in runs if run["rule"] == "newest")
 

@@ -1,4 +1,4 @@
-"""Nobody buys much work with little text: patterns, regular expressions, "did you mean", bodies, refusals.
+"""A short text cannot cause much work: patterns, regular expressions, "did you mean", bodies, refusals.
 
 No test here fails by an absolute time. Steps are counted, or times are compared with each other.
 """
@@ -47,7 +47,7 @@ GROWTH: Final = 16
 """How much longer the second input is. Linear work takes 16 times as long, quadratic work 256 times."""
 TOO_STEEP: Final = 64.0
 NEGLIGIBLE: Final = 0.001
-"""Seconds below which a time is noise, and the work is small whatever its growth."""
+"""Seconds below which a time is noise."""
 
 
 def seconds(call: Callable[[], object], times: int = 5) -> float:
@@ -92,7 +92,7 @@ class Counted(str):
     searched: int
 
     def find(self, sub: str, start: Any = 0, end: Any = None) -> int:
-        """Search, and count what lies between the beginning and what is found."""
+        """Search, and count the characters before the result."""
         found = super().find(sub, start, end)
         stop = len(self) if end is None else int(end)
         self.searched += (found if found >= 0 else stop) - int(start)
@@ -112,7 +112,7 @@ def test_a_pattern_means_what_its_regular_expression_means(pattern: str, name: s
 
 @given(st.lists(st.text("ab/", max_size=6), max_size=6), st.text("ab/", max_size=60), st.integers(1, 40))
 def test_no_character_is_searched_twice(parts: list[str], unit: str, times: int) -> None:
-    """However a pattern and a name fit, the parts together search the name once at most."""
+    """For any pattern and name, the parts together search the name at most once."""
     name = Counted(unit * times)
     name.searched = 0
     matches("*".join(parts), name)
@@ -192,7 +192,7 @@ WHOLE: Final = {"fullmatch": "fullmatch", "match": "match"}
 
 
 def expressions() -> Iterator[tuple[str, re.Pattern[str], str]]:
-    """Yield each pattern of the product once, with where it is and the method that it is used by."""
+    """Yield each pattern of the product once, with its module and the method that uses it."""
     for where, pattern, name in compiled():
         if where in OPERATORS_TEXT:
             continue
@@ -300,7 +300,7 @@ def callers_of(rates: Rates, callers: Iterable[Any], who: Verified) -> Callers:
 
 
 def refuse(rates: Rates, callers: Iterable[Any], who: Verified, status: int = 400) -> CallRefused:
-    """Return how a request is answered that is refused for a reason of its own."""
+    """Return the answer to a request that is refused for another reason."""
 
     def call() -> None:
         with callers_of(rates, callers, who).admitted(Request({"authorization": "Bearer x"})):
@@ -346,7 +346,7 @@ def test_nobody_has_a_rate_too(rates: Rates) -> None:
 
 
 def test_a_refused_question_for_the_status_takes_from_the_rate(rates: Rates) -> None:
-    """Who may not read the status uses up its rate with asking, as at every other endpoint."""
+    """Refused requests for the status count against the rate, as at every other endpoint."""
     who, entry = Verified(GUID, OTHER, is_app=True), spec(rate="2/h")
     endpoint = StatusEndpoint(callers_of(rates, [entry], who), status=dict)
     request = Request({"authorization": "Bearer x"})
@@ -378,7 +378,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("body", BODIES)
 def test_a_body_without_a_right_is_not_read(caller: Caller, path: str, body: str) -> None:
-    """Whatever somebody without a right sends has the same answer as an empty body."""
+    """Any body without a permission has the same answer as an empty body."""
     content, media_type = BODIES[body]
     tokens: list[tuple[str | None, int]] = [(None, 401), ("x.y.z", 401), (caller.token(STRANGER), 403)]
     if path != "events":
@@ -394,7 +394,7 @@ def test_a_body_without_a_right_is_not_read(caller: Caller, path: str, body: str
 def test_a_body_above_the_limit_never_reaches_the_app(
     caller: Caller, path: str, size: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The host answers 413 by the length alone, and while it counts where there is no length."""
+    """The host answers 413 by the length, or while it counts if there is no length."""
     for chunked in (False, True):
         wire = http.client.HTTPConnection(urlsplit(caller.host.url).netloc, timeout=30)
         headers = {"Content-Type": "application/json"}

@@ -45,7 +45,7 @@ EVENT: Final = read_outgoing(b'{"specversion": "1.0", "id": "1", "source": "/x",
 
 
 class Sink(LoopbackServer):
-    """Somebody else's server: keeps every request whole, and answers well."""
+    """Another server, which records every request and answers 2xx."""
 
     def __init__(self, certificates: Certificates | None = None) -> None:
         super().__init__(tls=certificates.server_context() if certificates else None)
@@ -139,7 +139,7 @@ WAYS: Final[dict[str, Callable[[str], object]]] = {
 def test_no_client_of_azure_follows_a_redirect(
     front: Front, elsewhere: tuple[Sink, Sink], identity: IdentityEndpoint, way: str
 ) -> None:
-    """Neither the token nor what is stored leaves for another server, whatever the status."""
+    """Neither the token nor the stored data is sent to another server, for any status."""
     assert identity.url
     for status, target in _redirects(elsewhere):
         front.reply = Reply(status, b"", {"Location": target})
@@ -308,7 +308,7 @@ MEMBERS: Final = (
 
 
 def test_no_address_of_an_event_or_a_header_is_called(caller: Caller, elsewhere: tuple[Sink, Sink]) -> None:
-    """Whatever member or header has it: the handshakes of Event Grid and of CloudEvents included."""
+    """No request follows an address in any member or header, also in the handshakes."""
     for target in _targets(elsewhere):
         data = dict.fromkeys(MEMBERS, target)
         event = {
@@ -365,7 +365,7 @@ def test_what_a_run_refers_to_is_read_by_its_name() -> None:
 
 
 def test_no_example_sends_a_token_to_an_address_of_a_conf() -> None:
-    """The DAGs that people copy name no credential: what needs one is in the package, with its list."""
+    """The example DAGs name no credential: code that needs one is in the package, with its list."""
     for file in sorted((ROOT / "examples").rglob("*.py")):
         text = file.read_text(encoding="utf-8")
         for word in (

@@ -1,4 +1,4 @@
-"""What senders write never chooses, shares or steers the name of a dead letter; storage is in tests/stack."""
+"""Senders cannot choose the name of a dead letter, or share one; tests/stack has the tests with storage."""
 
 import json
 import re

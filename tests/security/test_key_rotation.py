@@ -98,12 +98,12 @@ def stream(
 
 
 def not_a_token(caller_kid: str) -> str:
-    """Return what looks like a token of Entra's under a key that nobody has."""
+    """Return a forged Entra token with an unknown key."""
     return unsigned({"alg": "RS256", "typ": "JWT", "kid": caller_kid}, {"aud": AUDIENCE}, b"x" * 256)
 
 
 def not_a_reverse_token(number: int) -> str:
-    """Return what looks like a run's token under a key that nobody has."""
+    """Return a forged run token with an unknown key."""
     return jwt.encode(
         {"sub": "x"}, "z" * 64, algorithm=ALGORITHM, headers={"typ": TYPE, "kid": f"{number:016x}"}
     )
@@ -229,7 +229,7 @@ def test_a_slow_vault_holds_few_threads(vault: LocalKeyVault, identity: object, 
 def test_a_report_under_a_new_key_is_not_refused_for_good_on_the_wire(
     caller: Caller, vault: LocalKeyVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It hears 503 and when to come again, and then its token is good; so much does a forger hear, too."""
+    """It gets 503 and a time to wait, and then its token is accepted; a forger gets the same 503."""
     monkeypatch.setattr(shared_secrets, "REREAD_PAUSE", 2.0)  # the app is built at the first request
     run = {"dag_id": "greet", "dag_run_id": "greet__1__a"}
     report = {"run": run, "state": "success"}
@@ -303,7 +303,7 @@ def test_githubs_deliveries_wait_while_the_vault_is_away(
 
 
 def github(vault: LocalKeyVault, clock: UnixClock, delivering: Delivering) -> tuple[WebhooksEndpoint, Intake]:
-    """Return the hook's endpoint, and an intake for what comes back, as two instances would have them."""
+    """Return the hook's endpoint, and an intake for parked deliveries, as on two instances."""
     rules = load_rules(RULES_OF_HOOK, file="rules.yaml", settings={})
 
     def instance(intake: Intake) -> WebhooksEndpoint:

@@ -73,7 +73,7 @@ time.sleep(600)
 @pytest.mark.slow
 @needs_proc
 def test_every_kind_of_open_socket_is_seen(tmp_path: Path) -> None:
-    """The list has what is open to others on each protocol, and leaves out 127.0.0.1."""
+    """The list has the open sockets of each protocol, without 127.0.0.1."""
     six = Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text() != ""
     folder = Path("/tmp", f"updraft-open-{os.getpid()}")  # noqa: S108 - a folder that others can enter
     folder.mkdir(mode=0o755)
@@ -161,7 +161,7 @@ def _command_line(entry: Path) -> str:
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A Postgres of its own for the attacks, none of which may change it."""
+    """A Postgres for the attacks, which must not change it."""
     folder = tmp_path_factory.mktemp("postgres")
     with Processes(folder / "logs") as running:
         started = Postgres(running, folder / "database", AIRFLOW)
@@ -173,7 +173,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 def ask(
     postgres: Postgres, role: str, statement: str, password: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Ask the database something with psql, as somebody who got past the folder's permissions."""
+    """Query the database with psql, like a user who got past the folder's permissions."""
     options = ("-X", "-w", "-h", str(postgres._sockets), "-U", role, "-d", "airflow", "-tAc", statement)
     environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     return programs.run([postgres._installed / "psql", *options], env=environment, timeout=30)
@@ -226,7 +226,7 @@ def test_airflows_role_reaches_nothing_but_its_database(postgres: Postgres, stat
 @pytest.mark.slow
 @needs_proc
 def test_postgres_has_no_rights_of_roots(postgres: Postgres) -> None:
-    """Postgres runs without capabilities, as root under a user that nobody else is and that cannot change."""
+    """Postgres runs without capabilities, and for root as a user without other processes."""
     assert postgres._process is not None
     status = Path(f"/proc/{postgres._process.pid}/status").read_text().splitlines()
     found = {name: value.split() for name, _, value in (line.partition(":") for line in status)}
@@ -288,7 +288,7 @@ def test_the_database_is_there_again_after_any_end(tmp_path: Path, number: signa
 def test_a_start_that_was_killed_leaves_nothing_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a start left in the temporary folder before it had a database goes at the next start."""
+    """Files of an interrupted start in the temporary folder are removed at the next start."""
     monkeypatch.setenv("TMPDIR", "/tmp")  # noqa: S108 - the folder that is counted below
     with Processes(tmp_path / "logs") as running:
         killed = Postgres(running, tmp_path / "database", AIRFLOW)

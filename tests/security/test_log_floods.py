@@ -1,4 +1,4 @@
-"""Nobody without a right fills the log: a kind of refusal has one line a minute, and a count."""
+"""Unauthenticated clients cannot fill the log: each kind of refusal has one line a minute, and a count."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -32,14 +32,14 @@ MANY = 25
 
 
 def reverse(caller: Caller) -> str:
-    """Return what claims to be a run's own token."""
+    """Return a forged run token."""
     return unsigned(
         {"alg": "HS256", "typ": "updraft-outcome+jwt", "kid": "0" * 16}, {"sub": "a/b/c"}, b"x" * 32
     )
 
 
 def unknown_key(caller: Caller) -> str:
-    """Return what claims to be a token under a key of the tenant."""
+    """Return a forged token with a key of the tenant."""
     return unsigned({"alg": "RS256", "typ": "JWT", "kid": "unknown"}, {"iss": "x"}, b"x" * 256)
 
 
@@ -80,7 +80,7 @@ FLOODS: dict[str, tuple[int | frozenset[int], Attack]] = {
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what the app has logged, not its host."""
+    """Return the log of the app, without its host's."""
     return [
         said(record)
         for record in caplog.records
@@ -102,7 +102,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_flood_is_one_line_and_a_count(
     caller: Caller, flood: str, caplog: pytest.LogCaptureFixture, now: list[float]
 ) -> None:
-    """However often it comes, a refusal is one line; the next line after a minute has the count."""
+    """A repeated refusal is one line; the next line after a minute has the count."""
     expected, attack = FLOODS[flood]
     statuses = expected if isinstance(expected, frozenset) else frozenset({expected})
     caplog.clear()
@@ -138,7 +138,7 @@ def broken(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Iterator[Caller]:
-    """The app in a host, without what the test names."""
+    """The app in a host, without the settings that the test names."""
     rules = tmp_path / "rules.yaml"
     rules.write_text("connections: [" if request.param == "rules" else RULES, encoding="utf-8")
     changed = {

@@ -23,7 +23,7 @@ HOSTILE = (
     " ", "\t", "", "-", "--help", "CON", "aux.", "a.", ".a", "$root", "$logs", "*", "a:b", "+",
     "a..b", "..a", "~1",
 )  # fmt: skip
-"""Path steps, separators, encodings, Airflow's own prefixes, wildcards, and what reads like others."""
+"""Path steps, separators, encodings, Airflow's prefixes, wildcards, and look-alikes."""
 ANY = st.one_of(
     st.sampled_from(HOSTILE), st.text(max_size=300), st.lists(st.sampled_from(HOSTILE)).map("".join)
 )
@@ -45,7 +45,7 @@ def ids_of(text: str) -> list[str]:
 @settings(deadline=None)
 @given(text=ANY)
 def test_every_run_id_is_one_that_airflow_takes_and_is_the_rules_own(text: str) -> None:
-    """Whatever the key, a run id has Airflow's characters, its length and the rule's name in front."""
+    """For any key, a run id has Airflow's characters and length, and begins with the rule's name."""
     for run_id in ids_of(text):
         assert ALLOWED.fullmatch(run_id), run_id
         assert len(run_id) <= MAX_RUN_ID
@@ -56,7 +56,7 @@ def test_every_run_id_is_one_that_airflow_takes_and_is_the_rules_own(text: str) 
 @settings(deadline=None)
 @given(first=ANY, second=ANY)
 def test_two_keys_never_share_a_run_id(first: str, second: str) -> None:
-    """Nobody who chooses a key can meet the run of another key: what reads alike differs in its hash."""
+    """Different keys have different run ids: look-alikes differ in the hash."""
     if first != second:
         assert not set(ids_of(first)) & set(ids_of(second))
         assert not run_id_prefix(RULE, first).startswith(run_id_prefix(RULE, second))

@@ -52,7 +52,7 @@ OUTSIDE = ["-of-somebody-else/x", "2", ".x", "%2fx", ":x", " x", "\u00e9/x", ";x
 
 @pytest.mark.parametrize("beginning", [WEB, WEB.upper(), f"{WEB}/"])
 def test_a_source_matches_at_a_segments_end(beginning: str) -> None:
-    """What lies below the path matches, and what only has a longer name does not."""
+    """Paths below the path match; a longer name does not."""
     when = f"sources: ['{beginning}']"
     for rest in INSIDE:
         assert takes(when, source=WEB + rest) == (not beginning.endswith("/") or rest.startswith("/")), rest
@@ -169,7 +169,7 @@ EVENT: dict[str, Any] = {"specversion": "1.0", "id": "1", "type": "Shop.Opened",
 
 @pytest.mark.parametrize("dots", DOTS)
 def test_a_called_in_source_with_dots_is_refused(caller: Caller, dots: str) -> None:
-    """400 in structured mode, in a batch and in binary mode, where the attribute is decoded once more."""
+    """400 in structured mode, in a batch and in binary mode, which decodes the attribute."""
     token = caller.token(AGENT)
     for slash in SLASHES:
         for rest in (f"/{dots}{slash}contoso", f"{slash}{dots}{slash}contoso", f"/1/{dots}"):

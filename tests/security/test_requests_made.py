@@ -121,7 +121,7 @@ HEADERS = ("WebHook-Request-Callback", "WebHook-Request-Origin", "Origin", "Refe
 def test_no_address_of_an_event_is_asked(
     app: Host, sink: Sink, stub: AirflowStub, function: str, kind: str
 ) -> None:
-    """Whatever Event Grid's webhook is sent, with any header that names a host, no request follows."""
+    """No request follows any body at Event Grid's webhook, with any header that names a host."""
     for event in hostile_events(sink.url):
         requests.post(
             f"{app.url}/runtime/webhooks/EventGrid",
@@ -152,7 +152,7 @@ def unsigned(header: dict[str, object], claims: dict[str, object]) -> str:
 @pytest.mark.parametrize("path", ["api/dags/smoke_tests/runs", "api/events", "api/outcomes", "api/health"])
 @pytest.mark.parametrize("member", ["jku", "x5u", "kid", "url", "iss"])
 def test_no_address_of_a_token_is_asked(app: Host, sink: Sink, path: str, member: str) -> None:
-    """A token cannot say where its key is, neither in its header nor by its issuer."""
+    """A token cannot choose the address of its key, in its header or by its issuer."""
     header: dict[str, object] = {"alg": "RS256", "typ": "JWT", "kid": "k"}
     claims: dict[str, object] = {
         "iss": sink.url,

@@ -74,7 +74,7 @@ def rules(*entries: dict[str, Any]) -> Rules:
 
 @dataclass
 class Way:
-    """The way of what a caller sends, from its token to the run.
+    """A caller's request, from its token to the run.
 
     Attributes:
         delivering: What delivers.
@@ -214,14 +214,14 @@ EACH = pytest.mark.parametrize("what", ASKED)
 
 
 def cases() -> Iterator[tuple[str, str]]:
-    """Yield what is asked for, and each change that takes the right to it away."""
+    """Yield requests, and each change that removes the permission for them."""
     for change, (_, about, _) in TAKEN.items():
         yield from ((what, change) for what in ASKED if about in (what, "both"))
 
 
 @pytest.mark.parametrize(("what", "change"), [*cases()])
 def test_a_right_that_was_taken_away_is_gone(way: Way, what: str, change: str) -> None:
-    """What waited is rejected at once with its own code, is a dead letter, and starts nothing."""
+    """The parked delivery is rejected at once with its own code, is a dead letter, and starts nothing."""
     kind, _, changes = TAKEN[change]
     work = work_of(waiting(way, what, ENTRIES[kind], kind))
     (outcome,) = way.later(rules(ENTRIES[kind] | changes))
@@ -240,7 +240,7 @@ def test_a_right_that_was_taken_away_is_gone(way: Way, what: str, change: str) -
 @EACH
 @pytest.mark.parametrize("kind", ENTRIES)
 def test_a_right_that_is_there_still_is_used(way: Way, what: str, kind: str) -> None:
-    """Whatever of the token decided is kept with what waits, so that it starts under the same rules."""
+    """The claims that allowed it are stored with the parked delivery, so that it can start."""
     waiting(way, what, ENTRIES[kind], kind)
     (outcome,) = way.later(rules(ENTRIES[kind]))
     assert outcome.kind is OutcomeKind.STARTED
@@ -389,11 +389,11 @@ class TestWindows:
             assert way.send(rules(entry), good, id=event_id, type="Shop.Burst").status == 202
 
     def confs(self, way: Way) -> list[Any]:
-        """Return what the runs have been given."""
+        """Return the confs of the runs."""
         return [run["conf"]["ids"] for run in way.stub.runs.values()]  # type: ignore[index, call-overload] # a conf
 
     def test_events_whose_right_is_gone_are_left_out(self, way: Way) -> None:
-        """The run has the others; each that is left out is a dead letter of its own."""
+        """The run has the other events; each event that is left out is a dead letter."""
         other = ENTRY | {"name": "other", "app_id": ELSE.client_id}
         self.collect(way, ENTRY, "a", "c")
         self.collect(way, other, "b", identity=ELSE)
@@ -415,7 +415,7 @@ class TestWindows:
         assert way.delivering.outcome_counts.balances()
 
     def test_a_window_without_any_right_starts_nothing(self, way: Way) -> None:
-        """Where all its events have lost their right, the window has no run."""
+        """A window whose events have all lost their permission has no run."""
         self.collect(way, ENTRY, "a", "b")
         (outcome,) = way.later(rules())
         assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "PermissionRevoked")
@@ -465,7 +465,7 @@ class TestWindows:
 
 
 def test_what_lost_its_right_supersedes_nothing(way: Way) -> None:
-    """With `latest_by` a newer event whose right is gone keeps no older one from starting."""
+    """With `latest_by` a newer event without a permission does not supersede an older one."""
     newer, older = "2026-11-01T12:00:00Z", "2026-11-01T11:00:00Z"
     way.stub.inject(500, times=10_000)
     way.send(rules(ENTRY), token(way.authority, "app"), id="new", type="Shop.Tagged", time=newer)
@@ -512,7 +512,7 @@ CHANGES = st.fixed_dictionaries(
 def test_what_waited_starts_only_if_it_would_be_allowed_now(
     way: Way, what: str, changes: dict[str, Any], kind: str
 ) -> None:
-    """For any entry as it reads now: a parked call or event starts exactly if the entry allowed it anew."""
+    """A parked call or event starts exactly if the current entry allows it."""
     who = (
         {name: ENTRIES[changes["who"]].get(name) for name in EVERYBODY}
         if changes["who"] != "else"

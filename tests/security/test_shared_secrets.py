@@ -75,13 +75,13 @@ def test_a_blank_secret_is_not_a_secret(caller: Caller, vault: LocalKeyVault, va
 
 
 def test_a_line_end_is_not_part_of_a_secret(caller: Caller, vault: LocalKeyVault) -> None:
-    """A file that is set as a secret may end with a line end; the sender's page has none."""
+    """A secret from a file may end with a line end, which the sender's value does not have."""
     vault.set("github-secret", f"{NEW}\r\n")
     assert delivered(caller, NEW).status_code == 202
 
 
 def test_both_values_are_good_while_a_secret_rotates(caller: Caller, vault: LocalKeyVault) -> None:
-    """`<new> <old>` takes both, in either order, and not the two together or none."""
+    """`<new> <old>` accepts each of the two, in either order, but not both together or an empty one."""
     vault.set("github-secret", f"{NEW}  {OLD}\n")
     assert delivered(caller, OLD).status_code == 202
     assert delivered(caller, NEW).status_code == 202
@@ -90,7 +90,7 @@ def test_both_values_are_good_while_a_secret_rotates(caller: Caller, vault: Loca
 
 
 def test_no_secret_is_told(caller: Caller, vault: LocalKeyVault) -> None:
-    """Whatever is wrong with a secret, no answer and no log line holds it: the watch of this test looks."""
+    """No answer and no log line holds an unusable secret: this test's watch checks it."""
     for value in WEAK.values():
         caller.watch.secrets |= {part for part in value.split() if len(part) > 12}
         for name in ("github-secret", "updraft-callback-key"):

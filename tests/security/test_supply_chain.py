@@ -1,4 +1,4 @@
-"""Attacks by what is installed: another file under a known name, or a name that is not ours (W19)."""
+"""Attacks by installed packages: another file with a known name, or a name that is not ours (W19)."""
 
 import itertools
 import json
@@ -37,7 +37,7 @@ def requirements(text: str) -> list[str]:
 
 
 def without_hash(text: str) -> list[str]:
-    """Return what a lock file would install without knowing the file."""
+    """Return the packages that a lock file would install without a hash."""
     return [line for line in requirements(text) if not HASHED.fullmatch(line)]
 
 
@@ -106,7 +106,7 @@ def test_a_line_that_is_not_pinned_to_files_is_seen(line: str) -> None:
 
 
 def test_azurites_lock_has_the_hash_of_every_package() -> None:
-    """Each package has its SHA-512, which npm checks, and none has an address."""
+    """Each package has its SHA-512, which npm checks, and no package has an address."""
     lock = json.loads((AZURITE_FOLDER / "package-lock.json").read_text(encoding="utf-8"))
     packages = {name: package for name, package in lock["packages"].items() if name}
     assert len(packages) > 100
@@ -120,7 +120,7 @@ def test_azurites_lock_has_the_hash_of_every_package() -> None:
 
 @pytest.mark.parametrize("project", ["pyproject.toml", "for_airflow/pyproject.toml"])
 def test_our_packages_are_built_with_the_setuptools_of_the_locks(project: str) -> None:
-    """One known version builds them, also where pip does it in a checkout without `make wheel`."""
+    """One known version builds them, also with pip in a checkout without `make wheel`."""
     build = tomllib.loads((ROOT / project).read_text(encoding="utf-8"))["build-system"]
     locked = {
         line.split()[0] for lock in LOCKS for line in requirements(lock.read_text()) if "setuptools==" in line

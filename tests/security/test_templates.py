@@ -1,4 +1,4 @@
-"""Attacks through templates: what an event holds is data, and a template reaches nothing but the event.
+"""Attacks through templates: an event's content is data, and a template can only read the event.
 
 The bounds of time and size are tested beside the sandbox (tests/rules/templates/test_templates.py).
 """
@@ -20,7 +20,7 @@ from shared.values.json_text import Json
 
 SECRET = "made-up-secret-of-the-process"
 FOREIGN = (SECRET, "<class", "<function", "<bound", "object at 0x", "root:")
-"""What only something else than the event would put into a text."""
+"""Text that cannot come from the event."""
 ROOTS = (
     "event",
     "data",
@@ -34,7 +34,7 @@ ROOTS = (
     "data.text",
     "data.number",
 )
-"""What a template can begin with."""
+"""The names that a template can begin with."""
 INNER = (
     "__class__", "__class__.__mro__", "__class__.__base__.__subclasses__", "__init__.__globals__", "__dict__",
     "__getattribute__", "__reduce_ex__", "__module__", "__builtins__", "_TemplateReference__context",
@@ -90,7 +90,7 @@ SOURCES = (
 
 
 def scope_of(data: Json, **members: Any) -> dict[str, object]:
-    """Return what templates see of an event."""
+    """Return the template variables of an event."""
     event = Event(
         id="e1", source="/shops/1", type="Shop.Done", time="2026-03-01T10:00:00Z", data=data, **members
     )
@@ -98,7 +98,7 @@ def scope_of(data: Json, **members: Any) -> dict[str, object]:
 
 
 def rendered(source: str, scope: dict[str, object]) -> object:
-    """Render a template; what is refused, when it is loaded or later, is None."""
+    """Render a template; None if it is refused, when it is loaded or later."""
     with contextlib.suppress(TemplateError):
         return compile_template(source).render(scope)
     return None
@@ -116,7 +116,7 @@ def test_no_template_leaves_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_attacks_meet_a_template_that_works() -> None:
-    """The scope of the attacks is a real one: what an event does hold is rendered."""
+    """The scope of the attacks works: a value of the event is rendered."""
     assert rendered("{{ data.list | map(attribute='a') | join('-') }}", scope_of({"list": [{"a": 1}]})) == "1"
 
 

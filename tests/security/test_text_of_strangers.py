@@ -76,7 +76,7 @@ attacks = pytest.mark.parametrize("text", ATTACKS.values(), ids=ATTACKS)
 
 
 def raw(value: object) -> Iterator[str]:
-    """Yield the texts of a JSON value, names of members too, that hold a character nobody should meet."""
+    """Yield the texts of a JSON value, also names of members, with a control or invisible character."""
     if isinstance(value, str):
         if not value.isprintable() or INVISIBLE.search(value):
             yield value[:200]
@@ -108,7 +108,7 @@ def lines_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 
 def told(lines: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return what the documented query finds: the rule and the outcome of each line that has one."""
+    """Return the result of the documented query: the rule and the outcome of each line with one."""
     return [(line["rule"], line["outcome"]) for line in lines if line.get("outcome")]
 
 
@@ -222,7 +222,7 @@ def test_an_answer_cannot_write_into_the_log(
 
 
 def answer_is_clean(answer: requests.Response) -> None:
-    """Fail where an answer's words or headers hold what a caller sent as it was."""
+    """Fail if an answer's text or headers hold unescaped text of a caller."""
     assert answer.content.isascii()
     body = answer.json() if answer.content else {}
     words = {name: value for name, value in body.items() if name != "events"}
@@ -278,7 +278,7 @@ def test_a_caller_cannot_write_into_answers_and_lines(
 def test_an_event_cannot_write_to_a_terminal(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`explain` and `validate` show events, files and names without what a terminal obeys."""
+    """`explain` and `validate` show events, files and names without control characters."""
     rules, samples = tmp_path / "rules.yaml", tmp_path / "samples"
     rules.write_text(RULES)
     samples.mkdir()
@@ -325,7 +325,7 @@ def test_a_rules_file_cannot_write_to_a_terminal_or_the_log(
 
 @attacks
 def test_a_dead_letter_cannot_write_to_a_terminal(text: str) -> None:
-    """`replay list` shows letters, ours and Event Grid's, without what a terminal obeys."""
+    """`replay list` shows dead letters, ours and Event Grid's, without control characters."""
     letters = (
         {**cloud_event(id=text, source=text), "deadletterreason": text, "lastdeliveryoutcome": text},
         {
@@ -351,7 +351,7 @@ def test_a_dead_letter_cannot_write_to_a_terminal(text: str) -> None:
 def test_the_documented_query_finds_a_rejected_event(
     intake: Intake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An id that is an object hides no rejection from an alert, and makes no outcome of its own."""
+    """An id that is an object cannot hide a rejection from an alert, or add an outcome."""
     intake.receive(json.dumps(cloud_event(id=FORGED, data={"key": "k"})))
     found = told(lines_of(caplog))
     assert ("smoke", "rejected") in found

@@ -50,7 +50,7 @@ ENTRIES = {
     ),
 }
 AT_HEADER = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,8000}[\x21-\x7e])?")
-"""What a client can send behind `Bearer `, and a server gets as it was sent."""
+"""Texts that a client can send after `Bearer `, and that a server gets unchanged."""
 
 
 def world_of(authority: IdentityEndpoint, identity: Identity) -> World:
@@ -188,7 +188,7 @@ FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 def test_both_verifiers_agree_about_any_claims(
     authority: Authority, world: World, airflow_side: AirflowSide, changes: dict[str, Any], *, of_user: bool
 ) -> None:
-    """Whatever a signed token says, app and Airflow give one verdict, and nothing crashes."""
+    """App and Airflow give the same verdict for any signed token, and nothing is raised."""
     good = world.user() if of_user else world.claims()
     token = world.issued(good | changes)
     assert app_side(authority)(token) == airflow_side(authority)(token)
@@ -227,7 +227,7 @@ class TestOnTheWire:
         monkeypatch.setattr("shared.callers.permissions.WITHOUT_ENTRY", "100000/m")
 
     def statuses(self, caller: Caller, table: dict[str, Attack], mode: str, path: str) -> dict[str, int]:
-        """Send a request with each token, and return what was answered."""
+        """Send a request with each token, and return the answers."""
         kind, dag = MODES[mode]
         event = {"specversion": "1.0", "id": "1", "source": "/s", "type": kind}
         report = {"run": {"dag_id": "greet", "dag_run_id": "greet__1__a"}, "state": "success"}
@@ -260,7 +260,7 @@ class TestOnTheWire:
         assert {*statuses.values()} <= {401, 403, 503}
 
     def test_what_a_refusal_tells(self, caller: Caller) -> None:
-        """All refusals of a forged token read alike; the owner of a genuine one may know what is wrong."""
+        """All refusals of a forged token are the same; the owner of a genuine one may see the reason."""
         table = attacks(world_of(caller.identity, STRANGER))
         event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "Table.Users"}
         told: dict[str, dict[str, Any]] = {}
@@ -342,7 +342,7 @@ FORGED = ("forms", "algorithms", "key_ids", "headers")
 
 
 def sendable(caller: Caller) -> dict[str, Attack]:
-    """Return the table as far as a header can hold it, none of whose tokens may be in an answer or a log."""
+    """Return the tokens of the table that a header can hold; no answer or log may have them."""
     table = attacks(world_of(caller.identity, STRANGER))
     kept = {name: attack for name, attack in table.items() if AT_HEADER.fullmatch(attack.token)}
     caller.watch.secrets |= {attack.token for attack in kept.values() if len(attack.token) > 40}

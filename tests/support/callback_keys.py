@@ -15,7 +15,7 @@ class Vault:
         self.broken: Exception | None = None
 
     def get(self, name: str, *, waiters: int | None = None) -> str:
-        """Return what was read last."""
+        """Return the last value."""
         if self.error:
             raise self.error
         return self.cached

@@ -29,7 +29,7 @@ class Authority(IdentityEndpoint):
         self.jwks_uri: Json = None
 
     def handle(self, request: Request) -> Reply:
-        """Answer with the test's own documents where it has some."""
+        """Answer with the test's documents if it has any."""
         if self.entries is not None and request.path.endswith("/keys"):
             return Reply(body={"keys": self.entries})
         reply = super().handle(request)

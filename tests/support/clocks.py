@@ -25,7 +25,7 @@ class UnixClock:
 
 @dataclass
 class MonotonicClock:
-    """Time that passes only when somebody sleeps."""
+    """Time that passes only during a sleep."""
 
     seconds: float = 0.0
     slept: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the tests of delivery are made of: a connection, tokens, a clock, and places that keep in memory."""
+"""The parts of the delivery tests: a connection, tokens, a clock, and in-memory stores."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +74,7 @@ def conf(key: str | None = None, event_id: str = "e-1") -> JsonObject:
 
 
 def run_request(**changes: object) -> RunRequest:
-    """Return what the rule `smoke` asks for about `event()`."""
+    """Return the request of the rule `smoke` for `event()`."""
     known: dict[str, object] = {
         "rule": "smoke",
         "connection": "analytics",

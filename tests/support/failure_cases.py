@@ -1,4 +1,4 @@
-"""The rows of the failure table as cases: what is asked of which Airflow, and what it has to mean.
+"""The rows of the failure table as cases: the request, the Airflow, and the expected row.
 
 A case without a fault needs nothing but an Airflow that has the DAG `smoke_tests`, so that it can be put to a
 real one as well as to the stub; a case with a fault is for the stub alone.
@@ -54,7 +54,7 @@ class Case:
         return run_request(**self.changes)
 
     def apart(self, mark: str, date: str) -> "Case":
-        """Return the same case with run ids and a date of its own, for an Airflow that has others' runs.
+        """Return the same case with other run ids and another date, for an Airflow with other runs.
 
         Args:
             mark: What is put behind run ids.

@@ -1,4 +1,4 @@
-"""What the tests of the Functions host share: a host in a thread, and a fresh runtime for each app."""
+"""Helpers of the Functions host's tests: a host in a thread, and a fresh runtime for each app."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from local.functions_host.host import Host
 
 
 def forget_runtime() -> None:
-    """Make the next import of the runtime a fresh one: it keeps its one app in its modules."""
+    """Make the next import of the runtime a fresh one, because its modules hold the app."""
     for name in tuple(sys.modules):
         if name == "function_app" or name.partition(".")[0] == "azure_functions_runtime":
             del sys.modules[name]
@@ -19,7 +19,7 @@ def forget_runtime() -> None:
 
 @contextmanager
 def running_host(app: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Host]:
-    """A host with an app on a free port, in a thread of its own; an error on starting is raised here."""
+    """A host with an app on a free port, in its own thread; an error of the start is raised here."""
     forget_runtime()
     ready, stop = threading.Event(), threading.Event()
     host = Host(app, port=0, settings=settings)

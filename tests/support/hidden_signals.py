@@ -22,7 +22,7 @@ os.execvp(command[0], command)
 
 @contextmanager
 def hidden(how: How, number: Signals) -> Iterator[None]:
-    """Hide a signal in this process, and so from what it starts meanwhile."""
+    """Ignore or block a signal in this process, and so in programs that it starts meanwhile."""
     handler = signal(number, SIG_IGN) if how == "ignored" else None
     blocked = pthread_sigmask(SIG_BLOCK, {number} if how == "blocked" else ())
     try:

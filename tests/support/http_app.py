@@ -1,4 +1,4 @@
-"""What the tests of calls are made of: who calls, what rules.yaml allows them, and how they call."""
+"""The parts of the tests of calls: callers, their permissions in rules.yaml, and a client."""
 
 import base64
 import json
@@ -89,7 +89,7 @@ callers:
 
 @dataclass
 class Caller:
-    """Calls the app, and keeps all that it answers for the watch."""
+    """Calls the app, and records all answers for the watch."""
 
     host: Host
     stub: AirflowStub
@@ -147,7 +147,7 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: bytes = 
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """Return what a token says, unverified."""
+    """Return a token's claims, unverified."""
     decoded: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return decoded
 
@@ -181,7 +181,7 @@ def caller(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Caller]:
-    """The app in a host, and a way to call it."""
+    """The app in a host, and its caller."""
     vault.set("updraft-callback-key", f"{KEY}\n")
     vault.set("github-secret", f"{GITHUB_KEY}\r\n")  # as `--file` gives it
     rules = tmp_path / "rules.yaml"

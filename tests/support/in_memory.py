@@ -51,7 +51,7 @@ class InMemoryDeadLetters:
 
 
 class InMemoryPoison:
-    """Keeps in memory what was put back into the poison queues."""
+    """Stores in memory the messages that were returned to the poison queues."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, str | bytes]] = []
@@ -89,7 +89,7 @@ class InMemoryWindows:
         raise AssertionError
 
     def close(self, rule: str, window: str) -> tuple[Event, ...]:
-        """Return what was collected."""
+        """Return the collected events."""
         self.closed.add(window)
         return in_order(self.kept.get(window, []))
 
@@ -98,12 +98,12 @@ class InMemoryWindows:
         self.confs[self.conf_url(rule, window)] = conf
 
     def conf_url(self, rule: str, window: str) -> str:
-        """Return where it is kept."""
+        """Return its address."""
         return f"https://account.example/{rule}/{window}"
 
 
 class FixedLimiter:
-    """A budget of requests in flight that nobody else shares; a `Limiter`.
+    """A limit of requests in flight for one process; a `Limiter`.
 
     Args:
         places: The budget, from 1 up.

@@ -52,7 +52,7 @@ class InMemoryPermits:
         return lease
 
     def renew(self, index: int, lease: str) -> bool:
-        """Begin a lease's time anew."""
+        """Renew a lease."""
         self.called()
         if self.leases.get(index, ("", 0.0))[0] != lease:
             return False
@@ -77,7 +77,7 @@ class SeenPermits:
         self._name = name
 
     def look(self) -> View:
-        """Return what is free, and who waits."""
+        """Return the free permits and the wait queue."""
         self._kept.called()
         line = self._kept.line
         mine = self._name in line

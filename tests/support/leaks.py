@@ -45,7 +45,7 @@ class Secrets:
                     self._by_start.setdefault(form[:SHORTEST], {})[form] = kind
 
     def add_token(self, kind: str, token: str) -> None:
-        """Remember a token, as a whole and by its signature, which is what makes the rest worth anything."""
+        """Record a token, and its signature, without which the rest is not valid."""
         self.add(kind, token, token.rpartition(".")[2])
 
     def __len__(self) -> int:

@@ -9,7 +9,7 @@ from tests.support.in_memory_permits import InMemoryPermits
 
 
 class Kept:
-    """A limiter without a thread; `keep` does what its keeper would."""
+    """A limiter without a thread; `keep` does the keeper's steps."""
 
     def __init__(self, places: int = 8, store: InMemoryPermits | None = None, name: str = "one") -> None:
         self.store = store or InMemoryPermits(places)
@@ -26,7 +26,7 @@ class Kept:
         )
 
     def keep(self, seconds: float = 0.0) -> None:
-        """Do what is to be done now, and in the next seconds."""
+        """Do the steps that are due now and in the next seconds."""
         until = self.store.now + seconds
         while True:
             planned = self.limiter.plan()

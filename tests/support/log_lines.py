@@ -1,4 +1,4 @@
-"""Each test has a log of its own: no line is left out because an earlier test caused one like it."""
+"""Each test has its own log throttle: no line is left out because of an earlier test."""
 
 import json
 import logging

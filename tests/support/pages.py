@@ -1,4 +1,4 @@
-"""The Markdown pages of the project, and their text without what is not prose."""
+"""The Markdown pages of the project, and their prose."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Final
 from tests.support.paths import ROOT
 
 _NOT_OURS: Final = {".venv", "node_modules", ".updraft", ".git", ".pytest_cache"}
-"""Folders whose pages somebody else wrote."""
+"""Folders with pages of other projects."""
 _FENCED: Final = re.compile(r"^([ \t]*)```.*?^\1```[ \t]*$", re.MULTILINE | re.DOTALL)
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 

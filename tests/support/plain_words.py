@@ -1,4 +1,4 @@
-"""Words and phrases of our own, and what to write in their place: for pages and for code."""
+"""Words and phrases that pages and code must not have, each with the plain word."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ WORDS: Final = {
     r"heals?": "is fixed, continues",
     r"cliff": "the number at which it fails",
 }
-"""Words and phrases that no page and no code has, and what to write in their place."""
+"""Patterns of words and phrases, each with the plain word."""
 
 _ABBREVIATIONS: Final = re.compile(r"\b(?:e\.g|i\.e|etc|vs|No|approx)\.")
 _CODE: Final = re.compile(r"`[^`]*`")
@@ -45,7 +45,7 @@ def plain(line: str) -> str:
 
 
 def words_of_our_own(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each phrase of `WORDS` in a text, and what to write in its place."""
+    """Yield each phrase of `WORDS` in a text, with the plain word."""
     for found in _any_word().finditer(text):
         yield found[0], list(WORDS.values())[int(str(found.lastgroup).removeprefix("word"))]
 

@@ -60,7 +60,7 @@ class SecretWatch(logging.Handler):
         self._patch = pytest.MonkeyPatch()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a log record whole: its message, its error, and what was handed along with it."""
+        """Record a whole log record: its message, its error, and its further fields."""
         try:
             text = record.getMessage()
         except Exception:  # noqa: BLE001 - the handlers of the test report it
@@ -71,7 +71,7 @@ class SecretWatch(logging.Handler):
         self.output.add("log line", self.test, f"{text}\n{more}" if more else text)
 
     def start(self) -> None:
-        """Learn, from now on, what the stand-ins hand out and what is kept."""
+        """Record, from now on, the secrets of the stand-ins and all stored data."""
         self._learn_secrets()
         self._keep_letters()
         logging.getLogger().addHandler(self)
@@ -83,11 +83,11 @@ class SecretWatch(logging.Handler):
         self.output.close()
 
     def collect(self, values: set[str]) -> None:
-        """Learn, when it comes to searching, all secrets of a set that a test goes on filling."""
+        """Include all secrets of a set in the search, also those that a test adds later."""
         self._collected.append(values)
 
     def search(self) -> list[str]:
-        """Return where a secret is, so far."""
+        """Return where secrets were found so far."""
         for values in self._collected:
             self.secrets.add("a secret of a stand-in", *values)
         return leaks(self.secrets, self.output, self._files())
@@ -216,13 +216,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of pytest-xdist found; one that crashed has nothing to say."""
+    """Add the findings of a worker of pytest-xdist; a crashed worker has none."""
     found = getattr(node, "workeroutput", {}).get("secret_leaks", [])
     node.config.stash[WATCH].found += found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say where secrets were found."""
+    """Print where secrets were found."""
     found = config.stash[WATCH].found
     if found:
         terminalreporter.section("secrets that were found", red=True)

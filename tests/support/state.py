@@ -1,4 +1,4 @@
-"""Where the services of the tests keep their state and logs."""
+"""The folders for state and logs of the tests' services."""
 
 import os
 from typing import Final

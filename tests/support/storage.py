@@ -27,7 +27,7 @@ def storage(
 
 @pytest.fixture
 def prefix() -> str:
-    """The beginning of names for a queue and containers that nobody else uses, and that do not exist yet."""
+    """The prefix of the names of a queue and containers that do not exist and that no other test uses."""
     return f"t{uuid.uuid4().hex[:12]}"
 
 

@@ -163,7 +163,7 @@ class World:
     token: str = "made-up-deployment-token-1"
 
     def prepare(self) -> None:
-        """Put the secrets that the kinds read into the vault, with what files and shells add to them."""
+        """Put the secrets of the kinds into the vault, with the line ends that files and shells add."""
         self.watch.secrets.add(self.token)
         self.vault.set("password", f"{self.issuer.password}\r\n")
         self.vault.set("client-secret", f"\ufeff{self.issuer.client_secret}\n")

@@ -35,7 +35,7 @@ MARKS: Final = {
     "functions": "slow",
     "local": "slow",
 }
-"""What the tests of a folder need, by the folder's name; `make test-fast` leaves these folders out."""
+"""The services that the tests of a folder need, by the folder's name; `make test-fast` leaves these out."""
 FIRST: Final = ("faults", "stack", "crashpoints")
 """The folders whose tests take long."""
 SERVICES: Final = ("stack", "airflow2", "airflow_with_passwords", "airflows", "cases")
@@ -45,7 +45,7 @@ NEEDS_STACK: Final = frozenset({*SERVICES, "azurite"})
 IS_SLOW: Final = frozenset({"caller", "processes"})
 """The fixtures that make a test slow in any folder: a Functions host in this process, or programs."""
 GROUP: Final = pytest.StashKey[str]()
-"""What a test that uses one of them keeps in its stash."""
+"""The key of a test's stash, for a test that uses one of them."""
 _FILE: Final = "groups.json"
 
 
