@@ -168,7 +168,7 @@ def test_every_other_login_works_as_before(airflow: AirflowServer) -> None:
 
 @pytest.mark.parametrize("way", ["reports_by_task", "reports_by_notifier"])
 @pytest.mark.parametrize(("fail", "state"), [(False, "success"), (True, "failed")])
-@pytest.mark.parametrize("kind", ["reverse token", "own identity"])
+@pytest.mark.parametrize("kind", ["run token", "own identity"])
 def test_a_run_reports_how_it_ended(
     airflow: AirflowServer,
     entra: Any,
@@ -179,7 +179,7 @@ def test_a_run_reports_how_it_ended(
     kind: str,
 ) -> None:
     """Both ways, with either token; what is reported is what Airflow says in the end."""
-    callback = {"url": outcomes.url} | ({"token": "made-up.reverse-token"} if kind == "reverse token" else {})
+    callback = {"url": outcomes.url} | ({"token": "made-up.run-token"} if kind == "run token" else {})
     token = entra.issue(AIRFLOW)
     _, run = trigger(airflow, token, way, {"fail": fail, "_updraft": {"callback": callback}})
     run_id = run["dag_run_id"]
@@ -192,8 +192,8 @@ def test_a_run_reports_how_it_ended(
     assert body["run"]["dag_id"] == way
     assert body["state"] == state
     assert body["started_at"] <= body["ended_at"]
-    if kind == "reverse token":
-        assert authorization == "Bearer made-up.reverse-token"
+    if kind == "run token":
+        assert authorization == "Bearer made-up.run-token"
     else:
         assert entra.claims(authorization.removeprefix("Bearer "))["aud"] == UPDRAFT
     while (ended := airflow.call("GET", f"{RUNS.format(way)}/{run_id}", token)[1]["state"]) not in (
@@ -208,7 +208,7 @@ def test_a_run_reports_how_it_ended(
 @pytest.mark.parametrize(
     ("way", "state"), [("reports_by_task", "failed"), ("reports_by_notifier", "success")]
 )
-@pytest.mark.parametrize("token", ["made-up.reverse-token", None])
+@pytest.mark.parametrize("token", ["made-up.run-token", None])
 def test_a_run_does_not_choose_where_it_reports(
     airflow: AirflowServer,
     entra: Any,
