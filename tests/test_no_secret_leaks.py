@@ -15,7 +15,7 @@ from shared.runs.ref import RunRef
 from shared.stores.dead_letters import DeadLetter
 from tests.support.delivery import event
 from tests.support.in_memory import InMemoryDeadLetters, InMemoryParking
-from tests.support.leaks import SHORTEST, Secrets, Told, leaks
+from tests.support.leaks import SHORTEST, Output, Secrets, leaks
 from tests.support.parked import parked_event
 from tests.support.secret_watch import SecretWatch
 
@@ -137,7 +137,7 @@ def test_the_watch_sees_what_is_told_and_kept(secret_watch: SecretWatch) -> None
     logging.getLogger("updraft").error("a line that somebody may read")
     InMemoryDeadLetters().write(DeadLetter(Unreadable("{", "not JSON"), "Unreadable", "not JSON", NOW, NOW))
     InMemoryParking().park(parked_event(event(), attempt=0), 1.0)
-    more = secret_watch.told.entries - before
+    more = secret_watch.output.entries - before
     assert more == {"log line": 1, "dead letter": 1, "parked message": 1}
 
 

@@ -72,7 +72,7 @@ class Processes:
     def __init__(self, logs: Path) -> None:
         """Remember where output goes: `logs/NAME.log` for each program, which its owner alone can read.
 
-        The output of a program that is started again stands below that of its earlier starts.
+        The output of a program that is started again follows the output of its earlier starts.
         """
         self.family = secrets.token_hex(8)
         self._logs = logs

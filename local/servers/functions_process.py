@@ -128,7 +128,7 @@ class FunctionsApp:
         return settings
 
     def _is_well(self, group: str) -> bool:
-        """Tell whether a process answers; of HTTP's, the app's health page must say `ok`."""
+        """Return whether a process answers; the health page of the HTTP functions must say `ok`."""
         path = "/api/health" if group == HTTP else "/admin/host/status"
         try:
             with urllib.request.urlopen(f"http://{LOOPBACK}:{self._ports[group]}{path}", timeout=5) as answer:

@@ -97,7 +97,7 @@ class Breaker:
 
     @property
     def oldest_seconds(self) -> float | None:
-        """How long ago the oldest request was sent that has no answer yet; None where there is none."""
+        """Seconds since the oldest request without an answer was sent; None if every request has one."""
         with self._lock:
             return self._clock() - next(iter(self._sent.values())) if self._sent else None
 

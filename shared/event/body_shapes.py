@@ -3,7 +3,7 @@
 The app never guesses: each hook has a function of its own, and reads what it gets as its kind. The shape is
 for files of samples, and for the remedy in an error.
 
-Sources: those of the readers (`kudu.py`, `github_events.py`, `webhook_bodies.py`).
+Sources: as in the readers (`kudu.py`, `github_events.py`, `webhook_bodies.py`).
 """
 
 from typing import Final
@@ -46,7 +46,7 @@ def likely_kind(document: JsonObject) -> str | None:
 
 
 def _is_github(document: JsonObject) -> bool:
-    """Tell whether GitHub sent a body: it has a `sender`, or it fits an event and names its origin."""
+    """Return whether GitHub sent a body: it has a `sender`, or it fits an event and names its origin."""
     if isinstance(document.get("sender"), dict):
         return True
     event = event_of(document)

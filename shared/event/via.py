@@ -10,7 +10,7 @@ header can set it. It is stored with the event in parked messages, windows and d
 | `hook/<kind>` | that kind's function | senders with its function key; GitHub also signs |
 | `events` | `POST /api/events` | callers whose entry allows the type and the source |
 | `call` | `POST /api/dags/{id}/runs` | callers whose entry allows the DAG |
-| `replay` | `updraft replay` of a letter that another program wrote | the operator |
+| `replay` | `updraft replay` of a dead letter from another program | the operator |
 | `unknown` | a file that is explained | nobody |
 
 The functions `app_service` and `event_grid` have the same `via`, because they accept the same key.

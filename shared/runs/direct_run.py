@@ -12,7 +12,7 @@ class DirectRun:
     """What a caller asks for.
 
     Attributes:
-        rule: What stands in place of a rule's name in run ids, counts and dead letters.
+        rule: The name in place of a rule's in run ids, counts and dead letters.
         caller: Who asks, as `stamp_of` gives it: with `object_id`, and the `entry` of `callers` that allows
             the run.
         dag_id: The DAG.

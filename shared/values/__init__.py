@@ -3,7 +3,7 @@
 json_text      JSON types, read strictly and written exactly
 times          RFC 3339 times
 text_files     text of a file that a person wrote
-markdown_text  values of strangers within a run's note
+markdown_text  foreign values in a run's note
 storable       what Airflow's database accepts: text, depth, size
 reserved_keys  keys that Airflow 3.4 refuses in a conf
 base64_text    Base64 in either alphabet

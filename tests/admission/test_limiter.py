@@ -8,7 +8,7 @@ import pytest
 from shared.admission.adaptive_limit import AdaptiveLimit
 from shared.admission.backlog import LONGEST, Backlog
 from shared.admission.fair_queue import FairQueue
-from shared.admission.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_REST, SharedLimiter, Slots
+from shared.admission.limiter import ABANDONED_FOR, IDLE_SECONDS, LEAST_COOL_DOWN, SharedLimiter, Slots
 from shared.admission.permit_store import LEASE_SECONDS, View
 from shared.admission.permits import Permits
 from tests.support.in_memory_permits import InMemoryPermits

@@ -96,7 +96,7 @@ def test_a_fault_is_told_in_words(serve: Serve, scheme: str, code: str, words: s
 
 
 def test_a_certificate_of_nobody(certificates: Certificates) -> None:
-    """A server whose certificate is not trusted is told apart from one without TLS."""
+    """A server with an untrusted certificate and a server without TLS have different messages."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.certificate, certificates.key)
 
@@ -113,7 +113,7 @@ def test_a_certificate_of_nobody(certificates: Certificates) -> None:
 
 
 def test_a_port_without_a_server() -> None:
-    """A refused connection is told as that: nothing was sent."""
+    """The message says that the connection was refused: nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     answer = asked(f"http://127.0.0.1:{port}")
@@ -123,7 +123,7 @@ def test_a_port_without_a_server() -> None:
 
 
 def test_a_name_that_nobody_knows() -> None:
-    """A host name without an address is told with the name alone."""
+    """The message about an unknown host has its name alone."""
     answer = asked("https://airflow.invalid:8443")
     assert (answer.fault, answer.error) == (
         "NameNotResolved",
@@ -132,7 +132,7 @@ def test_a_name_that_nobody_knows() -> None:
 
 
 def test_what_the_table_of_faults_does_not_have() -> None:
-    """Another error is told in the library's own words, without the object that they are about."""
+    """Another error keeps the words of the library, without the name of an object."""
     from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError
 
     waited = Seconds(1, 1)

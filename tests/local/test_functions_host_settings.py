@@ -175,7 +175,7 @@ def test_a_bad_template_names_its_function(template: str) -> None:
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    """The root logger, and those of libraries as if the app had not quietened them; put back as they were."""
+    """The root logger; libraries log as if the app had not set their level, and all is restored."""
     root = logging.getLogger()
     libraries = [logging.getLogger(name) for name in CHATTY]
     handlers, level, levels = root.handlers[:], root.level, [library.level for library in libraries]

@@ -119,7 +119,7 @@ class FixedLimiter:
         self.held_back: list[float] = []
 
     def enter(self, rule: str, *, wait: float) -> bool:
-        """Take a place; a second is enough to wait for one that nobody will leave."""
+        """Take a slot; a second is enough to wait for a slot that never becomes free."""
         has_slot = self._places.acquire(timeout=min(max(wait, 0.0), 1.0))
         self.taken += has_slot
         return has_slot

@@ -57,7 +57,7 @@ def start_runs(event: Event, rules: Rules, stub: AirflowStub, **state: str) -> N
 
 
 def start_run(decision: Decision, stub: AirflowStub, **state: str) -> None:
-    """Start a run that was decided, and give it a state; the arguments are those of `start_runs`."""
+    """Start a run that was decided, and give it a state; the arguments are as in `start_runs`."""
     request = decision.request
     assert request is not None
     body = {"dag_run_id": request.dag_run_id, "conf": request.conf, "logical_date": None}
