@@ -113,7 +113,7 @@ def test_a_certificate_of_nobody(certificates: Certificates) -> None:
 
 
 def test_a_port_without_a_server() -> None:
-    """The message says that the connection was refused: nothing was sent."""
+    """The message names the refused connection: nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     answer = asked(f"http://127.0.0.1:{port}")
