@@ -155,7 +155,7 @@ class PoisonMessages:
             if more > 0:
                 yield (
                     f"{queue} holds about {more} more that cannot be read now: most likely the app works on "
-                    "them, or waits to try them again (docs/delivery.md, Poison messages)"
+                    "them, or waits to try them again (docs/dead-letters.md, Poison messages)"
                 )
 
     def _messages(self) -> "dict[str, _Taken]":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cli.timeline import Moment
     from shared.azure.storage_account import Storage
 
-PAGE: Final = "docs/delivery.md, Sending dead letters again"
+PAGE: Final = "docs/dead-letters.md, Sending dead letters again"
 _STARTED: Final = frozenset({"started", "success", "failed"})
 _ORDER: Final = ("started", "had its run before", "rejected again", "not started yet", "not followed")
 

@@ -97,9 +97,7 @@ def is_unauthorized(answer: AirflowResponse) -> bool:
 
 
 _PARKED_LONG: Final = "parked with a long delay, and an error is logged: operator action needed"
-_LOOKED_UP: Final = (
-    "looked up by its id: our run is started, another's is rejected; without a run, tried again, then parked"
-)
+_LOOKED_UP: Final = "the run is looked up: started if it exists, otherwise tried again, then parked"
 _BUSY: Final = frozenset({408, 421, 423, 425, 429, 460, 499})
 """Transient statuses below 500; load balancers send 460 and 499 if the client closed the connection."""
 
@@ -114,7 +112,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "UnsupportedVersion",
-        "an Airflow older than 2.9, or another one than `api` names",
+        "an Airflow older than 2.9, or with another API than `api` in rules.yaml",
         AnswerClass.DENIED,
         _PARKED_LONG,
         "this app does not support this Airflow's version",
@@ -122,7 +120,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "ConnectionFailed",
-        "nothing: no connection, DNS, TLS or connect time-out",
+        "nothing: no DNS answer, no connection within the time-out, or a TLS error",
         AnswerClass.TRANSIENT,
         "a few tries within the budget, then parked",
         "Airflow cannot be reached",
@@ -130,7 +128,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "ConnectionLost",
-        "a read time-out, a reset or half an answer",
+        "a read time-out, a reset or an incomplete answer",
         AnswerClass.AMBIGUOUS,
         _LOOKED_UP,
         "the connection broke before the whole response arrived",
@@ -146,7 +144,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "Answered",
-        "2xx to a question, with the run, the DAG, the list or the version that was asked for",
+        "2xx to a look-up, with the requested run, DAG, list or version",
         AnswerClass.ANSWERED,
         "the delivery continues",
         "Airflow has answered",
@@ -154,7 +152,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "UnexpectedResponse",
-        "2xx with other JSON, an echo of our request included",
+        "2xx with other JSON, such as an echo of the request",
         AnswerClass.DENIED,
         _PARKED_LONG,
         "the response is not Airflow's: check the connection's url",
@@ -180,8 +178,8 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "Conflict",
         "409 in Airflow's form",
         AnswerClass.CONFLICT,
-        "duplicate if it quotes our run id; otherwise looked up by its id: our run is a duplicate; without "
-        "a run, another run has the logical date: rejected",
+        "duplicate if it quotes our run id; otherwise the run is looked up: duplicate if it exists, rejected "
+        "if not (logical date taken)",
         "Airflow has such a run already",
         shapes.is_conflict,
     ),
@@ -189,16 +187,16 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "UnexpectedConflict",
         "any other 409",
         AnswerClass.CONFLICT,
-        "looked up by its id: our run is a duplicate; without a run, tried again, then parked with a long "
-        "delay, and an error is logged: operator action needed",
+        "the run is looked up: duplicate if it exists; otherwise tried again, then parked with a long delay "
+        "and an error: operator action needed",
         "the 409 is not Airflow's: check the connection's url",
         _is(409),
     ),
     TableRow(
         "Unauthorized",
-        "401, or 403 that calls the token invalid, or 400 or 422 of a proxy that does",
+        "401; or 403 about an invalid token; or a proxy's 400 or 422 about an invalid token",
         AnswerClass.UNAUTHORIZED,
-        "a new token, once; again: " + _PARKED_LONG,
+        "one try with a new token, then " + _PARKED_LONG,
         "Airflow refuses this app's token, and a new one too: check the connection's auth",
         is_unauthorized,
     ),
@@ -213,7 +211,7 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "DagRunNotFound",
-        "404 in Airflow's form that names the run which is looked up",
+        "404 in Airflow's form that names the run",
         AnswerClass.DAG_RUN_NOT_FOUND,
         "the run is requested again",
         "Airflow has no such run",
@@ -221,11 +219,10 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
     ),
     TableRow(
         "DagNotFound",
-        "404 in Airflow's form that names the DAG, or 400 that its file has import errors; and Airflow gives "
+        "404 in Airflow's form that names the DAG, or 400 about import errors of its file; and Airflow gives "
         "its version",
         AnswerClass.DAG_NOT_FOUND,
-        "parked, tried again slowly for a grace period (a DAG file that a bad deploy broke answers the "
-        "same), then rejected",
+        "parked, tried again slowly for a grace period, then rejected",
         "Airflow has no such DAG, or cannot import its file",
         lambda answer: (
             bool(answer.version) and (shapes.is_dag_not_found(answer) or shapes.is_import_errors(answer))
@@ -243,13 +240,13 @@ FAILURE_TABLE: Final[tuple[TableRow, ...]] = (
         "BadRequest",
         "400 or 422 in Airflow's form, and Airflow gives its version",
         AnswerClass.REJECTED,
-        "dead letter at once, with Airflow's own words",
+        "dead letter at once, with Airflow's message",
         "Airflow refuses the run",
         lambda answer: bool(answer.version) and shapes.is_refusal(answer),
     ),
     TableRow(
         "AirflowNotFound",
-        "404, 405 or 410 that is not Airflow's word about the DAG",
+        "404, 405 or 410 in another form",
         AnswerClass.DENIED,
         _PARKED_LONG,
         "no Airflow answers at this address: check the connection's url, and the proxies before Airflow",

@@ -15,7 +15,6 @@ from tests.support.pages import name_of, pages, prose_lines
 from tests.support.plain_words import plain, words_of_our_own
 
 PENDING: Final = {
-    "docs/delivery.md",
     "docs/local.md",
     "docs/rules.md",
 }

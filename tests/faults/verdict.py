@@ -12,7 +12,7 @@ from tests.faults.stream import Run
 from tests.support.paths import ROOT
 
 FIGURES: Final = ROOT / "bench" / "out" / "faults.json"
-PAGE: Final = ROOT / "docs" / "delivery.md"
+PAGE: Final = ROOT / "docs" / "faults.md"
 _BEGIN: Final = "<!-- faults: written by make faults -->"
 _END: Final = "<!-- end of faults -->"
 FAST_ENOUGH: Final = "fast_enough"

@@ -71,7 +71,7 @@ def test_what_is_sent_again_has_a_result(
     assert wait("replay", "send", good.id, bad) == 1
     told = capsys.readouterr().out
     assert f"event {bad} at rule {RULE}: rejected again: TemplateError: site: " in told
-    assert "\n1 started, 1 rejected again (see docs/delivery.md, Sending dead letters again)\n" in told
+    assert "\n1 started, 1 rejected again (see docs/dead-letters.md, Sending dead letters again)\n" in told
     assert wait("replay", "send", "--again", "--json", good.id) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert (result["event"], result["result"]) == (good.id, "had its run before")

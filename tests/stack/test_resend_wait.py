@@ -150,7 +150,7 @@ def test_every_result_is_reported(
     assert told.splitlines()[-1] == (
         "2 started, 1 had its run before, 2 rejected again, 1 not started yet, 6 not followed "
         ""
-        "(see docs/delivery.md, Sending dead letters again)"
+        "(see docs/dead-letters.md, Sending dead letters again)"
     )
 
 
