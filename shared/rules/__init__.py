@@ -1,12 +1,14 @@
 """The language of rules.yaml: its model, how it is loaded, and the compiled rules.
 
 model/                   what may stand in the file
-yaml_document            YAML with line and column of everything
+yaml_document            YAML as JSON, with the line and column of each part
+yaml_nodes               the nodes of a YAML file, and their errors
 yaml_scalars             the numbers and words of YAML 1.2
 yaml_places              the lines around a place in the file
 yaml_slips               the mistake that makes YAML unreadable, and what to write
 readable_text            texts that hold characters which nobody sees
-load                     reads, checks and compiles; all problems at once
+load                     reads, checks and compiles rules.yaml
+rule_compiler            the model to compiled rules
 problems                 validation errors as messages with file, line and fix
 value_messages           what is wrong with a value
 unknown_keys             what was meant by a key that nobody knows
