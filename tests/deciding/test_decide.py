@@ -208,8 +208,8 @@ def test_dedupe_by_is_the_identity() -> None:
         ("{dag: d, logical_date: '{{ data.name }}'}", "", "logical_date: `shop` is not an RFC 3339 time"),
         ("{dag: d, run_after: '{{ data.n }}'}", "", "run_after: `5` is not an RFC 3339 time"),
         ("{dag: d}", "  dedupe_by: '{{ data.gone }}'\n", "dedupe_by: "),
-        ("{dag: d}", "  dedupe_by: '{{ data.gone | default(none) }}'\n", "so it has no identity"),
-        ("{dag: d}", "  dedupe_by: '{{ data.gone | default }}'\n", "so it has no identity"),
+        ("{dag: d}", "  dedupe_by: '{{ data.gone | default(none) }}'\n", "has no identity"),
+        ("{dag: d}", "  dedupe_by: '{{ data.gone | default }}'\n", "has no identity"),
         ("{dag: d, conf: {all: '{{ data }}'}}", "", None),
     ],
 )

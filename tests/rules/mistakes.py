@@ -130,7 +130,7 @@ MISTAKES: Final = {
         "    max_age: 24h",
         "    max_age: 24h\n    max_age: 1h",
         "max_age: 1h",
-        "the key `max_age` stands here a second time (first on line 20)",
+        "the key `max_age` appears a second time (first in line 20)",
         "keep one of the two",
     ),
     "a name twice": M(

@@ -358,11 +358,11 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
         ),
         (
             "when: {types: [t]}\nstart: {dag: d, conf: {all: '{{ events }}'}}",
-            "`events` is there only in a rule with `coalesce`",
+            "`events` exists only in a rule with `coalesce`",
         ),
         (
             "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 5m, by: '{{ events }}'}",
-            "`events` is there only in a rule with `coalesce`",
+            "`events` exists only in a rule with `coalesce`",
         ),
         (
             "when: {types: [t]}\nstart: {dag: d}\ncoalesce: {window: 5 min, by: x}",
@@ -376,7 +376,7 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
             "when: {types: [t]}\nstart: {dag: d}\nlatest_by: '{{ id }}'\ncoalesce: {window: 5m, by: x}",
             "`coalesce` and `latest_by` exclude each other",
         ),
-        ("when: {types: [t]}\nstart: {dag: d}\ndedupe_by: same", "all would have one run together"),
+        ("when: {types: [t]}\nstart: {dag: d}\ndedupe_by: same", "all events would share one run"),
     ],
 )
 def test_mistakes_of_a_rule(text: str, message: str) -> None:

@@ -76,7 +76,7 @@ def test_a_key_that_stands_twice_is_a_mistake() -> None:
     """The second key is named with the place of the first."""
     _, problems = read_yaml("a: 1\nb: 2\na: 3\n", file="f")
     assert [str(problem) for problem in problems] == [
-        "f:3:1: the key `a` stands here a second time (first on line 1); keep one of the two"
+        "f:3:1: the key `a` appears a second time (first in line 1); keep one of the two"
     ]
 
 
@@ -89,7 +89,7 @@ def test_a_key_that_stands_twice_is_a_mistake() -> None:
         ("a: \x00", "f:1:4: U+0000 NULL is not allowed in the file; delete it"),
         ("a: 1\n---\nb: 2", "f:2:1: a second document begins here"),
         ("a: *x", "f:1:4: the alias `*x` has no anchor `&x` before it"),
-        ("a: &x [*x]", "stands within what it names"),
+        ("a: &x [*x]", "refers to an object that contains it"),
         ("? [a]\n: 1", "a key must be text"),
         ("a: {<<: 1}", "`<<` takes an object"),
         ("[" * 100_000, f"nested more than {MAX_DEPTH} levels deep"),

@@ -1,8 +1,8 @@
-"""Compiling the templates of rules.yaml: once, when the rules are loaded; an event only evaluates.
+"""Templates of rules.yaml, compiled once when the rules are loaded.
 
-Most templates are a path, such as `{{ data.url }}`, alone or within text. Those are compiled here into
-a few dictionary look-ups; everything else goes to Jinja2 (`sandbox.py`), which is imported only then. Both
-ways give the same values (a property test compares them), this one without Jinja's share of a cold start.
+Most templates are a path, such as `{{ data.url }}`, alone or within text. This module compiles them into
+dictionary look-ups. Only other templates need Jinja2 (`sandbox.py`), which makes a cold start longer. A
+property test checks that both give the same values.
 """
 
 import re
@@ -41,9 +41,9 @@ class Template:
     """One compiled text of rules.yaml.
 
     Attributes:
-        source: As it stands in rules.yaml.
-        constant: Whether it is plain text, the same for every event.
-        evaluate: From the scope to the value, not yet made storable.
+        source: The text in rules.yaml.
+        constant: Whether it is plain text, without expressions.
+        evaluate: Makes the value from the scope; the value may not be storable yet.
     """
 
     source: str
@@ -54,7 +54,7 @@ class Template:
         """Return the template's value for one event, as JSON that Airflow can store.
 
         Raises:
-            TemplateError: The event lacks something, or a bound is exceeded; names the template.
+            TemplateError: The event lacks a value, or a limit is exceeded. The message names the template.
         """
         try:
             return to_json(self.evaluate(scope))
@@ -62,7 +62,7 @@ class Template:
             raise TemplateError(f"`{_short(self.source)}`: {error}") from error.__cause__
 
     def render_text(self, scope: Scope) -> str:
-        """Return the template's value as text; what is no text as JSON writes it.
+        """Return the template's value as text, and a value of another type as JSON.
 
         Raises:
             TemplateError: As `render`.
@@ -76,15 +76,15 @@ def compile_template(
     """Compile one text of rules.yaml.
 
     Args:
-        source: Text with or without Jinja2 in it.
-        names: What it may name.
-        key: Whether it gives a key, as `dedupe_by` does: then all that it reads has to be there, and a null
-            or empty value raises, whatever the template makes of it (`key_sandbox.py`).
-        note: Whether it gives a run's note: then it gives text, in which what its expressions write is
+        source: The text, with or without expressions.
+        names: The names that it may use.
+        key: Whether it makes a key, as `dedupe_by` does. Then a missing, null or empty value raises
+            (`key_sandbox.py`).
+        note: Whether it makes a run's note. Then the result is text, and the values of its expressions are
             marked for `note_text` (`values/markdown_text.py`).
 
     Raises:
-        TemplateError: The template is wrong in itself; says how, and what was meant.
+        TemplateError: The template is wrong for every event.
     """
     if "{{" not in source and "{%" not in source and "{#" not in source:
         text = clean_text(source)
@@ -99,7 +99,7 @@ def compile_template(
 
 @lru_cache(maxsize=1_024)
 def _jinja(source: str, names: frozenset[str], *, key: bool, note: bool = False) -> Evaluate:
-    """Compile with Jinja2, which costs about 1 ms; a template that stands in many rules is compiled once."""
+    """Compile with Jinja2, which takes about 1 ms, so the same template in many rules is compiled once."""
     from shared.rules.templates.sandbox import compile_with_jinja, note_dialect
 
     if not key:
@@ -112,7 +112,7 @@ def _jinja(source: str, names: frozenset[str], *, key: bool, note: bool = False)
 def _paths_alone(
     source: str, names: frozenset[str] = NAMES, *, key: bool = False, note: bool = False
 ) -> Evaluate | None:
-    """Compile a template that is nothing but text and paths; None where it is more than that."""
+    """Compile a template of only text and paths; return None for any other."""
     stripped = source.strip()
     only = _PATH.fullmatch(stripped)
     if only and not note:
@@ -121,7 +121,7 @@ def _paths_alone(
     for index, piece in enumerate(_PATH.split(source)):
         if index % 2 == 0:
             if "{" in piece or "}}" in piece or "\n" in piece or "\r" in piece:
-                return None  # the finer points of Jinja's text are Jinja's
+                return None  # Jinja has rules for these in text
             pieces.append(piece)
         else:
             path = _path(piece, names, key=key)
@@ -132,7 +132,7 @@ def _paths_alone(
 
 
 def _path(dotted: str, names: frozenset[str], *, key: bool) -> Evaluate | None:
-    """Compile `a.b.c`; None for a first name that Jinja must judge (a keyword, or unknown)."""
+    """Compile `a.b.c`; return None if the first name is unknown or a keyword, for Jinja to decide."""
     first, *rest = dotted.split(".")
     if first not in names:
         return None
@@ -157,7 +157,7 @@ def _path(dotted: str, names: frozenset[str], *, key: bool) -> Evaluate | None:
 
 
 def marked_value(value: object) -> str:
-    """Return a value as it stands within a note, marked."""
+    """Return a value as marked text for a note."""
     return marked(to_text(value))
 
 
@@ -177,7 +177,7 @@ def _text_of(pieces: Sequence[str | Evaluate], write: Callable[[object], str]) -
 
 @dataclass(frozen=True, slots=True)
 class JsonTemplate:
-    """A JSON value whose texts are templates, as `start.conf`."""
+    """A JSON value whose texts are templates, such as `start.conf`."""
 
     evaluate: Callable[[Scope], Json]
 
@@ -185,7 +185,7 @@ class JsonTemplate:
         """Return the value for one event.
 
         Raises:
-            TemplateError: One of its templates cannot be rendered; names the place and the template.
+            TemplateError: A template cannot be rendered. The message has its path and its source.
         """
         return self.evaluate(scope)
 
@@ -200,10 +200,10 @@ def compile_json(
     """Compile every text within a JSON value.
 
     Args:
-        value: As it stands in rules.yaml.
-        report: Is told each mistake: its path within the value, and what is wrong.
-        path: Where `value` stands, put before the paths that are reported.
-        names: What the templates may name.
+        value: The value in rules.yaml.
+        report: Takes each error: its path, and what is wrong.
+        path: The path of `value`.
+        names: The names that the templates may use.
     """
     if isinstance(value, dict):
         for name in sorted(RESERVED_KEYS & value.keys()):

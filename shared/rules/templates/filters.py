@@ -1,7 +1,7 @@
-"""The filters that templates may use: short list, every one bounded in what it makes.
+"""The filters of templates; each limits the size of its result.
 
-Each takes the value on the left of `|` first. They raise TemplateError in words for the rule's author;
-`sandbox.py` counts what they return. docs/rules.md shows each in an example.
+The first argument is the value on the left of `|`. A TemplateError is written for the rule's author.
+`environment.py` counts the results. docs/rules.md has an example of each filter.
 """
 
 import hashlib
@@ -26,39 +26,39 @@ _TIME_DIRECTIVES: Final = re.compile(r"(?:%[YmdHMSfjyBbAaupIZz%]|[^%])*")
 
 
 def lower(value: object) -> str:
-    """Give the text in lower case, as in `{{ type | lower }}`."""
+    """Return the text in lower case, as in `{{ type | lower }}`."""
     return to_text(value).lower()
 
 
 def upper(value: object) -> str:
-    """Give the text in upper case, as in `{{ type | upper }}`."""
+    """Return the text in upper case, as in `{{ type | upper }}`."""
     return to_text(value).upper()
 
 
 def trim(value: object, characters: str | None = None) -> str:
-    """Give the text without white space, or these characters, at both ends."""
+    """Return the text without white space, or without these characters, at both ends."""
     return to_text(value).strip(characters)
 
 
 def replace(value: object, old: str, new: str) -> str:
-    """Give the text with one part of it changed for another everywhere."""
+    """Return the text with every `old` replaced by `new`."""
     text = to_text(value)
     if not old:
-        raise TemplateError("`replace` needs something to look for")
+        raise TemplateError("`replace` needs a text to replace")
     if len(text) + text.count(old) * max(0, len(new) - len(old)) > MAX_TEXT:
         raise TemplateError(f"`replace` makes more than {MAX_TEXT:,} characters")
     return text.replace(old, new)
 
 
 def split(value: object, separator: str) -> list[str]:
-    """Give the parts of a text between separators."""
+    """Return the parts of a text between separators."""
     if not separator:
         raise TemplateError("`split` needs a separator")
     return to_text(value).split(separator)
 
 
 def join(value: object, separator: str = "") -> str:
-    """Give the members of a list as one text, a separator between them."""
+    """Return the members of a list as one text, with a separator between them."""
     parts: list[str] = []
     length = 0
     for item in _list(value, "join"):
@@ -70,24 +70,24 @@ def join(value: object, separator: str = "") -> str:
 
 
 def first(value: object) -> object:
-    """Give the first member of a list, as in `{{ data.tags | first }}`."""
+    """Return the first member of a list, as in `{{ data.tags | first }}`."""
     return _nth(value, 0, "first")
 
 
 def last(value: object) -> object:
-    """Give the last member of a list, as in `{{ subject | path_parts | last }}`."""
+    """Return the last member of a list, as in `{{ subject | path_parts | last }}`."""
     return _nth(value, -1, "last")
 
 
 def length(value: object) -> int:
-    """Give the number of members or characters, as in `{{ data.tags | length }}`."""
+    """Return the number of members or characters, as in `{{ data.tags | length }}`."""
     if isinstance(value, (str, list, tuple, Mapping)):
         return len(value)
     raise TemplateError(f"`length` needs a list, an object or text, not {_kind(value)}")
 
 
 def pluck(value: object, attribute: str) -> list[object]:
-    """Give one member of each object of a list, as in `{{ data.files | map(attribute='url') }}`."""
+    """Return one member of each object of a list, as in `{{ data.files | map(attribute='url') }}`."""
     found: list[object] = []
     for item in _list(value, "map"):
         current: object = item
@@ -101,7 +101,7 @@ def pluck(value: object, attribute: str) -> list[object]:
 
 
 def integer(value: object) -> int:
-    """Give a whole number; refuses what is none, as in `{{ data.size | int }}`."""
+    """Return a whole number; refuses any other value, as in `{{ data.size | int }}`."""
     if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= MAX_NUMBER_TEXT):
         try:
             return int(value)
@@ -111,7 +111,7 @@ def integer(value: object) -> int:
 
 
 def number(value: object) -> float:
-    """Give a number with a fraction; refuses what is none, as in `{{ data.ratio | float }}`."""
+    """Return a number with a fraction; refuses any other value, as in `{{ data.ratio | float }}`."""
     if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= MAX_NUMBER_TEXT):
         try:
             return float(value)
@@ -121,12 +121,12 @@ def number(value: object) -> float:
 
 
 def string(value: object) -> str:
-    """Give as text; what is no text as JSON writes it, as in `{{ data.build | string }}`."""
+    """Return a text unchanged, and any other value as JSON, as in `{{ data.build | string }}`."""
     return to_text(value)
 
 
 def from_base64(value: object) -> str:
-    """Give the text that is in a Base64 text, as in `{{ (data.body | from_base64 | from_json).speed }}`."""
+    """Return the text that Base64 encodes, as in `{{ (data.body | from_base64 | from_json).speed }}`."""
     if not isinstance(value, str):
         raise TemplateError(f"`from_base64` needs text, not {_kind(value)}")
     try:
@@ -136,7 +136,7 @@ def from_base64(value: object) -> str:
 
 
 def from_json(value: object) -> Json:
-    """Give the value that a JSON text stands for, as in `{{ (data.payload | from_json).name }}`."""
+    """Return the value of a JSON text, as in `{{ (data.payload | from_json).name }}`."""
     if not isinstance(value, str):
         raise TemplateError(f"`from_json` needs text, not {_kind(value)}")
     try:
@@ -147,17 +147,17 @@ def from_json(value: object) -> Json:
 
 
 def slug(value: object) -> str:
-    """Give lower-case letters, digits and `-` alone, at most 63 characters, as in `{{ app.site | slug }}`."""
+    """Return only lower-case letters, digits and `-`, at most 63, as in `{{ app.site | slug }}`."""
     return re.sub(r"[^a-z0-9]+", "-", to_text(value).lower())[:MAX_SLUG].strip("-")
 
 
 def digest(value: object, length: int = 16) -> str:  # noqa: A002, RUF100 - the keyword that templates write
-    """Give the first digits, 16 or `length` up to 64, of the text's SHA-256, as in `{{ source | hash }}`."""
+    """Return the first 16, or `length`, digits of the text's SHA-256, as in `{{ source | hash }}`."""
     return hashlib.sha256(to_text(value).encode("utf-8", "surrogatepass")).hexdigest()[: max(1, length)]
 
 
 def path_parts(value: object) -> list[str]:
-    """Give the parts of a path, an ARM id or a URL's path, as in `{{ data.url | path_parts | last }}`."""
+    """Return the parts of a path, an ARM id or a URL's path, as in `{{ data.url | path_parts | last }}`."""
     text = to_text(value)
     if "://" in text[:20]:
         try:
@@ -168,21 +168,21 @@ def path_parts(value: object) -> list[str]:
 
 
 def without_reserved(value: object) -> object:
-    """Give the value without the keys that Airflow 3.4 refuses, as in `{{ data | without_reserved }}`."""
+    """Return the value without the keys that Airflow 3.4 refuses, as in `{{ data | without_reserved }}`."""
     return without_reserved_keys(value)
 
 
 def read_time(value: object) -> datetime:
-    """Give a time, in UTC; written out as RFC 3339, as in `{{ (time | parse_time).hour }}`."""
+    """Return a time in UTC, written as RFC 3339, as in `{{ (time | parse_time).hour }}`."""
     return value if isinstance(value, datetime) else parse_time(to_text(value))
 
 
 def format_time(value: object, pattern: str) -> str:
-    """Give a time, in UTC, after a pattern of Python's `strftime`."""
+    """Return a time in UTC as text, by a pattern of Python's `strftime`."""
     if not _TIME_DIRECTIVES.fullmatch(pattern):
         raise TemplateError(f"`format_time`: `{pattern[:60]}` is not a pattern; as in '%Y-%m-%dT%H:%M:%SZ'")
     time = read_time(value)
-    # strftime of the C library writes year 1 as `1`, and only some libraries have a way to write `0001`
+    # strftime of some C libraries writes the year 1 as `1`, not as `0001`
     return time.strftime(
         re.sub(r"%(.)", lambda each: f"{time.year:04}" if each[1] == "Y" else each[0], pattern)
     )
@@ -212,7 +212,7 @@ FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "upper": upper,
     "without_reserved": without_reserved,
 }
-"""Every filter but `default` (and `d`), which the sandbox gives."""
+"""Every filter except `default` (and `d`), which the sandbox adds."""
 
 
 def _list(value: object, name: str) -> list[object] | tuple[object, ...]:

@@ -1,12 +1,12 @@
-"""The sandbox of templates that give a key: `dedupe_by`, `latest_by` and `coalesce.by`.
+"""The sandbox of templates for keys: `dedupe_by`, `latest_by` and `coalesce.by`.
 
-Everything that such a template reads or makes has to be there (`presence.py`). A value of the event that is
-null or empty, and a filter's result that is, is a `Blank`: an undefined value, which raises as soon as
-anything but `default` takes it. So no filter, no text beside it, no condition and no test gets round it.
+Every value that such a template reads or makes must be present (`presence.py`). A value of the event, or the
+result of a filter, that is null or empty becomes a `Blank`: an undefined value that raises wherever it is
+used, except in `default`. So filters, other text, conditions and tests cannot hide a missing value.
 
-`default` allows absence where it names another value of the event, as in `{{ data.build | default(id) }}`;
-with `true` as its second argument, also for null and empty values. A fixed text in `default` would give all
-events without the value one identity, so it is a `Blank`, too.
+`default` handles a missing value if it names another value of the event: `{{ data.build | default(id) }}`.
+With `true` as its second argument it also handles null and empty values. A fixed text in `default` would give
+all events without the value the same identity, so it becomes a `Blank`, too.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,34 +17,34 @@ from jinja2 import Undefined, nodes
 from jinja2.visitor import NodeTransformer
 
 from shared.errors import TemplateError
-from shared.rules.templates.filters import FILTERS
-from shared.rules.templates.presence import Parts, absence, blank_message, written_absence
-from shared.rules.templates.sandbox import (
-    CONCATENATE,
+from shared.rules.templates.environment import (
     TESTS,
-    Dialect,
     Environment,
     Missing,
     counted,
     make_environment,
+    raise_undefined,
 )
+from shared.rules.templates.filters import FILTERS
+from shared.rules.templates.presence import Parts, absence, blank_message, written_absence
+from shared.rules.templates.sandbox import CONCATENATE, Dialect
 from shared.values.storable import to_text
 
 _GIVEN: Final = "_given"
 _LITERAL: Final = "_literal"
 _FIXED: Final = "_fixed"
 _FIXED_MESSAGE: Final = (
-    "this event lacks a value, and `default` has a fixed one, so it has no identity; name another value of "
-    "the event, as in `| default(id)`"
+    "this event lacks a value, and `default` has a fixed text, so the event has no identity; name another value "
+    "of the event, as in `| default(id)`"
 )
 _SAME_FOR_ALL: Final = frozenset({"rule", "specversion"})
 """Names that are the same for every event of a rule."""
 _NAVIGATING: Final = frozenset({"first", "last", "map", "without_reserved"})
-"""Filters that take a part of a value: the others write the whole of it, or look at it."""
+"""Filters that return a part of a value; all others use the whole value."""
 
 
 class Blank(Missing):
-    """A value that is null or empty, or a fixed one in its place: it raises when it is used."""
+    """Replaces a null, empty or fixed value: it raises when it is used."""
 
     __slots__ = ()
 
@@ -53,14 +53,9 @@ def _blank(name: str, lacks: str) -> Blank:
     return Blank(hint=blank_message(name, lacks))
 
 
-def _raise_undefined(value: object) -> None:
-    if isinstance(value, Undefined):
-        str(value)
-
-
 def _given(value: object) -> object:
-    """Return a value that may stand within a key; an empty text can only be the template's own here."""
-    _raise_undefined(value)
+    """Return a value that may be part of a key; an empty text can only be the template's own here."""
+    raise_undefined(value)
     lacks = "" if isinstance(value, str) else written_absence(value)
     if lacks:
         raise TemplateError(blank_message("a value", lacks))
@@ -76,18 +71,18 @@ def _concatenate(parts: list[object]) -> str:
 
 
 def _filter(name: str, make: Callable[..., object]) -> Callable[..., object]:
-    """Return a filter that takes nothing absent, and gives a `Blank` where it makes nothing."""
+    """Return a filter that refuses absent values, and returns a `Blank` if its result is absent."""
     bounded = counted(make)
 
     def strict(value: object, *args: object, **kwargs: object) -> object:
         for each in (value, *args, *kwargs.values()):
-            _raise_undefined(each)
+            raise_undefined(each)
         lacks = absence(value) if name in _NAVIGATING else written_absence(value)
         if lacks:
-            raise TemplateError(blank_message(f"what `{name}` is given", lacks))
+            raise TemplateError(blank_message(f"the input of `{name}`", lacks))
         made = bounded(value, *args, **kwargs)
         if lacks := absence(made):
-            return _blank(f"what `{name}` makes", lacks)
+            return _blank(f"the result of `{name}`", lacks)
         return Parts(cast("list[object]", made)) if name == "split" else made
 
     return strict
@@ -98,7 +93,7 @@ def _default(
     otherwise: object = None,
     boolean: bool = False,  # noqa: FBT001, FBT002 - Jinja's signature
 ) -> object:
-    """Give another value of the event where there is none (with `true`: or where it is null or empty)."""
+    """Return another value for a missing one; with `true` also for a null or empty one."""
     if isinstance(value, Blank) and not boolean:
         return value
     return otherwise if isinstance(value, Undefined) or (boolean and not value) else value
@@ -106,14 +101,14 @@ def _default(
 
 def _test(test: Callable[[object], bool]) -> Callable[[object], bool]:
     def strict(value: object) -> bool:
-        _raise_undefined(value)
+        raise_undefined(value)
         return test(value)
 
     return strict
 
 
 class _KeyEnvironment(Environment):
-    """Gives a `Blank` for each member that is null or empty."""
+    """Returns a `Blank` for each member that is null or empty."""
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Look up `obj[argument]`."""
@@ -125,16 +120,16 @@ class _KeyEnvironment(Environment):
         return Parts(found) if isinstance(obj, Parts) and isinstance(found, list) else found
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Apply an operator within the bounds."""
+        """Apply an operator within the limits."""
         operands = (list(each) if isinstance(each, Parts) else each for each in (left, right))
         return super().call_binop(context, operator, *operands)
 
 
 class _Strictly(NodeTransformer):
-    """Asks for presence where Jinja would not look at a value: in lists, objects and comparisons."""
+    """Checks presence where Jinja does not use the value: in lists, objects and comparisons."""
 
     def visit_List(self, node: nodes.List) -> nodes.Filter:  # noqa: N802 - Jinja's naming
-        """Return the list with members that are there."""
+        """Return the list with checked members."""
         self.generic_visit(node)
         given = nodes.List([_call(_GIVEN, item) for item in node.items], lineno=node.lineno)
         return _call(_LITERAL, given)
@@ -142,18 +137,18 @@ class _Strictly(NodeTransformer):
     visit_Tuple = visit_List  # noqa: N815 - as above; only the members of a tuple differ by name
 
     def visit_Pair(self, node: nodes.Pair) -> nodes.Pair:  # noqa: N802 - as above
-        """Return the member of an object with a value that is there."""
+        """Return the member of an object with a checked value."""
         self.generic_visit(node)
         return nodes.Pair(node.key, _call(_GIVEN, node.value), lineno=node.lineno)
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802 - as above
-        """Return the comparison of values that are there."""
+        """Return the comparison of checked values."""
         self.generic_visit(node)
         operands = [nodes.Operand(each.op, _call(_GIVEN, each.expr), lineno=each.lineno) for each in node.ops]
         return nodes.Compare(_call(_GIVEN, node.expr), operands, lineno=node.lineno)
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Filter:  # noqa: N802 - as above
-        """Return a `default` whose fixed value is none."""
+        """Return a `default` without a fixed value."""
         if node.name in {"default", "d"}:
             fixed = _call(_FIXED, nodes.Const(None))
             named = [each for each in node.kwargs if each.key == "otherwise"]
@@ -173,7 +168,7 @@ def _call(name: str, value: nodes.Node) -> nodes.Filter:
 
 
 def _of_the_event(node: nodes.Node) -> bool:
-    """Tell whether an expression names anything that differs from event to event."""
+    """Return whether an expression has a name whose value differs from event to event."""
     names = [node] if isinstance(node, nodes.Name) else [*node.find_all(nodes.Name)]
     return any(each.name not in _SAME_FOR_ALL for each in names)
 
@@ -192,7 +187,7 @@ def _result(value: object) -> None:
 
 @lru_cache(maxsize=1)
 def key_dialect() -> Dialect:
-    """Return the dialect of keys, made when the first one is compiled."""
+    """Return the dialect of keys."""
     filters: dict[str, Callable[..., object]] = {name: _filter(name, make) for name, make in FILTERS.items()}
     filters |= {
         "default": _default,

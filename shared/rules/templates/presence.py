@@ -1,7 +1,7 @@
-"""Whether a value is there: what `dedupe_by`, `latest_by` and `coalesce.by` ask of all that they read.
+"""Whether a value is present, as `dedupe_by`, `latest_by` and `coalesce.by` require of all that they read.
 
-A key is what makes events one. So a value that many events have in common because they lack something (null,
-an empty text, a list of nothing) must never become a key, or a part of one.
+Events with the same key share a run. So a value that many events have because they lack something (null, an
+empty text, a list of nulls) must not become a key or a part of a key.
 """
 
 import re
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from typing import Final
 
 _VISIBLE: Final = re.compile(r"[!-~\w]")
-"""What tells for nearly every text that there is something to see."""
+"""Decides for nearly every text, without Unicode's categories."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf"})
-"""Control and format characters, the zero-width space among them (Unicode's general categories)."""
+"""Unicode's categories of control and format characters, such as the zero-width space."""
 
 _LIST: Final = "a list with a member that is "
 
 
 class Parts(list[object]):
-    """A list whose members may be empty texts: what `split` gives, and the lists that templates write.
+    """A list whose members may be empty texts: the result of `split`, and lists written in templates.
 
     `'/a/b' | split('/')` has an empty first part although the event has a value.
     """
@@ -26,10 +26,10 @@ class Parts(list[object]):
 
 
 def absence(value: object) -> str:
-    """Return what a value lacks, `null` or `empty`; an empty text where it, or anything in it, is there.
+    """Return `null` or `empty` for an absent value, and an empty text if it, or anything in it, is present.
 
     Args:
-        value: Any value of a template. Numbers, truth values and times are there, 0 and false as well.
+        value: Any value of a template. Numbers, booleans and times are present, also 0 and false.
     """
     if value is None:
         return "null"
@@ -41,10 +41,10 @@ def absence(value: object) -> str:
 
 
 def written_absence(value: object) -> str:
-    """Return what a value lacks once it is written as text; an empty text where it is there.
+    """Return why a value is absent when it is written as text; an empty text if it is present.
 
-    A list is written member by member, so none of them may be absent. An object is there as long as one of
-    its members is: a whole payload is an identity, whatever else it leaves out.
+    A list is written member by member, so none of them may be absent. An object is present if one of its
+    members is: a whole payload is an identity, also with null members.
     """
     if isinstance(value, (list, tuple)) and value and not isinstance(value, Parts):
         missing = next(filter(None, map(written_absence, value)), "")
@@ -53,11 +53,11 @@ def written_absence(value: object) -> str:
 
 
 def blank_message(name: str, lacks: str) -> str:
-    """Say that a key cannot be made of a value.
+    """Return the message that a key cannot be made of a value.
 
     Args:
-        name: The value, as a person knows it.
-        lacks: What it lacks, as `absence` has it.
+        name: The value, as the rule's author knows it.
+        lacks: The result of `absence`.
     """
     return (
         f"{name} is {lacks} for this event, so it has no identity; "
@@ -66,7 +66,7 @@ def blank_message(name: str, lacks: str) -> str:
 
 
 def _is_blank(text: str) -> bool:
-    """Tell whether a text has no visible character."""
+    """Return whether a text has no visible character."""
     if _VISIBLE.search(text):
         return False
     import unicodedata

@@ -1,4 +1,4 @@
-"""The names that templates see: the event's attributes, its data, what is known of the site, and the rule."""
+"""The names that templates see: the event's attributes, its data, the app facts and the rule."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,13 +29,13 @@ EVENT_GRID_NAMES: Final = {
     "eventTime": "time",
     "dataVersion": "dataschema",
 }
-"""Event Grid's own names for the same things."""
+"""Event Grid's names for the same attributes."""
 
 EXTENSIONS: Final = (
     *("authid", "authtype", "dataref", "expirytime", "partitionkey", "recordedtime", "sampledrate"),
     *("sequence", "severitynumber", "severitytext", "traceparent", "tracestate"),
 )
-"""CloudEvents' documented extensions, by their bare names; others as `event.name`, or with `default`."""
+"""The extensions that CloudEvents documents; others are read as `event.name`, or with `default`."""
 
 NAMES: Final = frozenset(
     {*ATTRIBUTES, *EVENT_GRID_NAMES, *EXTENSIONS, "data", "app", "event", "extensions", "rule"}
@@ -43,30 +43,30 @@ NAMES: Final = frozenset(
 """Every name that a template may use without `default`."""
 
 BURST_NAMES: Final = NAMES | {"events"}
-"""The same for a rule with `coalesce`, whose run has the events of a window."""
+"""The names for the run of a rule with `coalesce`, which has the events of a window."""
 
 MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "app": tuple(fact.name for fact in fields(AppFacts)),
     "rule": ("name", "description"),
 }
-"""The names whose members are the same for every event, so that a wrong one is found before any event."""
+"""The names whose members are the same for every event: a wrong member is an error of the rule."""
 
 TIME_PARTS: Final = frozenset({"year", "month", "day", "hour", "minute", "second", "microsecond"})
-"""The members of a time, as `parse_time` gives it."""
+"""The members of a time, the result of `parse_time`."""
 
 MISSING: Final = object()
-"""What `member` gives where there is nothing."""
+"""The result of `member` if there is no such member."""
 
 _LISTED: Final = 12
+"""Names of an object that a message lists, so that it fits on a line."""
 _OF_AIRFLOW: Final = frozenset(
     {"conn", "conf", "dag", "dag_run", "data_interval_end", "data_interval_start", "ds", "ds_nodash"}
     | {"execution_date", "logical_date", "macros", "next_ds", "params", "prev_ds", "run_id", "task"}
     | {"task_instance", "ti", "ts", "ts_nodash", "var"}
 )
-"""Macros that a template in a DAG has."""
+"""Airflow's macros, which are available in DAGs."""
 _OF_THE_APP: Final = frozenset({"env", "environ", "os", "secrets", "settings"})
 _EXTENSION: Final = re.compile(r"[a-z0-9]+")
-"""Names of an event's object that a message lists: a line's worth."""
 
 
 def event_scope(
@@ -77,14 +77,14 @@ def event_scope(
     description: str,
     events: Sequence[Event] | None = None,
 ) -> dict[str, Any]:
-    """Return the names for one event and one rule; what the event does not have is left out.
+    """Return the names for one event and one rule, without those that the event lacks.
 
     Args:
         event: The event.
-        app: What is known of the site that it is about, if it is about one.
+        app: The app facts, if it is about a web app.
         rule: The rule's name.
         description: The rule's description.
-        events: The events of a window, where there is one.
+        events: The events of the window, for a rule with `coalesce`.
     """
     whole = event.to_cloud_event()
     scope: dict[str, Any] = {**event.extensions}
@@ -127,11 +127,9 @@ def member(value: object, name: object) -> object:
 
 
 def fixed_member_problem(name: str, inner: str) -> str | None:
-    """Say what is wrong with `name.inner` for every event; None where nothing is."""
+    """Return what is wrong with `name.inner` for every event, or None."""
     known = MEMBERS.get(name)
-    if (
-        name == "event" and inner != "data_base64" and _EXTENSION.fullmatch(inner) is None
-    ):  # the event's own members are all like this
+    if name == "event" and inner != "data_base64" and _EXTENSION.fullmatch(inner) is None:
         known = (*ATTRIBUTES, "data")
         hint = f" (did you mean `{EVENT_GRID_NAMES[inner]}`?)" if inner in EVENT_GRID_NAMES else ""
         hint = hint or did_you_mean(inner, known)
@@ -144,10 +142,10 @@ def fixed_member_problem(name: str, inner: str) -> str | None:
 
 
 def unknown_name(name: str, known: frozenset[str]) -> str:
-    """Say that templates have no such name, and which they have.
+    """Return the message for an unknown name, with the names that exist.
 
     Args:
-        name: The name.
+        name: The unknown name.
         known: The names of this template.
     """
     first = ("app", "data", "event", "events", "extensions", "rule", *ATTRIBUTES, *EVENT_GRID_NAMES)
@@ -164,9 +162,9 @@ def unknown_name(name: str, known: frozenset[str]) -> str:
 
 
 def missing_message(value: object, name: object, *, of: str = "") -> str:
-    """Say that `value` has no member `name`, and what it has; names alone, never the event's values.
+    """Return the message that `value` has no member `name`, with the names that it has but not their values.
 
-    It is made for every absence, also one that `| default(…)` allows, so its cost is the same for any event.
+    It is made also for a member that `| default(…)` replaces, so its cost must not depend on the event.
     """
     owner = f"`{of}`" if of else "the value"
     if isinstance(value, Mapping):
@@ -176,14 +174,14 @@ def missing_message(value: object, name: object, *, of: str = "") -> str:
         has = ", ".join(names) + (", …" if len(value) > _LISTED else "")
         return (
             f"{owner} has no member `{str(name)[:60]}`{near_miss(str(name), value)}; "
-            f"it has {has or 'none'}; `| default(…)` allows its absence"
+            f"it has {has or 'no members'}; `| default(…)` allows its absence"
         )
     kind = "null" if value is None else type(value).__name__
     return f"{owner} is {kind} and has no member `{str(name)[:60]}`; `| default(…)` allows its absence"
 
 
 def absent_name(name: str, known: Iterable[str]) -> str:
-    """Say that this event offers no `name`."""
+    """Return the message that this event has no `name`."""
     if name == "app":
         return "the event is not about an App Service site, so there is no `app`; `| default(…)` allows that"
     return f"this event has no `{name}`{did_you_mean(name, known)}; `| default(…)` allows its absence"

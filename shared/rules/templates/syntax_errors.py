@@ -1,7 +1,7 @@
-"""What is wrong with a template that Jinja2 cannot read, and what to write.
+"""Messages for templates that Jinja2 cannot read: what is wrong, and what to write.
 
-Jinja reports what its parser expected; here the template is looked at for the slips that people make. Every
-message is written as `what is wrong; what to write`.
+Jinja reports what its parser expected. This module looks for common mistakes in the template instead. Each
+message has the form `what is wrong; what to write`.
 """
 
 import re
@@ -25,7 +25,7 @@ def syntax_problem(source: str, error: JinjaError) -> str:
 
     Args:
         source: The template.
-        error: What Jinja raised.
+        error: The error that Jinja raised.
     """
     said = error.message or ""
     for opened, inner in _expressions(source):
@@ -50,7 +50,7 @@ def syntax_problem(source: str, error: JinjaError) -> str:
 
 
 def _expressions(source: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each part that Jinja reads: how it is opened and what is in it; None where it is not closed."""
+    """Yield each part that Jinja reads: its opening and its content; None if it is not closed."""
     at = 0
     while (found := _OPENING.search(source, at)) is not None:
         opened = found.group()
@@ -62,7 +62,7 @@ def _expressions(source: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _end(source: str, start: int, closing: str, *, quotes: bool) -> int:
-    """Return where a part is closed, quoted text aside; -1 where it is not."""
+    """Return where a part is closed, outside of quotes; -1 if it is not closed."""
     quote = ""
     for at in range(start, len(source)):
         if quote:
@@ -77,10 +77,10 @@ def _end(source: str, start: int, closing: str, *, quotes: bool) -> int:
 
 
 def _problem(opened: str, inner: str) -> str:
-    """Return what is wrong within an expression; empty where that is not known."""
+    """Return what is wrong within an expression; empty if nothing is found."""
     if opened == "{#":
         return ""
-    text = re.sub(r"'[^']*'|\"[^\"]*\"", "''", inner)  # what is in quotes is right
+    text = re.sub(r"'[^']*'|\"[^\"]*\"", "''", inner)  # the content of quotes is not checked
     shown = visible(clipped(inner.strip("-+ \t\r\n"), _SHOWN))
     if not shown:
         return f"`{opened} {_PAIRS[opened]}` is empty; write a name in it, as in `{{{{ app.site }}}}`"
@@ -88,7 +88,7 @@ def _problem(opened: str, inner: str) -> str:
 
 
 def _unpaired(text: str, shown: str) -> str:
-    """Return which quote or bracket is not closed; empty where all are."""
+    """Return which quote or bracket is not closed; empty if all are closed."""
     quote = next((each for each in "'\"" if each in text.replace("''", "")), "")
     if quote:
         return f"a quote (`{quote}`) in `{shown}` is not closed; write another `{quote}`"
@@ -101,20 +101,20 @@ def _unpaired(text: str, shown: str) -> str:
 
 
 def _operator(text: str, shown: str) -> str:
-    """Return which character is not one of an expression, or what is missing at its end."""
+    """Return which character is not allowed in an expression, or what is missing at its end."""
     strange = next((character for character in text if character in "&!?$`@\\;^"), "")
     if strange and "!=" not in text:
         instead = f"`{_INSTEAD[strange]}`" if strange in _INSTEAD else "the expression without it"
         return f"`{visible(strange)}` is not an operator of templates; write {instead}"
     if re.search(r"[^=!<>]=[^=]", text) and "(" not in text:
-        return f"`=` in `{shown}` compares nothing; write `==`"
+        return f"`=` in `{shown}` is not a comparison; write `==`"
     if re.search(r"[|.]\s*$", text):
         return f"a name is missing at the end of `{shown}`; write it, or delete the last character"
     return ""
 
 
 def _example(source: str, opened: str) -> str:
-    """Return the template with the end that it lacks."""
+    """Return the template with the missing end."""
     closing = _PAIRS[opened]
     whole = f"{source.rstrip().rstrip('}%#').rstrip()} {closing}"
     return visible(clipped(whole, _SHOWN))

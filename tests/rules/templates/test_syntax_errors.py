@@ -34,7 +34,7 @@ def problem(source: str) -> str:
         ("{{ data.x && data.y }}", "`&` is not an operator of templates; write `and`"),
         ("{{ data.x ? 1 : 2 }}", "`?` is not an operator of templates; write `a if b else c`"),
         ("{{ data.x @ 1 }}", "`@` is not an operator of templates; write the expression without it"),
-        ("{{ data.x = 1 }}", "`=` in `data.x = 1` compares nothing; write `==`"),
+        ("{{ data.x = 1 }}", "`=` in `data.x = 1` is not a comparison; write `==`"),
         (
             "{{ data.x | }}",
             "a name is missing at the end of `data.x |`; write it, or delete the last character",
