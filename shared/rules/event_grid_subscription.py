@@ -115,7 +115,7 @@ def _comparisons(condition: Condition | None) -> dict[tuple[str, str], Compariso
     found: dict[tuple[str, str], Comparison] = {}
     for each in certain_comparisons(condition):
         portable = (
-            each.key.room == "data" and each.key.text.lower() == "data." + ".".join(each.key.path).lower()
+            each.key.group == "data" and each.key.text.lower() == "data." + ".".join(each.key.path).lower()
         )
         if portable and each.operator.name in _DOCUMENTED and all("." not in name for name in each.key.path):
             found.setdefault((".".join(each.key.path), each.operator.name), each)

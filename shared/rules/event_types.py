@@ -75,7 +75,7 @@ def _why_no_app(rule: Rule) -> str | None:
     if rule.spec.when.types and all(map(never_about_a_site, rule.spec.when.types)):
         return "no event of these `types` is about one"
     for comparison in certain_comparisons(rule.condition):
-        if (comparison.key.room, comparison.key.path) != ("attribute", ("type",)):
+        if (comparison.key.group, comparison.key.path) != ("attribute", ("type",)):
             continue
         star = {"StringIn": "", "StringBeginsWith": "*"}.get(comparison.operator.name)
         if star is not None and all(never_about_a_site(f"{name}{star}") for name in comparison.values):

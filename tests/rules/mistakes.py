@@ -201,7 +201,7 @@ MISTAKES: Final = {
         "key: data.targetSlot",
         'key: "{{ data.targetSlot }}"',
         '"{{',
-        "is not spelt as a key of a filter",
+        "is not a key of a filter",
         "write data.targetSlot",
     ),
     "a member of app in a filter": M(

@@ -1,11 +1,11 @@
 """Event Grid's advanced filters, with `all`, `any` and `not` around them.
 
-fields        the values that filters ask for, and their keys
-key_spelling  keys spelt as in templates
+fields        the values of an event, and the keys that name them
+key_spelling  the right spelling of keys that are written as in templates
 operators     the operators, as a table
-comparisons   one comparison of the file to a condition
+comparisons   compiles one comparison
 conditions    conditions on an event
-compiler      a whole filter to a condition, or all its mistakes
+compiler      compiles a whole filter, or collects its errors
 """
 
 from shared.rules.filters.compiler import FilterError, compile_filter, path_text

@@ -1,4 +1,4 @@
-"""One comparison of a filter, as it stands in an Event Grid subscription, to a condition."""
+"""Compiles one comparison of a filter, written as in an Event Grid subscription."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ _KNOWN: Final = ("operatorType", "key", "value", "values", "all", "any", "not")
 
 
 class Mistake(Exception):
-    """One mistake in a filter: where it stands and what it is."""
+    """One error in a filter, with its path."""
 
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(message)
@@ -50,17 +50,17 @@ class Mistake(Exception):
 
 
 class Problems:
-    """The mistakes found so far, so that all of them can be shown at once."""
+    """Collects the errors of a filter."""
 
     def __init__(self) -> None:
         self.found: list[tuple[Path, str]] = []
 
     def add(self, path: Path, message: str) -> None:
-        """Note a mistake and go on."""
+        """Add an error."""
         self.found.append((path, message))
 
     def attempt[**P, T](self, part: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Return what a part yields, or note its mistake and return None."""
+        """Return the result of a part, or add its error and return None."""
         try:
             return part(*args, **kwargs)
         except Mistake as mistake:
@@ -71,21 +71,21 @@ class Problems:
 def compile_comparison(
     spec: JsonObject, path: Path, problems: Problems, *, arrays: bool
 ) -> Comparison | None:
-    """Return the comparison that an object describes, or None after noting what is wrong with it.
+    """Return the comparison that an object describes, or add its errors and return None.
 
     Args:
         spec: The object, with `operatorType`, `key` and `value` or `values`, in any letter case.
-        path: Where it stands in the filter.
-        problems: Takes the mistakes.
-        arrays: Whether the comparison looks into arrays.
+        path: Its path in the filter.
+        problems: Takes the errors.
+        arrays: Whether the members of arrays are compared.
     """
     members = _members(spec, path, problems)
-    strange = len(members) < len(spec)  # then what seems to be missing may be there, misspelt
+    misspelt = len(members) < len(spec)  # a missing member may then be the misspelt one
     operator = (
-        None if strange and "operator" not in members else problems.attempt(_operator, spec, members, path)
+        None if misspelt and "operator" not in members else problems.attempt(_operator, spec, members, path)
     )
-    key = None if strange and "key" not in members else problems.attempt(_key, spec, members, path)
-    if operator is None or (strange and members.keys().isdisjoint({"value", "values"})):
+    key = None if misspelt and "key" not in members else problems.attempt(_key, spec, members, path)
+    if operator is None or (misspelt and members.keys().isdisjoint({"value", "values"})):
         return None
     given = problems.attempt(_given, spec, members, path, operator)
     if given is None:
@@ -98,14 +98,14 @@ def compile_comparison(
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """Return what to say of a member that nobody knows."""
+    """Return the message for an unknown member."""
     return (
         f"unknown key `{visible(name, 60)}`{did_you_mean(name, known) or f'; there are {", ".join(known)}'}"
     )
 
 
 def _members(spec: JsonObject, path: Path, problems: Problems) -> dict[str, str]:
-    """Return what each member means, and how it is spelt here."""
+    """Return each known member and its spelling in the file."""
     members: dict[str, str] = {}
     for name in map(str, spec):
         meaning = _MEMBERS.get(name.lower())
@@ -153,7 +153,7 @@ def _key(spec: JsonObject, members: dict[str, str], path: Path) -> Key:
 def _given(
     spec: JsonObject, members: dict[str, str], path: Path, operator: Operator
 ) -> list[tuple[Path, Json]]:
-    """Return the values that the comparison gives, each with its place."""
+    """Return the values of the comparison, each with its path."""
     names = [name for name in ("values", "value") if name in members]
     if operator.compares is Compares.NOTHING:
         for name in names:
@@ -166,7 +166,7 @@ def _given(
         compares = f"{operator.name} compares with {operator.compares.value}"
         raise Mistake(path, f"`{expected}` is missing; {compares}: {fix}")
     if len(names) > 1:
-        raise Mistake(path, f"`value` and `values` are both there; keep `{expected}` for {operator.name}")
+        raise Mistake(path, f"`value` and `values` are both present; keep `{expected}` for {operator.name}")
     here = (*path, members[names[0]])
     value = spec[members[names[0]]]
     if not isinstance(value, list):
@@ -174,13 +174,13 @@ def _given(
     if not value:
         raise Mistake(here, f"`{names[0]}` is empty; write what {operator.name} compares with")
     if len(value) > 1 and not operator.many:
-        message = f"{operator.name} compares with one value, and here are {len(value)}"
+        message = f"{operator.name} compares with one value, and there are {len(value)}"
         raise Mistake(here, f"{message}; write one filter for each, inside `any`")
     return [((*here, index), each) for index, each in enumerate(value)]
 
 
 def _wanted(value: Json, path: Path, operator: Operator) -> Wanted:
-    """Return a wanted value in the form that it is compared in."""
+    """Return a wanted value in the form in which it is compared."""
     found: Wanted | None
     match operator.compares:
         case Compares.RANGES:
@@ -206,7 +206,7 @@ def _wanted(value: Json, path: Path, operator: Operator) -> Wanted:
 
 
 def _plain(value: Json) -> str:
-    """Return what to write for a number or a truth value that is in quotes."""
+    """Return the fix for a number or a boolean in quotes."""
     quoted = isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]+)?|true|false", value)
     return f"write `{value}`, without quotes" if quoted else ""
 

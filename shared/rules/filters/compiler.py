@@ -1,4 +1,4 @@
-"""The `filter` of a rule, as YAML or JSON gives it, to conditions; or every mistake in it at once."""
+"""Compiles the `filter` of a rule, and collects all its errors."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from shared.rules.filters.conditions import All, Any, Condition, Not
 from shared.values.json_text import Json, JsonObject
 
 MAX_DEPTH: Final = 50
-"""Levels of lists and of `all`, `any` and `not` in each other."""
+"""Levels of nested lists, `all`, `any` and `not`."""
 
 _GROUPS: Final = ("all", "any", "not")
 _SUBSCRIPTION: Final = ("filter", "advancedFilters", "enableAdvancedFilteringOnArrays")
@@ -24,11 +24,10 @@ _BELONG_ELSEWHERE: Final = {
 
 
 class FilterError(ConfigurationError):
-    """A filter with mistakes.
+    """A filter with errors.
 
     Attributes:
-        problems: Each mistake: where it stands inside the filter (member names and indices), and what was
-            found, what was meant and the remedy.
+        problems: The errors, each with its path in the filter (member names and indices).
     """
 
     def __init__(self, problems: Sequence[tuple[Path, str]]) -> None:
@@ -37,24 +36,19 @@ class FilterError(ConfigurationError):
 
 
 def path_text(path: Path) -> str:
-    """Return a path as text, as in `all[0].not.values`."""
+    """Return a path as text, such as `all[0].not.values`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".") or "filter"
 
 
 def compile_filter(spec: Json) -> Condition:
-    """Return the condition that a filter describes.
-
-    A filter is one of Event Grid's advanced filters (`operatorType`, `key`, `value` or `values`), a list of
-    filters (all must hold; an empty one always does), an object with `all`, `any` or `not`, or the `filter`
-    object of a subscription with its `advancedFilters`. Old spellings are read: capitalised members,
-    `operator`, a scalar `values`, operators in lower case.
+    """Return the condition that a filter describes. docs/filters.md has the forms of a filter.
 
     Args:
-        spec: The filter as YAML or JSON decoders give it.
+        spec: The filter as decoded YAML or JSON.
 
     Raises:
-        FilterError: With every mistake in it.
+        FilterError: The filter has errors; it contains all of them.
     """
     compiler = _Compiler()
     condition = compiler.compile(spec, ())
@@ -64,7 +58,7 @@ def compile_filter(spec: Json) -> Condition:
 
 
 class _Compiler:
-    """One run over a filter, collecting mistakes; a part that has one compiles to None."""
+    """Compiles one filter and collects its errors; a part with an error becomes None."""
 
     def __init__(self) -> None:
         self.problems = Problems()
@@ -106,7 +100,7 @@ class _Compiler:
             if lower in _BELONG_ELSEWHERE:
                 place = _BELONG_ELSEWHERE[lower]
                 self.problems.add(
-                    (*path, name), f"`{name}` does not belong into a filter; write it as `{place}`"
+                    (*path, name), f"`{name}` does not belong in a filter; write it as `{place}`"
                 )
             elif lower not in _SUBSCRIPTION_MEMBERS:
                 self.problems.add((*path, name), unknown(name, _SUBSCRIPTION))
@@ -134,7 +128,7 @@ class _Compiler:
         return condition
 
     def _groups(self, spec: JsonObject, path: Path) -> Condition:
-        """Compile `all`, `any` and `not`; where several stand in one object, all of them must hold."""
+        """Compile `all`, `any` and `not`; if an object has several of them, all must hold."""
         parts: list[Condition] = []
         for name, inner in spec.items():
             group, here = str(name).lower(), (*path, name)

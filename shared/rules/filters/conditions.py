@@ -33,14 +33,14 @@ _READ: Final[Mapping[Compares, Callable[[Json], Operand | None]]] = {
 
 
 class Condition(Protocol):
-    """Something that holds for an event or does not, and can say why not."""
+    """Holds for an event or fails, and can explain why it fails."""
 
     def holds(self, fields: Fields) -> bool:
-        """Tell whether the condition holds."""
+        """Return whether the condition holds."""
         ...
 
     def failure(self, fields: Fields) -> str | None:
-        """Return None where it holds, else the first condition that failed and the value it saw."""
+        """Return the first condition that failed and the value of the event; None if the condition holds."""
         ...
 
 
@@ -49,11 +49,12 @@ class Comparison:
     """One of Event Grid's advanced filters.
 
     Attributes:
-        key: What it looks at.
-        operator: How it compares.
-        values: The wanted values as they were written.
-        wanted: The same in the form that they are compared in.
-        arrays: Whether it looks into arrays (`enableAdvancedFilteringOnArrays`); else an array fails.
+        key: The value of the event that is compared.
+        operator: How it is compared.
+        values: The wanted values as they are written.
+        wanted: The wanted values in the form in which they are compared.
+        arrays: Whether the members of arrays are compared (`enableAdvancedFilteringOnArrays`). If not, an
+            array fails.
     """
 
     key: Key
@@ -63,11 +64,11 @@ class Comparison:
     arrays: bool = True
 
     def holds(self, fields: Fields) -> bool:
-        """Tell whether the condition holds."""
+        """Return whether the condition holds."""
         return self._judge(fields.get(self.key))
 
     def failure(self, fields: Fields) -> str | None:
-        """Return None where it holds, else the condition and the value it saw."""
+        """Return the condition and the value of the event; None if the condition holds."""
         found = fields.get(self.key)
         if self._judge(found):
             return None
@@ -102,7 +103,7 @@ class Comparison:
         return hit is not operator.negative
 
     def _differs_in_form(self, found: Found) -> bool:
-        """Tell whether a text fails only because one is in Unicode's form NFD and the other in NFC."""
+        """Return whether a text fails only because one is in Unicode's form NFD and the other in NFC."""
         if not isinstance(found, str) or found.isascii() or self.operator.negative:
             return False
         wanted = tuple(_nfc(value) if isinstance(value, str) else value for value in self.wanted)
@@ -112,7 +113,7 @@ class Comparison:
 
     def _hits(self, value: Json) -> bool:
         compares = self.operator.compares
-        if self.key.room == "extension":
+        if self.key.group == "extension":
             value = _extension_as(compares, value)
         operand = _READ[compares](value)
         return operand is not None and self.operator.hits(operand, self.wanted)
@@ -120,12 +121,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """Holds where every condition does; so does one without any."""
+    """Holds if every condition holds; without conditions it always holds."""
 
     conditions: tuple[Condition, ...]
 
     def holds(self, fields: Fields) -> bool:
-        """Tell whether every condition holds."""
+        """Return whether every condition holds."""
         return all(condition.holds(fields) for condition in self.conditions)
 
     def failure(self, fields: Fields) -> str | None:
@@ -139,16 +140,16 @@ class All:
 
 @dataclass(frozen=True, slots=True)
 class Any:
-    """Holds where at least one condition does."""
+    """Holds if at least one condition holds."""
 
     conditions: tuple[Condition, ...]
 
     def holds(self, fields: Fields) -> bool:
-        """Tell whether a condition holds."""
+        """Return whether a condition holds."""
         return any(condition.holds(fields) for condition in self.conditions)
 
     def failure(self, fields: Fields) -> str | None:
-        """Return every condition's failure, where all of them fail."""
+        """Return the failures of all conditions; None if one holds."""
         failures: list[str] = []
         for condition in self.conditions:
             failure = condition.failure(fields)
@@ -163,16 +164,16 @@ class Any:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """Holds where its condition does not."""
+    """Holds if its condition fails."""
 
     condition: Condition
 
     def holds(self, fields: Fields) -> bool:
-        """Tell whether the condition does not hold."""
+        """Return whether the condition fails."""
         return not self.condition.holds(fields)
 
     def failure(self, fields: Fields) -> str | None:
-        """Return the condition that holds, with the value it saw."""
+        """Return the condition that holds, with the value of the event; None if it fails."""
         if not self.condition.holds(fields):
             return None
         seen = ""
@@ -190,13 +191,13 @@ def _nfc(text: str) -> str:
 
 
 def _word(value: Json) -> str:
-    """Return a wanted value as it may stand in YAML: quoted only where it would not be text otherwise."""
+    """Return a wanted value as in YAML, with quotes only if it is not text without them."""
     plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value not in {"true", "false", "null"}
     return str(value) if plain else shown(value)
 
 
 def certain_comparisons(condition: Condition | None) -> Iterator[Comparison]:
-    """Yield the comparisons that all have to hold, whatever else the condition asks."""
+    """Yield the comparisons that must hold whenever the condition holds."""
     if isinstance(condition, Comparison):
         yield condition
     elif isinstance(condition, All):
@@ -205,7 +206,7 @@ def certain_comparisons(condition: Condition | None) -> Iterator[Comparison]:
 
 
 def _flat(members: list[Json]) -> Iterator[Json]:
-    """Yield the scalars of an array and of the arrays in it; objects are no values for a filter."""
+    """Yield the scalars of an array and of the arrays in it; filters ignore objects."""
     stack: list[Json] = [members]
     while stack:
         value = stack.pop()
@@ -216,10 +217,10 @@ def _flat(members: list[Json]) -> Iterator[Json]:
 
 
 def _extension_as(compares: Compares, value: Json) -> Json:
-    """Return an extension attribute in the type that is asked for.
+    """Return an extension attribute in the type that the operator compares.
 
-    In HTTP headers every attribute is text, in its type's canonical form (CloudEvents, Type System), so
-    that `5` and `"5"` are one value of one event, and a filter must not tell them apart.
+    In HTTP headers every attribute is text in its type's canonical form (CloudEvents, Type System), so `5`
+    and `"5"` are the same value.
     """
     if compares is Compares.STRINGS:
         return str(value).lower() if isinstance(value, int) else value

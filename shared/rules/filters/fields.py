@@ -1,4 +1,4 @@
-"""The values of one event that filters ask for, and the keys that name them."""
+"""The values of one event that filters compare, and the keys that name them."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ from shared.values.wording import did_you_mean
 
 
 class Missing(Enum):
-    """What stands for a value that an event does not have."""
+    """Represents a value that an event does not have."""
 
     MISSING = "missing"
 
@@ -26,7 +26,7 @@ MISSING: Final = Missing.MISSING
 type Found = Json | Missing
 
 APP_MEMBERS: Final = tuple(field.name for field in fields(AppFacts))
-"""What may follow `app.` in a key."""
+"""The names after `app.` in a key."""
 
 _ATTRIBUTES: Final = {
     "id": "id",
@@ -45,21 +45,21 @@ _ATTRIBUTES: Final = {
     "dataversion": "dataschema",
     "eventtypeversion": "dataschema",
 }
-"""Both schemas' names of an event's attributes, in lower case, with CloudEvents' own."""
+"""The names of an event's attributes in both schemas, in lower case, and CloudEvents' name for each."""
 
 _QUOTED: Final = r'"(?:[^"]|"")+"|' + r"'(?:[^']|'')+'"
 _SEGMENT: Final = re.compile(rf"({_QUOTED}|[^.\"'][^.]*)(?:\.(?=.)|$)")
 _OPENED: Final = re.compile(
     r"\((?P<within>.*\S)\s*\|\s*from_base64\s*\)(?:\.(?P<rest>.+))?|(?P<alone>.*\S)\s*\|\s*from_base64"
 )
-"""Base64 opened, spelt as in templates: the text alone, or what the JSON in it holds."""
+"""A key that decodes Base64, with or without members of the JSON in it."""
 
 
 class Fields:
-    """One event's values, looked up by key; made once for an event and shared by all its rules.
+    """One event's values by key, shared by all rules that are evaluated for the event.
 
     Attributes:
-        event: The event itself.
+        event: The event.
     """
 
     __slots__ = ("_app", "_opened", "event")
@@ -71,14 +71,14 @@ class Fields:
 
     @property
     def app(self) -> AppFacts | None:
-        """What the event says about an app; worked out when first asked for."""
+        """The app facts of the event, computed at the first access."""
         if self._app is MISSING:
             self._app = app_facts(self.event)
         return self._app
 
     def get(self, key: "Key") -> Found:
-        """Return the value that a key names, or MISSING where the event has none."""
-        match key.room:
+        """Return the value that a key names, or MISSING if the event does not have it."""
+        match key.group:
             case "data" if key.inside is not None:
                 return self._inside(key.path, key.inside)
             case "data":
@@ -91,7 +91,7 @@ class Fields:
                 return self.event.extensions.get(key.path[0], MISSING)
 
     def _inside(self, path: tuple[str, ...], names: tuple[str, ...]) -> Found:
-        """Return the text that Base64 holds, or what is at a path of the JSON in it; each is opened once."""
+        """Return the text that Base64 encodes, or a member of the JSON in it; each text is decoded once."""
         known = self._opened.get(path)
         if known is None:
             text = _opened(_walk(self.event.data, path))
@@ -101,38 +101,32 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of a filter, understood once, when the rules are read.
+    """A key of a filter, parsed once when the rules are loaded.
 
     Attributes:
-        text: The key as it was written.
-        room: Where to look: `attribute`, `extension`, `data` or `app`.
-        path: The names to follow there.
-        inside: Where the value is Base64 that is opened first, the names to follow in the JSON that it holds;
-            none of them where the text itself is meant.
+        text: The key as it is written.
+        group: `attribute`, `extension`, `data` or `app`.
+        path: The names within the group.
+        inside: For Base64, the names within the JSON that it encodes, or no names for the text itself. None
+            if nothing is decoded.
     """
 
     text: str
-    room: str
+    group: str
     path: tuple[str, ...]
     inside: tuple[str, ...] | None = None
 
     @property
     def place(self) -> tuple[str, tuple[str, ...], tuple[str, ...] | None]:
-        """What the key names, however it is written."""
-        return self.room, self.path, self.inside
+        """The named value, independent of the spelling."""
+        return self.group, self.path, self.inside
 
 
 def parse_key(text: str) -> Key:
-    """Return the key that a text means.
-
-    Names are joined by dots; a name that holds a dot itself stands in quotes, single or double, as in
-    `data.claims."http://schemas.microsoft.com/identity/claims/scope"` (a quote inside is doubled). The first
-    name is an attribute by any of its names in either schema, `data`, `app` or an extension attribute, in
-    any letter case; names inside data are exact. `data.body | from_base64` is the text that Base64 holds,
-    `(data.body | from_base64).speed` a member of the JSON in it.
+    """Return the key that a text describes. docs/filters.md has the rules.
 
     Raises:
-        ValueError: The text is no key; its message is for the person who wrote it.
+        ValueError: The text is not a key; the message is for the rule's author.
     """
     opened = _OPENED.fullmatch(text)
     if opened is not None:
@@ -156,18 +150,18 @@ def parse_key(text: str) -> Key:
 
 def _opened_key(text: str, opened: re.Match[str]) -> Key:
     within = parse_key((opened["within"] or opened["alone"]).strip())
-    if within.room != "data" or within.inside is not None:
+    if within.group != "data" or within.inside is not None:
         raise ValueError(
-            f"{text!r}: only what is in data can be opened, and only once; write a key such as `data.body | "
+            f"{text!r}: only values in data can be decoded, and only once; write a key such as `data.body | "
             "from_base64`"
         )
     return Key(text, "data", within.path, _split(opened["rest"]) if opened["rest"] else ())
 
 
 def nearby_name(key: Key, event: Event) -> str | None:
-    """Return the name that the data has in another letter case or normal form where a key misses."""
+    """Return the name in the data that differs from a missing key only in letter case or normal form."""
     value = event.data
-    for name in key.path if key.room == "data" else ():
+    for name in key.path if key.group == "data" else ():
         if not isinstance(value, dict):
             break
         if name not in value:
@@ -177,14 +171,14 @@ def nearby_name(key: Key, event: Event) -> str | None:
 
 
 def opening_problem(key: Key, event: Event) -> str | None:
-    """Return why nothing can be found in the Base64 that a key opens, for an explanation."""
+    """Return why a key finds nothing in Base64, for an explanation; None if there is nothing to decode."""
     there = MISSING if key.inside is None else _walk(event.data, key.path)
     if there is MISSING or there is None:
         return None
     text = _opened(there)
     if text is MISSING:
-        return "what is there is not Base64 of text"
-    return "what the Base64 holds is not JSON" if key.inside and _parsed(text) is None else None
+        return "the value is not Base64 of text"
+    return "the text in the Base64 is not JSON" if key.inside and _parsed(text) is None else None
 
 
 def _alike(one: str, other: str) -> bool:
@@ -202,8 +196,8 @@ def _split(text: str) -> tuple[str, ...]:
         if "|" in name and name[0] not in "\"'":
             raise ValueError(
                 f"{text!r} has a filter of templates; write {text.partition('|')[0].strip()}, without the "
-                "template's filter; a key knows from_base64 alone, as in (data.body | from_base64).speed, "
-                "and a name that holds | stands in quotes"
+                "template's filter; a key can use only from_base64, as in (data.body | from_base64).speed, "
+                "and a name that contains | needs quotes"
             )
         if name[0] in "\"'":
             name = name[1:-1].replace(name[0] * 2, name[0])
@@ -214,7 +208,7 @@ def _split(text: str) -> tuple[str, ...]:
     if at < len(text) or not names:
         raise ValueError(
             f"{text!r} is not a key; write names joined by dots, as in data.sourceSlot, and put a name that"
-            ' holds a dot in quotes, as in data.claims."http://example.com/name"'
+            ' contains a dot in quotes, as in data.claims."http://example.com/name"'
         )
     return tuple(names)
 
@@ -248,7 +242,7 @@ def _present(value: Json) -> Found:
 
 
 def _walk(value: Json, path: tuple[str, ...]) -> Found:
-    """Follow names into nested objects; whatever is no object has no members."""
+    """Follow names into nested objects; a value that is not an object has no members."""
     for name in path:
         if not isinstance(value, dict) or name not in value:
             return MISSING

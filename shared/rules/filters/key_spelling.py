@@ -1,6 +1,6 @@
-"""Keys of filters that are spelt as in a template, in JSONPath or in code: the right spelling of each.
+"""The right spelling of keys that are written as in a template, in JSONPath or in code.
 
-A filter compares every value of a list, so an index has no counterpart in a key.
+A filter compares every value of a list, so a key cannot have an index.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 NAMES_OF_TEMPLATES: Final = frozenset({"event", "extensions", "$", "@"})
-"""What may stand before the first name in templates and in JSONPath, and not in a key."""
+"""First names in templates and in JSONPath that a key does not have."""
 
 _PUNCTUATION: Final = re.compile(r"[\[\](){}|]")
 _INDEX: Final = re.compile(r"-?[0-9]+|\*|")
@@ -19,7 +19,7 @@ _STEP: Final = re.compile(
 
 
 def needs_quotes(name: str) -> bool:
-    """Tell whether a name inside data has to stand in quotes, because it means another thing without."""
+    """Return whether a name inside data needs quotes, because it has another meaning without them."""
     return bool(_PUNCTUATION.search(name) or _INDEX.fullmatch(name) or name != name.strip())
 
 
@@ -27,36 +27,36 @@ def right_spelling(text: str, name: str) -> str:
     """Return what is wrong with a key, and how it is spelt.
 
     Args:
-        text: The key as it was written.
-        name: The part of it that is no name.
+        text: The key as it is written.
+        name: The part of it that is not a name.
     """
-    problem = f"{text!r} is not spelt as a key of a filter"
+    problem = f"{text!r} is not a key of a filter"
     inner = text.strip().removeprefix("{{").removesuffix("}}").strip()
     plain, pipe, _ = inner.partition("|")
     steps = _steps(plain.strip())
     if steps is None:
         return (
-            f"{problem}; write names joined by dots, as in data.sourceSlot; a name that holds "
-            f"`{name.strip()}` itself stands in quotes"
+            f"{problem}; write names joined by dots, as in data.sourceSlot; a name that contains "
+            f"`{name.strip()}` needs quotes"
         )
     index = next((at for at, (_, is_index) in enumerate(steps) if is_index), None)
     names = [step for step, _ in steps]
     if index is None:
         filters = ", without the template's filter" if pipe else ""
         return f"{problem}; write {joined(names)}{filters}"
-    objects = ", and cannot look into objects in a list" if index < len(names) - 1 else ""
+    objects = ", and cannot read objects in a list" if index < len(names) - 1 else ""
     named = (
-        f" (a member that is named `{names[index]}` stands in quotes: {joined(names)})"
+        f" (a member with the name `{names[index]}` needs quotes: {joined(names)})"
         if names[index] not in {"", "*"}
         else ""
     )
     return (
-        f"{problem}: a filter looks at every value of a list{objects}; write {joined(names[:index])}{named}"
+        f"{problem}: a filter compares every value of a list{objects}; write {joined(names[:index])}{named}"
     )
 
 
 def joined(names: Sequence[str]) -> str:
-    """Return the key that leads along some names."""
+    """Return the key for some names."""
     return ".".join(
         '"' + name.replace('"', '""') + '"'
         if at and (needs_quotes(name) or "." in name or name[:1] in "\"'")
@@ -66,7 +66,7 @@ def joined(names: Sequence[str]) -> str:
 
 
 def _steps(text: str) -> list[tuple[str, bool]] | None:
-    """Return the names that a path leads along and whether each is an index; None where it is no path."""
+    """Return the names of a path and whether each is an index; None if the text is not a path."""
     matches = list(_STEP.finditer(text))
     if not matches or "".join(match.group() for match in matches) != text:
         return None

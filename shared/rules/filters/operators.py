@@ -1,8 +1,8 @@
 """Event Grid's nineteen operators, as a table.
 
-What each means for a scalar, an array and a missing key is Event Grid's own
-(https://learn.microsoft.com/azure/event-grid/event-filtering#advanced-filtering); what that page leaves open
-is decided in docs/filters.md.
+Event Grid defines their results for a scalar, an array and a missing key
+(https://learn.microsoft.com/azure/event-grid/event-filtering#advanced-filtering).
+docs/filters.md has the cases that this page leaves open.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ type Wanted = Operand | tuple[Number, Number]
 
 
 class Compares(Enum):
-    """What type of value an operator compares; values of another type are passed over."""
+    """The type of value that an operator compares; values of another type are ignored."""
 
     NUMBERS = "numbers"
     RANGES = "number ranges"
@@ -33,12 +33,12 @@ class Operator:
     """One operator.
 
     Attributes:
-        name: As Event Grid spells it.
-        compares: The type of value that it is about.
-        many: Whether it takes several values (`values`), any of which may hit, or one (`value`).
-        hits: Whether a value of the event hits one of the wanted values; the null tests have none.
-        negative: Whether a hit means that the condition fails.
-        missing: Whether a key that is missing or null matches.
+        name: Event Grid's name.
+        compares: The type of value that it compares.
+        many: Whether it has several values (`values`) or one (`value`).
+        hits: Whether a value of the event matches one of the wanted values.
+        negative: Whether the condition fails if a value matches.
+        missing: Whether the condition holds if the key is missing or null.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Operator:
 
 
 def as_number(value: Json) -> Number | None:
-    """Return a finite number, or None where the value is not one: a boolean is not."""
+    """Return a finite number, or None for any other value, also for a boolean."""
     match value:
         case bool():
             return None
@@ -63,12 +63,12 @@ def as_number(value: Json) -> Number | None:
 
 
 def as_string(value: Json) -> str | None:
-    """Return a string in the form in which letter case does not matter, or None where it is no string."""
+    """Return a string in a form without letter case, or None for any other value."""
     return value.casefold() if isinstance(value, str) else None
 
 
 def as_boolean(value: Json) -> bool | None:
-    """Return a boolean, or None where it is none."""
+    """Return a boolean, or None for any other value."""
     return value if isinstance(value, bool) else None
 
 
@@ -133,7 +133,7 @@ _TABLE: Final = (
 )
 
 OPERATORS: Final = {operator.name: operator for operator in _TABLE}
-"""The operators by the names that Event Grid gives them."""
+"""The operators by their names."""
 
 BY_LOWER_NAME: Final = {name.lower(): operator for name, operator in OPERATORS.items()}
-"""The same by lower-case names, which the Azure CLI uses."""
+"""The operators by lower-case names, as the Azure CLI writes them."""

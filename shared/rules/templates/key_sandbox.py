@@ -34,8 +34,8 @@ _GIVEN: Final = "_given"
 _LITERAL: Final = "_literal"
 _FIXED: Final = "_fixed"
 _FIXED_MESSAGE: Final = (
-    "this event lacks a value, and `default` has a fixed text, so the event has no identity; name another value "
-    "of the event, as in `| default(id)`"
+    "this event lacks a value, and `default` has a fixed text, so the event has no identity; name another "
+    "value of the event, as in `| default(id)`"
 )
 _SAME_FOR_ALL: Final = frozenset({"rule", "specversion"})
 """Names that are the same for every event of a rule."""

@@ -129,7 +129,7 @@ def test_what_base64_holds_is_a_key() -> None:
     assert fields.get(parse_key("(data.body | from_base64).speed")) == 7
     assert fields.get(parse_key("(data.body | from_base64).other")) is MISSING
     for bad in ("subject | from_base64", "((data.body | from_base64) | from_base64).a"):
-        with pytest.raises(ValueError, match="only what is in data can be opened"):
+        with pytest.raises(ValueError, match="only values in data can be decoded"):
             parse_key(bad)
 
 
