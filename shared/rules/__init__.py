@@ -25,14 +25,13 @@ event_grid_subscription  the Event Grid filter that the rules need
 
 from shared.rules.compiled import Rule, Rules
 from shared.rules.load import load_rules
-from shared.rules.model.auth import (
+from shared.rules.model.auth_clouds import AwsAuth, GoogleAuth
+from shared.rules.model.auth_kinds import (
     AirflowAuth,
-    AwsAuth,
     BasicAuth,
     BearerAuth,
     EntraAuth,
     EntraExchangeAuth,
-    GoogleAuth,
     OidcAuth,
 )
 from shared.rules.model.connection import Connection

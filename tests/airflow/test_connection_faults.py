@@ -14,7 +14,7 @@ from shared.airflow.failure_table import classify
 from shared.airflow.response import AirflowResponse
 from shared.airflow.wire import Wire
 from shared.rules import Connection
-from shared.rules.model.auth import BearerAuth
+from shared.rules.model.auth_kinds import BearerAuth
 
 type Serve = Callable[[socket.socket], None]
 

@@ -44,30 +44,30 @@ def test_an_entry_about_events_needs_no_connection() -> None:
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        (f"{{name: p, app_id: {GUID}}}", "what it may do"),
-        ("{name: p, dags: [a]}", "exactly one of"),
-        (f"{{name: p, app_id: {GUID}, role: r, dags: [a]}}", "exactly one of"),
+        (f"{{name: p, app_id: {GUID}}}", "the caller may do nothing"),
+        ("{name: p, dags: [a]}", "exactly one identity"),
+        (f"{{name: p, app_id: {GUID}, role: r, dags: [a]}}", "exactly one identity"),
         ("{name: p, group: admins, dags: [a]}", "must be a GUID"),
         (f"{{name: p, app_id: {GUID}, dags: []}}", "must not be empty"),
         (f"{{name: p, app_id: {GUID}, dags: ['*a*b*c*d*']}}", "more than 4"),
-        (f"{{name: p, app_id: {GUID}, events: [a], conf: [x]}}", "there are no `dags`"),
-        (f"{{name: p, app_id: {GUID}, events: [a], track: callback}}", "there are no `dags`"),
-        (f"{{name: p, app_id: {GUID}, dags: [a], sources: [x]}}", "there are no `events`"),
+        (f"{{name: p, app_id: {GUID}, events: [a], conf: [x]}}", "need `dags`"),
+        (f"{{name: p, app_id: {GUID}, events: [a], track: callback}}", "need `dags`"),
+        (f"{{name: p, app_id: {GUID}, dags: [a], sources: [x]}}", "needs `events`"),
         (f"{{name: p, app_id: {GUID}, dags: [a], rate: 5}}", "must be text"),
         (f"{{name: p, app_id: {GUID}, dags: [a], rate: 0/m}}", "write `60/m`"),
         (f"{{name: P, app_id: {GUID}, dags: [a]}}", "write `p`"),
         (f"{{name: p, app_id: {GUID}, dag: [a]}}", "did you mean `dags`"),
         (f"{{name: p, app_id: {GUID}, dags: [a], connection: on}}", "there is no connection `on`"),
         ("{name: p, app_id: '%PIPELINE%', dags: [a]}", "`PIPELINE` is missing"),
-        (f"{{name: p, app_id: {GUID}, dags: [a], scopes: [Runs.Start]}}", "means an application itself"),
-        (f"{{name: p, object_id: {GUID}, dags: [a], clients: [{GUID}]}}", "without `scopes` none is let in"),
+        (f"{{name: p, app_id: {GUID}, dags: [a], scopes: [Runs.Start]}}", "is an application itself"),
+        (f"{{name: p, object_id: {GUID}, dags: [a], clients: [{GUID}]}}", "has no effect without `scopes`"),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: []}}", "must not be empty"),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['']}}", "must not be empty"),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['*']}}", "not allowed here"),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['Runs.Start Runs.All']}}", "not allowed here"),
         (
             f"{{name: p, object_id: {GUID}, dags: [a], scopes: ['api://u/Runs.Start']}}",
-            "as tokens name it; write `Runs.Start`",
+            "the scope's name in tokens; write `Runs.Start`",
         ),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: []}}", "must not be empty"),
         (f"{{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: ['*']}}", "must be a GUID"),
@@ -120,7 +120,7 @@ def test_the_name_call_is_taken() -> None:
     text = (
         HEAD.replace("rules: []\ncallers:", "rules: [{name: call, when: {types: [t]}, start: {dag: d}}]") % ""
     )
-    with pytest.raises(RulesError, match="the name `call` is taken"):
+    with pytest.raises(RulesError, match="the name `call` is reserved"):
         load_rules(text, file="rules.yaml", settings={})
 
 

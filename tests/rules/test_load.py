@@ -329,12 +329,12 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("when: {types: [t]}", "rule `r`: `start` is missing (what is started)"),
-        ("when: {types: [t]}\nstart: {}", "`dag` is missing (the DAG to run)"),
+        ("when: {types: [t]}", "rule `r`: `start` is missing (the run that the rule starts)"),
+        ("when: {types: [t]}\nstart: {}", "`dag` is missing (the DAG's id)"),
         ("when: {}\nstart: {dag: d}", "without a condition every event would start a run"),
         ("when: {types: []}\nstart: {dag: d}", "rule `r`: when.types: must not be empty"),
         ("when: {types: ['']}\nstart: {dag: d}", "rule `r`: when.types[0]: must not be empty"),
-        ("when: {types: ['*.x']}\nstart: {dag: d}", "a `*` stands at the end only"),
+        ("when: {types: ['*.x']}\nstart: {dag: d}", "`*` is allowed only at the end"),
         ("when: {types: t}\nstart: {dag: d}", "must be a list, not `t`"),
         ("when: {subject: {}}\nstart: {dag: d}", "write `begins_with`, `ends_with` or both"),
         ("when: {subject: {beginsWith: x}}\nstart: {dag: d}", "did you mean `begins_with`"),
@@ -388,7 +388,7 @@ def test_mistakes_of_a_rule(text: str, message: str) -> None:
 def test_names_with_which_airflow_refuses_run_ids(name: str) -> None:
     """A rule's name never makes a run id that begins with one of Airflow's own prefixes."""
     text = f"{CONNECTION}rules:\n- {{name: {name}, when: {{types: [t]}}, start: {{dag: d}}}}\n"
-    assert f"Airflow keeps run ids that begin with `{name}__`" in problems(text)[0]
+    assert f"Airflow reserves run ids that begin with `{name}__`" in problems(text)[0]
 
 
 def test_names_are_unique() -> None:

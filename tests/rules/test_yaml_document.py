@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.rules.yaml_document import MAX_CHARACTERS, MAX_DEPTH, read_yaml
+from shared.rules.yaml_document import MAX_CHARACTERS, read_yaml
+from shared.rules.yaml_nodes import MAX_DEPTH
 from shared.values.invisible import named
 from shared.values.json_text import Json
 

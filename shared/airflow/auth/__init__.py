@@ -5,5 +5,5 @@
     token_endpoint            the base of the kinds with a token endpoint
     entra, exchange, oidc, bearer, passwords, google, aws  the kinds
 
-A new kind is a class in `rules/model/auth.py`, a file here, and a line in `source`.
+A new kind is a class in `rules/model/auth_kinds.py` or `auth_clouds.py`, a file here, and a line in `source`.
 """

@@ -14,16 +14,15 @@ from shared.airflow.auth.entra import EntraTokens
 from shared.airflow.auth.exchange import EntraExchange, OidcExchange
 from shared.airflow.auth.oidc import OidcTokens
 from shared.airflow.auth.passwords import AirflowLogin, BasicLogin
-from shared.rules.model.auth import (
+from shared.rules.model.auth import Auth
+from shared.rules.model.auth_clouds import AwsAuth, GoogleAuth
+from shared.rules.model.auth_kinds import (
     AUTHORIZATION,
     AirflowAuth,
-    Auth,
-    AwsAuth,
     BasicAuth,
     BearerAuth,
     EntraAuth,
     EntraExchangeAuth,
-    GoogleAuth,
     OidcAuth,
 )
 

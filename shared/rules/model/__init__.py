@@ -1,11 +1,13 @@
-"""The pydantic model of rules.yaml, one file for each of its parts.
+"""The pydantic model of rules.yaml, which also makes the JSON Schema for editors.
 
-    base        what every part shares
-    connection  `connections`
-    auth        a connection's `auth`, one class for each kind
-    rule        `rules`
-    callers     `callers`
-    file        the file as a whole
+    base         the base class of all parts
+    connection   `connections`
+    auth         the `auth` of a connection
+    auth_kinds   the kinds of `auth`
+    auth_clouds  the kinds of `auth` for other clouds
+    rule         `rules`
+    callers      `callers`
+    file         the whole file
 
 The descriptions of the fields are the texts of the JSON Schema.
 """

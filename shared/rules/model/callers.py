@@ -1,4 +1,4 @@
-"""The part `callers` of rules.yaml: who may call this app over HTTP, and what each may ask for."""
+"""`callers` of rules.yaml: who may call this app over HTTP, and what each may do."""
 
 from typing import Annotated, Final, Literal
 
@@ -11,7 +11,7 @@ from shared.values.wording import shown
 
 RATE: Final = r"^[1-9][0-9]{0,5}/(s|m|h)$"
 SCOPE: Final = r"^[\x21\x23-\x29\x2b-\x5b\x5d-\x7e]+$"
-"""One scope of RFC 6749 section 3.3, in which a blank would part two; `*` has no meaning here."""
+"""One scope of RFC 6749 section 3.3; spaces separate scopes, and `*` is not a wildcard."""
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 _WHO: Final = ("app_id", "object_id", "group", "role")
@@ -22,7 +22,7 @@ type Patterns = Annotated[list[Text], Field(min_length=1)]
 
 
 class CallerSpec(StrictModel):
-    """One entry of `callers`: an identity, and what it may do. What is not written it may not do."""
+    """One entry of `callers`: an identity and what it may do. Anything that is not listed is denied."""
 
     name: str = Field(
         pattern=NAME,
@@ -31,14 +31,14 @@ class CallerSpec(StrictModel):
     )
     app_id: Text | None = Field(
         default=None,
-        description="The client id of an application or managed identity that calls for itself.",
+        description="The client id of an application or a managed identity.",
         examples=["%PIPELINE_CLIENT_ID%"],
     )
     object_id: Text | None = Field(
         default=None, description="The object id of a user, service principal or managed identity."
     )
     group: Text | None = Field(
-        default=None, description="The object id of a group; its members' tokens have to list groups."
+        default=None, description="The object id of a group; its members' tokens must list groups."
     )
     role: Text | None = Field(
         default=None,
@@ -47,44 +47,43 @@ class CallerSpec(StrictModel):
     )
     scopes: Annotated[list[Scope], Field(min_length=1)] | None = Field(
         default=None,
-        description="Lets users in besides applications: a user's token has to have one of these scopes of "
-        "this app's registration. Without it no user's token is let in.",
+        description="Also accepts users whose token has one of these scopes of this app's registration; by "
+        "default only applications are accepted.",
         examples=[["Runs.Start"]],
     )
     clients: Patterns | None = Field(
         default=None,
-        description="The client ids of the applications by way of which users may call; without it any.",
+        description="The client ids of the applications through which users may call; by default any.",
         examples=[["%PORTAL_CLIENT_ID%"]],
     )
     connection: Text | None = Field(
         default=None,
-        description="The connection that `dags` and `outcomes` are about; may be left out where there is "
-        "only one.",
+        description="The connection of `dags` and `outcomes`; optional if there is only one.",
     )
     dags: Patterns | None = Field(
         default=None,
-        description="The DAGs that may be started; `*` stands for any characters.",
+        description="The DAGs that it may start; `*` matches any characters.",
         examples=[["smoke_tests", "load_*"]],
     )
     conf: Patterns | None = Field(
         default=None,
-        description="The keys that a started run's conf may have; `*` stands for any characters. Without it "
-        "conf has to be empty.",
+        description="The keys that the conf of a started run may have; `*` matches any characters. By "
+        "default conf must be empty.",
         examples=[["site", "version"], ["*"]],
     )
     events: Patterns | None = Field(
         default=None,
-        description="The types of events that may be sent, letter case aside; `*` stands for any characters.",
+        description="The types of events that it may send, in any letter case; `*` matches any characters.",
         examples=[["Contoso.Orders.*"]],
     )
     sources: Patterns | None = Field(
         default=None,
-        description="The sources that sent events may have, letter case aside; without it any.",
+        description="The sources of these events, in any letter case; by default any.",
         examples=[["/contoso/orders/*"]],
     )
     outcomes: Patterns | None = Field(
         default=None,
-        description="The DAGs whose runs' outcomes may be reported; `*` stands for any characters.",
+        description="The DAGs whose runs it may report on; `*` matches any characters.",
         examples=[["*"]],
     )
     status: bool = Field(
@@ -94,12 +93,12 @@ class CallerSpec(StrictModel):
     rate: str = Field(
         default="60/m",
         pattern=RATE,
-        description="How many runs, events, outcomes and questions for the status each identity may send in "
-        "a second, minute or hour, to each instance of this app.",
+        description="The requests that each identity may send to each instance of this app in a second, "
+        "minute or hour.",
         examples=["60/m"],
     )
     track: Literal["callback", "none"] = Field(
-        default="none", description="Whether the started runs are given a token to report their outcome with."
+        default="none", description="Whether started runs get a token to report how they ended."
     )
 
     @field_validator("app_id", "object_id", "group")
@@ -118,7 +117,7 @@ class CallerSpec(StrictModel):
         for scope in scopes or ():
             if "://" in scope:
                 raise ValueError(
-                    f"{shown(scope)} is not a scope as tokens name it; write `{scope.rpartition('/')[2]}`"
+                    f"{shown(scope)} is not the scope's name in tokens; write `{scope.rpartition('/')[2]}`"
                 )
         return scopes
 
@@ -134,37 +133,33 @@ class CallerSpec(StrictModel):
     def _possible(self) -> "CallerSpec":
         if sum(getattr(self, who) is not None for who in _WHO) != 1:
             raise ValueError(
-                "a caller has one identity; write exactly one of `app_id`, `object_id`, `group` and `role`"
+                "a caller has exactly one identity; write one of `app_id`, `object_id`, `group` and `role`"
             )
         if self.scopes is not None and self.app_id is not None:
-            raise ValueError(
-                "`scopes` lets users in, and `app_id` means an application itself; leave one out"
-            )
+            raise ValueError("`scopes` accepts users, but `app_id` is an application itself; leave one out")
         if self.clients is not None and self.scopes is None:
             raise ValueError(
-                "`clients` is about users, and without `scopes` none is let in; write `scopes`, or delete it"
+                "`clients` has no effect without `scopes`, which accepts users; write `scopes`, or delete it"
             )
         if self.dags is None and self.events is None and self.outcomes is None and not self.status:
-            raise ValueError(
-                "the caller may do nothing; write what it may do: `dags`, `events`, `outcomes` or `status`"
-            )
+            raise ValueError("the caller may do nothing; write `dags`, `events`, `outcomes` or `status`")
         if self.dags is None and (self.conf is not None or self.track != "none"):
             raise ValueError(
-                "`conf` and `track` are about started runs, and there are no `dags`; write `dags`"
+                "`conf` and `track` need `dags`, the DAGs that the caller may start; write `dags`"
             )
         if self.events is None and self.sources is not None:
             raise ValueError(
-                "`sources` is about sent events, and there are no `events`; write `events`, or leave it out"
+                "`sources` needs `events`, the types that it may send; write `events`, or delete `sources`"
             )
         return self
 
 
 def _guid_text(value: str) -> str:
-    """Return a GUID in lower case, and the name of a setting as it is."""
+    """Return a GUID in lower case, and a text with `%NAME%` unchanged."""
     if setting_names(value):
         return value
     if not is_guid(value):
         raise ValueError(
-            f"must be a GUID, not {shown(value)}; write one such as 00000000-0000-0000-0000-000000000000"
+            f"must be a GUID, not {shown(value)}; write a GUID such as 00000000-0000-0000-0000-000000000000"
         )
     return value.lower()

@@ -1,4 +1,4 @@
-"""The part `connections` of rules.yaml: one Airflow and how it is reached."""
+"""`connections` of rules.yaml: how the app reaches each Airflow."""
 
 from typing import Final, Literal
 
@@ -12,28 +12,28 @@ CONNECTION_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 
 
 class Connection(StrictModel):
-    """One Airflow, and how this app reaches it."""
+    """One Airflow and how this app reaches it."""
 
     name: str = Field(pattern=CONNECTION_NAME, description="The connection's name.")
     allow_http: bool = Field(
         default=False,
-        description="Allow an `http://` address that is not of this machine: tokens then travel unprotected.",
+        description="Allow an `http://` address of another machine: tokens are then sent unencrypted.",
     )
     url: Text = Field(
-        description="The address of the Airflow's web server; with `kind: aws`, of MWAA's API. `%NAME%` "
-        "stands for an application setting.",
+        description="The address of Airflow's web server; with `kind: aws` the address of MWAA's API. "
+        "`%NAME%` is replaced by an application setting.",
         examples=["https://airflow.contoso.example", "%UPDRAFT_AIRFLOW_URL%"],
     )
     api: Literal["auto", "v1", "v2"] = Field(
         default="auto",
-        description="The version of Airflow's REST API: v2 for Airflow 3, v1 for Airflow 2; `auto` asks once "
-        "and remembers.",
+        description="The version of Airflow's REST API: v2 for Airflow 3, v1 for Airflow 2; `auto` asks "
+        "Airflow, and asks again after an upgrade.",
     )
-    auth: Auths = Field(description="How this app proves to Airflow who it is.")
+    auth: Auths = Field(description="How this app signs in to Airflow.")
     vault: Text | None = Field(
         default=None,
-        description="The Key Vault that holds this connection's secrets, by its name in `vaults`; without it "
-        "the one that the setting UPDRAFT_KEY_VAULT_URI names.",
+        description="The Key Vault with this connection's secrets, by its name in `vaults`; by default the "
+        "vault of the setting UPDRAFT_KEY_VAULT_URI.",
     )
     connect_timeout: float = Field(
         default=3.0, gt=0, le=25, description="Seconds to wait for a connection.", examples=[3]
@@ -45,7 +45,7 @@ class Connection(StrictModel):
         default=8,
         ge=1,
         le=64,
-        description="Requests that may wait for this Airflow at one time.",
+        description="Requests to this Airflow that may be unanswered at one time.",
         examples=[8],
     )
 
@@ -70,10 +70,10 @@ class Connection(StrictModel):
 
     @property
     def address(self) -> str:
-        """What tells the Airflow from all others: its url, and in MWAA, which many share, its environment."""
+        """The identifier of the Airflow: its url, with the environment for MWAA."""
         return self.auths[0].airflow_at(self.url)
 
     @property
     def auths(self) -> tuple[Auth, ...]:
-        """What stands under `auth`: one kind, or two."""
+        """The one or two kinds of `auth`."""
         return tuple(self.auth) if isinstance(self.auth, list) else (self.auth,)

@@ -13,16 +13,18 @@ class RulesFile(StrictModel):
     """The rules of Updraft: which events start which DAG runs."""
 
     connections: dict[str, Connection] = Field(
-        min_length=1, description="The Airflows that runs are started in, by name."
+        min_length=1, description="The Airflows in which runs are started, by name."
     )
-    rules: list[RuleSpec] = Field(description="Which events start which DAGs; every rule decides on its own.")
+    rules: list[RuleSpec] = Field(
+        description="Which events start which DAGs; rules are independent of each other."
+    )
     callers: list[CallerSpec] = Field(
-        default_factory=list, description="Who may call this app over HTTP, and what each may ask for."
+        default_factory=list, description="Who may call this app over HTTP, and what each may do."
     )
     vaults: dict[str, Text] = Field(
         default_factory=dict,
-        description="Key Vaults beside the app's own, by name: their addresses. `%NAME%` stands for an "
-        "application setting.",
+        description="Addresses of further Key Vaults, by name. `%NAME%` is replaced by an application "
+        "setting.",
         examples=[{"partner": "https://partner.vault.azure.net"}],
     )
 

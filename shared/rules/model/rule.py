@@ -1,7 +1,6 @@
-"""The model of rules.yaml: what may stand in it, and what each part means.
+"""`rules` of rules.yaml.
 
-The same classes check a file (`load.py`) and yield the JSON Schema that an editor completes with
-(`schema.py`), so the descriptions here are what the author of a rule reads.
+The author of a rule reads the descriptions in an editor, through the JSON Schema (`json_schema.py`).
 """
 
 from typing import Any, Final, Literal
@@ -17,11 +16,11 @@ from shared.values.wording import shown
 RULE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{MAX_RULE_NAME - 1}}}$"
 DURATION: Final = r"^[1-9][0-9]{0,5}(s|m|h)$"
 LONGEST_AGE: Final = 168 * 3_600
-"""Seconds of the greatest `max_age`: a week."""
+"""Seconds of the longest `max_age`: a week."""
 LONGEST_WINDOW: Final = 24 * 3_600
 """Seconds of the longest window."""
 LONGEST_CALLBACK: Final = 720 * 3_600
-"""Seconds that a run's token may live: 30 days."""
+"""Seconds of the longest lifetime of a run's token: 30 days."""
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
 """Seconds of each unit of durations and rates."""
 
@@ -37,25 +36,25 @@ type AskedVia = Literal[
     "events",
     "replay",
 ]
-"""What `when.via` may say; a caller's run by name (`call`) has no rule."""
+"""The channels in `when.via`; `call` is not among them, because such a run has no rule."""
 
 
 def _or_one(schema: dict[str, Any]) -> None:
-    """Let an editor take one value where a list may stand."""
+    """Allow one value instead of a list in the schema."""
     schema["anyOf"].insert(0, schema["anyOf"][0]["items"])
 
 
 class SubjectMatch(StrictModel):
-    """What the event's subject has to look like, as in an Event Grid subscription."""
+    """A condition on the event's subject, as in an Event Grid subscription."""
 
     begins_with: Text | None = Field(
         default=None,
-        description="How the subject begins, up to the end of a path's segment; `*` at the end leaves the "
-        "rest of the segment open.",
+        description="The beginning of the subject: whole segments of a path; `*` at the end matches the "
+        "rest of a segment.",
         examples=["/blobServices/default/containers/orders/"],
     )
-    ends_with: Text | None = Field(default=None, description="How the subject ends.", examples=[".csv"])
-    case_sensitive: bool = Field(default=False, description="Whether letter case counts.")
+    ends_with: Text | None = Field(default=None, description="The end of the subject.", examples=[".csv"])
+    case_sensitive: bool = Field(default=False, description="Whether letter case must match.")
 
     @model_validator(mode="after")
     def _something(self) -> "SubjectMatch":
@@ -65,34 +64,33 @@ class SubjectMatch(StrictModel):
 
 
 class When(StrictModel):
-    """Which events start a run: every part that is given has to hold."""
+    """Which events start a run: all conditions must be true."""
 
     types: list[Text] | None = Field(
         default=None,
         min_length=1,
-        description="Event types, letter case aside; a `*` at the end takes a whole family.",
+        description="Event types, in any letter case; `*` at the end accepts a whole family.",
         examples=[["Microsoft.Web.SlotSwapCompleted"], ["Microsoft.Storage.*"]],
     )
     sources: list[Text] | None = Field(
         default=None,
         min_length=1,
-        description="How the event's source (Event Grid's topic) begins, letter case aside, up to the end of "
-        "a path's segment; `*` at the end leaves the rest of the segment open.",
+        description="The beginning of the event's source (Event Grid's topic), in any letter case: whole "
+        "segments of a path; `*` at the end matches the rest of a segment.",
         examples=[["/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/web"]],
     )
-    subject: SubjectMatch | None = Field(
-        default=None, description="What the event's subject has to look like."
-    )
+    subject: SubjectMatch | None = Field(default=None, description="A condition on the event's subject.")
     via: list[AskedVia] | None = Field(
         default=None,
         min_length=1,
         json_schema_extra=_or_one,
-        description="How the event has to have come; `hook/*` takes every kind of hook. Without it any way.",
+        description="The channel by which the event came; `hook/*` accepts every hook. By default any "
+        "channel.",
         examples=["hook/github", ["queue", "webhook"]],
     )
     filter: Any = Field(
         default=None,
-        description="Event Grid's advanced filters, and `all`, `any`, `not` round them; a list means all.",
+        description="Event Grid's advanced filters, combined with `all`, `any` and `not`; a list means all.",
         examples=[[{"operatorType": "StringIn", "key": "data.targetSlot", "values": ["production"]}]],
     )
 
@@ -107,7 +105,7 @@ class When(StrictModel):
         for name in names or ():
             if "*" in name[:-1]:
                 raise ValueError(
-                    f"{shown(name)}: a `*` stands at the end only; write the beginning, or use `filter`"
+                    f"{shown(name)}: `*` is allowed only at the end; write the beginning, or use `filter`"
                 )
         return names
 
@@ -119,28 +117,29 @@ class When(StrictModel):
 
 
 class Start(StrictModel):
-    """What is started."""
+    """The run that a rule starts."""
 
     connection: Text | None = Field(
-        default=None, description="The name of a connection; may be left out where there is only one."
+        default=None, description="The name of a connection; optional if there is only one."
     )
     dag: str = Field(
-        description="The DAG to run.",
+        description="The DAG's id.",
         examples=["smoke_tests"],
         json_schema_extra={"pattern": PATTERN},
     )
     conf: dict[str, Any] = Field(
         default_factory=dict,
-        description="The run's conf. Texts are Jinja templates; one that is a single {{ expression }} keeps "
-        "its type.",
+        description="The run's conf. Texts are Jinja templates; a single {{ expression }} keeps the type of "
+        "its value.",
         examples=[{"site": "{{ app.site }}"}],
     )
     note: Text | None = Field(
-        default=None, description="A template for the run's note; without it a sentence about the event."
+        default=None, description="A template for the run's note; by default a sentence about the event."
     )
     logical_date: Text | None = Field(
         default=None,
-        description="A template for the run's logical date, RFC 3339; without it the run has none.",
+        description="A template for the run's logical date, RFC 3339; by default the run has no logical "
+        "date.",
         examples=["{{ time }}"],
     )
     run_after: Text | None = Field(
@@ -162,7 +161,7 @@ class Start(StrictModel):
     def _reserved(cls, conf: dict[str, Any]) -> dict[str, Any]:
         if RESERVED in conf:
             raise ValueError(
-                "the key `_updraft` is reserved: this app writes the event's identity there; rename it"
+                "the key `_updraft` is reserved: the app writes the event's identity there; write another key"
             )
         return conf
 
@@ -189,13 +188,13 @@ class CallbackSpec(StrictModel):
 
     token: Literal["reverse", "none"] = Field(
         default="reverse",
-        description="`reverse` gives each run a token of its own, which can do nothing but report that run's "
-        "outcome; `none` is for an Airflow that reports with its own identity.",
+        description="`reverse`: each run gets its own token, which can only report how this run ended; "
+        "`none`: Airflow reports with its own identity.",
     )
     lifetime: str = Field(
         default="24h",
-        pattern=r"^[1-9][0-9]{0,5}(s|m|h)$",
-        description="How long the token is good, from the run's start on; at most 720h.",
+        pattern=DURATION,
+        description="How long the token is valid after the run's start; at most 720h.",
         examples=["24h"],
     )
 
@@ -222,39 +221,40 @@ class RuleSpec(StrictModel):
         examples=["smoke-test-after-swap"],
     )
     description: str = Field(
-        default="", max_length=500, description="What the rule is for; shown wherever the rule is."
+        default="", max_length=500, description="What the rule is for; shown together with its name."
     )
-    enabled: bool = Field(default=True, description="Whether the rule is in force.")
-    when: When = Field(description="Which events start a run: every part that is given has to hold.")
-    start: Start = Field(description="What is started.")
+    enabled: bool = Field(default=True, description="Whether the rule is enabled.")
+    when: When = Field(description="Which events start a run: all conditions must be true.")
+    start: Start = Field(description="The run that the rule starts.")
     dedupe_by: Text | None = Field(
         default=None,
-        description="A template; events with the same value have one run together. Without it every event, "
-        "known by its source and id, has one.",
+        description="A template; events with the same value share one run. By default the value is the "
+        "event's source and id.",
         examples=["{{ data.correlationRequestId }}"],
     )
     latest_by: Text | None = Field(
         default=None,
-        description="A template; among events with the same value an older one never overtakes a newer one.",
+        description="A template; of the events with the same value, an older one starts no run after a "
+        "newer one.",
         examples=["{{ app.site }}"],
     )
     coalesce: Coalesce | None = Field(default=None, description="How a burst of events becomes one run.")
     when_paused: Literal["start", "hold", "reject"] = Field(
         default="start",
         description="While the DAG is paused or draining: `start` a run, which waits in Airflow or delays "
-        "the drain; `hold` the event until the DAG is active; or `reject` it.",
+        "the pause; `hold` the event until the DAG is active; or `reject` it.",
     )
     max_age: str = Field(
         default="24h",
         pattern=DURATION,
-        description="How long after it first arrived an event that still waits is given up; at most 168h.",
+        description="How long an event may wait after its first arrival; at most 168h.",
         examples=["24h"],
     )
     track: Literal["callback", "none"] = Field(
-        default="none", description="How the app learns how the run ended."
+        default="none", description="`callback`: the run reports how it ended."
     )
     callback: CallbackSpec | None = Field(
-        default=None, description="How the run reports back; for `track: callback`."
+        default=None, description="How the run reports; for `track: callback`."
     )
 
     @field_validator("max_age")
@@ -268,11 +268,9 @@ class RuleSpec(StrictModel):
     @classmethod
     def _not_reserved(cls, name: str) -> str:
         if name in RESERVED_RULE_NAMES:
-            raise ValueError(
-                f"Airflow keeps run ids that begin with `{name}__` for itself; choose another name"
-            )
+            raise ValueError(f"Airflow reserves run ids that begin with `{name}__`; write another name")
         if name == CALL:
-            raise ValueError(f"the name `{CALL}` is taken by runs that callers ask for; choose another name")
+            raise ValueError(f"the name `{CALL}` is reserved for runs that callers start; write another name")
         return name
 
     @model_validator(mode="after")
