@@ -86,9 +86,9 @@ class Problem:
 
     @property
     def more(self) -> str:
-        """The other lines with the same mistake, as in ` (also in line 9)`; empty where there are none."""
+        """The other lines with the same mistake, as in ` (also on line 9)`; empty where there are none."""
         lines = sorted({line for line, _, _ in self.others} - {self.line})
-        return f" (also in line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))})" if lines else ""
+        return f" (also on line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))})" if lines else ""
 
     def __str__(self) -> str:
         place = (

@@ -1,4 +1,4 @@
-"""A DAG whose runs have all the events of a burst, for a rule with `coalesce`.
+"""Reads all events of a burst, for a rule with `coalesce`.
 
     - name: refresh-after-deployments
       when: {types: [Microsoft.Web.*]}
@@ -23,15 +23,15 @@ from updraft_airflow.whole_conf import whole_conf
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, tags=["updraft"])
 def collect_events() -> None:
-    """Say what happened, oldest first."""
+    """List the events, the oldest first."""
 
     @task
-    def tell() -> list[str]:
+    def list_events() -> list[str]:
         """Return one line for each event of the burst."""
         run: Any = get_current_context()["dag_run"]
         return [f"{each.get('time')} {each['type']}" for each in whole_conf(run.conf)["events"]]
 
-    tell()
+    list_events()
 
 
 collect_events()

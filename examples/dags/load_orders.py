@@ -1,4 +1,4 @@
-"""Loads a file of orders once it has been stored: started by a blob-created event through the queue."""
+"""Loads a file of orders after it was stored; a blob-created event from the queue starts it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load_orders() -> None:
 
     @task
     def load() -> str:
-        """Say what would be loaded; a real DAG would read the blob with its own identity here."""
+        """Print what is loaded; a real DAG would read the blob here, with its own identity."""
         params = get_current_context()["params"]
         event = params["_updraft"]["event"]
         print(f"Loading {params['url']} ({params['size']} bytes), stored by event {event['id']}.")  # noqa: T201

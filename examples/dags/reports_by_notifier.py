@@ -18,11 +18,11 @@ from updraft_airflow.notifier import UpdraftNotifier
     on_failure_callback=UpdraftNotifier(),
 )
 def reports_by_notifier() -> None:
-    """One run for each event; Airflow reports it once the run has ended."""
+    """Work on one event in each run; Airflow reports the run when it has ended."""
 
     @task
     def work() -> str:
-        """Fail where conf asks for it, to see a failure reported."""
+        """Fail if conf has `fail`, to show the report of a failure."""
         conf = get_current_context()["dag_run"].conf or {}
         if conf.get("fail"):
             raise RuntimeError("conf asked for a failure")

@@ -12,11 +12,11 @@ from updraft_airflow.notifier import UpdraftNotifier, report_run
 
 @dag(schedule=None, tags=["updraft"], doc_md=__doc__, on_failure_callback=UpdraftNotifier())
 def reports_by_task() -> None:
-    """One run for each event, and a report at its end, whether `work` succeeded or not."""
+    """Work on one event in each run, and report whether `work` succeeded."""
 
     @task
     def work() -> str:
-        """Fail where conf asks for it, to see a failure reported."""
+        """Fail if conf has `fail`, to show the report of a failure."""
         conf = get_current_context()["dag_run"].conf or {}
         if conf.get("fail"):
             raise RuntimeError("conf asked for a failure")

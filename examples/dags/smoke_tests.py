@@ -1,4 +1,4 @@
-"""Checks a web app after its slots were swapped: the DAG that the demo starts."""
+"""Checks a web app after a slot swap; the demo starts this DAG."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from updraft_airflow.notifier import UpdraftNotifier
     on_failure_callback=UpdraftNotifier(),
 )
 def smoke_tests() -> None:
-    """One run for each swap; `conf` names the app, as the rule in rules.yaml says.
+    """Check one app in each run; the rule in rules.yaml puts its name into `conf`.
 
-    The notifier reports how the run ended, if the rule says `track: callback`, and does nothing else. It sees
-    also a run that ran out of time or was ended by hand, but nobody calls it again if it fails.
+    The notifier reports how the run ended if the rule has `track: callback`. It also reports a run that ran
+    out of time or was ended by hand, but a failed report is not retried.
     """
 
     @task
     def check() -> str:
-        """Say what would be checked; a real DAG would call the app's health page here."""
+        """Print what is checked; a real DAG would call the app's health page here."""
         conf = get_current_context()["dag_run"].conf or {}
         event = conf["_updraft"]["event"]
         site = conf["site"]
-        print(f"Checking {site}, because {event['type']} {event['id']} said that its slots were swapped.")  # noqa: T201
+        print(f"Checking {site} after the slot swap in event {event['id']} ({event['type']}).")  # noqa: T201
         return str(site)
 
     check()

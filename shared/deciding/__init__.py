@@ -1,8 +1,8 @@
-"""Deciding: an event and the rules in, decisions out. Pure, no I/O.
+"""Deciding: which rules match an event, and which run each of them starts. No I/O.
 
-decide       the fixed order, and the decision
+decide       the decision of each rule
 matching     whether a rule matches, and which condition failed
-nearest      the nearest rule to an event that no rule wanted
-rendering    from a matching rule to the run
-direct_runs  a run that a caller asks for by DAG name, without a rule
+nearest      the nearest rule for an event that no rule matches
+rendering    the run of a matching rule
+direct_runs  a run that a caller starts by DAG name, without a rule
 """

@@ -1,6 +1,7 @@
-"""Deciding: from an event and the rules to what each rule would start, or why not. Pure, no I/O.
+"""Deciding: for an event and each rule, the run that is started, or the reason why none is. No I/O.
 
-The order is fixed, and a decision that did not match names the first step that failed, with the value seen:
+The conditions are checked in a fixed order. A decision without a match names the first one that failed, with
+the value of the event:
 
     enabled -> types -> via -> sources -> subject -> filter -> (a match) -> templates
 
@@ -8,8 +9,8 @@ The order is fixed, and a decision that did not match names the first step that 
 matched. `explain` asks every rule. `decide_for` asks one, for a parked delivery that comes back.
 `decide_direct_run` asks none: its caller has named the DAG.
 
-For a rule with `coalesce` only the key of an event's burst is rendered. `decide_burst` renders the run when
-the window closes, from all its events; only `explain` shows what it would be for one event alone.
+For a rule with `coalesce` only the key of the event's burst is rendered. `decide_burst` renders the run from
+all events when the window closes. Only `explain` renders the run of a single event.
 """
 
 from dataclasses import dataclass, replace
@@ -29,16 +30,16 @@ from shared.values.wording import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one rule says of one event.
+    """The decision of one rule about one event.
 
     Attributes:
         rule: The rule's name.
-        matched: Whether the event is one that the rule starts a run for.
-        reason: Where it did not match, the first condition that failed with the value it saw; where it
-            matched without a request, why the request cannot be rendered.
-        request: What Airflow would be asked; None where there is a reason, and for a collected event.
-        burst_key: Where the rule collects bursts, that of this event. Only `explain` gives a request, or the
-            reason why there is none, beside it: for the event alone.
+        matched: Whether the rule matches the event.
+        reason: Without a match, the first condition that failed, with the value of the event. With a match,
+            why the request cannot be rendered.
+        request: The request to Airflow; None if there is a reason, and for a collected event.
+        burst_key: The key of the event's burst, if the rule collects bursts. Only `explain` also returns a
+            request or a reason then: for this event alone.
     """
 
     rule: str
@@ -51,7 +52,7 @@ class Decision:
 def decide(event: Event, rules: Rules) -> list[Decision]:
     """Return the decisions of the rules that an event matches, in the file's order.
 
-    The cost does not grow with the number of rules for other types of events.
+    The cost does not depend on the number of rules for other types.
     """
     candidates = rules.for_type(event.type.lower())
     if not candidates:
@@ -105,12 +106,12 @@ def decide_direct_run(run: DirectRun, rules: Rules) -> Decision:
 
 
 def decide_burst(burst: Burst, rules: Rules, rule_name: str) -> Decision:
-    """Return what a rule starts for the events of a window: they matched it when they arrived.
+    """Return the decision of a rule about the events of a window, which matched it when they arrived.
 
     Args:
-        burst: What the window has collected.
+        burst: The events of the window.
         rules: The rules.
-        rule_name: The rule's name; where it is gone, or no longer in force, the decision has not matched.
+        rule_name: The rule's name. If there is no such rule, or it is disabled, the decision does not match.
     """
     rule = rules.named(rule_name)
     if rule is None:
@@ -126,7 +127,7 @@ def _no_rule(rule_name: str, rules: Rules) -> Decision:
 
 
 def _decision(matching: Matching, rule: Rule) -> Decision:
-    """Ask one rule everything, in the fixed order."""
+    """Return the decision of one rule."""
     reason = matching.failure(rule)
     if reason is not None:
         return Decision(rule.name, matched=False, reason=reason, request=None)
@@ -134,7 +135,7 @@ def _decision(matching: Matching, rule: Rule) -> Decision:
 
 
 def _run_of(matching: Matching, rule: Rule) -> Decision:
-    """Render what a rule that matched asks of Airflow, or the key of the burst that it collects."""
+    """Render the request of a matching rule, or the key of the burst."""
     coalesce = rule.spec.coalesce
     if coalesce is None:
         return _rendered(matching, rule, None)
@@ -155,7 +156,7 @@ def _rendered(matching: Matching, rule: Rule, burst: Burst | None) -> Decision:
 
 
 def _previewed(matching: Matching, rule: Rule, decision: Decision) -> Decision:
-    """Return a decision with the run that a burst of this event alone would have."""
+    """Return a decision with the run of a burst that has only this event."""
     if decision.burst_key is None:
         return decision
     alone = Burst("", decision.burst_key.key, (matching.event,))

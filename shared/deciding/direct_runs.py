@@ -15,7 +15,7 @@ from shared.values.markdown_text import marked, note_text
 from shared.values.wording import MAX_SHOWN
 
 DEFAULT_LIFETIME: Final = 86_400
-"""Seconds for which the token of a called run is good."""
+"""Seconds for which the token of a direct run is valid."""
 
 
 def request_of(run: DirectRun, entry: CallerSpec) -> RunRequest:

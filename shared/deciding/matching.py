@@ -13,11 +13,11 @@ NOT_ENABLED: Final = "the rule is not enabled"
 
 
 class Matching:
-    """One event as the conditions of rules look at it; what several rules need of it is made once.
+    """One event for the conditions of several rules; values that several rules need are computed once.
 
     Attributes:
         event: The event.
-        fields: Its fields, as filters name them.
+        fields: Its fields for filters.
     """
 
     __slots__ = ("_source", "_type", "event", "fields")
@@ -29,7 +29,7 @@ class Matching:
         self._source = event.source.lower()
 
     def failure(self, rule: Rule) -> str | None:
-        """Return the first condition of a rule that fails, with the value it saw; None where all hold."""
+        """Return the first condition of a rule that fails, with the value of the event; None if all hold."""
         return (
             self._enabled_failure(rule)
             or self._type_failure(rule)
@@ -38,7 +38,7 @@ class Matching:
         )
 
     def holds_after_types(self, rule: Rule) -> bool:
-        """Tell whether everything but `types` holds, which the index of the rules has seen to."""
+        """Return whether all conditions except `types` hold; the index of the rules checks `types`."""
         return (
             rule.enabled
             and self._origin_failure(rule) is None
@@ -46,9 +46,9 @@ class Matching:
         )
 
     def steps_held(self, rule: Rule) -> int:
-        """Return how many conditions after `types`, in the fixed order, an event meets before one fails.
+        """Return how many conditions after `types`, in the fixed order, hold before one fails.
 
-        Whether the rule is enabled does not count: one that is not, and wants the event otherwise, is near.
+        `enabled` does not count: a disabled rule whose other conditions hold is the nearest rule.
         """
         steps = (self._via_failure, self._source_failure, self._subject_failure, self._filter_failure)
         return next((number for number, step in enumerate(steps) if step(rule) is not None), len(steps))
@@ -62,7 +62,7 @@ class Matching:
         return f"type is {shown(self.event.type)}, not {one_of(rule.spec.when.types or [])}"
 
     def _origin_failure(self, rule: Rule) -> str | None:
-        """Return the first of `via`, `sources` and `subject` that fails, in words; None where all hold."""
+        """Return the first of `via`, `sources` and `subject` that fails; None if all hold."""
         return self._via_failure(rule) or self._source_failure(rule) or self._subject_failure(rule)
 
     def _via_failure(self, rule: Rule) -> str | None:
@@ -106,9 +106,9 @@ class Matching:
 
 
 def _not_begun(path: str, beginnings: Sequence[str]) -> str:
-    """Return how a path fails to begin with what a rule wants."""
+    """Return why a path does not match the beginnings of a rule."""
     if not path.startswith(tuple(each.removesuffix("*") for each in beginnings)):
         return "does not begin with"
     if has_dot_segments(path):
-        return "has a segment `.` or `..`, so that it need not be below"
+        return "has a segment `.` or `..`, so it may not be below"
     return "continues the last segment of"

@@ -1,7 +1,7 @@
-"""Which rule came nearest to an event that no rule wanted, and its first condition that failed.
+"""The nearest rule for an event that no rule matches, and its first condition that failed.
 
-It is for the log line of such an event, so its cost is bounded: of the rules with the event's type the first
-`MOST_RULES` are asked, and where no rule has the type, so many type names are compared.
+It is for the event's log line, so its cost is limited: at most `MOST_RULES` rules with the event's type are
+checked. If there is no such rule, at most `MOST_TYPES` type names are compared.
 """
 
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from shared.rules import Rules
 
 MOST_RULES: Final = 10
-"""Rules that are asked."""
+"""Rules that are checked."""
 MOST_TYPES: Final = 100
 """Type names that are compared."""
 _LEAST_ALIKE: Final = 4
-"""Characters that two type names have to have in common from the beginning."""
+"""Characters that the beginnings of two similar type names have in common."""
 _COMPARED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """Why no rule wanted an event.
+    """Why no rule matched an event.
 
     Attributes:
-        rule: The nearest rule; empty where none is near.
-        reason: In words, with the value that the rule saw.
+        rule: The nearest rule; or an empty text.
+        reason: The failed condition, with the value of the event.
     """
 
     rule: str
@@ -50,12 +50,12 @@ def nearest(event: "Event", rules: "Rules") -> Unmatched:
     rule = next(rule for steps, rule in found if steps == most)
     reason = matching.failure(rule)
     left = len(candidates) - MOST_RULES
-    others = f" ({left} more rules with this type were not asked)" if left > 0 else ""
+    others = f" ({left} more rules with this type were not checked)" if left > 0 else ""
     return Unmatched(rule.name, f"{reason}{others}")
 
 
 def _of_type(event: "Event", rules: "Rules") -> Unmatched:
-    """Say that no rule has the type, and which rule's type begins alike."""
+    """Return that no rule has the type, with the rule whose type has the longest common beginning."""
     wanted = event.type[:_COMPARED].lower()
     best, near = _LEAST_ALIKE - 1, None
     for rule, name in islice(_types(rules), MOST_TYPES):
@@ -76,7 +76,7 @@ def _types(rules: "Rules") -> "Iterator[tuple[str, str]]":
 
 
 def _alike(one: str, other: str) -> int:
-    """Return how many characters two texts have in common from the beginning."""
+    """Return the length of the common beginning of two texts."""
     count = 0
     for left, right in zip(one, other, strict=False):
         if left != right:

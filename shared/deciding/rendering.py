@@ -1,4 +1,4 @@
-"""From a matching rule to the run that Airflow is asked for."""
+"""Renders the request to Airflow for a matching rule."""
 
 from shared.errors import TemplateError, UnusableValue
 from shared.event import Event
@@ -22,11 +22,11 @@ from shared.values.wording import MAX_SHOWN, clipped
 
 
 class Rendering:
-    """One event as the templates of rules see it.
+    """One event for the templates of rules.
 
     Args:
         event: The event.
-        app: What it says about a web app.
+        app: The event's app facts.
     """
 
     __slots__ = ("app", "event")
@@ -36,14 +36,14 @@ class Rendering:
         self.app = app
 
     def burst_key(self, rule: Rule) -> str:
-        """Return the key that the event's burst has in common, as `coalesce.by` gives it.
+        """Return the key of the event's burst, rendered by `coalesce.by`.
 
-        Nothing else is rendered: the run is rendered from the whole window. But one event must not make the
-        run of all the others impossible, so one with which no run can be started is refused here.
+        The run is rendered later, from the whole window. An event that would make the run of all others
+        impossible is refused here.
 
         Raises:
-            UnusableValue: The key cannot be rendered, or is empty for this event; or the event has no
-                identity, one that is too large, or hands Airflow a key that it refuses.
+            UnusableValue: The key cannot be rendered, or is empty for this event; the event has no identity
+                or too large attributes; or its data has a key that Airflow refuses.
         """
         assert rule.coalesce_by is not None
         scope = event_scope(self.event, self.app, rule=rule.name, description=rule.description)
@@ -54,18 +54,18 @@ class Rendering:
         return key
 
     def _check_reserved_keys(self, rule: Rule, key: str) -> None:
-        """Refuse an event that may hand Airflow a reserved key: with one in its data it is rendered alone."""
+        """Refuse an event with a reserved key in its data if its run alone cannot be rendered."""
         try:
             check_reserved_keys(self.event.data, remedy="")
         except UnusableValue:
             self.request(rule, Burst("", key, (self.event,)))
 
     def request(self, rule: Rule, burst: Burst | None) -> RunRequest:
-        """Return what Airflow is asked for.
+        """Return the request to Airflow.
 
         Args:
             rule: A rule that the event matched.
-            burst: The burst that the run is for, where the rule collects bursts; `event` is its newest.
+            burst: The burst, if the rule collects bursts; `event` is its newest event.
 
         Raises:
             UnusableValue: A template cannot be rendered for this event, or the conf is too large.
@@ -86,7 +86,7 @@ class Rendering:
                 "by": clean_text(clipped(burst.key, MAX_SHOWN)),
                 "events": len(burst.events),
                 **({"undated": burst.undated} if burst.undated else {}),
-                **_ways(burst),
+                **_channels(burst),
             }
             run_id = run_id_for_window(rule.name, burst.key, burst.window)
             conf, whole = claim_check(conf, burst.conf_url)
@@ -98,7 +98,7 @@ class Rendering:
         if rule.latest_by is not None and not burst:
             latest_key = _key(rule.latest_by, scope, "latest_by")
             run_id = keyed(run_id, rule.name, latest_key)
-            latest = Latest(run_id_prefix(rule.name, latest_key), _place_in_order(event))
+            latest = Latest(run_id_prefix(rule.name, latest_key), _order_time(event))
         check_size(conf)
         note = rule.note.render_text(scope) if rule.note else _default_note(rule, event, burst)
         return RunRequest(
@@ -121,10 +121,10 @@ def _check_id(event: Event) -> None:
         raise TemplateError("id: the event's id has no visible character, so it has no identity")
 
 
-def _ways(burst: Burst) -> JsonObject:
-    """Return how the events of a burst came, each way once."""
-    ways = sorted({event.via for event in burst.events} - {"unknown"})
-    return {"via": [*ways]} if ways else {}
+def _channels(burst: Burst) -> JsonObject:
+    """Return the channels by which the events of a burst came."""
+    channels = sorted({event.via for event in burst.events} - {"unknown"})
+    return {"via": [*channels]} if channels else {}
 
 
 def _key(template: Template, scope: dict[str, object], name: str) -> str:
@@ -138,8 +138,8 @@ def _key(template: Template, scope: dict[str, object], name: str) -> str:
     return text
 
 
-def _place_in_order(event: Event) -> str:
-    """Return the time that `latest_by` compares; without one nobody knows what the event is older than."""
+def _order_time(event: Event) -> str:
+    """Return the time that `latest_by` compares; without a time the event cannot be ordered."""
     try:
         return time_text(parse_time(time_in_order(event) or ""))
     except UnusableValue as error:
@@ -160,11 +160,11 @@ def _callback(spec: RuleSpec) -> CallbackTerms | None:
     if spec.track != "callback":
         return None
     wanted = spec.callback or CallbackSpec()
-    return CallbackTerms(seconds(wanted.lifetime), token=wanted.token == "reverse")  # noqa: S105 - a kind, no token
+    return CallbackTerms(seconds(wanted.lifetime), token=wanted.token == "reverse")  # noqa: S105 - not a token
 
 
 def _default_note(rule: Rule, event: Event, burst: Burst | None) -> str:
-    """Say why the run exists, for whoever finds it in Airflow's UI; the event's own texts are marked."""
+    """Return the note for Airflow's UI: the rule and the event. The event's own texts are marked."""
     about = event.subject or event.source
     when = f" at {event.time}" if event.time else ""
     why = f" ({rule.description})" if rule.description else ""

@@ -1,24 +1,24 @@
-"""The language of rules.yaml: its model, how it is loaded, and the compiled rules.
+"""The language of rules.yaml: its model, loading, and the compiled rules.
 
-model/                   what may stand in the file
+model/                   the model of the file
 yaml_document            YAML as JSON, with the line and column of each part
 yaml_nodes               the nodes of a YAML file, and their errors
-yaml_scalars             the numbers and words of YAML 1.2
-yaml_places              the lines around a place in the file
-yaml_slips               the mistake that makes YAML unreadable, and what to write
-readable_text            texts that hold characters which nobody sees
+yaml_scalars             the scalars of YAML 1.2
+yaml_position            the lines around a syntax error
+yaml_slips               messages for syntax errors of YAML
+readable_text            invisible characters in texts
 load                     reads, checks and compiles rules.yaml
 rule_compiler            the model to compiled rules
-problems                 validation errors as messages with file, line and fix
-value_messages           what is wrong with a value
-unknown_keys             what was meant by a key that nobody knows
-fixes                    what to write instead of a value or a key
+problems                 collects errors as messages with file, line and fix
+value_messages           messages for wrong values
+unknown_keys             messages for unknown keys
+fixes                    what to write instead of a wrong value or key
 compiled                 rules ready to match
 filters/                 conditions on events
-templates/               texts made from events
+templates/               texts with values of events
 wildcards                names with `*`
 known_types              the event types that Azure services emit
-event_types              types that no service emits, and `app` where no event has it
+event_types              checks of the event types in a rule
 json_schema              the JSON Schema for editors
 event_grid_subscription  the Event Grid filter that the rules need
 """

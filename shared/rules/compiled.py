@@ -1,4 +1,4 @@
-"""Compiled rules: what deciding works with, made once when rules.yaml is loaded."""
+"""Compiled rules, made once when rules.yaml is loaded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,27 +14,27 @@ from shared.rules.templates import JsonTemplate, Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule, ready to be asked.
+    """One compiled rule.
 
     Attributes:
         name: The rule's name.
-        description: What it is for, in the author's words.
-        enabled: Whether it is in force.
-        spec: As it stands in rules.yaml.
-        exact_types: The whole type names that it takes, in lower case.
-        type_families: The beginnings of type names that it takes, in lower case.
-        sources: The beginnings of sources that it takes, in lower case, as `path_prefixes` compares them;
+        description: The rule's description.
+        enabled: Whether the rule is enabled.
+        spec: The rule in rules.yaml.
+        exact_types: The whole type names that it accepts, in lower case.
+        type_families: The beginnings of type names that it accepts, in lower case.
+        sources: The beginnings of sources that it accepts, in lower case, as `path_prefixes` compares them;
             empty: any.
-        via: The ways by which it takes events; empty: any.
+        via: The channels that it accepts; empty: any.
         condition: Its filter, if it has one.
-        connection: The name of the connection that its runs are started in.
+        connection: The name of the connection in which its runs are started.
         conf: The template of its runs' conf.
         note: The template of its runs' note, if it has one.
         logical_date: The template of its runs' logical date, if it has one.
         run_after: The template of its runs' earliest start, if it has one.
         dedupe_by: The template of its runs' identity, if it is not the event's.
-        latest_by: The template of what an older event must not overtake a newer one of.
-        coalesce_by: The template of what the events of a window have in common, if it collects them.
+        latest_by: The template of the ordering key, if it has one.
+        coalesce_by: The template of the key of bursts, if it collects them.
     """
 
     name: str
@@ -57,21 +57,21 @@ class Rule:
 
     @property
     def any_type(self) -> bool:
-        """Whether the rule takes events of every type."""
+        """Whether the rule accepts events of every type."""
         return not self.exact_types and not self.type_families
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything that rules.yaml says.
+    """All of rules.yaml.
 
     Attributes:
         connections: The Airflows, by name.
-        rules: Every rule, in the file's order, those that are not in force included.
-        vaults: The addresses of Key Vaults beside the app's own, by name.
-        callers: Who may call over HTTP, each with the connection that it is about.
-        ordered: Whether any rule puts events in order, by `latest_by` or in windows.
-        warnings: What in the file may be a mistake, each with its place.
+        rules: Every rule in the file's order, also disabled ones.
+        vaults: The addresses of further Key Vaults, by name.
+        callers: Who may call over HTTP, each with its connection.
+        ordered: Whether a rule orders events, by `latest_by` or in windows.
+        warnings: The parts of the file that may be errors.
     """
 
     connections: Mapping[str, Connection]
@@ -104,7 +104,7 @@ class Rules:
         object.__setattr__(self, "_by_name", {rule.name: rule for rule in self.rules})
 
     def named(self, name: str) -> Rule | None:
-        """Return the rule of that name, if there is one."""
+        """Return the rule with this name, if there is one."""
         return self._by_name.get(name)
 
     def caller(self, entry: object) -> CallerSpec | None:
@@ -112,9 +112,9 @@ class Rules:
         return next((each for each in self.callers if each.name == entry), None)
 
     def for_type(self, event_type: str) -> list[Rule]:
-        """Return the rules that take events of a type, in the file's order.
+        """Return the rules that accept events of a type, in the file's order.
 
-        The cost is that of a few dictionary look-ups, however many rules there are.
+        It needs only a few dictionary look-ups, for any number of rules.
 
         Args:
             event_type: The event's type, in lower case.

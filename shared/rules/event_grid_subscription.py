@@ -1,10 +1,9 @@
-"""From rules to the filter of an Event Grid subscription that lets through what they need, and little more.
+"""The narrowest filter of an Event Grid subscription that loses no event that the rules need.
 
-It may let through too much, never too little: an event that a rule matches always passes. So it holds only
-what is certain for both schemas and for every rule at once: types, the subject's common beginning and end,
-and comparisons of `data` whose semantics Event Grid documents. Event Grid's limits: 25 advanced filters,
-25 values over all of them, 512 characters a value
-(https://learn.microsoft.com/azure/event-grid/event-filtering#limitations).
+Every event that a rule matches must pass. So the filter has only conditions that are certain for both schemas
+and for all rules together: types, the subject's common beginning and end, and comparisons of `data` whose
+results Event Grid documents. Event Grid's limits are 25 advanced filters, 25 values in all of them together,
+and 512 characters for a value (https://learn.microsoft.com/azure/event-grid/event-filtering#limitations).
 """
 
 from collections.abc import Sequence
@@ -26,11 +25,11 @@ _DOCUMENTED: Final = frozenset(
         *("StringContains", "StringBeginsWith", "StringEndsWith", "StringIn", "StringNotIn"),
     }
 )
-"""Operators that Event Grid documents for scalars, arrays and missing keys alike: it decides as we do."""
+"""Operators that Event Grid documents for scalars, arrays and missing keys, with the same results as ours."""
 
 
 def subscription_filter(rules: Sequence[Rule]) -> JsonObject:
-    """Return the `filter` of an Event Grid subscription for some rules together.
+    """Return the `filter` of an Event Grid subscription for several rules.
 
     Args:
         rules: At least one rule.
@@ -53,7 +52,7 @@ def subscription_filter(rules: Sequence[Rule]) -> JsonObject:
 
 
 def _types(rules: Sequence[Rule]) -> list[str]:
-    """Return every type; none where a rule takes a family, which Event Grid cannot say."""
+    """Return every type; empty if a rule accepts a family, which Event Grid cannot express."""
     if any(rule.any_type or rule.type_families for rule in rules):
         return []
     names: dict[str, str] = {}
@@ -72,7 +71,7 @@ def _canonical_types() -> dict[str, str]:
 
 
 def _subject(rules: Sequence[Rule]) -> tuple[str, str]:
-    """Return how the subjects of all rules begin and end, as far as they have it in common."""
+    """Return the common beginning and end of the subjects of all rules."""
     wanted = [rule.spec.when.subject for rule in rules]
     begins = [(each.begins_with or "").removesuffix("*") if each else "" for each in wanted]
     ends = [(each.ends_with or "") if each else "" for each in wanted]
@@ -82,7 +81,7 @@ def _subject(rules: Sequence[Rule]) -> tuple[str, str]:
 
 
 def _common(texts: Sequence[str]) -> str:
-    """Return the common beginning, letter case aside, in the first text's letter case."""
+    """Return the common beginning in any letter case, in the first text's letter case."""
     lowered = [text.lower() for text in texts]
     if any(len(low) != len(text) for low, text in zip(lowered, texts, strict=True)):
         return texts[0] if len(set(texts)) == 1 else ""
@@ -91,7 +90,7 @@ def _common(texts: Sequence[str]) -> str:
 
 
 def _advanced(rules: Sequence[Rule]) -> list[JsonObject]:
-    """Return the comparisons that every rule makes, widened to what any of them lets through."""
+    """Return the comparisons that all rules have, widened to pass what any of the rules passes."""
     by_rule = [_comparisons(rule.condition) for rule in rules]
     filters: list[JsonObject] = []
     values_left = MAX_VALUES
@@ -111,7 +110,7 @@ def _advanced(rules: Sequence[Rule]) -> list[JsonObject]:
 
 
 def _comparisons(condition: Condition | None) -> dict[tuple[str, str], Comparison]:
-    """Return what certainly has to hold and Event Grid can decide: by key and operator, the first of each."""
+    """Return the comparisons that must hold and that Event Grid supports, by key and operator."""
     found: dict[tuple[str, str], Comparison] = {}
     for each in certain_comparisons(condition):
         portable = (
@@ -123,7 +122,7 @@ def _comparisons(condition: Condition | None) -> dict[tuple[str, str], Compariso
 
 
 def _widened(same: Sequence[Comparison]) -> list[Json] | None:
-    """Return values with which the operator lets through what any of the comparisons does."""
+    """Return values with which the operator passes what any of the comparisons passes."""
     if same[0].operator.negative:
         kept = [value for value in same[0].values if all(value in each.values for each in same)]
         return kept or None

@@ -1,4 +1,4 @@
-"""What the event types of a rule say of it: misspelt ones, and facts that no event of these types has."""
+"""Checks of the event types in a rule: misspelt types, and `app` if no event of the types has it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ _TYPE_KEYS: Final = frozenset({"type", "eventtype"})
 
 
 def warn_of_types(rule: Rule, path: Path, mistakes: Mistakes) -> None:
-    """Warn of each event type of a rule that no service is known to emit.
+    """Warn of each event type that no service is known to emit.
 
     Args:
         rule: The rule.
-        path: Where it stands.
+        path: The rule's path.
         mistakes: Takes the warnings.
     """
     for index, name in enumerate(rule.spec.when.types or ()):
@@ -43,16 +43,16 @@ def warn_of_types(rule: Rule, path: Path, mistakes: Mistakes) -> None:
 
 
 def refuse_app(rule: Rule, path: Path, mistakes: Mistakes) -> None:
-    """Refuse `app.…` in a rule whose events never have it, but for templates that allow for its absence.
+    """Refuse `app.…` in a rule whose events never have it, except in templates that handle its absence.
 
     Args:
         rule: The rule.
-        path: Where it stands.
-        mistakes: Takes the mistakes.
+        path: The rule's path.
+        mistakes: Takes the errors.
     """
     places = list(_app_keys(rule.spec.when.filter, (*path, "when", "filter")))
     naming = [(place, source) for place, source in _templates(rule.spec, path) if "app" in source]
-    # What the rule matches is asked before its templates: they may need Jinja, which most rules do without.
+    # Check the types before the templates: templates may need Jinja, which most rules do not.
     why = _why_no_app(rule) if places or naming else None
     if why is None:
         return
@@ -60,45 +60,45 @@ def refuse_app(rule: Rule, path: Path, mistakes: Mistakes) -> None:
     for place in (*places, *(place for place, source in naming if _needs_app(source, names))):
         mistakes.add(
             place,
-            f"`app` is known of events about a web app only, and {why}; use the event's own data, as in "
+            f"only events about a web app have `app`, and {why}; write the event's own data, as in "
             "`data.name` (docs/events.md has the events with `app`)",
         )
 
 
 def _why_no_app(rule: Rule) -> str | None:
-    """Return why no event that a rule can match has facts about an app, or None where one may.
+    """Return why no event that a rule can match has app facts, or None if one may have them.
 
-    Only what is certain is told: the types of services that are not about web apps, and sources in them.
+    It uses only what is certain: the types and sources of services that are not about web apps.
     """
     from shared.rules.known_types import never_about_a_site
 
     if rule.spec.when.types and all(map(never_about_a_site, rule.spec.when.types)):
-        return "no event of these `types` is about one"
+        return "no event of these `types` is about a web app"
     for comparison in certain_comparisons(rule.condition):
         if (comparison.key.group, comparison.key.path) != ("attribute", ("type",)):
             continue
         star = {"StringIn": "", "StringBeginsWith": "*"}.get(comparison.operator.name)
         if star is not None and all(never_about_a_site(f"{name}{star}") for name in comparison.values):
-            return f"no event of the types in `{comparison}` is about one"
+            return f"no event of the types in `{comparison}` is about a web app"
     providers = [_PROVIDER.search(source) for source in rule.sources]
     if providers and all(found and never_about_a_site(f"{found[1]}.*") for found in providers):
-        return "no event of these `sources` is about one"
+        return "no event of these `sources` is about a web app"
     return None
 
 
 def _needs_app(source: str, names: frozenset[str]) -> bool:
-    """Tell whether a template cannot be rendered without `app`.
+    """Return whether a template cannot be rendered without `app`.
 
     Args:
         source: The template.
-        names: What it may name, `app` included.
+        names: The names that it may use, with `app`.
     """
     if "{" not in source or _ALLOWS_ABSENCE.search(source):
         return False
     try:
         compile_template(source, names=names)
     except TemplateError:
-        return False  # it is wrong in itself, and reported as such
+        return False  # this error is reported elsewhere
     try:
         compile_template(source, names=names - {"app"})
     except TemplateError:
@@ -107,7 +107,7 @@ def _needs_app(source: str, names: frozenset[str]) -> bool:
 
 
 def _app_keys(spec: Json, path: Path) -> Iterator[Path]:
-    """Yield the place of each key of a filter that asks for a fact about an app."""
+    """Yield the path of each key of a filter that begins with `app`."""
     for comparison, place in _comparisons(spec, path):
         name = next((name for name in comparison if name.lower() == "key"), None)
         key = comparison.get(name or "")
@@ -116,7 +116,7 @@ def _app_keys(spec: Json, path: Path) -> Iterator[Path]:
 
 
 def _templates(spec: RuleSpec, path: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the templates of a rule, each with its place."""
+    """Yield the templates of a rule, each with its path."""
     start = spec.start
     found = {
         ("start", "note"): start.note,
@@ -139,7 +139,7 @@ def _texts(value: Json, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _comparisons(spec: Json, path: Path) -> Iterator[tuple[JsonObject, Path]]:
-    """Yield each comparison of a filter with its place."""
+    """Yield each comparison of a filter with its path."""
     if isinstance(spec, list):
         for index, inner in enumerate(spec):
             yield from _comparisons(inner, (*path, index))

@@ -1,6 +1,6 @@
 """What to write instead of a wrong value or key of rules.yaml.
 
-Everything here runs after a mistake is found, so it is imported only then.
+It is imported only if there is an error.
 """
 
 import re
@@ -65,20 +65,20 @@ _OTHER_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "CallerSpec": {"clientid": "app_id", "appid": "app_id", "permissions": "dags"},
 }
-"""The names of other tools for keys of this file, in lower case and without `_` and `-`, by class."""
+"""Other tools' names for keys of this file, in lower case and without `_` and `-`, by class."""
 
 
 def parted(text: str) -> tuple[str, str]:
-    """Return what is wrong, and what to write, of a message that has both.
+    """Split a message of the form `what is wrong; what to write` into its two parts.
 
-    A message is written as `what is wrong; what to write`, and a nearest name as `did_you_mean` writes it.
+    The text of `did_you_mean` belongs to the second part.
     """
     hint = re.search(r" \((did you mean `.*?`\?)\)", text)
     if hint is not None:
         text = text[: hint.start()] + text[hint.end() :]
     message, fix = text, ""
     ends = [found.start() for found in re.finditer("; ", text)]
-    outside = [at for at in ends if text.count("`", 0, at) % 2 == 0]  # a value may hold `; `, and a backquote
+    outside = [at for at in ends if text.count("`", 0, at) % 2 == 0]  # a value in backquotes may contain `; `
     for at in (outside or ends)[:1]:
         message, fix = text[:at], text[at + 2 :]
     if hint is None:
@@ -87,7 +87,7 @@ def parted(text: str) -> tuple[str, str]:
 
 
 def nearest_key(model: type[Any], key: str, known: Sequence[str]) -> str:
-    """Return the key that was meant by an unknown one; empty where none is near."""
+    """Return the key that an unknown key probably means, or an empty text."""
     bare = re.sub(r"[^a-z]", "", key.lower())
     other = _OTHER_NAMES.get(model.__name__, {}).get(bare)
     if other is not None and other in known:
@@ -97,7 +97,7 @@ def nearest_key(model: type[Any], key: str, known: Sequence[str]) -> str:
 
 
 def _subject(given: str) -> str:
-    """Return the part `subject` that a text was meant as."""
+    """Return the object for a `subject` that is a text."""
     if given.startswith("*"):
         return f"{{ends_with: {flow(given.lstrip('*'))}}}"
     return f"{{begins_with: {flow(given.rstrip('*') or '/')}}}"
@@ -109,18 +109,18 @@ _FROM_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
     "start": lambda given: f"{{dag: {flow(given)}}}",
     "auth": lambda given: f"{{kind: {flow(given)}, …}}",
 }
-"""What a text in the place of an object was meant as."""
+"""The object for a text, by key."""
 
 
 def list_fix(key: str, given: object) -> str:
-    """Return what to write where a list has to stand."""
+    """Return what to write for a list."""
     if isinstance(given, Mapping):
         return f"write `- ` before each member of `{key}`"
     return f"write `{key}: [{flow(given)}]`" if given is not None else f"write `{key}: […]`"
 
 
 def object_fix(key: str, given: object) -> str:
-    """Return what to write where an object has to stand."""
+    """Return what to write for an object."""
     if isinstance(given, str) and (glued := _GLUED.fullmatch(given)) and "://" not in given:
         return f"write `{glued['key']}: {visible(glued['value'], _SHOWN)}`, with a space after the colon"
     if isinstance(given, str) and key in _FROM_TEXT:
@@ -137,7 +137,7 @@ def object_fix(key: str, given: object) -> str:
 
 
 def text_fix(key: str, given: object, written: str) -> str:
-    """Return what to write where a text has to stand."""
+    """Return what to write for a text."""
     if isinstance(given, bool):
         return f'write it in quotes: `"{str(given).lower()}"`'
     if isinstance(given, (int, float)):
@@ -150,7 +150,7 @@ def text_fix(key: str, given: object, written: str) -> str:
 
 
 def bool_fix(given: object) -> str:
-    """Return what to write where true or false has to stand."""
+    """Return what to write for a boolean."""
     word = str(given).strip().lower()
     return (
         f"write `{'true' if word in _TRUE else 'false'}`"
@@ -160,7 +160,7 @@ def bool_fix(given: object) -> str:
 
 
 def number_fix(given: object, *, whole: bool) -> str:
-    """Return what to write where a number has to stand."""
+    """Return what to write for a number."""
     text = str(given).replace("_", "").replace(",", "").strip()
     if isinstance(given, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return f"write `{text.partition('.')[0] if whole else text}`, without quotes"
@@ -170,7 +170,7 @@ def number_fix(given: object, *, whole: bool) -> str:
 
 
 def duration_fix(given: str) -> str:
-    """Return the duration that was meant, as this file writes it."""
+    """Return the duration that a text probably means."""
     text = given.strip().removeprefix("PT").removeprefix("P")
     found = _DURATION.fullmatch(text)
     total = round(float(found["number"]) * _SECONDS[found["unit"][0].lower()]) if found else 0
@@ -184,14 +184,14 @@ def duration_fix(given: str) -> str:
 
 
 def rate_fix(given: str) -> str:
-    """Return the rate that was meant, as this file writes it."""
+    """Return the rate that a text probably means."""
     found = _RATE.fullmatch(given.strip())
     example = f"{found['number']}/{found['unit'][0].lower()}" if found else "60/m"
     return f"write `{example}`: a number, `/`, and s, m or h"
 
 
 def name_fix(given: str, most: int) -> str:
-    """Return the name that was meant, in the characters that a rule's name may have."""
+    """Return a text in the characters of a rule's name."""
     name = re.sub(r"[^a-z0-9]+", "-", given.lower())[:most].strip("-")
     said = f"lower-case letters, digits and `-`, at most {most}"
     return f"write `{name}`: {said}" if name else f"write {said}"
@@ -210,7 +210,7 @@ def flow(value: Any) -> str:
 
 
 def example_of(name: str, examples: Sequence[Json] | None) -> str:
-    """Return how a key that is missing is written."""
+    """Return an example of a missing key."""
     special = {
         "when": "{types: [Microsoft.Web.SlotSwapCompleted]}",
         "start": "{dag: smoke_tests}",

@@ -1,4 +1,4 @@
-"""The JSON Schema of rules.yaml, for editors: the model's own, with the filter language written out."""
+"""The JSON Schema of rules.yaml for editors: the model's schema, and the filters."""
 
 from typing import Any, Final
 
@@ -13,12 +13,12 @@ _MANY: Final[dict[Compares, JsonObject]] = {
     Compares.BOOLEANS: {"type": "boolean"},
     Compares.STRINGS: {"type": "string"},
 }
-"""The schema of one value that an operator compares with."""
+"""The schema of one value of an operator."""
 
 _MEANING: Final = {
-    "value": "What the key's value is compared with.",
-    "values": "What the key's value is compared with: a list of {}, of which one has to fit.",
-    "negative": "What the key's value must not be: a list of {}, of which none may fit.",
+    "value": "The value that the key's value is compared with.",
+    "values": "A list of {}: one of them must match the key's value.",
+    "negative": "A list of {}: none of them may match the key's value.",
 }
 
 
@@ -42,7 +42,7 @@ def rules_schema() -> JsonObject:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "patternProperties": {
-            "^x-": {"description": "Anything: a place for anchors (`&name`) that other parts refer to."}
+            "^x-": {"description": "Anything, such as anchors (`&name`) for aliases in other parts."}
         },
         "title": "rules.yaml of Updraft",
     }
@@ -67,13 +67,13 @@ def _filter() -> JsonObject:
         }
 
     return {
-        "description": "One of Event Grid's advanced filters; a list of filters, of which all have to hold; "
-        "or all, any, not.",
+        "description": "One of Event Grid's advanced filters; or a list of filters, which must all hold; or "
+        "all, any, not.",
         "anyOf": [
             {"$ref": "#/$defs/Operator"},
             every,
-            group("all", some, "Every one of these has to hold."),
-            group("any", some, "At least one of these has to hold."),
+            group("all", some, "All of these must hold."),
+            group("any", some, "At least one of these must hold."),
             group("not", {"$ref": "#/$defs/Filter"}, "This must not hold."),
         ],
     }
@@ -81,7 +81,7 @@ def _filter() -> JsonObject:
 
 def _operator() -> JsonObject:
     return {
-        "description": "An advanced filter, as it stands in an Event Grid subscription.",
+        "description": "An advanced filter, as in an Event Grid subscription.",
         "anyOf": [_one_operator(operator) for operator in OPERATORS.values()],
     }
 
@@ -91,8 +91,8 @@ def _one_operator(operator: Operator) -> JsonObject:
         "operatorType": {"const": operator.name, "description": "How the key's value is compared."},
         "key": {
             "type": "string",
-            "description": "What is compared: `data.…`, `app.…`, or an attribute of the event; "
-            "`| from_base64` opens Base64.",
+            "description": "The value of the event that is compared: `data.…`, `app.…`, or an attribute; "
+            "`| from_base64` decodes Base64.",
             "examples": ["data.targetSlot", "app.site", "subject", "(data.body | from_base64).temperature"],
         },
     }

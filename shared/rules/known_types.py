@@ -1,7 +1,7 @@
-"""The event types that Azure's services emit, for finding misspelt ones and for completing them in editors.
+"""The event types that Azure's services emit, to warn of misspelt types and to complete types in editors.
 
 Source: `SystemEventNames` of azure-eventgrid 4.22.1, and the type that this app gives to Kudu's webhook. A
-service may emit a type that is newer than this list, so an unknown one is worth a warning and no more.
+service may emit a newer type, so an unknown type is only a warning.
 """
 
 from difflib import get_close_matches
@@ -111,10 +111,10 @@ _ENDINGS: Final = {
         "SlotSwapWithPreviewCancelled SlotSwapWithPreviewStarted Kudu.PostDeployment"
     ),
 }
-"""By service: what follows the service's name, one after another."""
+"""The ends of the types, after the service's name, by service."""
 
 _OPEN: Final = ("microsoft.graph.", "microsoft.fabric.", "microsoft.agfoodplatform.", "microsoft.web/")
-"""The beginnings of types that services document, and that the list does not have."""
+"""The beginnings of documented types that the list does not have."""
 
 _ABOUT_SITES: Final = (
     *("Microsoft.Web", "Microsoft.Resources", "Microsoft.ContainerRegistry", "Microsoft.EventGrid"),
@@ -124,7 +124,7 @@ _ABOUT_SITES: Final = (
         "Microsoft.ResourceNotifications.ContainerServiceEventResources",
     ),
 )
-"""The services whose events may be about a web app: `app.…` is known of these (docs/events.md)."""
+"""The services whose events may be about a web app and have `app.…` (docs/events.md)."""
 
 KNOWN_TYPES: Final = tuple(
     f"{service}.{ending}" for service, endings in _ENDINGS.items() for ending in endings.split()
@@ -138,10 +138,10 @@ _PLAN: Final = "microsoft.web.appserviceplanupdated"
 
 
 def doubt(name: str) -> str | None:
-    """Return why a type of a rule looks misspelt, with the nearest known one, or None where it does not.
+    """Return why a type in a rule may be misspelt, with the nearest known type, or None.
 
     Args:
-        name: A type, or the beginning of some with `*` at its end.
+        name: A type, or a family with `*` at its end.
     """
     lower = name.lower()
     if lower.startswith(_OPEN):
@@ -154,7 +154,7 @@ def doubt(name: str) -> str | None:
 
 
 def never_about_a_site(name: str) -> bool:
-    """Tell whether events of a type, or of a family with `*` at its end, never have facts about an app."""
+    """Return whether events of a type, or of a family with `*` at its end, never have app facts."""
     lower = name.lower()
     if lower.endswith("*"):
         return lower.startswith(_OTHER_SERVICES)
@@ -183,7 +183,7 @@ def _nearest(name: str) -> str:
 
 
 def _alike(name: str) -> str:
-    """Return ` (did you mean `x`?)` for the one known type that is nearly the same text."""
+    """Return ` (did you mean `x`?)` for the known type that is nearly the same text."""
     lower = {known.lower(): known for known in KNOWN_TYPES}
     near = get_close_matches(name.lower(), lower, n=1, cutoff=0.9)
     return f" (did you mean `{lower[near[0]]}`?)" if near else ""

@@ -1,7 +1,7 @@
-"""From what the model says of a file to what its author needs: what is wrong, where, and what to write.
+"""Collects the errors of a file as problems: what is wrong, where, and what to write.
 
-One mistake gives one problem: a misspelt key is not also a missing one, and what several rules have in common
-is reported once, with all of them.
+One cause makes one problem: a misspelt key is not reported as missing, too, and the same error in several
+rules is reported once, with all of them.
 """
 
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ _SHOWN: Final = 60
 
 
 class Mistakes:
-    """Collects the problems of one file, each with its place.
+    """Collects the errors and warnings of one file.
 
     Attributes:
-        problems: What was found so far, in the order of finding.
-        warnings: What may be meant, and is worth a look.
+        problems: The errors.
+        warnings: The parts of the file that may be errors.
     """
 
     def __init__(self, document: Document, file: str) -> None:
@@ -34,28 +34,28 @@ class Mistakes:
         self._file = file
 
     def add(self, path: Path, message: str, *, fix: str = "", key: bool = False) -> None:
-        """Note a mistake.
+        """Add an error.
 
         Args:
-            path: Where it stands.
+            path: Its path in the file.
             message: What is wrong; without `fix` also what to write, after `; `.
             fix: What to write.
-            key: Whether the key itself is wrong rather than its value.
+            key: Whether the key is wrong, not its value.
         """
         self.problems.append(self._problem(path, message, fix, key=key))
 
     def warn(self, path: Path, message: str, *, fix: str = "", key: bool = False) -> None:
-        """Note what may be a mistake; arguments as `add`."""
+        """Add a warning; the arguments are the same as for `add`."""
         self.warnings.append(self._problem(path, message, fix, key=key))
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Note problems that have their places, and add the rules that they are in."""
+        """Add problems that have positions, with the names of their rules."""
         for problem in problems:
             rule = self._document.rule_at(problem.line, problem.column)
             self.problems.append(replace(problem, rule=problem.rule or rule))
 
     def warn_of_numbers(self) -> None:
-        """Warn of numbers that may be meant as text, where they are not mistakes already."""
+        """Warn of numbers that may be meant as text and are not errors."""
         known = {(problem.line, problem.column) for problem in self.problems}
         for line, column, written, value in self._document.surprising_numbers():
             if (line, column) not in known:
@@ -72,14 +72,14 @@ class Mistakes:
                 )
 
     def add_unreadable_key(self, path: Path, message: str) -> None:
-        """Note a key that holds what nobody sees, so that it is not reported as unknown, too."""
+        """Add the error of a key with invisible characters, which is then not reported as unknown."""
         self._unreadable_keys.add(tuple(path))
         self.add(path, message, key=True)
 
     def _problem(self, path: Path, message: str, fix: str, *, key: bool) -> Problem:
         from shared.rules.fixes import parted
 
-        line, column = self._document.place(path, key=key)
+        line, column = self._document.position(path, key=key)
         if not fix:
             message, fix = parted(message)
         rule = self._name(path) if path and path[0] == "rules" else ""
@@ -94,13 +94,13 @@ class Mistakes:
         )
 
     def _name(self, path: Path) -> str:
-        """Return the name of the rule or the caller that a path leads into; empty where it has none."""
+        """Return the name of the rule or the caller of a path; empty if it has no name."""
         named = [*path[:2], "name"]
         name = self._document.at(named) if self._document.has(named) else None
         return visible(name, _SHOWN) if isinstance(name, str) else ""
 
     def add_all(self, error: ValidationError) -> None:
-        """Note everything that the model refused, each mistake once."""
+        """Add the errors of the model, each cause once."""
         from shared.rules.unknown_keys import UnknownKeys
 
         details = error.errors(include_url=False, include_context=True)
@@ -136,7 +136,7 @@ class Mistakes:
         self.add(path, message + self._origin(path, detail["input"]), fix=fix)
 
     def _origin(self, path: Path, given: object) -> str:
-        """Return the settings that a refused value comes from, where the file itself has another one."""
+        """Return the application settings that a wrong value comes from, or an empty text."""
         written = self._document.at(path)
         if not isinstance(written, str) or written == given or not setting_names(written):
             return ""
@@ -145,7 +145,7 @@ class Mistakes:
 
 
 def path_text(path: Path) -> str:
-    """Return a path as people write it, as in `rules[0].when.filter`."""
+    """Return a path as text, such as `rules[0].when.filter`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -153,7 +153,7 @@ def path_text(path: Path) -> str:
 
 
 def grouped(problems: Iterable[Problem]) -> list[Problem]:
-    """Return the problems in the file's order, those of several rules that are the same as one."""
+    """Return the problems in the file's order, with the same problem of several rules as one."""
     groups: dict[tuple[str, ...], Problem] = {}
     for problem in sorted(problems, key=lambda each: (each.line, each.column)):
         key = (
@@ -163,7 +163,7 @@ def grouped(problems: Iterable[Problem]) -> list[Problem]:
             "" if problem.rule else f"{problem.line}:{problem.column}",
         )
         first = groups.setdefault(key, problem)
-        place = (problem.line, problem.column, problem.rule)
-        if first is not problem and place not in {(first.line, first.column, first.rule), *first.others}:
-            groups[key] = replace(first, others=(*first.others, place))
+        other = (problem.line, problem.column, problem.rule)
+        if first is not problem and other not in {(first.line, first.column, first.rule), *first.others}:
+            groups[key] = replace(first, others=(*first.others, other))
     return list(groups.values())

@@ -1,7 +1,7 @@
-"""Texts of rules.yaml that do not say what they seem to say: invisible characters, and blanks at their ends.
+"""Invisible characters in rules.yaml, and spaces at the ends of texts.
 
-What stands in names, types and values that are compared has to be what its author sees. Descriptions, notes
-and conf are for people and DAGs and may hold anything; the expressions in them may not.
+In names, types and values that are compared, they are errors. Descriptions, notes and conf may contain them,
+except in expressions.
 """
 
 import re
@@ -38,14 +38,14 @@ _OF_FILTERS: Final = frozenset({"key", "operator", "operatortype"})
 
 
 def readable(value: Json, mistakes: Mistakes, path: Path = ()) -> Json:
-    """Return a part of the file without the invisible characters of its values, each noted as a mistake.
+    """Add an error for each text with invisible characters, and return the values without them.
 
-    Without them the checks that follow find what else is wrong. Keys stay as they are.
+    So the following checks find the other errors. Keys stay unchanged.
 
     Args:
         value: The part.
-        mistakes: Takes the mistakes and warnings.
-        path: Where it stands.
+        mistakes: Takes the errors and warnings.
+        path: The part's path.
     """
     if isinstance(value, dict):
         for key in value:
@@ -63,12 +63,12 @@ def readable(value: Json, mistakes: Mistakes, path: Path = ()) -> Json:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text is what it seems to be without a closer look, as almost all are."""
+    """Return whether a text is printable ASCII without spaces at its ends, as nearly all texts are."""
     return text.isascii() and text.isprintable() and text == text.strip()
 
 
 def _kind(path: Path) -> str:
-    """Return what is asked of the text at a path."""
+    """Return the kind of the text at a path."""
     names = tuple(part for part in path[2:] if isinstance(part, str)) if path[:1] == ("rules",) else ()
     kind = _RULE_TEXTS.get(names[:2]) or _RULE_TEXTS.get(names[:1], _NAME)
     if kind is _COMPARED and names[-1].lower() in _OF_FILTERS:
@@ -77,7 +77,7 @@ def _kind(path: Path) -> str:
 
 
 def _check(text: str, kind: str, mistakes: Mistakes, path: Path, *, key: bool = False) -> bool:
-    """Note what is wrong with a text; tell whether that is characters that have to go."""
+    """Add the error of a text, and return whether there is one."""
     if kind is _FREE:
         return False
     if kind is _EXPRESSIONS_ONLY:
@@ -87,9 +87,9 @@ def _check(text: str, kind: str, mistakes: Mistakes, path: Path, *, key: bool = 
         character = invisible_in(text, lines=kind is _LINES)
     if character is not None:
         shown = f"`{_shown(text, character)}`"
-        message = f"{shown} holds {named(character)} (at ␣), which nobody sees; delete it"
+        message = f"{shown} contains {named(character)} (at ␣), which is invisible; delete it"
     elif kind is _NAME and text != text.strip():
-        message = f"`{text}` has a blank at its beginning or end; delete it"
+        message = f"`{text}` has a space at its beginning or end; delete it"
     else:
         message = ""
     if message and key:
@@ -101,15 +101,15 @@ def _check(text: str, kind: str, mistakes: Mistakes, path: Path, *, key: bool = 
     if kind in {_NAME, _COMPARED} and not unicodedata.is_normalized("NFC", text):
         mistakes.warn(
             path,
-            f"`{text}` is written with combining marks (Unicode's form NFD), and most senders write NFC: the "
-            "two are different texts; check which one the events have",
+            f"`{text}` is written with combining marks (Unicode's form NFD), but most senders write NFC, "
+            "which is another text; check which one the events have",
             key=key,
         )
     return False
 
 
 def _shown(text: str, character: str) -> str:
-    """Return the surroundings of a character, with `␣` in its place."""
+    """Return the text around a character, with `␣` instead of it."""
     at = text.index(character)
     start, end = max(0, at - _SHOWN), at + _SHOWN
     part = text[start:end].replace(character, "␣")

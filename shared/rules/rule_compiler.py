@@ -82,9 +82,9 @@ def _check_unique(
     """Add an error if a name is in `lines` already; otherwise add the name and its line."""
     if name in lines:
         kind = "rule" if path[0] == "rules" else "caller"
-        message = f"the name `{name}` is taken by the {kind} in line {lines[name]}"
+        message = f"the name `{name}` is taken by the {kind} on line {lines[name]}"
         mistakes.add(path, message, fix="write another name: names are unique")
-    lines.setdefault(name, document.place(path)[0])
+    lines.setdefault(name, document.position(path)[0])
 
 
 def _warn_of_scopes(connection: Connection, path: Path, mistakes: Mistakes) -> None:

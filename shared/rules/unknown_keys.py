@@ -1,4 +1,4 @@
-"""Keys of rules.yaml that nobody knows: what was meant, and which other mistakes only follow from them."""
+"""Messages for unknown keys of rules.yaml, and the other errors that only follow from them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -32,7 +32,7 @@ type Where = tuple[str | int, ...]
 
 
 def known_path(document: Document, location: Sequence[str | int]) -> list[str | int]:
-    """Follow pydantic's location as far as the file has it, past the names of union members in it."""
+    """Return the parts of pydantic's location that exist in the file, without names of union members."""
     path: list[str | int] = []
     for part in location:
         if document.has([*path, part]):
@@ -41,7 +41,7 @@ def known_path(document: Document, location: Sequence[str | int]) -> list[str | 
 
 
 def model_at(document: Document, path: Path) -> type[BaseModel] | None:
-    """Return the part of the model that an object of the file has to fit; None where there is none."""
+    """Return the model of an object of the file, or None."""
     if len(path) > 2 and path[0] == "connections" and path[2] == "auth":
         kind = [*path, "kind"]
         return KINDS.get(str(document.at(kind))) if document.has(kind) else None
@@ -52,13 +52,13 @@ def model_at(document: Document, path: Path) -> type[BaseModel] | None:
 
 
 class UnknownKeys:
-    """The unknown keys among pydantic's errors, and what follows from them.
+    """The unknown keys among pydantic's errors, and the errors that follow from them.
 
     Args:
         document: The file.
         details: Pydantic's errors.
-        unreadable: Keys that are reported as unreadable already.
-        add: Takes each mistake: the key's path, what is wrong, and what to write.
+        unreadable: Keys that are already reported as unreadable.
+        add: Takes each error: the key's path, what is wrong, and what to write.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class UnknownKeys:
         self._folded = self._fold_keys(details)
 
     def _fold_keys(self, details: Sequence[Any]) -> dict[Where, set[str]]:
-        """Note the unknown keys, and return which other keys of the same objects they were meant as."""
+        """Add the unknown keys, and return for each object which known keys they probably mean."""
         unknown: dict[Where, list[str]] = {}
         missing: dict[Where, list[str]] = {}
         for detail in details:
@@ -99,7 +99,7 @@ class UnknownKeys:
         return self._document.has(path) and self._document.at(path) is not None
 
     def _absent(self, parent: Path) -> Iterator[str]:
-        """Yield each key that an object does not have, marked by `?`: an unknown one may be meant as it."""
+        """Yield each key that an object does not have, marked by `?`: an unknown key may mean it."""
         part = model_at(self._document, parent)
         for name in part.model_fields if part is not None else ():
             if not self._document.has([*parent, name]):
@@ -112,18 +112,18 @@ class UnknownKeys:
         unknown: dict[Any, list[str]],
         missing: dict[Any, list[str]],
     ) -> None:
-        """Take a misspelt `kind` for what it is: without `kind` nothing else of an `auth` can be checked."""
+        """Add a misspelt `kind`: without `kind` no other key of `auth` can be checked."""
         if "kind" in given:
             return
         known = {name for kind in KINDS.values() for name in kind.model_fields}
         near = [key for key in given if key not in known and "`kind`" in did_you_mean(key, ["kind"])]
-        strange = near or [key for key in given if key not in known]
-        if len(strange) == 1:
-            unknown.setdefault(path, []).append(strange[0])
+        unknown_keys = near or [key for key in given if key not in known]
+        if len(unknown_keys) == 1:
+            unknown.setdefault(path, []).append(unknown_keys[0])
             missing.setdefault(path, []).append("kind")
 
     def explain(self, detail: Any) -> bool:
-        """Tell whether a refusal only follows from an unknown key of the same object."""
+        """Return whether an error only follows from an unknown key of the same object."""
         kind, path = detail["type"], tuple(known_path(self._document, detail["loc"]))
         if kind == "extra_forbidden":
             return True
@@ -131,7 +131,7 @@ class UnknownKeys:
             return str(detail["loc"][-1]) in self._folded.get(path, ())
         if kind.startswith("union_tag"):
             return "kind" in self._folded.get(path, ())
-        if detail["input"] is None:  # the key's members stand beside it
+        if detail["input"] is None:  # its members are on the same level as the key
             return str(path[-1]) in self._folded.get(path[:-1], ())
         if kind != "value_error":
             return False
@@ -139,10 +139,10 @@ class UnknownKeys:
         return any(f"`{meant.removeprefix('?')}" in said for meant in self._folded.get(path[:-1], ()))
 
     def _unknown_key(self, path: Path, missing: Sequence[str], *, alone: bool) -> str:
-        """Note an unknown key, and return the key that was meant; empty where nobody knows.
+        """Add an unknown key, and return the key that it probably means, or an empty text.
 
         Args:
-            path: Where it stands.
+            path: Its path.
             missing: The keys that its object lacks.
             alone: Whether it is the only unknown key of its object.
         """
@@ -155,12 +155,12 @@ class UnknownKeys:
         if tuple(path) in self._unreadable:
             return meant
         message = f"unknown key `{visible(str(key), _SHOWN)}`"
-        owner, place = ("", "") if meant in missing else self._owner(parent, str(key))
+        owner, fix = ("", "") if meant in missing else self._owner(parent, str(key))
         if owner:
-            beside = (*parent, owner)  # one message for all that stand beside a key instead of in it
+            beside = (*parent, owner)  # one message for all members on the wrong level
             if beside not in self._beside:
-                self._add(path, message, place)
-            if "indented" in place:
+                self._add(path, message, fix)
+            if "indented" in fix:
                 self._beside.add(beside)
             return owner
         if not meant and alone and len(missing) == 1:
@@ -169,12 +169,12 @@ class UnknownKeys:
             return missing[0]
         listed = f"there are {', '.join(known)}" if known else ""
         if part is RulesFile:
-            listed += ", and keys that begin with `x-`, which only hold anchors"
+            listed += ", and keys that begin with `x-` for anchors"
         self._add(path, message, f"did you mean `{meant}`?" if meant else listed)
         return meant
 
     def _owner(self, parent: Path, key: str) -> tuple[str, str]:
-        """Return the key whose member a misplaced key is, and what to write; empty where it is none's."""
+        """Return the key that a misplaced key belongs to, and what to write; or empty texts."""
         part = model_at(self._document, parent)
         for name in part.model_fields if part is not None else ():
             inner = model_at(self._document, [*parent, name])

@@ -1,4 +1,4 @@
-"""What is wrong with a value that the model refuses, and what to write: pydantic's errors in words."""
+"""Messages for values that the model refuses, made from pydantic's errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -32,8 +32,8 @@ def value_message(detail: Mapping[str, Any], path: Path, written: str) -> tuple[
 
     Args:
         detail: One of pydantic's errors.
-        path: Where the value stands.
-        written: The value as the file has it, where it is a number.
+        path: The value's path.
+        written: The value as it is written in the file, if it is a number.
     """
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "value_error":
@@ -54,7 +54,7 @@ def value_message(detail: Mapping[str, Any], path: Path, written: str) -> tuple[
 
 
 def key_of(path: Path) -> str:
-    """Return the key of a value, or of the list that it is a member of; empty at the top."""
+    """Return the key of a value, or of the list that contains it; empty at the top."""
     return next((part for part in reversed(path) if isinstance(part, str)), "")
 
 
@@ -63,7 +63,7 @@ def shown_value(value: object, written: str = "") -> str:
 
     Args:
         value: The value.
-        written: It as the file has it, where it is a number.
+        written: The value as it is written in the file, if it is a number.
     """
     if value is None:
         return "nothing"
@@ -77,7 +77,7 @@ def shown_value(value: object, written: str = "") -> str:
 
 
 def _type_message(kind: str, given: object, path: Path, written: str) -> tuple[str, str] | None:
-    """Return what is wrong with a value of another type; None where it is the type that is asked for."""
+    """Return the message for a value of the wrong type; None if the type is right."""
     key = key_of(path) if path and isinstance(path[-1], str) else ""
     if key in _DURATIONS and isinstance(given, int) and not isinstance(given, bool):
         wanted, fix = "a duration", fixes.duration_fix(str(given))
@@ -127,7 +127,7 @@ def _pattern(given: str, pattern: str, path: Path) -> tuple[str, str]:
 
 
 def _length_message(given: Any, context: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what is wrong with a value that is too short or too long."""
+    """Return the message for a value that is too short or too long."""
     if not given:
         return "must not be empty", "write a value, or leave the key out"
     what = "characters" if isinstance(given, str) else "members"

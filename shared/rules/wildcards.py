@@ -1,30 +1,28 @@
-"""Names with `*` in them, as `callers` of rules.yaml writes DAGs, conf keys, event types and sources.
+"""Patterns with `*`, which `callers` of rules.yaml uses for DAGs, conf keys, event types and sources.
 
-The operator writes the pattern and a caller writes the name, so the cost must not depend on how the two fit:
-each part between two `*` is searched once, from where the part before it ended. Nothing is tried twice, as a
-backtracking regular expression would.
+A caller chooses the name, so the cost must not depend on how name and pattern fit. Each part between two `*`
+is searched once, after the part before it. A regular expression could backtrack instead.
 """
 
 from collections.abc import Iterable
 
 
 def matches_any(patterns: Iterable[str] | None, name: str, *, case: bool = True) -> bool:
-    """Tell whether a name fits one of the patterns; None has none, so that nothing fits.
+    """Return whether a name matches one of the patterns; without patterns nothing matches.
 
     Args:
-        patterns: Names in which `*` stands for any characters.
+        patterns: Names in which `*` matches any characters.
         name: The name.
-        case: Whether letter case counts.
+        case: Whether letter case must match.
     """
     seen = name if case else name.lower()
     return any(matches(pattern if case else pattern.lower(), seen) for pattern in patterns or ())
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether a whole name fits a pattern; the time grows with the name's length, never faster.
+    """Return whether a whole name matches a pattern, in linear time.
 
-    The first place where a part fits is as good as any later one: it leaves the most of the name to the parts
-    that follow.
+    The first match of a part is sufficient: it leaves the longest rest of the name for the other parts.
     """
     first, *parts = pattern.split("*")
     if not parts:

@@ -1,7 +1,7 @@
 """YAML as JSON, with the line and column of each part, so that an error is shown where it is.
 
 Scalars are read by YAML 1.2's core schema (`yaml_scalars.py`). The file's size, its nesting depth and the
-number of values that its aliases make are bounded.
+number of values that its aliases make are limited.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from shared.rules.yaml_nodes import LOADER, MAX_DEPTH, Node, Nodes, Unreadable, 
 from shared.values.json_text import Json
 
 if TYPE_CHECKING:
-    from shared.rules.yaml_places import Slip
+    from shared.rules.yaml_position import Slip
 
 MAX_CHARACTERS: Final = 2_000_000
 """Characters of a rules file: several thousand rules."""
@@ -39,7 +39,7 @@ class Document:
         return source_line(self._lines, line)
 
     def rule_at(self, line: int, column: int) -> str:
-        """Return the name of the rule at a position of the file; empty if there is none."""
+        """Return the name of the rule at a position of the file, or an empty text."""
         rules = (self._root.members or {}).get("rules")
         items = rules[1].items if rules is not None else None
         before = [node for node in items or () if (node.line, node.column) <= (line, column)]
@@ -66,26 +66,26 @@ class Document:
                 node = node.members[part][1] if node.members is not None and part in node.members else None
         return node.written if node is not None else ""
 
-    def place(self, path: Path, *, key: bool = False) -> tuple[int, int]:
+    def position(self, path: Path, *, key: bool = False) -> tuple[int, int]:
         """Return line and column, from 1, of the value at `path`, or of the nearest parent that exists.
 
         Args:
             path: Keys and indices from the root.
             key: Whether to return the position of the last key instead of its value.
         """
-        node, place = self._root, (self._root.line, self._root.column)
+        node, found = self._root, (self._root.line, self._root.column)
         for part in path:
             if isinstance(part, int) and node.items is not None and part < len(node.items):
                 node = node.items[part]
             elif node.members is not None and part in node.members:
                 key_node, node = node.members[str(part)]
                 if key or node.items is not None or node.members is not None:
-                    place = (key_node.line, key_node.column)
+                    found = (key_node.line, key_node.column)
                     continue
             else:
                 break
-            place = (node.line, node.column)
-        return place
+            found = (node.line, node.column)
+        return found
 
     def has(self, path: Path) -> bool:
         """Return whether there is a value at `path`."""
@@ -141,7 +141,7 @@ def read_yaml(text: str, *, file: str) -> tuple[Document | None, list[Problem]]:
 
 def _problem(text: str, file: str, slip: "Slip | Unreadable") -> Problem:
     """Return the problem of a file that cannot be read; its rule is found in the text."""
-    from shared.rules.yaml_places import rule_near
+    from shared.rules.yaml_position import rule_near
 
     lines = text.split("\n")
     return Problem(

@@ -1,6 +1,6 @@
 """The nodes of a YAML file: each value with its line and column, and the errors found on the way.
 
-Aliases share one node. Keys are read as they are written. The nesting depth is bounded.
+Aliases share one node. Keys are read as they are written. The nesting depth is limited.
 """
 
 import re
@@ -28,7 +28,7 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(LOADER):  # type: ignore[misc] # either of PyYAML's loaders
-    """Composes nodes whose tags tell plain scalars from quoted ones, and bounds the nesting depth."""
+    """Composes nodes with different tags for plain and quoted scalars, and limits the nesting depth."""
 
     PLAIN: Final = "!plain"
     QUOTED: Final = "!quoted"
@@ -156,7 +156,7 @@ class Nodes:
         """Return the template of `{{ … }}` without quotes, which YAML reads as an object in an object."""
         if not any(isinstance(key, yaml.MappingNode) for key, _ in given.value):
             return None
-        from shared.rules.yaml_places import template_at, unquoted_template
+        from shared.rules.yaml_position import template_at, unquoted_template
 
         line, column = _mark(given)
         slip = unquoted_template(self._lines[line - 1], line, column - 1)
@@ -179,7 +179,7 @@ class Nodes:
         line, column = _mark(key)
         if name in members:
             first = members[name][0].line
-            message = f"the key `{visible(name, 60)}` appears a second time (first in line {first})"
+            message = f"the key `{visible(name, 60)}` appears a second time (first on line {first})"
             self._add(message, "keep one of the two", line, column)
         members[name] = (Node(line, column), value)
 
@@ -218,5 +218,5 @@ def _mark(given: Any) -> tuple[int, int]:
 
 
 def source_line(lines: Sequence[str], line: int) -> str:
-    """Return a line of a file by its number, from 1; empty where there is none."""
+    """Return a line of a file by its number, from 1; empty if there is no such line."""
     return lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""

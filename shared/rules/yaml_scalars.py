@@ -1,7 +1,7 @@
 """Scalars of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema) as JSON.
 
-So `no`, `on`, `1_000`, `12:30` and `2026-03-01` are texts, as editors show them, and `010` is ten. What JSON
-cannot hold (infinity, NaN, a double's overflow) is refused: a text in its place would look like a number.
+So `no`, `on`, `1_000`, `12:30` and `2026-03-01` are texts, as editors show them, and `010` is ten. Numbers
+that JSON cannot hold (infinity, NaN, overflow of a double) are errors: as text they look like numbers.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Final
 from shared.values.json_text import Json
 
 MAX_DIGITS: Final = 400
-"""Characters of a number."""
+"""Characters of the longest number."""
 
 _NULL: Final = re.compile(r"~|null|Null|NULL|")
 _BOOLEAN: Final = {
@@ -25,16 +25,16 @@ _INTEGERS: Final = (
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_IN_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FIRST: Final = frozenset({"", *"+-.0123456789~nNtTfF"})
-"""What everything but text begins with."""
+"""The first characters of all scalars that are not text."""
 
 _TYPES: Final = {"int": int, "float": float, "bool": bool, "null": type(None), "str": str, "!": str}
 _MAX_SHOWN: Final = 60
 _LIKE_TEXT: Final = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+|[-+]?0[0-9]+|[0-9]+[eE][-+]?[0-9]+")
-"""Hexadecimal and octal numbers, zeros in front, and numbers such as a commit's `12e4567`."""
+"""Hexadecimal and octal numbers, leading zeros, and numbers such as the commit hash `12e4567`."""
 
 
 def looks_like_text(number: str) -> bool:
-    """Tell whether a plain scalar that is a number may be meant as text, or as another number."""
+    """Return whether a plain scalar that is a number may be meant as text, or as another number."""
     return _LIKE_TEXT.fullmatch(number) is not None
 
 
@@ -68,7 +68,7 @@ def tagged_scalar(text: str, tag: str) -> Json:
         tag: The tag, without `tag:yaml.org,2002:`.
 
     Raises:
-        ValueError: The tag is another one, or does not go with the text.
+        ValueError: The tag is unknown, or does not match the text.
     """
     wanted = _TYPES.get(tag)
     if wanted is None:
@@ -77,7 +77,7 @@ def tagged_scalar(text: str, tag: str) -> Json:
         return text
     value = _decimal(text) if tag == "float" and _FLOAT.fullmatch(text) else plain_scalar(text)
     if type(value) is not wanted:
-        raise ValueError(f"`{text[:_MAX_SHOWN]}` does not go with the YAML tag `!!{tag}`; leave the tag out")
+        raise ValueError(f"`{text[:_MAX_SHOWN]}` does not match the YAML tag `!!{tag}`; delete the tag")
     return value
 
 

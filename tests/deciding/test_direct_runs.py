@@ -25,8 +25,8 @@ def test_a_call_is_decided_from_itself_alone() -> None:
     assert request.conf["site"] == "shop"
     assert request.callback is not None
     assert request.note == (
-        f"Asked for by the caller `pipeline` of Updraft, object id {OBJECT_ID}, with the key `k-1`. "
-        "In its words: release 7"
+        f"Started by the caller `pipeline` of Updraft, object id {OBJECT_ID}, with the key `k-1`. "
+        "The caller's note: release 7"
     )
 
 

@@ -75,7 +75,7 @@ def test_its_cost_is_bounded() -> None:
     many = rules(*[SOURCE] * MOST_RULES, FILTER)
     found = nearest(event(), many)
     assert found.rule == "r0"
-    assert found.reason.endswith(" (1 more rules with this type were not asked)")
+    assert found.reason.endswith(" (1 more rules with this type were not checked)")
 
 
 def test_the_line_of_an_unmatched_event_says_why(caplog: pytest.LogCaptureFixture) -> None:

@@ -87,7 +87,7 @@ def test_names_are_unique_and_connections_are_chosen() -> None:
     entry = f"  - {{name: p, app_id: {GUID}, dags: [a]}}\n"
     with pytest.raises(RulesError) as caught:
         load(entry * 2, more=TWO)
-    assert "is taken by the caller in line 7" in str(caught.value)
+    assert "is taken by the caller on line 7" in str(caught.value)
     assert "`connection` is missing" in str(caught.value)
 
 

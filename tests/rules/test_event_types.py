@@ -26,7 +26,7 @@ def mistakes(when: str, more: str) -> list[str]:
     try:
         load_rules(text, file="rules.yaml", settings=None)
     except RulesError as error:
-        about = "`app` is known of events about a web app only"
+        about = "only events about a web app have `app`"
         return [problem.path if about in problem.message else str(problem) for problem in error.problems]
     return []
 

@@ -396,7 +396,7 @@ def test_names_are_unique() -> None:
     text = f"{CONNECTION}rules:\n" + "- {name: a, when: {types: [t]}, start: {dag: d}}\n" * 2
     [problem] = problems(text)
     assert problem == (
-        "rules.yaml:4:10: rule `a`: name: the name `a` is taken by the rule in line 3; "
+        "rules.yaml:4:10: rule `a`: name: the name `a` is taken by the rule on line 3; "
         "write another name: names are unique"
     )
 

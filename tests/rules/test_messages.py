@@ -56,7 +56,7 @@ def test_one_cause_in_several_rules_is_one_message() -> None:
     [problem] = errors
     assert str(problem) == (
         "rules.yaml:14:19: rules `swap`, `orders`: start.connection: there is no connection `analytix` "
-        "(also in line 29); did you mean `analytics`?"
+        "(also on line 29); did you mean `analytics`?"
     )
     errors, _ = problems_of(RULES.replace("  analytics:\n", "  analytic:\n"))
     assert [problem.subject for problem in errors] == ["rules `swap`, `orders`: start.connection: "]

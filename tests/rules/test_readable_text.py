@@ -37,7 +37,7 @@ def test_no_type_holds_what_nobody_sees(character: str, place: str) -> None:
     """Wherever it stands, the character is named, and nothing else is said of the type."""
     [problem] = mistakes({**RULE, "when": {"types": [place.format(character)]}})
     assert problem.startswith("when.types[0]: `")
-    assert f"holds {named(character)} (at ␣)" in problem
+    assert f"contains {named(character)} (at ␣)" in problem
     assert place.format("␣") in problem
 
 
@@ -90,7 +90,7 @@ def test_what_people_and_dags_read_may_hold_anything() -> None:
 def test_a_type_has_no_blank_at_its_ends(text: str) -> None:
     """A blank at an end is refused, because no event has it and nobody sees it."""
     [problem] = mistakes({**RULE, "when": {"types": [text]}})
-    assert "has a blank at its beginning or end" in problem or "U+0009 TAB" in problem
+    assert "has a space at its beginning or end" in problem or "U+0009 TAB" in problem
 
 
 @pytest.mark.parametrize("part", ["connections", "vaults", "callers"])

@@ -63,12 +63,12 @@ def test_every_part_has_its_place() -> None:
     """A value's place is its own; a list's or object's is its key's; a missing path ends at what holds it."""
     document, _ = read_yaml("a:\n  b: [x, {c: 1}]\n", file="f")
     assert document is not None
-    assert document.place(("a",)) == (1, 1)
-    assert document.place(("a", "b", 0)) == (2, 7)
-    assert document.place(("a", "b", 1, "c")) == (2, 14)
-    assert document.place(("a", "b", 1, "c"), key=True) == (2, 11)
-    assert document.place(("a", "b", 7)) == (2, 3)
-    assert document.place(("z",)) == (1, 1)
+    assert document.position(("a",)) == (1, 1)
+    assert document.position(("a", "b", 0)) == (2, 7)
+    assert document.position(("a", "b", 1, "c")) == (2, 14)
+    assert document.position(("a", "b", 1, "c"), key=True) == (2, 11)
+    assert document.position(("a", "b", 7)) == (2, 3)
+    assert document.position(("z",)) == (1, 1)
     assert document.has(("a", "b", 1, "c"))
     assert not document.has(("a", "b", 2))
 
@@ -77,7 +77,7 @@ def test_a_key_that_stands_twice_is_a_mistake() -> None:
     """The second key is named with the place of the first."""
     _, problems = read_yaml("a: 1\nb: 2\na: 3\n", file="f")
     assert [str(problem) for problem in problems] == [
-        "f:3:1: the key `a` appears a second time (first in line 1); keep one of the two"
+        "f:3:1: the key `a` appears a second time (first on line 1); keep one of the two"
     ]
 
 

@@ -144,5 +144,5 @@ def test_a_tag_says_the_type(text: str, tag: str, expected: Json) -> None:
 )
 def test_a_tag_that_does_not_go_with_its_text_is_a_mistake(text: str, tag: str) -> None:
     """Nothing is converted by force."""
-    with pytest.raises(ValueError, match=r"leave the tag out|write plain values|write it in quotes"):
+    with pytest.raises(ValueError, match=r"delete the tag|write plain values|write it in quotes"):
         tagged_scalar(text, tag)

@@ -1,4 +1,4 @@
-"""A place in a YAML file that cannot be read: its lines, its rule, and what is in quotes there."""
+"""The position of a syntax error in a YAML file: its lines, its rule, and the quotes in the line."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ _ITEM: Final = re.compile(r"(?P<indent>\s*)- ")
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One mistake in the YAML itself.
+    """One syntax error of YAML.
 
     Attributes:
         message: What is wrong.
@@ -30,8 +30,8 @@ class Slip:
     column: int
 
 
-class Place:
-    """Where PyYAML gave up."""
+class Position:
+    """The position where PyYAML stopped."""
 
     def __init__(self, text: str, error: yaml.MarkedYAMLError, loader: Any) -> None:
         self.lines = text.split("\n")
@@ -48,26 +48,26 @@ class Place:
 
     @property
     def line(self) -> str:
-        """The line of the place."""
+        """The line of this position."""
         return self.lines[self.row].rstrip("\r")
 
     def slip(self, message: str, fix: str, row: int | None = None, at: int | None = None) -> Slip:
-        """Return a slip at this place, or at another row and index, both from 0."""
+        """Return a slip at this position, or at another row and index, both from 0."""
         return Slip(message, fix, (self.row if row is None else row) + 1, (self.at if at is None else at) + 1)
 
     def indentation(self, row: int) -> int:
-        """Return how many characters a line is indented."""
+        """Return the indentation of a line."""
         line = self.lines[row]
         return len(line) - len(line.lstrip())
 
     def before(self) -> Iterator[int]:
-        """Yield the rows of the lines with content before this one, the nearest first."""
+        """Yield the rows of the previous lines with content, the nearest first."""
         for row in range(self.row - 1, -1, -1):
             if self.lines[row].strip() and not self.lines[row].lstrip().startswith("#"):
                 yield row
 
     def last_quoted(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """Return where the last text in quotes before the place begins and ends."""
+        """Return where the last text in quotes before this position begins and ends."""
         last = None
         try:
             for token in yaml.scan(self._text, Loader=self._loader):
@@ -83,12 +83,12 @@ class Place:
 
 
 def unquoted_template(line: str, number: int, before: int = 0) -> Slip | None:
-    """Return the slip of a template that is not in quotes, or None where the line has none.
+    """Return the slip of a template without quotes, or None if the line has no such template.
 
     Args:
         line: The line.
         number: Its number, from 1.
-        before: Only a template that begins at this index or before it counts; 0 for any.
+        before: The last index at which the template may begin; 0 for any.
     """
     found = [each for each in _TEMPLATE.finditer(line) if not in_quotes(line, each.start("template"))]
     found = [each for each in found if not before or each.start("template") <= before]
@@ -102,7 +102,7 @@ def unquoted_template(line: str, number: int, before: int = 0) -> Slip | None:
 def template_at(line: str, start: int) -> str:
     """Return the value that begins with a template at an index of a line."""
     rest = re.split(r"\s#", line[start:], maxsplit=1)[0].rstrip()
-    if "{" in line[:start] or "[" in line[:start]:  # a value in a list or object ends with its template
+    if "{" in line[:start] or "[" in line[:start]:  # in a list or object, the value ends with its template
         closed = re.match(r"(?:\{\{.*?\}\}|\{%.*?%\})", rest)
         return closed.group() if closed else rest
     return rest
@@ -116,7 +116,7 @@ def quoted(text: str) -> str:
 
 
 def rule_near(lines: Sequence[str], line: int) -> str:
-    """Return the name of the rule that a line of an unreadable file belongs to; empty where that is open.
+    """Return the name of the rule of a line in an unreadable file; empty if it is not known.
 
     Args:
         lines: The file's lines.
@@ -136,7 +136,7 @@ def rule_near(lines: Sequence[str], line: int) -> str:
 
 
 def in_quotes(line: str, index: int) -> bool:
-    """Tell whether an index of a line is within quotes, as far as the line alone says."""
+    """Return whether an index of a line is within quotes, judged by this line alone."""
     quote = ""
     for at, character in enumerate(line[:index]):
         if quote:
