@@ -1,4 +1,4 @@
-"""Every App Service sample, in both schemas, from its bytes to a decision."""
+"""Every App Service sample in both schemas, from its bytes to its decision."""
 
 import re
 
@@ -23,7 +23,7 @@ rules:
 
 @pytest.mark.parametrize("name", event_samples("appservice/*"))
 def test_a_sample_reaches_its_decision(name: str) -> None:
-    """A sample starts a run with a valid id, the site in its conf, and its own identity under `_updraft`."""
+    """A sample starts a run with a valid id, the site in its conf, and its identity under `_updraft`."""
     rules = load_rules(RULES, file="rules.yaml", settings={})
     (event,) = read_sample(name)
     assert isinstance(event, Event)
@@ -46,7 +46,7 @@ def test_a_sample_reaches_its_decision(name: str) -> None:
 
 
 def test_the_two_schemas_of_one_event_are_one_run() -> None:
-    """A slot swap that comes in both schemas has one run id."""
+    """A slot swap in both schemas has one run id."""
     rules = load_rules(RULES, file="rules.yaml", settings={})
     ids = set()
     for schema in ("eventgrid", "cloudevents"):

@@ -1,4 +1,4 @@
-"""Deciding: the order of the conditions, the reasons, the request, and that nothing else is ever raised."""
+"""Deciding: the order of the conditions, the reasons and the request; no other error is ever raised."""
 
 import json
 
@@ -35,7 +35,7 @@ def one(when: str, start: str = "{dag: d}", more: str = "") -> Rules:
 
 
 def ask(rules: Rules, event: Event = SWAP) -> Decision:
-    """Return the one rule's decision, the same from all three questions."""
+    """Return the decision of the only rule, which is the same from all three functions."""
     [explained] = explain(event, rules)
     assert decide(event, rules) == ([explained] if explained.matched else [])
     assert decide_for(event, rules, "r") == explained
@@ -59,7 +59,7 @@ def ask(rules: Rules, event: Event = SWAP) -> Decision:
     ],
 )
 def test_conditions_that_hold(when: str) -> None:
-    """Types and sources go by letter case aside, families by their beginning, subjects as they say."""
+    """Types and sources match in any letter case, and families match by their beginning."""
     assert ask(one(when)).matched
 
 
@@ -86,7 +86,7 @@ def test_conditions_that_hold(when: str) -> None:
     ],
 )
 def test_the_reason_names_the_first_condition_that_failed(when: str, reason: str) -> None:
-    """A rule that did not match says which condition failed, and on which value."""
+    """A rule that did not match names the condition that failed, and the value."""
     decision = ask(one(when))
     assert not decision.matched
     assert decision.request is None
@@ -95,13 +95,13 @@ def test_the_reason_names_the_first_condition_that_failed(when: str, reason: str
 
 
 def test_an_event_without_subject_matches_no_subject() -> None:
-    """A rule about subjects does not match an event that has none, and says so."""
+    """A rule with `subject` does not match an event without a subject, and the reason names it."""
     event = Event(id="1", source="s", type="t")
     assert ask(one("{subject: {begins_with: /}}"), event).reason == "the event has no subject"
 
 
 def test_the_order_of_the_conditions_is_fixed() -> None:
-    """enabled, types, sources, subject, filter: the first that fails is the one that is named."""
+    """enabled, types, sources, subject, filter: the reason names the first condition that fails."""
     parts = {
         "types": ("[x]", "type is"),
         "sources": ("[x]", "source is"),
@@ -118,7 +118,7 @@ def test_the_order_of_the_conditions_is_fixed() -> None:
 
 
 def test_every_rule_decides_on_its_own_in_the_files_order() -> None:
-    """An event may match several rules by every kind of type, and each is asked once."""
+    """An event can match several rules by every form of type, and each rule decides once."""
     rules = rules_of(
         "rules:\n"
         "- {name: a, when: {types: [Microsoft.*, Microsoft.Web.*]}, start: {dag: d}}\n"
@@ -132,7 +132,7 @@ def test_every_rule_decides_on_its_own_in_the_files_order() -> None:
 
 
 def test_the_request_is_what_airflow_gets() -> None:
-    """Connection, DAG, run id, conf with the event's identity, and a note that says why."""
+    """The request has connection, DAG, run id, conf with the event's identity, and a note with the reason."""
     request = ask(
         one("{types: [Microsoft.Web.*]}", "{dag: smoke, conf: {site: '{{ app.site }}', n: '{{ data.n }}'}}")
     ).request
@@ -163,7 +163,7 @@ def test_the_request_is_what_airflow_gets() -> None:
 
 
 def test_note_and_dates_are_templates() -> None:
-    """A note is cut at what Airflow takes; dates come out as RFC 3339 in UTC."""
+    """A note is cut at Airflow's limit; dates are RFC 3339 in UTC."""
     start = (
         "{dag: d, note: '{{ data.n }} {{ data.name }}', logical_date: '{{ time }}', run_after: '{{ time }}'}"
     )
@@ -177,14 +177,14 @@ def test_note_and_dates_are_templates() -> None:
 
 
 def test_the_description_stands_in_the_note() -> None:
-    """Whoever finds the run in Airflow reads what the rule is for."""
+    """The note in Airflow has the rule's description."""
     request = ask(one("{types: ['*']}", more="  description: Checks the shop\n")).request
     assert request is not None
     assert "(Checks the shop)" in str(request.note)
 
 
 def test_dedupe_by_is_the_identity() -> None:
-    """Events with one key have one run id, whatever their own id; numbers and text alike."""
+    """Events with one key have one run id, whatever their own id; a number equals its text."""
     by_text = one("{types: ['*']}", more="  dedupe_by: '{{ data.correlationRequestId }}'\n")
     by_number = one("{types: ['*']}", more="  dedupe_by: '{{ data.n }}'\n")
     for rules, key in ((by_text, "c1"), (by_number, "5")):
@@ -214,7 +214,7 @@ def test_dedupe_by_is_the_identity() -> None:
     ],
 )
 def test_a_match_that_cannot_be_rendered_says_why(start: str, more: str, reason: str | None) -> None:
-    """A match whose templates fail is a match without a request, for the dead letters with the reason."""
+    """A match whose templates fail has no request, but a reason for the dead letter."""
     decision = ask(one("{types: ['*']}", start, more))
     assert decision.matched
     if reason is None:
@@ -225,7 +225,7 @@ def test_a_match_that_cannot_be_rendered_says_why(start: str, more: str, reason:
 
 
 def test_a_conf_that_is_too_large_is_named() -> None:
-    """An event whose conf is larger than Airflow should get is refused with the size."""
+    """An event whose conf is too large for Airflow is refused with the size."""
     event = Event(id="1", source="s", type="t", data="x" * 60_000)
     decision = ask(one("{types: ['*']}", "{dag: d, conf: {all: '{{ data }}'}}"), event)
     assert decision.matched
@@ -234,7 +234,7 @@ def test_a_conf_that_is_too_large_is_named() -> None:
 
 
 def test_a_parked_delivery_meets_the_rules_as_they_are_now() -> None:
-    """A rule that is gone, or no longer matches, is told apart from one that still does."""
+    """The decision differs for a deleted rule, a rule that no longer matches, and a rule that matches."""
     rules = one("{types: [Other]}")
     assert decide_for(SWAP, rules, "r").reason == "type is `Microsoft.Web.SlotSwapCompleted`, not `Other`"
     gone = decide_for(SWAP, rules, "rr")
@@ -286,7 +286,7 @@ ENVELOPES = st.fixed_dictionaries(
 @settings(deadline=None)
 @given(body=ENVELOPES | JSON_VALUES | st.lists(ENVELOPES, max_size=3))
 def test_a_fuzzed_event_never_raises_and_always_has_a_valid_run_id(body: object) -> None:
-    """Reading, deciding and run ids end in a decision or an Unreadable, whatever the body holds."""
+    """Reading and deciding end in a decision or an Unreadable, for any body."""
     for event in read_events(json.dumps(body)):
         if isinstance(event, Unreadable):
             continue

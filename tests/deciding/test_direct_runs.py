@@ -81,7 +81,7 @@ def test_a_call_whose_entry_is_gone_starts_nothing() -> None:
 
 
 def test_a_call_without_conf_or_note_has_the_identity_alone() -> None:
-    """What was not asked for is not there, and without `track` there is no callback."""
+    """The request has only what the caller asked for, and no callback without `track`."""
     call = replace(CALLED, caller={**CALLED.caller, "entry": "agent"}, conf={}, note=None)
     request = decide_direct_run(call, rules()).request
     assert request is not None
@@ -92,7 +92,7 @@ def test_a_call_without_conf_or_note_has_the_identity_alone() -> None:
 
 
 def test_a_rules_callback_has_its_own_terms() -> None:
-    """Lifetime and token are as the rule writes them, or 24 hours and a token."""
+    """Lifetime and token are the rule's, or by default 24 hours and a token."""
     for text, terms in ((RULES, (7_200, False)), (RULES.replace("    callback: {", "    #"), (86_400, True))):
         (decision,) = decide(event(), rules(text))
         assert decision.request is not None
@@ -104,7 +104,7 @@ class TestStamp:
     """The caller's identity on an event."""
 
     def test_it_survives_as_an_attribute(self) -> None:
-        """It is a CloudEvents attribute, and comes back from one."""
+        """The stamp is a CloudEvents attribute, and is read back from it."""
         known = stamped(event(), {"object_id": "o"})
         (read,) = read_events(json.dumps(known.to_cloud_event()))
         assert isinstance(read, Event)
@@ -112,12 +112,12 @@ class TestStamp:
         assert caller_of(strip_caller(read)) is None
 
     def test_an_event_without_one_is_left_alone(self) -> None:
-        """Most events have no caller."""
+        """An event without a caller has no stamp."""
         known = event()
         assert strip_caller(known) is known
         assert caller_of(known) is None
 
     @pytest.mark.parametrize("value", ["not JSON", 7, True, "[" * 100_000])
     def test_what_cannot_be_read_is_nobody(self, value: object) -> None:
-        """A broken stamp is no stamp."""
+        """A stamp that cannot be read is ignored."""
         assert caller_of(event(extensions={ATTRIBUTE: value})) is None

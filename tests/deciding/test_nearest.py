@@ -16,7 +16,7 @@ rules:
 
 
 def rules(*whens: str) -> Rules:
-    """Return rules `r0`, `r1`, … with these conditions; what follows a `|` are keys of the rule."""
+    """Return rules `r0`, `r1`, … with these conditions; the text after `|` has further keys of the rule."""
     lines = []
     for number, text in enumerate(whens):
         when, _, more = text.partition("|")
@@ -44,7 +44,7 @@ OFF = "types: [Shop.Opened]|, enabled: false"
 
 
 def test_the_rule_that_failed_last_is_the_nearest() -> None:
-    """Of the rules with the type the one whose conditions hold longest is named, and what failed there."""
+    """Of the rules with the type, the nearest is the one whose conditions hold longest."""
     assert nearest(event(), rules(SOURCE, FILTER, SUBJECT)).rule == "r1"
     assert "data.size NumberGreaterThan 10: saw 3" in nearest(event(), rules(SOURCE, FILTER, SUBJECT)).reason
     assert nearest(event(), rules(SOURCE, SUBJECT)) == Unmatched(
@@ -56,12 +56,12 @@ def test_the_rule_that_failed_last_is_the_nearest() -> None:
 
 
 def test_a_rule_that_is_off_and_wants_the_event_is_nearest() -> None:
-    """A rule that would have started a run if it were enabled is named before all others."""
+    """A disabled rule whose other conditions hold is the nearest rule."""
     assert nearest(event(), rules(FILTER, OFF)) == Unmatched("r1", "the rule is not enabled")
 
 
 def test_no_rule_with_the_type_names_the_nearest_type() -> None:
-    """Where no rule has the type, the type that begins alike is named, if any does."""
+    """If no rule has the type, the type with the longest common beginning is named, if there is one."""
     assert nearest(event(type="Shop.OpenedLate"), rules("types: [Depot.Full]", SOURCE)) == Unmatched(
         "r1", "no rule has the type `Shop.OpenedLate`; the nearest type is `Shop.Opened` of the rule `r1`"
     )
@@ -71,7 +71,7 @@ def test_no_rule_with_the_type_names_the_nearest_type() -> None:
 
 
 def test_its_cost_is_bounded() -> None:
-    """Of many rules with the type only the first are asked, and the reason says so."""
+    """Of many rules with the type only the first are checked, and the reason reports this."""
     many = rules(*[SOURCE] * MOST_RULES, FILTER)
     found = nearest(event(), many)
     assert found.rule == "r0"
@@ -79,7 +79,7 @@ def test_its_cost_is_bounded() -> None:
 
 
 def test_the_line_of_an_unmatched_event_says_why(caplog: pytest.LogCaptureFixture) -> None:
-    """It has type, source, the nearest rule and the failed condition; what a stranger wrote is escaped."""
+    """The line has type, source, the nearest rule and the failed condition; the sender's text is escaped."""
     caplog.set_level(logging.INFO, logger="updraft")
     delivering = Delivering("http://127.0.0.1:1")
     body = event(subject="/in/\u202ex.csv").to_cloud_event()
@@ -100,7 +100,7 @@ def test_the_line_of_an_unmatched_event_says_why(caplog: pytest.LogCaptureFixtur
 
 
 def test_nothing_is_looked_for_where_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Without lines of information an unmatched event costs no more than before."""
+    """If INFO lines are not logged, an unmatched event causes no search."""
     caplog.set_level(logging.WARNING, logger="updraft")
     (outcome,) = (
         Delivering("http://127.0.0.1:1").intake(rules(SUBJECT)).receive(json.dumps(event().to_cloud_event()))

@@ -1,4 +1,4 @@
-"""Every sample is taken to a decision."""
+"""Every sample gets a decision."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ rules:
 
 
 def test_every_app_service_sample_starts_a_run_about_its_site() -> None:
-    """Both schemas and every spelling of the site's name end in a request that names the site."""
+    """Both schemas and every spelling of the site's name make a request with the site."""
     for name, event in readable_events("appservice/*"):
         decision = decide_for(event, RULES, "app-service")
         assert decision.request is not None, (name, decision.reason)
@@ -32,7 +32,7 @@ def test_every_app_service_sample_starts_a_run_about_its_site() -> None:
 
 
 def test_every_sample_has_the_same_decision_again() -> None:
-    """Each event is decided, and the same once it was parked."""
+    """Each event has the same decision after it was parked."""
     for name, event in readable_events():
         decisions = decide(event, RULES)
         assert decisions[-1].rule == "everything"

@@ -1,4 +1,4 @@
-"""A rules file and the mistakes that people make in it: each is one change, with its message."""
+"""A rules file and the common mistakes in it: each is one change, with its message."""
 
 from typing import Final, NamedTuple
 
@@ -43,12 +43,12 @@ class Mistake(NamedTuple):
     """One change of the file.
 
     Attributes:
-        old: What stands in the file once.
-        new: What a person writes instead.
-        at: The text under whose first character the caret is, as far as the line goes on.
-        message: A part of what is wrong.
-        fix: A part of what to write.
-        rule: The rule that is named; empty outside of rules.
+        old: A text that appears once in the file.
+        new: The text that replaces it.
+        at: The text under whose first character the caret is.
+        message: A part of the message.
+        fix: A part of the fix.
+        rule: The rule in the message; empty outside of rules.
         warning: Whether the file still loads.
     """
 

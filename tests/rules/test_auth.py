@@ -1,4 +1,4 @@
-"""The kinds of `auth` in rules.yaml, and the combinations that cannot work, each named."""
+"""The kinds of `auth` in rules.yaml, and combinations that cannot work."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def problems(connection: str, *, rules: str = "", vaults: str = "") -> str:
     ],
 )
 def test_every_kind_loads(auth: str) -> None:
-    """Each kind is read as what it says it is."""
+    """Each kind loads as its own class."""
     (found,) = load(f"auth: {auth}").connections["main"].auths
     assert isinstance(found, KINDS[found.kind])
 
@@ -100,21 +100,21 @@ def test_two_kinds_load_in_the_files_order() -> None:
     ],
 )
 def test_what_cannot_work_is_named(connection: str, message: str) -> None:
-    """Each mistake stands where it was made, in words that say what to write instead."""
+    """Each error has its position, and what to write."""
     found = problems(connection, vaults="vaults: {partner: 'https://partner.vault.azure.net'}")
     assert message in found, found
     assert found.startswith("rules.yaml:2:")
 
 
 def test_airflow_2_knows_no_run_after() -> None:
-    """A rule with `run_after` cannot start runs in a connection that speaks v1."""
+    """A rule with `run_after` cannot start runs in a connection with `api: v1`."""
     auth = "auth: {kind: basic, username: u, password_secret: p}"
     assert "has no `run_after`" in problems(f"api: v1, {auth}", rules=RULE)
     assert load(f"api: auto, {auth}", rules=RULE).rules
 
 
 def test_vaults_are_addresses() -> None:
-    """A vault's address may be a setting, and is https."""
+    """A vault's address is https, and can be a setting."""
     auth = "auth: {kind: bearer, token_secret: t}, vault: partner"
     assert load(auth, vaults="vaults: {partner: '%PARTNER%'}").vaults == {
         "partner": "https://partner.vault.azure.net"
@@ -135,7 +135,7 @@ def test_vaults_are_addresses() -> None:
     ],
 )
 def test_mwaas_web_server_is_not_its_api(url: str) -> None:
-    """The address that people copy from the console is told apart from the one that is needed."""
+    """The address of the environment's web server is refused, with an example of the API's."""
     text = f"connections: {{main: {{url: '{url}', auth: {{{AWS}}}}}}}\nrules: []\n"
     with pytest.raises(RulesError) as caught:
         load_rules(text, file="rules.yaml", settings={})
@@ -144,7 +144,7 @@ def test_mwaas_web_server_is_not_its_api(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://env.airflow.cn-north-1.amazonaws.com.cn", "%UPDRAFT_URL%"])
 def test_mwaas_api_may_be_anywhere_else(url: str) -> None:
-    """Other partitions, and addresses that are not known yet."""
+    """Addresses of other partitions and unknown addresses are accepted."""
     auth = AWS.replace("eu-central-1", "'%UPDRAFT_REGION%'")
     text = f"connections: {{main: {{url: '{url}', auth: {{{auth}}}}}}}\nrules: []\n"
     assert load_rules(text, file="rules.yaml", settings=None).connections["main"].url == url

@@ -21,13 +21,13 @@ def load(entries: str, *, more: str = "", **settings: str) -> Rules:
 
 
 def test_an_entry_gets_its_connection_and_its_settings() -> None:
-    """The only connection is meant, names of settings are resolved, and GUIDs are compared in lower case."""
+    """The only connection is the default, settings are resolved, and GUIDs become lower case."""
     (entry,) = load("  - {name: p, app_id: '%PIPELINE%', dags: [a]}", PIPELINE=GUID.upper()).callers
     assert (entry.connection, entry.app_id, entry.rate, entry.track) == ("one", GUID, "60/m", "none")
 
 
 def test_users_are_let_in_by_scopes_and_clients() -> None:
-    """Names of settings are resolved among the clients too, and GUIDs compared in lower case."""
+    """Settings in `clients` are resolved, too, and GUIDs become lower case."""
     text = (
         f"  - {{name: p, object_id: {GUID}, dags: [a], scopes: [R], clients: ['%PORTAL%', {GUID.upper()}]}}"
     )
@@ -36,7 +36,7 @@ def test_users_are_let_in_by_scopes_and_clients() -> None:
 
 
 def test_an_entry_about_events_needs_no_connection() -> None:
-    """Rules choose it."""
+    """An entry with only `events` needs no connection, because rules choose it."""
     (entry,) = load(f"  - {{name: p, object_id: {GUID}, events: ['*']}}", more=TWO).callers
     assert entry.connection is None
 
@@ -76,14 +76,14 @@ def test_an_entry_about_events_needs_no_connection() -> None:
     ],
 )
 def test_a_mistake_is_told_where_it_stands(entry: str, says: str) -> None:
-    """Every mistake has its line, and says what was meant."""
+    """Each error has its line and what to write."""
     with pytest.raises(RulesError, match=says) as caught:
         load(f"  - {entry}")
     assert all(problem.line == 7 for problem in caught.value.problems)
 
 
 def test_names_are_unique_and_connections_are_chosen() -> None:
-    """Two entries have two names, and where there are two connections one is named."""
+    """Two entries have different names, and with two connections an entry names one."""
     entry = f"  - {{name: p, app_id: {GUID}, dags: [a]}}\n"
     with pytest.raises(RulesError) as caught:
         load(entry * 2, more=TWO)
@@ -101,7 +101,7 @@ def test_names_are_unique_and_connections_are_chosen() -> None:
     ],
 )
 def test_mistakes_about_callbacks_are_told(more: str, says: str) -> None:
-    """A rule's callback is checked with the rest of it."""
+    """The errors of a rule's `callback` are reported."""
     rule = f"""
 connections:
   one: {{url: "https://one.example", auth: {{kind: entra, scope: s}}}}
@@ -116,7 +116,7 @@ rules:
 
 
 def test_the_name_call_is_taken() -> None:
-    """No rule has the name under which called runs go."""
+    """No rule has the name of direct runs."""
     text = (
         HEAD.replace("rules: []\ncallers:", "rules: [{name: call, when: {types: [t]}, start: {dag: d}}]") % ""
     )
@@ -142,6 +142,6 @@ def test_the_name_call_is_taken() -> None:
     ],
 )
 def test_a_star_stands_for_any_characters(patterns: list[str] | None, name: str, *, fits: bool) -> None:
-    """Nothing else in a pattern has a meaning of its own."""
+    """`*` is the only wildcard of a pattern."""
     assert matches_any(patterns, name) is fits
     assert matches_any(["A*"], "abc", case=False)

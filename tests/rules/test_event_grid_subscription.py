@@ -1,4 +1,4 @@
-"""The subscription's filter: lets through what the rules need, within the limits, and little more."""
+"""The subscription's filter: it passes every event that the rules need, within Event Grid's limits."""
 
 import json
 from typing import Any
@@ -83,7 +83,7 @@ def rules_of(whens: list[Any]) -> Rules:
 
 
 def lets_through(found: JsonObject, event: Event) -> bool:
-    """Tell whether Event Grid's filter passes an event: the types exactly, the rest by our own semantics."""
+    """Return whether Event Grid's filter passes an event: types exactly, other parts by our own semantics."""
     types = found.get("includedEventTypes", [event.type])
     assert isinstance(types, list)
     subject = (event.subject or "").lower()
@@ -100,7 +100,7 @@ def lets_through(found: JsonObject, event: Event) -> bool:
 @settings(deadline=None, max_examples=300)
 @given(whens=st.lists(WHENS, min_size=1, max_size=3), events=st.lists(EVENTS, min_size=1, max_size=8))
 def test_whatever_a_rule_matches_passes(whens: list[Any], events: list[Event]) -> None:
-    """The filter never keeps back an event that one of the rules matches, and keeps to the limits."""
+    """The filter passes every event that a rule matches, and keeps to the limits."""
     rules = rules_of(whens)
     found = subscription_filter(rules.rules)
     for event in events:
@@ -121,7 +121,7 @@ def filter_of(*whens: JsonObject) -> JsonObject:
 
 
 def test_one_rules_own_filter_is_kept() -> None:
-    """What Event Grid can decide as we do is handed over: types, subject, comparisons of data."""
+    """The filter has what Event Grid supports: types, subject and comparisons of data."""
     assert filter_of(
         {
             "types": ["microsoft.storage.blobcreated"],
@@ -146,7 +146,7 @@ def test_one_rules_own_filter_is_kept() -> None:
 
 
 def test_several_rules_share_what_they_have_in_common() -> None:
-    """Values that let through are put together; of those that keep back, the common ones stay."""
+    """Values of positive operators are united, and only common values of negative operators remain."""
     found = filter_of(
         {
             "types": ["A"],
@@ -181,5 +181,5 @@ def test_several_rules_share_what_they_have_in_common() -> None:
 
 
 def test_a_family_of_types_lets_all_types_through() -> None:
-    """Event Grid has no families, so nothing is said of types."""
+    """Event Grid has no families of types, so the filter passes all types."""
     assert filter_of({"types": ["A.*", "B"]}) == {"isSubjectCaseSensitive": False}

@@ -1,4 +1,4 @@
-"""What the types of a rule say of it: misspelt ones are warnings, `app` that no event has is an error."""
+"""The event types of a rule: a misspelt type is a warning, and `app` that no event has is an error."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ def warnings(when: str) -> list[Problem]:
 
 
 def mistakes(when: str, more: str) -> list[str]:
-    """Return the places of the mistakes of a file with one rule, all about `app`; none where it loads."""
+    """Return the paths of the errors about `app` in a file with one rule; empty if it loads."""
     text = f"{HEAD}- name: r\n  when: {when}\n  {more}\n"
     try:
         load_rules(text, file="rules.yaml", settings=None)
@@ -32,7 +32,7 @@ def mistakes(when: str, more: str) -> list[str]:
 
 
 def test_the_known_types_are_those_of_the_sdk() -> None:
-    """The list is the SDK's, and what this app makes of Kudu's webhook."""
+    """The list has the SDK's types and the type of Kudu's webhook."""
     assert set(KNOWN_TYPES) == {*map(str, (name.value for name in SystemEventNames))} | {
         "Microsoft.Web.Kudu.PostDeployment"
     }
@@ -40,7 +40,7 @@ def test_the_known_types_are_those_of_the_sdk() -> None:
 
 @pytest.mark.parametrize("name", KNOWN_TYPES)
 def test_a_known_type_is_not_doubted(name: str) -> None:
-    """In any letter case, and as the beginning of a family."""
+    """A known type gives no warning, in any letter case, and as the beginning of a family."""
     assert doubt(name) is None
     assert doubt(name.upper()) is None
     assert doubt(f"{name.rpartition('.')[0]}.*") is None
@@ -49,7 +49,7 @@ def test_a_known_type_is_not_doubted(name: str) -> None:
 
 @pytest.mark.parametrize("name", KNOWN_TYPES)
 def test_a_letter_less_is_noticed(name: str) -> None:
-    """A known type without its last letter is doubted, and the right one is near enough to be named."""
+    """A known type without its last letter gives a warning that suggests the known type."""
     reason = doubt(name[:-1])
     assert reason is not None
     assert "did you mean `Microsoft." in reason
@@ -69,7 +69,7 @@ def test_a_letter_less_is_noticed(name: str) -> None:
     ],
 )
 def test_the_nearest_type_is_named(name: str, meant: str | None) -> None:
-    """Of the same service first; where none is near, none is named."""
+    """Types of the same service come first; without a similar type there is no suggestion."""
     reason = doubt(name)
     assert reason is not None
     assert f"`{name.removesuffix('*')}`" in reason
@@ -91,12 +91,12 @@ def test_the_nearest_type_is_named(name: str, meant: str | None) -> None:
     ],
 )
 def test_what_is_not_azures_is_not_doubted(name: str) -> None:
-    """Types of one's own, of others, and of services that document more than the list has."""
+    """Own types, and types of services that document more than the list, give no warning."""
     assert doubt(name) is None
 
 
 def test_a_warning_has_its_place_and_the_rules_load() -> None:
-    """The type's own line and column, in `types` and in a filter on the type."""
+    """The warning has the type's line and column, in `types` and in a filter on the type."""
     [warning] = warnings("{types: [Microsoft.Web.SlotSwapComplete]}")
     assert str(warning).startswith(
         "rules.yaml:4:18: rule `r`: when.types[0]: no Azure service is known to emit"
@@ -111,13 +111,13 @@ def test_a_warning_has_its_place_and_the_rules_load() -> None:
 
 
 def test_a_single_value_of_a_filter_is_looked_at() -> None:
-    """Where a scalar stands for a list of one, as Event Grid's older spelling has it."""
+    """One value instead of a list is checked, too, as in Event Grid's older spelling."""
     [warning] = warnings("{filter: {key: Type, operator: stringin, value: Microsoft.Web.Swapped}}")
     assert warning.path == "when.filter.value"
 
 
 def test_mistakes_and_warnings_come_together() -> None:
-    """A file with mistakes reports its warnings, too."""
+    """A file with errors also reports its warnings."""
     with pytest.raises(RulesError) as caught:
         load_rules(
             f"{HEAD}- {{name: r, when: {{types: [Microsoft.X.Y]}}, start: {{}}}}\n- {{name: s, "
@@ -155,7 +155,7 @@ def test_mistakes_and_warnings_come_together() -> None:
     ],
 )
 def test_app_is_refused_where_no_event_has_it(when: str, appless: bool) -> None:  # noqa: FBT001 - a table's column
-    """Only where the types or the sources prove it: of own types and whole families nothing is certain."""
+    """`app` is refused only if the types or sources prove that no event has it."""
     found = mistakes(when, "start: {dag: d, conf: {site: '{{ app.site }}'}}")
     assert found == (["start.conf.site"] if appless else [])
 
@@ -174,12 +174,12 @@ def test_app_is_refused_where_no_event_has_it(when: str, appless: bool) -> None:
     ],
 )
 def test_app_is_refused_in_every_template(more: str, path: str | None) -> None:
-    """Wherever a template needs it; one that allows for its absence is fine."""
+    """`app` is refused in every template, unless the template handles its absence."""
     assert mistakes(f"{{types: [{BLOB}]}}", more) == ([path] if path else [])
 
 
 def test_app_is_refused_in_filters() -> None:
-    """A comparison with `app` is refused at its key, however deep it stands, and whatever it asks."""
+    """A comparison with `app` is refused at its key, at any depth and for any operator."""
     deep = "{any: [{key: data.x, operatorType: IsNotNull}, {not: {key: App.site, operatorType: IsNotNull}}]}"
     assert mistakes(f"{{types: [{BLOB}], filter: {deep}}}", "start: {dag: d}") == [
         "when.filter.any[1].not.key"

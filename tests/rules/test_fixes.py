@@ -23,7 +23,7 @@ from shared.rules.model.rule import When
     ],
 )
 def test_a_duration_is_written_in_the_files_units(given: str, expected: str) -> None:
-    """The largest unit that has a whole number."""
+    """The fix has the largest unit with a whole number."""
     assert expected in fixes.duration_fix(given)
 
 
@@ -32,7 +32,7 @@ def test_a_duration_is_written_in_the_files_units(given: str, expected: str) -> 
     [("60 per minute", "60/m"), ("5/sec", "5/s"), ("often", "60/m"), ("10 an hour", "10/h")],
 )
 def test_a_rate_is_written_with_a_slash(given: str, expected: str) -> None:
-    """As many in a second, minute or hour."""
+    """The fix has a number for each second, minute or hour."""
     assert f"write `{expected}`" in fixes.rate_fix(given)
 
 
@@ -67,7 +67,7 @@ def test_a_rate_is_written_with_a_slash(given: str, expected: str) -> None:
     ],
 )
 def test_a_value_is_written_in_its_form(fix: str, expected: str) -> None:
-    """The text that was meant, as YAML has it."""
+    """The fix has the probable value as YAML."""
     assert fix.startswith(expected)
 
 
@@ -83,7 +83,7 @@ def test_a_value_is_written_in_its_form(fix: str, expected: str) -> None:
     ],
 )
 def test_values_are_shown_as_yaml_on_one_line(value: object, expected: str) -> None:
-    """Long ones are cut."""
+    """Long values are cut."""
     assert fixes.flow(value) == expected
 
 
@@ -99,7 +99,7 @@ def test_values_are_shown_as_yaml_on_one_line(value: object, expected: str) -> N
     ],
 )
 def test_a_message_is_parted(text: str, expected: tuple[str, str]) -> None:
-    """What is wrong, and what to write; a `; ` within a value does not part it."""
+    """A message is split at `; `, but not within a value."""
     assert fixes.parted(text) == expected
 
 
@@ -108,5 +108,5 @@ def test_a_message_is_parted(text: str, expected: tuple[str, str]) -> None:
     [("typs", "types"), ("Event-Types", "types"), ("topic", "sources"), ("TYPES", "types"), ("zzz", "")],
 )
 def test_the_key_that_was_meant(key: str, expected: str) -> None:
-    """By its spelling, or by its name in Event Grid."""
+    """The nearest key is found by its spelling, or by its name in Event Grid."""
     assert fixes.nearest_key(When, key, [*When.model_fields]) == expected

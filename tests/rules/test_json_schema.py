@@ -1,4 +1,4 @@
-"""docs/rules.schema.json, put to a JSON Schema library: what an editor would say of a rules file."""
+"""docs/rules.schema.json in a JSON Schema library: the errors that an editor shows."""
 
 import copy
 import json
@@ -25,7 +25,7 @@ HEAD: Final = "connections: {main: {url: 'https://a.example', auth: {kind: entra
 
 
 def value(text: str) -> Any:
-    """Return what a rules file holds, as JSON."""
+    """Return a rules file as JSON."""
     document, problems = read_yaml(text, file="rules.yaml")
     assert problems == []
     assert document is not None
@@ -33,18 +33,18 @@ def value(text: str) -> Any:
 
 
 def mistakes(document: Any) -> list[str]:
-    """Return what an editor would underline."""
+    """Return the errors that an editor shows."""
     return [error.message for error in VALIDATOR.iter_errors(document)]
 
 
 def test_the_schema_is_one() -> None:
-    """It is a schema of the draft that it names."""
+    """The schema is valid for the draft that it names."""
     assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
     Draft202012Validator.check_schema(SCHEMA)
 
 
 def test_every_name_of_it_leads_somewhere() -> None:
-    """Each `$ref` names a definition, and each definition is referred to."""
+    """Each `$ref` has a definition, and each definition is used."""
     referred = set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(SCHEMA)))
     assert referred == set(SCHEMA["$defs"])
 
@@ -59,10 +59,10 @@ def test_what_is_right_is_accepted(text: str) -> None:
 
 
 def test_every_key_is_described() -> None:
-    """An editor shows what each key means, also those of a filter's comparison."""
+    """Each key has a description, also the keys of a filter's comparison."""
 
     def described(key: Any) -> Any:
-        """Return a key's schema, or the definition that it is."""
+        """Return a key's schema, or its definition."""
         return (
             key if "description" in key else SCHEMA["$defs"].get(key.get("$ref", "").rpartition("/")[2], {})
         )
@@ -80,7 +80,7 @@ def test_every_key_is_described() -> None:
 
 
 def test_known_types_are_completed_and_others_allowed() -> None:
-    """An editor offers every type that Azure's services emit, and underlines none of one's own."""
+    """An editor suggests the types of Azure's services, and accepts other types."""
     types = SCHEMA["$defs"]["When"]["properties"]["types"]["anyOf"][0]["items"]["anyOf"]
     assert types[0] == {"enum": [*KNOWN_TYPES]}
     document = value(OWN)
@@ -89,7 +89,7 @@ def test_known_types_are_completed_and_others_allowed() -> None:
 
 
 def test_keys_that_begin_with_x_are_allowed() -> None:
-    """At the top only, as the app has it."""
+    """Keys with `x-` are valid only at the top level, as in the app."""
     assert mistakes({**value(OWN), "x-common": {"any": [1]}}) == []
     document = value(OWN)
     document["rules"][0]["x-common"] = 1
@@ -124,7 +124,7 @@ def _rule(change: Callable[[Any], object]) -> Callable[[Any], object]:
     ],
 )
 def test_a_mistake_is_refused(change: Callable[[Any], object], told: str) -> None:
-    """An editor underlines what the app would refuse."""
+    """The schema refuses what the app refuses."""
     document = copy.deepcopy(value(OWN))
     change(document)
     assert any(told in message for message in mistakes(document)), mistakes(document)

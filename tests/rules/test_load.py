@@ -1,4 +1,4 @@
-"""rules.yaml: every mistake at once, each with its place, what was found and what was meant."""
+"""Loading rules.yaml: all errors are reported, each with its position and fix."""
 
 from urllib.parse import urlsplit
 
@@ -21,19 +21,19 @@ def load(text: str, settings: dict[str, str] | None = None) -> Rules:
 
 
 def _asking(via: str) -> str:
-    """Return rules of which one asks for a way."""
+    """Return rules of which one has `via`."""
     return f"{CONNECTION}rules: [{{name: r, when: {{via: {via}}}, start: {{dag: d}}}}]"
 
 
 def problems(text: str, settings: dict[str, str] | None = None) -> list[str]:
-    """Return every problem of a rules file, as its author reads them."""
+    """Return every problem of a rules file as text."""
     with pytest.raises(RulesError) as caught:
         load(text, settings)
     return [str(problem) for problem in caught.value.problems]
 
 
 def rule(text: str) -> str:
-    """Return a rules file with one rule, whose keys beyond the name are given."""
+    """Return a rules file with one rule that has these keys."""
     return f"{CONNECTION}rules:\n- name: r\n" + "".join(f"  {line}\n" for line in text.splitlines())
 
 
@@ -52,7 +52,7 @@ def test_the_example_rules_load() -> None:
 
 
 def test_all_mistakes_show_at_once_in_the_files_order() -> None:
-    """Mistakes of every kind are found in one go, those of a rule that the model refuses included."""
+    """Errors of all kinds are reported together, also in a rule that the model refuses."""
     found = problems(
         "connections:\n"
         "  main: {url: ftp://x, auth: {kind: entra, scope: s}, urll: 3}\n"
@@ -119,7 +119,7 @@ def test_all_mistakes_show_at_once_in_the_files_order() -> None:
     ],
 )
 def test_mistakes_of_the_file(text: str, message: str) -> None:
-    """What is missing or of another type is named where it stands."""
+    """A missing part, or a part of another type, is reported at its position."""
     assert any(message in line for line in problems(text)), problems(text)
 
 
@@ -166,7 +166,7 @@ def test_mistakes_of_the_file(text: str, message: str) -> None:
     ],
 )
 def test_mistakes_of_a_connection(text: str, message: str) -> None:
-    """Each mistake of a connection is named, never with a secret's value."""
+    """Each error of a connection is reported, without a secret's value."""
     found = problems(connection(text))
     assert any(message in line for line in found), found
     assert all(line.startswith("rules.yaml:2:") for line in found)
@@ -177,13 +177,13 @@ def test_mistakes_of_a_connection(text: str, message: str) -> None:
     "url", ["https://x.example/airflow", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:80"]
 )
 def test_addresses_that_are_allowed(url: str) -> None:
-    """Https anywhere, http on this machine alone, or where it is allowed on purpose."""
+    """Https is allowed everywhere, http only on the same machine or with `allow_http`."""
     load(connection(f"url: '{url}', auth: {{kind: entra, scope: s}}"))
     load(connection("url: 'http://x.example', allow_http: true, auth: {kind: entra, scope: s}"))
 
 
 def test_connections_have_their_defaults() -> None:
-    """What is left out has the documented value; both kinds of auth come out as their own class."""
+    """A missing key has the documented default, and each kind of auth has its own class."""
     rules = load(
         "connections:\n"
         "  a: {url: 'https://x', auth: {kind: entra, scope: s}}\n"
@@ -199,7 +199,7 @@ def test_connections_have_their_defaults() -> None:
 
 
 def test_application_settings_are_filled_in() -> None:
-    """%NAME% stands for a setting; one that is missing is a mistake with its name."""
+    """%NAME% is replaced by a setting; a missing setting is an error with its name."""
     text = connection("url: '%AIRFLOW%/x', auth: {kind: entra, scope: '%UPDRAFT_SCOPE%'}")
     found = load(text, {"AIRFLOW": "https://a.example", "UPDRAFT_SCOPE": "api://x"}).connections["main"]
     assert found.url == "https://a.example/x"
@@ -215,7 +215,7 @@ def test_application_settings_are_filled_in() -> None:
 
 
 def test_a_setting_is_read_as_it_was_meant() -> None:
-    """Line ends, blanks and a byte order mark of a pasted setting are gone before anything is checked."""
+    """Line ends, spaces and a byte order mark around a setting are removed before the checks."""
     text = connection("url: '%AIRFLOW:URL%', auth: {kind: entra, scope: '%SCOPE%'}")
     found = load(
         text, {"AIRFLOW__URL": "\ufeffhttps://a.example\r\n", "SCOPE": " api://x\u00a0"}
@@ -240,7 +240,7 @@ def test_a_setting_is_read_as_it_was_meant() -> None:
     ],
 )
 def test_what_a_setting_gives_is_checked_again(value: str, message: str) -> None:
-    """A value is judged as if it stood in the file, at the line that names the setting, which is named."""
+    """A value of a setting is checked like any text, at the line with the name of the setting."""
     text = connection("url: '%URL%', auth: {kind: entra, scope: s}")
     [problem] = problems(text, {"URL": value, "OTHER": "x"})
     assert problem.startswith("rules.yaml:2:15: connections.main.url: ")
@@ -263,7 +263,7 @@ def test_what_a_setting_gives_is_checked_again(value: str, message: str) -> None
 def test_every_part_that_takes_settings_is_checked_again(
     text: str, settings: dict[str, str], message: str
 ) -> None:
-    """Vaults and callers are judged by their settings' values, too."""
+    """Vaults and callers are checked with their settings' values, too."""
     [problem] = problems(f"{CONNECTION}{text}\nrules: []\n", settings)
     assert message in problem
     assert "(the value of the application setting `V`)" in problem or "vaults" in problem
@@ -271,7 +271,7 @@ def test_every_part_that_takes_settings_is_checked_again(
 
 @pytest.mark.parametrize("end", ["/api/v1", "/api/v2/", "/home", "/docs", "/auth/login/"])
 def test_the_address_of_a_page_is_found_without_settings(end: str) -> None:
-    """`updraft validate` finds it where only the author's machine is known."""
+    """`updraft validate` finds the address of a page without knowing the settings."""
     for base in ("https://airflow.example", "%URL%", "https://%HOST%/airflow"):
         text = connection(f"url: '{base}{end}', auth: {{kind: entra, scope: s}}")
         with pytest.raises(RulesError, match=f"rules.yaml:2:15: .*write {base}$"):
@@ -283,7 +283,7 @@ def test_the_address_of_a_page_is_found_without_settings(end: str) -> None:
     | st.text("htps:/%AB.x@?#[] \t\n\u200b\ufeff", max_size=20).map(lambda text: f"https://{text}")
 )
 def test_whatever_a_setting_holds_is_an_address_or_a_mistake(value: str) -> None:
-    """No value of a setting gets further than this, unless it is an address without blanks and settings."""
+    """Every value of a setting is a valid address or an error."""
     text = connection("url: '%A%', auth: {kind: entra, scope: s}")
     try:
         url = load(text, {"A": value, "B": "x"}).connections["main"].url
@@ -308,7 +308,7 @@ def test_an_encoded_path_is_not_a_setting() -> None:
 
 
 def test_keys_that_begin_with_x_hold_anchors() -> None:
-    """They stand at the top and hold anything; what refers to them is checked where it stands."""
+    """Keys with `x-` at the top level can contain anything; aliases of it are checked where they are used."""
     text = (
         "x-auth: &auth {kind: entra, scope: s}\n"
         "x-conf: &conf {site: '{{ data.site }}', mask: 0x1F}\n"
@@ -380,19 +380,19 @@ def test_keys_that_begin_with_x_hold_anchors() -> None:
     ],
 )
 def test_mistakes_of_a_rule(text: str, message: str) -> None:
-    """Each mistake of a rule is named with its remedy."""
+    """Each error of a rule is reported with its fix."""
     assert any(message in line for line in problems(rule(text))), problems(rule(text))
 
 
 @pytest.mark.parametrize("name", ["scheduled", "backfill"])
 def test_names_with_which_airflow_refuses_run_ids(name: str) -> None:
-    """A rule's name never makes a run id that begins with one of Airflow's own prefixes."""
+    """A rule's name never makes a run id with one of Airflow's own prefixes."""
     text = f"{CONNECTION}rules:\n- {{name: {name}, when: {{types: [t]}}, start: {{dag: d}}}}\n"
     assert f"Airflow reserves run ids that begin with `{name}__`" in problems(text)[0]
 
 
 def test_names_are_unique() -> None:
-    """A second rule of the same name is a mistake at its name."""
+    """A second rule with the same name is an error at its name."""
     text = f"{CONNECTION}rules:\n" + "- {name: a, when: {types: [t]}, start: {dag: d}}\n" * 2
     [problem] = problems(text)
     assert problem == (
@@ -419,7 +419,7 @@ LISTED = "{operatorType: StringIn, key: data.x, values: [a]}"
 
 
 def test_anchors_and_merges_work_in_rules() -> None:
-    """YAML's own means of saying something once work."""
+    """Anchors and merges of YAML work."""
     rules = load(
         f"{CONNECTION}rules:\n"
         "- &base {name: a, when: {types: [t]}, start: {dag: d}}\n"
@@ -445,7 +445,7 @@ def test_anchors_and_merges_work_in_rules() -> None:
     ),
 )
 def test_any_document_is_rules_or_problems(name: str, value: object) -> None:
-    """Whatever the file says, loading it gives rules or a RulesError with places."""
+    """Loading any document returns rules or raises a RulesError with positions."""
     import json
 
     for document in (value, {"connections": {name: value}, "rules": [value, {"name": "a", "when": value}]}):
@@ -468,7 +468,7 @@ def test_any_document_is_rules_or_problems(name: str, value: object) -> None:
     ],
 )
 def test_a_rule_asks_for_one_way_or_several(via: str, ways: set[str]) -> None:
-    """One value, a list, or every hook; it is a condition like any other."""
+    """`via` is one channel, a list, or every hook; it is a condition like any other."""
     (rule,) = load_rules(_asking(via), file="rules.yaml", settings={}).rules
     assert rule.via == ways
     assert rule.any_type

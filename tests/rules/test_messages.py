@@ -1,4 +1,4 @@
-"""Messages about mistakes of rules.yaml: what is wrong, where, and what to write, for each common mistake."""
+"""Messages about errors of rules.yaml: what is wrong, where, and what to write."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.rules.mistakes import MISTAKES, RULES, Mistake
 def problems_of(
     text: str, settings: dict[str, str] | None = None
 ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """Return the mistakes and the warnings of a file."""
+    """Return the errors and the warnings of a file."""
     try:
         return (), load_rules(text, file="rules.yaml", settings=settings).warnings
     except RulesError as error:
@@ -24,7 +24,7 @@ def problems_of(
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_has_one_message_of_three_parts(mistake: Mistake) -> None:
-    """It says what is wrong, names the rule, puts the caret under the place, and says what to write."""
+    """The message has what is wrong, the rule, a caret under the error, and what to write."""
     assert RULES.count(mistake.old) == 1
     text = RULES.replace(mistake.old, mistake.new)
     errors, warnings = problems_of(text)
@@ -46,12 +46,12 @@ def test_a_mistake_has_one_message_of_three_parts(mistake: Mistake) -> None:
 
 
 def test_the_file_has_no_mistake() -> None:
-    """What the mistakes above change is right before."""
+    """The file has no error before each change."""
     assert problems_of(RULES) == ((), ())
 
 
 def test_one_cause_in_several_rules_is_one_message() -> None:
-    """It names all rules and lines; `--json` has an object for each."""
+    """One message names all rules and lines; `--json` has an object for each."""
     errors, _ = problems_of(RULES.replace("connection: analytics", "connection: analytix"))
     [problem] = errors
     assert str(problem) == (
@@ -63,7 +63,7 @@ def test_one_cause_in_several_rules_is_one_message() -> None:
 
 
 def test_a_mistake_in_an_anchor_is_one_message() -> None:
-    """A value that several rules share is wrong once, at its place."""
+    """An error in a value that several rules share is reported once, at its position."""
     text = (
         "x-conf: &conf {site: '{{ dta.site }}'}\n"
         "connections: {main: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
@@ -76,7 +76,7 @@ def test_a_mistake_in_an_anchor_is_one_message() -> None:
 
 
 def test_different_mistakes_stay_apart() -> None:
-    """All are shown, in the file's order."""
+    """All errors are shown, in the file's order."""
     text = RULES.replace("app.site", "dta.site").replace("24h", "1d").replace("track: callback", "track: on")
     errors, _ = problems_of(text)
     assert [(problem.line, problem.rule) for problem in errors] == [
@@ -87,7 +87,7 @@ def test_different_mistakes_stay_apart() -> None:
 
 
 def test_all_templates_without_quotes_show_at_once() -> None:
-    """The reader goes on behind each of them."""
+    """All templates without quotes are reported together."""
     text = RULES.replace('"{{ app.site }}"', "{{ app.site }}").replace('"{{ app.slot }}"', "{{ app.slot }}")
     errors, _ = problems_of(text)
     assert [(problem.line, problem.message) for problem in errors] == [
@@ -114,7 +114,7 @@ def test_all_templates_without_quotes_show_at_once() -> None:
 def test_a_file_that_is_no_rules_file(
     content: bytes, message: str, fix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One message says what the file is, and what to do."""
+    """One message describes the file, and what to do."""
     file = tmp_path / "rules.yaml"
     file.write_bytes(content)
     assert main(["validate", "--rules", str(file)]) == 1
@@ -125,14 +125,14 @@ def test_a_file_that_is_no_rules_file(
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
-    """Editors on Windows write one at the beginning."""
+    """A byte order mark is accepted; editors on Windows write one."""
     file = tmp_path / "rules.yaml"
     file.write_bytes(RULES.encode("utf-8-sig"))
     assert main(["validate", "--rules", str(file)]) == 0
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both say what to write after `--rules`."""
+    """Both errors show what to write after `--rules`."""
     assert main(["validate", "--rules", str(tmp_path / "nope.yaml")]) == 1
     assert capsys.readouterr().err == (
         f"{tmp_path / 'nope.yaml'}: there is no such file\n"
@@ -145,7 +145,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_json_has_every_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """File, line, column, rule, message and fix are members, one object for each place."""
+    """There is one object for each position, with file, line, column, rule, message and fix."""
     file = tmp_path / "rules.yaml"
     file.write_text(
         RULES.replace("connection: analytics", "connection: analytix").replace("SlotSwapC", "SlotC")
@@ -174,7 +174,7 @@ def test_json_has_every_part(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_json_has_what_samples_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What has no place in the file has a message alone."""
+    """A finding without a position in the file has only a message."""
     file = tmp_path / "rules.yaml"
     file.write_text(RULES)
     assert main(["validate", "--rules", str(file), "--json", "--samples", str(tmp_path / "none")]) == 1
@@ -185,7 +185,7 @@ def test_json_has_what_samples_show(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_secret_that_was_pasted_is_not_shown() -> None:
-    """The line of the file hides what may be one, and keeps the caret in its place."""
+    """A possible secret in the line is hidden, and the caret stays at its position."""
     wrong = RULES.replace(
         'auth: {kind: entra, scope: "api://airflow/.default"}',
         "auth: {kind: airflow, username: u, password: hunter2, password_secret: airflow-password, x: 1}",
@@ -201,7 +201,7 @@ def test_a_secret_that_was_pasted_is_not_shown() -> None:
 
 
 def test_a_no_break_space_is_named() -> None:
-    """Text of a web page has them, and an editor shows them as spaces."""
+    """A no-break space is named; editors show it as a space."""
     [problem], _ = problems_of(RULES.replace("      dag: smoke", "   \u00a0  dag: smoke"))
     assert str(problem) == (
         "rules.yaml:15:4: rule `swap`: U+00A0 NO-BREAK SPACE is not allowed here; delete it, or write a space"
@@ -209,7 +209,7 @@ def test_a_no_break_space_is_named() -> None:
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:
-    """The caret stays under the place, also behind wide characters."""
+    """A long line is cut around the error, and the caret is under it, also after wide characters."""
     long = RULES.replace(
         'conf: {url: "{{ data.url }}"', 'conf: {a: "' + "\u6587" * 200 + '", url: "{{ dta.url }}"'
     )
@@ -222,14 +222,14 @@ def test_a_long_line_is_cut_around_the_place() -> None:
 
 
 def test_what_strangers_wrote_is_escaped() -> None:
-    """A file from somewhere else cannot write to the terminal."""
+    """Text of the file is escaped for the terminal."""
     errors, _ = problems_of(RULES.replace("max_age: 24h", 'max_age: "1\\e[2J\\u202e"'))
     shown = "\n".join(line for problem in errors for line in problem_lines(problem))
     assert shown.replace("\n", "").isprintable()
 
 
 def test_the_value_of_a_setting_is_named() -> None:
-    """A value that does not stand in the file says which setting has it."""
+    """A wrong value of a setting is reported with the name of the setting."""
     [problem], _ = problems_of(RULES, {"UPDRAFT_AIRFLOW_URL": "airflow.example"})
     assert (
         problem.message
@@ -239,7 +239,7 @@ def test_the_value_of_a_setting_is_named() -> None:
 
 
 def test_a_setting_that_is_misspelt_is_found_where_settings_are_known() -> None:
-    """`updraft validate` alone does not know the settings, and says nothing; `--live` does."""
+    """`updraft validate` does not check names of settings; `--live` does."""
     text = RULES.replace("_URL%", "_URI%")
     assert problems_of(text) == ((), ())
     [problem], _ = problems_of(text, {"UPDRAFT_AIRFLOW_URL": "https://airflow.example"})
@@ -248,12 +248,12 @@ def test_a_setting_that_is_misspelt_is_found_where_settings_are_known() -> None:
 
 
 def test_one_value_may_stand_for_a_list_of_values() -> None:
-    """Event Grid's own tools write `values: shop` for one value."""
+    """One value is accepted instead of a list, as Event Grid's own tools write `values: shop`."""
     assert problems_of(RULES.replace("values: [production]", "values: production")) == ((), ())
 
 
 def test_a_file_that_cannot_be_opened(capsys: pytest.CaptureFixture[str]) -> None:
-    """The reason of the operating system is in words, and there is something to check."""
+    """The message has the operating system's reason, and what to check."""
     assert main(["validate", "--rules", "x" * 5_000]) == 1
     err = capsys.readouterr().err
     assert ": the file cannot be read: File name too long\n" in err
@@ -278,6 +278,6 @@ def test_a_file_that_cannot_be_opened(capsys: pytest.CaptureFixture[str]) -> Non
     ],
 )
 def test_mistakes_of_an_auth(auth: str, message: str, fix: str) -> None:
-    """Its members, and their forms."""
+    """The errors of `auth` and of its members are reported."""
     [problem], _ = problems_of(RULES.replace('{kind: entra, scope: "api://airflow/.default"}', auth))
     assert (problem.message, problem.fix) == (message, fix)

@@ -1,4 +1,4 @@
-"""Any change of a right rules file gives rules, or messages with a line, what is wrong and what to write."""
+"""Every change of a valid rules file gives rules, or messages with a line, the error and the fix."""
 
 import re
 from typing import Final
@@ -59,7 +59,7 @@ FILES: Final = (OWN, RULES, EVERYTHING)
 KEYS: Final = [
     (text, found.span(1)) for text in FILES for found in re.finditer(r"([a-z_A-Z]+):(?=\s|$)", text)
 ]
-"""Every key of the files, with its place."""
+"""Every key of the files, with its position."""
 MENTIONED: Final = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'")
 VALUES: Final = (
     *(
@@ -92,7 +92,7 @@ WORDS_OF_LIBRARIES: Final = re.compile(
 
 
 def found_in(text: str) -> tuple[Problem, ...]:
-    """Return the mistakes of a file, each of which has the form that every message has."""
+    """Return the errors of a file, after a check of their form."""
     try:
         problems: tuple[Problem, ...] = ()
         warnings = load_rules(text, file="rules.yaml", settings=None).warnings
@@ -105,7 +105,7 @@ def found_in(text: str) -> tuple[Problem, ...]:
 
 
 def check_form(problem: Problem, text: str) -> None:
-    """Check that a message has its three parts, in words of this app."""
+    """Check that a message has its three parts, without terms of libraries."""
     lines = text.split("\n")
     assert 1 <= problem.line <= len(lines), problem
     assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1, problem
@@ -120,14 +120,14 @@ def check_form(problem: Problem, text: str) -> None:
 
 
 def test_the_files_are_right() -> None:
-    """What is changed below has no mistake before."""
+    """The files have no error before each change."""
     for text in FILES:
         assert found_in(text) == ()
 
 
 @given(text=st.sampled_from(FILES), data=st.data())
 def test_a_character_less_or_more(text: str, data: st.DataObject) -> None:
-    """A character that is missing, doubled, exchanged or strange."""
+    """A character is deleted, doubled, exchanged or replaced."""
     at = data.draw(st.integers(0, len(text) - 1))
     new = data.draw(
         st.sampled_from(["", text[at] * 2, *"\t{}[]:,\"'-*&@%`|>#!\\ \n\u00e9\ufeff\x00"])
@@ -138,7 +138,7 @@ def test_a_character_less_or_more(text: str, data: st.DataObject) -> None:
 
 @given(text=st.sampled_from(FILES), data=st.data())
 def test_lines_that_are_moved(text: str, data: st.DataObject) -> None:
-    """A line that is missing, doubled, elsewhere, or indented in another way."""
+    """A line is deleted, doubled, moved or indented differently."""
     lines = text.split("\n")
     at, to = data.draw(st.integers(0, len(lines) - 1)), data.draw(st.integers(0, len(lines) - 1))
     line = lines[at]
@@ -161,7 +161,7 @@ def test_lines_that_are_moved(text: str, data: st.DataObject) -> None:
 
 @given(text=st.sampled_from(FILES), data=st.data())
 def test_values_of_another_type(text: str, data: st.DataObject) -> None:
-    """A value that is a number, a list, nothing or anything else."""
+    """A value becomes a number, a list, null or anything else."""
     places = [found.span(1) for found in re.finditer(r": ([^\n{\[,}]+)(?=[\n,}])", text)]
     start, end = data.draw(st.sampled_from(places))
     new = data.draw(st.sampled_from(VALUES))
@@ -173,7 +173,7 @@ def test_values_of_another_type(text: str, data: st.DataObject) -> None:
     ("text", "span"), KEYS, ids=lambda value: str(value) if isinstance(value, tuple) else ""
 )
 def test_a_misspelt_key_is_one_mistake(text: str, span: tuple[int, int], end: str) -> None:
-    """For each key there is at most one message, and never a second one that follows from it."""
+    """A misspelt key gives at most one message, without errors that only follow from it."""
     start, after = span
     key = text[start:after]
     changed = "zzz" if end == "zzz" else key[:-1] + end
@@ -186,7 +186,7 @@ def test_a_misspelt_key_is_one_mistake(text: str, span: tuple[int, int], end: st
 def test_however_a_key_is_misspelt_it_is_one_mistake(
     place: tuple[str, tuple[int, int]], data: st.DataObject
 ) -> None:
-    """A letter that is missing, another one, one too many, two in the wrong order, or capitals."""
+    """One character is missing, replaced, added, swapped or a capital."""
     text, (start, end) = place
     key = text[start:end]
     at, letter = data.draw(st.integers(0, len(key) - 1)), data.draw(st.sampled_from("abcxyz_"))

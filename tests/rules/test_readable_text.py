@@ -1,4 +1,4 @@
-"""Texts that do not say what they seem to say: refused where they are compared, by name and place."""
+"""Invisible characters in texts: an error in names and in values that are compared."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def load(rule: dict[str, Any], **more: Any) -> Rules:
 
 
 def mistakes(rule: dict[str, Any], **more: Any) -> list[str]:
-    """Return what is wrong with a file."""
+    """Return the errors of a file."""
     with pytest.raises(RulesError) as caught:
         load(rule, **more)
     return [f"{problem.path}: {problem.message}" for problem in caught.value.problems]
@@ -34,7 +34,7 @@ def mistakes(rule: dict[str, Any], **more: Any) -> list[str]:
 @pytest.mark.parametrize("character", UNSEEN, ids=named)
 @pytest.mark.parametrize("place", ["{}Contoso.Built", "Contoso{}.Built", "Contoso.Built{}"])
 def test_no_type_holds_what_nobody_sees(character: str, place: str) -> None:
-    """Wherever it stands, the character is named, and nothing else is said of the type."""
+    """An invisible character in a type is named, and there is no other error about the type."""
     [problem] = mistakes({**RULE, "when": {"types": [place.format(character)]}})
     assert problem.startswith("when.types[0]: `")
     assert f"contains {named(character)} (at ␣)" in problem
@@ -63,14 +63,14 @@ FILTER: Final = {"operatorType": "StringIn", "key": "data.n", "values": ["x"]}
     ],
 )
 def test_names_and_values_that_are_compared_are_read_as_they_look(change: dict[str, Any], path: str) -> None:
-    """Every part of a rule that decides something is checked, keys included; one mistake is one line."""
+    """Every part of a rule that is compared is checked, also keys; each error is one line."""
     [problem] = mistakes({**RULE, **change})
     assert problem.partition(": ")[0].endswith(path)
     assert "U+200B ZERO WIDTH SPACE" in problem or "U+00A0 NO-BREAK SPACE" in problem
 
 
 def test_what_people_and_dags_read_may_hold_anything() -> None:
-    """Descriptions, notes and values of conf are handed on; orthography is right everywhere."""
+    """Descriptions, notes and values of conf are unchanged; characters of scripts are allowed everywhere."""
     start = {"dag": "d", "note": "1\xa0000 rows of {{ id }}", "conf": {"k": ["zero\u200bwidth {{ id }}\n"]}}
     values = ["\u0645\u06cc\u200c\u062e\u0648", "山田\u3000太郎", " with blanks "]
     rules = load(
@@ -88,14 +88,14 @@ def test_what_people_and_dags_read_may_hold_anything() -> None:
 
 @pytest.mark.parametrize("text", ["Contoso.Built ", " Contoso.Built", "Contoso.Built\t"])
 def test_a_type_has_no_blank_at_its_ends(text: str) -> None:
-    """A blank at an end is refused, because no event has it and nobody sees it."""
+    """A space at either end of a type is refused, because no event has it."""
     [problem] = mistakes({**RULE, "when": {"types": [text]}})
     assert "has a space at its beginning or end" in problem or "U+0009 TAB" in problem
 
 
 @pytest.mark.parametrize("part", ["connections", "vaults", "callers"])
 def test_the_rest_of_the_file_is_checked_as_well(part: str) -> None:
-    """Addresses, scopes, names of secrets and callers are names."""
+    """Addresses, scopes, names of secrets and callers are checked as names."""
     values = {
         "connections": {"main": {**CONNECTION, "auth": {"kind": "entra", "scope": "api://x "}}},
         "vaults": {"partner": "https://partner\u200b.vault.azure.net"},
@@ -115,7 +115,7 @@ def test_the_rest_of_the_file_is_checked_as_well(part: str) -> None:
     ],
 )
 def test_a_text_in_nfd_is_worth_a_warning(when: dict[str, Any]) -> None:
-    """It may be what the events have, and mostly is not; the same text in NFC is nothing to speak of."""
+    """A text in NFD is a warning, and the same text in NFC is not."""
     [warning] = load({**RULE, "when": when}).warnings
     assert "NFD" in warning.message
     assert warning.line > 1

@@ -1,4 +1,4 @@
-"""Names with `*`: what fits is what a regular expression would say, without its cost."""
+"""Patterns with `*`: the same results as a regular expression, without its cost."""
 
 import re
 
@@ -11,7 +11,7 @@ from shared.rules.wildcards import matches, matches_any
 @settings(deadline=None)
 @given(pattern=st.text("ab*", max_size=8), name=st.text("ab", max_size=10))
 def test_a_star_is_any_characters(pattern: str, name: str) -> None:
-    """Each `*` stands for any characters or none, and everything else for itself."""
+    """Each `*` matches any characters or none, and every other character matches only itself."""
     expected = re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) is not None
     assert matches(pattern, name) is expected
 
@@ -19,7 +19,7 @@ def test_a_star_is_any_characters(pattern: str, name: str) -> None:
 @settings(deadline=None)
 @given(parts=st.lists(st.text("abc", max_size=3), min_size=1, max_size=4), filler=st.text("abc", max_size=3))
 def test_what_a_pattern_was_made_of_fits_it(parts: list[str], filler: str) -> None:
-    """A name that is put together from a pattern's parts, with anything between them, fits the pattern."""
+    """A name that is made of a pattern's parts, with any text between them, matches the pattern."""
     assert matches("*".join(parts), filler.join(parts))
 
 

@@ -1,4 +1,4 @@
-"""Reading YAML: places, YAML 1.2's scalars, keys that stand twice, and bounds."""
+"""Reading YAML: positions, YAML 1.2's scalars, duplicate keys, and limits."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from shared.values.json_text import Json
 
 
 def value_of(text: str) -> Json:
-    """Return the value of a YAML text without mistakes."""
+    """Return the value of a YAML text without errors."""
     document, problems = read_yaml(text, file="f")
     assert problems == []
     assert document is not None
@@ -55,12 +55,12 @@ def refusal(text: str) -> str:
     ],
 )
 def test_scalars_are_those_of_yaml_1_2(text: str, expected: Json) -> None:
-    """Plain scalars are what editors show: no Norway problem, no octal, no times."""
+    """Plain scalars are read as editors show them: `no` is text, and there are no octal numbers or times."""
     assert value_of(text) == expected
 
 
 def test_every_part_has_its_place() -> None:
-    """A value's place is its own; a list's or object's is its key's; a missing path ends at what holds it."""
+    """A scalar has its own position, a list or object its key's, and a missing path its parent's."""
     document, _ = read_yaml("a:\n  b: [x, {c: 1}]\n", file="f")
     assert document is not None
     assert document.position(("a",)) == (1, 1)
@@ -74,7 +74,7 @@ def test_every_part_has_its_place() -> None:
 
 
 def test_a_key_that_stands_twice_is_a_mistake() -> None:
-    """The second key is named with the place of the first."""
+    """The second key is reported with the line of the first."""
     _, problems = read_yaml("a: 1\nb: 2\na: 3\n", file="f")
     assert [str(problem) for problem in problems] == [
         "f:3:1: the key `a` appears a second time (first on line 1); keep one of the two"
@@ -98,12 +98,12 @@ def test_a_key_that_stands_twice_is_a_mistake() -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(text: str, message: str) -> None:
-    """A file that is no YAML, or beyond the bounds, has one clear problem."""
+    """A file that is not YAML, or exceeds a limit, has one clear problem."""
     assert message in refusal(text)
 
 
 def test_aliases_cannot_blow_up() -> None:
-    """Neither by their number nor by their depth."""
+    """The number and the depth of values from aliases are limited."""
     wide = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
     )
@@ -113,7 +113,7 @@ def test_aliases_cannot_blow_up() -> None:
 
 
 def test_a_number_that_json_cannot_hold_is_a_mistake_at_its_place() -> None:
-    """Everything else of the file is read, so that all mistakes show at once."""
+    """The rest of the file is read, so that all errors are reported together."""
     document, problems = read_yaml("a: .inf\nb: [1, 1e999]\nc: '.inf'\n", file="f")
     assert document is not None
     assert [str(problem).partition(" is")[0] for problem in problems] == ["f:1:4: `.inf`", "f:2:8: `1e999`"]
@@ -123,18 +123,18 @@ def test_a_number_that_json_cannot_hold_is_a_mistake_at_its_place() -> None:
     "character", ["\x00", "\x07", "\x7f", "\x85", "\u2028", "\u2029", "\ufffe"], ids=ascii
 )
 def test_a_character_that_no_file_may_hold_is_named(character: str) -> None:
-    """It is named where it stands, also where YAML 1.1 would end a line in silence."""
+    """The character is named at its position, also if YAML 1.1 ends a line at it."""
     assert f"f:2:6: {named(character)} is not allowed" in refusal(f"a: 1\nb: 'x{character}y'\n")
 
 
 def test_other_tags_are_mistakes() -> None:
-    """A tag that would make an object of another kind is refused."""
+    """A tag for a Python object is refused."""
     _, problems = read_yaml("a: !!binary aGk=\nb: !env X\n", file="f")
     assert ["the YAML tag" in problem.message for problem in problems] == [True, True]
 
 
 @given(text=st.text() | st.lists(st.sampled_from([*"[]{}:,-&*?|>!#'\"ab \n", "<<", "- ", ": "])).map("".join))
 def test_any_text_is_a_document_or_problems(text: str) -> None:
-    """Whatever the file holds, reading it ends in a document or in problems."""
+    """Reading any text returns a document or problems."""
     document, problems = read_yaml(text, file="f")
     assert document is not None or problems

@@ -1,4 +1,4 @@
-"""YAML 1.2's core schema: a table, and a comparison with the schema's own productions."""
+"""YAML 1.2's core schema: a table, and a comparison with the schema's productions."""
 
 import math
 import re
@@ -52,7 +52,7 @@ NOT_A_NUMBER = r"\.nan|\.NaN|\.NAN"
     ],
 )
 def test_a_plain_scalar_is_what_the_schema_says(text: str, expected: Json) -> None:
-    """Value and type are those of the core schema, as editors show them."""
+    """Value and type are as in the core schema."""
     value = plain_scalar(text)
     assert value == expected
     assert isinstance(value, type(expected))
@@ -75,13 +75,13 @@ def test_a_plain_scalar_is_what_the_schema_says(text: str, expected: Json) -> No
     ],
 )
 def test_a_number_that_json_cannot_hold_is_refused(text: str) -> None:
-    """It would be text in silence, where an editor shows a number; quotes say that text is meant."""
+    """A number that JSON cannot hold is an error, not a text; in quotes it is a text."""
     with pytest.raises(ValueError, match="write it in quotes"):
         plain_scalar(text)
 
 
 def resolved(text: str) -> str:
-    """Return the type that the schema's productions give a plain scalar, in their order."""
+    """Return the type of a plain scalar by the productions of the schema, in their order."""
     productions = {
         "null": "null|Null|NULL|~|",
         "bool": "true|True|TRUE|false|False|FALSE",
@@ -97,7 +97,7 @@ NUMERIC = st.text("0123456789xXoOabfeEinfNAI.+-_ ~tru", max_size=8)
 
 @given(text=NUMERIC | st.text(max_size=6) | st.floats().map(repr) | st.integers().map(str))
 def test_any_plain_scalar_has_the_schemas_type(text: str) -> None:
-    """The type is that of the schema's productions, and a number's value is the one that it writes."""
+    """The type is as in the schema's productions, and a number has its value."""
     expected = resolved(text)
     try:
         value = plain_scalar(text)
@@ -116,7 +116,7 @@ def test_any_plain_scalar_has_the_schemas_type(text: str) -> None:
 
 @given(number=st.integers(min_value=0, max_value=2**70))
 def test_a_number_is_itself_in_every_base(number: int) -> None:
-    """Decimal, octal and hexadecimal writings of one number are one value."""
+    """Decimal, octal and hexadecimal numbers have the same value."""
     writings = (f"{number}", f"+{number}", f"00{number}", f"0o{number:o}", f"0x{number:x}", f"0x{number:X}")
     assert {plain_scalar(text) for text in writings} == {number}
 
@@ -129,7 +129,7 @@ def test_a_number_is_itself_in_every_base(number: int) -> None:
     ],
 )
 def test_a_tag_says_the_type(text: str, tag: str, expected: Json) -> None:
-    """A tag of the core schema is followed."""
+    """A tag of the core schema sets the type."""
     value = tagged_scalar(text, tag)
     assert value == expected
     assert isinstance(value, type(expected))
@@ -143,6 +143,6 @@ def test_a_tag_says_the_type(text: str, tag: str, expected: Json) -> None:
     ],
 )
 def test_a_tag_that_does_not_go_with_its_text_is_a_mistake(text: str, tag: str) -> None:
-    """Nothing is converted by force."""
+    """A tag does not convert a value."""
     with pytest.raises(ValueError, match=r"delete the tag|write plain values|write it in quotes"):
         tagged_scalar(text, tag)

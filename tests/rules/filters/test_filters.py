@@ -1,4 +1,4 @@
-"""Keys, decisions on what is not documented, failures in words, and mistakes in filters."""
+"""Keys, cases that are not documented, explanations of failures, and errors in filters."""
 
 import json
 from typing import Final
@@ -14,7 +14,7 @@ from tests.support.paths import SAMPLES
 
 
 def fields_of(name: str) -> Fields:
-    """Return the fields of one of our own events."""
+    """Return the fields of a CloudEvent."""
     (event,) = read_events((SAMPLES / name).read_bytes())
     assert isinstance(event, Event)
     return Fields(event)
@@ -38,7 +38,7 @@ def comparison(operator: str, key: str, *values: Json) -> JsonObject:
 
 
 def holds(fields: Fields, operator: str, key: str, *values: Json) -> bool:
-    """Tell whether one advanced filter holds, both ways of asking agreeing."""
+    """Return whether one advanced filter holds; `holds` and `failure` agree."""
     condition = compile_filter(comparison(operator, key, *values))
     answer = condition.holds(fields)
     assert (condition.failure(fields) is None) is answer
@@ -53,7 +53,7 @@ def failure(fields: Fields, spec: Json) -> str:
 
 
 def problems(spec: Json) -> list[tuple[str, str]]:
-    """Return the mistakes in a filter, with their places as text."""
+    """Return the errors in a filter, with their paths as text."""
     with pytest.raises(FilterError) as caught:
         compile_filter(spec)
     assert isinstance(caught.value, ConfigurationError)
@@ -79,7 +79,7 @@ GRID_KEYS: Final = {
     "name", ["appservice/exact_numbers.eventgrid.json", "custom/deployment_succeeded.cloudevents.json"]
 )
 def test_keys_of_both_schemas_serve_both(name: str, attribute: str, key: str) -> None:
-    """An attribute is found by every name that either schema gives it, in any letter case."""
+    """An attribute has its names of both schemas, in any letter case."""
     fields = fields_of(name)
     value = getattr(fields.event, attribute)
     assert fields.get(parse_key(key)) == (MISSING if value is None else value)
@@ -109,21 +109,21 @@ def test_keys_of_both_schemas_serve_both(name: str, attribute: str, key: str) ->
     ],
 )
 def test_a_key_leads_to_its_value(key: str, value: object) -> None:
-    """Dots lead into data and app, quotes hold dots, and a bare name is an extension attribute."""
+    """Dots separate names of data and app, quotes contain dots, and a bare name is an extension attribute."""
     found = fields_of("custom/deployment_succeeded.cloudevents.json").get(parse_key(key))
     assert found == value
     assert type(found) is type(value)
 
 
 def test_the_data_itself_is_a_key() -> None:
-    """An event's data may be a scalar or an array."""
+    """An event's data can be a scalar or an array."""
     assert holds(fields_with("hello"), "StringIn", "data", "HELLO")
     assert holds(fields_with([1, 2]), "NumberIn", "data", 2)
     assert holds(fields_with(None), "IsNullOrUndefined", "data")
 
 
 def test_what_base64_holds_is_a_key() -> None:
-    """The text itself, and a member of the JSON in it; only what is in data is opened, and only once."""
+    """A key decodes the text, or a member of the JSON in it; only values in data, and only once."""
     fields = fields_with({"body": "eyJzcGVlZCI6IDd9"})
     assert fields.get(parse_key("data.body | from_base64")) == '{"speed": 7}'
     assert fields.get(parse_key("(data.body | from_base64).speed")) == 7
@@ -134,7 +134,7 @@ def test_what_base64_holds_is_a_key() -> None:
 
 
 def test_a_quote_inside_a_quoted_name_is_doubled() -> None:
-    """Every JSON name can be addressed."""
+    """Every name of JSON can be written as a key."""
     fields = fields_with({'a"b.c': {"it's": 1}, "d": {'"': 2}})
     assert fields.get(parse_key('data."a""b.c".it\'s')) == 1
     assert fields.get(parse_key("data.'a\"b.c'.'it''s'")) == 1
@@ -142,7 +142,7 @@ def test_a_quote_inside_a_quoted_name_is_doubled() -> None:
 
 
 def test_an_event_about_no_app_has_no_app_fields() -> None:
-    """Whether an event is about an app can be asked."""
+    """A filter can test whether an event is about an app."""
     assert holds(fields_with({}), "IsNullOrUndefined", "app.site")
     assert not holds(fields_with({}), "StringIn", "app.site", "shop")
     fields = fields_of("custom/deployment_succeeded.cloudevents.json")
@@ -153,7 +153,7 @@ def test_an_event_about_no_app_has_no_app_fields() -> None:
     "bad", ["", ".", "data.", ".data", "data..a", 'data."a', 'data."a"b', "data.''", "'x"]
 )
 def test_a_malformed_key_is_a_mistake(bad: str) -> None:
-    """A key with an empty name or a quote that does not end is explained."""
+    """A key with an empty name or an open quote is an error with an explanation."""
     ((place, message),) = problems(comparison("IsNotNull", bad))
     assert place == "key"
     assert "quotes" in message
@@ -170,16 +170,16 @@ def test_a_malformed_key_is_a_mistake(bad: str) -> None:
     ],
 )
 def test_a_key_that_leads_nowhere_is_a_mistake(bad: str, words: str) -> None:
-    """Attributes have no members, and app has its own few."""
+    """Attributes have no members, and `app` has only its own."""
     assert words in problems(comparison("IsNotNull", bad))[0][1]
 
 
-# Decisions on what Event Grid leaves open; each stands in docs/filters.md.
+# The cases that Event Grid leaves open; docs/filters.md has each.
 
 
 @pytest.mark.parametrize("operator", sorted(OPERATORS))
 def test_null_counts_as_missing(operator: str) -> None:
-    """A key whose value is null is judged as a key that is not there."""
+    """A key whose value is null is the same as a missing key."""
     values: dict[str, Json] = {"N": 1, "S": "x", "B": True}
     given: list[Json] = [] if operator.startswith("Is") else [values[operator[0]]]
     if operator.endswith("Range"):
@@ -191,7 +191,7 @@ def test_null_counts_as_missing(operator: str) -> None:
 
 @pytest.mark.parametrize("value", ["5", True, {"a": 5}, [], ["5"], [{"n": 5}]])
 def test_a_value_of_another_type_hits_nothing(value: Json) -> None:
-    """A scalar is judged as an array of one: what is of another type is passed over."""
+    """A scalar is compared like an array of one member: another type is ignored."""
     fields = fields_with({"k": value})
     assert not holds(fields, "NumberIn", "data.k", 5)
     assert not holds(fields, "NumberInRange", "data.k", [1, 9])
@@ -200,12 +200,12 @@ def test_a_value_of_another_type_hits_nothing(value: Json) -> None:
 
 
 def test_arrays_in_arrays_are_looked_into() -> None:
-    """Event Grid takes arrays of strings, booleans and numbers, and arrays of the same."""
+    """Event Grid accepts arrays of strings, booleans and numbers, and arrays of them."""
     assert holds(fields_with({"k": [[["x"]], 1]}), "StringIn", "data.k", "X")
 
 
 def test_an_array_is_not_null() -> None:
-    """The null tests look at the value itself, not into it."""
+    """The null tests test the value itself, not its members."""
     assert holds(fields_with({"k": [None]}), "IsNotNull", "data.k")
     assert not holds(fields_with({"k": []}), "IsNullOrUndefined", "data.k")
 
@@ -238,13 +238,13 @@ def test_an_empty_string_is_in_every_string() -> None:
 
 @pytest.mark.parametrize(("seen", "wanted"), [("STRASSE", "straße"), ("ΟΔΟΣ", "οδος"), ("Ä", "ä")])
 def test_letter_case_is_unicodes(seen: str, wanted: str) -> None:
-    """Strings are compared without regard to case, by Unicode's caseless matching."""
+    """Strings are compared by Unicode's caseless matching."""
     assert holds(fields_with({"k": seen}), "StringIn", "data.k", wanted)
 
 
 @pytest.mark.parametrize("value", [5, "5"])
 def test_an_extension_is_compared_in_the_type_asked_for(value: Json) -> None:
-    """The documentation's own filter has a string operator on an integer extension."""
+    """Event Grid's documentation has a string operator on an integer extension."""
     fields = fields_with(None, comexampleothervalue=value)
     assert holds(fields, "StringBeginsWith", "comexampleothervalue", "5", "1")
     assert holds(fields, "NumberIn", "comexampleothervalue", 5)
@@ -253,7 +253,7 @@ def test_an_extension_is_compared_in_the_type_asked_for(value: Json) -> None:
 
 @pytest.mark.parametrize("value", [True, "true"])
 def test_a_boolean_extension_too(value: Json) -> None:
-    """In headers a boolean is the word."""
+    """In HTTP headers a boolean is a word."""
     fields = fields_with(None, flag=value)
     assert holds(fields, "BoolEquals", "flag", True)
     assert holds(fields, "StringIn", "flag", "true")
@@ -262,7 +262,7 @@ def test_a_boolean_extension_too(value: Json) -> None:
 
 @pytest.mark.parametrize("value", ["007", "5.0", "x", "9" * 30])
 def test_only_canonical_integers_are_numbers(value: str) -> None:
-    """Text that is no canonical integer stays text."""
+    """A text that is not a canonical integer is not a number."""
     assert not holds(fields_with(None, n=value), "NumberGreaterThan", "n", -1)
 
 
@@ -281,7 +281,7 @@ def test_numbers_are_exact() -> None:
     assert as_number(float("nan")) is None
 
 
-# What a failure says.
+# Explanations of failures.
 
 
 def test_a_failure_names_condition_and_value() -> None:
@@ -300,7 +300,7 @@ def test_a_failure_names_condition_and_value() -> None:
 
 
 def test_a_failure_knows_names_that_differ_in_case() -> None:
-    """Names inside data are exact, and an explanation says which one was near."""
+    """Names inside data must be identical, and an explanation shows the nearest name."""
     assert 'there is "targetSlot"' in failure(
         fields_of("appservice/exact_numbers.eventgrid.json"),
         comparison("StringIn", "data.TargetSlot", "production"),
@@ -309,7 +309,7 @@ def test_a_failure_knows_names_that_differ_in_case() -> None:
 
 
 def test_the_first_failure_of_all_and_every_one_of_any() -> None:
-    """`all` stops at the first condition that fails, `any` has none that holds."""
+    """`all` reports the first failure, and `any` reports all failures."""
     fields = fields_with({"k": "a"})
     first, second = comparison("StringIn", "data.k", "b"), comparison("StringIn", "data.k", "c")
     assert failure(fields, {"all": [first, second]}) == 'data.k StringIn [b]: saw "a"'
@@ -319,7 +319,7 @@ def test_the_first_failure_of_all_and_every_one_of_any() -> None:
 
 
 def test_a_failure_of_not_says_what_holds() -> None:
-    """The condition that should not hold is written out, with the value it saw."""
+    """The condition that must not hold is shown, with the value of the event."""
     fields = fields_with({"k": "a"})
     holds_here = comparison("StringIn", "data.k", "a")
     assert failure(fields, {"not": holds_here}) == 'not (data.k StringIn [a]): saw "a"'
@@ -335,7 +335,7 @@ def test_a_failure_of_not_says_what_holds() -> None:
 
 
 def test_a_failure_tells_normal_forms_apart() -> None:
-    """Two texts that look alike differ in Unicode's normal form: said for values and names inside data."""
+    """A difference only in Unicode's normal form is reported for values and for names inside data."""
     composed, decomposed = "M\u00fcller", "Mu\u0308ller"
     for written, seen in ((composed, decomposed), (decomposed, composed)):
         fields = fields_with({seen: seen, "k": seen})
@@ -349,14 +349,14 @@ def test_a_failure_tells_normal_forms_apart() -> None:
 
 @pytest.mark.parametrize("operator", ["NumberGreaterThan", "NumberIn", "NumberInRange", "BoolEquals"])
 def test_a_failure_of_another_type_has_no_normal_form(operator: str) -> None:
-    """Text where a number or a boolean was wanted is shown as it is."""
+    """A text for a number or a boolean operator is shown without a hint about normal forms."""
     wanted: dict[str, Json] = {"NumberInRange": [1, 2], "BoolEquals": True}
     told = failure(fields_with({"k": "M\u00fcller"}), comparison(operator, "data.k", wanted.get(operator, 1)))
     assert told.endswith('saw "M\u00fcller"')
 
 
 def test_a_failure_is_short_whatever_it_saw() -> None:
-    """Huge values are cut, so that an explanation stays readable."""
+    """Large values are cut."""
     huge: list[Json] = ["x" * 100_000, ["x" * 100 for _ in range(1000)], {"a": "x" * 10_000}, 10**4000]
     for seen in huge:
         assert len(failure(fields_with({"k": seen}), comparison("BoolEquals", "data.k", True))) < 400
@@ -364,7 +364,7 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
     assert "25 in all" in failure(fields_with({}), comparison("StringIn", "data.k", *many))
 
 
-# Mistakes in filters.
+# Errors in filters.
 
 
 @pytest.mark.parametrize(
@@ -435,18 +435,18 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_remedy(spec: Json, place: str, words: str) -> None:
-    """Each mistake says where it stands in the filter, what was found and what was meant."""
+    """Each error has its path in the filter, the wrong value and the fix."""
     assert any(where == place and words in message for where, message in problems(spec))
 
 
 @pytest.mark.parametrize("empty", [None, []])
 def test_the_null_tests_may_have_an_empty_value(empty: Json) -> None:
-    """Some tools write the member although there is nothing to say."""
+    """Some tools write an empty `values` for the null tests."""
     assert compile_filter(comparison("IsNotNull", "data.k") | {"values": empty}).holds(fields_with({"k": 1}))
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    """One run over a filter finds everything."""
+    """All errors of a filter are reported together."""
     spec: Json = [
         comparison("StringIn", "data.", 5, "a", 6),
         {"any": [{"operatorType": "x", "key": "app.x"}]},
@@ -462,7 +462,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_a_bottomless_filter_is_a_mistake() -> None:
-    """Nesting has a limit far above what anyone writes."""
+    """The nesting depth has a limit."""
     spec: Json = comparison("IsNotNull", "data.k")
     for _ in range(100):
         spec = {"not": spec}
@@ -470,7 +470,7 @@ def test_a_bottomless_filter_is_a_mistake() -> None:
 
 
 def test_groups_in_one_object_must_all_hold() -> None:
-    """`all`, `any` and `not` may stand side by side."""
+    """`all`, `any` and `not` can be in one object."""
     spec: Json = {
         "all": [comparison("IsNotNull", "data.a")],
         "any": [comparison("IsNotNull", "data.b"), comparison("IsNotNull", "data.c")],
@@ -483,7 +483,7 @@ def test_groups_in_one_object_must_all_hold() -> None:
 
 
 def test_the_operators_are_event_grids() -> None:
-    """All of the 19 operators of a subscription are here, under their names."""
+    """All 19 operators of a subscription exist under their names."""
     numbers = {
         f"Number{rest}" for rest in ("GreaterThan", "LessThan", "In", "NotIn", "InRange", "NotInRange")
     }
@@ -494,7 +494,7 @@ def test_the_operators_are_event_grids() -> None:
 
 
 def test_conditions_are_values() -> None:
-    """Equal filters compile to equal conditions, which cannot be changed."""
+    """Equal filters compile to equal, immutable conditions."""
     spec: Json = json.loads('{"any": [{"operatorType": "NumberIn", "key": "data.k", "values": [1, 2.5]}]}')
     assert compile_filter(spec) == compile_filter(spec)
     assert hash(compile_filter(comparison("IsNotNull", "data.k"))) is not None

@@ -1,4 +1,4 @@
-"""Keys that are spelt as in templates: a mistake each, with the spelling that leads to the same value."""
+"""Keys that are written as in templates: each is an error with the right spelling."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ NAMES = st.lists(st.text(min_size=1, max_size=8).filter(lambda name: name == nam
 
 
 def refusal(key: str) -> str:
-    """Return what is said of a key."""
+    """Return the message for a wrong key."""
     with pytest.raises(FilterError) as caught:
         compile_filter({"operatorType": "IsNotNull", "key": key})
     [(path, message)] = caught.value.problems
@@ -54,7 +54,7 @@ def refusal(key: str) -> str:
     ],
 )
 def test_another_spelling_is_a_mistake_with_the_right_one(key: str, write: str) -> None:
-    """The message has the key to write, where there is one."""
+    """The message has the right key, if there is one."""
     assert write in refusal(key)
 
 
@@ -73,19 +73,19 @@ def test_another_spelling_is_a_mistake_with_the_right_one(key: str, write: str) 
     ],
 )
 def test_a_name_in_quotes_is_taken_as_it_stands(key: str, path: tuple[str, ...]) -> None:
-    """What would be a mistake without quotes is a name with them; other names need none."""
+    """A name in quotes can have any character; other names need no quotes."""
     assert parse_key(key).path == path
 
 
 @given(names=NAMES)
 def test_the_spelling_that_is_shown_leads_along_the_names(names: list[str]) -> None:
-    """Whatever the names are, the key that a message shows means them."""
+    """The key in a message means the same names, for any names."""
     assert parse_key(joined(["data", *names])).path == tuple(names)
 
 
 @given(names=NAMES.filter(bool), quote=st.sampled_from("'\""))
 def test_brackets_are_never_part_of_a_name_in_silence(names: list[str], quote: str) -> None:
-    """A path in brackets is refused, with the right key where no name has a quote or a bracket in it."""
+    """A path in brackets is refused, with the right key if no name has a quote or a bracket."""
     message = refusal("data" + "".join(f"[{quote}{name}{quote}]" for name in names))
     if not any(set(name) & set("[]'\"{}|") for name in names):
         assert message.endswith(f"write {joined(['data', *names])}")

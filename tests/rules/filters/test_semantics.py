@@ -1,7 +1,7 @@
-"""Filters against a second, slow reading of Event Grid's semantics, written from its documentation.
+"""Filters against a second implementation of Event Grid's semantics, written from its documentation.
 
-The second reading knows nothing of the first: it takes values as they were drawn, compares numbers as
-fractions, and goes through the documentation's cases one by one.
+The second implementation is slow and independent: it takes the generated values, compares numbers as
+fractions, and handles the documentation's cases one by one.
 """
 
 import json
@@ -17,7 +17,7 @@ from shared.rules.filters import OPERATORS, Fields, compile_filter
 from shared.values.json_text import Json
 
 PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no failure."""
+"""A busy machine must not fail a test."""
 
 type Drawn = bool | int | Decimal | str | list["Drawn"] | dict[str, "Drawn"] | None
 type Spec = dict[str, Any]
@@ -82,7 +82,7 @@ def to_json(value: object) -> str:
 
 
 def event_with(seen: Drawn) -> Event:
-    """Return an event whose data has one member, or none."""
+    """Return an event whose data has one member, or no member."""
     data = {} if seen is ABSENT else {"k": seen}
     text = EVENT + to_json(data) + "}"
     (event,) = read_events(text)
@@ -91,7 +91,7 @@ def event_with(seen: Drawn) -> Event:
 
 
 def parsed(spec: Spec) -> Json:
-    """Return a filter with its decimals as a rules file's reader may give them."""
+    """Return a filter whose decimals are as a YAML reader returns them."""
     (event,) = read_events(EVENT + to_json(spec) + "}")
     assert isinstance(event, Event)
     return event.data
@@ -105,13 +105,13 @@ def members_of(seen: Drawn) -> list[Drawn]:
 
 
 def as_read(number: int | Decimal) -> Fraction:
-    """Return a number as JSON readers have it: an integer exactly, any other as a double."""
+    """Return a number as JSON readers return it: an exact integer, or a double."""
     text = to_json(number)
     return Fraction(float(text)) if "." in text else Fraction(int(text))
 
 
 def says(name: str, value: Drawn, wanted: object) -> bool:  # noqa: PLR0911 - a case a line, as documented
-    """Tell whether one scalar hits one wanted value; a scalar of another type hits nothing."""
+    """Return whether one scalar matches one wanted value; a scalar of another type matches nothing."""
     if name == "BoolEquals":
         return isinstance(value, bool) and value == wanted
     if name.startswith("Number"):
@@ -145,7 +145,7 @@ def says(name: str, value: Drawn, wanted: object) -> bool:  # noqa: PLR0911 - a 
 
 
 def reading(spec: Spec, seen: Drawn) -> bool:  # noqa: PLR0911 - a case a line, as documented
-    """Tell whether a filter matches, by the documentation."""
+    """Return whether a filter matches, by the documentation."""
     if "not" in spec:
         return not reading(spec["not"], seen)
     if "all" in spec:
@@ -176,7 +176,7 @@ def reading(spec: Spec, seen: Drawn) -> bool:  # noqa: PLR0911 - a case a line, 
 )
 @example({"operatorType": "NumberNotIn", "key": "data.k", "values": [1]}, True)
 def test_filters_mean_what_the_documentation_says(spec: Spec, seen: Drawn) -> None:
-    """Both readings agree, and a failure is told exactly where the filter does not hold."""
+    """Both implementations agree, and there is a failure exactly if the filter does not hold."""
     fields = Fields(event_with(seen))
     condition = compile_filter(parsed(spec))
     expected = reading(spec, seen)
@@ -200,7 +200,7 @@ def test_a_list_means_and(specs: list[Spec], seen: Drawn) -> None:
 @PATIENT
 @given(trees(), SEEN)
 def test_old_spellings_mean_the_same(spec: Spec, seen: Drawn) -> None:
-    """Capitalised members, `Operator`, lower-case operators and a scalar for a list of one."""
+    """Capitalised members, `Operator`, lower-case operators and one value instead of a list work."""
 
     def old(part: object) -> object:
         if isinstance(part, dict) and "operatorType" in part:

@@ -1,4 +1,4 @@
-"""Keys (`dedupe_by`, `latest_by`, `coalesce.by`): what is not there never becomes one, by whatever way."""
+"""Keys (`dedupe_by`, `latest_by`, `coalesce.by`): a missing value never becomes a key."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -45,12 +45,12 @@ ARGUMENTS = {
 
 
 def call(name: str, arguments: str = "") -> Step:
-    """Return the step that puts a filter behind an expression."""
+    """Return the step that adds a filter after an expression."""
     return lambda inner: f"({inner}) | {name}{arguments}"
 
 
 def around(form: str) -> Step:
-    """Return the step that puts an expression into another one, in the place of `_`."""
+    """Return the step that puts an expression into another one, instead of `_`."""
     return lambda inner: form.replace("_", f"({inner})")
 
 
@@ -85,7 +85,7 @@ WHOLE = (
 
 
 def key(source: str, data: Json, **more: object) -> str:
-    """Return the key that a template gives for an event."""
+    """Return the key that a template makes for an event."""
     scope: dict[str, Any] = {"data": data, "id": "e-1", "rule": {"name": "r"}, **more}
     try:
         template = compile_template(source, key=True)
@@ -100,7 +100,7 @@ STEPS = [*FILTER_STEPS.values(), *map(around, COMBINING)]
 @pytest.mark.parametrize("absent", ABSENT)
 @pytest.mark.parametrize("whole", WHOLE)
 def test_what_is_not_there_is_an_error_by_whatever_filter(absent: str, whole: str) -> None:
-    """For every filter, each operator and each text beside it, the key raises and is never given."""
+    """With a missing value the key raises, for every filter, operator and text around it."""
     for step in [call("string"), *STEPS]:
         source = around(whole)(step("data.x")) if whole != "{{ _ }}" else f"{{{{ {step('data.x')} }}}}"
         with pytest.raises(TemplateError):
@@ -117,7 +117,7 @@ def test_what_is_not_there_is_an_error_by_whatever_filter(absent: str, whole: st
 )
 @settings(deadline=None, max_examples=200)
 def test_no_chain_of_steps_gets_round_it(steps: list[Step], whole: str, data: JsonObject, leaf: str) -> None:
-    """However filters, operators and conditions are chained, wherever the value should be: an error."""
+    """With a missing value the key raises, for every chain of filters, operators and conditions."""
     inner = reduce(lambda expression, step: step(expression), steps, leaf)
     everywhere: JsonObject = {**data, "in": data, "list": [data.get("x")], "text": '{"x": null}'}
     if leaf == "x":  # an extension attribute, which only `default` and tests may name bare
@@ -168,7 +168,7 @@ PRESENT = VISIBLE | st.integers() | st.booleans() | st.lists(VISIBLE, min_size=1
 )
 @settings(deadline=None, max_examples=150)
 def test_what_is_there_gives_the_key_that_it_always_gave(steps: list[Step], whole: str, value: Json) -> None:
-    """A value that is there is a key as in every other template: the same text, 0 and false included."""
+    """A value makes the same text as in any other template, also 0 and false."""
     source = whole.replace("_", reduce(lambda expression, step: step(expression), steps, "data.x"))
     scope: dict[str, Any] = {"data": {"x": value}, "id": "e-1"}
     assert key(source, {"x": value}) == compile_template(source).render_text(scope)
@@ -210,7 +210,7 @@ def test_what_is_there_gives_the_key_that_it_always_gave(steps: list[Step], whol
     ],
 )
 def test_where_the_line_is(source: str, expected: str | None) -> None:
-    """Another value of the event may stand in; a part may be empty where the whole is there."""
+    """Another value of the event can replace a missing one, and a part can be empty if the whole is not."""
     data: JsonObject = {
         "x": "v",
         "null": None,
@@ -255,7 +255,7 @@ KEYED = {
     ],
 )
 def test_a_rule_says_which_of_its_keys_is_not_there(place: str, absent: str, template: str) -> None:
-    """In each of the three places the event has no run, and the reason names the place."""
+    """In each of the three keys the event starts no run, and the reason names the key."""
     assert decided(place, template, ABSENT[absent]).request is None
     assert str(decided(place, template, ABSENT[absent]).reason).startswith(f"{place}: ")
     assert decided(place, template, {"x": "shop"}).request is not None
@@ -284,7 +284,7 @@ def decided(place: str, template: str, data: JsonObject) -> Decision:
 )
 @settings(deadline=None)
 def test_hostile_data_never_raises_anything_but_a_template_error(data: Json, steps: list[Step]) -> None:
-    """Whatever the event holds, a key is text with something to see, or a TemplateError."""
+    """For any event, a key is a text with a visible character, or a TemplateError."""
     source = reduce(lambda expression, step: step(expression), steps, "data.x")
     try:
         made = key(f"{{{{ {source} }}}}", {"x": data})
@@ -295,20 +295,20 @@ def test_hostile_data_never_raises_anything_but_a_template_error(data: Json, ste
 
 
 def test_a_key_of_a_deep_text_is_bounded() -> None:
-    """A text that stands for very deep JSON is an error of the template."""
+    """A text of very deep JSON is an error of the template."""
     with pytest.raises(TemplateError):
         key("{{ data.x | from_json }}", {"x": "[" * 5_000 + "]" * 5_000})
 
 
 def test_an_extension_may_be_left_out() -> None:
-    """An extension attribute that only some events have may be named with another value in its place."""
+    """`default` can replace an extension attribute that only some events have."""
     source = "{{ contosokind | default(id) }}"
     assert (key(source, {}), key(source, {}, contosokind="gold")) == ("e-1", "gold")
 
 
 @pytest.mark.parametrize("id_", [" ", "\u200b", "\u00a0\u00ad"])
 def test_an_id_that_nobody_can_see_is_no_identity(id_: str) -> None:
-    """A rule without `dedupe_by` starts nothing for such an event; one with a key does."""
+    """A rule without `dedupe_by` starts no run for an invisible id; a rule with a key does."""
     rules = load_rules(
         "connections: {a: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
         "rules:\n"
@@ -335,7 +335,7 @@ def test_an_id_that_nobody_can_see_is_no_identity(id_: str) -> None:
 )
 @settings(deadline=None)
 def test_plain_paths_mean_what_jinja_makes_of_them(before: str, path: str, after: str, data: Json) -> None:
-    """The short cut for plain paths and Jinja give the same key, or both refuse."""
+    """The direct compilation of plain paths and Jinja make the same key, or both refuse."""
     source = f"{before}{{{{ {path} }}}}{after}"
     short = _paths_alone(source, key=True)
     assert short is not None
@@ -356,14 +356,14 @@ def test_plain_paths_mean_what_jinja_makes_of_them(before: str, path: str, after
 )
 @settings(deadline=None, max_examples=50)
 def test_nothing_within_nothing_is_nothing(value: Json) -> None:
-    """However null and empty values are nested, they are absent, read and written."""
+    """Nested null and empty values are absent, at any depth."""
     assert absence(value)
     assert written_absence(value)
     assert "list with a member that is a list" not in written_absence([value])
 
 
 def test_other_templates_keep_null() -> None:
-    """In conf null is a value: as JSON's null, and in text as `null`."""
+    """In conf null is a value: null in JSON, and `null` in text."""
     assert compile_template("{{ data.x }}").render({"data": {"x": None}}) is None
     assert compile_template("p-{{ data.x }}").render({"data": {"x": None}}) == "p-null"
     assert compile_template("{{ data.x | default('none') }}").render({"data": {}}) == "none"

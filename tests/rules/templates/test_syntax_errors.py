@@ -1,4 +1,4 @@
-"""Templates that Jinja2 cannot read: what is wrong, and what to write, in this app's words."""
+"""Templates that Jinja2 cannot read: what is wrong, and what to write."""
 
 import re
 
@@ -48,7 +48,7 @@ def problem(source: str) -> str:
     ],
 )
 def test_a_slip_is_named_with_what_to_write(source: str, expected: str) -> None:
-    """The commonest slips have a message of their own."""
+    """The commonest mistakes have their own message."""
     assert expected in problem(source)
 
 
@@ -56,7 +56,7 @@ def test_a_slip_is_named_with_what_to_write(source: str, expected: str) -> None:
     st.lists(st.sampled_from([*"{}%#|.=~()['] &?x1", "{{", "}}", "{%", "%}", "if", "data", " "])).map("".join)
 )
 def test_no_template_shows_a_word_of_jinja(source: str) -> None:
-    """Whatever is written, the message is this app's, and says what to write."""
+    """For any text the message is this app's, and has a fix."""
     try:
         compile_template(source)
     except TemplateError as error:

@@ -1,4 +1,4 @@
-"""Templates: types kept, names checked, event content never source, everything bounded."""
+"""Templates: types are kept, names are checked, event content is data, and everything is limited."""
 
 import contextlib
 import json
@@ -61,7 +61,7 @@ JSON_VALUES = st.recursive(
 
 
 def render(source: str, scope: dict[str, Any] = SCOPE) -> Json:
-    """Compile and render in one go."""
+    """Compile and render a template."""
     return compile_template(source).render(scope)
 
 
@@ -97,7 +97,7 @@ def render(source: str, scope: dict[str, Any] = SCOPE) -> Json:
     ],
 )
 def test_a_single_expression_keeps_its_type(source: str, expected: Json) -> None:
-    """A template that is exactly one expression has that expression's value, of its own type."""
+    """A template that is exactly one expression keeps the type of its value."""
     value = render(source)
     assert value == expected
     assert type(value) is type(expected)
@@ -119,7 +119,7 @@ def test_a_single_expression_keeps_its_type(source: str, expected: Json) -> None
     ],
 )
 def test_text_around_expressions_gives_text(source: str, expected: str) -> None:
-    """Within text a value stands as JSON writes it, and text as it is."""
+    """Within text a value is written as JSON, and a text unchanged."""
     assert render(source) == expected
 
 
@@ -141,7 +141,7 @@ def test_text_around_expressions_gives_text(source: str, expected: str) -> None:
     ],
 )
 def test_every_name_of_the_event_is_there(source: str, expected: str) -> None:
-    """Templates see every attribute, by the names of both schemas, and the extensions."""
+    """Templates have every attribute by the names of both schemas, and the extensions."""
     assert render(source) == expected
 
 
@@ -184,7 +184,7 @@ def test_every_name_of_the_event_is_there(source: str, expected: str) -> None:
     ],
 )
 def test_filters(source: str, expected: Json) -> None:
-    """Each filter does what its page says."""
+    """Each filter returns what docs/rules.md describes."""
     assert render(source) == expected
 
 
@@ -218,7 +218,7 @@ def test_filters(source: str, expected: Json) -> None:
     ],
 )
 def test_mistakes_are_found_before_any_event(source: str, message: str) -> None:
-    """What is wrong in itself is refused when the rules are loaded, with what was meant."""
+    """A template that is wrong for every event is refused when the rules are loaded."""
     with pytest.raises(TemplateError, match=message):
         compile_template(source)
 
@@ -275,16 +275,16 @@ def test_mistakes_are_found_before_any_event(source: str, message: str) -> None:
     ],
 )
 def test_what_cannot_be_rendered_is_a_template_error(source: str, message: str) -> None:
-    """An event without what the template needs, or an exceeded bound, is a TemplateError that says so."""
+    """A missing value of the event, or an exceeded limit, is a TemplateError with the reason."""
     template = compile_template(source)
     started = time.monotonic()
     with pytest.raises(TemplateError, match=message):
         template.render(SCOPE)
-    assert time.monotonic() - started < 30  # a bound that does not hold would take for ever, not long
+    assert time.monotonic() - started < 30  # without the limit it never ends
 
 
 def test_an_event_about_no_site_has_no_app() -> None:
-    """`app` is missing where the event is not about a site, and `default` allows that."""
+    """`app` is missing if the event is not about a site, and `default` handles this."""
     scope = event_scope(EVENT, None, rule="r", description="")
     with pytest.raises(TemplateError, match="not about an App Service site"):
         render("{{ app.site }}", scope)
@@ -292,7 +292,7 @@ def test_an_event_about_no_site_has_no_app() -> None:
 
 
 def test_an_extension_never_hides_a_name_of_the_scope() -> None:
-    """An extension attribute with a name such as `rule` or `app` is reached through `event` alone."""
+    """An extension attribute with a name such as `rule` or `app` is read only through `event`."""
     event = Event(id="1", source="s", type="t", extensions={"rule": "x", "app": "y", "data1": "z"})
     scope = event_scope(event, None, rule="r", description="")
     assert render("{{ rule.name }}", scope) == "r"
@@ -320,7 +320,7 @@ def test_what_airflow_cannot_store_is_replaced_or_refused() -> None:
 
 
 def nested(levels: int) -> Json:
-    """Return a list of lists of lists, so many levels deep."""
+    """Return a nested list with this many levels."""
     value: Json = []
     for _ in range(levels):
         value = [value]
@@ -328,7 +328,7 @@ def nested(levels: int) -> Json:
 
 
 def test_a_json_value_is_rendered_member_by_member() -> None:
-    """Texts within lists and objects are templates; everything else stays; an error names its place."""
+    """Texts in lists and objects are templates, other values are unchanged, and an error has its path."""
     problems: list[tuple[tuple[str | int, ...], str]] = []
 
     def report(path: tuple[str | int, ...], message: str) -> None:
@@ -344,7 +344,7 @@ def test_a_json_value_is_rendered_member_by_member() -> None:
 
 
 def test_a_conf_that_is_too_large_is_refused_with_its_size() -> None:
-    """48 KB is what a run's conf may have."""
+    """A run's conf has at most 48 KiB."""
     check_size({"a": "x" * (MAX_CONF_BYTES - 8)})
     with pytest.raises(UnusableValue, match="49,153 bytes as JSON, more than 49,152"):
         check_size({"a": "x" * (MAX_CONF_BYTES - 7)})
@@ -352,7 +352,7 @@ def test_a_conf_that_is_too_large_is_refused_with_its_size() -> None:
 
 @pytest.mark.slow
 def test_plain_paths_do_not_import_jinja() -> None:
-    """A rules file of plain paths pays nothing for Jinja's import."""
+    """A rules file with only plain paths does not import Jinja."""
     script = (
         "import sys; from shared.rules.templates import compile_template as c;"
         "c('{{ data.url }}'); c('a {{ app.site }} b'); c('text');"
@@ -373,7 +373,7 @@ PATHS = st.lists(
     data=JSON_VALUES | st.just(DATA),
 )
 def test_plain_paths_mean_what_jinja_makes_of_them(before: str, path: str, after: str, data: Json) -> None:
-    """The short cut for plain paths and Jinja give the same value, or both refuse."""
+    """The direct compilation of plain paths and Jinja return the same value, or both refuse."""
     source = f"{before}{{{{ {path} }}}}{after}"
     short = _paths_alone(source)
     assert short is not None
@@ -395,7 +395,7 @@ def test_plain_paths_mean_what_jinja_makes_of_them(before: str, path: str, after
 def test_hostile_data_never_raises_anything_but_a_template_error(
     data: Json, filters: list[str], argument: str
 ) -> None:
-    """Whatever the event holds, a template gives JSON that can be sent, or a TemplateError."""
+    """For any event, a template returns JSON that can be sent, or a TemplateError."""
     source = "{{ data" + "".join(f" | {name}{argument}" for name in filters) + " }}"
     for text in (source, f"x{source}"):
         try:
@@ -413,7 +413,7 @@ def test_hostile_data_never_raises_anything_but_a_template_error(
     ).map("".join)
 )
 def test_any_source_compiles_or_is_a_template_error(source: str) -> None:
-    """Whatever stands in rules.yaml, compiling it gives a template or a TemplateError."""
+    """Compiling any text returns a template or raises a TemplateError."""
     try:
         template = compile_template(source)
     except TemplateError:
@@ -435,14 +435,14 @@ def test_any_source_compiles_or_is_a_template_error(source: str) -> None:
     ],
 )
 def test_a_member_whose_name_is_a_number_is_found(source: str, expected: str) -> None:
-    """JSON's names are text, and Jinja reads the digits of a path as a number: both name one member."""
+    """Names in JSON are text, and Jinja reads digits as a number: both find the member."""
     data = {"0": "zero", "list": ["first"], "10": {"20": "deep"}, "-1": "minus"}
     assert compile_template(source).render({"data": data}) == expected
 
 
 @pytest.mark.parametrize("source", ["{{ data.7 }}", "{{ data[7] }}", "{{ data['7'] }}", "{{ data[0.5] }}"])
 def test_a_missing_member_is_never_suggested_as_itself(source: str) -> None:
-    """A message that names what is missing does not name the same thing as what was meant."""
+    """The suggestion for a missing name is another name."""
     with pytest.raises(TemplateError) as caught:
         compile_template(source).render({"data": {"0": 1, "0.5": 2}})
     missing = re.search(r"no member `([^`]+)`", str(caught.value))
