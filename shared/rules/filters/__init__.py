@@ -8,7 +8,7 @@ conditions    conditions on an event
 compiler      compiles a whole filter, or collects its errors
 """
 
-from shared.rules.filters.compiler import FilterError, compile_filter, path_text
+from shared.rules.filters.compiler import FilterError, compile_filter
 from shared.rules.filters.conditions import All, Any, Comparison, Condition, Not, certain_comparisons
 from shared.rules.filters.fields import APP_MEMBERS, MISSING, Fields, Key, Missing, parse_key
 from shared.rules.filters.operators import OPERATORS, Compares, Operator
@@ -31,5 +31,4 @@ __all__ = [
     "certain_comparisons",
     "compile_filter",
     "parse_key",
-    "path_text",
 ]

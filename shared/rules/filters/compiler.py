@@ -7,6 +7,7 @@ from shared.errors import ConfigurationError
 from shared.event.members import kind, shown
 from shared.rules.filters.comparisons import Mistake, Path, Problems, compile_comparison, unknown
 from shared.rules.filters.conditions import All, Any, Condition, Not
+from shared.rules.problems import path_text
 from shared.values.json_text import Json, JsonObject
 
 MAX_DEPTH: Final = 50
@@ -32,13 +33,9 @@ class FilterError(ConfigurationError):
 
     def __init__(self, problems: Sequence[tuple[Path, str]]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{path_text(path)}: {message}" for path, message in self.problems))
-
-
-def path_text(path: Path) -> str:
-    """Return a path as text, such as `all[0].not.values`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".") or "filter"
+        super().__init__(
+            "\n".join(f"{path_text(path) or 'filter'}: {message}" for path, message in self.problems)
+        )
 
 
 def compile_filter(spec: Json) -> Condition:

@@ -7,8 +7,9 @@ import pytest
 
 from shared.errors import ConfigurationError
 from shared.event import Event, read_events
-from shared.rules.filters import MISSING, OPERATORS, Fields, FilterError, compile_filter, parse_key, path_text
+from shared.rules.filters import MISSING, OPERATORS, Fields, FilterError, compile_filter, parse_key
 from shared.rules.filters.operators import as_number
+from shared.rules.problems import path_text
 from shared.values.json_text import Json, JsonObject
 from tests.support.paths import SAMPLES
 
@@ -58,7 +59,7 @@ def problems(spec: Json) -> list[tuple[str, str]]:
         compile_filter(spec)
     assert isinstance(caught.value, ConfigurationError)
     assert all(message in str(caught.value) for _, message in caught.value.problems)
-    return [(path_text(path), message) for path, message in caught.value.problems]
+    return [(path_text(path) or "filter", message) for path, message in caught.value.problems]
 
 
 GRID_KEYS: Final = {
