@@ -68,12 +68,8 @@ class Matching:
     def _via_failure(self, rule: Rule) -> str | None:
         if not rule.via or self.event.via in rule.via:
             return None
-        came = (
-            "how it came is not known (--via)"
-            if self.event.via == "unknown"
-            else f"it came by {self.event.via}"
-        )
-        return f"{came}, not by {one_of(sorted(rule.via))}"
+        seen = "unknown (--via sets it)" if self.event.via == "unknown" else f"`{self.event.via}`"
+        return f"via is {seen}, not {one_of(sorted(rule.via))}"
 
     def _source_failure(self, rule: Rule) -> str | None:
         if not rule.sources or begins_with_any(self._source, rule.sources):

@@ -420,8 +420,8 @@ def test_a_rule_that_asks_for_a_way_is_explained(folder: Path, capsys: pytest.Ca
     (folder / "rules.yaml").write_text(rules)
     file = str(folder / "event.json")
     for arguments, says in (
-        ([file], "how it came is not known (--via), not by `hook/github` or `queue`"),
-        (["--via", "webhook", file], "it came by webhook, not by `hook/github` or `queue`"),
+        ([file], "via is unknown (--via sets it), not `hook/github` or `queue`"),
+        (["--via", "webhook", file], "via is `webhook`, not `hook/github` or `queue`"),
         (["--via", "queue", file], "via: queue"),
     ):
         assert run(folder, *arguments) == 0

@@ -159,7 +159,7 @@ def test_a_second_delivery_is_a_duplicate(world: World, capsys: pytest.CaptureFi
         ({"type": "Shop.Opend"}, "the nearest is opened: type is `Shop.Opend`, not `Shop.Opened`"),
         ({"type": "Shop.Closed"}, "the nearest is off: the rule is not enabled"),
         ({"type": "Shop.Ours"}, "the nearest is ours: source is `/shop`, which"),
-        ({"type": "Shop.Hooked"}, "the nearest is hooked: it came by queue, not by `hook/github`"),
+        ({"type": "Shop.Hooked"}, "the nearest is hooked: via is `queue`, not `hook/github`"),
     ],
 )
 def test_no_rule_that_matches_is_said_at_once(
