@@ -75,8 +75,8 @@ class Matching:
         if not rule.sources or begins_with_any(self._source, rule.sources):
             return None
         wanted = one_of(rule.spec.when.sources or [])
-        said = _not_begun(self._source, rule.sources)
-        return f"source is {shown(self.event.source)}, which {said} {wanted}"
+        reason = _not_begun(self._source, rule.sources)
+        return f"source is {shown(self.event.source)}, which {reason} {wanted}"
 
     def _subject_failure(self, rule: Rule) -> str | None:
         wanted = rule.spec.when.subject
@@ -91,8 +91,8 @@ class Matching:
             for part in (wanted.begins_with, wanted.ends_with)
         )
         if begins is not None and not begins_with_any(seen, (begins,)):
-            said = _not_begun(seen, (begins,))
-            return f"subject is {shown(subject)}, which {said} `{wanted.begins_with}`"
+            reason = _not_begun(seen, (begins,))
+            return f"subject is {shown(subject)}, which {reason} `{wanted.begins_with}`"
         if ends is not None and not seen.endswith(ends):
             return f"subject is {shown(subject)}, which does not end with `{wanted.ends_with}`"
         return None

@@ -193,8 +193,8 @@ def rate_fix(given: str) -> str:
 def name_fix(given: str, most: int) -> str:
     """Return a text in the characters of a rule's name."""
     name = re.sub(r"[^a-z0-9]+", "-", given.lower())[:most].strip("-")
-    said = f"lower-case letters, digits and `-`, at most {most}"
-    return f"write `{name}`: {said}" if name else f"write {said}"
+    allowed = f"lower-case letters, digits and `-`, at most {most}"
+    return f"write `{name}`: {allowed}" if name else f"write {allowed}"
 
 
 def flow(value: Any) -> str:

@@ -125,8 +125,8 @@ class Mistakes:
             name = str(location[-1])
             part = model_at(self._document, path)
             member = part.model_fields.get(name) if part is not None else None
-            said = (member.description or "") if member is not None else ""
-            about = f" ({said[0].lower()}{said[1:].rstrip('.')})" if said else ""
+            text = (member.description or "") if member is not None else ""
+            about = f" ({text[0].lower()}{text[1:].rstrip('.')})" if text else ""
             fix = example_of(name, member.examples if member is not None else None)
             self.add(path, f"`{name}` is missing{about}", fix=fix, key=True)
             return

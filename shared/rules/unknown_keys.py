@@ -71,7 +71,7 @@ class UnknownKeys:
         self._document = document
         self._unreadable = unreadable
         self._add = add
-        self._beside: set[Where] = set()
+        self._reported: set[Where] = set()
         self._folded = self._fold_keys(details)
 
     def _fold_keys(self, details: Sequence[Any]) -> dict[Where, set[str]]:
@@ -88,9 +88,9 @@ class UnknownKeys:
                 self._fold_kind(path, detail["input"], unknown, missing)
         folded: dict[Where, set[str]] = {}
         for parent, keys in unknown.items():
-            lost = missing.get(parent, [])
+            lacking = missing.get(parent, [])
             for key in keys:
-                meant = self._unknown_key([*parent, key], lost, alone=len(keys) == 1)
+                meant = self._unknown_key([*parent, key], lacking, alone=len(keys) == 1)
                 if not self._has_value([*parent, meant]):
                     folded.setdefault(parent, set()).update([meant] if meant else self._absent(parent))
         return folded
@@ -135,8 +135,8 @@ class UnknownKeys:
             return str(path[-1]) in self._folded.get(path[:-1], ())
         if kind != "value_error":
             return False
-        said = str(detail["ctx"]["error"])
-        return any(f"`{meant.removeprefix('?')}" in said for meant in self._folded.get(path[:-1], ()))
+        error = str(detail["ctx"]["error"])
+        return any(f"`{meant.removeprefix('?')}" in error for meant in self._folded.get(path[:-1], ()))
 
     def _unknown_key(self, path: Path, missing: Sequence[str], *, alone: bool) -> str:
         """Add an unknown key, and return the key that it probably means, or an empty text.
@@ -157,11 +157,11 @@ class UnknownKeys:
         message = f"unknown key `{visible(str(key), _SHOWN)}`"
         owner, fix = ("", "") if meant in missing else self._owner(parent, str(key))
         if owner:
-            beside = (*parent, owner)  # one message for all members on the wrong level
-            if beside not in self._beside:
+            owner_path = (*parent, owner)  # one message for all members on the wrong level
+            if owner_path not in self._reported:
                 self._add(path, message, fix)
             if "indented" in fix:
-                self._beside.add(beside)
+                self._reported.add(owner_path)
             return owner
         if not meant and alone and len(missing) == 1:
             fix = f"delete it, or write `{missing[0]}`, which is missing"

@@ -122,8 +122,8 @@ def _pattern(given: str, pattern: str, path: Path) -> tuple[str, str]:
         return f"{found} is not allowed as a rule's name", fixes.name_fix(given, MAX_RULE_NAME)
     if pattern == CALLER_NAME:
         return f"{found} is not allowed as a caller's name", fixes.name_fix(given, 63)
-    said = _PATTERNS.get(key_of(path), "a name of letters, digits, `_` and `-`")
-    return f"{found} is not allowed here", f"write {said}"
+    wanted = _PATTERNS.get(key_of(path), "a name of letters, digits, `_` and `-`")
+    return f"{found} is not allowed here", f"write {wanted}"
 
 
 def _length_message(given: Any, context: Mapping[str, Any]) -> tuple[str, str]:

@@ -27,19 +27,19 @@ def syntax_problem(source: str, error: JinjaError) -> str:
         source: The template.
         error: The error that Jinja raised.
     """
-    said = error.message or ""
+    reported = error.message or ""
     for opened, inner in _expressions(source):
         if inner is None:
             return f"`{opened}` is not closed by `{_PAIRS[opened]}`; write `{_example(source, opened)}`"
         problem = _problem(opened, inner)
         if problem:
             return problem
-    tag = re.search(r"unknown tag '(\w+)'", said)
+    tag = re.search(r"unknown tag '(\w+)'", reported)
     if tag is not None:
         return f"`{{% {tag[1]} %}}` is not available in templates; write `{{% if … %}}…{{% endif %}}`"
-    if "innermost block" in said:
+    if "innermost block" in reported:
         return "`{% if … %}` is not closed; write `{% endif %}` after it"
-    got = re.search(r"got '(\w[\w ]*)'", said)
+    got = re.search(r"got '(\w[\w ]*)'", reported)
     if got is not None and "end of" not in got[1] and got[1] not in {"integer", "string", "float", "name"}:
         return (
             f"`{got[1]}` is not expected there; write a filter after `|`, `~` between two values, or quotes "
@@ -102,10 +102,10 @@ def _unpaired(text: str, shown: str) -> str:
 
 def _operator(text: str, shown: str) -> str:
     """Return which character is not allowed in an expression, or what is missing at its end."""
-    strange = next((character for character in text if character in "&!?$`@\\;^"), "")
-    if strange and "!=" not in text:
-        instead = f"`{_INSTEAD[strange]}`" if strange in _INSTEAD else "the expression without it"
-        return f"`{visible(strange)}` is not an operator of templates; write {instead}"
+    wrong = next((character for character in text if character in "&!?$`@\\;^"), "")
+    if wrong and "!=" not in text:
+        instead = f"`{_INSTEAD[wrong]}`" if wrong in _INSTEAD else "the expression without it"
+        return f"`{visible(wrong)}` is not an operator of templates; write {instead}"
     if re.search(r"[^=!<>]=[^=]", text) and "(" not in text:
         return f"`=` in `{shown}` is not a comparison; write `==`"
     if re.search(r"[|.]\s*$", text):
