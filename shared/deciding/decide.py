@@ -79,7 +79,7 @@ def decide_for(event: Event, rules: Rules, rule_name: str) -> Decision:
     Args:
         event: The event.
         rules: The rules.
-        rule_name: The rule's name; where it is gone the decision has not matched, and says so.
+        rule_name: The rule's name. If there is no such rule, the decision has not matched, with that reason.
     """
     rule = rules.named(rule_name)
     return _decision(Matching(event), rule) if rule is not None else _no_rule(rule_name, rules)

@@ -39,10 +39,10 @@ def request_of(run: DirectRun, entry: CallerSpec) -> RunRequest:
 
 
 def _note(run: DirectRun, entry: str) -> str:
-    """Say why the run exists, for whoever finds it in Airflow's UI."""
+    """Return the run's note: people who find the run in Airflow's UI read there who asked for it."""
     who = marked(str(run.caller.get("object_id")))
     key = marked(run.id, MAX_SHOWN)
-    note = f"Asked for by the caller `{entry}` of Updraft, object id {who}, with the key `{key}`."
+    note = f"Started by the caller `{entry}` of Updraft, object id {who}, with the key `{key}`."
     if run.note:
-        note = f"{note} In its words: {marked(run.note)}"
+        note = f"{note} The caller's note: {marked(run.note)}"
     return note_text(note)

@@ -37,7 +37,7 @@ def test_a_parked_call_comes_back_as_it_was() -> None:
 
 
 def test_what_a_dag_sees_of_a_call_never_changes() -> None:
-    """Identity and run id are those of every version: another id would start each repeated call again."""
+    """Identity and run id are the same in every version: another id would start each repeated call again."""
     request = decide_direct_run(CALLED, rules()).request
     assert request is not None
     assert request.dag_run_id == "call__k-1__3972ae7ae020db3900febc6b"

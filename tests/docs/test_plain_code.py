@@ -28,26 +28,24 @@ PENDING: Final = {
     "local",
     "local/functions_host",
     "shared",
-    "shared/deciding",
     "shared/delivery",
     "shared/http_api",
-    "shared/rules",
     "shared/stores",
     "tests/cli",
     "tests/crashpoints",
-    "tests/deciding",
     "tests/delivery",
     "tests/docs",
     "tests/faults",
     "tests/http_api",
     "tests/mutants",
-    "tests/rules",
     "tests/stack",
     "tests/stores",
 }
 """Areas that still have findings. Take an area out when you have rewritten it."""
 
 ALLOWED: Final = {
+    ("tests/rules/templates/test_keys.py", "is none"): "a test of Jinja",
+    ("tests/rules/templates/test_templates.py", "is none"): "a test of Jinja",
     ("tests/security/test_text_of_strangers.py", "door"): "data of an event",
 }
 """Phrases that a file may have, by file and phrase, each with the reason."""
