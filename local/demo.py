@@ -11,9 +11,9 @@ from typing import Final
 
 from rich.console import Console
 
-from cli.outgoing import Outgoing, read_outgoing, renewed
-from cli.timeline import markup, milliseconds_since, run_moments
-from cli.topic import SCOPE, send
+from cli.follow.timeline import markup, milliseconds_since, run_moments
+from cli.publish.outgoing import Outgoing, read_outgoing, renewed
+from cli.publish.topic import SCOPE, send
 from local.paths import ROOT
 from local.processes import default_signals
 from local.processes.processes import StackError, shown

@@ -16,7 +16,7 @@ from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from cli.diagnosis import Diagnosis
+    from cli.checks.diagnosis import Diagnosis
 
 BODY_LIMIT: Final = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 """The setting of the Functions host that bounds a request's body before the app is given it."""
@@ -46,7 +46,7 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
         RulesError: The rules cannot be read.
         UpdraftError: There is no such connection.
     """
-    from cli.diagnosis import diagnose
+    from cli.checks.diagnosis import diagnose
     from shared.azure.credential import azure_credential
     from shared.azure.key_vault import Vaults
     from shared.settings import Settings

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.explain_selection import Selection
-from cli.explain_view import View
-from cli.explained import Explained, explain_body, read_body
+from cli.explain.explained import Explained, explain_body, read_body
+from cli.explain.selection import Selection
+from cli.explain.view import View
 from cli.findings import document
 from cli.options import FILE, json_option, kind_options, rules_option
 from cli.output import print_json, tree_printer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.explained import read_body
+from cli.explain.explained import read_body
 from cli.options import FILE, json_option
 from cli.output import print_error, print_json, printable
 from shared.errors import EventError, SettingsError, UpdraftError
@@ -20,7 +20,7 @@ from shared.values.hook_settings import GITHUB, GITHUB_SECRET
 from shared.values.urls import check_address
 
 if TYPE_CHECKING:
-    from cli.posting import Answer
+    from cli.publish.posting import Answer
 
 NAMES: Final = {"container-registry": "acr"}
 """Names of kinds that are easier to remember than the app's own."""
@@ -69,7 +69,7 @@ def command(
     Returns:
         The exit status, as the help has it.
     """
-    from cli.posting import post
+    from cli.publish.posting import post
 
     kind = NAMES.get(kind, kind)
     try:

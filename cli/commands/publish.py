@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.explained import read_body
+from cli.explain.explained import read_body
 from cli.options import FILE, json_option, rules_option
 from cli.output import print_error, print_json, printable
 from shared.errors import EventError, StorageUnavailable, UpdraftError
@@ -16,11 +16,11 @@ from shared.values.app_settings import setting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cli.expected_runs import ExpectedRun
-    from cli.follow import Followed, NewLetters
-    from cli.outgoing import Outgoing
-    from cli.run_lookup import RunLookup
-    from cli.timeline import Moment
+    from cli.follow.expected_runs import ExpectedRun
+    from cli.follow.following import Followed, NewLetters
+    from cli.follow.run_lookup import RunLookup
+    from cli.follow.timeline import Moment
+    from cli.publish.outgoing import Outgoing
     from shared.values.json_text import JsonObject
 
 TIMEOUT: Final = 300.0
@@ -76,8 +76,8 @@ def command(
     Returns:
         The exit status, as the help has it.
     """
-    from cli.outgoing import SOME_TOPIC, read_outgoing, renewed
-    from cli.topic import TOPIC_ENDPOINT, send
+    from cli.publish.outgoing import SOME_TOPIC, read_outgoing, renewed
+    from cli.publish.topic import TOPIC_ENDPOINT, send
 
     try:
         events = read_outgoing(_content(file), source or SOME_TOPIC)
@@ -127,11 +127,11 @@ class _Waiting:
     """
 
     def __init__(self, events: "Sequence[Outgoing]", rules_file: str, *, exact: bool, quiet: bool) -> None:
-        from cli.expected_runs import Nearest, expected_from_topic
-        from cli.follow import Following
+        from cli.follow.expected_runs import Nearest, expected_from_topic
+        from cli.follow.following import Following
+        from cli.follow.run_lookup import RunLookup
+        from cli.follow.timeline import line_printer
         from cli.rules_file import load
-        from cli.run_lookup import RunLookup
-        from cli.timeline import line_printer
 
         rules = load(rules_file, os.environ)
         self.unmatched: dict[str, Nearest] = {}
@@ -204,7 +204,7 @@ class _Waiting:
         return 1 if bad else 0
 
     def _tell(self, each: "Followed", moment: "Moment") -> None:
-        from cli.timeline import milliseconds_since
+        from cli.follow.timeline import milliseconds_since
 
         if self._line is None:
             return
@@ -226,8 +226,8 @@ class _Waiting:
 
 def _new_letters(expected: "Sequence[ExpectedRun]") -> "NewLetters | None":
     """Return the app's dead letters from now on; None where this process cannot read them."""
-    from cli.dead_letter_container import DeadLetterContainer
-    from cli.follow import NewLetters
+    from cli.follow.following import NewLetters
+    from cli.replay.container import DeadLetterContainer
     from shared.azure.credential import azure_credential
     from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, Storage
     from shared.errors import SettingsError
@@ -245,7 +245,7 @@ def _to_json(event: "Outgoing", followed: "_Waiting | None", sent: datetime) -> 
 
 
 def _run_json(each: "Followed", sent: datetime, lookup: "RunLookup") -> "JsonObject":
-    from cli.timeline import milliseconds_since
+    from cli.follow.timeline import milliseconds_since
 
     run_id = None if each.run is None else str(each.run.get("dag_run_id"))
     return {

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.dead_letter_view import ANY_RULE, blob_json, list_json, overview, sent_again, show
-from cli.letter_selection import Named, Selection, check_selection, resolve
-from cli.letter_stores import Where
 from cli.options import json_option, rules_option, since_when
 from cli.output import plural, print_json, printable, with_progress
+from cli.replay.selection import Named, Selection, check_selection, resolve
+from cli.replay.stores import Where
+from cli.replay.view import ANY_RULE, blob_json, list_json, overview, sent_again, show
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cli.dead_letter_container import Kept
-    from cli.letter_stores import Store
-    from cli.resend import Report
+    from cli.replay.container import Kept
+    from cli.replay.resend import Report
+    from cli.replay.stores import Store
     from shared.values.json_text import Json, JsonObject
 
 type _Action = Callable[..., int]
@@ -215,8 +215,8 @@ def _send(
     if dry_run:
         lines, failed = _would_be_sent(selected, store, result)
     else:
-        from cli.resend import Resender, resend
-        from cli.resend_wait import ResendWait
+        from cli.replay.resend import Resender, resend
+        from cli.replay.resend_wait import ResendWait
 
         waiting = ResendWait(storage, [*selected], rules_file) if wait else None
         report = resend(store, Resender(storage), selected)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.event_files import SUFFIXES
-from cli.explained import Explained, explain_body, read_body
+from cli.explain.explained import Explained, explain_body, read_body
 from cli.findings import Finding, document, split
 from cli.options import FOLDER, json_option, kind_options, rules_option
 from cli.output import listed, plural, print_json, print_problems_of_settings, print_warnings, printable
@@ -18,7 +18,7 @@ from cli.rules_file import load
 from shared.errors import RulesError
 
 if TYPE_CHECKING:
-    from cli.live_checks import Live
+    from cli.checks.live_checks import Live
     from shared.event.via import Via
     from shared.rules import Rules
     from shared.values.json_text import JsonObject
@@ -91,7 +91,7 @@ def command(
 
 def _live(rules: "Rules", samples: "Sequence[Sample]") -> "Live":
     """Ask the Airflows of the rules."""
-    from cli.live_checks import live_checks
+    from cli.checks.live_checks import live_checks
 
     confs: dict[str, list[tuple[str, JsonObject]]] = {}
     for sample in samples:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cli.checks.token_claims import Claims
 from cli.commands.doctor import BODY_LIMIT, body_limit, hooks_in_words, identity_in_words, settings_findings
 from cli.main import main
-from cli.token_claims import Claims
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.json_members import with_members
 from cli.main import main
-from cli.outgoing import SOME_TOPIC, read_outgoing, renewed
-from cli.topic import LARGEST, endpoint, send
+from cli.publish.json_members import with_members
+from cli.publish.outgoing import SOME_TOPIC, read_outgoing, renewed
+from cli.publish.topic import LARGEST, endpoint, send
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
 from local.stand_ins.loopback_server import LoopbackServer

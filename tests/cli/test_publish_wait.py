@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from cli import follow
+from cli.follow import following
+from cli.follow.timeline import line, line_printer, markup, run_moments
 from cli.main import main
-from cli.timeline import line, line_printer, markup, run_moments
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
@@ -98,7 +98,7 @@ def world(certificates: Certificates, tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", stub.url)
         for name in ("AzureWebJobsStorage__accountName", "AzureWebJobsStorage__blobServiceUri"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(follow, "_WORTH_TELLING", 0.1)
+        monkeypatch.setattr(following, "_WORTH_TELLING", 0.1)
         yield World(topic, stub, tmp_path)
 
 

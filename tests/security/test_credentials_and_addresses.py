@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from cli.outgoing import read_outgoing
-from cli.topic import send
+from cli.publish.outgoing import read_outgoing
+from cli.publish.topic import send
 from local.paths import ROOT
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint

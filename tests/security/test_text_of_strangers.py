@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import requests
 
-from cli.dead_letter_container import Kept
-from cli.dead_letter_view import overview
 from cli.main import main
 from cli.output import printable
+from cli.replay.container import Kept
+from cli.replay.view import overview
 from local.functions_host.logs import ConsoleFormatter
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.delivery.intake import Intake

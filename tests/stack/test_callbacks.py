@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.outgoing import Outgoing, read_outgoing
-from cli.topic import send
+from cli.publish.outgoing import Outgoing, read_outgoing
+from cli.publish.topic import send
 from local.demo import fresh
 from local.servers.airflow_auth import AIRFLOW_RESOURCE
 from local.stack import Stack

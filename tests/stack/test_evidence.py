@@ -11,9 +11,9 @@ import pytest
 import requests
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-from cli.dead_letter_container import DeadLetterContainer
 from cli.main import main
-from cli.resend import Resender, resend
+from cli.replay.container import DeadLetterContainer
+from cli.replay.resend import Resender, resend
 from local.servers.azurite import Azurite
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER, Storage
 from shared.errors import StorageUnavailable

@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
 import shared.app
-from cli.dead_letter_container import DeadLetterContainer
+from cli.replay.container import DeadLetterContainer
 from local.servers.azurite import Azurite
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.app import App

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from cli.dead_letter_container import DeadLetterContainer
 from cli.main import main
-from cli.resend import Resender, resend
+from cli.replay.container import DeadLetterContainer
+from cli.replay.resend import Resender, resend
 from local.servers.azurite import Azurite
 from shared.azure.storage_account import (
     CLAIMS_CONTAINER,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cli.dead_letter_container import DeadLetterContainer
-from cli.resend import Report, Resender, resend
+from cli.replay.container import DeadLetterContainer
+from cli.replay.resend import Report, Resender, resend
 from local.stand_ins.airflow_stub import AirflowStub
 from shared.admission.breaker import Breaker
 from shared.azure.storage_account import Storage

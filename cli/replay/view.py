@@ -14,7 +14,7 @@ from shared.runs.direct_run import DirectRun
 from shared.stores.work_items import WindowClose, source_of, type_of
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import Kept
+    from cli.replay.container import Kept
     from shared.stores.dead_letter_reader import Letter
     from shared.stores.work_items import Subject
     from shared.values.json_text import JsonObject

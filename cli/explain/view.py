@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cli.output import plural, printable
 
 if TYPE_CHECKING:
-    from cli.explained import Explained
+    from cli.explain.explained import Explained
     from shared.deciding.decide import Decision
     from shared.runs.request import RunRequest
 

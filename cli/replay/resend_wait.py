@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cli.expected_runs import ExpectedRun, expected_of_letter
-from cli.follow import Followed, Following, NewLetters
+from cli.follow.expected_runs import ExpectedRun, expected_of_letter
+from cli.follow.following import Followed, Following, NewLetters
+from cli.follow.run_lookup import RunLookup
 from cli.output import printable
-from cli.run_lookup import RunLookup
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER
 from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import Kept
-    from cli.timeline import Moment
+    from cli.follow.timeline import Moment
+    from cli.replay.container import Kept
     from shared.azure.storage_account import Storage
 
 PAGE: Final = "docs/dead-letters.md, Sending dead letters again"
@@ -37,7 +37,7 @@ class ResendWait:
     """
 
     def __init__(self, storage: "Storage", blobs: "Sequence[Kept]", rules_file: str) -> None:
-        from cli.dead_letter_container import DeadLetterContainer
+        from cli.replay.container import DeadLetterContainer
         from cli.rules_file import load
 
         rules = load(rules_file, os.environ)

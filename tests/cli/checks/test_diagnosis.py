@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cli.checks.dag_state import REPORTS_TAG
 from cli.commands.doctor import BODY_LIMIT, LARGEST_BODY
-from cli.dag_state import REPORTS_TAG
 from cli.main import main
 from cli.waiting import PATIENCE
 from local.stand_ins.airflow_stub import AirflowStub

@@ -9,7 +9,7 @@ from shared.errors import UpdraftError
 from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from cli.explained import Explained
+    from cli.explain.explained import Explained
 
 MOST_SHOWN: Final = 10
 """Rules that do not match and are shown each on a line of its own; more become one line with their number."""

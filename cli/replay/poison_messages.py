@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from cli.dead_letter_container import Kept
+from cli.replay.container import Kept
 from shared.azure.storage_account import CLAIMS_CONTAINER, storage_errors
 from shared.errors import EventError
 from shared.event.queue_bodies import open_queue_body, read_queue_body

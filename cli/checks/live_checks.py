@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cli.dag_params import params_problems
-from cli.diagnosis import diagnose
+from cli.checks.dag_params import params_problems
+from cli.checks.diagnosis import diagnose
 from cli.findings import Finding
 from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
-    from cli.diagnosis import Diagnosis
+    from cli.checks.diagnosis import Diagnosis
     from shared.rules import Rule, Rules
 
 type Confs = Mapping[str, Sequence[tuple[str, JsonObject]]]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli.dead_letter_container import Kept
-from cli.dead_letter_view import blob_json, overview, show
+from cli.replay.container import Kept
+from cli.replay.view import blob_json, overview, show
 from shared.event import Event, Unreadable
 from shared.stores.dead_letter_reader import Letter
 from shared.stores.work_items import Subject, WindowClose

@@ -9,7 +9,7 @@ Source of the request: https://learn.microsoft.com/rest/api/eventgrid/dataplane/
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from cli.posting import post
+from cli.publish.posting import post
 from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
 from shared.values.urls import check_address
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenCredential
 
-    from cli.outgoing import Outgoing
+    from cli.publish.outgoing import Outgoing
 
 TOPIC_ENDPOINT: Final = "UPDRAFT_TOPIC_ENDPOINT"
 """The setting that names the topic, as in `https://<topic>.<region>-1.eventgrid.azure.net/api/events`."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.dag_state import REPORTS_TAG
+from cli.checks.dag_state import REPORTS_TAG
 from cli.main import main
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import IdentityEndpoint

@@ -11,8 +11,8 @@ from shared.errors import SettingsError, StorageUnavailable, UpdraftError
 from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import DeadLetterContainer
-    from cli.poison_messages import PoisonMessages
+    from cli.replay.container import DeadLetterContainer
+    from cli.replay.poison_messages import PoisonMessages
     from shared.azure.storage_account import Storage
 
     type Store = DeadLetterContainer | PoisonMessages
@@ -43,14 +43,14 @@ class Where:
             UpdraftError: A container was named, and there is none of that name.
             StorageUnavailable: The account cannot be asked for it.
         """
-        from cli.dead_letter_container import DeadLetterContainer
+        from cli.replay.container import DeadLetterContainer
         from shared.azure.credential import azure_credential
         from shared.azure.storage_account import CONNECTION, Storage
 
         settings = {f"{CONNECTION}__accountName": self.account} if self.account else os.environ
         storage = Storage(settings, azure_credential)
         if self.poison:
-            from cli.poison_messages import PoisonMessages
+            from cli.replay.poison_messages import PoisonMessages
 
             return storage, PoisonMessages(storage, take=take)
         if not urlsplit(self.container).scheme:

@@ -14,8 +14,8 @@ from shared.errors import UpdraftError
 from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import Kept
-    from cli.letter_stores import Store
+    from cli.replay.container import Kept
+    from cli.replay.stores import Store
     from shared.stores.dead_letter_reader import Letter
 
 _LISTED: Final = 10

@@ -12,7 +12,7 @@ from shared.runs.provenance import RESERVED
 from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
-    from cli.expected_runs import ExpectedRun
+    from cli.follow.expected_runs import ExpectedRun
     from shared.airflow.client import AirflowClient
     from shared.airflow.response import AirflowResponse
     from shared.rules import Rules

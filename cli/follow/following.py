@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from cli.timeline import ENDED, Moment, run_moments
+from cli.follow.timeline import ENDED, Moment, run_moments
 from shared.errors import StorageUnavailable
 from shared.values.json_text import JsonObject
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import DeadLetterContainer
-    from cli.expected_runs import ExpectedRun
-    from cli.run_lookup import RunLookup
+    from cli.follow.expected_runs import ExpectedRun
+    from cli.follow.run_lookup import RunLookup
+    from cli.replay.container import DeadLetterContainer
 
 _PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 2.0

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from cli.event_files import read_event_file
-from cli.json_members import with_members
+from cli.publish.json_members import with_members
 from shared.errors import EventError
 from shared.values.json_text import JsonObject, parse
 

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cli.dead_letter_container import AT_ONCE
 from cli.output import plural
+from cli.replay.container import AT_ONCE
 from shared.azure.storage_account import CLAIMS_CONTAINER, WINDOWS_CONTAINER, storage_errors
 from shared.errors import EventError, StorageUnavailable
 from shared.event import Event
@@ -31,7 +31,7 @@ from shared.stores.window_blobs import WindowBlobs
 from shared.stores.work_items import Resent, RuleEvent, WindowClose, Work
 
 if TYPE_CHECKING:
-    from cli.dead_letter_container import Kept
+    from cli.replay.container import Kept
     from shared.azure.storage_account import Storage
 
 _TOGETHER: Final = 64

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from cli.dag_state import REPORTS_TAG, DagState, known_dags, missing_dag, state_of
+from cli.checks.dag_state import REPORTS_TAG, DagState, known_dags, missing_dag, state_of
+from cli.checks.token_claims import Claims, claims_of
+from cli.checks.unreachable import unreachable
 from cli.findings import Finding, quoted
-from cli.token_claims import Claims, claims_of
-from cli.unreachable import unreachable
 from cli.waiting import waiting
 from shared.airflow.shapes import is_forbidden, is_our_dag
 from shared.errors import UpdraftError

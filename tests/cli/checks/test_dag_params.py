@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cli.dag_params import params_problems
+from cli.checks.dag_params import params_problems
 from shared.errors import UpdraftError
 from shared.values.json_text import Json, JsonObject, parse
 
