@@ -6,6 +6,8 @@ commands/       one module for each command
 options         options that several commands share
 output          errors, usage errors, progress bars and words, in one form for all commands
 local_settings  the settings of a local stack, for `--local`
+key_vaults      the Key Vaults of a command
+airflow_commands  the commands of Airflow that fix what a check has found
 findings        what a check has found, for people and for `--json`
 waiting         names the work that takes longer than a second
 rules_file      reads rules.yaml

@@ -4,8 +4,10 @@ The app knows a hook's body by the address that it was posted to. A file has no 
 body tells its kind (`shared/event/body_shapes.py`), and `--as` decides where the shape tells none or several.
 """
 
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import EventError
@@ -33,6 +35,26 @@ class FileEvent:
     text: str
     event: "Event | Unreadable"
     place: str = ""
+
+
+def read_body(file: str) -> bytes | OSError:
+    """Return what a file holds (`-`: standard input), or why it cannot be read."""
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        return error
+
+
+def content_of(file: str) -> bytes:
+    """Return what a file holds (`-`: standard input).
+
+    Raises:
+        EventError: It cannot be read; the sentence does not name it.
+    """
+    content = read_body(file)
+    if isinstance(content, OSError):
+        raise EventError(f"the file cannot be read: {content.strerror or content}")
+    return content
 
 
 def read_event_file(body: bytes, kind: str | None = None, via: "Via | None" = None) -> list[FileEvent]:

@@ -1,10 +1,11 @@
 """What a check has found: one shape for people and for `--json`, the same in every command."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cli.output import plural
+from cli.output import plural, print_json, printable
 from shared.errors import RulesError, UpdraftError
 from shared.values.json_text import Json, JsonObject
 
@@ -72,13 +73,39 @@ def document(
     return {"ok": not wrong, "errors": wrong, "warnings": doubtful, **members}
 
 
-def document_of(error: UpdraftError) -> JsonObject:
-    """Return the document of a command that could not do its work."""
-    if isinstance(error, RulesError):
-        from cli.rules_problems import problems_json
+def report(findings: Sequence[Finding], **members: Json) -> JsonObject:
+    """Return the document of a command's findings; arguments as `document`."""
+    errors, warnings = split(findings)
+    return document((each.to_json() for each in errors), (each.to_json() for each in warnings), **members)
 
-        return document(problems_json(error.problems), problems_json(error.warnings))
-    return document([{"code": "Failed", "message": str(error)}])
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Write findings to standard error, for people."""
+    for finding in findings:
+        for line in finding.lines():
+            print(printable(line), file=sys.stderr, flush=True)
+
+
+def print_failure(error: UpdraftError, *, as_json: bool, status: int = 1) -> int:
+    """Write why a command could not do its work, and return its exit status.
+
+    Args:
+        error: The reason: mistakes of a rules file, or another failure.
+        as_json: Whether `--json` was given, so that it is a document on standard output.
+        status: The exit status.
+    """
+    from cli.rules_problems import print_problems, problems_json
+
+    if isinstance(error, RulesError):
+        if as_json:
+            print_json(document(problems_json(error.problems), problems_json(error.warnings)))
+        else:
+            print_problems(error.problems, error.warnings)
+    elif as_json:
+        print_json(document([{"code": "Failed", "message": str(error)}]))
+    else:
+        print(error, file=sys.stderr)  # the error has made its lines visible
+    return status
 
 
 def split(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:

@@ -13,7 +13,7 @@ import click
 
 from cli.commands import SUMMARIES
 from cli.lazy_group import LazyGroup
-from cli.output import AS_JSON, print_error, print_json, print_usage_error
+from cli.output import AS_JSON, print_usage_error
 from shared.errors import UpdraftError
 from shared.version import VERSION
 
@@ -83,18 +83,10 @@ def _run(arguments: list[str]) -> int:
         try:
             status: int = updraft.invoke(context)
         except UpdraftError as error:
-            return _failed(error, as_json=context.meta.get(AS_JSON, False))
+            from cli.findings import print_failure
+
+            return print_failure(error, as_json=context.meta.get(AS_JSON, False))
     return status
-
-
-def _failed(error: UpdraftError, *, as_json: bool) -> int:
-    """Write why a command failed, with `--json` as its document, and return the exit status."""
-    if not as_json:
-        return print_error(error)
-    from cli.findings import document_of
-
-    print_json(document_of(error))
-    return 1
 
 
 def _context_of(arguments: Sequence[str]) -> click.Context:

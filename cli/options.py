@@ -57,6 +57,27 @@ def kind_options[Function: "Callable[..., Any]"](function: Function) -> Function
     return kind(via(function))
 
 
+def wait_options[Function: "Callable[..., Any]"](
+    seconds: float, wait_help: str
+) -> "Callable[[Function], Function]":
+    """Return what adds `--wait` and `--timeout SECONDS`, as the parameters `wait` and `timeout`.
+
+    Args:
+        seconds: The default of `--timeout`.
+        wait_help: The help of `--wait`.
+    """
+    wait = click.option("--wait", is_flag=True, help=wait_help)
+    timeout = click.option(
+        "--timeout",
+        type=click.FloatRange(min=0),
+        default=seconds,
+        show_default=f"{seconds:.0f}",
+        metavar="SECONDS",
+        help="the longest time that --wait waits",
+    )
+    return lambda function: wait(timeout(function))
+
+
 def json_option[Function: "Callable[..., Any]"](function: Function) -> Function:
     """Add `--json`, as the parameter `as_json`; the document is written by `cli.output.print_json`.
 

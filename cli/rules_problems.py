@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from cli.output import plural
 from shared.visible_text import visible
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def print_problems(problems: "Sequence[Problem]", warnings: "Sequence[Problem]")
     for problem in problems:
         print("\n".join(problem_lines(problem)), file=sys.stderr)
     print_warnings(warnings)
-    print(f"{len(problems)} error{'' if len(problems) == 1 else 's'}", file=sys.stderr)
+    print(plural(len(problems), "error"), file=sys.stderr)
+    if any("application setting" in problem.message for problem in problems):
+        print("application settings are read from the environment: `export NAME=value`", file=sys.stderr)
 
 
 def print_warnings(warnings: "Sequence[Problem]") -> None:

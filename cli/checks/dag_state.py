@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cli.airflow_commands import unpause
 from cli.findings import Finding
 from shared.delivery.paused_dags import Scheduling, scheduling_of
 from shared.values.json_text import Json, JsonObject
@@ -63,7 +64,6 @@ class DagState:
             return Finding(code, message, fix, command, severity, connection, (self.dag_id,), names)
 
         dag = f"DAG `{self.dag_id}`"
-        unpause = f"airflow dags unpause {self.dag_id}"
         held = all(rule.spec.when_paused == "hold" for rule in rules)
         if self.import_error is not None:
             message = f"the file of {dag} cannot be imported: {self.import_error}"
@@ -78,11 +78,11 @@ class DagState:
             yield finding("DagNotManual", message, "add `manual` to its `allowed_run_types`")
         if self.scheduling is Scheduling.PAUSED:
             message = f"{dag} is paused, so no run of it begins"
-            yield finding("DagPaused", message, "unpause it", unpause, held=held)
+            yield finding("DagPaused", message, "unpause it", unpause(self.dag_id), held=held)
         if self.scheduling is Scheduling.DRAINING:
             message = f"{dag} is draining, and each new run delays that; then it is paused"
             fix = "" if held else "write `when_paused: hold` in the rules, or "
-            yield finding("DagDraining", message, f"{fix}end the drain", unpause, held=held)
+            yield finding("DagDraining", message, f"{fix}end the drain", unpause(self.dag_id), held=held)
 
 
 def state_of(client: "AirflowClient", dag: JsonObject) -> DagState:

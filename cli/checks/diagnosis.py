@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from cli.airflow_commands import entra_role
 from cli.checks.dag_state import REPORTS_TAG, DagState, known_dags, missing_dag, state_of
 from cli.checks.token_claims import Claims, claims_of
 from cli.checks.unreachable import unreachable
@@ -187,7 +188,7 @@ def _denied(found: Diagnosis, dags: Sequence[str], known: Sequence[str]) -> Find
     )
     if any(each.kind in _OURS for each in found.sign_ins):
         fix = "where Airflow runs, give the role of this identity that right"
-        command = f"airflow entra-role --role Updraft --dag {' '.join(dags)}"
+        command = entra_role(dags)
     else:
         fix = "give its role can_read and can_edit on the DAG, can_read and can_create on its DAG Runs"
         command = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cli.checks.dag_params import params_problems
 from cli.checks.diagnosis import diagnose
 from cli.findings import Finding
+from cli.key_vaults import key_vaults
 from shared.values.json_text import Json, JsonObject
 
 if TYPE_CHECKING:
@@ -70,11 +71,7 @@ def live_checks(rules: "Rules", environment: Mapping[str, str], confs: Confs) ->
         environment: The application settings.
         confs: What the samples give.
     """
-    from shared.azure.credential import azure_credential
-    from shared.azure.key_vault import Vaults
-    from shared.settings import Settings
-
-    vaults = Vaults(Settings.of(environment), azure_credential)
+    vaults = key_vaults(environment)
     live = Live()
     for name in dict.fromkeys(rule.connection for rule in rules.rules if rule.enabled):
         found = diagnose(rules, name, vaults)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.findings import Finding, counted, document, split
+from cli.findings import Finding, counted, report, split
 from cli.options import json_option, rules_option
-from cli.output import print_json, print_problems_of_settings, printable
+from cli.output import print_json, printable
 from cli.rules_file import load
-from shared.errors import RulesError, SettingsError, UpdraftError
+from shared.errors import SettingsError, UpdraftError
 from shared.values.json_text import Json, JsonObject
 from shared.values.wording import did_you_mean
 
@@ -47,19 +47,11 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
         UpdraftError: There is no such connection.
     """
     from cli.checks.diagnosis import diagnose
-    from shared.azure.credential import azure_credential
-    from shared.azure.key_vault import Vaults
-    from shared.settings import Settings
+    from cli.key_vaults import key_vaults
     from shared.values.hook_settings import hook_kinds
 
     show: Callable[[str], None] = _ignore if as_json else _print
-    try:
-        rules = load(rules_file, os.environ)
-    except RulesError as error:
-        if as_json:
-            raise
-        print_problems_of_settings(error)
-        return 1
+    rules = load(rules_file, os.environ)
     names = [connection] if connection else [*rules.connections]
     if connection and connection not in rules.connections:
         known = ", ".join(rules.connections)
@@ -71,7 +63,7 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
     show(hooks_in_words(os.environ))
     for line in _lines(findings):
         show(line)
-    vaults = Vaults(Settings.of(os.environ), azure_credential)
+    vaults = key_vaults(os.environ)
     connections: list[Json] = []
     for name in names:
         show("")
@@ -85,15 +77,8 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
     show("")
     show(counted(len(errors), len(warnings)))
     if as_json:
-        print_json(
-            document(
-                (each.to_json() for each in errors),
-                (each.to_json() for each in warnings),
-                identity=identity,
-                hooks=[*hook_kinds(os.environ)],
-                connections=connections,
-            )
-        )
+        hooks: list[Json] = [*hook_kinds(os.environ)]
+        print_json(report(findings, identity=identity, hooks=hooks, connections=connections))
     return 1 if errors else 0
 
 

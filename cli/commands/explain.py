@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.explain.explained import Explained, explain_body, read_body
+from cli.event_files import read_body
+from cli.explain.explained import Explained, explain_body
 from cli.explain.selection import Selection
 from cli.explain.view import View
 from cli.findings import document

@@ -3,20 +3,24 @@
 import hashlib
 import hmac
 import os
-import sys
+import shlex
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.explain.explained import read_body
+from cli.event_files import content_of
+from cli.findings import Finding, print_failure, print_findings, report, split
 from cli.options import FILE, json_option
-from cli.output import print_error, print_json, printable
+from cli.output import print_json, printable
+from cli.waiting import waiting
 from shared.errors import EventError, SettingsError, UpdraftError
 from shared.event.via import KINDS
 from shared.values.app_settings import setting
 from shared.values.hook_settings import GITHUB, GITHUB_SECRET
+from shared.values.json_text import JsonObject
 from shared.values.urls import check_address
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ APP_URL: Final = "UPDRAFT_URL"
 """The setting with the app's own address."""
 FUNCTION_KEY: Final = "UPDRAFT_FUNCTION_KEY"
 """The environment variable with the key of the hook's function. The app itself does not read it."""
+NOT_TAKEN: Final = 2
+"""The exit status where the app has not taken the body in."""
 _GOOD: Final = frozenset({"started", "duplicate", "coalesced", "superseded", "parked"})
 
 
@@ -73,19 +79,30 @@ def command(
 
     kind = NAMES.get(kind, kind)
     try:
-        body = _content(file)
+        body = content_of(file)
         address = hook_address(url or setting(os.environ, APP_URL), kind)
-        _warn(body, kind)
+        findings = [*_doubts(body, kind)]
         headers = {"Content-Type": "application/json"} | _key_header(key_file)
         if kind == GITHUB:
             headers |= github_headers(body, _secret(secret_file))
-        answer = post(address, body, headers)
+        with waiting(f"posting to {address}"):
+            answer = post(address, body, headers)
+    except EventError as error:
+        return print_failure(EventError(f"{file}: {error}"), as_json=as_json, status=NOT_TAKEN)
     except UpdraftError as error:
-        print_error(error)
-        return 2
+        return print_failure(error, as_json=as_json, status=NOT_TAKEN)
+    outcomes = _outcomes(answer)
+    findings += _result(answer, outcomes, file)
     if as_json:
-        print_json({"status": answer.status, "answer": answer.body})
-    return _result(answer, quiet=as_json)
+        print_json(report(findings, status=answer.status, answer=answer.body))
+    else:
+        if outcomes is not None:
+            counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+            print(printable(f"the app answered {answer.status}: {counted or 'no rule matches'}"), flush=True)
+        print_findings(findings)
+    if outcomes is None:
+        return NOT_TAKEN
+    return 1 if split(findings)[0] else 0
 
 
 def hook_address(url: str, kind: str) -> str:
@@ -149,9 +166,8 @@ def _secret(file: str | None) -> str:
                 "characters, or a new and an old one with a space between"
             )
         return values[0]
-    from shared.azure.credential import azure_credential
-    from shared.azure.key_vault import Vaults
-    from shared.settings import InboundSettings, Settings
+    from cli.key_vaults import key_vaults
+    from shared.settings import InboundSettings
 
     if not setting(os.environ, GITHUB_SECRET):
         raise SettingsError(
@@ -159,8 +175,9 @@ def _secret(file: str | None) -> str:
             "of the secret in Key Vault"
         )
     name = InboundSettings(os.environ).github_secret
-    vault = Vaults(Settings.of(os.environ), azure_credential).own
-    return SharedSecret(vault, name, setting=GITHUB_SECRET).values()[0]
+    vault = key_vaults(os.environ).own
+    with waiting(f"reading the secret {name} from Key Vault"):
+        return SharedSecret(vault, name, setting=GITHUB_SECRET).values()[0]
 
 
 def _key_header(file: str | None) -> dict[str, str]:
@@ -179,15 +196,8 @@ def _text(file: str, what: str) -> str:
         raise SettingsError(f"{file}: the file with the {what} cannot be read: {reason}") from None
 
 
-def _content(file: str) -> bytes:
-    content = read_body(file)
-    if isinstance(content, OSError):
-        raise EventError(f"{file}: the file cannot be read: {content.strerror or content}")
-    return content
-
-
-def _warn(body: bytes, kind: str) -> None:
-    """Say where a body looks like one of another kind: the app will refuse it."""
+def _doubts(body: bytes, kind: str) -> Iterator[Finding]:
+    """Yield a warning where a body looks like one of another kind: the app will refuse it."""
     from shared.event.body_shapes import likely_kind
     from shared.values.json_text import parse
 
@@ -197,23 +207,25 @@ def _warn(body: bytes, kind: str) -> None:
         return
     like = likely_kind(document) if isinstance(document, dict) else None
     if like not in {None, kind}:
-        print(f"warning: the body looks like one of kind {like}, not {kind}", file=sys.stderr)
+        yield Finding("OtherKind", f"the body looks like one of kind {like}, not {kind}", severity="warning")
 
 
-def _result(answer: "Answer", *, quiet: bool) -> int:
-    """Say what the app has answered, and return the exit status."""
+def _outcomes(answer: "Answer") -> JsonObject | None:
+    """Return how many deliveries ended in which outcome; None where the app has not taken the body in."""
     outcomes = answer.body.get("outcomes")
-    if not answer.good or not isinstance(outcomes, dict):
+    return outcomes if answer.good and isinstance(outcomes, dict) else None
+
+
+def _result(answer: "Answer", outcomes: JsonObject | None, file: str) -> Iterator[Finding]:
+    """Yield why the body starts no run."""
+    if outcomes is None:
         code = answer.body.get("code")
         named = f" ({code})" if isinstance(code, str) else ""
         words = f": {answer.words}" if answer.words else ""
-        print(printable(f"the app answered {answer.status}{named}{words}"), file=sys.stderr)
-        return 2
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-    if not quiet:
-        print(printable(f"the app answered {answer.status}: {counted or 'no rule matches'}"))
-    if "rejected" in outcomes:
-        print("`updraft replay list` has the reason", file=sys.stderr)
+        yield Finding("Refused", f"the app answered {answer.status}{named}{words}")
+    elif "rejected" in outcomes:
+        yield Finding("Rejected", "the app rejected the event", "read the reason", "updraft replay list")
     elif not _GOOD & outcomes.keys():
-        print("no rule matches: `updraft explain FILE` says why", file=sys.stderr)
-    return 0 if _GOOD & outcomes.keys() and "rejected" not in outcomes else 1
+        shown = shlex.quote(file) if file != "-" else "FILE"
+        command = f"updraft explain {shown}"
+        yield Finding("Unmatched", "no rule matches the body", "find the condition that fails", command)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.event_files import SUFFIXES
-from cli.explain.explained import Explained, explain_body, read_body
-from cli.findings import Finding, document, split
+from cli.event_files import SUFFIXES, read_body
+from cli.explain.explained import Explained, explain_body
+from cli.findings import Finding, document, print_findings, split
 from cli.options import FOLDER, json_option, kind_options, rules_option
-from cli.output import listed, plural, print_json, print_problems_of_settings, print_warnings, printable
+from cli.output import listed, plural, print_json, printable
 from cli.rules_file import load
-from shared.errors import RulesError
+from cli.rules_problems import print_warnings, problems_json
 
 if TYPE_CHECKING:
     from cli.checks.live_checks import Live
@@ -58,13 +58,7 @@ def command(
     Raises:
         RulesError: The rules have mistakes.
     """
-    try:
-        rules = load(rules_file, os.environ if live else None)
-    except RulesError as error:
-        if not live or as_json:
-            raise
-        print_problems_of_settings(error)
-        return 1
+    rules = load(rules_file, os.environ if live else None)
     problems: list[str] = []
     events: list[Sample] = []
     if samples is not None:
@@ -107,9 +101,7 @@ def _show_live(live: "Live") -> tuple[int, int]:
         print(printable(rule.line()))
     sys.stdout.flush()  # before the errors, where both go to one file
     errors, warnings = split(live.findings)
-    for finding in (*errors, *warnings):
-        for line in finding.lines():
-            print(printable(line), file=sys.stderr)
+    print_findings([*errors, *warnings])
     return len(errors), len(warnings)
 
 
@@ -117,8 +109,6 @@ def _print_document(
     rules: "Rules", samples: "Sequence[Sample]", problems: Sequence[str], live: "Live | None"
 ) -> int:
     """Print everything as one document, and return the exit status."""
-    from cli.rules_problems import problems_json
-
     errors, warnings = split(live.findings if live is not None else [])
     found = document(
         [each.to_json() for each in (*(Finding("SampleProblem", text) for text in problems), *errors)],

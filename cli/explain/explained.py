@@ -1,9 +1,7 @@
 """What each rule decides about each event of a body."""
 
-import sys
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.event_files import read_event_file
@@ -83,14 +81,6 @@ def _explained(event: "Event", rules: "Rules", *, as_asked: bool) -> Explained:
             for rule, each in zip(rules.rules, decisions, strict=True)
         ]
     return Explained(event.id, event.type, event.source, None, decisions, event.notes, via=event.via)
-
-
-def read_body(file: str) -> bytes | OSError:
-    """Return what a file holds (`-`: standard input), or why it cannot be read."""
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        return error
 
 
 def _decision_json(decision: "Decision") -> JsonObject:

@@ -2,19 +2,16 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from shared.deciding.decide import Decision
+    from shared.deciding.nearest import Unmatched
     from shared.event import Event
     from shared.event.via import Via
     from shared.rules import Rule, Rules
     from shared.stores.dead_letter_reader import Letter
 
-_NO_FIT: Final = (False, False, False, 0.0)
 _TOPIC_VIAS: Final[tuple["Via", ...]] = ("queue", "webhook")
 """How an event of a topic comes to the app; which of the two is a matter of the subscription."""
 
@@ -45,20 +42,7 @@ class ExpectedRun:
     doomed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
-    """The rule that came nearest to matching an event.
-
-    Attributes:
-        rule: Its name; empty where there is no rule.
-        reason: The first condition that failed.
-    """
-
-    rule: str
-    reason: str
-
-
-def expected_from_topic(event: "Event", rules: "Rules", *, exact: bool) -> "list[ExpectedRun] | Nearest":
+def expected_from_topic(event: "Event", rules: "Rules", *, exact: bool) -> "list[ExpectedRun] | Unmatched":
     """Return the runs that the rules should start for an event that a topic delivers.
 
     Args:
@@ -70,6 +54,7 @@ def expected_from_topic(event: "Event", rules: "Rules", *, exact: bool) -> "list
         One for each rule that matches; where none does, the nearest rule.
     """
     from shared.deciding.decide import explain_for
+    from shared.deciding.nearest import nearest
     from shared.event.arrival import dated
 
     event = dated(event, datetime.now(UTC))
@@ -77,7 +62,8 @@ def expected_from_topic(event: "Event", rules: "Rules", *, exact: bool) -> "list
     matched = [each for each in decisions if each.matched]
     if matched:
         return [_expected(event.id, each, exact=exact) for each in matched]
-    return _nearest(zip(rules.rules, decisions, strict=True), event)
+    of_type = rules.for_type(event.type.lower())
+    return nearest(replace(event, via=_way_for(of_type[0]) if of_type else _TOPIC_VIAS[0]), rules)
 
 
 def expected_of_letter(letter: "Letter", rules: "Rules") -> list[ExpectedRun]:
@@ -137,21 +123,3 @@ def _expected(event_id: str, decision: "Decision", *, exact: bool) -> ExpectedRu
         run if exact else run.removesuffix(run.rpartition("__")[2]),
         exact=exact,
     )
-
-
-def _nearest(decided: "Iterable[tuple[Rule, Decision]]", event: "Event") -> Nearest:
-    """Return the rule that fits the event best: by its types, then by what else holds."""
-    ranked = [(_fit(rule, event), Nearest(rule.name, each.reason or "")) for rule, each in decided]
-    return max(ranked, key=lambda each: each[0], default=(_NO_FIT, Nearest("", "")))[1]
-
-
-def _fit(rule: "Rule", event: "Event") -> tuple[bool, bool, bool, float]:
-    """Return how well a rule fits: its types, enabled, where the event came from, how alike types read."""
-    from shared.deciding.matching import Matching
-
-    seen = event.type.lower()
-    types = rule.any_type or seen in rule.exact_types or seen.startswith(rule.type_families)
-    without_filter = replace(rule, condition=None, enabled=True)
-    origin = types and Matching(replace(event, via=_way_for(rule))).failure(without_filter) is None
-    alike = (SequenceMatcher(None, seen, each).ratio() for each in (*rule.exact_types, *rule.type_families))
-    return types, rule.enabled, origin, max(alike, default=0.0)

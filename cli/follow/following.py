@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from cli.follow.timeline import ENDED, Moment, run_moments
+from cli.output import plural
+from cli.waiting import waiting
 from shared.errors import StorageUnavailable
 from shared.values.json_text import JsonObject
 
@@ -116,11 +118,13 @@ class Following:
             letters: The dead letters from now on; None where they cannot be read.
         """
         self._letters = letters
-        for each in self._waiting(frozenset()):
-            if each.expected.doomed:  # its dead letter is all that can be seen
-                each.state = "waiting" if letters is not None else "unknown"
-                continue
-            each.before = self._lookup.look(each.expected).run is not None
+        followed = self._waiting(frozenset())
+        with waiting("looking for runs that are there already") as work:
+            for each in work.counted(followed, len(followed)):
+                if each.expected.doomed:  # nothing but its dead letter can be seen
+                    each.state = "waiting" if letters is not None else "unknown"
+                else:
+                    each.before = self._lookup.look(each.expected).run is not None
 
     def follow(self, *, until: Literal["started", "ended"], timeout: float) -> None:
         """Look until every run has started or ended, or cannot any more.
@@ -130,17 +134,22 @@ class Following:
             timeout: Seconds after which what still waits is left alone.
         """
         done: set[State] = {"started"} if until == "started" else set()
+        if followed := len(self._waiting(done)):
+            with waiting(f"following {plural(followed, 'run')} for up to {timeout:.0f} s"):
+                self._follow(done, timeout)
+
+    def _follow(self, done: set[State], timeout: float) -> None:
         deadline, pause, letters_at = time.monotonic() + timeout, _PAUSE, 0.0
-        while waiting := self._waiting(done):
-            for each in waiting:
+        while left := self._waiting(done):
+            for each in left:
                 self._look(each)
             if time.monotonic() >= letters_at:
                 self._read_letters()
                 letters_at = time.monotonic() + _LETTERS_EVERY
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._waiting(done):
+            seconds = deadline - time.monotonic()
+            if seconds <= 0 or not self._waiting(done):
                 return
-            time.sleep(min(pause, left))
+            time.sleep(min(pause, seconds))
             pause = min(pause * 1.2, _LONGEST_PAUSE)
 
     def _waiting(self, done: Collection[State]) -> list[Followed]:

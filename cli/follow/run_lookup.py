@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cli.airflow_commands import entra_role, unpause
+from cli.checks.unreachable import unreachable
+from cli.key_vaults import key_vaults
 from shared.errors import CredentialError, SettingsError
 from shared.runs.provenance import RESERVED
 from shared.values.json_text import Json, JsonObject
@@ -74,33 +77,29 @@ class RunLookup:
     def _client(self, name: str) -> "AirflowClient":
         if name not in self._clients:
             from shared.airflow.connect import connect
-            from shared.azure.credential import azure_credential
-            from shared.azure.key_vault import Vaults
-            from shared.settings import Settings
 
-            vaults = Vaults(Settings.of(self._environment), azure_credential)
-            self._clients[name] = connect(self._rules.connections[name], vaults, self._rules.vaults)
+            connection = self._rules.connections[name]
+            self._clients[name] = connect(connection, key_vaults(self._environment), self._rules.vaults)
         return self._clients[name]
 
     def _read(self, expected: "ExpectedRun", answer: "AirflowResponse") -> Look:
-        from shared.airflow.failure_table import AnswerClass, classify, explain
+        from shared.airflow.failure_table import AnswerClass, classify
 
         row = classify(answer)
-        place = f"the Airflow of {expected.connection}"
+        place = f"connection `{expected.connection}`"
         if row.answer_class is AnswerClass.ANSWERED and answer.body is not None:
             run = answer.body if expected.exact else _run_of(expected, answer.body)
-            return Look(run, "" if run else f"{place} has no run of DAG {expected.dag} for it yet")
+            return Look(run, "" if run else f"{place}: DAG {expected.dag} has no run for it yet")
         if row.answer_class is AnswerClass.DAG_RUN_NOT_FOUND:
-            return Look(None, f"{place} has no run {expected.run} of DAG {expected.dag} yet")
-        denied = row.answer_class in {AnswerClass.DENIED, AnswerClass.UNAUTHORIZED}
-        remedy = (
-            "; to follow runs, this identity needs the right to read DAG Runs: "
-            f"airflow entra-role --role Updraft --dag {expected.dag}"
-        )
+            return Look(None, f"{place}: DAG {expected.dag} has no run {expected.run} yet")
+        if row.answer_class is AnswerClass.DENIED:
+            why = f"Airflow does not let this identity read runs of DAG {expected.dag} (HTTP {answer.status})"
+            fix = f"give its role the right to read DAG Runs: {entra_role([expected.dag])}"
+            return Look(None, f"{place}: {why}; {fix}", hopeless=True)
+        found = unreachable(answer, self._rules.connections[expected.connection], (), without_roles=False)
+        fix = f"; {found.fix}" if found.fix else ""
         return Look(
-            None,
-            f"{place} cannot be asked for the run: {explain(row, answer)}{remedy if denied else ''}",
-            hopeless=denied,
+            None, f"{place}: {found.message}{fix}", hopeless=row.answer_class is AnswerClass.UNAUTHORIZED
         )
 
     def _queued(self, expected: "ExpectedRun", client: "AirflowClient", run: JsonObject) -> Look:
@@ -111,7 +110,7 @@ class RunLookup:
         if dag.get("is_paused") is True:
             return Look(
                 run,
-                f"the run is queued, and DAG {expected.dag} is paused: airflow dags unpause {expected.dag}",
+                f"the run is queued, and DAG {expected.dag} is paused: {unpause(expected.dag)}",
             )
         return Look(run, "the run is queued: Airflow's scheduler has not started it")
 

@@ -139,7 +139,7 @@ class Report:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
     def lines(self, *, thing: str = "dead letter", finished: str = "marked as sent again") -> Iterator[str]:
-        """Yield the report.
+        """Yield what was sent.
 
         Args:
             thing: What was sent again.
@@ -148,8 +148,6 @@ class Report:
         for queue, count in sorted(self.sent.items()):
             yield f"{plural(count, 'event')} sent to the queue {queue}"
         yield f"{plural(self.finished, thing)} {finished}"
-        for name, reason in self.failed:
-            yield f"{name}: not sent: {reason}"
 
 
 def resend(

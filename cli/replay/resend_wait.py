@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from cli.findings import Finding
 from cli.follow.expected_runs import ExpectedRun, expected_of_letter
 from cli.follow.following import Followed, Following, NewLetters
 from cli.follow.run_lookup import RunLookup
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = "docs/dead-letters.md, Sending dead letters again"
 _STARTED: Final = frozenset({"started", "success", "failed"})
+_CODES: Final = {"rejected": "RejectedAgain", "unknown": "NotFollowed", "waiting": "NotStarted"}
 _ORDER: Final = ("started", "had its run before", "rejected again", "not started yet", "not followed")
 
 
@@ -55,8 +57,8 @@ class ResendWait:
         own = DeadLetterContainer(storage.container(DEAD_LETTERS_CONTAINER), ours=True)
         self._following.look_before(NewLetters(own, [each.rule for each in expected if each.rule]))
 
-    def wait(self, timeout: float, not_sent: Collection[str]) -> bool:
-        """Wait until each has started or was rejected again, and return whether all have started.
+    def wait(self, timeout: float, not_sent: Collection[str]) -> None:
+        """Wait until each event has started a run or was rejected again.
 
         Args:
             timeout: Seconds to wait.
@@ -66,17 +68,20 @@ class ResendWait:
             if name in not_sent:
                 each.state, each.reason = "unknown", "it was not sent, or not the whole of its blob"
         self._following.follow(until="started", timeout=timeout)
-        return all(each.state in _STARTED for each in self._following.runs)
 
     def lines(self) -> Iterator[str]:
-        """Yield the result of each that has no run, and the counts of all."""
-        for each in self._following.runs:
-            if each.state not in _STARTED:
-                yield f"event {each.expected.event}{_at(each.expected)}: {_result(each)}: {each.reason}"
+        """Yield the number of events by their result."""
         counts = Counter(map(_result, self._following.runs))
         told = ", ".join(f"{counts[result]} {result}" for result in _ORDER if counts[result])
         rejected = f" (see {PAGE})" if counts["rejected again"] else ""
         yield f"{told or 'nothing to wait for'}{rejected}"
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield the result of each event that has no run."""
+        for each in self._following.runs:
+            if each.state not in _STARTED:
+                event = f"event {each.expected.event}{_at(each.expected)}"
+                yield Finding(_CODES[each.state], f"{event}: {_result(each)}: {each.reason}")
 
     def to_json(self) -> list[JsonObject]:
         """Return the results."""

@@ -1,6 +1,7 @@
 """The places of dead letters for `updraft replay`: a container, or the poison queues."""
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,14 +33,18 @@ class Where:
     poison: bool
     account: str | None
 
-    def open(self, *, take: bool) -> "tuple[Storage, Store]":
-        """Return the app's own account, and the container or the queues with the letters.
+    def __str__(self) -> str:
+        """Return what is read, in words."""
+        return "the poison queues" if self.poison else f"the container {self.container}"
+
+    def open(self, *, sending: bool) -> "tuple[Storage, Store]":
+        """Return the app's own account, and the container or the queues with the dead letters.
 
         Args:
-            take: Whether poison messages are taken out, so that they are hidden from the app meanwhile.
+            sending: Whether dead letters are sent: poison messages are hidden from the app meanwhile.
 
         Raises:
-            SettingsError: No account is named.
+            SettingsError: The app's account is needed, and not named.
             UpdraftError: A container was named, and there is none of that name.
             StorageUnavailable: The account cannot be asked for it.
         """
@@ -49,11 +54,14 @@ class Where:
 
         settings = {f"{CONNECTION}__accountName": self.account} if self.account else os.environ
         storage = Storage(settings, azure_credential)
+        elsewhere = bool(urlsplit(self.container).scheme) and not self.poison
+        if sending or not elsewhere:
+            _check_account(settings)
         if self.poison:
             from cli.replay.poison_messages import PoisonMessages
 
-            return storage, PoisonMessages(storage, take=take)
-        if not urlsplit(self.container).scheme:
+            return storage, PoisonMessages(storage, take=sending)
+        if not elsewhere:
             ours = self.container == DEAD_LETTERS_CONTAINER
             if not ours:
                 _check_container(storage, self.container)
@@ -63,6 +71,25 @@ class Where:
         ours = name == DEAD_LETTERS_CONTAINER and _is_account(storage, account)
         _check_container(named, name)
         return storage, DeadLetterContainer(named.container(name), ours=ours)
+
+
+def _check_account(settings: Mapping[str, str]) -> None:
+    """Check that the app's account is named.
+
+    Raises:
+        SettingsError: It is not.
+    """
+    from shared.azure.storage_account import CONNECTION
+    from shared.values.app_settings import setting
+
+    names = [f"{CONNECTION}__{name}" for name in ("accountName", "blobServiceUri", "queueServiceUri")]
+    if any(setting(settings, name) for name in names):
+        return
+    secret = f"; the connection string in {CONNECTION} is not used, because it holds a key"
+    raise SettingsError(
+        f"no Storage account is named: pass --account NAME, or set {names[0]}, with the app's Storage account"
+        f"{secret if setting(settings, CONNECTION) else ''}"
+    )
 
 
 def _check_container(storage: "Storage", name: str) -> None:

@@ -1,7 +1,6 @@
 """What `updraft replay` shows of dead letters: the list with its counts, and one of them with its event."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -27,10 +26,8 @@ _REASON_SHOWN: Final = 200
 def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead letter") -> Iterator[str]:
     """Yield the counts of the letters, and what tells each of them from the others."""
     rows: list[tuple[str, str, str, str, str, str]] = []
-    problems: list[str] = []
     replays: dict[str, str] = {}
     for kept in blobs:
-        problems += [f"{kept.name}: cannot be read: {bad.problem}" for bad in kept.bad]
         if kept.replays:
             replays[kept.name] = sent_again(kept)
         rows += [
@@ -61,32 +58,12 @@ def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead lett
             yield f"    {reason[:_REASON_SHOWN]}"
         if told[-1] in replays:
             yield f"    {replays[told[-1]]}"
-    yield from problems
 
 
 def sent_again(kept: "Kept") -> str:
     """Return when a blob was sent again, and how much of it."""
     part = "" if kept.done else f" in part ({plural(len(kept.sent), 'letter')})"
     return f"sent again{part}: {', '.join(map(_moment, kept.replays))}"
-
-
-def list_json(
-    blobs: Iterable["Kept"], container: str, sent_before: int, missing: "list[str]"
-) -> "JsonObject":
-    """Return the list as a JSON document.
-
-    Args:
-        blobs: The blobs.
-        container: Where they are.
-        sent_before: How many were sent again before, and are not listed.
-        missing: A sentence for each name that is not there.
-    """
-    return {
-        "container": container,
-        "letters": [blob_json(kept, whole=False) for kept in blobs],
-        "sent_again_before": sent_before,
-        "missing": [*missing],
-    }
 
 
 def blob_json(kept: "Kept", *, whole: bool) -> "JsonObject":
@@ -145,7 +122,6 @@ def show(kept: "Kept", *, thing: str) -> None:
         whole = len(kept.letters) + len(kept.sent) == 1 and thing == "dead letter"
         print(json.dumps(json.loads(letter.text), indent=2) if whole else printable(letter.body()))
     for bad in kept.bad:
-        print(f"cannot be read: {printable(bad.problem)}", file=sys.stderr)
         print(printable(bad.text))
 
 

@@ -186,7 +186,7 @@ def test_an_airflow_that_is_away(doctor: Doctor, identity: IdentityEndpoint, stu
 def test_every_kind_of_token_is_described(
     doctor: Doctor, vault: LocalKeyVault, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Opaque tokens, passwords and identities of a connection's own are told as such, from a named vault."""
+    """Opaque tokens, passwords and a connection's own identity are named, each from a named vault."""
     vault.set("token", "made-up-opaque-token")
     vault.set("password", "made-up-password")
     other = vault._identity.assign()
@@ -210,7 +210,7 @@ def test_every_kind_of_token_is_described(
 def test_one_connection_may_be_asked_for(
     doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub
 ) -> None:
-    """`--connection` checks one, and an unknown one is told with those that there are."""
+    """`--connection` checks one connection; an unknown name is an error that lists the connections."""
     assert doctor(stub.url, ENTRA, "--connection", "main")[0] == 0
     status, text = doctor(stub.url, ENTRA, "--connection", "mian")
     assert status == 1
@@ -218,7 +218,7 @@ def test_one_connection_may_be_asked_for(
 
 
 def test_rules_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing file is told, with exit status 1."""
+    """A missing file is an error with exit status 1."""
     assert main(["doctor", "--rules", "no-such-file.yaml"]) == 1
     assert "there is no such file" in capsys.readouterr().err
 

@@ -86,9 +86,9 @@ def test_a_folder_of_every_kind_is_validated(tmp_path: Path, capsys: pytest.Capt
     (folder / "notes.txt").write_text("no sample")
     for extra in ((), ("--as", "github")):
         assert main(["validate", "--rules", str(rules), "--samples", str(folder), *extra]) == 0
-        told = capsys.readouterr().out
+        printed = capsys.readouterr().out
         for rule in ("acr", "devops", "github", "kudu", "swap"):
-            assert told.count(f"hits {rule}\n") >= 2, rule
+            assert printed.count(f"hits {rule}\n") >= 2, rule
     files = [str(file) for file in sorted(folder.iterdir()) if file.suffix != ".txt"]
     assert main(["explain", "--rules", str(rules), "--json", *files]) == 0
     ways = {event["via"] for event in json.loads(capsys.readouterr().out)["events"]}
@@ -145,6 +145,8 @@ GOOD: Final = '{"specversion": "1.0", "id": "1", "source": "s", "type": "t"}'
 def test_a_bad_event_is_named_with_its_place(body: str, errors: list[str]) -> None:
     """Each error names the line or the member, once; the neighbours are read."""
     found = [each.event for each in read_event_file(body.encode())]
-    told = [each.error if isinstance(each, Unreadable) else "" for each in found]
-    assert len(told) == len(errors)
-    assert [said[: len(error)] if error else said for error, said in zip(errors, told, strict=True)] == errors
+    printed = [each.error if isinstance(each, Unreadable) else "" for each in found]
+    assert len(printed) == len(errors)
+    assert [
+        said[: len(error)] if error else said for error, said in zip(errors, printed, strict=True)
+    ] == errors

@@ -177,7 +177,7 @@ def test_plain_text_where_it_is_no_terminal(folder: Path, capsys: pytest.Capture
 
 
 def test_a_rule_that_collects_bursts_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A person is told that the event waits for its window's end, and under which key."""
+    """The output says that the event waits for the end of its window, and names the key."""
     coalesce = "coalesce: {window: 5m, by: '{{ app.site }}'}"
     rule = f"  - {{name: burst, when: {{types: ['*']}}, {coalesce}, start: {{dag: d}}}}\n"
     (folder / "rules.yaml").write_text(RULES + rule)
@@ -188,7 +188,7 @@ def test_a_rule_that_collects_bursts_says_so(folder: Path, capsys: pytest.Captur
 def test_a_burst_that_cannot_be_rendered_from_one_event_says_so(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A person is told that the event is collected all the same, and what one event alone lacks."""
+    """The output says that the event is collected, and what one event alone lacks."""
     coalesce = "coalesce: {window: 5m, by: '{{ app.site }}'}"
     start = "start: {dag: d, conf: {x: '{{ data.nowhere }}'}}"
     rule = f"  - {{name: burst, when: {{types: ['*']}}, {coalesce}, {start}}}\n"
@@ -200,7 +200,7 @@ def test_a_burst_that_cannot_be_rendered_from_one_event_says_so(
 
 
 def test_an_empty_array_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where there is nothing to explain, a person is told so; a document is empty."""
+    """Without events, the output says so in a sentence, and a document has no events."""
     (folder / "event.json").write_text("[]")
     assert run(folder, str(folder / "event.json")) == 0
     assert capsys.readouterr().out == "there is no event in an empty array\n"
@@ -369,16 +369,16 @@ def test_a_rule_that_does_not_exist_is_an_error(folder: Path, capsys: pytest.Cap
     many(folder, 20)
     event = str(folder / "event.json")
     assert run(folder, "--rule", "swop", event) == 1
-    told = "there is no rule `swop` (did you mean `swap`?); there are swap, other, broken, more-0"
+    printed = "there is no rule `swop` (did you mean `swap`?); there are swap, other, broken, more-0"
     err = capsys.readouterr().err
-    assert err.startswith(told)
+    assert err.startswith(printed)
     assert err.endswith(" and 13 more\n")
     assert run(folder, "--rule", "swop", "--json", event) == 1
     captured = capsys.readouterr()
     assert captured.err == ""
     document = json.loads(captured.out)
     assert (document["ok"], document["errors"][0]["code"]) == (False, "Failed")
-    assert document["errors"][0]["message"].startswith(told)
+    assert document["errors"][0]["message"].startswith(printed)
 
 
 @pytest.mark.slow

@@ -65,10 +65,14 @@ def test_the_app_takes_what_is_posted(
     """The real app takes each kind in; GitHub's is signed with the vault's secret, read as the identity."""
     monkeypatch.setenv("UPDRAFT_URL", caller.host.url)
     assert main(["hook", kind, str(SAMPLES / BODIES[kind])]) == 1  # no rule of these is for it
-    told = capsys.readouterr()
-    assert told.out == "the app answered 202: 1 unmatched\n"
-    assert "no rule matches: `updraft explain FILE` says why" in told.err
-    assert GITHUB_KEY not in told.out + told.err
+    printed = capsys.readouterr()
+    assert printed.out == "the app answered 202: 1 unmatched\n"
+    body = SAMPLES / BODIES[kind]
+    assert (
+        f"no rule matches the body\n  fix: find the condition that fails: `updraft explain {body}`"
+        in printed.err
+    )
+    assert GITHUB_KEY not in printed.out + printed.err
 
 
 @pytest.mark.slow
@@ -84,8 +88,8 @@ def test_a_wrong_signature_is_refused(
     assert main([*call, str(right)]) == 1
     assert "1 unmatched" in capsys.readouterr().out
     main([*call, str(wrong)])
-    told = capsys.readouterr()
-    assert "bad_signature" in told.err or "1 parked" in told.out
+    printed = capsys.readouterr()
+    assert "bad_signature" in printed.err or "1 parked" in printed.out
 
 
 @pytest.mark.parametrize("kind", BODIES)
@@ -127,9 +131,9 @@ def test_the_functions_key_is_sent(
     ]
     key.write_text("made-up\nkey")
     assert main(["hook", "kudu", body, "--key-file", str(key)]) == 2
-    told = capsys.readouterr()
-    assert "holds a character that no key has" in told.err
-    assert "made-up" not in told.out + told.err
+    printed = capsys.readouterr()
+    assert "holds a character that no key has" in printed.err
+    assert "made-up" not in printed.out + printed.err
 
 
 @pytest.mark.parametrize(
@@ -137,7 +141,11 @@ def test_the_functions_key_is_sent(
     [
         (Reply(202, {"outcomes": {"started": 2, "duplicate": 1}}), 0, "202: 2 started, 1 duplicate"),
         (Reply(202, {"outcomes": {}}), 1, "202: no rule matches"),
-        (Reply(202, {"outcomes": {"rejected": 1}}), 1, "`updraft replay list` has the reason"),
+        (
+            Reply(202, {"outcomes": {"rejected": 1}}),
+            1,
+            "the app rejected the event\n  fix: read the reason: `updraft replay list`",
+        ),
         (Reply(503, {"code": "not_configured", "detail": "set up"}), 2, "503 (not_configured): set up"),
         (Reply(404, ""), 2, "the app answered 404\n"),
         (Reply(401, "\x1b[31m"), 2, "the app answered 401: \\x1b[31m"),
@@ -151,14 +159,15 @@ def test_what_the_app_answers_is_shown(
     """The outcomes are counted in words, a refusal has its code, and the status tells the cases apart."""
     app.reply = reply
     assert main(["hook", "kudu", str(SAMPLES / BODIES["kudu"])]) == status
-    told = capsys.readouterr()
-    assert says in told.out + told.err
+    printed = capsys.readouterr()
+    assert says in printed.out + printed.err
 
 
 def test_the_answer_as_a_document(app: RecordingApp, capsys: pytest.CaptureFixture[str]) -> None:
     """`--json` prints the answer and nothing else."""
     assert main(["hook", "acr", "--json", str(SAMPLES / BODIES["acr"])]) == 0
-    expected = {"status": 202, "answer": {"outcomes": {"started": 1}}}
+    expected = {"ok": True, "errors": [], "warnings": []}
+    expected |= {"status": 202, "answer": {"outcomes": {"started": 1}}}
     assert json.loads(capsys.readouterr().out) == expected
     assert len(app.got) == 1
 
@@ -199,9 +208,9 @@ def test_what_cannot_be_posted_ends_with_2(
         "BINARY": str(tmp_path / "binary"),
     }
     assert main(["hook", *(files.get(argument, argument) for argument in arguments)]) == 2
-    told = capsys.readouterr().err
-    assert says in told
-    assert "short-secret" not in told
+    printed = capsys.readouterr().err
+    assert says in printed
+    assert "short-secret" not in printed
     assert app.got == []
 
 

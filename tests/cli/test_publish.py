@@ -184,7 +184,7 @@ def test_the_command_publishes_a_file(
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(EXAMPLE.read_bytes())))
     assert main(["publish", "--json", "-"]) == 0
     events = [{"id": own, "type": "Microsoft.Web.SlotSwapCompleted"}]
-    assert json.loads(capsys.readouterr().out) == {"events": events}
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "errors": [], "warnings": [], "events": events}
 
 
 def test_a_server_without_tls_is_told(topic: RecordingTopic, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,9 +218,9 @@ def test_a_refusal_is_a_sentence(
     """What the topic answers reaches the person in one line, with status 2: nothing was sent."""
     topic.inject(status, times=10, body={"error": {"message": "soon"}})
     assert main(["publish", str(EXAMPLE)]) == 2
-    told = capsys.readouterr()
-    assert words in told.err
-    assert (told.out, told.err.count("\n")) == ("", 1)
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
 def test_event_grids_own_words_are_shown(topic: RecordingTopic, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,7 +236,7 @@ def test_event_grids_own_words_are_shown(topic: RecordingTopic, capsys: pytest.C
 def test_a_topic_that_is_not_there_is_named(
     topic: RecordingTopic, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refused connection, a foreign certificate, silence and no identity are told in words."""
+    """A refused connection, a foreign certificate, silence and no identity are printed in words."""
     topic.inject(None, delay=3, times=9)
     with pytest.raises(UpdraftError, match="there was no answer within 0 s"):
         send(read_outgoing(json_text(CLOUD_EVENT)), topic.endpoint, timeout=0.1)
@@ -300,10 +300,10 @@ def test_what_is_no_event_is_refused_before_anything_is_sent(
     """The mistake is named, with the file and the place in it, and the status is 2."""
     file = written(tmp_path, content)
     assert main(["publish", file]) == 2
-    told = capsys.readouterr()
-    assert told.err.startswith(f"{file}: ")
-    assert words in told.err
-    assert (told.out, topic.last) == ("", b"")
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"{file}: ")
+    assert words in printed.err
+    assert (printed.out, topic.last) == ("", b"")
 
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -332,9 +332,9 @@ def test_no_file_makes_a_traceback(
 ) -> None:
     """Whatever a file holds, it is sent, or one sentence says why not."""
     status = main(["publish", written(tmp_path, body)])
-    told = capsys.readouterr()
-    assert (status, bool(told.err)) in {(0, False), (2, True)}
-    assert "Traceback" not in told.err
+    printed = capsys.readouterr()
+    assert (status, bool(printed.err)) in {(0, False), (2, True)}
+    assert "Traceback" not in printed.err
 
 
 @settings(max_examples=150, deadline=None)

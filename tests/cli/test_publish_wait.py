@@ -109,21 +109,23 @@ def test_an_event_is_followed_to_the_end_of_its_run(
     """The steps are shown in their order, with the conf and the address of the run; the status is 0."""
     world.app(**SUCCESS)
     assert world.publish(of=of) == 0
-    told = capsys.readouterr()
-    steps = [text.split("ms  ")[1].split("  ")[0].strip() for text in told.out.splitlines() if "ms  " in text]
+    printed = capsys.readouterr()
+    steps = [
+        text.split("ms  ")[1].split("  ")[0].strip() for text in printed.out.splitlines() if "ms  " in text
+    ]
     assert steps == ["published", "run created rule opened, DAG smoke_tests", "running", "succeeded"]
     ((_, run),) = world.stub.runs
-    assert "door 1" in told.out
-    assert f"{world.stub.url}/dags/smoke_tests/runs/{run}" in told.out
-    assert told.err == ""
+    assert "door 1" in printed.out
+    assert f"{world.stub.url}/dags/smoke_tests/runs/{run}" in printed.out
+    assert printed.err == ""
 
 
 def test_every_rule_that_matches_is_followed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Two rules are two runs, each named in each line; the document has both."""
     world.app(**SUCCESS)
     assert world.publish(data={"door": 1, "size": 10}) == 0
-    told = capsys.readouterr().out
-    assert told.count("succeeded   rule opened") == told.count("succeeded   rule big") == 1
+    printed = capsys.readouterr().out
+    assert printed.count("succeeded   rule opened") == printed.count("succeeded   rule big") == 1
     assert world.publish("--json", id="e-2", data={"door": 1, "size": 10}) == 0
     (event,) = json.loads(capsys.readouterr().out)["events"]
     assert (event["id"], event["nearest"]) == ("e-2", None)
@@ -148,18 +150,21 @@ def test_a_second_delivery_is_a_duplicate(world: World, capsys: pytest.CaptureFi
     assert world.publish() == 0
     capsys.readouterr()
     assert world.publish() == 0
-    told = capsys.readouterr().out
-    assert "duplicate   rule opened, DAG smoke_tests: the run was there before, and is success" in told
-    assert "run created" not in told
+    printed = capsys.readouterr().out
+    assert "duplicate   rule opened, DAG smoke_tests: the run was there before, and is success" in printed
+    assert "run created" not in printed
 
 
 @pytest.mark.parametrize(
     ("members", "says"),
     [
-        ({"type": "Shop.Opend"}, "the nearest is opened: type is `Shop.Opend`, not `Shop.Opened`"),
-        ({"type": "Shop.Closed"}, "the nearest is off: the rule is not enabled"),
-        ({"type": "Shop.Ours"}, "the nearest is ours: source is `/shop`, which"),
-        ({"type": "Shop.Hooked"}, "the nearest is hooked: via is `queue`, not `hook/github`"),
+        (
+            {"type": "Shop.Opend"},
+            "nearest rule `opened`: no rule has the type `Shop.Opend`; the nearest type is `Shop.Opened` of",
+        ),
+        ({"type": "Shop.Closed"}, "nearest rule `off`: the rule is not enabled"),
+        ({"type": "Shop.Ours"}, "nearest rule `ours`: source is `/shop`, which"),
+        ({"type": "Shop.Hooked"}, "nearest rule `hooked`: via is `queue`, not `hook/github`"),
     ],
 )
 def test_no_rule_that_matches_is_said_at_once(
@@ -167,20 +172,20 @@ def test_no_rule_that_matches_is_said_at_once(
 ) -> None:
     """The event is published, and nothing is waited for: the nearest rule says which condition failed."""
     assert world.publish("--timeout", "99", type=members["type"]) == 1
-    told = capsys.readouterr()
-    assert "published e-1" in told.out
-    assert says in told.err
+    printed = capsys.readouterr()
+    assert "published e-1" in printed.out
+    assert says in printed.err
     assert world.publish("--json", type=members["type"]) == 1
     (event,) = json.loads(capsys.readouterr().out)["events"]
-    assert says == f"the nearest is {event['nearest']['rule']}: {event['nearest']['reason']}"[: len(says)]
+    assert says == f"nearest rule `{event['nearest']['rule']}`: {event['nearest']['reason']}"[: len(says)]
 
 
 def test_what_cannot_start_is_said_at_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A template that cannot be rendered, and an event that is collected, are not waited for."""
     assert world.publish("--timeout", "99", data={}) == 1
-    assert "rule opened: the run cannot be asked for: " in capsys.readouterr().err
+    assert "event e-1: the run cannot be asked for: " in capsys.readouterr().err
     assert world.publish("--timeout", "99", type="Shop.Burst", subject="x") == 1
-    assert "rule burst: the event is collected for 60 s with others of the key x" in capsys.readouterr().err
+    assert "event e-1: the event is collected for 60 s with others of the key x" in capsys.readouterr().err
 
 
 def paused(world: World) -> None:
@@ -217,12 +222,12 @@ def away(world: World) -> None:
     ("prepare", "says"),
     [
         (paused, "waiting: rule opened: the run is queued, and DAG smoke_tests is paused: airflow dags"),
-        (unscheduled, "rule opened: not ended within 1 s: the run is queued: Airflow's scheduler has not"),
-        (running, "rule opened: not ended within 1 s: the run is running"),
+        (unscheduled, "event e-1: its run has not ended after 1 s: the run is queued: Airflow's"),
+        (running, "event e-1: its run has not ended after 1 s: the run is running (rule `opened`)"),
         (nothing, "has no run opened__e-1__"),
         (nothing, "updraft replay list"),
-        (forbidden, "to follow runs, this identity needs the right to read DAG Runs: airflow entra-role"),
-        (away, "the Airflow of main cannot be asked for the run"),
+        (forbidden, "give its role the right to read DAG Runs: airflow entra-role --role Updraft"),
+        (away, "connection `main`: nothing listens at 127.0.0.1:"),
     ],
 )  # fmt: skip
 def test_who_waits_and_why(
@@ -254,7 +259,7 @@ def test_a_run_of_another_event_is_not_taken_for_ours(
     world.topic.deliver = None
     start_runs(others[0], world.rules, world.stub, **SUCCESS)
     assert world.publish(of=GRID_EVENT, id="e*1") == 1
-    assert "has no run of DAG smoke_tests for it yet" in capsys.readouterr().err
+    assert "DAG smoke_tests has no run for it yet" in capsys.readouterr().err
 
 
 def test_rules_with_mistakes_send_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:

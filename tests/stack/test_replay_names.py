@@ -33,7 +33,7 @@ def letters(own_container: Storage) -> BlobDeadLetters:
     return written
 
 
-def told(capsys: pytest.CaptureFixture[str], status: int, *arguments: str) -> str:
+def printed(capsys: pytest.CaptureFixture[str], status: int, *arguments: str) -> str:
     """Return what a call of `replay` prints, of which the status is as expected."""
     found = main(["replay", *arguments])
     captured = capsys.readouterr()
@@ -51,21 +51,21 @@ def test_letters_are_found_by_event_id_name_and_folder(
     own_container: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The id that the log has names every letter of the event; a folder names those of a rule."""
-    shown = told(capsys, 0, "show", "e-1")
+    shown = printed(capsys, 0, "show", "e-1")
     assert shown.count('"id": "e-1"') == 2
     assert letter("e-1").name in shown
     assert letter("e-1", "load").name in shown
-    assert told(capsys, 0, "list", "e-1").startswith("2 dead letters")
-    assert told(capsys, 0, "list", "smoke").startswith("2 dead letters")
-    assert told(capsys, 0, "list", "smoke/", "e-1").startswith("3 dead letters")
-    assert told(capsys, 0, "list", "e-1", "--rule", "load").startswith("1 dead letter ")
+    assert printed(capsys, 0, "list", "e-1").startswith("2 dead letters")
+    assert printed(capsys, 0, "list", "smoke").startswith("2 dead letters")
+    assert printed(capsys, 0, "list", "smoke/", "e-1").startswith("3 dead letters")
+    assert printed(capsys, 0, "list", "e-1", "--rule", "load").startswith("1 dead letter ")
     name = letter("e-2").name
-    assert told(capsys, 0, "list", name[:-20]).startswith("1 dead letter ")
-    assert "1 event sent" in told(capsys, 0, "send", "e-2")
-    assert f"{name}: not sent: sent again: 20" in told(capsys, 1, "send", "e-2")
-    assert "sent again: 20" in told(capsys, 0, "show", "e-2")
-    assert "1 event sent" in told(capsys, 0, "send", "smoke/"), "what was sent is left out of a folder"
-    assert "2 events sent" in told(capsys, 0, "send", "e-1", "e-2", "--again", "--rule", "smoke")
+    assert printed(capsys, 0, "list", name[:-20]).startswith("1 dead letter ")
+    assert "1 event sent" in printed(capsys, 0, "send", "e-2")
+    assert f"{name}: not sent: sent again: 20" in printed(capsys, 1, "send", "e-2")
+    assert "sent again: 20" in printed(capsys, 0, "show", "e-2")
+    assert "1 event sent" in printed(capsys, 0, "send", "smoke/"), "what was sent is left out of a folder"
+    assert "2 events sent" in printed(capsys, 0, "send", "e-1", "e-2", "--again", "--rule", "smoke")
     assert sent(own_container) == 4
 
 
@@ -91,7 +91,7 @@ def test_a_selection_that_fits_nothing_is_an_error(
     says: str,
 ) -> None:
     """A wrong rule, reason, container or id ends with 1, and lists what there is; nothing is sent."""
-    assert says in told(capsys, 1, action, *arguments)
+    assert says in printed(capsys, 1, action, *arguments)
     assert sent(own_container) == 0
 
 
@@ -99,15 +99,15 @@ def test_what_was_sent_before_is_no_mistake(
     own_container: Storage, letters: BlobDeadLetters, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A second call with the same selection finds nothing to do, and is well; so is an empty container."""
-    assert told(capsys, 0, "send", "--reason", "templateerror").startswith("1 event sent")
-    assert told(capsys, 0, "send", "--reason", "TemplateError") == "0 dead letters marked as sent again\n"
-    assert told(capsys, 0, "list", "--rule", "load").startswith("0 dead letters")
-    assert "there are: Refused" in told(capsys, 1, "list", "--reason", "Reserved", "--rule", "smoke")
+    assert printed(capsys, 0, "send", "--reason", "templateerror").startswith("1 event sent")
+    assert printed(capsys, 0, "send", "--reason", "TemplateError") == "0 dead letters marked as sent again\n"
+    assert printed(capsys, 0, "list", "--rule", "load").startswith("0 dead letters")
+    assert "there are: Refused" in printed(capsys, 1, "list", "--reason", "Reserved", "--rule", "smoke")
     container = own_container.container(DEAD_LETTERS_CONTAINER)
     for blob in [*container.list_blobs()]:
         container.delete_blob(blob.name)
-    assert told(capsys, 0, "list", "--rule", "nothing", "--reason", "No").startswith("0 dead letters")
-    assert "there is no dead letter" in told(capsys, 1, "show", "e-1")
+    assert printed(capsys, 0, "list", "--rule", "nothing", "--reason", "No").startswith("0 dead letters")
+    assert "there is no dead letter" in printed(capsys, 1, "show", "e-1")
     assert letters
 
 
@@ -116,9 +116,9 @@ def test_another_container_has_to_exist(
 ) -> None:
     """A container is named by the command or by its address; one that is not there is an error."""
     own_container.container(prefix).create_container()
-    assert told(capsys, 0, "list", "--container", prefix).startswith("0 dead letters")
+    assert printed(capsys, 0, "list", "--container", prefix).startswith("0 dead letters")
     for wrong in (f"{prefix}x", f"{azurite.blob_url}/{prefix}x"):
-        says = told(capsys, 1, "list", "--container", wrong)
+        says = printed(capsys, 1, "list", "--container", wrong)
         assert f"there is no container {prefix}x (did you mean `{prefix}`?); there are " in says
 
 
@@ -136,25 +136,25 @@ def test_without_a_terminal_no_library_for_one_is_loaded() -> None:
 @pytest.mark.usefixtures("letters")
 def test_documents(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
     """`--json` prints one document: the list without the events, one letter with them, what was sent."""
-    listed = json.loads(told(capsys, 0, "list", "--json", "--rule", "smoke"))
+    listed = json.loads(printed(capsys, 0, "list", "--json", "--rule", "smoke"))
     assert [each["events"][0]["id"] for each in listed["letters"]] == ["e-1", "e-2"] or [
         each["events"][0]["id"] for each in listed["letters"]
     ] == ["e-2", "e-1"]
     assert listed["letters"][0]["events"][0]["code"] == "Refused"
     assert "event" not in listed["letters"][0]["events"][0]
-    (shown,) = json.loads(told(capsys, 0, "show", "--json", letter("e-2").name))["letters"]
+    (shown,) = json.loads(printed(capsys, 0, "show", "--json", letter("e-2").name))["letters"]
     assert shown["events"][0]["event"] == event(id="e-2").to_cloud_event()
-    assert json.loads(told(capsys, 1, "show", "--json", "e-9"))["missing"][0].startswith("there is no e-9")
-    would = json.loads(told(capsys, 0, "send", "--json", "--dry-run", "e-2"))["would_be_sent"]
+    assert json.loads(printed(capsys, 1, "show", "--json", "e-9"))["missing"][0].startswith("there is no e-9")
+    would = json.loads(printed(capsys, 0, "send", "--json", "--dry-run", "e-2"))["would_be_sent"]
     assert would == [{"name": letter("e-2").name, "rule": "smoke", "reason": "Refused"}]
-    document = json.loads(told(capsys, 0, "send", "--json", "e-2"))
+    document = json.loads(printed(capsys, 0, "send", "--json", "e-2"))
     assert (document["sent"], document["finished"], document["failed"]) == ({PARKED_QUEUE: 1}, 1, [])
-    assert json.loads(told(capsys, 0, "list", "--json"))["sent_again_before"] == 1
-    assert json.loads(told(capsys, 1, "send", "--json", "e-2"))["not_sent"] != []
+    assert json.loads(printed(capsys, 0, "list", "--json"))["sent_again_before"] == 1
+    assert json.loads(printed(capsys, 1, "send", "--json", "e-2"))["not_sent"] != []
     unread = Unreadable("no JSON", "{ what", via="queue")
     BlobDeadLetters(own_container).write(DeadLetter(unread, "Unreadable", "no", NOW, NOW))
-    (shown,) = json.loads(told(capsys, 0, "show", "--json", "unreadable"))["letters"]
+    (shown,) = json.loads(printed(capsys, 0, "show", "--json", "unreadable"))["letters"]
     assert (shown["events"][0]["event"], shown["events"][0]["body"]) == (None, "{ what")
     own_container.container(DEAD_LETTERS_CONTAINER).upload_blob("hello.txt", b"hello")
-    (shown,) = json.loads(told(capsys, 1, "show", "--json", "hello.txt"))["letters"]
+    (shown,) = json.loads(printed(capsys, 1, "show", "--json", "hello.txt"))["letters"]
     assert "not JSON" in shown["unreadable"][0]

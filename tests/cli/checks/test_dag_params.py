@@ -38,7 +38,7 @@ def test_a_conf_that_satisfies_the_params_is_fine(params: dict[str, Json], conf:
 
 
 @pytest.mark.parametrize(
-    ("params", "conf", "told"),
+    ("params", "conf", "words"),
     [
         (
             {"n": param(type="integer")},
@@ -62,15 +62,17 @@ def test_a_conf_that_satisfies_the_params_is_fine(params: dict[str, Json], conf:
         ({"n": param(type="no type")}, {"n": 1}, "the DAG's schema for it is none"),
     ],
 )
-def test_what_airflow_would_refuse_is_told(params: dict[str, Json], conf: JsonObject, told: str) -> None:
+def test_what_airflow_would_refuse_is_a_problem(
+    params: dict[str, Json], conf: JsonObject, words: str
+) -> None:
     """Each param that is refused is one problem, with the value, what is wanted, and a remedy."""
     [found] = problems(params, conf)
-    assert told in found
+    assert words in found
     assert len(found) < 400
 
 
 def test_a_text_may_stay_one() -> None:
-    """Nobody is told to make a number of what may be a text."""
+    """The message suggests no number where the param accepts a text."""
     [found] = problems({"n": param(type=["integer", "string"], maxLength=1)}, {"n": "55"})
     assert "| int" not in found
 

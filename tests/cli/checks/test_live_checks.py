@@ -86,7 +86,7 @@ def test_confs_that_fit_are_counted(
 def test_a_conf_that_airflow_would_refuse_is_a_problem(
     rules: Path, samples: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same problem of several samples is told once, with the first of them."""
+    """The same problem of several samples is one finding, which names the first sample."""
     stub.params["load_orders"] = N
     assert main(["validate", "--live", "--rules", str(rules), "--samples", str(samples)]) == 1
     captured = capsys.readouterr()
