@@ -1,7 +1,7 @@
-"""The events of a file that a person names: of any schema, mixed, one or an array of them, or one a line.
+"""The events of a file that a command line names: of any schema, one, an array, or one a line.
 
-The app knows a hook's body by the address that it was posted to. A file has no address, so the shape of the
-body tells its kind (`shared/event/body_shapes.py`), and `--as` decides where the shape tells none or several.
+The app knows the kind of a hook's body from the address of the request. A file has no address, so the members
+of the body show its kind (`shared/event/body_shapes.py`); `--as` decides where they fit no kind, or several.
 """
 
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.event.via import Via
 
 SUFFIXES: Final = (".json", ".jsonl", ".ndjson")
-"""How the names of files with events end."""
+"""The endings of the names of files with events."""
 _MARK: Final = "\ufeff"
 
 
@@ -27,9 +27,9 @@ class FileEvent:
     """One event of a file.
 
     Attributes:
-        text: Its JSON, as it stands in the file.
-        event: What the reader of the app makes of it.
-        place: Where it stands in the file, for messages, as in `line 3: `; empty where it is the whole file.
+        text: Its JSON, as the file has it.
+        event: The event, as the app reads it.
+        place: Its position in the file, for messages, as in `line 3: `; empty for the only event of a file.
     """
 
     text: str
@@ -38,7 +38,7 @@ class FileEvent:
 
 
 def read_body(file: str) -> bytes | OSError:
-    """Return what a file holds (`-`: standard input), or why it cannot be read."""
+    """Return the content of a file (`-`: standard input), or the error that prevents it."""
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -46,10 +46,10 @@ def read_body(file: str) -> bytes | OSError:
 
 
 def content_of(file: str) -> bytes:
-    """Return what a file holds (`-`: standard input).
+    """Return the content of a file (`-`: standard input).
 
     Raises:
-        EventError: It cannot be read; the sentence does not name it.
+        EventError: It cannot be read; the message does not name the file.
     """
     content = read_body(file)
     if isinstance(content, OSError):
@@ -58,12 +58,12 @@ def content_of(file: str) -> bytes:
 
 
 def read_event_file(body: bytes, kind: str | None = None, via: "Via | None" = None) -> list[FileEvent]:
-    """Return the events of a file, in their order; what cannot be read is an `Unreadable` in its place.
+    """Return the events of a file, in their order; an `Unreadable` for each that cannot be read.
 
     Args:
-        body: What the file holds.
-        kind: What a body is whose shape does not tell its kind (`--as`).
-        via: How the events come; None for a hook's own way, and an unknown one for events with an envelope.
+        body: The content of the file.
+        kind: The kind of a body whose members do not show it (`--as`).
+        via: How the events reached the app (`--via`); None for the hook of a body, and unknown for others.
     """
     text = body.decode("utf-8-sig", errors="backslashreplace").strip(_MARK)
     lines = _lines(text)
@@ -75,7 +75,7 @@ def read_event_file(body: bytes, kind: str | None = None, via: "Via | None" = No
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """Return the lines of a file that has a JSON value in each, with their numbers; none of another file."""
+    """Return the numbered lines of a file with one JSON value a line; an empty list for another file."""
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(lines) < 2 or split_array(text) is not None or _is_json(text):
         return []
@@ -95,7 +95,7 @@ def _read(body: bytes, text: str, place: str, kind: str | None, via: "Via | None
     events = read_events(body, via=via or "unknown")
     texts = split_array(text)
     if texts is None or len(texts) != len(events):
-        texts = [text.strip()]  # one object, or what is not an array of events as a whole
+        texts = [text.strip()]  # one object, or text that is not an array of events
     many = len(events) > 1
     found: list[FileEvent] = []
     for number, (member, event) in enumerate(zip(texts, events, strict=True), 1):
@@ -112,7 +112,7 @@ def _read(body: bytes, text: str, place: str, kind: str | None, via: "Via | None
 def _with_kind(
     text: str, event: "Unreadable", place: str, kind: str | None, via: "Via | None"
 ) -> "Event | Unreadable":
-    """Return a body without envelope read as its kind; else the body, with its place in the error."""
+    """Return a body without envelope, read as its kind; else the body, with its position in the error."""
     from shared.event import Unreadable, read_events
 
     document = _bare(text)
@@ -131,7 +131,7 @@ def _with_kind(
 
 
 def _bare(text: str) -> JsonObject | None:
-    """Return a body that has no event envelope; None where it has one, or is not an object."""
+    """Return a body without an event envelope; None for an event, and for a value that is not an object."""
     from shared.event.cloud_events import is_cloud_event
     from shared.event.event_grid import is_event_grid
 
@@ -148,7 +148,7 @@ def _bare(text: str) -> JsonObject | None:
 
 
 def _kind_of(document: JsonObject, kind: str | None) -> tuple[str | None, str]:
-    """Return the kind of a body without envelope, or None and what to do about that."""
+    """Return the kind of a body without envelope, or None and a message."""
     from shared.event.body_shapes import kinds_like
     from shared.event.via import KINDS
 
@@ -160,7 +160,7 @@ def _kind_of(document: JsonObject, kind: str | None) -> tuple[str | None, str]:
     if like:
         return None, (
             f"the body looks like one of kind {' and like one of kind '.join(like)}: "
-            f"say which it is with --as {' or --as '.join(like)}"
+            f"name the kind with --as {' or --as '.join(like)}"
         )
     return None, (
         "no event schema is like this: an Event Grid event has id, topic, eventType, eventTime and data, a "

@@ -1,4 +1,4 @@
-"""What a check has found: one shape for people and for `--json`, the same in every command."""
+"""What a command has found to be wrong: one form for people and one for `--json`, in every command."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,13 +15,13 @@ class Finding:
     """One thing that is wrong, or may be.
 
     Attributes:
-        code: What it is, for programs.
+        code: One word, for programs.
         message: What is wrong, for people.
-        fix: What to do about it; empty where the message says it.
-        command: A command that does it, ready to paste; empty where there is none.
+        fix: What to do; empty if the message has it.
+        command: A command that does it, ready to paste; may be empty.
         severity: An `error` sets the exit status 1, a `warning` does not.
-        connection: The connection that it is about; empty for none.
-        dags: The DAGs that it is about.
+        connection: The connection with the fault; may be empty.
+        dags: The DAGs with the fault.
         rules: The rules that it concerns.
     """
 
@@ -35,7 +35,7 @@ class Finding:
     rules: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
-        """Yield it for people: where, what and for which rules; on a second line what to do."""
+        """Yield the lines for people: connection, message and rules, and on a second line the fix."""
         where = f"connection `{self.connection}`: " if self.connection else ""
         word = "rule" if len(self.rules) == 1 else "rules"
         concerns = f" ({word} {quoted(self.rules)})" if self.rules else ""
@@ -45,7 +45,7 @@ class Finding:
             yield f"  fix: {remedy}"
 
     def to_json(self) -> JsonObject:
-        """Return its member of a `--json` document; what does not apply is left out."""
+        """Return its member of a `--json` document, without empty values."""
         members: dict[str, Json] = {
             "code": self.code,
             "message": self.message,
@@ -61,12 +61,12 @@ class Finding:
 def document(
     errors: Iterable[JsonObject], warnings: Iterable[JsonObject] = (), **members: Json
 ) -> JsonObject:
-    """Return the document that every `--json` of a report has, beside the command's own members.
+    """Return the `--json` document: the members of every command, and the command's own.
 
     Args:
         errors: What is wrong; each has a `code` and a `message`.
         warnings: What may be wrong.
-        members: What the command reports beside that.
+        members: The command's own members.
     """
     wrong: list[Json] = [*errors]
     doubtful: list[Json] = [*warnings]

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(click.Group):
-    """Commands of which each is the attribute `command` of a module of its own, named like the command.
+    """Commands, each of them the attribute `command` of the module with its name.
 
     Help, completion and "did you mean" take names and summaries from a table, so that they import no command.
 
     Args:
         package: The package of the modules.
-        summaries: The line that says what a command does, by the command's name, in the order of the help.
-        more: What a `click.Group` takes.
+        summaries: The line of each command in the help, by its name, in the order of the help.
+        more: Further arguments of `click.Group`.
     """
 
     def __init__(self, *, package: str, summaries: Mapping[str, str], **more: Any) -> None:
@@ -35,7 +35,7 @@ class LazyGroup(click.Group):
         return [*self._summaries]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
-        """Import a command; None where there is no such command."""
+        """Import a command; None for an unknown name."""
         if cmd_name not in self._summaries:
             return None
         command: click.Command = import_module(f"{self._package}.{cmd_name}").command
@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([*self._summaries.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[Any]]":
-        """Return what the shell may offer: commands and options."""
+        """Return the completions for the shell: commands and options."""
         from click.shell_completion import CompletionItem
 
         found = [

@@ -1,6 +1,6 @@
-"""The operator's command, `updraft`: its entry point, and how every command ends.
+"""The entry point of `updraft`, and the exit status of every command.
 
-The commands are the modules of `cli.commands`. Only that of the command that runs is imported.
+The commands are the modules of `cli.commands`. Only the module of the command that runs is imported.
 """
 
 import io
@@ -25,9 +25,10 @@ COMPLETION: Final = "_UPDRAFT_COMPLETE"
     cls=LazyGroup,
     package="cli.commands",
     summaries=SUMMARIES,
-    help="Start Airflow DAG runs when something happens in Azure: check the rules, and ask why.",
-    epilog="`updraft COMMAND --help` and `updraft help COMMAND` describe a command. Exit status: 0 where all "
-    "is well; 1 or 2 as the command says; 2 for wrong usage, also without a command; 130 after Ctrl-C.",
+    help="The operator's tool of Updraft, which starts Airflow DAG runs for events from Azure. It checks "
+    "rules, explains what they do with events, sends events, and finds what keeps runs from starting.",
+    epilog="`updraft COMMAND --help` and `updraft help COMMAND` describe a command. Exit status: 0 if all is "
+    "well; 1 or 2 as the command describes; 2 for wrong usage, also without a command; 130 after Ctrl-C.",
     subcommand_metavar="COMMAND ...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -48,11 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program's name; by default this process's.
 
     Returns:
-        The exit status: 0 where all is well, 1 or 2 as the command documents, 2 for a wrong call, 130 after
+        The exit status: 0 if all is well, 1 or 2 as the command documents, 2 for wrong usage, 130 after
         Ctrl-C.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # an event may hold what this terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")  # for characters that this terminal cannot show
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         status = _run([*arguments])
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         return print_usage_error(error, error.ctx or _context_of(arguments))
     except BrokenPipeError:
-        # the reader, such as `head`, has seen enough; keep the interpreter from complaining at its end
+        # the reader, such as `head`, is gone; the interpreter must not report that at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     """Run a command line, or answer a shell that asks for completions.
 
-    click's own `main` is not used: it would end the process, and end it with 1 after a closed pipe.
+    click's own `main` is not used, because it ends the process, with status 1 after a closed pipe.
     """
     if asked := os.environ.get(COMPLETION):
         from click.shell_completion import shell_complete
@@ -90,7 +91,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _context_of(arguments: Sequence[str]) -> click.Context:
-    """Return the context of the command that a command line names, as far as it names one."""
+    """Return the context of the command that a command line names, or of the group before an unknown name."""
     context = click.Context(updraft, info_name="updraft")
     for word in arguments:
         group = context.command

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RULES: Final = "rules.yaml"
 FILE: Final = click.Path(allow_dash=True)
-"""A file's name; `-` is standard input. Whether it is there is found out where it is read."""
+"""A file's name; `-` is standard input. The command that reads the file reports a missing one."""
 FOLDER: Final = click.Path()
 """A folder's name; as above."""
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -43,22 +43,25 @@ def kind_options[Function: "Callable[..., Any]"](function: Function) -> Function
 
     via = click.option(
         "--via",
+        metavar="WAY",
         type=click.Choice([via for via in VIAS if via not in {"call", "unknown"}]),
-        help="how the events come, for rules that ask for it (`when.via`); a hook's body comes by its hook "
-        "where this is not given",
+        help="how the events reached the app, for rules with `when.via`: queue, webhook, hook/KIND, events "
+        "or replay; by default, a hook's body came by its hook",
     )
     kind = click.option(
         "--as",
         "kind",
+        metavar="KIND",
         type=click.Choice(sorted(KINDS)),
-        help="what a hook's body is, where its members do not tell: Event Grid events, CloudEvents and most "
-        "hooks' bodies are known by their shape, also where a file or folder mixes them",
+        help="the kind of a hook's body whose members do not show it: "
+        f"{', '.join(sorted(KINDS)[:-1])} or {max(KINDS)}; events with an envelope and most bodies of hooks "
+        "are recognised by their members",
     )
     return kind(via(function))
 
 
 def wait_options[Function: "Callable[..., Any]"](
-    seconds: float, wait_help: str
+    seconds: int, wait_help: str
 ) -> "Callable[[Function], Function]":
     """Return what adds `--wait` and `--timeout SECONDS`, as the parameters `wait` and `timeout`.
 
@@ -71,7 +74,7 @@ def wait_options[Function: "Callable[..., Any]"](
         "--timeout",
         type=click.FloatRange(min=0),
         default=seconds,
-        show_default=f"{seconds:.0f}",
+        show_default=True,
         metavar="SECONDS",
         help="the longest time that --wait waits",
     )
@@ -84,18 +87,18 @@ def json_option[Function: "Callable[..., Any]"](function: Function) -> Function:
     An error that ends the command becomes a document as well (`cli/main.py`).
     """
     return click.option(
-        "--json", "as_json", is_flag=True, callback=_remember, help="print one JSON document"
+        "--json", "as_json", is_flag=True, callback=_remember, help="print the result as one JSON document"
     )(function)
 
 
 def _remember(context: click.Context, _parameter: click.Parameter, as_json: bool) -> bool:  # noqa: FBT001 - click's signature
-    """Let `cli/main.py` know that `--json` was given."""
+    """Record for `cli/main.py` whether `--json` was given."""
     context.meta[AS_JSON] = as_json
     return as_json
 
 
 def since_when(text: str) -> datetime:
-    """Read `--since`: a time, in UTC unless it says otherwise, or how long ago.
+    """Read `--since`: a time, in UTC unless it has an offset, or a span before now.
 
     Raises:
         ValueError: It is neither; click shows the message.

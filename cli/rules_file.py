@@ -16,11 +16,10 @@ def load(file: str, settings: Mapping[str, str] | None = None) -> "Rules":
 
     Args:
         file: Its path.
-        settings: The application settings that it may name; by default it is read as its author has it,
-            without those of where it will run.
+        settings: The application settings that the file names; None leaves their names in the values.
 
     Raises:
-        RulesError: It cannot be read, or has mistakes; with settings, one that is missing is a mistake.
+        RulesError: The file cannot be read, or has mistakes; with `settings`, a missing setting is a mistake.
     """
     from shared.rules import load_rules
 

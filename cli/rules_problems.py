@@ -1,4 +1,4 @@
-"""How the mistakes of a rules file are shown: for a person with the line of the file, and as JSON."""
+"""Shows the mistakes of a rules file: for people with the line of the file, and as JSON."""
 
 import re
 import sys
@@ -28,7 +28,7 @@ def print_problems(problems: "Sequence[Problem]", warnings: "Sequence[Problem]")
 
     Args:
         problems: The mistakes.
-        warnings: What may be one.
+        warnings: What may be a mistake.
     """
     for problem in problems:
         print("\n".join(problem_lines(problem)), file=sys.stderr)
@@ -49,7 +49,7 @@ def problem_lines(problem: "Problem", kind: str = "") -> Iterator[str]:
 
     Args:
         problem: The mistake.
-        kind: Stands before what is wrong.
+        kind: A word before the message.
     """
     place = f"{problem.file}:{problem.line}:{problem.column}: " if problem.line else f"{problem.file}: "
     yield visible(f"{kind}{place if problem.file else ''}{problem.subject}{problem.message}{problem.more}")

@@ -1,8 +1,8 @@
-"""Whether a conf satisfies the params of a DAG, judged as Airflow judges it when it is asked for a run.
+"""Checks whether a conf satisfies the params of a DAG, by the rules of Airflow.
 
-Airflow puts the values of conf in place of its params' own, takes what else conf holds as params without a
-schema, and then validates each (`dag.params.deep_merge(conf)` and `.validate()` in Airflow 3's
-`serialization/definitions/dag.py`); a run that fails here is answered 400.
+Airflow replaces the defaults of the params by the values of conf, takes further members of conf as params
+without a schema, and validates each param (`dag.params.deep_merge(conf)` and `.validate()` in Airflow 3's
+`serialization/definitions/dag.py`). It answers 400 to a run that fails this check.
 """
 
 import json
@@ -18,7 +18,7 @@ _CASTS: Final = {"integer": "int", "number": "float"}
 
 
 def params_problems(params: Mapping[str, Json], conf: JsonObject) -> Iterator[str]:
-    """Yield what Airflow would refuse a conf for, each with its remedy.
+    """Yield each reason for which Airflow would refuse a conf, with the fix.
 
     Args:
         params: The DAG's params by name, as `GET /dags/{id}/details` has them: each an object with `value`,
@@ -28,7 +28,7 @@ def params_problems(params: Mapping[str, Json], conf: JsonObject) -> Iterator[st
     Raises:
         UpdraftError: The library that checks JSON Schemas is not installed.
     """
-    sent: JsonObject = json.loads(json.dumps(conf))  # what arrives at Airflow: plain numbers and lists
+    sent: JsonObject = json.loads(json.dumps(conf))  # as Airflow gets it: plain numbers and lists
     for name, param in params.items():
         if not isinstance(param, dict):
             continue
@@ -38,7 +38,7 @@ def params_problems(params: Mapping[str, Json], conf: JsonObject) -> Iterator[st
             continue
         if name in sent:
             yield f"param `{name}`: {reason}{_cast(sent[name], schema)}"
-        elif default is None:  # which is what Airflow says of a param without a default, too
+        elif default is None:  # Airflow's own mark of a param without a default
             others = [key for key in sent if key not in params and key != RESERVED]
             instead = f" (it sets {', '.join(f'`{key}`' for key in others)})" if others else ""
             yield f"param `{name}` has no default, and conf does not set it{instead}: add it to `start.conf`"
@@ -47,7 +47,7 @@ def params_problems(params: Mapping[str, Json], conf: JsonObject) -> Iterator[st
 
 
 def _refusal(value: Json, schema: JsonObject) -> str | None:
-    """Return why a JSON Schema refuses a value, or None where it does not."""
+    """Return why a JSON Schema refuses a value, or None if it accepts the value."""
     try:
         from jsonschema import FormatChecker, SchemaError
         from jsonschema.exceptions import best_match
@@ -62,7 +62,7 @@ def _refusal(value: Json, schema: JsonObject) -> str | None:
         validator.check_schema(schema)
         found = best_match(validator(schema, format_checker=FormatChecker()).iter_errors(value))
     except SchemaError as error:
-        return f"the DAG's schema for it is none: {_clipped(error.message)}"
+        return f"the DAG's schema for it is not a valid JSON Schema: {_clipped(error.message)}"
     if found is None:
         return None
     inside = found.json_path.removeprefix("$")
@@ -70,12 +70,12 @@ def _refusal(value: Json, schema: JsonObject) -> str | None:
 
 
 def _cast(value: Json, schema: Json) -> str:
-    """Return how a text becomes the number that is wanted, where that is the mistake."""
+    """Return the hint for a text where the schema wants a number; empty for other mistakes."""
     wanted = schema.get("type") if isinstance(schema, dict) else None
     cast = next((_CASTS[each] for each in _listed(wanted) if each in _CASTS), None)
     if not isinstance(value, str) or cast is None or "string" in _listed(wanted):
         return ""
-    return f" (a template that ends in `| {cast}` makes a number of a text)"
+    return f" (a template that ends in `| {cast}` turns a text into a number)"
 
 
 def _listed(wanted: Json) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an Airflow says of one DAG, and what that means for the rules that start its runs."""
+"""The state of one DAG in Airflow, and the findings for the rules that start its runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from shared.rules import Rule
 
 REPORTS_TAG: Final = "updraft-reports"
-"""The tag of a DAG whose runs report how they end. Airflow's API tells nothing about a DAG's callbacks, so
-the package in for_airflow/ sets it (`updraft_airflow/policy.py`), or the DAG's author."""
+"""The tag of a DAG whose runs report their end. Airflow's API does not show the callbacks of a DAG, so the
+package in for_airflow/ sets the tag (`updraft_airflow/policy.py`), or the author of the DAG does."""
 _OK: Final = 200
 _FILES_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class DagState:
-    """What an Airflow says of a DAG that it has.
+    """The state of a DAG that exists.
 
     Attributes:
         dag_id: Its id.
         scheduling: Whether its runs would wait, or delay its drain.
-        stale: Whether its file is gone, so that no run can be asked for.
-        manual: Whether runs may be asked for at all; a DAG may allow its own schedule alone.
-        reports: Whether its runs report how they end.
-        import_error: Why its file cannot be read, if it cannot.
-        params: Its params by name, each with its default and its JSON Schema; None where nobody could say.
+        stale: Whether its file is gone, so that no run can be started.
+        manual: Whether it allows manual runs; a DAG may allow only its schedule.
+        reports: Whether its runs report their end.
+        import_error: Why its file cannot be imported; None if it can.
+        params: Its params by name, each with its default and its JSON Schema; None if they are unknown.
     """
 
     dag_id: str
@@ -45,13 +45,13 @@ class DagState:
     params: Mapping[str, Json] | None = None
 
     def silent(self, rules: "Sequence[Rule]") -> tuple[str, ...]:
-        """Return the rules that wait for a report which runs of this DAG do not send."""
+        """Return the rules that wait for a report that the runs of this DAG do not send."""
         if self.reports or self.stale or self.import_error is not None:
             return ()
         return tuple(rule.name for rule in rules if rule.spec.track == "callback")
 
     def findings(self, connection: str, rules: "Sequence[Rule]") -> Iterator[Finding]:
-        """Yield what keeps its runs from beginning, each with its fix.
+        """Yield a finding for each reason that keeps its runs from beginning.
 
         Args:
             connection: The connection's name.
@@ -86,7 +86,7 @@ class DagState:
 
 
 def state_of(client: "AirflowClient", dag: JsonObject) -> DagState:
-    """Return the state of a DAG, with what else Airflow has to be asked for it.
+    """Return the state of a DAG; some of it takes further requests to Airflow.
 
     Args:
         client: The Airflow.
@@ -110,7 +110,7 @@ def state_of(client: "AirflowClient", dag: JsonObject) -> DagState:
 
 
 def missing_dag(client: "AirflowClient", connection: str, dag_id: str, rules: "Sequence[Rule]") -> Finding:
-    """Return the finding for a DAG that an Airflow does not have; arguments as elsewhere in this module."""
+    """Return the finding for a DAG that does not exist; arguments as elsewhere in this module."""
     files = _names(client.get("/importErrors?limit=100"), "import_errors", "filename")[:_FILES_SHOWN]
     also = f"; it may be in a file that cannot be imported there: {', '.join(files)}" if files else ""
     near = did_you_mean(dag_id, known_dags(client))
@@ -130,7 +130,7 @@ def known_dags(client: "AirflowClient") -> list[str]:
 
 
 def _import_error(client: "AirflowClient", dag: JsonObject) -> str:
-    """Return the last line of the trace that Airflow keeps of a DAG's file, as far as we may see it."""
+    """Return the last line of the trace for a DAG's file, or the file's name if the trace may not be read."""
     answer = client.get("/importErrors?limit=100")
     for found in _members(answer, "import_errors"):
         if found.get("filename") in (dag.get("relative_fileloc"), dag.get("fileloc")):
@@ -149,6 +149,6 @@ def _names(answer: "AirflowResponse", listed: str, name: str) -> list[str]:
 
 
 def _members(answer: "AirflowResponse", listed: str) -> list[JsonObject]:
-    """Return the objects of a listing; none where it may not be seen."""
+    """Return the objects of a listing; an empty list if it may not be read."""
     members = answer.body.get(listed) if answer.status == _OK and answer.body is not None else None
     return [each for each in members if isinstance(each, dict)] if isinstance(members, list) else []

@@ -1,8 +1,8 @@
 """The diagnosis of one connection: `updraft doctor` and `updraft validate --live` show the same one.
 
-The questions are asked in this order, and the first that fails hides the later ones: is there a credential,
-does anybody answer, is that an Airflow, does it accept the identity, and then for each DAG whether it is
-there, whether its runs may be started, and whether they would begin.
+It asks in this order, and stops at the first failure: Is there a credential? Does a server answer? Is that
+server an Airflow? Does it accept the identity? Then for each DAG: Does it exist? May its runs be started?
+Would they begin?
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from shared.rules import Connection, Rule, Rules
 
 _SECONDS: Final = 20.0
-"""Seconds that one question may take at most."""
+"""The longest time in seconds that one question may take."""
 _OURS: Final = frozenset({"entra", "entra_exchange"})
-"""The kinds of `auth` for an Airflow that has `airflow entra-role`."""
+"""The kinds of `auth` for an Airflow with the command `airflow entra-role`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class SignIn:
 
     Attributes:
         kind: The kind of `auth`.
-        identity: The client id of an identity of its own; None for the app's.
-        credential: What it is, in words.
-        claims: What it says of itself; None where there is none.
+        identity: The client id of the connection's own identity; None for the app's identity.
+        credential: The credential in words.
+        claims: Its claims; None if there is no credential.
     """
 
     kind: str
@@ -50,14 +50,14 @@ class SignIn:
 
 @dataclass(slots=True)
 class Diagnosis:
-    """What was found out about one connection.
+    """The result for one connection.
 
     Attributes:
         connection: The connection.
-        rules: The rules in force that start runs there, by DAG.
+        rules: The enabled rules that start runs there, by DAG.
         sign_ins: Its credentials.
-        version: Airflow's version; empty where no Airflow answers.
-        dags: The DAGs that Airflow has and lets the identity start, each with its state.
+        version: Airflow's version; empty if no Airflow answers.
+        dags: The DAGs whose runs the identity may start, each with its state.
         findings: What is wrong, one for each cause.
     """
 
@@ -70,7 +70,7 @@ class Diagnosis:
 
     @property
     def rule_names(self) -> tuple[str, ...]:
-        """The rules in force that start runs there."""
+        """The enabled rules that start runs there."""
         return tuple(rule.name for rules in self.rules.values() for rule in rules)
 
     @property
@@ -83,7 +83,7 @@ class Diagnosis:
 
 
 def diagnose(rules: "Rules", name: str, vaults: "Vaults") -> Diagnosis:
-    """Ask the Airflow of a connection, as the app would; nothing is started or changed there.
+    """Ask the Airflow of a connection with the app's client; nothing is started or changed there.
 
     Args:
         rules: The rules, loaded with the application settings.
@@ -136,7 +136,7 @@ def _asked(found: Diagnosis, client: "AirflowClient") -> Iterator[Finding]:
 
 
 def _acceptance(found: Diagnosis, client: "AirflowClient") -> Iterator[Finding]:
-    """Ask whether the Airflow accepts the identity at all, where no rule names a DAG to ask about."""
+    """Ask whether the Airflow accepts the identity, for a connection without rules."""
     from shared.airflow.failure_table import AnswerClass, classify
 
     answer = client.get("/dags?limit=1", within=_SECONDS)
@@ -145,7 +145,7 @@ def _acceptance(found: Diagnosis, client: "AirflowClient") -> Iterator[Finding]:
 
 
 def _dags(found: Diagnosis, client: "AirflowClient") -> Iterator[Finding]:
-    """Ask about each DAG, and yield what is wrong; a cause that several have in common once."""
+    """Ask about each DAG, and yield what is wrong; one finding for a cause that several DAGs share."""
     from shared.airflow.failure_table import AnswerClass, classify
 
     denied: list[str] = []
@@ -179,7 +179,7 @@ def _unreachable(found: Diagnosis, answer: "AirflowResponse") -> Finding:
 
 
 def _denied(found: Diagnosis, dags: Sequence[str], known: Sequence[str]) -> Finding:
-    """Return the finding for the DAGs that Airflow answers 403 for; a DAG that is not there is one too."""
+    """Return the finding for the DAGs with the answer 403; a DAG that does not exist can be among them."""
     several = len(dags) > 1
     named = ", ".join(f"`{dag}`{did_you_mean(dag, known) if dag not in known else ''}" for dag in dags)
     message = (
@@ -204,7 +204,7 @@ def _denied(found: Diagnosis, dags: Sequence[str], known: Sequence[str]) -> Find
 
 
 def _silent(found: Diagnosis, silent: Mapping[str, tuple[str, ...]]) -> Finding:
-    """Return the one finding for all DAGs whose runs do not report, where rules wait for a report."""
+    """Return the one finding for all DAGs whose runs do not send the report that rules wait for."""
     several = len(silent) > 1
     return Finding(
         "NoReport",

@@ -1,4 +1,4 @@
-"""The live half of `updraft validate`: what only an Airflow can say against the rules."""
+"""The checks of `updraft validate --live`: each rule against its Airflow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from shared.rules import Rule, Rules
 
 type Confs = Mapping[str, Sequence[tuple[str, JsonObject]]]
-"""By the rule's name, the confs that samples would start it with, each with the sample's file."""
+"""By rule: the conf of each sample that the rule matches, with the sample's file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A rule that nothing stands against.
+    """A rule whose runs can start.
 
     Attributes:
         rule: The rule's name.
         connection: The name of the connection.
         dag: The DAG's id.
-        confs: How many of the samples' confs satisfy the DAG's params; None where there are no params.
+        confs: How many confs of samples satisfy the DAG's params; None for a DAG without params.
     """
 
     rule: str
@@ -52,10 +52,10 @@ class Ready:
 
 @dataclass(slots=True)
 class Live:
-    """What the Airflows of the rules say.
+    """The result for all Airflows.
 
     Attributes:
-        ready: The rules that nothing stands against.
+        ready: The rules whose runs can start.
         findings: What is wrong, one for each cause.
     """
 
@@ -64,12 +64,12 @@ class Live:
 
 
 def live_checks(rules: "Rules", environment: Mapping[str, str], confs: Confs) -> Live:
-    """Put every rule that is in force to its Airflow; each is asked as the app would ask it.
+    """Check every enabled rule against its Airflow, with the app's client.
 
     Args:
         rules: The rules, loaded with the settings below.
         environment: The application settings.
-        confs: What the samples give.
+        confs: The confs of the samples.
     """
     vaults = key_vaults(environment)
     live = Live()
@@ -85,7 +85,7 @@ def live_checks(rules: "Rules", environment: Mapping[str, str], confs: Confs) ->
 def _check(
     live: Live, found: "Diagnosis", dag_id: str, rule: "Rule", confs: Sequence[tuple[str, JsonObject]]
 ) -> None:
-    """Try the confs of one rule, and say whether it is ready."""
+    """Check the confs of one rule against the DAG's params, and add the rule to the result."""
     state = found.dags.get(dag_id)
     if state is None:
         return

@@ -1,4 +1,4 @@
-"""The claims of a connection's credential: they identify it, and open nothing."""
+"""The claims of a connection's credential. They identify it, and give no access."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from shared.rules.model.auth import Auth
 
 SHOWN: Final = ("iss", "aud", "tid", "oid", "appid", "azp", "sub", "idtyp", "roles", "scp")
-"""The claims that are shown: who, for whom, and which roles. They identify, and open nothing."""
+"""The claims that are shown: who, for whom, and which roles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Claims:
 
     Attributes:
         scheme: `Bearer` or `Basic`.
-        claims: The token's claims; empty where it has none that can be read.
+        claims: The token's claims; empty if they cannot be read.
     """
 
     scheme: str
@@ -38,7 +38,7 @@ class Claims:
         return cls(scheme, claims)
 
     def shown(self, now: float) -> dict[str, str]:
-        """Return the claims about who, for whom and until when, by name.
+        """Return the claims that are shown, and the expiry, by name.
 
         Args:
             now: Unix seconds.

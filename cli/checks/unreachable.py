@@ -1,4 +1,4 @@
-"""Why an Airflow cannot be asked: an answer that is not Airflow's, or no answer, as a finding."""
+"""The finding for an Airflow that gives no answer, or for an answer that is not Airflow's."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -23,10 +23,10 @@ FIXES: Final = {
     "ReadTimeout": "Airflow's api-server hangs or is overloaded: read its log, and restart it if it hangs",
     "TlsFailed": "check which versions of TLS that server takes",
 }
-"""What to do, by the fault of `shared/airflow/connection_faults.py`."""
+"""The fix, by the fault of `shared/airflow/connection_faults.py`."""
 NO_APP_ROLE: Final = (
-    "the token names no app role: assign the identity the one that this Airflow asks for "
-    "(docs/airflow-side.md), and note that a managed identity's token is kept for up to 24 hours"
+    "the token names no app role: assign the identity the app role of this Airflow "
+    "(docs/airflow-side.md); Azure reuses the token of a managed identity for up to 24 hours"
 )
 _REFUSED: Final = frozenset({401, 403})
 _BUSY: Final = frozenset({408, 421, 423, 425, 429, 460, 499})
@@ -36,10 +36,10 @@ _SERVER_ERRORS: Final = 500
 def unreachable(
     answer: "AirflowResponse", connection: "Connection", rules: Sequence[str], *, without_roles: bool
 ) -> Finding:
-    """Return why an Airflow cannot be asked.
+    """Return the finding.
 
     Args:
-        answer: The end of a request, which is not the answer that was asked for.
+        answer: The result of a request.
         connection: The connection.
         rules: The rules that start runs there.
         without_roles: Whether the connection's Entra token names no app role.
@@ -68,7 +68,7 @@ def unreachable(
 
 
 def _seen(answer: "AirflowResponse") -> str:
-    """Return what came instead, in brackets: the status, where it leads, its words or its page's title."""
+    """Return the answer in brackets: the status, the address of a redirect, the message or the title."""
     place = f" to {answer.location}" if answer.location else ""
     words = f": {answer.message}" if answer.message else ""
     return f" (HTTP {answer.status}{place}{words})"

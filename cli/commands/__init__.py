@@ -1,16 +1,16 @@
 """One module for each command, by its name. Its `command` is a click command that returns the exit status.
 
-explain       which rules match an event, and why
-validate      every mistake of rules.yaml, and what the rules do with samples
-schema        the JSON Schema of rules.yaml
-subscription  the Event Grid subscription that the rules need
+explain       shows which rules match an event, and why
+validate      checks rules.yaml, also against samples and each Airflow
+schema        prints the JSON Schema of rules.yaml
+subscription  prints the Event Grid subscription that the rules need
 publish       sends events to an Event Grid topic
-hook          posts a webhook's body to the app, signed where GitHub would sign it
+hook          posts a webhook's body to the app, for GitHub with a signature
 replay        counts, shows and sends dead letters again
-doctor        which identity each connection uses, and what keeps its runs from starting
+doctor        checks sign-in and permissions of each connection
 
-A module imports at its top only what its definitions and its `--help` need.
-What the work needs is imported by the function that does it.
+A module imports at its top only what its definitions and its `--help` need. A function imports what its work
+needs.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""`updraft doctor`: which identity is used, what its tokens say, and what keeps runs from starting."""
+"""`updraft doctor`: check sign-in and permissions of each connection."""
 
 import os
 import time
@@ -19,28 +19,27 @@ if TYPE_CHECKING:
     from cli.checks.diagnosis import Diagnosis
 
 BODY_LIMIT: Final = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
-"""The setting of the Functions host that bounds a request's body before the app is given it."""
+"""The setting of the Functions host that limits the body of a request before the app gets it."""
 LARGEST_BODY: Final = 2_097_152
-"""Bytes that the setting allows at most: twice the largest body that this app takes."""
+"""The largest value in bytes: twice the largest body that this app accepts."""
 
 
 @click.command(
     "doctor",
-    help="Check, from where it runs and with the application settings of its environment, that each "
-    "connection of rules.yaml works: as which identity this app signs in, with which token, whether an "
-    "Airflow answers, and whether runs of each rule's DAG may be started and would begin. "
-    "Tokens are decoded, never printed, and no run is started. "
-    "The setting that bounds the bodies of requests is checked too.",
-    epilog="Exit status: 0 where there is no error, warnings aside, 1 otherwise.",
+    help="Check each connection of rules.yaml, with the application settings in the environment: the "
+    "identity that signs in, the claims of its token, whether an Airflow answers, and for the DAG of each "
+    "rule whether its runs may be started and would begin. Also check the app's settings for hooks and for "
+    "the size of requests. Tokens are never printed, and no run is started.",
+    epilog="Exit status: 0 if there is no error (warnings are allowed), 1 otherwise.",
 )
 @rules_option
-@click.option("--connection", metavar="NAME", help="check this connection alone")
+@click.option("--connection", metavar="NAME", help="check only this connection")
 @json_option
 def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
     """Check the connections.
 
     Returns:
-        0 where every one works and the settings are right, 1 otherwise.
+        0 if every connection works and the settings are right, 1 otherwise.
 
     Raises:
         RulesError: The rules cannot be read.
@@ -83,7 +82,7 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
 
 
 def _print(line: str) -> None:
-    """Print a line as soon as it is known: the next may take seconds."""
+    """Print a line at once: the next one may take seconds."""
     print(printable(line), flush=True)
 
 
@@ -92,9 +91,9 @@ def _ignore(line: str) -> None:
 
 
 def body_limit(environment: Mapping[str, str]) -> Finding | None:
-    """Return what is wrong with the setting that bounds the bodies of requests, or None where nothing is.
+    """Return what is wrong with the setting that limits the bodies of requests, or None.
 
-    The host reads a whole body before it starts a function, so before anybody has looked at a token.
+    The host reads the whole body before it starts a function, so before the app checks a token.
 
     Args:
         environment: The application settings.
@@ -105,7 +104,7 @@ def body_limit(environment: Mapping[str, str]) -> Finding | None:
     seen = f"is {given[:40]}" if given else "is missing, so it is 104857600"
     return Finding(
         "BodyLimit",
-        f"{BODY_LIMIT} {seen}: anybody may have this app hold such bodies before it looks at a token",
+        f"{BODY_LIMIT} {seen}: an unauthenticated client can make this app hold such bodies in memory",
         "set it",
         "az functionapp config appsettings set --name <function app> --resource-group <resource group> "
         f"--settings {BODY_LIMIT}={LARGEST_BODY}",
@@ -113,7 +112,7 @@ def body_limit(environment: Mapping[str, str]) -> Finding | None:
 
 
 def identity_in_words(environment: Mapping[str, str], client_id: str | None = None) -> str:
-    """Return as whom Azure's token endpoints are asked.
+    """Return the identity that gets tokens from Azure.
 
     Args:
         environment: The application settings.
@@ -131,7 +130,7 @@ def identity_in_words(environment: Mapping[str, str], client_id: str | None = No
 
 
 def hooks_in_words(environment: Mapping[str, str]) -> str:
-    """Return which deployment hooks are switched on.
+    """Return the hooks that are switched on.
 
     Args:
         environment: The application settings.
@@ -159,10 +158,10 @@ def settings_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _report(found: "Diagnosis", environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield what was found out about one connection, for people."""
+    """Yield the result for one connection, for people."""
     for each in found.sign_ins:
         if each.identity:
-            yield f"as {identity_in_words(environment, each.identity)}"
+            yield f"signs in as {identity_in_words(environment, each.identity)}"
         if each.claims is not None:
             yield f"{each.kind}: {each.credential}"
             yield from (f"  {claim}" for claim in each.claims.lines(time.time()))
@@ -176,7 +175,7 @@ def _report(found: "Diagnosis", environment: Mapping[str, str]) -> Iterator[str]
 
 
 def _lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield findings; an error is marked, because it stands among other lines."""
+    """Yield findings; an error is marked, because other lines are around it."""
     for finding in findings:
         first, *more = finding.lines()
         yield f"error: {first}" if finding.severity == "error" else first
@@ -184,7 +183,7 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _connection_json(found: "Diagnosis") -> JsonObject:
-    """Return what was found out about one connection, for programs."""
+    """Return the result for one connection, for programs."""
     sign_ins: list[Json] = [
         {
             "kind": each.kind,

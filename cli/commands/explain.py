@@ -1,4 +1,4 @@
-"""`updraft explain`: which rules match an event, and why."""
+"""`updraft explain`: show which rules match an event, and why."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @click.command(
     "explain",
-    help="For every event and every rule: whether the rule matched, the first condition that failed with the "
-    "value it saw, and for a match the exact request that Airflow would get. Nothing is sent.",
-    epilog="Where more than ten rules do not match, their number is printed instead of their reasons. "
-    "Exit status: 0; 1 where the rules have mistakes, or a named rule does not exist; 2 where an input "
-    "cannot be read as an event (the others are still explained).",
+    help="Explain what each rule does with each event: whether it matches, and if not, the first condition "
+    "that failed with the value of the event. For a match, print the exact request to Airflow. Nothing is "
+    "sent.",
+    epilog="If more than ten rules do not match, their number is printed instead of their reasons. "
+    "Exit status: 0. 1 if the rules have errors, or no rule has the name in --rule. 2 if an input is not an "
+    "event; the other inputs are still explained.",
 )
 @click.argument(
     "files",
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     required=True,
     metavar="FILE...",
     type=FILE,
-    help="a file with an event, an array of events, or one event a line: in Event Grid's schema, as "
-    "CloudEvents, or as a hook's body; - for standard input",
+    help="a file with an event, an array of events, or one event a line: in Event Grid's schema, "
+    "CloudEvents, or bodies of hooks; - for standard input",
 )
 @rules_option
 @click.option(
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
     "patterns",
     metavar="NAME",
     multiple=True,
-    help="only this rule; `*` stands for any characters, and the option may be given several times",
+    help="show only this rule; `*` matches any characters, and the option can be repeated",
 )
-@click.option("--matches", is_flag=True, help="only the rules that match")
+@click.option("--matches", is_flag=True, help="show only the rules that match")
 @kind_options
 @json_option
 def command(
@@ -59,11 +60,11 @@ def command(
     """Explain the events of the files.
 
     Returns:
-        0; 2 where an input cannot be read as an event.
+        0; 2 if an input is not an event.
 
     Raises:
         RulesError: The rules have mistakes.
-        UpdraftError: There is no rule of a name that was given.
+        UpdraftError: No rule has a name in `--rule`.
     """
     rules = load(rules_file)
     selection = Selection(patterns, matches)
@@ -89,7 +90,7 @@ def command(
 
 
 def _show(explained: list[Explained], selection: Selection, view: View) -> None:
-    """Print every event for a person, a blank line between two."""
+    """Print every event for people, with a blank line between two."""
     if not explained:
         print("there is no event in an empty array")
     terminal = tree_printer()

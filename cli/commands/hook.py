@@ -27,26 +27,25 @@ if TYPE_CHECKING:
     from cli.publish.posting import Answer
 
 NAMES: Final = {"container-registry": "acr"}
-"""Names of kinds that are easier to remember than the app's own."""
+"""Further names of kinds."""
 APP_URL: Final = "UPDRAFT_URL"
 """The setting with the app's own address."""
 FUNCTION_KEY: Final = "UPDRAFT_FUNCTION_KEY"
-"""The environment variable with the key of the hook's function. The app itself does not read it."""
+"""The environment variable with the key of the hook's function. The app does not read it."""
 NOT_TAKEN: Final = 2
-"""The exit status where the app has not taken the body in."""
+"""The exit status if the app did not take the body."""
 _GOOD: Final = frozenset({"started", "duplicate", "coalesced", "superseded", "parked"})
 
 
 @click.command(
     "hook",
-    help="Post the body of a webhook to the app, as its sender would, and show the result: what GitHub, Kudu,"
-    " Azure DevOps or a container registry sends. A body for GitHub is signed with the secret of the app: "
-    "that of --secret-file, or the Key Vault secret that the setting UPDRAFT_GITHUB_SECRET names, read as "
-    "this process's identity (setting UPDRAFT_KEY_VAULT_URI). In Azure the function of each hook has a key: "
-    "that of --key-file, or of the environment variable UPDRAFT_FUNCTION_KEY. A body has one identity: "
-    "posted a second time, it ends as a duplicate.",
-    epilog="Exit status: 0 where the app has taken the body in; 1 where it started nothing: the body was "
-    "rejected, or no rule matches; 2 where the app did not take it in, with the reason.",
+    help="Post the body of a webhook to the app, as its sender (GitHub, Kudu, Azure DevOps or a container "
+    "registry) would, and print the result. A body for GitHub is signed with the secret in --secret-file, or "
+    "with the Key Vault secret that the settings UPDRAFT_GITHUB_SECRET and UPDRAFT_KEY_VAULT_URI name. In "
+    "Azure, the function of each hook needs a key: --key-file, or the environment variable "
+    "UPDRAFT_FUNCTION_KEY. A body that is posted a second time ends as a duplicate.",
+    epilog="Exit status: 0 if the app took the body, and a run is started or will be. 1 if no rule matches, "
+    "or the app rejected the event. 2 if the app did not take the body.",
 )
 @click.argument(
     "kind",
@@ -55,7 +54,7 @@ _GOOD: Final = frozenset({"started", "duplicate", "coalesced", "superseded", "pa
     help="acr (or container-registry), azure-devops, github or kudu",
 )
 @click.argument("file", metavar="FILE", type=FILE, help="the file with the body; - for standard input")
-@click.option("--url", help=f"the address of the app (default: the setting {APP_URL})")
+@click.option("--url", metavar="URL", help=f"the address of the app (default: the setting {APP_URL})")
 @click.option(
     "--secret-file", metavar="FILE", type=FILE, help="a file with the secret that GitHub signs with"
 )
@@ -113,7 +112,7 @@ def hook_address(url: str, kind: str) -> str:
         kind: The kind, as the app calls it.
 
     Raises:
-        SettingsError: There is none, or it is neither https nor on this machine: a key may travel there.
+        SettingsError: It is missing, or neither https nor on this machine: the request may have a key.
     """
     example = "https://contoso.azurewebsites.net"
     if not url:
@@ -150,11 +149,11 @@ def github_headers(body: bytes, secret: str) -> dict[str, str]:
 
 
 def _secret(file: str | None) -> str:
-    """Return what GitHub signs with: the newest value of the secret.
+    """Return the newest value of the secret with which GitHub signs.
 
     Raises:
-        SettingsError: Nothing says where it is, or the file holds none.
-        SecretUnavailable: Key Vault gives none.
+        SettingsError: No secret is named, or the file does not have one.
+        SecretUnavailable: Key Vault does not return it.
     """
     from shared.callers.shared_secrets import SHORTEST, SharedSecret, shared_values
 
@@ -162,8 +161,8 @@ def _secret(file: str | None) -> str:
         values = shared_values(_text(file, "secret"))
         if values is None:
             raise SettingsError(
-                f"{file} holds no secret that the app takes: one value of at least {SHORTEST} visible "
-                "characters, or a new and an old one with a space between"
+                f"{file} does not have a secret that the app accepts: write one value of at least {SHORTEST} "
+                "visible characters, or a new and an old value with a space between"
             )
         return values[0]
     from cli.key_vaults import key_vaults
@@ -171,7 +170,7 @@ def _secret(file: str | None) -> str:
 
     if not setting(os.environ, GITHUB_SECRET):
         raise SettingsError(
-            f"nothing says which secret signs: pass --secret-file FILE, or set {GITHUB_SECRET} to the name "
+            f"no secret is named: pass --secret-file FILE, or set {GITHUB_SECRET} to the name "
             "of the secret in Key Vault"
         )
     name = InboundSettings(os.environ).github_secret
@@ -181,10 +180,10 @@ def _secret(file: str | None) -> str:
 
 
 def _key_header(file: str | None) -> dict[str, str]:
-    """Return the header with the function's key; none where there is no key, as on one machine."""
+    """Return the header with the function's key; empty without a key, as on a developer's machine."""
     key = _text(file, "key") if file is not None else setting(os.environ, FUNCTION_KEY)
     if key and not (key.isascii() and key.isprintable()):
-        raise SettingsError("the key of the function holds a character that no key has")
+        raise SettingsError("the key of the function has a character that is not allowed in a key")
     return {"x-functions-key": key} if key else {}
 
 
@@ -197,7 +196,7 @@ def _text(file: str, what: str) -> str:
 
 
 def _doubts(body: bytes, kind: str) -> Iterator[Finding]:
-    """Yield a warning where a body looks like one of another kind: the app will refuse it."""
+    """Yield a warning if a body looks like one of another kind: the app will refuse it."""
     from shared.event.body_shapes import likely_kind
     from shared.values.json_text import parse
 
@@ -211,7 +210,7 @@ def _doubts(body: bytes, kind: str) -> Iterator[Finding]:
 
 
 def _outcomes(answer: "Answer") -> JsonObject | None:
-    """Return how many deliveries ended in which outcome; None where the app has not taken the body in."""
+    """Return the number of deliveries by outcome; None if the app did not take the body."""
     outcomes = answer.body.get("outcomes")
     return outcomes if answer.good and isinstance(outcomes, dict) else None
 

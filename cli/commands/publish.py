@@ -40,7 +40,7 @@ NOTHING_SENT: Final = 2
     "--topic", metavar="URL", help="the topic's endpoint (default: the setting UPDRAFT_TOPIC_ENDPOINT)"
 )
 @click.option("--new", is_flag=True, help="give each event a new id and the present time")
-@wait_options(300.0, "follow each event to its runs, and show the timeline")
+@wait_options(300, "follow each event to its runs, and show the timeline")
 @click.option(
     "--source",
     metavar="ID",

@@ -98,15 +98,20 @@ def where_options(function: _Action) -> _Action:
     "gave up before the app could write a dead letter. UPDRAFT_CREDENTIAL=default uses your own login.",
     epilog="Exit status: 0. 1 if a dead letter was not sent, if nothing has the given name, id, rule, reason "
     "or container, or if Storage cannot be reached; with --wait also if an event that was sent has not "
-    "started a run. 2 for wrong usage.   Roles: Storage Blob Data Contributor, and for `send` Storage Queue "
-    "Data Message Sender; for --poison Storage Queue Data Contributor instead of that.",
+    "started a run. 2 for wrong usage.\n\nRoles on the account: Storage Blob Data Contributor, and for `send` "
+    "Storage Queue Data Message Sender. With --poison: Storage Blob Data Contributor and Storage Queue Data "
+    "Contributor.",
     subcommand_metavar="ACTION ...",
 )
 def command() -> None:
     """Do nothing: the action does the work."""
 
 
-@command.command("list", help="Count dead letters by rule, reason and day, and list them.")
+@command.command(
+    "list",
+    short_help="count them, and list them",
+    help="Count dead letters by rule, reason and day, and list them.",
+)
 @words_argument(many=True)
 @selection_options
 @click.option("--replayed", is_flag=True, help="the dead letters that were sent again, and when")
@@ -145,7 +150,11 @@ def _list(
     )
 
 
-@command.command("show", help="Print a dead letter with its event, or those of an event or a folder.")
+@command.command(
+    "show",
+    short_help="print one of them with its event",
+    help="Print a dead letter with its event, or those of an event or a folder.",
+)
 @words_argument(many=False)
 @where_options
 @json_option
@@ -165,14 +174,14 @@ def _show(*, where: Where, words: str, as_json: bool) -> int:
     return _end([], findings, as_json=as_json, members={"dead_letters": shown})
 
 
-@command.command("send", help="Send dead letters again.")
+@command.command("send", short_help="send them again", help="Send dead letters again.")
 @words_argument(many=True)
 @selection_options
 @click.option("--all", "everything", is_flag=True, help="all dead letters that were not sent again")
 @click.option("--again", is_flag=True, help="also dead letters that were sent again before")
 @click.option("--dry-run", is_flag=True, help="only print what would be sent")
 @wait_options(
-    120.0,
+    120,
     "report the result of each event: started, or rejected again; the runs are computed from the rules "
     "file, and this identity needs the right to read DAG Runs in Airflow",
 )

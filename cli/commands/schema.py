@@ -1,4 +1,4 @@
-"""`updraft schema`: the JSON Schema of rules.yaml, for editors."""
+"""`updraft schema`: print the JSON Schema of rules.yaml, for editors."""
 
 import click
 
@@ -7,8 +7,8 @@ from cli.output import print_json
 
 @click.command(
     "schema",
-    help="Print the JSON Schema of rules.yaml, with which an editor completes and explains it. The same "
-    "schema is committed as docs/rules.schema.json.",
+    help="Print the JSON Schema of rules.yaml. With it, an editor completes keys and explains them. The file "
+    "docs/rules.schema.json has the same content.",
 )
 def command() -> int:
     """Print the schema."""

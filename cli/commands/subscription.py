@@ -1,7 +1,7 @@
-"""`updraft subscription`: what an Event Grid subscription has to say about the events that the rules need.
+"""`updraft subscription`: print an Event Grid subscription for the rules.
 
-Its filter comes from the rules. Its retry policy and its dead-letter container are the same for all; the
-reasons for them stand in docs/delivery.md, "The host's settings, and why".
+The rules determine its filter. Its retry policy and its dead-letter container are the same for all rules; for
+the reasons, see docs/delivery.md, "The host's settings, and why".
 """
 
 import json
@@ -22,37 +22,36 @@ if TYPE_CHECKING:
     from shared.rules import Rule
 
 RETRY_POLICY: Final[JsonObject] = {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440}
-"""The most that Event Grid allows of either."""
+"""The largest values that Event Grid allows."""
 DEAD_LETTER_CONTAINER: Final = "event-grid-dead-letters"
-"""Where Event Grid puts what it gives up; never this app's own container, whose letters are believed."""
+"""The container of Event Grid's dead letters; never the app's own, because the app believes its content."""
 SOME_ACCOUNT: Final = "<resource id of the Storage account>"
 
 
 @click.command(
     "subscription",
-    help="Print the `properties` of an Event Grid subscription, but for its destination. The `filter` lets "
-    "through every event that the rules match and few others, so that Event Grid does the coarse filtering. "
-    "Where its limits, or the rules together, allow no narrower filter, more events come through, never "
-    "fewer. One subscription for each rule is the narrowest: name the rule. What cannot be delivered for a "
-    f"day goes into the container {DEAD_LETTER_CONTAINER}, from which `updraft replay` sends it again; it "
-    "has to exist, and the topic's system-assigned identity needs the role Storage Blob Data Contributor "
-    "there.",
-    epilog="Exit status: 0; 1 where the rules have mistakes, or a named rule does not exist.",
+    help="Print the `properties` of an Event Grid subscription for the rules, without its destination. The "
+    "`filter` passes every event that the rules match, and as few others as the limits of Event Grid allow. "
+    "The narrowest filter is one subscription for each rule: name the rule. An event that Event Grid cannot "
+    f"deliver for a day goes into the container {DEAD_LETTER_CONTAINER}. `updraft replay send --container` "
+    "sends it again. The container must exist, and the system-assigned identity of the topic needs the role "
+    "Storage Blob Data Contributor on it.",
+    epilog="Exit status: 0. 1 if the rules have errors, or a named rule does not exist.",
 )
-@click.argument("names", nargs=-1, metavar="[RULE]...", help="rules by name (default: all enabled)")
+@click.argument("names", nargs=-1, metavar="[RULE]...", help="names of rules (default: all enabled rules)")
 @rules_option
 @click.option(
     "--storage",
     metavar="ID",
     default=SOME_ACCOUNT,
-    help="the resource id of the Storage account with that container (default: a gap to fill in)",
+    help="the resource id of the Storage account with that container (default: a placeholder)",
 )
 @click.option("--bicep", is_flag=True, help="print Bicep instead of JSON")
 def command(*, names: tuple[str, ...], rules_file: str, storage: str, bicep: bool) -> int:
     """Print the properties.
 
     Returns:
-        0; 1 where a named rule does not exist, or there is none.
+        0; 1 if a named rule does not exist, or no rule is enabled.
 
     Raises:
         RulesError: The rules have mistakes.
@@ -67,7 +66,7 @@ def command(*, names: tuple[str, ...], rules_file: str, storage: str, bicep: boo
         )
     wanted = [rule for rule in rules.rules if rule.name in names or (not names and rule.enabled)]
     if not wanted and not unknown:
-        print("no rule is enabled, so no event is needed", file=sys.stderr)
+        print("no rule is enabled, so there is no filter to print", file=sys.stderr)
     if unknown or not wanted:
         return 1
     found = properties(wanted, storage)
@@ -79,7 +78,7 @@ def command(*, names: tuple[str, ...], rules_file: str, storage: str, bicep: boo
 
 
 def properties(rules: "Sequence[Rule]", storage: str) -> JsonObject:
-    """Return the `properties` of an Event Grid subscription for some rules, but for its destination.
+    """Return the `properties` of an Event Grid subscription for some rules, without its destination.
 
     Source: https://learn.microsoft.com/azure/templates/microsoft.eventgrid/eventsubscriptions.
 

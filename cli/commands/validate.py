@@ -1,4 +1,4 @@
-"""`updraft validate`: every mistake of rules.yaml at once, and what the rules make of samples."""
+"""`updraft validate`: check rules.yaml, also against samples and against each Airflow."""
 
 import os
 import sys
@@ -26,34 +26,33 @@ if TYPE_CHECKING:
 
 @click.command(
     "validate",
-    help="Report every mistake of a rules file at once, each with file, line and column, what was found and "
-    "what was meant. With samples, also which rules each of them hits, the rules that none hits, and the "
-    "runs that could not be asked for. With --live, the Airflows are asked, too; nothing is started or "
-    "changed in them.",
-    epilog="Exit status: 0 where nothing is wrong, warnings aside, 1 otherwise.",
+    help="Report all errors of a rules file at once, each with its line and what to write. With --samples, "
+    "also report which rules match each sample, which rules match none, and which runs cannot be rendered. "
+    "With --live, also ask the Airflow of each rule. Nothing is started or changed there.",
+    epilog="Exit status: 0 if there is no error (warnings are allowed), 1 otherwise.",
 )
 @rules_option
 @click.option(
     "--samples",
     metavar="DIR",
     type=FOLDER,
-    help="a folder of events: .json files with an event or an array, .jsonl files with one a line",
+    help="a folder with events in .json, .jsonl and .ndjson files",
 )
 @kind_options
 @json_option
 @click.option(
     "--live",
     is_flag=True,
-    help="ask each Airflow whether the DAGs exist, can be imported, are not paused, and would take the conf "
-    "that the samples give; application settings are read from the environment",
+    help="ask each Airflow whether the DAGs exist, can be imported, are not paused, and accept the conf of "
+    "the samples; application settings are read from the environment",
 )
 def command(
     *, rules_file: str, samples: str | None, kind: str | None, via: "Via | None", live: bool, as_json: bool
 ) -> int:
-    """Check the rules, and the samples where there are any.
+    """Check the rules and the samples.
 
     Returns:
-        0 where nothing is wrong, 1 otherwise.
+        0 if there is no error, 1 otherwise.
 
     Raises:
         RulesError: The rules have mistakes.
@@ -69,7 +68,7 @@ def command(
     print_warnings(rules.warnings)
     for event in events:
         print(printable(event.line()))
-    sys.stdout.flush()  # before what Airflow says, which may take seconds
+    sys.stdout.flush()  # before the answers of Airflow, which may take seconds
     errors, warnings = _show_live(_live(rules, events)) if live else (0, 0)
     for problem in problems:
         print(printable(problem), file=sys.stderr)
@@ -96,10 +95,10 @@ def _live(rules: "Rules", samples: "Sequence[Sample]") -> "Live":
 
 
 def _show_live(live: "Live") -> tuple[int, int]:
-    """Print what the Airflows say, and return how many errors and warnings that is."""
+    """Print the results for the Airflows, and return the number of errors and of warnings."""
     for rule in live.ready:
         print(printable(rule.line()))
-    sys.stdout.flush()  # before the errors, where both go to one file
+    sys.stdout.flush()  # before the errors, if both go to one file
     errors, warnings = split(live.findings)
     print_findings([*errors, *warnings])
     return len(errors), len(warnings)
@@ -127,14 +126,14 @@ class Sample:
 
     Attributes:
         file: The file that it came from.
-        explained: What every rule says of it.
+        explained: The decision of each rule.
     """
 
     file: str
     explained: Explained
 
     def hits(self) -> list[str]:
-        """Return the rules that the sample hits."""
+        """Return the rules that match the sample."""
         return [decision.rule for decision in self.explained.decisions if decision.matched]
 
     def to_json(self) -> "JsonObject":
@@ -161,8 +160,8 @@ def read_samples(folder: Path, rules: "Rules", kind: str | None, via: "Via | Non
     Args:
         folder: The folder.
         rules: The rules.
-        kind: What a body without an event envelope is, where its shape does not tell.
-        via: How the events come; None for the way that each rule asks for, and for a hook's body its hook.
+        kind: The kind of a body without an event envelope whose members do not show it.
+        via: How the events reached the app; None for the `via` of each rule, and for the hook of a body.
     """
     return [
         Sample(str(file), explained)
@@ -173,12 +172,12 @@ def read_samples(folder: Path, rules: "Rules", kind: str | None, via: "Via | Non
 
 
 def sample_problems(rules: "Rules", samples: Sequence[Sample], folder: str) -> Iterator[str]:
-    """Yield what is wrong between rules and samples.
+    """Yield the errors of the samples.
 
     Args:
         rules: The rules.
-        samples: What they were tried on.
-        folder: Where the samples are, for the messages.
+        samples: The samples.
+        folder: Their folder, for the messages.
     """
     if not samples:
         found = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One event, or what should have been one, with every rule's decision."""
+    """One event, or a text that is not an event, with the decision of each rule."""
 
     id: str | None
     type: str | None
@@ -48,14 +48,14 @@ def explain_body(
     *,
     as_asked: bool = False,
 ) -> list[Explained]:
-    """Explain every event of one body; what cannot be read has its error instead of decisions.
+    """Explain every event of one body; an event that cannot be read has an error instead of decisions.
 
     Args:
-        body: The body, or why it could not be had.
-        rules: The rules to ask.
-        kind: What a body without an event envelope is, where its shape does not tell.
-        via: How the events come; None where that is not said: a hook's body comes by its hook.
-        as_asked: Whether an event of which nobody knows that comes as each rule asks for.
+        body: The body, or the error that prevents reading it.
+        rules: The rules.
+        kind: The kind of a body without an event envelope whose members do not show it.
+        via: How the events reached the app; None for a hook's body by its hook, and for unknown.
+        as_asked: Whether an event of unknown `via` counts as having come by the `via` of each rule.
     """
     from shared.event import Unreadable
 

@@ -1,4 +1,4 @@
-"""Which rules `updraft explain` shows: `--rule`, `--matches`, and how many fit where there are many."""
+"""Selects the rules that `updraft explain` shows: `--rule`, `--matches`, and a limit for long rules files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from cli.explain.explained import Explained
 
 MOST_SHOWN: Final = 10
-"""Rules that do not match and are shown each on a line of its own; more become one line with their number."""
+"""The most rules without a match that are shown each on a line; more are one line with their number."""
 _NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What `--rule` and `--matches` say.
+    """The values of `--rule` and `--matches`.
 
     Attributes:
         patterns: Names of rules, in which `*` stands for any characters; empty for all rules.
@@ -29,13 +29,13 @@ class Selection:
     matches: bool
 
     def check(self, names: Sequence[str]) -> None:
-        """Check that each pattern fits a rule.
+        """Check that each pattern fits at least one rule.
 
         Args:
             names: The names of the rules.
 
         Raises:
-            UpdraftError: One does not.
+            UpdraftError: A pattern fits no rule.
         """
         from shared.rules.wildcards import matches
 
@@ -48,7 +48,7 @@ class Selection:
                 raise UpdraftError(f"there is no rule `{pattern}`{near}; there are {there}{rest}")
 
     def of(self, explained: "Explained") -> "Explained":
-        """Return an event with the decisions of the rules that were named, or of all."""
+        """Return an event with the decisions of the named rules, or of all rules."""
         from shared.rules.wildcards import matches_any
 
         if not self.patterns:
@@ -57,11 +57,11 @@ class Selection:
         return replace(explained, decisions=decisions)
 
     def folded(self, explained: "Explained", most: int = MOST_SHOWN) -> "tuple[Explained, int]":
-        """Leave out the rules that do not match, where that was asked for or too many were not named.
+        """Leave out the rules that do not match, if `--matches` is given or there are too many.
 
         Args:
             explained: The event.
-            most: How many rules that do not match and were not named are too few to be left out.
+            most: The most rules without a match that are shown if no rule is named.
 
         Returns:
             The event, and how many decisions were left out.

@@ -1,4 +1,4 @@
-"""What `updraft explain` shows a person: plain lines, or a tree in colour where there is a terminal."""
+"""Shows the decisions of `updraft explain`: as plain lines, or on a terminal as a tree in colour."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,18 +22,18 @@ _NARROWEST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How events are shown.
+    """Shows events.
 
     Attributes:
         descriptions: The rules' descriptions, by their names.
-        files: Whether to say which file an event comes from, because there are several.
+        files: Whether the file of each event is shown, because there are several.
     """
 
     descriptions: Mapping[str, str]
     files: bool
 
     def lines(self, each: "Explained", left_out: int = 0) -> Iterator[str]:
-        """Yield an event, and what every rule says of it, as plain lines.
+        """Yield an event, and the decision of each rule, as plain lines.
 
         Args:
             each: The event.
@@ -61,7 +61,7 @@ class View:
             yield f"  {_left_out(each, left_out)}"
 
     def tree(self, each: "Explained", left_out: int, width: int) -> Any:
-        """Return an event, and what every rule says of it, as a rich tree.
+        """Return an event, and the decision of each rule, as a rich tree.
 
         Args:
             each: The event.
@@ -86,8 +86,8 @@ class View:
             tree.add(_text(each.error, inner, "red"))
         elif rules > 1:
             hits = sum(decision.matched for decision in each.decisions)
-            told = f"matches {hits or 'none'} of {plural(rules, 'rule')}"
-            tree.add(_text(told, inner, "cyan" if hits else "dim"))
+            summary = f"matches {hits or 'none'} of {plural(rules, 'rule')}"
+            tree.add(_text(summary, inner, "cyan" if hits else "dim"))
         for decision in each.decisions:
             self._add(tree, decision, inner)
         if left_out:
@@ -113,7 +113,7 @@ class View:
 
 
 def _text(text: str, width: int, style: str) -> Any:
-    """Return a text with line breaks between words: a word that is longer than a line stays whole."""
+    """Return a text with line breaks between words; a word that is longer than a line is not broken."""
     from rich.text import Text
 
     return Text("\n".join(_broken(text, width)), style=style)
@@ -125,7 +125,7 @@ def _broken(text: str, width: int) -> list[str]:
 
 
 def _request(request: "RunRequest", width: int) -> Any:
-    """Return a request: each fact beside its name, and conf as JSON, whose lines are never broken."""
+    """Return a request: each value after its name, and conf as JSON with unbroken lines."""
     from rich.json import JSON
     from rich.text import Text
 
@@ -147,11 +147,11 @@ def _left_out(each: "Explained", left_out: int) -> str:
 
 
 def _via(each: "Explained") -> str:
-    return each.via if each.via != "unknown" else "not said (--via)"
+    return each.via if each.via != "unknown" else "not given (--via)"
 
 
 def _headline(each: "Explained", width: int | None = None) -> str:
-    """Return the type and the id, which stay whole: on two lines where they are too long for one."""
+    """Return the type and the id, unbroken, and on two lines if one line is too short."""
     if each.error is not None and each.id is None and each.type is None:
         return "not an event"
     parts = (printable(each.type or "unknown type"), printable(each.id or "no id"))
@@ -160,7 +160,7 @@ def _headline(each: "Explained", width: int | None = None) -> str:
 
 
 def _facts(request: "RunRequest") -> Iterator[tuple[str, str]]:
-    """Yield what is asked for beside the conf, by name."""
+    """Yield the values of a request by name, without conf."""
     yield "connection", request.connection
     yield "dag", request.dag_id
     yield "run id", request.dag_run_id
@@ -178,7 +178,5 @@ def _verdict(decision: "Decision") -> str:
         return "match" if decision.request else f"match, but the run cannot be asked for: {decision.reason}"
     collected = f"match, collected for {burst.seconds} s with others of the key `{burst.key}`"
     if decision.request is None:
-        return (
-            f"{collected}; the run is rendered from the whole window: alone it cannot be: {decision.reason}"
-        )
+        return f"{collected}; it cannot be rendered from this event alone: {decision.reason}"
     return f"{collected}; alone, it starts this run"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shared.stores.dead_letter_reader import Letter
 
 _TOPIC_VIAS: Final[tuple["Via", ...]] = ("queue", "webhook")
-"""How an event of a topic comes to the app; which of the two is a matter of the subscription."""
+"""How an event of a topic reaches the app; the subscription decides which of the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class ExpectedRun:
         rule: The rule.
         connection: The Airflow.
         dag: The DAG.
-        run: The run's id; its beginning where `exact` is false.
-        exact: Whether the whole id is known. It is not where the event's source is not: Event Grid writes the
-            source of events of its own schema, and the id ends in a hash of it.
-        problem: Why no run can be expected, in words; empty where one is.
+        run: The run's id; its beginning if `exact` is false.
+        exact: Whether the whole id is known. The id ends in a hash of the event's source, and Event Grid
+            writes the source of events of its own schema.
+        problem: Why no run is expected, in words; empty if one is.
         doomed: Whether the app will reject the event at this rule.
     """
 
@@ -48,10 +48,10 @@ def expected_from_topic(event: "Event", rules: "Rules", *, exact: bool) -> "list
     Args:
         event: The event.
         rules: The rules.
-        exact: Whether its source is the one that the app will see.
+        exact: Whether its source is the one that the app will read.
 
     Returns:
-        One for each rule that matches; where none does, the nearest rule.
+        One run for each rule that matches; the nearest rule if none matches.
     """
     from shared.deciding.decide import explain_for
     from shared.deciding.nearest import nearest

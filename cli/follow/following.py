@@ -1,4 +1,4 @@
-"""Follows events to their runs: until each has started or ended, was rejected, or the time is over."""
+"""Follows events to their runs, until each run has started or ended, was rejected, or the time is over."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 2.0
 _LETTERS_EVERY: Final = 2.0
-_WORTH_TELLING: Final = 3.0
+_REPORTED_AFTER: Final = 3.0
 
 type State = Literal["waiting", "started", "success", "failed", "rejected", "unknown"]
 
@@ -31,13 +31,13 @@ class Followed:
 
     Attributes:
         expected: The run.
-        state: How far it is; `unknown` where it cannot be followed.
+        state: Its state; `unknown` if it cannot be followed.
         reason: Why it waits, was rejected or cannot be followed.
         run: The run as Airflow describes it.
-        moments: The steps that are known.
-        before: Whether the run was there before the event was sent.
-        since: The monotonic second since when it waits for that reason.
-        told: The reason that was said last.
+        moments: The known steps.
+        before: Whether the run existed before the event was sent.
+        since: The monotonic second since which it waits for that reason.
+        reported: The reason that was reported last.
     """
 
     expected: "ExpectedRun"
@@ -47,7 +47,7 @@ class Followed:
     moments: list[Moment] = field(default_factory=list)
     before: bool = False
     since: float = field(default_factory=time.monotonic)
-    told: str = ""
+    reported: str = ""
 
 
 class NewLetters:
@@ -55,7 +55,7 @@ class NewLetters:
 
     Args:
         store: The app's own container.
-        rules: The rules whose letters matter.
+        rules: Only the dead letters of these rules are read.
 
     Raises:
         StorageUnavailable: The container cannot be listed.
@@ -90,8 +90,8 @@ class Following:
     Args:
         expected: The runs.
         lookup: Looks them up.
-        tell: Called with each step that becomes known.
-        wait_words: Called when a run has waited for one reason for some seconds.
+        on_step: Called with each new step.
+        on_wait: Called when a run has waited for one reason for some seconds.
     """
 
     def __init__(
@@ -99,27 +99,27 @@ class Following:
         expected: Sequence["ExpectedRun"],
         lookup: "RunLookup",
         *,
-        tell: Callable[[Followed, Moment], None],
-        wait_words: Callable[[Followed], None],
+        on_step: Callable[[Followed, Moment], None],
+        on_wait: Callable[[Followed], None],
     ) -> None:
         self.runs = [
             Followed(each, "unknown" if each.problem and not each.doomed else "waiting", each.problem)
             for each in expected
         ]
         self._lookup = lookup
-        self._tell = tell
-        self._wait_words = wait_words
+        self._on_step = on_step
+        self._on_wait = on_wait
         self._letters: NewLetters | None = None
 
     def look_before(self, letters: NewLetters | None) -> None:
-        """Find out which runs are there already, before the events are sent.
+        """Look for the runs that exist before the events are sent.
 
         Args:
-            letters: The dead letters from now on; None where they cannot be read.
+            letters: The dead letters from now on; None if they cannot be read.
         """
         self._letters = letters
         followed = self._waiting(frozenset())
-        with waiting("looking for runs that are there already") as work:
+        with waiting("looking for earlier runs") as work:
             for each in work.counted(followed, len(followed)):
                 if each.expected.doomed:  # nothing but its dead letter can be seen
                     each.state = "waiting" if letters is not None else "unknown"
@@ -127,11 +127,11 @@ class Following:
                     each.before = self._lookup.look(each.expected).run is not None
 
     def follow(self, *, until: Literal["started", "ended"], timeout: float) -> None:
-        """Look until every run has started or ended, or cannot any more.
+        """Look until every run has started or ended, or cannot do so any more.
 
         Args:
-            until: What is waited for.
-            timeout: Seconds after which what still waits is left alone.
+            until: The state to wait for.
+            timeout: The longest time to wait, in seconds.
         """
         done: set[State] = {"started"} if until == "started" else set()
         if followed := len(self._waiting(done)):
@@ -168,7 +168,9 @@ class Following:
         each.state = state if state in ENDED else "started"  # type: ignore[assignment] # both are states
         moments = run_moments(found.run)
         if each.before:
-            was_there = Moment(datetime.now(UTC), "duplicate", f"the run was there before, and is {state}")
+            was_there = Moment(
+                datetime.now(UTC), "duplicate", f"the run existed before; its state is {state}"
+            )
             sent = each.moments[0].at if each.moments else was_there.at
             moments = [was_there, *(moment for moment in moments if moment.at > sent)]
         elif first and not any(moment.name == "started" for moment in moments):
@@ -177,18 +179,18 @@ class Following:
         for moment in moments:
             if moment.name not in known:
                 each.moments.append(moment)
-                self._tell(each, moment)
+                self._on_step(each, moment)
         self._wait(each, "" if state in ENDED else found.reason)
 
     def _wait(self, each: Followed, reason: str) -> None:
-        """Keep why a run waits, and say it once that has lasted for some seconds."""
+        """Record why a run waits, and report it once it has lasted for some seconds."""
         now = time.monotonic()
         if reason != each.reason:
             each.reason, each.since = reason, now
-        lasts = now - each.since >= _WORTH_TELLING
-        if reason and lasts and reason != each.told and each.state in {"waiting", "started"}:
-            each.told = reason
-            self._wait_words(each)
+        lasts = now - each.since >= _REPORTED_AFTER
+        if reason and lasts and reason != each.reported and each.state in {"waiting", "started"}:
+            each.reported = reason
+            self._on_wait(each)
 
     def _read_letters(self) -> None:
         if self._letters is None:
@@ -196,11 +198,11 @@ class Following:
         try:
             reasons = self._letters.reasons()
         except StorageUnavailable:
-            return  # the next look may succeed; the run is looked for all the same
+            return  # the next look may succeed, and the run is still looked for
         for each in self.runs:
             reason = reasons.get((each.expected.rule, each.expected.event))
             if reason is not None and each.state == "waiting":
                 each.state, each.reason = "rejected", reason
                 moment = Moment(datetime.now(UTC), "rejected", reason)
                 each.moments.append(moment)
-                self._tell(each, moment)
+                self._on_step(each, moment)

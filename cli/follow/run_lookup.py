@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from shared.rules import Rules
 
 WITHIN: Final = 10.0
-"""Seconds that one question to an Airflow may take."""
+"""The longest time in seconds of one question to an Airflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at an Airflow has found.
+    """The result of one look at an Airflow.
 
     Attributes:
-        run: The run; None where it is not there, or cannot be seen.
-        reason: Why it is not there yet, or what it waits for; empty where there is nothing to say.
-        hopeless: Whether waiting does not help: operator action is needed.
+        run: The run; None if it does not exist yet, or may not be read.
+        reason: Why there is no run yet, or why it waits; may be empty.
+        hopeless: Whether operator action is needed, so that waiting has no effect.
     """
 
     run: JsonObject | None
@@ -53,7 +53,7 @@ class RunLookup:
         self._clients: dict[str, AirflowClient] = {}
 
     def look(self, expected: "ExpectedRun") -> Look:
-        """Look for a run; what stands in the way is a reason, never an error."""
+        """Look for a run; a failure is the reason of the result, never an error."""
         try:
             client = self._client(expected.connection)
             if expected.exact:
@@ -67,7 +67,7 @@ class RunLookup:
             return Look(None, str(error), hopeless=permanent)
 
     def link(self, expected: "ExpectedRun", run: JsonObject) -> str:
-        """Return the address of a run's page; empty where its Airflow has none that can be given."""
+        """Return the address of a run's page; empty if it is unknown."""
         from shared.airflow.links import links
         from shared.runs.ref import RunRef
 
@@ -103,7 +103,7 @@ class RunLookup:
         )
 
     def _queued(self, expected: "ExpectedRun", client: "AirflowClient", run: JsonObject) -> Look:
-        """Return a run, with the reason where it waits because its DAG is paused."""
+        """Return a run, with the reason why it waits."""
         if run.get("state") != "queued":
             return Look(run, "" if run.get("state") == "running" else f"the run is {run.get('state')}")
         dag = client.get_dag(expected.dag, within=WITHIN).body or {}

@@ -32,7 +32,7 @@ class Moment:
     Attributes:
         at: When it happened.
         name: The step, as in `running` or `success`.
-        words: What there is to say about it.
+        words: Details for the line; may be empty.
     """
 
     at: datetime
@@ -41,7 +41,7 @@ class Moment:
 
 
 def run_moments(run: JsonObject) -> list[Moment]:
-    """Return the steps that Airflow knows of a run, in their order: created, running, and how it ended.
+    """Return the steps of a run in their order: created, running, and its end.
 
     Args:
         run: A run as Airflow's API describes it.
@@ -80,7 +80,7 @@ def line_printer(*, terminal: bool) -> Callable[[float, str, str], None]:
 
 
 def milliseconds_since(start: datetime, at: datetime) -> float:
-    """Return the time between two moments; the clocks of two machines may differ, so never less than none."""
+    """Return the time between two moments; never negative, though the clocks of two machines may differ."""
     return max((at - start).total_seconds() * 1000, 0.0)
 
 

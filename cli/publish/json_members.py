@@ -1,4 +1,4 @@
-"""Changes top-level members of a JSON object in its text, so that everything else stays as it was written.
+"""Changes top-level members of a JSON object in its text, so that the rest of the text stays unchanged.
 
 A value that is parsed and written again may look different: `1.10` becomes `1.1`, and a number of many digits
 loses the last ones.
@@ -19,8 +19,8 @@ def with_members(text: str, changes: Mapping[str, str | None], *, same: Callable
     Args:
         text: The object; it is JSON.
         changes: The JSON text of each new value by its member's name, as `same` gives it; None leaves the
-            member out. A member that is not there is added at the end.
-        same: What is compared of a name, as in `str.lower`.
+            member out. A missing member is added at the end.
+        same: Returns the form in which names are compared, as in `str.lower`.
     """
     kept: list[str] = []
     missing = {name for name, value in changes.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Events that are to be published: checked as the app reads them, and kept as they stand in their file."""
+"""Reads and checks the events of a file before they are published; their text stays unchanged."""
 
 import json
 import uuid
@@ -18,18 +18,18 @@ SOME_TOPIC: Final = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/unknown"
     "/providers/Microsoft.EventGrid/topics/unknown"
 )
-"""What stands for the resource id of the topic, which Event Grid writes into events of its own schema."""
+"""A placeholder for the topic's resource id, which Event Grid writes into events of its own schema."""
 _NEEDED: Final = ("id", "subject", "eventType", "eventTime")
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One event that is to be published.
+    """One event to publish.
 
     Attributes:
         text: Its JSON, as it is sent.
-        event: The event as the app will read it. The source of one in Event Grid's schema is what
-            `read_outgoing` was given.
+        event: The event, as the app will read it. In Event Grid's schema, its source is the argument of
+            `read_outgoing`.
         cloud_event: Whether it is a CloudEvent; otherwise it is in Event Grid's schema.
     """
 
@@ -39,18 +39,18 @@ class Outgoing:
 
 
 def read_outgoing(body: bytes, source: str = SOME_TOPIC) -> list[Outgoing]:
-    """Read what is to be published, before anything is sent.
+    """Read the events of a file, before anything is sent.
 
-    An Event Grid event's `topic` is left out: it is Event Grid's to write, and it refuses events that have
-    another (https://learn.microsoft.com/azure/event-grid/event-schema). So an event that was delivered once,
-    or a sample, can be published as it is.
+    Event Grid writes the `topic` of an event, and refuses an event with another one
+    (https://learn.microsoft.com/azure/event-grid/event-schema). So `topic` is left out, and an event that was
+    delivered before, or a sample, can be published unchanged.
 
     Args:
-        body: What a file holds: an event, an array of events, or one event a line.
+        body: The content of the file: an event, an array of events, or one event a line.
         source: The resource id of the topic.
 
     Raises:
-        EventError: It holds something that Event Grid would not take, or more than one schema.
+        EventError: It has a value that Event Grid refuses, or events of both schemas.
     """
     found = read_event_file(body)
     if not found:
@@ -65,7 +65,7 @@ def read_outgoing(body: bytes, source: str = SOME_TOPIC) -> list[Outgoing]:
 
 
 def renewed(outgoing: Outgoing) -> Outgoing:
-    """Return the event as if it happened now: with an id of its own and the present time."""
+    """Return the event with a new id and the present time."""
     new_id, now = str(uuid.uuid4()), datetime.now(UTC).isoformat()
     time = "time" if outgoing.cloud_event else "eventtime"
     changes = {"id": json.dumps(new_id), time: json.dumps(now)}
@@ -86,7 +86,7 @@ def _outgoing(text: str, place: str, found: "Event | object", source: str) -> Ou
 
     if isinstance(found, Event) and found.schema in KINDS:
         raise EventError(
-            f"{place}a body of kind {found.schema} is no event, and a topic does not take it: "
+            f"{place}a body of kind {found.schema} is not an event of a topic: "
             f"`updraft hook {found.schema} FILE` posts it to the app"
         )
     try:
@@ -97,7 +97,7 @@ def _outgoing(text: str, place: str, found: "Event | object", source: str) -> Ou
         raise EventError(found.error if isinstance(found, Unreadable) else f"{place}it is not an event")
     needed = ("specversion",) if is_cloud_event(document) else _NEEDED
     if missing := [name for name in needed if not document.get(name)]:
-        raise EventError(f"{place}the event has no {', '.join(missing)}, which Event Grid asks for")
+        raise EventError(f"{place}the event has no {', '.join(missing)}, which Event Grid requires")
     try:
         if is_cloud_event(document):
             return Outgoing(text, read_cloud_event(document), cloud_event=True)
@@ -107,7 +107,7 @@ def _outgoing(text: str, place: str, found: "Event | object", source: str) -> Ou
         raise EventError(f"{place}{error}") from None
     if event.time is None:
         raise EventError(
-            f"{place}eventTime is not a time that Event Grid takes, such as 2026-11-01T12:00:00Z"
+            f"{place}eventTime is not a time that Event Grid accepts: write it as in 2026-11-01T12:00:00Z"
         )
     return Outgoing(sent, event, cloud_event=False)
 

@@ -1,4 +1,4 @@
-"""One POST from the command line: the answer as it came, or a sentence that says why there is none."""
+"""Makes one POST request: returns the answer, or raises an error with the cause in words."""
 
 import ssl
 from collections.abc import Iterator, Mapping
@@ -20,8 +20,8 @@ class Answer:
 
     Attributes:
         status: The HTTP status.
-        body: The body where it is a JSON object; empty where it is not.
-        words: What the answer says of itself, for a message.
+        body: The body, if it is a JSON object; else empty.
+        words: The message in the answer.
     """
 
     status: int
@@ -30,15 +30,15 @@ class Answer:
 
     @property
     def good(self) -> bool:
-        """Whether the server has taken what was posted."""
+        """Whether the server has accepted the body."""
         return 200 <= self.status < 300
 
 
 def post(url: str, content: bytes, headers: Mapping[str, str], *, timeout: float = 30) -> Answer:
-    """Post a body as it is; no redirect is followed.
+    """Post a body unchanged; no redirect is followed.
 
-    A request that may not have arrived is sent again twice, and one that is answered 500, 503 or 504.
-    What is posted has to be harmless when it arrives twice.
+    A request without an answer, or with the answer 500, 503 or 504, is sent again up to twice.
+    So the server must accept the same body twice.
 
     Args:
         url: The address.
@@ -47,7 +47,7 @@ def post(url: str, content: bytes, headers: Mapping[str, str], *, timeout: float
         timeout: Seconds to wait for the connection, and for the answer.
 
     Raises:
-        UpdraftError: There is no answer; the sentence names the address without its query.
+        UpdraftError: There is no answer; the message names the address without its query.
     """
     from azure.core import PipelineClient
     from azure.core.exceptions import AzureError
@@ -96,11 +96,11 @@ def _why(error: BaseException, timeout: float) -> str:
     if any("timed out" in str(cause) for cause in causes):
         return f"there was no answer within {timeout:.0f} s"
     named = [str(cause.strerror) for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    return visible(named[-1]) if named else "the connection broke"
+    return visible(named[-1]) if named else "the connection was lost"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that it was made from, the innermost last, however its library keeps them."""
+    """Yield an error and all its causes, the innermost last; the attribute depends on the library."""
     seen: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:

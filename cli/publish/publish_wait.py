@@ -49,7 +49,7 @@ class PublishWait:
         self._start = datetime.now(UTC)
         self._line = line_printer(terminal=sys.stdout.isatty())
         self._lookup = RunLookup(rules, os.environ)
-        self._following = Following(expected, self._lookup, tell=self._show_step, wait_words=self._show_wait)
+        self._following = Following(expected, self._lookup, on_step=self._show_step, on_wait=self._show_wait)
         self._following.look_before(_new_letters(expected))
         self._findings: list[Finding] = []
 

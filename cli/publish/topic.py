@@ -1,7 +1,7 @@
 """Sends events to an Event Grid topic.
 
-Azure's publisher client reads each event and writes it again, and a time with an offset comes out as another
-moment (azure-core 1.41 reads `+05:30` as `+00:30`). So the events' own text is sent here.
+Azure's publisher client reads each event and writes it again, and a time with an offset becomes another
+moment (azure-core 1.41 reads `+05:30` as `+00:30`). So this module sends the text of the events.
 
 Source of the request: https://learn.microsoft.com/rest/api/eventgrid/dataplane/publish-events.
 """
@@ -38,12 +38,12 @@ def send(
     credential: "TokenCredential | None" = None,
     timeout: float = 30,
 ) -> None:
-    """Send events of one schema in one request, each as its text is.
+    """Send events of one schema in one request, each with its text unchanged.
 
     Args:
         events: As `read_outgoing` returns them.
         topic: The topic's endpoint; without a path, Event Grid's own (`/api/events`) is added.
-        credential: Whom to publish as; by default the process's one (`shared/azure/credential.py`), which
+        credential: The identity; by default that of the process (`shared/azure/credential.py`), which
             needs the role EventGrid Data Sender on the topic.
         timeout: Seconds to wait for the topic.
 
@@ -80,7 +80,7 @@ def endpoint(topic: str) -> str:
     """Return the address to post to for a topic's endpoint.
 
     Raises:
-        SettingsError: There is none, or it is not an https address: the identity's token travels there.
+        SettingsError: It is missing or not an https address: the request has the identity's token.
     """
     if not topic:
         raise SettingsError(

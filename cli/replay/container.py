@@ -1,7 +1,7 @@
-"""The dead letters of one blob container, for `updraft replay`: find them, read them, mark what was sent.
+"""The dead letters of one blob container: finds them, reads them, and marks those that were sent again.
 
-A letter is evidence: nothing here changes, moves or deletes one. What was sent again is known by marks, blobs
-of their own that are written once (`shared/stores/dead_letter_names.py`).
+A dead letter is evidence: this module never changes, moves or deletes one. The marks are separate blobs that
+are written once (`shared/stores/dead_letter_names.py`).
 """
 
 import json
@@ -39,11 +39,11 @@ class Kept:
 
     Attributes:
         name: The blob's name.
-        letters: What it holds and a replay sends, as far as it can be read.
-        bad: What of it cannot be read.
-        sent: What of it was sent again, while the rest was not.
-        replays: When it was sent again.
-        done: Whether all of it was.
+        letters: Its dead letters that a replay sends.
+        bad: The parts that cannot be read.
+        sent: Its dead letters that were sent again, if others were not.
+        replays: The times at which it was sent again.
+        done: Whether all of it was sent again.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Kept:
 
     @property
     def problem(self) -> str:
-        """Why not all of it can be read; empty where all can."""
+        """Why parts cannot be read; empty if all can."""
         return "; ".join(each.problem for each in self.bad)
 
 
@@ -90,9 +90,9 @@ class DeadLetterContainer:
         """Return the names of the blobs that were not sent again yet, in order.
 
         Args:
-            rule: Only what was given up at this rule, as far as names tell.
-            since: Only what was written since then.
-            replayed: Those that were sent again instead.
+            rule: Only blobs of this rule, if their names show the rule.
+            since: Only blobs that were written since then.
+            replayed: Whether to return the blobs that were sent again instead.
 
         Raises:
             StorageUnavailable: The container cannot be listed.
@@ -113,7 +113,7 @@ class DeadLetterContainer:
         ]
 
     def read(self, name: str) -> Kept | None:
-        """Return a blob and its letters; None where it is gone, or is no blob of letters.
+        """Return a blob with its dead letters; None if it is gone, or is a mark.
 
         Raises:
             StorageUnavailable: It cannot be read.
@@ -144,28 +144,28 @@ class DeadLetterContainer:
         )
 
     def read_all(self, names: Sequence[str]) -> Iterator[Kept]:
-        """Yield what is there of these blobs, several read at a time, in their order; raises as `read`."""
+        """Yield those of these blobs that exist, in their order, several read at a time; raises as `read`."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for some in batched(names, _TOGETHER, strict=False):
                 yield from (kept for kept in pool.map(self.read, some) if kept is not None)
 
     def leave(self) -> list[str]:
-        """Return what else is to be said when all is done: nothing."""
+        """Return an empty list: a container holds no further messages."""
         return []
 
     def begin(self, kept: Kept) -> None:
-        """Mark a letter before it is sent again.
+        """Mark a blob before it is sent again.
 
-        The app may give the event up once more before the sending is marked as done. By this mark it knows
-        that the letter which is there stands for an earlier time (`BlobDeadLetters.write`).
+        The app may give the event up once more before the blob is marked as sent. By this mark the app knows
+        that the present dead letter is the earlier one (`BlobDeadLetters.write`).
 
         Args:
             kept: The blob.
 
         Raises:
-            StorageUnavailable: It is not marked, so it must not be sent.
+            StorageUnavailable: The mark is not written, so the blob must not be sent.
         """
-        if self._ours:  # Event Grid asks for no mark
+        if self._ours:  # nothing reads such a mark for Event Grid's
             self._mark(begun_mark(kept.name), {"begun": _now().isoformat()})
 
     def finish(self, kept: Kept, sent: Sequence[Letter], *, whole: bool) -> bool:
@@ -173,14 +173,14 @@ class DeadLetterContainer:
 
         Args:
             kept: The blob.
-            sent: Its letters that were sent now.
-            whole: Whether all it holds has been sent by now.
+            sent: Its dead letters that were sent now.
+            whole: Whether all its dead letters have been sent by now.
 
         Returns:
             True.
 
         Raises:
-            StorageUnavailable: It is not marked, and will be sent again.
+            StorageUnavailable: The mark is not written, so the blob will be sent again.
         """
         now = _now()
         self._unmarked.discard(kept.name)
@@ -201,11 +201,11 @@ class DeadLetterContainer:
             )
 
     def _marks(self, name: str) -> list[_Mark]:
-        """Return the marks of a blob; Storage is not asked where `names` found none."""
+        """Return the marks of a blob, without a request if `names` found none."""
         return [] if name in self._unmarked else self._listed(marks_of(name))[1]
 
     def _listed(self, prefix: str) -> tuple[dict[str, datetime], list[_Mark]]:
-        """Return the letters, each with the time at which it was written, and the marks under a prefix."""
+        """Return the blobs under a prefix with the time at which each was written, and the marks."""
         from azure.core.exceptions import ResourceNotFoundError
 
         letters: dict[str, datetime] = {}
@@ -219,11 +219,11 @@ class DeadLetterContainer:
                     elif read := read_sent_mark(blob.name):
                         marks.append(_Mark(*read, written=blob.last_modified))
             except ResourceNotFoundError:
-                return {}, []  # the container is made with the first letter
+                return {}, []  # the first dead letter creates the container
         return letters, marks
 
     def _members(self, marks: Iterable[_Mark]) -> frozenset[str]:
-        """Return the digests of the letters of a blob that were sent without the rest of it."""
+        """Return the digests of the dead letters that were sent without the rest of their blob."""
         found: set[str] = set()
         for mark in marks:
             name = sent_mark(mark.name, mark.sent_at, whole=False)

@@ -1,10 +1,10 @@
-"""The messages of the app's poison queues, for `updraft replay --poison`: read them, take them out.
+"""The messages of the app's poison queues: reads them, and deletes those that were sent again.
 
-A message is work that is left, not evidence: it is deleted when it was sent again, because the app would make
-a dead letter of it otherwise.
+A message is open work, not evidence: it is deleted once it was sent again, because the app would write a dead
+letter for it.
 
-A message is hidden while the app works on it, and for ten minutes after its dead letter could not be written;
-nobody can read it then. What is hidden for good, because the app cannot start, shows once the functions
+A message is hidden while the app works on it, and for ten minutes after its dead letter could not be written.
+Nothing can read it then. If the app cannot start, a message stays hidden until the functions
 `event_queue_poison` and `parked_queue_poison` are disabled.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
 HIDDEN_SECONDS: Final = 300
-"""How long a message is hidden from the app while it is sent again."""
+"""Seconds for which a message is hidden from the app while it is sent again."""
 _BATCH: Final = 32
 _CODE: Final = "MaxDeliveryAttemptsExceeded"
 _NOT_VERIFIED: Final = (
@@ -94,26 +94,26 @@ class PoisonMessages:
         return found.kept if found else None
 
     def read_all(self, names: Sequence[str]) -> Iterator[Kept]:
-        """Yield what is there of these messages; raises as `names`."""
+        """Yield those of these messages that exist; raises as `names`."""
         yield from (kept for kept in map(self.read, names) if kept is not None)
 
     def begin(self, kept: Kept) -> None:
         """Do nothing: the message is hidden from the app already."""
 
     def finish(self, kept: Kept, sent: Sequence[Letter], *, whole: bool) -> bool:  # noqa: ARG002 - as the container has it
-        """Delete a message that was sent again, and what was kept beside it; one that was sent in part stays.
+        """Delete a message that was sent again, and its claim; a message that was sent in part stays.
 
         Args:
             kept: The message.
             sent: Its events that were sent now.
-            whole: Whether those are all. Otherwise the message stays, and they end as duplicates when it is
-                sent again.
+            whole: Whether those are all. Otherwise the message stays, and the events end as duplicates when
+                it is sent again.
 
         Returns:
             Whether it is deleted.
 
         Raises:
-            StorageUnavailable: It is still there, and is a duplicate when it is delivered.
+            StorageUnavailable: It is not deleted, and ends as a duplicate when it is delivered.
         """
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -121,7 +121,7 @@ class PoisonMessages:
             return False
         found = self._messages()[kept.name]
         doing = f"{kept.name} was sent again, and cannot be deleted"
-        with storage_errors(doing), suppress(ResourceNotFoundError):  # the app was quicker
+        with storage_errors(doing), suppress(ResourceNotFoundError):  # the app has deleted it
             found.queue.delete_message(found.message.id, found.message.pop_receipt)
         self._gone.add(kept.name)
         if found.parked is not None:
@@ -129,7 +129,7 @@ class PoisonMessages:
         return True
 
     def leave(self) -> list[str]:
-        """Give back what was taken and not deleted, and return what else is in the queues.
+        """Show the messages that were not deleted to the app again, and return what else is in the queues.
 
         Raises:
             StorageUnavailable: A queue cannot be asked for its length.
@@ -138,7 +138,7 @@ class PoisonMessages:
         return list(self._unread())
 
     def _give_back(self) -> None:
-        """Show the messages that were hidden and not taken out; a failure only delays that."""
+        """Show the messages that were hidden and not deleted; a failure only delays that."""
         from azure.core.exceptions import AzureError
 
         with suppress(AzureError):
@@ -176,7 +176,7 @@ class PoisonMessages:
             try:
                 return read(self._storage.queue(queue))
             except ResourceNotFoundError:
-                return None  # it is made with the first message
+                return None  # the first message creates the queue
 
     @staticmethod
     def _peek(client: "QueueClient") -> "list[QueueMessage]":

@@ -1,11 +1,11 @@
-"""Sends what dead letters hold again, through the app's own queues.
+"""Sends the events of dead letters again, through the app's own queues.
 
-The app takes it from there: its identity is the one that may talk to Airflow, its limits hold, and it counts
-what happens. A letter of a rule goes to that rule alone; one without a rule is a new event for all of them.
+The app delivers them, with its identity, its limits and its counts. The event of a dead letter with a rule
+goes to that rule alone; without a rule, it is a new event for all rules.
 
-How an event came (`via`) has to survive that. The queue of parked deliveries is the app's own, and believed.
-`updraft-events` is open to senders, and what comes from there came by `queue`. So a letter goes back there
-only where its event came by `queue` and no rule had it yet.
+The `via` of an event must stay the same. The app believes the queue of parked deliveries, which is its own.
+`updraft-events` is open to senders, and an event from there has `via: queue`. So an event goes there only if
+it came by `queue` and no rule had it yet.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ _TOGETHER: Final = 64
 
 
 class Resender:
-    """Puts letters into the queues; safe to use from any thread.
+    """Puts events into the queues; safe to use from any thread.
 
     Args:
         storage: The app's own Storage account.
@@ -72,7 +72,7 @@ class Resender:
 
         Raises:
             EventError: It is too large for the event queue; only parked deliveries have a claim check. Or
-                it closes a window that is no longer kept.
+                it closes a window that is no longer stored.
             StorageUnavailable: It was not sent.
         """
         work = _work_of(letter)
@@ -115,23 +115,23 @@ def _work_of(letter: Letter) -> Work | None:
 
 
 class LetterStore(Protocol):
-    """Where dead letters lie that are sent again."""
+    """A container or the poison queues."""
 
     def begin(self, kept: "Kept") -> None:
-        """Note that what `kept` holds is about to be sent."""
+        """Record that a blob is about to be sent."""
 
     def finish(self, kept: "Kept", sent: Sequence[Letter], *, whole: bool) -> bool:
-        """Note which letters were sent; False where what was sent in part has to be sent as a whole again."""
+        """Record which dead letters were sent; return whether the blob is done."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What was done with the letters that were to be sent again.
+    """The result of sending dead letters again.
 
     Attributes:
         sent: How many events went to which queue.
-        finished: How many blobs or messages were sent whole.
-        failed: What was not sent, by its blob, each with the reason.
+        finished: How many blobs or messages were sent as a whole.
+        failed: The blobs of which a part was not sent, each with the reason.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
@@ -142,8 +142,8 @@ class Report:
         """Yield what was sent.
 
         Args:
-            thing: What was sent again.
-            finished: What was done with it then.
+            thing: The store's word for a dead letter.
+            finished: The store's words for one that was sent.
         """
         for queue, count in sorted(self.sent.items()):
             yield f"{plural(count, 'event')} sent to the queue {queue}"
@@ -157,14 +157,14 @@ def resend(
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Report:
-    """Send letters again, and mark each blob before and after.
+    """Send dead letters again, and mark each blob before and after.
 
-    A letter that cannot be sent does not keep its neighbours in the blob from being sent.
-    After a crash before the second mark the letter counts as not sent, and its second sending ends as a
-    duplicate at the run that the first one started.
+    If one cannot be sent, the others of its blob are still sent.
+    After a crash before the second mark, the blob counts as not sent. Its second sending ends as a duplicate
+    of the run that the first one started.
 
     Args:
-        store: Where they lie.
+        store: The container or the poison queues.
         sender: Sends one.
         blobs: The blobs; taken some at a time, because Event Grid's may hold a megabyte each.
         now: The time of day.

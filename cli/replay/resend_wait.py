@@ -1,4 +1,4 @@
-"""Waits for the result of dead letters that are sent again: which have a run now, and which came back."""
+"""Waits for the result of dead letters that are sent again: a run, or a new dead letter."""
 
 import os
 import sys
@@ -26,11 +26,11 @@ _ORDER: Final = ("started", "had its run before", "rejected again", "not started
 
 
 class ResendWait:
-    """What follows the letters of one `replay send --wait`.
+    """Follows the events of one `replay send --wait`.
 
     Args:
-        storage: The app's own account, in whose container an event that is rejected again gets a letter.
-        blobs: What is about to be sent.
+        storage: The app's own account; its container gets a dead letter for an event that is rejected again.
+        blobs: The blobs that are about to be sent.
         rules_file: The rules file.
 
     Raises:
@@ -52,7 +52,7 @@ class ResendWait:
         expected = [run for _, run in of_blob]
         self._blobs = [name for name, _ in of_blob]
         self._following = Following(
-            expected, RunLookup(rules, os.environ), tell=self._tell, wait_words=self._say_why
+            expected, RunLookup(rules, os.environ), on_step=self._tell, on_wait=self._say_why
         )
         own = DeadLetterContainer(storage.container(DEAD_LETTERS_CONTAINER), ours=True)
         self._following.look_before(NewLetters(own, [each.rule for each in expected if each.rule]))
@@ -62,19 +62,19 @@ class ResendWait:
 
         Args:
             timeout: Seconds to wait.
-            not_sent: The names of the blobs of which something could not be sent: nothing waits for those.
+            not_sent: The blobs of which a part was not sent: their results are not waited for.
         """
         for name, each in zip(self._blobs, self._following.runs, strict=True):
             if name in not_sent:
-                each.state, each.reason = "unknown", "it was not sent, or not the whole of its blob"
+                each.state, each.reason = "unknown", "not all of its blob was sent"
         self._following.follow(until="started", timeout=timeout)
 
     def lines(self) -> Iterator[str]:
         """Yield the number of events by their result."""
         counts = Counter(map(_result, self._following.runs))
-        told = ", ".join(f"{counts[result]} {result}" for result in _ORDER if counts[result])
+        summary = ", ".join(f"{counts[result]} {result}" for result in _ORDER if counts[result])
         rejected = f" (see {PAGE})" if counts["rejected again"] else ""
-        yield f"{told or 'nothing to wait for'}{rejected}"
+        yield f"{summary or 'nothing to wait for'}{rejected}"
 
     def findings(self) -> Iterator[Finding]:
         """Yield the result of each event that has no run."""
@@ -99,7 +99,7 @@ class ResendWait:
         ]
 
     def _tell(self, each: Followed, moment: "Moment") -> None:
-        """Say nothing of single steps: the result is what counts."""
+        """Do nothing: only the result is reported."""
 
     @staticmethod
     def _say_why(each: Followed) -> None:

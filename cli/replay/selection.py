@@ -1,7 +1,6 @@
-"""Which dead letters `updraft replay` is asked for: by name, by the beginning of a name, by the event's id.
+"""Selects dead letters by name, by the beginning of a name, by the event's id, or by rule, reason and time.
 
-A selection that fits nothing must not look like success: a name, a rule or a reason that no letter has is an
-error, which lists what there is.
+A name, an id, a rule or a reason that no dead letter has is an error, which lists the known ones.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,18 +22,18 @@ _LISTED: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters `--rule`, `--reason` and `--since` select; what is empty or None selects all."""
+    """The values of `--rule`, `--reason` and `--since`; an empty value or None selects all dead letters."""
 
     rule: str
     reason: str
     since: datetime | None
 
     def __bool__(self) -> bool:
-        """Tell whether anything was said."""
+        """Return whether an option was given."""
         return bool(self.rule or self.reason or self.since)
 
     def has(self, letter: "Letter") -> bool:
-        """Tell whether a letter is selected."""
+        """Return whether a dead letter is selected."""
         return (
             (not self.rule or letter.rule == self.rule)
             and (not self.reason or letter.code.lower() == self.reason.lower())
@@ -42,7 +41,7 @@ class Selection:
         )
 
     def of(self, blobs: Iterable["Kept"]) -> Iterator["Kept"]:
-        """Yield the blobs of which a letter is selected, as a blob is sent as a whole."""
+        """Yield the blobs with a selected dead letter; a blob is sent as a whole."""
         for kept in blobs:
             unreadable = kept.problem and not (self.rule or self.reason)
             if unreadable or any(self.has(letter) for letter in kept.letters):
@@ -51,11 +50,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What the words of a command line name.
+    """The dead letters that a command line names.
 
     Attributes:
         names: The names of blobs or messages, in the order of the words.
-        missing: A sentence for each word that names nothing.
+        missing: A message for each word that fits no dead letter.
     """
 
     names: list[str]
@@ -63,15 +62,15 @@ class Named:
 
 
 def resolve(store: "Store", words: Sequence[str], *, sent_too: bool) -> Named:
-    """Find what words name: a letter, all letters of a folder, or the letters of an event by its id.
+    """Find the dead letters of words: each is a name, a folder, or the id of an event.
 
-    Letters are read only where a word is neither a name nor the beginning of one. Of several letters those
-    that were sent again before are left out, unless they are all that there is.
+    Dead letters are read only if a word is neither a name nor the beginning of one. Of several dead letters
+    for a word, those that were sent again are left out, unless all were.
 
     Args:
-        store: Where they lie.
+        store: The container or the poison queues.
         words: The words.
-        sent_too: Whether letters that were sent again are not left out.
+        sent_too: Whether dead letters that were sent again are included.
 
     Raises:
         StorageUnavailable: The store cannot be read.
@@ -99,12 +98,12 @@ def resolve(store: "Store", words: Sequence[str], *, sent_too: bool) -> Named:
 
 
 def check_selection(store: "Store", selection: Selection) -> None:
-    """Check that there are, or were, letters of the rule and of the reason that a selection names.
+    """Check that a dead letter has the rule and the reason of a selection.
 
-    It is called where nothing was selected: it reads every letter.
+    It reads every dead letter, so it is called only if the selection fits none.
 
     Raises:
-        UpdraftError: No letter is of that rule, or has that reason; the message lists what there is.
+        UpdraftError: No dead letter has that rule or that reason; the message lists the known ones.
         StorageUnavailable: The store cannot be read.
     """
     rules: set[str] = set()
@@ -118,7 +117,7 @@ def check_selection(store: "Store", selection: Selection) -> None:
         named = sorted(rules - {""})
         raise UpdraftError(
             f"no {store.thing} in {store.name} is of rule {selection.rule}"
-            f"{did_you_mean(selection.rule, named)}; there are letters of: {listed(named)}"
+            f"{did_you_mean(selection.rule, named)}; there are dead letters of: {listed(named)}"
         )
     if selection.reason and codes and selection.reason.lower() not in {code.lower() for code in codes}:
         of_rule = f" of rule {selection.rule}" if selection.rule else ""
@@ -141,4 +140,4 @@ def _nothing_called(word: str, store: "Store", ids: dict[str, list[str]], known:
     shown = [*ids][:_LISTED]
     more = f" and {len(ids) - len(shown)} more" if len(ids) > len(shown) else ""
     there = f"; there are the events {listed(shown)}{more}" if ids else f"; there is no {store.thing}"
-    return f"there is no {word} in {store.name}, neither by name nor by the event's id{near}{there}"
+    return f"there is no {word} in {store.name}, neither as a name nor as the id of an event{near}{there}"

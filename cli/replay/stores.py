@@ -1,4 +1,4 @@
-"""The places of dead letters for `updraft replay`: a container, or the poison queues."""
+"""Opens the container or the poison queues whose dead letters `updraft replay` reads."""
 
 import os
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What `--container`, `--poison` and `--account` say.
+    """The values of `--container`, `--poison` and `--account`.
 
     Attributes:
-        container: A container of the app's account, or the https address of another one.
-        poison: Whether the poison queues are meant instead.
-        account: The app's Storage account; None for that of the settings.
+        container: A container of the app's account, or the https address of a container.
+        poison: Whether the poison queues are read instead.
+        account: The app's Storage account; None for the account in the settings.
     """
 
     container: str
@@ -45,7 +45,7 @@ class Where:
 
         Raises:
             SettingsError: The app's account is needed, and not named.
-            UpdraftError: A container was named, and there is none of that name.
+            UpdraftError: The named container does not exist.
             StorageUnavailable: The account cannot be asked for it.
         """
         from cli.replay.container import DeadLetterContainer
@@ -93,7 +93,7 @@ def _check_account(settings: Mapping[str, str]) -> None:
 
 
 def _check_container(storage: "Storage", name: str) -> None:
-    """Check that a container exists that was named.
+    """Check that a named container exists.
 
     Raises:
         UpdraftError: It does not; the message lists the account's containers.
@@ -101,7 +101,7 @@ def _check_container(storage: "Storage", name: str) -> None:
     """
     from shared.azure.storage_account import storage_errors
 
-    with storage_errors(f"the container {name} cannot be looked for"):
+    with storage_errors(f"cannot check whether the container {name} exists"):
         if storage.container(name).exists():
             return
     try:
@@ -113,7 +113,7 @@ def _check_container(storage: "Storage", name: str) -> None:
 
 
 def _is_account(storage: "Storage", address: str) -> bool:
-    """Tell whether an address is that of the app's own account, which need not be named to read another."""
+    """Return whether an address is the app's own account; the app's account may be unknown."""
     with suppress(SettingsError):
         return storage.address("blob").rstrip("/").lower() == address.rstrip("/").lower()
     return False

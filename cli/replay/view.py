@@ -1,4 +1,4 @@
-"""What `updraft replay` shows of dead letters: the list with its counts, and one of them with its event."""
+"""Shows dead letters: their list and counts, and one dead letter with its event."""
 
 import json
 from collections import Counter
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
 
 ANY_RULE: Final = "(any rule)"
-"""What stands for the rule of an event that was given up before any rule had it."""
+"""The word for the rule of an event that was given up before a rule got it."""
 _REASON_SHOWN: Final = 200
 
 
 def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead letter") -> Iterator[str]:
-    """Yield the counts of the letters, and what tells each of them from the others."""
+    """Yield the counts of the dead letters, and a line for each."""
     rows: list[tuple[str, str, str, str, str, str]] = []
     replays: dict[str, str] = {}
     for kept in blobs:
@@ -52,17 +52,17 @@ def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead lett
             yield f"  by {title}: {counted}"
     if explained := sorted(CODES.intersection(row[2] for row in rows)):
         yield f"  see {', '.join(HELP + code for code in explained)}"
-    for *told, reason in sorted(rows):
-        yield "  ".join(told)
+    for *columns, reason in sorted(rows):
+        yield "  ".join(columns)
         if reason:
             yield f"    {reason[:_REASON_SHOWN]}"
-        if told[-1] in replays:
-            yield f"    {replays[told[-1]]}"
+        if columns[-1] in replays:
+            yield f"    {replays[columns[-1]]}"
 
 
 def sent_again(kept: "Kept") -> str:
-    """Return when a blob was sent again, and how much of it."""
-    part = "" if kept.done else f" in part ({plural(len(kept.sent), 'letter')})"
+    """Return the times at which a blob was sent again, and how much of it."""
+    part = "" if kept.done else f" in part ({plural(len(kept.sent), 'dead letter')})"
     return f"sent again{part}: {', '.join(map(_moment, kept.replays))}"
 
 
@@ -71,7 +71,7 @@ def blob_json(kept: "Kept", *, whole: bool) -> "JsonObject":
 
     Args:
         kept: The blob.
-        whole: Whether with its events.
+        whole: Whether it has the events.
     """
     return {
         "name": kept.name,
@@ -103,11 +103,11 @@ def _letter_json(letter: "Letter", *, whole: bool) -> "JsonObject":
 
 
 def show(kept: "Kept", *, thing: str) -> None:
-    """Print a blob's letters with their events, and what of it cannot be read.
+    """Print the dead letters of a blob with their events, and the text that cannot be read.
 
     Args:
         kept: The blob.
-        thing: What its store calls a letter.
+        thing: The store's word for a dead letter.
     """
     if kept.replays:
         print(sent_again(kept))

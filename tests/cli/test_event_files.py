@@ -102,7 +102,7 @@ def test_a_body_of_two_shapes_is_named_and_as_decides() -> None:
     (found,) = read_event_file(json.dumps(body).encode())
     assert isinstance(found.event, Unreadable)
     assert found.event.error == (
-        "the body looks like one of kind acr and like one of kind github: say which it is with --as acr or "
+        "the body looks like one of kind acr and like one of kind github: name the kind with --as acr or "
         "--as github"
     )
     (found,) = read_event_file(json.dumps(body).encode(), "acr")

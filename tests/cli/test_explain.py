@@ -195,7 +195,7 @@ def test_a_burst_that_cannot_be_rendered_from_one_event_says_so(
     (folder / "rules.yaml").write_text(RULES + rule)
     assert run(folder, str(folder / "event.json")) == 0
     out = capsys.readouterr().out
-    assert "key `shop`; the run is rendered from the whole window: alone it cannot be: " in out
+    assert "key `shop`; it cannot be rendered from this event alone: " in out
     assert "nowhere" in out
 
 

@@ -132,7 +132,7 @@ def test_the_functions_key_is_sent(
     key.write_text("made-up\nkey")
     assert main(["hook", "kudu", body, "--key-file", str(key)]) == 2
     printed = capsys.readouterr()
-    assert "holds a character that no key has" in printed.err
+    assert "has a character that is not allowed in a key" in printed.err
     assert "made-up" not in printed.out + printed.err
 
 

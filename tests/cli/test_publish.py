@@ -144,7 +144,7 @@ def test_every_sample_is_published_as_it_stands(topic: RecordingTopic, name: str
     try:
         outgoing = read_outgoing(content)
     except EventError as error:
-        assert "Event Grid " in str(error)  # noqa: PT017 - a sample with less than an envelope
+        assert "Event Grid" in str(error)  # noqa: PT017 - a sample with less than an envelope
         return
     if name == "custom/times_as_publishers_write_them.eventgrid.json":
         with pytest.raises(UpdraftError, match="answered 400: 'eventTime' is not an ISO 8601 time"):
@@ -285,7 +285,7 @@ def test_a_topic_needs_https(
         ('{"id": "1", "eventType": "t", "subject": "s"}', "the event has no eventTime, which Event"),
         (json_text([CLOUD_EVENT, GRID_EVENT]), "the file mixes CloudEvents and events of Event"),
         (json_text(GRID_EVENT | {"id": "x\n"}), "id holds a control character"),
-        (json_text([CLOUD_EVENT, {"action": "ping"}]), "member 2 of 2: a body of kind acr is no event"),
+        (json_text([CLOUD_EVENT, {"action": "ping"}]), "2: a body of kind acr is not an event of a topic"),
         ('{"hello": 1}', "no event schema is like this"),
         (json_text(CLOUD_EVENT | {"data": "x" * LARGEST}), "Event Grid takes 1048576 in one request"),
     ],

@@ -98,7 +98,7 @@ def world(certificates: Certificates, tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", stub.url)
         for name in ("AzureWebJobsStorage__accountName", "AzureWebJobsStorage__blobServiceUri"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(following, "_WORTH_TELLING", 0.1)
+        monkeypatch.setattr(following, "_REPORTED_AFTER", 0.1)
         yield World(topic, stub, tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_a_second_delivery_is_a_duplicate(world: World, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert world.publish() == 0
     printed = capsys.readouterr().out
-    assert "duplicate   rule opened, DAG smoke_tests: the run was there before, and is success" in printed
+    assert "duplicate   rule opened, DAG smoke_tests: the run existed before; its state is success" in printed
     assert "run created" not in printed
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -74,11 +75,11 @@ def test_letters_are_found_by_event_id_name_and_folder(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--rule", "smokes"), "is of rule smokes (did you mean `smoke`?); there are letters of: load"),
+        (("--rule", "smokes"), "is of rule smokes (did you mean `smoke`?); there are dead letters of: load"),
         (("--reason", "TemplateErr"), "the reason TemplateErr (did you mean `TemplateError`?); there are: R"),
         (("--rule", "smoke", "--reason", "TemplateError"), "of rule smoke in updraft-dead-letters has the"),
         (("--container", "updraft-dead-leters", "--since", "1d"), "(did you mean `updraft-dead-letters`?)"),
-        (("e-3",), "there is no e-3 in updraft-dead-letters, neither by name nor by the event's id (did"),
+        (("e-3",), "there is no e-3 in updraft-dead-letters, neither as a name nor as the id of an event (d"),
         (("e-3",), "there are the events e-1, e-2"),
         (("smok",), "there is no smok in updraft-dead-letters"),
     ],
@@ -124,7 +125,7 @@ def test_another_container_has_to_exist(
 
 @pytest.mark.usefixtures("letters")
 def test_without_a_terminal_no_library_for_one_is_loaded() -> None:
-    """A list in a pipeline costs no import of what draws progress bars."""
+    """A list costs no import of the library for trees and colours."""
     script = (
         "import sys\nfrom cli.main import main\n"
         "assert main(['replay', 'list', '--json']) == 0\n"
@@ -135,26 +136,38 @@ def test_without_a_terminal_no_library_for_one_is_loaded() -> None:
 
 @pytest.mark.usefixtures("letters")
 def test_documents(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` prints one document: the list without the events, one letter with them, what was sent."""
-    listed = json.loads(printed(capsys, 0, "list", "--json", "--rule", "smoke"))
-    assert [each["events"][0]["id"] for each in listed["letters"]] == ["e-1", "e-2"] or [
-        each["events"][0]["id"] for each in listed["letters"]
-    ] == ["e-2", "e-1"]
-    assert listed["letters"][0]["events"][0]["code"] == "Refused"
-    assert "event" not in listed["letters"][0]["events"][0]
-    (shown,) = json.loads(printed(capsys, 0, "show", "--json", letter("e-2").name))["letters"]
+    """`--json` prints one document: the list without the events, one dead letter with them, what was sent."""
+
+    def document(status: int, *arguments: str) -> dict[str, Any]:
+        assert main(["replay", *arguments, "--json"]) == status
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert [*found][:3] == ["ok", "errors", "warnings"]
+        assert found["ok"] == (status == 0) == (found["errors"] == [])
+        return found
+
+    listed = document(0, "list", "--rule", "smoke")["dead_letters"]
+    assert {each["events"][0]["id"] for each in listed} == {"e-1", "e-2"}
+    assert listed[0]["events"][0]["code"] == "Refused"
+    assert "event" not in listed[0]["events"][0]
+    (shown,) = document(0, "show", letter("e-2").name)["dead_letters"]
     assert shown["events"][0]["event"] == event(id="e-2").to_cloud_event()
-    assert json.loads(printed(capsys, 1, "show", "--json", "e-9"))["missing"][0].startswith("there is no e-9")
-    would = json.loads(printed(capsys, 0, "send", "--json", "--dry-run", "e-2"))["would_be_sent"]
+    (error,) = document(1, "show", "e-9")["errors"]
+    assert (error["code"], error["message"][:15]) == ("NotFound", "there is no e-9")
+    would = document(0, "send", "--dry-run", "e-2")["would_be_sent"]
     assert would == [{"name": letter("e-2").name, "rule": "smoke", "reason": "Refused"}]
-    document = json.loads(printed(capsys, 0, "send", "--json", "e-2"))
-    assert (document["sent"], document["finished"], document["failed"]) == ({PARKED_QUEUE: 1}, 1, [])
-    assert json.loads(printed(capsys, 0, "list", "--json"))["sent_again_before"] == 1
-    assert json.loads(printed(capsys, 1, "send", "--json", "e-2"))["not_sent"] != []
+    sent_now = document(0, "send", "e-2")
+    assert (sent_now["sent"], sent_now["finished"]) == ({PARKED_QUEUE: 1}, 1)
+    assert document(0, "list")["sent_again_before"] == 1
+    (error,) = document(1, "send", "e-2")["errors"]
+    assert (error["code"], error["fix"]) == ("SentBefore", "`--again` sends it once more")
     unread = Unreadable("no JSON", "{ what", via="queue")
     BlobDeadLetters(own_container).write(DeadLetter(unread, "Unreadable", "no", NOW, NOW))
-    (shown,) = json.loads(printed(capsys, 0, "show", "--json", "unreadable"))["letters"]
+    (shown,) = document(0, "show", "unreadable")["dead_letters"]
     assert (shown["events"][0]["event"], shown["events"][0]["body"]) == (None, "{ what")
     own_container.container(DEAD_LETTERS_CONTAINER).upload_blob("hello.txt", b"hello")
-    (shown,) = json.loads(printed(capsys, 1, "show", "--json", "hello.txt"))["letters"]
-    assert "not JSON" in shown["unreadable"][0]
+    found = document(1, "show", "hello.txt")
+    assert "not JSON" in found["dead_letters"][0]["unreadable"][0]
+    assert found["errors"][0]["code"] == "Unreadable"
+    assert document(0, "list")["warnings"][0]["code"] == "Unreadable"
+    (error,) = document(1, "send", "hello.txt")["errors"]
+    assert error["code"] == "NotSent"

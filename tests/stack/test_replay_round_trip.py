@@ -263,7 +263,7 @@ def test_a_window_that_is_no_longer_kept_is_named(instance: Instance) -> None:
     assert report.finished == 0
     ((name, reason),) = report.failed
     assert instance.letters.names() == [name]
-    assert f"the window {window} of rule burst is no longer kept" in reason
+    assert f"the window {window} of rule burst is no longer stored" in reason
     assert instance.deliver_parked() == []
 
 

@@ -116,7 +116,7 @@ def letter(subject: Subject, rule: str = "opened", code: str = "DagNotFound") ->
 def test_every_result_is_reported(
     world: tuple[BlobDeadLetters, AirflowStub, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each event's result is named, whatever came of it, and the counts of all stand at the end."""
+    """Each event without a run is named with its result, and the last line has the counts."""
     letters, stub, rules_file = world
     rules = load_rules(RULES, file="r", settings={"UPDRAFT_AIRFLOW_URL": stub.url})
     ran = opened("ran-1")
@@ -138,16 +138,16 @@ def test_every_result_is_reported(
         letters.write(each)
     call = ["replay", "send", "--all", "--wait", "--timeout", "4", "--rules", rules_file]
     assert main(call) == 1
-    told = capsys.readouterr().out
+    counts, told = capsys.readouterr()
     assert "event bad-1 at rule opened: rejected again: TemplateError: no door\n" in told
     assert "event bad-2 at rule opened: rejected again: TemplateError: no door\n" in told
-    assert "event slow-1 at rule opened: not started yet: the Airflow of main has no run opened__slow" in told
+    assert "event slow-1 at rule opened: not started yet: connection `main`: DAG smoke_tests has" in told
     assert "event other-1 at rule opened: not followed: rule opened does not match the event any" in told
     assert "event other-2: not followed: no rule matches the event: it ends as unmatched\n" in told
     assert "event gone-1 at rule removed: not followed: rule removed does not match the event any" in told
     assert "not followed: it was not an event" in told
-    assert "event large-1 at rule opened: not followed: it was not sent" in told
-    assert told.splitlines()[-1] == (
+    assert "event large-1 at rule opened: not followed: not all of its blob was sent" in told
+    assert counts.splitlines()[-1] == (
         "2 started, 1 had its run before, 2 rejected again, 1 not started yet, 6 not followed "
         ""
         "(see docs/dead-letters.md, Sending dead letters again)"
@@ -181,7 +181,9 @@ def test_a_window_is_not_followed(
     closing = WindowClose("opened", joined.window, "north")
     letters.write(letter(closing))
     assert main(["replay", "send", closing.id, "--wait", "--rules", rules_file]) == 1
-    assert "not followed: it closes a window, whose run is not followed" in capsys.readouterr().out
+    assert (
+        "not followed: it closes a window, and the run of a window is not followed" in capsys.readouterr().err
+    )
 
 
 def test_a_direct_run_is_followed(

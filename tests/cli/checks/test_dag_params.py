@@ -45,7 +45,7 @@ def test_a_conf_that_satisfies_the_params_is_fine(params: dict[str, Json], conf:
             {"n": "5"},
             "param `n`: '5' is not of type 'integer' (a template that",
         ),
-        ({"n": param(1, type="number")}, {"n": "5"}, "`| float` makes a number of a text"),
+        ({"n": param(1, type="number")}, {"n": "5"}, "`| float` turns a text into a number"),
         ({"n": param(type="integer")}, {}, "param `n` has no default, and conf does not set it: add it"),
         (
             {"site": param(type="string")},
@@ -59,7 +59,7 @@ def test_a_conf_that_satisfies_the_params_is_fine(params: dict[str, Json], conf:
         ({"n": param(type="array", items={"type": "string"})}, {"n": ["a", 1]}, "[1]: 1 is not of type"),
         ({"n": param(type="string", maxLength=3)}, {"n": "x" * 5000}, "…"),
         ({"day": param(type="string", format="date")}, {"day": "1 March"}, "'1 March' is not a 'date'"),
-        ({"n": param(type="no type")}, {"n": 1}, "the DAG's schema for it is none"),
+        ({"n": param(type="no type")}, {"n": 1}, "the DAG's schema for it is not a valid JSON Schema"),
     ],
 )
 def test_what_airflow_would_refuse_is_a_problem(
