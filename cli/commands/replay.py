@@ -98,9 +98,9 @@ def where_options(function: _Action) -> _Action:
     "gave up before the app could write a dead letter. UPDRAFT_CREDENTIAL=default uses your own login.",
     epilog="Exit status: 0. 1 if a dead letter was not sent, if nothing has the given name, id, rule, reason "
     "or container, or if Storage cannot be reached; with --wait also if an event that was sent has not "
-    "started a run. 2 for wrong usage.\n\nRoles on the account: Storage Blob Data Contributor, and for `send` "
-    "Storage Queue Data Message Sender. With --poison: Storage Blob Data Contributor and Storage Queue Data "
-    "Contributor.",
+    "started a run. 2 for wrong usage.\n\nRoles on the account: Storage Blob Data Contributor, and for "
+    "`send` Storage Queue Data Message Sender. With --poison: Storage Blob Data Contributor and Storage "
+    "Queue Data Contributor.",
     subcommand_metavar="ACTION ...",
 )
 def command() -> None:
@@ -232,7 +232,7 @@ def _send(
     else:
         follow = (rules_file, timeout) if wait else None
         lines = _sent(storage, store, selected, len(wanted), follow, members, findings)
-    with waiting(f"reading {where}"):
+    with waiting(f"checking {where}"):
         if selection and not (findings or any(members.values())):
             check_selection(store, selection)
         findings += [*_missing(named.missing), *_notes(store)]

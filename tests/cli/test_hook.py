@@ -172,6 +172,15 @@ def test_the_answer_as_a_document(app: RecordingApp, capsys: pytest.CaptureFixtu
     assert len(app.got) == 1
 
 
+def test_slow_posting_is_named_once(
+    app: RecordingApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line on standard error has the address that is asked."""
+    monkeypatch.setattr("cli.waiting.PATIENCE", 0.0)
+    assert main(["hook", "acr", str(SAMPLES / BODIES["acr"])]) == 0
+    assert capsys.readouterr().err == f"posting to {app.url}/api/hooks/acr …\n"
+
+
 def test_a_body_of_another_kind_is_warned_about(
     app: RecordingApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

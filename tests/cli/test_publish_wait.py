@@ -262,6 +262,22 @@ def test_a_run_of_another_event_is_not_taken_for_ours(
     assert "DAG smoke_tests has no run for it yet" in capsys.readouterr().err
 
 
+def test_slow_work_is_named_once(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece of work has one line on standard error, and a document stays whole."""
+    monkeypatch.setattr("cli.waiting.PATIENCE", 0.0)
+    world.app(**SUCCESS)
+    assert world.publish("--json") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["ok"]
+    assert printed.err.splitlines() == [
+        "looking for earlier runs …",
+        f"publishing to {world.topic.endpoint} …",
+        "following 1 run for up to 1 s …",
+    ]
+
+
 def test_rules_with_mistakes_send_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is published where the runs cannot be computed."""
     assert world.publish("--rules", str(world.folder / "none.yaml")) == 2

@@ -135,6 +135,18 @@ def test_without_a_terminal_no_library_for_one_is_loaded() -> None:
 
 
 @pytest.mark.usefixtures("letters")
+def test_slow_work_is_named_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading and sending have one line each on standard error."""
+    monkeypatch.setattr("cli.waiting.PATIENCE", 0.0)
+    assert main(["replay", "list"]) == 0
+    assert capsys.readouterr().err.splitlines() == ["reading the container updraft-dead-letters …"]
+    assert main(["replay", "send", "--all"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["reading the container updraft-dead-letters …", "sending dead letters again …"]
+    assert len({*lines}) == len(lines)
+
+
+@pytest.mark.usefixtures("letters")
 def test_documents(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
     """`--json` prints one document: the list without the events, one dead letter with them, what was sent."""
 
