@@ -64,11 +64,11 @@ class Resender:
         self._windows = WindowBlobs(storage, self._parking, container=windows)
 
     def send(self, letter: Letter, now: datetime) -> str:
-        """Send a letter again, and return the queue that took it.
+        """Send the event of a dead letter again, and return the queue that took it.
 
         Args:
-            letter: The letter.
-            now: When the event counts as first seen, so that it has all its time again.
+            letter: The dead letter.
+            now: The time at which the event counts as first seen, so that its time limit starts again.
 
         Raises:
             EventError: It is too large for the event queue; only parked deliveries have a claim check. Or

@@ -41,7 +41,7 @@ def samples(tmp_path: Path) -> Path:
 
 
 def test_rules_without_mistakes_are_valid(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The settings of where the rules will run need not be known."""
+    """`validate` needs none of the settings of the deployment."""
     assert main(["validate", "--rules", str(rules)]) == 0
     assert capsys.readouterr().out == f"{rules}: 3 rules, nothing wrong\n"
 
@@ -49,7 +49,7 @@ def test_rules_without_mistakes_are_valid(rules: Path, capsys: pytest.CaptureFix
 def test_warnings_are_printed_and_change_no_status(
     rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What may be a mistake has its file, line, column and rule; it stops no pipeline."""
+    """A warning has its file, line, column and rule, and the exit status is 0."""
     rules.write_text(RULES.replace("SlotSwapCompleted", "SlotSwapComplete", 1))
     assert main(["validate", "--rules", str(rules)]) == 0
     captured = capsys.readouterr()
@@ -72,7 +72,7 @@ def test_mistakes_are_listed_with_their_places(rules: Path, capsys: pytest.Captu
 
 
 def test_samples_say_what_they_hit(rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each sample is a line with the rules that it hits; a rule that is not in force need not be hit."""
+    """Each sample has a line with the rules that match it; a disabled rule needs no sample."""
     assert main(["validate", "--rules", str(rules), "--samples", str(samples)]) == 0
     out = capsys.readouterr().out
     assert f"{samples / 'swap.json'}: Microsoft.Web.SlotSwapCompleted s1: hits swap\n" in out
@@ -80,7 +80,7 @@ def test_samples_say_what_they_hit(rules: Path, samples: Path, capsys: pytest.Ca
 
 
 def test_samples_show_what_is_wrong(rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A rule that no sample hits, a sample that is none, and a match that cannot be rendered are problems."""
+    """A rule without sample, a file without event, and a match that cannot be rendered are problems."""
     (samples / "swap.json").write_text("{")
     (samples / "inner" / "order.json").write_text(json.dumps({**ORDER, "data": {}}))
     assert main(["validate", "--rules", str(rules), "--samples", str(samples)]) == 1
@@ -104,7 +104,7 @@ def test_samples_show_the_keys_that_airflow_reserves(
 def test_a_sample_that_cannot_be_read_is_a_problem(
     rules: Path, samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is named as a sample but is no file does not stop the others."""
+    """A folder with the name of a sample is a problem."""
     (samples / "folder.json").mkdir()
     assert main(["validate", "--rules", str(rules), "--samples", str(samples)]) == 1
     assert "folder.json: not an event: the file cannot be read" in capsys.readouterr().err
@@ -113,7 +113,7 @@ def test_a_sample_that_cannot_be_read_is_a_problem(
 def test_a_folder_without_samples_is_a_problem(
     rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A mistyped folder does not pass for rules that were tried."""
+    """A missing folder and an empty folder are problems."""
     assert main(["validate", "--rules", str(rules), "--samples", str(tmp_path / "none")]) == 1
     assert "none: there is no such folder" in capsys.readouterr().err
     (tmp_path / "none").mkdir()
@@ -128,7 +128,7 @@ def test_the_committed_schema_is_current(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_subscription_prints_json_or_bicep(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All enabled rules together, or those that are named; with what becomes of undeliverable events."""
+    """The filter covers all enabled rules or the named ones; the dead-letter container is there."""
     assert main(["subscription", "--rules", str(rules), "--storage", "/subscriptions/0/s"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed.pop("filter")["includedEventTypes"] == ["Microsoft.Web.SlotSwapCompleted", "Contoso.Order"]
@@ -168,7 +168,7 @@ def test_subscription_needs_rules(rules: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_bicep_is_escaped() -> None:
-    """Texts are Bicep's, whatever they hold."""
+    """Every text becomes a valid Bicep literal."""
     assert to_bicep({"a": ["it's ${x}\n\\", 1.5, 2, True, "\x01"]}) == (
         "{\n  a: [\n    'it\\'s \\${x}\\n\\\\'\n    json('1.5')\n    2\n    true\n    '\\u{1}'\n  ]\n}"
     )

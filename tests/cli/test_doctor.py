@@ -26,7 +26,7 @@ ENTRA = "{kind: entra, scope: 'api://airflow/.default'}"
 
 @pytest.fixture
 def stub() -> Iterator[AirflowStub]:
-    """An Airflow that lets every bearer in."""
+    """An Airflow that accepts every bearer token."""
     with AirflowStub() as stub:
         yield stub
 
@@ -53,7 +53,7 @@ def test_a_connection_that_is_let_in(doctor: Doctor, identity: IdentityEndpoint,
 def test_an_environment_in_aws(
     doctor: Doctor, identity: IdentityEndpoint, watch: "Watch", clock: "UnixClock", words: str, *, good: bool
 ) -> None:
-    """The report shows what the role has to trust, and asks MWAA as for an event; no key is in it."""
+    """The report has the claims that the role must trust, and no key; MWAA is asked as for an event."""
     with Sts(watch, clock) as sts, Mwaa(sts, lambda _: good) as mwaa:
         auth = (
             f"{{kind: aws, environment: {ENVIRONMENT}, region: {REGION}, role_arn: '{ROLE}', "
@@ -73,7 +73,7 @@ def test_an_environment_in_aws(
 def test_only_airflows_refusal_says_that_runs_may_be_started(
     doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, status: int, body: "str | JsonObject"
 ) -> None:
-    """What a proxy answers with the same status is a problem."""
+    """An answer of a proxy with the same status is a problem."""
     identity.expose("api://airflow", Audience(roles=["Airflow.Trigger"]))
     stub.inject(status, body, times=9, when=lambda request: request.method == "POST")
     code, text = doctor(stub.url, ENTRA)
@@ -132,7 +132,7 @@ def test_a_missing_key_vault_role_is_named(
 def test_a_password_that_is_changed_meanwhile(
     doctor: Doctor, vault: LocalKeyVault, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A credential that was there and is refused at the next sign-in is an error of its own."""
+    """A credential that is refused at the second sign-in is an error."""
     monkeypatch.setenv("UPDRAFT_KEY_VAULT_URI", vault.url)
     vault.set("p", "made-up-password")
     logins: list[str] = []
@@ -154,7 +154,7 @@ def test_a_password_that_is_changed_meanwhile(
 def test_an_app_without_an_identity(
     doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there is no managed identity, that is the problem."""
+    """Without a managed identity, the message names the missing identity."""
     monkeypatch.delenv("IDENTITY_ENDPOINT")
     status, text = doctor(stub.url, ENTRA)
     assert status == 1
@@ -164,7 +164,7 @@ def test_an_app_without_an_identity(
 def test_settings_are_read_as_the_app_reads_them(
     doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pasted line end is no problem, and an address of a page is one, at its line."""
+    """A line end after the address is ignored, and the address of a page is a problem that names the setting."""
     monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", f"{stub.url}\r\n")
     assert doctor("%UPDRAFT_AIRFLOW_URL%", ENTRA)[0] == 0
     monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", f"{stub.url}/home")
@@ -175,7 +175,7 @@ def test_settings_are_read_as_the_app_reads_them(
 
 
 def test_an_airflow_that_is_away(doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub) -> None:
-    """An Airflow that does not answer is a problem of its own."""
+    """An Airflow that does not answer is a problem."""
     stub.stop()
     status, text = doctor(stub.url, ENTRA)
     assert status == 1
@@ -224,7 +224,7 @@ def test_rules_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_who_is_asked_for_tokens() -> None:
-    """The report says which identity the settings choose."""
+    """The report names the identity that the settings choose."""
     assert "default" in identity_in_words({"UPDRAFT_CREDENTIAL": "default"})
     assert "client id of-the-app" in identity_in_words({"AZURE_CLIENT_ID": "of-the-app"})
 
@@ -235,7 +235,7 @@ def test_claims_of_no_token() -> None:
 
 
 def test_the_hooks_that_are_switched_on_are_named() -> None:
-    """With their rate, and with what is wrong in their settings."""
+    """The hooks are listed with their rate, and wrong settings are problems."""
     bounded = {BODY_LIMIT: "2097152"}
     assert hooks_in_words({}) == "hooks: none"
     assert [*settings_findings(bounded)] == []
@@ -269,7 +269,7 @@ def test_bodies_have_to_be_bounded(value: str | None, words: str) -> None:
 def test_a_limit_is_reported_by_the_command(
     doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An app whose bodies are not bounded is not well, whatever its connections are."""
+    """Without a limit for bodies the exit status is 1, although the connections are well."""
     identity.expose("api://airflow", Audience(roles=["Airflow.Trigger"]))
     assert body_limit({BODY_LIMIT: "1572864"}) is None
     monkeypatch.delenv(BODY_LIMIT)

@@ -1,4 +1,4 @@
-"""Files of events: each is known by its shape, whatever is mixed with it in a file or a folder."""
+"""Files of events: each event is recognised by its members, also if kinds are mixed."""
 
 import json
 from dataclasses import replace
@@ -43,7 +43,7 @@ def compact(name: str) -> str:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_sample_is_read_as_what_it_is(name: str) -> None:
-    """Without a word about its kind, a file gives the events that the app reads from it as its kind."""
+    """Without `--as`, a file has the same events as the app reads from a request of its kind."""
     found = [each.event for each in read_event_file((SAMPLES / name).read_bytes())]
     known = read_sample(name)
     if is_invalid(name):
@@ -54,7 +54,7 @@ def test_every_sample_is_read_as_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
 def test_every_example_is_an_event(file: Path) -> None:
-    """What the project offers to try is read."""
+    """The examples of the project can be read."""
     assert all(isinstance(each.event, Event) for each in read_event_file(file.read_bytes()))
 
 
@@ -96,7 +96,7 @@ def test_a_folder_of_every_kind_is_validated(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_body_of_two_shapes_is_named_and_as_decides() -> None:
-    """A body whose members fit two kinds is not guessed: the error says what to pass, which is believed."""
+    """A body whose members fit two kinds is an error that names `--as`, and `--as` decides."""
     body = json.loads((SAMPLES / "acr/push.json").read_text()) | {"sender": {"login": "x"}}
     assert kinds_like(body) == ("acr", "github")
     (found,) = read_event_file(json.dumps(body).encode())
@@ -111,7 +111,7 @@ def test_a_body_of_two_shapes_is_named_and_as_decides() -> None:
 
 
 def test_a_body_of_no_shape_names_what_can_be_passed() -> None:
-    """What no sender is known by gets the list of kinds; with one, that kind's own error."""
+    """A body of no known kind gets the list of kinds; with `--as`, the error of that kind."""
     (found,) = read_event_file(b'{"hello": 1}')
     assert isinstance(found.event, Unreadable)
     assert found.event.error.endswith("is read with --as acr, --as azure-devops, --as github or --as kudu")
@@ -121,7 +121,7 @@ def test_a_body_of_no_shape_names_what_can_be_passed() -> None:
 
 
 def test_a_shape_that_contradicts_as_is_noted() -> None:
-    """`--as` does not make a Kudu body one of GitHub's, and `explain` says so."""
+    """A Kudu body with `--as github` is read as Kudu's, and `explain` prints a note."""
     (found,) = read_event_file((SAMPLES / "kudu/success_in_slot.json").read_bytes(), "github")
     assert isinstance(found.event, Event)
     assert found.event.notes == ("read as a body of kind kudu, by its shape, and not as one of kind github",)

@@ -54,7 +54,7 @@ def run(folder: Path, *arguments: str) -> int:
 
 
 def test_the_document_keeps_its_shape(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` prints this document, whose members others may rely on."""
+    """`--json` prints this document, on whose members programs rely."""
     assert run(folder, "--json", str(folder / "event.json")) == 0
     assert json.loads(capsys.readouterr().out) == {
         "ok": True,
@@ -135,7 +135,7 @@ def test_what_is_no_event_does_not_hide_the_others(folder: Path, capsys: pytest.
 def test_standard_input_and_bodies_without_envelope(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`-` reads standard input, `--as` reads what a sender without an envelope sends."""
+    """`-` reads standard input, and `--as` reads a body without an envelope."""
     body = (SAMPLES / "kudu/success_in_slot.json").read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body)))
     assert run(folder, "--as", "kudu", "--json", "-") == 0
@@ -219,7 +219,7 @@ def test_what_a_terminal_cannot_show_is_written_out(folder: Path) -> None:
 
 
 def test_an_empty_input_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A pipe that brought nothing is called that."""
+    """An empty standard input is an error that names it."""
     (folder / "event.json").write_text("\n")
     assert run(folder, str(folder / "event.json")) == 2
     assert "error: the body is empty" in capsys.readouterr().out
@@ -228,7 +228,7 @@ def test_an_empty_input_is_told(folder: Path, capsys: pytest.CaptureFixture[str]
 def test_escape_sequences_of_an_event_do_not_reach_the_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What an event holds is shown, never obeyed."""
+    """Control characters of an event are escaped."""
     (folder / "event.json").write_text(json.dumps({**EVENT, "id": "\x1b[2Jx\n", "subject": "\x1b]0;t\x07"}))
     run(folder, str(folder / "event.json"))
     out = capsys.readouterr().out
@@ -237,7 +237,7 @@ def test_escape_sequences_of_an_event_do_not_reach_the_terminal(
 
 
 def on_terminal(folder: Path, more: dict[str, str]) -> str:
-    """Return what `updraft explain` writes to a terminal for an event and for what is none."""
+    """Return the output of `updraft explain` on a terminal for an event and for a text that is not one."""
     leader, follower = pty.openpty()
     environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
     environment |= {"TERM": "xterm-256color", "COLUMNS": "200", "PYTHONPATH": str(ROOT), **more}
@@ -267,7 +267,7 @@ def on_terminal(folder: Path, more: dict[str, str]) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("no_colour", [False, True])
 def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
-    """On a terminal the view is a tree, in colour unless NO_COLOR says otherwise."""
+    """On a terminal the view is a tree, in colour unless NO_COLOR is set."""
     text = on_terminal(folder, {"NO_COLOR": "1"} if no_colour else {})
     assert "├── " in text
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
@@ -358,14 +358,14 @@ def test_rules_are_selected(
 
 
 def test_a_named_rule_is_shown_among_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was asked for is not folded, however many it is."""
+    """Named rules are all shown, however many they are."""
     many(folder, 20)
     assert run(folder, "--rule", "more-*", str(folder / "event.json")) == 0
     assert capsys.readouterr().out.count("no match") == 20
 
 
 def test_a_rule_that_does_not_exist_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the nearest name and the names that there are, not all of a long file."""
+    """The message has the nearest name and at most ten of the known names."""
     many(folder, 20)
     event = str(folder / "event.json")
     assert run(folder, "--rule", "swop", event) == 1
@@ -391,7 +391,7 @@ def test_a_tree_folds_as_well(folder: Path) -> None:
 
 
 def test_a_decision_is_the_one_that_the_app_makes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command line and the app decide by the same code."""
+    """The command line and the app use the same code for decisions."""
     run(folder, "--json", str(folder / "event.json"))
     [shown] = json.loads(capsys.readouterr().out)["events"]
     [event] = read_events(json.dumps(EVENT))
@@ -404,7 +404,7 @@ def test_a_decision_is_the_one_that_the_app_makes(folder: Path, capsys: pytest.C
 
 
 def test_an_attribute_that_cannot_be_used_is_noted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The event is explained without it, and both views say what was left out and why."""
+    """The event is explained without the value, and both views have a note with the reason."""
     (folder / "event.json").write_text(json.dumps({**EVENT, "eventTime": "yesterday"}))
     assert run(folder, str(folder / "event.json")) == 0
     note = "eventTime is left out: `yesterday` is not an RFC 3339 time with an offset"
@@ -415,7 +415,7 @@ def test_an_attribute_that_cannot_be_used_is_noted(folder: Path, capsys: pytest.
 
 
 def test_a_rule_that_asks_for_a_way_is_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without `--via` nobody knows how an event comes; with it, or with `--as`, the rule says yes or no."""
+    """Without `--via` a rule with `when.via` does not match; with it, or with `--as`, the rule decides."""
     rules = RULES.replace("types: [", "via: [hook/github, queue], types: [", 1)
     (folder / "rules.yaml").write_text(rules)
     file = str(folder / "event.json")
@@ -430,13 +430,13 @@ def test_a_rule_that_asks_for_a_way_is_explained(folder: Path, capsys: pytest.Ca
 
 
 def validated(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what `updraft validate --samples` prints for the folder's event."""
+    """Return the output of `updraft validate --samples` for the folder's event."""
     main(["validate", "--rules", str(folder / "rules.yaml"), "--samples", str(folder)])
     return capsys.readouterr().out
 
 
 def test_a_kind_of_hook_is_a_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--as github` means that the body came by GitHub's hook, and the body says which event it is."""
+    """With `--as github` the body came by GitHub's hook, and its members name the event."""
     repository = {"url": "https://api.github.com/repos/contoso/shop"}
     push = {"ref": "refs/heads/main", "before": "0", "after": "1", "repository": repository}
     (folder / "push.json").write_text(json.dumps(push))

@@ -26,7 +26,7 @@ BODIES: Final = {
 
 
 class RecordingApp(LoopbackServer):
-    """Something that answers as the app does, and keeps the requests."""
+    """A server that answers as the app does, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ def test_the_body_is_posted_as_it_stands(app: RecordingApp, kind: str, secret_fi
 
 
 def test_github_gets_its_headers(app: RecordingApp, secret_file: str, tmp_path: Path) -> None:
-    """The event is named as the body tells it, and each delivery has an id of its own."""
+    """The header names the event of the body, and each delivery has its own id."""
     bad = tmp_path / "bad.json"
     bad.write_text("{")
     for file in (SAMPLES / BODIES["github"], SAMPLES / "github/ping.json", bad):
@@ -119,7 +119,7 @@ def test_github_gets_its_headers(app: RecordingApp, secret_file: str, tmp_path: 
 def test_the_functions_key_is_sent(
     app: RecordingApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It comes from a file or the environment, travels in a header, and is shown nowhere."""
+    """The key comes from a file or the environment, is sent in a header, and is not printed."""
     body, key = str(SAMPLES / BODIES["kudu"]), tmp_path / "key"
     monkeypatch.setenv("UPDRAFT_FUNCTION_KEY", "made-up-key-of-env")
     assert main(["hook", "kudu", body]) == 0
@@ -156,7 +156,7 @@ def test_the_functions_key_is_sent(
 def test_what_the_app_answers_is_shown(
     app: RecordingApp, capsys: pytest.CaptureFixture[str], reply: Reply, status: int, says: str
 ) -> None:
-    """The outcomes are counted in words, a refusal has its code, and the status tells the cases apart."""
+    """The outcomes are counted, a refusal has its code, and each case has its exit status."""
     app.reply = reply
     assert main(["hook", "kudu", str(SAMPLES / BODIES["kudu"])]) == status
     printed = capsys.readouterr()
@@ -164,7 +164,7 @@ def test_what_the_app_answers_is_shown(
 
 
 def test_the_answer_as_a_document(app: RecordingApp, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` prints the answer and nothing else."""
+    """`--json` prints one document with the answer."""
     assert main(["hook", "acr", "--json", str(SAMPLES / BODIES["acr"])]) == 0
     expected = {"ok": True, "errors": [], "warnings": []}
     expected |= {"status": 202, "answer": {"outcomes": {"started": 1}}}
@@ -184,7 +184,7 @@ def test_slow_posting_is_named_once(
 def test_a_body_of_another_kind_is_warned_about(
     app: RecordingApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is posted all the same: the app has the last word. Standard input is read, too."""
+    """The body is posted, because the app decides; standard input is read as well."""
     content = (SAMPLES / BODIES["kudu"]).read_bytes()
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(content)))
     assert main(["hook", "acr", "-"]) == 0
@@ -208,7 +208,7 @@ def test_a_body_of_another_kind_is_warned_about(
 def test_what_cannot_be_posted_ends_with_2(
     app: RecordingApp, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
 ) -> None:
-    """A sentence says what is missing, and nothing is posted."""
+    """The message names what is missing, and nothing is posted."""
     (tmp_path / "short").write_text("short-secret")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     files = {
@@ -226,7 +226,7 @@ def test_what_cannot_be_posted_ends_with_2(
 def test_an_app_that_is_not_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without an address the message says what to set; a path below a proxy is kept."""
+    """Without an address the message names the setting; the path of a proxy stays in the address."""
     monkeypatch.delenv("UPDRAFT_URL", raising=False)
     assert main(["hook", "kudu", str(SAMPLES / BODIES["kudu"])]) == 2
     assert "no app is named: pass --url URL, or set UPDRAFT_URL" in capsys.readouterr().err

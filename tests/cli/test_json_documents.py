@@ -119,6 +119,6 @@ def test_a_document_agrees_with_the_exit_status(
 
 @pytest.mark.parametrize("name", CASES)
 def test_wrong_usage_gives_no_document(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A command line that nobody can read has no result."""
+    """After wrong usage there is no document."""
     assert main([*name.split(), "--json", "--unknown-option"]) == 2
     assert capsys.readouterr().out == ""

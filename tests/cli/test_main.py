@@ -1,4 +1,4 @@
-"""The command line as a whole: help, wrong calls, completion, and that only the named command is imported."""
+"""The command line as a whole: help, wrong usage, completion, and the import of only the named command."""
 
 import io
 import json
@@ -94,7 +94,7 @@ def test_every_command_explains_itself(name: str, flag: str, capsys: pytest.Capt
 def test_the_commands_are_listed(
     arguments: tuple[str, ...], status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`updraft` alone lists the commands with a line each, as `--help` does, but as a wrong call."""
+    """`updraft` alone lists the commands as `--help` does, and is wrong usage."""
     assert main(arguments) == status
     captured = capsys.readouterr()
     listed = words(captured.err if status else captured.out)
@@ -104,7 +104,7 @@ def test_the_commands_are_listed(
 
 
 def test_a_group_alone_lists_its_actions(capsys: pytest.CaptureFixture[str]) -> None:
-    """`updraft replay` without an action is a wrong call that shows the actions."""
+    """`updraft replay` without an action is wrong usage, and lists the actions."""
     assert main(["replay"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -139,7 +139,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_a_wrong_call(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It ends with 2 and one form of message: the usage, what is wrong and what was meant, where help is."""
+    """It ends with 2 and three lines: the usage, the mistake with the nearest name, and where help is."""
     assert main(line.split()) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -152,7 +152,7 @@ def test_a_wrong_call(line: str, says: str, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize("line", ["explain --rules", "replay send --rule", "doctor --connection"])
 def test_an_option_without_its_value(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is named, and the usage is that of its command, which click does not say."""
+    """The message names the option, and the usage is the usage of its command."""
     assert main(line.split()) == 2
     usage, message, more = capsys.readouterr().err.splitlines()
     command, _, option = line.rpartition(" ")
@@ -179,7 +179,7 @@ def test_each_command_is_listed_on_one_line(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_wrong_call_cannot_write_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """What was typed is shown, never obeyed: it may have been pasted."""
+    """Control characters of the command line are escaped, because it may have been pasted."""
     for line in (["\x1b[2J"], ["schema", "\x1b[2J"], ["replay", "list", "--since", "\x1b[2J"]):
         assert main(line) == 2
         assert "\x1b" not in capsys.readouterr().err
@@ -188,7 +188,7 @@ def test_a_wrong_call_cannot_write_to_a_terminal(capsys: pytest.CaptureFixture[s
 def test_ctrl_c_ends_with_130(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command that is interrupted while it waits for its input says nothing more."""
+    """A command that is interrupted while it waits for its input prints nothing."""
 
     class Interrupted(io.RawIOBase):
         def readable(self) -> bool:
@@ -219,7 +219,7 @@ def test_a_shell_gets_its_script(
 
 
 def test_an_unknown_shell_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status says that there is no script."""
+    """The exit status is 1, and no script is printed."""
     monkeypatch.setenv(COMPLETION, "tcsh_source")
     assert main([]) == 1
 
@@ -239,7 +239,7 @@ def test_an_unknown_shell_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shell_is_offered_what_fits(
     typed: str, offered: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Commands, actions, options and their values are offered for what was typed so far."""
+    """The completions are commands, actions, options and their values."""
     monkeypatch.setenv(COMPLETION, "bash_complete")
     monkeypatch.setenv("COMP_WORDS", typed)
     monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
@@ -285,7 +285,7 @@ def loaded_by(arguments: list[str], **environment: str) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("line", ["", "--help", "--version", *(f"{name} --help" for name in OPTIONS)])
 def test_only_the_named_command_is_imported(line: str) -> None:
-    """Help and version import no other command, and nothing that only the work of a command needs."""
+    """Help and version import no other command and no library for the work of a command."""
     loaded = loaded_by(line.split())
     named = {name.removeprefix("cli.commands.") for name in loaded if name.startswith("cli.commands.")}
     assert named == SUMMARIES.keys() & {*line.split()}
@@ -294,6 +294,6 @@ def test_only_the_named_command_is_imported(line: str) -> None:
 
 @pytest.mark.slow
 def test_completing_a_command_imports_none() -> None:
-    """The shell is answered from the table of commands, each time that somebody presses the key."""
+    """A completion takes the names from the table of commands."""
     asked = {COMPLETION: "bash_complete", "COMP_WORDS": "updraft ", "COMP_CWORD": "1"}
     assert not {name for name in loaded_by([], **asked) if name.startswith("cli.commands.")}

@@ -56,7 +56,7 @@ LINES = [
 
 @pytest.fixture
 def stub(identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[AirflowStub]:
-    """An Airflow in which one DAG is paused and the other one may not be touched."""
+    """An Airflow in which one DAG is paused, and runs of the other one may not be started."""
     with AirflowStub(("smoke_tests", "load_orders")) as running:
         running.paused, running.forbidden = {"smoke_tests"}, {"load_orders"}
         monkeypatch.setenv("AIRFLOW", running.url)
@@ -80,7 +80,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.usefixtures("folder", "stub")
 def test_a_line_end_is_a_line_end(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    r"""No command prints a backslash and an `n`: a line end of ours never goes through the encoder."""
+    r"""No command prints a backslash and an `n` in place of a line end."""
     status = main(line.split())
     captured = capsys.readouterr()
     assert status in {0, 1, 2}
@@ -90,7 +90,7 @@ def test_a_line_end_is_a_line_end(line: str, capsys: pytest.CaptureFixture[str])
 
 
 def test_no_line_end_of_ours_is_encoded() -> None:
-    """In all of cli/, what `printable` or `visible` is given holds no line end that stands in the source."""
+    """In cli/, no text in a call of `printable` or `visible` has a line end."""
     wrong = [
         f"{path.name}:{call.lineno}"
         for path in sorted((ROOT / "cli").rglob("*.py"))
@@ -139,7 +139,7 @@ def test_a_document_has_one_shape(line: str, status: int, capsys: pytest.Capture
 
 @pytest.mark.usefixtures("folder", "stub")
 def test_the_document_of_validate(capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistake has its place; samples have their rules, and what is ready is named."""
+    """An error has its line, a sample has its rules, and the document names the rules that are ready."""
     assert main(["validate", "--rules", "WRONG", "--json"]) == 1
     [mistake, *_] = json.loads(capsys.readouterr().out)["errors"]
     assert mistake["code"] == "InvalidRules"
@@ -171,7 +171,7 @@ def test_what_is_ready_is_in_the_document(stub: AirflowStub, capsys: pytest.Capt
 def test_the_document_of_the_doctor(
     stub: AirflowStub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has what people see: the identity, the claims without the token, the version, and the DAGs."""
+    """The document has the identity, the claims without the token, the version, and the DAGs."""
     stub.paused, stub.forbidden = set(), set()
     stub.tags = {"load_orders": ["updraft-reports"]}
     monkeypatch.setenv(BODY_LIMIT, str(LARGEST_BODY))

@@ -1,4 +1,4 @@
-"""`updraft publish`: what arrives at the topic is what stands in the file; anything else is a sentence."""
+"""`updraft publish`: the topic gets the text of the file, and any failure is one message."""
 
 import json
 import sys
@@ -84,7 +84,7 @@ def test_a_time_arrives_as_it_stands(
 
 
 def test_numbers_arrive_as_they_are_written(topic: RecordingTopic, tmp_path: Path) -> None:
-    """No digit is lost, and a fraction keeps its zeros: the text is the file's own."""
+    """Numbers keep all their digits and zeros."""
     data = '{"a": 1.10, "b": 0.12345678901234567890123, "c": 123456789012345678901234567890, "d": 1E2}'
     text = json.dumps(GRID_EVENT)[:-1] + f', "data": {data}, "topic": "/subscriptions/other"}}'
     assert main(["publish", written(tmp_path, text)]) == 0
@@ -118,7 +118,7 @@ MOMENTS: Final = st.datetimes(timezones=st.sampled_from([UTC])).flatmap(
 def test_what_arrives_means_what_the_file_says(
     topic: RecordingTopic, data: Json, id_: str, subject: str, time: str, form: tuple[bool, bool]
 ) -> None:
-    """Whatever an event holds, in either schema: its JSON at the topic equals that of the file."""
+    """For any event in either schema, the JSON at the topic equals the JSON of the file."""
     cloud, ascii_only = form
     event: JsonObject = {"data": data, "subject": subject, "id": id_}
     event |= (
@@ -139,7 +139,7 @@ def test_what_arrives_means_what_the_file_says(
 
 @pytest.mark.parametrize("name", [*sample_names("*/*.eventgrid.json"), *sample_names("*/*.cloudevents.json")])
 def test_every_sample_is_published_as_it_stands(topic: RecordingTopic, name: str) -> None:
-    """Each sample that has what Event Grid asks for arrives as it is, but for its topic; the app reads it."""
+    """Each sample with the members that Event Grid requires arrives unchanged except for `topic`."""
     content = (SAMPLES / name).read_bytes()
     try:
         outgoing = read_outgoing(content)
@@ -215,7 +215,7 @@ def test_lines_are_published_together(topic: RecordingTopic, tmp_path: Path) -> 
 def test_a_refusal_is_a_sentence(
     topic: RecordingTopic, capsys: pytest.CaptureFixture[str], status: int, words: str
 ) -> None:
-    """What the topic answers reaches the person in one line, with status 2: nothing was sent."""
+    """The answer of the topic is one line, with status 2."""
     topic.inject(status, times=10, body={"error": {"message": "soon"}})
     assert main(["publish", str(EXAMPLE)]) == 2
     printed = capsys.readouterr()
@@ -265,7 +265,7 @@ def test_a_topic_that_is_not_there_is_named(
 def test_a_topic_needs_https(
     address: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The identity's token never travels in the clear, and a missing address says what to set."""
+    """The token is never sent without TLS, and the message about a missing address names the setting."""
     monkeypatch.setenv("UPDRAFT_TOPIC_ENDPOINT", address)
     assert main(["publish", str(EXAMPLE)]) == 2
     assert words in capsys.readouterr().err
@@ -297,7 +297,7 @@ def test_what_is_no_event_is_refused_before_anything_is_sent(
     content: str | bytes,
     words: str,
 ) -> None:
-    """The mistake is named, with the file and the place in it, and the status is 2."""
+    """The message has the file, the position and the mistake, and the status is 2."""
     file = written(tmp_path, content)
     assert main(["publish", file]) == 2
     printed = capsys.readouterr()
@@ -330,7 +330,7 @@ JSONLIKE: Final = st.one_of(
 def test_no_file_makes_a_traceback(
     topic: RecordingTopic, tmp_path: Path, capsys: pytest.CaptureFixture[str], body: bytes
 ) -> None:
-    """Whatever a file holds, it is sent, or one sentence says why not."""
+    """Any file is sent, or one message has the reason."""
     status = main(["publish", written(tmp_path, body)])
     printed = capsys.readouterr()
     assert (status, bool(printed.err)) in {(0, False), (2, True)}
@@ -340,7 +340,7 @@ def test_no_file_makes_a_traceback(
 @settings(max_examples=150, deadline=None)
 @given(address=st.text(max_size=30) | st.text(max_size=20).map(lambda text: f"https://{text}"))
 def test_no_address_makes_a_traceback(address: str) -> None:
-    """Whatever is given as a topic is an address to post to, or a setting that is wrong."""
+    """Any text for a topic is an address to post to, or an error about the setting."""
     try:
         assert endpoint(address).startswith("https://")
     except SettingsError as error:
@@ -370,5 +370,5 @@ def test_a_renewed_event_keeps_all_but_its_id_and_time(event: JsonObject) -> Non
     ],
 )
 def test_members_are_changed_in_the_text(text: str, changes: dict[str, str | None], result: str) -> None:
-    """Only the members that are named change; the rest stays as it was written."""
+    """Only the named members change; the rest of the text stays the same."""
     assert with_members(text, changes) == result

@@ -1,4 +1,4 @@
-"""`updraft publish --wait`: the runs are those of rules.yaml, and what becomes of them is shown."""
+"""`updraft publish --wait`: the runs are computed from rules.yaml, and their steps are shown."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -138,14 +138,14 @@ def test_every_rule_that_matches_is_followed(world: World, capsys: pytest.Captur
 
 
 def test_a_run_that_fails_gives_status_1(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """How the run ended is the result."""
+    """A run that failed gives exit status 1."""
     world.app(**SUCCESS | {"state": "failed"})
     assert world.publish() == 1
     assert "failed      door 1" in capsys.readouterr().out
 
 
 def test_a_second_delivery_is_a_duplicate(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """A run that was there before the event was sent is no new one, and says so."""
+    """A run that existed before the event was sent is shown as a duplicate."""
     world.app(**SUCCESS | {"start_date": "2020-01-01T00:00:00Z", "end_date": "2020-01-01T00:00:00Z"})
     assert world.publish() == 0
     capsys.readouterr()
@@ -170,7 +170,7 @@ def test_a_second_delivery_is_a_duplicate(world: World, capsys: pytest.CaptureFi
 def test_no_rule_that_matches_is_said_at_once(
     world: World, capsys: pytest.CaptureFixture[str], members: dict[str, str], says: str
 ) -> None:
-    """The event is published, and nothing is waited for: the nearest rule says which condition failed."""
+    """The event is published, and the message has the nearest rule and its failed condition."""
     assert world.publish("--timeout", "99", type=members["type"]) == 1
     printed = capsys.readouterr()
     assert "published e-1" in printed.out
@@ -233,7 +233,7 @@ def away(world: World) -> None:
 def test_who_waits_and_why(
     world: World, capsys: pytest.CaptureFixture[str], prepare: Callable[[World], None], says: str
 ) -> None:
-    """Where a run does not end in time, or cannot be seen, the message names the rule and the cause."""
+    """If a run does not end in time or may not be read, the message names the rule and the cause."""
     prepare(world)
     assert world.publish() == 1
     assert says in capsys.readouterr().err
@@ -252,7 +252,7 @@ def test_the_source_of_the_topic_makes_the_run_id_whole(
 def test_a_run_of_another_event_is_not_taken_for_ours(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run whose id reads alike, and whose conf names another event, is not the event's run."""
+    """A run with the same beginning of its id and another event in its conf is not the event's run."""
     others: list[Event] = []
     world.topic.deliver = others.append
     world.publish(of=GRID_EVENT, id="e?1")
@@ -279,7 +279,7 @@ def test_slow_work_is_named_once(
 
 
 def test_rules_with_mistakes_send_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is published where the runs cannot be computed."""
+    """Nothing is published if the runs cannot be computed."""
     assert world.publish("--rules", str(world.folder / "none.yaml")) == 2
     assert "there is no such file" in capsys.readouterr().err
     assert world.topic.last == b""

@@ -1,4 +1,4 @@
-"""Whether a conf satisfies a DAG's params, as Airflow judges it."""
+"""The check of a conf against the params of a DAG, by Airflow's rules."""
 
 import sys
 
@@ -33,7 +33,7 @@ def problems(params: dict[str, Json], conf: JsonObject) -> list[str]:
     ],
 )
 def test_a_conf_that_satisfies_the_params_is_fine(params: dict[str, Json], conf: JsonObject) -> None:
-    """Defaults fill what conf leaves out, and what the params do not name is never refused."""
+    """A default replaces a missing member of conf, and a member that is not a param is accepted."""
     assert problems(params, conf) == []
 
 
@@ -65,7 +65,7 @@ def test_a_conf_that_satisfies_the_params_is_fine(params: dict[str, Json], conf:
 def test_what_airflow_would_refuse_is_a_problem(
     params: dict[str, Json], conf: JsonObject, words: str
 ) -> None:
-    """Each param that is refused is one problem, with the value, what is wanted, and a remedy."""
+    """Each refused param is one problem, with the value, the wanted type and the fix."""
     [found] = problems(params, conf)
     assert words in found
     assert len(found) < 400
@@ -78,7 +78,7 @@ def test_a_text_may_stay_one() -> None:
 
 
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without jsonschema the command says what to install."""
+    """Without jsonschema, the message names the package to install."""
     monkeypatch.setitem(sys.modules, "jsonschema", None)
     with pytest.raises(UpdraftError, match="pip install jsonschema"):
         problems({"n": param(type="integer")}, {"n": 1})

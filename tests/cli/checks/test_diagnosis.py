@@ -32,7 +32,7 @@ type Both = Callable[[str], tuple[int, Json]]
 
 @pytest.fixture
 def stub(identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[AirflowStub]:
-    """An Airflow that the rules' setting names, beside an identity to ask it as."""
+    """An Airflow that a setting of the rules names, and an identity endpoint."""
     monkeypatch.setenv(BODY_LIMIT, str(LARGEST_BODY))
     with AirflowStub(("smoke_tests", "load_orders")) as running:
         monkeypatch.setenv("AIRFLOW", running.url)
@@ -41,7 +41,7 @@ def stub(identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture
 def both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Both:
-    """Run both commands on some rules, and return the status and the findings that they agree on."""
+    """Run both commands on some rules, and return the status and the findings, which must be the same."""
 
     def run(rules: str) -> tuple[int, Json]:
         file = tmp_path / "rules.yaml"
@@ -61,7 +61,7 @@ def both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Both:
 
 
 def answers(reply: Reply, *, only: str = "") -> Callable[[AirflowStub], None]:
-    """Return what lets a stub answer so, for every path or for one."""
+    """Return a function that sets the answer of a stub, for every path or for one."""
 
     def arrange(stub: AirflowStub) -> None:
         stub.handle = lambda request: (  # type: ignore[method-assign] # a stranger in Airflow's place
@@ -72,7 +72,7 @@ def answers(reply: Reply, *, only: str = "") -> Callable[[AirflowStub], None]:
 
 
 def sets(**attributes: object) -> Callable[[AirflowStub], None]:
-    """Return what gives a stub these attributes."""
+    """Return a function that sets attributes of a stub."""
 
     def arrange(stub: AirflowStub) -> None:
         for name, value in attributes.items():
@@ -240,7 +240,7 @@ def test_a_cause_is_told_once(
 
 
 def test_a_trace_that_may_not_be_seen_is_left_out(both: Both, stub: AirflowStub) -> None:
-    """Who may not list import errors still learns which file is broken, and which DAG is missing."""
+    """An identity that may not list import errors still gets the broken file and the missing DAG."""
     stub.broken, stub.dags = {"load_orders": "SyntaxError"}, {"load_orders"}
     answers(Reply(403, {"detail": "Forbidden"}), only="/api/v2/importErrors")(stub)
     _, found = both(RULES)
@@ -251,7 +251,7 @@ def test_a_trace_that_may_not_be_seen_is_left_out(both: Both, stub: AirflowStub)
 
 
 def test_everything_that_is_wrong_with_a_dag_is_told(both: Both, stub: AirflowStub) -> None:
-    """A DAG may be broken, paused and without manual runs at once; each is a cause of its own."""
+    """A DAG that is broken, paused and without manual runs has one finding for each cause."""
     stub.paused, stub.broken, stub.run_types = {"load_orders"}, {"load_orders": "E"}, {"load_orders": []}
     _, found = both(RULES)
     assert [error["code"] for error in found["errors"]] == ["DagImportError", "DagNotManual", "DagPaused"]
@@ -261,7 +261,7 @@ def test_everything_that_is_wrong_with_a_dag_is_told(both: Both, stub: AirflowSt
 def test_a_paused_dag_whose_events_are_held_is_a_warning(
     state: str, code: str, both: Both, stub: AirflowStub
 ) -> None:
-    """Where every rule of the DAG says `when_paused: hold`; where one does not, it is an error."""
+    """It is a warning if every rule of the DAG has `when_paused: hold`, and else an error."""
     setattr(stub, state, {"smoke_tests"})
     one = RULES.replace("name: a,", "name: a, when_paused: hold,")
     status, found = both(one)
@@ -298,7 +298,7 @@ def test_reports_that_will_not_come_are_told_once(both: Both, stub: AirflowStub)
 def test_without_an_identity_nobody_is_asked(
     both: Both, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The credential comes first."""
+    """Without a credential, Airflow is not asked."""
     monkeypatch.delenv("IDENTITY_ENDPOINT")
     _, found = both(RULES)
     [error] = found["errors"]
@@ -310,7 +310,7 @@ def test_without_an_identity_nobody_is_asked(
 def test_a_connection_without_rules_is_asked_whether_it_accepts_the_identity(
     stub: AirflowStub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The doctor checks it as well: 403 of Airflow's own is an answer, a refused token is not."""
+    """A connection without rules is checked: with 403, Airflow accepts the token; with 401, it does not."""
     file = tmp_path / "rules.yaml"
     file.write_text(RULES[: RULES.index("rules:")] + "rules: []\n")
     assert main(["doctor", "--rules", str(file)]) == 0
@@ -326,7 +326,7 @@ def test_a_connection_without_rules_is_asked_whether_it_accepts_the_identity(
 def test_slow_network_work_is_announced(
     stub: AirflowStub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a second one line on standard error says what is asked; a document stays whole."""
+    """After a second, one line on standard error names the work, and the document stays whole."""
     file = tmp_path / "rules.yaml"
     file.write_text(RULES)
     stub.latency = 3.0

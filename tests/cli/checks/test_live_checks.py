@@ -1,4 +1,4 @@
-"""`updraft validate --live`: what the Airflows say against the rules."""
+"""`updraft validate --live`: the rules and the samples against an Airflow."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def samples(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stub(identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[AirflowStub]:
-    """An Airflow that the rules' setting names, beside an identity to ask it as."""
+    """An Airflow that a setting of the rules names, and an identity endpoint."""
     with AirflowStub(("smoke_tests", "load_orders")) as running:
         monkeypatch.setenv("AIRFLOW", running.url)
         yield running
@@ -64,7 +64,7 @@ def stub(identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_a_ready_airflow_is_said_to_be(
     rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each rule in force is a line; nothing but questions is sent, with the identity's token."""
+    """Each enabled rule has a line, and no run is started."""
     stub.params["load_orders"] = N
     assert main(["validate", "--live", "--rules", str(rules)]) == 0
     out = capsys.readouterr().out
@@ -77,7 +77,7 @@ def test_a_ready_airflow_is_said_to_be(
 def test_confs_that_fit_are_counted(
     rules: Path, samples: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the samples give is put to the DAG's params."""
+    """The conf of each sample is checked against the params of the DAG."""
     stub.params["load_orders"] = {"n": {"value": 1, "schema": {"type": ["integer", "string"]}}}
     assert main(["validate", "--live", "--rules", str(rules), "--samples", str(samples)]) == 0
     assert "is ready, and the conf of 3 of the samples satisfies its params" in capsys.readouterr().out
@@ -101,7 +101,7 @@ def test_a_conf_that_airflow_would_refuse_is_a_problem(
 def test_what_the_airflow_says_is_read(
     rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Paused, broken, missing: the stub's own words arrive in the report."""
+    """A paused, a broken and a missing DAG are findings with the details that Airflow gives."""
     stub.dags = {"smoke_test", "load_orders"}
     stub.paused, stub.run_types = {"load_orders"}, {"load_orders": ["scheduled"]}
     stub.broken = {"load_orders": "Traceback …\n  File\nSyntaxError: invalid syntax\n"}
@@ -118,7 +118,7 @@ def test_what_the_airflow_says_is_read(
 def test_a_dag_that_reports_is_known_by_its_tag(
     rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The tag among others; without it the rule's line says what to do."""
+    """A DAG with the tag reports; without it, the finding has the fix."""
     rules.write_text(TRACKED)
     assert main(["validate", "--live", "--rules", str(rules)]) == 1
     err = capsys.readouterr().err
@@ -129,7 +129,7 @@ def test_a_dag_that_reports_is_known_by_its_tag(
 
 
 def test_the_tag_is_the_one_that_the_package_for_airflow_sets() -> None:
-    """The two are installed apart and cannot import each other."""
+    """The tag is the same in both packages, which are installed apart and cannot import each other."""
     policy = ROOT / "for_airflow/src/updraft_airflow/policy.py"
     assert f'REPORTS_TAG = "{REPORTS_TAG}"' in policy.read_text(encoding="utf-8")
 
@@ -137,7 +137,7 @@ def test_the_tag_is_the_one_that_the_package_for_airflow_sets() -> None:
 def test_a_warning_of_an_airflow_changes_no_status(
     rules: Path, stub: AirflowStub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is a line that begins with `warning:`, and the rule is ready all the same."""
+    """A warning is a line that begins with `warning:`, and the rule is still ready."""
     rules.write_text(RULES.replace("{types: [Swapped]},", "{types: [Swapped]}, when_paused: hold,"))
     stub.paused = {"smoke_tests"}
     assert main(["validate", "--live", "--rules", str(rules)]) == 0
@@ -151,7 +151,7 @@ def test_a_warning_of_an_airflow_changes_no_status(
 def test_a_setting_that_is_missing_is_a_mistake(
     command: str, rules: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The settings have to be there; the mistake names the one that is not, and where settings come from."""
+    """A missing setting is an error with its name, and the message has the way to set it."""
     assert main([*command.split(), "--rules", str(rules)]) == 1
     err = capsys.readouterr().err
     assert "the application setting `AIRFLOW` is missing" in err

@@ -1,4 +1,4 @@
-"""What `updraft replay` shows of dead letters, without their store."""
+"""The text that `updraft replay` prints for dead letters."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from tests.support.direct_runs import CALLED
 
 
 def kept(name: str, code: str) -> Kept:
-    """Return a blob with one letter."""
+    """Return a blob with one dead letter."""
     return Kept(name, [Letter(event(), code, "no", text="{}")])
 
 
 def test_a_list_names_the_page_of_each_code_once() -> None:
-    """A code of many letters has one place on the page, and Event Grid's own codes have none."""
+    """A code of several dead letters has one link, and a code of Event Grid has none."""
     codes = ["DagNotFound", "BadRequest", "DagNotFound", "UndeliverableDueToClientError"]
     lines = list(overview([kept(f"{n}.json", code) for n, code in enumerate(codes)], "letters"))
     pages = [line for line in lines if "docs/codes.md" in line]
@@ -27,7 +27,7 @@ def test_a_list_names_the_page_of_each_code_once() -> None:
 
 
 def test_an_empty_list_names_no_page() -> None:
-    """Where nothing was given up, there is nothing to explain."""
+    """Without dead letters there is no link."""
     assert list(overview([], "letters")) == ["0 dead letters in letters"]
 
 
@@ -38,7 +38,7 @@ def test_an_empty_list_names_no_page() -> None:
 def test_a_letter_names_the_page_of_its_code(
     code: str, help_line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One letter has a line with the place that explains its code, below the reason."""
+    """A dead letter has the link to its code below its reason."""
     show(kept("1.json", code), thing="dead letter")
     out = capsys.readouterr().out
     about = "subject   event e-1 of type Microsoft.Web.SlotSwapCompleted\n"
