@@ -164,7 +164,7 @@ def test_an_app_without_an_identity(
 def test_settings_are_read_as_the_app_reads_them(
     doctor: Doctor, identity: IdentityEndpoint, stub: AirflowStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A line end after the address is ignored, and the address of a page is a problem that names the setting."""
+    """A line end after the address is ignored; the address of a page is a problem that names the setting."""
     monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", f"{stub.url}\r\n")
     assert doctor("%UPDRAFT_AIRFLOW_URL%", ENTRA)[0] == 0
     monkeypatch.setenv("UPDRAFT_AIRFLOW_URL", f"{stub.url}/home")

@@ -73,7 +73,7 @@ def test_what_is_sent_again_has_a_result(
     assert f"event {bad} at rule {RULE}: rejected again: TemplateError: site: " in told
     assert "\n1 started, 1 rejected again (see docs/dead-letters.md, Sending dead letters again)\n" in told
     assert wait("replay", "send", "--again", "--json", good.id) == 0
-    (result,) = json.loads(capsys.readouterr().out)["results"]
-    assert (result["event"], result["result"]) == (good.id, "had its run before")
+    (again,) = json.loads(capsys.readouterr().out)["results"]
+    assert (again["event"], again["result"]) == (good.id, "had its run before")
     assert main(["replay", "send", bad]) == 0  # leave nothing that another test would count as unsent
     assert stack.app.url
