@@ -64,7 +64,8 @@ class NewLetters:
     def __init__(self, store: "DeadLetterContainer", rules: Iterable[str]) -> None:
         self._store = store
         self._rules = sorted(set(rules))
-        self._known = set(self._names())
+        with waiting("listing dead letters"):
+            self._known = set(self._names())
 
     def reasons(self) -> dict[tuple[str, str], str]:
         """Return why events were rejected since the last call, by rule and the event's id.
