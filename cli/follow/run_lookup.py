@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cli.airflow_commands import entra_role, unpause
 from cli.checks.unreachable import unreachable
 from cli.key_vaults import key_vaults
+from shared.airflow.shapes import is_forbidden
 from shared.errors import CredentialError, SettingsError
 from shared.runs.provenance import RESERVED
 from shared.values.json_text import Json, JsonObject
@@ -92,15 +93,16 @@ class RunLookup:
             return Look(run, "" if run else f"{place}: DAG {expected.dag} has no run for it yet")
         if row.answer_class is AnswerClass.DAG_RUN_NOT_FOUND:
             return Look(None, f"{place}: DAG {expected.dag} has no run {expected.run} yet")
-        if row.answer_class is AnswerClass.DENIED:
+        if row.answer_class is AnswerClass.DAG_NOT_FOUND:
+            return Look(None, f"{place}: there is no DAG {expected.dag}; deploy it, or change `start.dag`")
+        if row.answer_class is AnswerClass.DENIED and is_forbidden(answer):
             why = f"Airflow does not let this identity read runs of DAG {expected.dag} (HTTP {answer.status})"
             fix = f"give its role the right to read DAG Runs: {entra_role([expected.dag])}"
             return Look(None, f"{place}: {why}; {fix}", hopeless=True)
         found = unreachable(answer, self._rules.connections[expected.connection], (), without_roles=False)
         fix = f"; {found.fix}" if found.fix else ""
-        return Look(
-            None, f"{place}: {found.message}{fix}", hopeless=row.answer_class is AnswerClass.UNAUTHORIZED
-        )
+        hopeless = row.answer_class in {AnswerClass.DENIED, AnswerClass.UNAUTHORIZED}
+        return Look(None, f"{place}: {found.message}{fix}", hopeless=hopeless)
 
     def _queued(self, expected: "ExpectedRun", client: "AirflowClient", run: JsonObject) -> Look:
         """Return a run, with the reason why it waits."""
@@ -108,10 +110,7 @@ class RunLookup:
             return Look(run, "" if run.get("state") == "running" else f"the run is {run.get('state')}")
         dag = client.get_dag(expected.dag, within=WITHIN).body or {}
         if dag.get("is_paused") is True:
-            return Look(
-                run,
-                f"the run is queued, and DAG {expected.dag} is paused: {unpause(expected.dag)}",
-            )
+            return Look(run, f"the run is queued, and DAG {expected.dag} is paused: {unpause(expected.dag)}")
         return Look(run, "the run is queued: Airflow's scheduler has not started it")
 
 

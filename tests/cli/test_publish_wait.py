@@ -44,6 +44,9 @@ rules:
   - name: hooked
     when: {types: [Shop.Hooked], via: [hook/github]}
     start: {dag: other}
+  - name: web
+    when: {types: [Shop.Web], via: [webhook], subject: {ends_with: .csv}}
+    start: {dag: other}
 """
 CLOUD_EVENT: Final[JsonObject] = {"specversion": "1.0", "source": "/shop", "type": "Shop.Opened"}
 GRID_EVENT: Final[JsonObject] = {
@@ -213,6 +216,11 @@ def forbidden(world: World) -> None:
     world.stub.forbidden.add("smoke_tests")
 
 
+def unknown_token(world: World) -> None:
+    """Accept no token."""
+    world.stub.tokens = set()
+
+
 def away(world: World) -> None:
     """Stop the Airflow."""
     world.stub.stop()
@@ -227,6 +235,7 @@ def away(world: World) -> None:
         (nothing, "has no run opened__e-1__"),
         (nothing, "updraft replay list"),
         (forbidden, "give its role the right to read DAG Runs: airflow entra-role --role Updraft"),
+        (unknown_token, "refuses the token of this identity"),
         (away, "connection `main`: nothing listens at 127.0.0.1:"),
     ],
 )  # fmt: skip
@@ -247,6 +256,13 @@ def test_the_source_of_the_topic_makes_the_run_id_whole(
     assert world.publish("--source", world.topic.resource_id, of=GRID_EVENT) == 0
     assert world.publish("--source", "/another", of=GRID_EVENT) == 1
     assert "has no run opened__e-1__" in capsys.readouterr().err
+
+
+def test_a_missing_dag_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """If Airflow has no such DAG, the message has the fix."""
+    world.stub.dags.discard("smoke_tests")
+    assert world.publish(of=GRID_EVENT) == 1
+    assert "there is no DAG smoke_tests; deploy it, or change `start.dag`" in capsys.readouterr().err
 
 
 def test_a_run_of_another_event_is_not_taken_for_ours(
