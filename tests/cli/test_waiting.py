@@ -17,10 +17,11 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_short_work_is_not_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Work of less than a second prints nothing, also after its end, and leaves no thread."""
+    before = {*threading.enumerate()}
     with waiting("asking"):
-        pass
+        assert {*threading.enumerate()} - before
     assert capsys.readouterr() == ("", "")
-    assert threading.active_count() == 1
+    assert not {*threading.enumerate()} - before
 
 
 @pytest.mark.usefixtures("hasty")
@@ -45,6 +46,7 @@ def test_work_with_parts_reports_how_far_it_is(capsys: pytest.CaptureFixture[str
 
 def test_work_that_fails_ends_the_thread() -> None:
     """The error goes on, and nothing is printed later."""
+    before = {*threading.enumerate()}
     with pytest.raises(ValueError, match="no"), waiting("asking"):
         raise ValueError("no")
-    assert threading.active_count() == 1
+    assert not {*threading.enumerate()} - before
