@@ -70,8 +70,7 @@ def expected_of_letter(letter: "Letter", rules: "Rules") -> list[ExpectedRun]:
     """Return the runs that a dead letter should start when it is sent again, as the rules are now.
 
     Args:
-        letter: The letter: of a direct run; of one rule, which alone gets the event; or of no rule, so that
-            all rules get it.
+        letter: The dead letter. If it has a rule, only that rule gets the event; otherwise all rules get it.
         rules: The rules.
     """
     from shared.deciding.decide import decide, decide_direct_run, decide_for

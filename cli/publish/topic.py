@@ -43,7 +43,7 @@ def send(
     Args:
         events: As `read_outgoing` returns them.
         topic: The topic's endpoint; without a path, Event Grid's own (`/api/events`) is added.
-        credential: The identity; by default that of the process (`shared/azure/credential.py`), which
+        credential: The identity; by default the identity of the process (`shared/azure/credential.py`), which
             needs the role EventGrid Data Sender on the topic.
         timeout: Seconds to wait for the topic.
 

@@ -144,7 +144,7 @@ class DeadLetterContainer:
         )
 
     def read_all(self, names: Sequence[str]) -> Iterator[Kept]:
-        """Yield those of these blobs that exist, in their order, several read at a time; raises as `read`."""
+        """Yield the blobs of these names that exist, in their order, read in parallel; raises as `read`."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for some in batched(names, _TOGETHER, strict=False):
                 yield from (kept for kept in pool.map(self.read, some) if kept is not None)

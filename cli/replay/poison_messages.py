@@ -94,7 +94,7 @@ class PoisonMessages:
         return found.kept if found else None
 
     def read_all(self, names: Sequence[str]) -> Iterator[Kept]:
-        """Yield those of these messages that exist; raises as `names`."""
+        """Yield the messages of these names that exist; raises as `names`."""
         yield from (kept for kept in map(self.read, names) if kept is not None)
 
     def begin(self, kept: Kept) -> None:

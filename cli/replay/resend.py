@@ -104,7 +104,7 @@ class Resender:
 
 
 def _work_of(letter: Letter) -> Work | None:
-    """Return what is parked for a letter; None where it goes back to the event queue."""
+    """Return what is parked for a dead letter; None if it goes back to the event queue."""
     match letter.subject:
         case DirectRun() | WindowClose() as work:
             return work

@@ -126,7 +126,7 @@ def show(kept: "Kept", *, thing: str) -> None:
 
 
 def _about(subject: "Subject") -> str:
-    """Return in words what a letter is about."""
+    """Return in words what a dead letter is about."""
     match subject:
         case Event():
             return f"event {subject.id} of type {subject.type}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cli.topic import send
+from cli.publish.topic import send
 from local.demo import fresh
 from local.servers.functions_process import FunctionsApp
 from local.stack import Stack

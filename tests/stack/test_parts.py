@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli.outgoing import read_outgoing
-from cli.topic import send
+from cli.publish.outgoing import read_outgoing
+from cli.publish.topic import send
 from local.control import HEADER, Control, address, part_of_program
 from local.part import ask
 from local.part import main as part
