@@ -1,4 +1,4 @@
-"""What has just arrived: each member of a body is decided, and delivered to every rule that wants it."""
+"""New events: decides each member of a body, and delivers it to each rule that matches."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 UNREADABLE: Final = "Unreadable"
 """The code of a body that cannot be read."""
 GIVEN_UP: Final = "MaxDeliveryAttemptsExceeded"
-"""The code of what failed at the last delivery of its message."""
+"""The code of an event that failed at the last delivery of its message."""
 _ERROR_SHOWN: Final = 500
 
 
 class Arrivals:
-    """Handles what has just arrived; safe to use from any thread.
+    """Handles new events; safe to use from any thread.
 
     Args:
-        rules: Gives the rules in force.
+        rules: Returns the current rules.
         relay: Delivers runs.
         bursts: Collects events of rules with `coalesce`.
         closing: Begins and ends deliveries.
@@ -61,14 +61,14 @@ class Arrivals:
     ) -> list[list[Outcome]]:
         """Handle the members of a body, and return the outcomes of each.
 
-        A member that fails does not keep its neighbours from being handled: its error is raised at the end.
+        If a member fails, the others are still handled. The error is raised at the end.
 
         Args:
-            members: What the body holds.
-            deadline: From `Relay.deadline`, where all of them share one budget of time.
-            last_delivery: The number of this delivery, where the host makes no further one.
+            members: The events of the body.
+            deadline: From `Relay.deadline`, if all members share one time budget.
+            last_delivery: The number of this delivery, if it is the host's last; None otherwise.
             first_seen: When the body first arrived, with a time zone; None for now.
-            read_seconds: How long it took to read, for the log.
+            read_seconds: How long reading the body took, for the log.
         """
         try:
             rules = self._rules()
@@ -84,7 +84,7 @@ class Arrivals:
         for member in members:
             try:
                 outcomes.append(self._handle_or_give_up(member, rules, deadline, last_delivery, arrival))
-            except Exception as error:  # noqa: BLE001 - raised below, after the neighbours had their turn
+            except Exception as error:  # noqa: BLE001 - raised below, after the other members
                 failures.append(error)
         if len(failures) > 1:
             raise ExceptionGroup(f"{len(failures)} events of one delivery could not be handled", failures)
@@ -108,10 +108,10 @@ class Arrivals:
             return [self._give_up(member, last_delivery, error)]
 
     def _give_up(self, member: Event | Unreadable, delivery: int, error: Exception) -> Outcome:
-        """Keep a member of a message of the event queue that failed at the last delivery.
+        """Dead-letter a member of an event-queue message that failed at the last delivery.
 
-        The letter has no rule: which of them failed is not known, and sent again to all of them it ends as a
-        duplicate at those that had started their run.
+        The dead letter has no rule, because the rule that failed is not known. A replay goes to all rules; it
+        is a duplicate at each rule that has started its run.
         """
         reason = given_up(EVENT_QUEUE, delivery, error)
         return self._closing.keep(member, GIVEN_UP, reason, attempts=delivery)
@@ -150,7 +150,7 @@ class Arrivals:
 
 
 def _unmatched(event: Event, rules: "Rules", arrival: Arrival, seconds: float) -> Outcome:
-    """Return the end of an event that no rule wanted, with why the nearest rule did not."""
+    """Return the outcome of an event that matches no rule, with the nearest rule's reason."""
     total = arrival.read_seconds + seconds
     before = arrival.before(event, datetime.now(UTC), total)
     return Outcome(
@@ -164,15 +164,15 @@ def _unmatched(event: Event, rules: "Rules", arrival: Arrival, seconds: float) -
 
 
 def without_callers(members: Iterable[Event | Unreadable]) -> list[Event | Unreadable]:
-    """Return events without the stamp of a verified caller, which nobody proved here."""
+    """Return events without a caller stamp: nothing verified a caller here."""
     return [member if isinstance(member, Unreadable) else strip_caller(member) for member in members]
 
 
 def given_up(queue: str, delivery: int, error: Exception) -> str:
-    """Log why the last delivery of a message failed, and return that for its dead letter.
+    """Log why the last delivery of a message failed, and return the reason for its dead letter.
 
-    Of errors that are not our own only the type is in the letter: their words may hold anything.
+    The dead letter has only the type of a foreign error, because its text may contain secrets.
     """
     LOGGER.error("a message of %s is given up at delivery %d", queue, delivery, exc_info=error)
-    words = str(error) if isinstance(error, UpdraftError) else type(error).__name__
-    return f"delivery {delivery} from the queue {queue} was the last, and failed: {words[:_ERROR_SHOWN]}"
+    text = str(error) if isinstance(error, UpdraftError) else type(error).__name__
+    return f"delivery {delivery} from the queue {queue} was the last, and failed: {text[:_ERROR_SHOWN]}"

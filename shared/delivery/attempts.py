@@ -1,7 +1,7 @@
-"""The tries that one delivery makes at Airflow within its budget, until the answer is definite.
+"""The requests of one delivery to Airflow, within its time budget, until the answer is definite.
 
-A request that may have reached Airflow without an answer is not simply repeated: the run is looked up by its
-id and compared by the identity in its conf, so that the end is always one of: ours, somebody else's, absent.
+After a request that may have reached Airflow without an answer, the run is looked up by its id. Its conf
+shows whether this event started it.
 """
 
 from collections.abc import Callable
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from shared.runs.request import RunRequest
 
 _LEAST_SECONDS: Final = 0.5
-"""With less of the budget left than this, no request is begun."""
+"""With less time left, no request is sent."""
 _ABSENT: Final = frozenset({AnswerClass.DAG_RUN_NOT_FOUND, AnswerClass.DAG_NOT_FOUND})
 _UNHEALTHY: Final = frozenset({AnswerClass.AMBIGUOUS, AnswerClass.TRANSIENT})
 
 
 class Attempts:
-    """The tries of one delivery.
+    """The requests of one delivery.
 
     Args:
         target: The Airflow.
-        request: The run that is asked for.
-        budget: What may be spent.
+        request: The run request.
+        budget: The time and number of requests.
 
     Attributes:
         status: Airflow's last HTTP status.
-        slot_seconds: Spent waiting for slots.
-        token_seconds: Spent on tokens.
-        airflow_seconds: Spent waiting for Airflow.
-        pause_seconds: Spent between tries.
+        slot_seconds: Time spent on waiting for slots.
+        token_seconds: Time spent on tokens.
+        airflow_seconds: Time spent on waiting for Airflow.
+        pause_seconds: Time spent between requests.
     """
 
     def __init__(self, target: Target, request: "RunRequest", budget: Budget) -> None:
@@ -57,7 +57,7 @@ class Attempts:
         self.pause_seconds = 0.0
 
     def run(self) -> Ending:
-        """Try until the end is definite or the budget is spent."""
+        """Try until the answer is definite or the time budget is used up."""
         step = _Next(look_up=False, otherwise=_deadline_exceeded(""))
         for attempt in range(1, self._budget.tries + 1):
             if not self._pause(step.pause):
@@ -75,14 +75,14 @@ class Attempts:
     def question(
         self, ask: "Callable[[AirflowClient, float], AirflowResponse]", *, wait: float | None = None
     ) -> tuple[AirflowResponse, TableRow] | Ending:
-        """Ask Airflow something beside the run, once, within the same bounds.
+        """Send one other request to Airflow, within the same budget.
 
         Args:
-            ask: Sends the request; is given Airflow, and the seconds that are left.
-            wait: Seconds to wait for a place among the requests in flight, if less than usual.
+            ask: Sends the request; it gets the client and the seconds that are left.
+            wait: Seconds to wait for a slot, if less than usual.
 
         Returns:
-            A definite answer, with its row of the failure table; else the ending where there is none.
+            A definite answer with its row of the failure table; otherwise how the delivery ends.
         """
         if not self._pause(0.0):
             return _deadline_exceeded(self._outage())
@@ -96,7 +96,7 @@ class Attempts:
         return _later(row, answer) if row.answer_class in _UNHEALTHY else (answer, row)
 
     def _pause(self, seconds: float) -> bool:
-        """Wait, and tell whether there is time for another request after that."""
+        """Wait if there is time for another request after the wait, and return whether there is."""
         if self._budget.left < seconds + _LEAST_SECONDS:
             return False
         if seconds > 0:
@@ -105,19 +105,19 @@ class Attempts:
         return True
 
     def _enter(self, wait: float | None = None) -> "Permission | Ending":
-        """Take the circuit breaker's permission and a slot for one request; an ending where there is none."""
+        """Take the circuit breaker's permission and a slot for one request; an ending if one is missing."""
         breaker = self._target.breaker
         permission = breaker.enter()
         if permission is None:
             return Ending.parked(
                 Wait.SOON,
                 "CircuitOpen",
-                self._outage() or "Airflow failed repeatedly and is left alone for a while",
+                self._outage() or "Airflow failed repeatedly; Updraft pauses its requests",
                 at_least=breaker.retry_in,
                 is_outage=True,
             )
         began = self._budget.clock()
-        wait = min(self._budget.place_wait if wait is None else wait, self._budget.deadline - began)
+        wait = min(self._budget.slot_wait if wait is None else wait, self._budget.deadline - began)
         has_slot = self._target.limiter.enter(self._request.rule, wait=wait)
         self.slot_seconds += self._budget.clock() - began
         if not has_slot:
@@ -134,12 +134,12 @@ class Attempts:
         return permission
 
     def _outage(self) -> str:
-        """Return since when Airflow does not answer, in words; empty while it answers."""
+        """Return since when Airflow does not answer, in words; empty if it answers."""
         outage = self._target.breaker.outage
         return outage.reason(self._request.connection) if outage else ""
 
     def _slots_taken(self) -> str:
-        """Return what a request waits for that found no slot, while Airflow answers."""
+        """Return why a request found no slot while Airflow answers."""
         slots, oldest = self._target.limiter.slots(), self._target.breaker.oldest_seconds
         lasting = f" (oldest for {oldest:.0f} s)" if oldest is not None else ""
         if slots.taken >= slots.most:
@@ -154,7 +154,7 @@ class Attempts:
         )
 
     def _ask(self, permission: "Permission", attempt: int, *, look_up: bool) -> "Ending | _Next":
-        """Send one request, and judge the answer."""
+        """Send one request, and return the ending or the next request."""
         try:
             answer, row = self._guarded(permission, lambda: self._send(look_up=look_up))
         except CredentialError as exc:
@@ -172,7 +172,7 @@ class Attempts:
     def _guarded(
         self, permission: "Permission", send: Callable[[], AirflowResponse]
     ) -> tuple[AirflowResponse, TableRow]:
-        """Send one request, and give the permission and the slot back; raises what `send` raises."""
+        """Send one request, then release the permission and the slot; raises the errors of `send`."""
         healthy: bool | None = None
         status: int | None = None
         seconds = 0.0
@@ -200,12 +200,12 @@ class Attempts:
         return airflow.start_run(request, within=within)
 
     def _judge_start(self, row: TableRow, answer: AirflowResponse) -> "Ending | _Next":
-        """Judge a definite answer to the request for the run."""
+        """Return what follows a definite answer to the run request."""
         if row.answer_class is AnswerClass.CONFLICT:
             if is_our_conflict(answer) and not self._in_doubt:
                 return Ending(OutcomeKind.DUPLICATE, row.name)
             foreign = not is_conflict(answer)
-            if foreign and self._conflict is row:  # and there was no such run
+            if foreign and self._conflict is row:  # the look-up between the two found no run
                 return Ending.parked(Wait.OPERATOR, row.name, explain(row, answer))
             self._conflict = row
             return _Next(look_up=True, otherwise=_later(row, answer))
@@ -213,7 +213,7 @@ class Attempts:
         return Ending(kind, row.name, _reason(row, answer), wait)
 
     def _judge_look_up(self, row: TableRow, answer: AirflowResponse) -> "Ending | _Next":
-        """Judge a definite answer to the question for the run."""
+        """Return what follows a definite answer to the look-up of the run."""
         if row.answer_class in _ABSENT:
             by_airflow = self._conflict is not None and self._conflict.name == "Conflict"
             named = row.answer_class is AnswerClass.DAG_RUN_NOT_FOUND
@@ -222,7 +222,7 @@ class Attempts:
                     OutcomeKind.REJECTED,
                     "LogicalDateTaken",
                     f"another run of the DAG holds the logical date {self._request.logical_date}, "
-                    "and Airflow allows one run a date",
+                    "and Airflow allows one run per date",
                 )
             return _Next(look_up=False, otherwise=_later(row, answer))
         if row.answer_class is not AnswerClass.ANSWERED:
@@ -240,12 +240,12 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class _Next:
-    """The next try.
+    """The next request.
 
     Attributes:
-        look_up: Whether to ask for the run rather than to start it.
-        otherwise: The ending where there is no time for it.
-        pause: Seconds to wait before it.
+        look_up: Whether to look the run up, and not to start it.
+        otherwise: The ending if there is no time for the request.
+        pause: Seconds to wait before the request.
     """
 
     look_up: bool
@@ -267,7 +267,7 @@ def _reason(row: TableRow, answer: AirflowResponse) -> str:
 
 
 def _deadline_exceeded(outage: str) -> Ending:
-    reason = outage or "no time was left to ask Airflow"
+    reason = outage or "the time budget was used up before a request to Airflow"
     return Ending.parked(Wait.SOON, "DeadlineExceeded", reason, is_outage=bool(outage))
 
 

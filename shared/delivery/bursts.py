@@ -1,7 +1,7 @@
-"""The life of a window: its rule collects events in it, and its close starts their one run.
+"""Windows of rules with `coalesce`: collects events, and starts one run for them at the close.
 
-A window is opened by the first event of its key (`shared/stores/windows.py`). Its close waits in the queue of
-parked deliveries; when that comes back, the run is rendered from all that the window has.
+The first event of a key opens a window (`shared/stores/windows.py`). The close of the window is a parked
+message. When the message becomes visible, the run is rendered from all events of the window.
 """
 
 from datetime import UTC, datetime
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from shared.stores.work_items import WindowClose
 
 _UNREADABLE: Final = "Unreadable"
-_EMPTY: Final = "the window has no events: another instance's was quicker, or it is no longer kept"
+_EMPTY: Final = "the window has no events: another instance opened one first, or its blob was deleted"
 
 
 class Bursts:
     """Collects events and closes their windows; safe to use from any thread.
 
     Args:
-        windows: Where bursts are collected.
+        windows: Stores the windows.
         relay: Delivers the run of a window.
         closing: Ends deliveries.
-        rules: Gives the rules in force.
+        rules: Returns the current rules.
     """
 
     def __init__(
@@ -56,26 +56,25 @@ class Bursts:
         decision: Decision,
         rules: "Rules",
         *,
-        attempt: int = 1,
-        first_seen: datetime | None = None,
+        parked: "Parked | None" = None,
         decide_seconds: float = 0.0,
         arrival: "Arrival | None" = None,
     ) -> Outcome:
-        """Put an event into its window, and end its delivery; the run of the window will have it.
+        """Put an event into its window, and end its delivery.
 
         Args:
             event: The event.
-            decision: What its rule wants, with the key of the burst.
-            rules: The rules that decided.
-            attempt: The number of this delivery, counted from 1.
-            first_seen: When the event first arrived, with a time zone; None for now.
+            decision: The decision of its rule, with the key of the burst.
+            rules: The rules of the decision.
+            parked: The parked message of the event; None for a new event.
             decide_seconds: How long deciding took, for the log.
-            arrival: How an event that has just arrived came, for the log.
+            arrival: When and how a new event arrived, for the log.
 
         Raises:
-            StorageUnavailable: The event is neither in a window nor kept; it must not be acknowledged.
+            StorageUnavailable: The event is neither in a window nor dead-lettered; do not acknowledge it.
         """
         started = perf_counter()
+        attempt, first_seen = (parked.attempt + 1, parked.first_seen) if parked else (1, None)
         rule, burst_key = rules.named(decision.rule), decision.burst_key
         assert rule is not None
         assert burst_key is not None
@@ -99,7 +98,7 @@ class Bursts:
                 event_id=event.id,
                 event_type=event.type,
                 source=event.source,
-                reason="it is in a window that has closed" if joined.was_collected else "",
+                reason="the event is in a window that has closed" if joined.was_collected else "",
                 connection=rule.connection,
                 dag_id=rule.spec.start.dag,
                 dag_run_id=run_id_for_window(rule.name, burst_key.key, joined.window),
@@ -109,17 +108,17 @@ class Bursts:
         )
 
     def close(self, parked: "Parked", closing: "WindowClose") -> Outcome:
-        """Close a window, and start the run of what is in it.
+        """Close a window, and start the run of its events.
 
-        Events of callers whose right is gone are left out. Each is a delivery of its own when the window is
-        done with, so that a close which comes back from the queue does not write and count it again.
+        Events of callers without permission are left out, and dead-lettered when the close is not parked
+        again: each gets one dead letter.
 
         Args:
-            parked: The close as it waited.
+            parked: The parked message of the close.
             closing: The window.
 
         Raises:
-            StorageUnavailable: The run was neither started nor parked; the close has to come again.
+            StorageUnavailable: The run was neither started nor parked; the close has to be delivered again.
             ConfigurationError: As `Relay.deliver`.
         """
         with self._closing.delivery(closing.rule):
@@ -137,17 +136,17 @@ class Bursts:
         return outcome
 
     def lose(self, closing: "WindowClose") -> None:
-        """Let nothing more into a window that has lost its close.
+        """Seal a window whose close is dead-lettered.
 
         Raises:
-            StorageUnavailable: It still takes events.
+            StorageUnavailable: The window still accepts events.
         """
         self._windows.close(closing.rule, closing.id)
 
     def _run_of_window(
         self, parked: "Parked", closing: "WindowClose"
     ) -> tuple[Outcome, "Sequence[tuple[Event, str]]"]:
-        """Return how the close of a window ended, and the events that were left out, each with the reason."""
+        """Return the outcome of a close, and the events that were left out, each with the reason."""
         started, rules, rule = perf_counter(), self._rules(), closing.rule
         collected = self._windows.close(rule, closing.id)
         asked = [(event, revoked_permission(event, rules)) for event in collected]
@@ -155,7 +154,7 @@ class Bursts:
         events = tuple(event for event, reason in asked if not reason)
         if not collected:
             return self._closing.end(Outcome(OutcomeKind.DUPLICATE, rule=rule, reason=_EMPTY)), ()
-        if not events:  # the last of them is the end of the close
+        if not events:  # one of the dead letters is the outcome of the close
             *others, (event, reason) = withdrawn
             attempt, first_seen = parked.attempt + 1, parked.first_seen
             return self._closing.give_up(
@@ -168,9 +167,6 @@ class Bursts:
         return self._relay.deliver(
             closing,
             decision,
-            attempt=parked.attempt + 1,
-            waits=parked.waits,
-            first_seen=parked.first_seen,
-            decide_seconds=perf_counter() - started,
             parked=parked,
+            decide_seconds=perf_counter() - started,
         ), withdrawn

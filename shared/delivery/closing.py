@@ -1,4 +1,4 @@
-"""How a delivery begins and ends: counted, logged, and kept as a dead letter where it failed."""
+"""Begins and ends deliveries: counts them, logs the outcome, and writes the dead letter of a failure."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,8 +24,8 @@ class Closing:
     """Begins and ends deliveries; safe to use from any thread.
 
     Args:
-        dead_letters: Where what cannot be delivered is kept.
-        outcome_counts: Counts every delivery.
+        dead_letters: Stores dead letters.
+        outcome_counts: Counts deliveries.
         now: The time of day, with a time zone.
     """
 
@@ -42,16 +42,16 @@ class Closing:
         self._repeats = Repeats()
 
     def delivery(self, rule: str = "") -> "AbstractContextManager[None]":
-        """Count a delivery to `rule` (empty: to no rule) that begins; exactly one end has to follow inside.
+        """Count a delivery to `rule` (empty: to no rule); call exactly one method that ends it inside.
 
-        One that raises comes again, and is counted as such.
+        If the delivery raises, the event is delivered again, and `raised` counts it.
         """
         return self._outcome_counts.delivery(rule)
 
     def end(self, outcome: "Outcome") -> "Outcome":
-        """Count how a delivery ended, log it, and return it.
+        """Count the outcome of a delivery, log it, and return it.
 
-        One that waits again for the same cause is counted and has no line of its own (`repeats.py`).
+        A delivery that is parked again for the same cause has no log line of its own (`repeats.py`).
         """
         self._outcome_counts.end(outcome)
         if outcome.kind is OutcomeKind.PARKED:
@@ -70,7 +70,7 @@ class Closing:
         attempts: int = 1,
         first_seen: datetime | None = None,
     ) -> "Outcome":
-        """Keep something as a dead letter: a delivery that begins and ends with that; see `give_up`."""
+        """Write a dead letter as a delivery of its own; see `give_up`."""
         with self.delivery(rule):
             return self.give_up(subject, code, reason, rule=rule, attempts=attempts, first_seen=first_seen)
 
@@ -84,7 +84,7 @@ class Closing:
         attempts: int = 1,
         first_seen: datetime | None = None,
     ) -> "Outcome":
-        """End a delivery with the dead letter of something that no Airflow was asked about.
+        """End a delivery with a dead letter, without a request to Airflow.
 
         Raises:
             StorageUnavailable: As `reject`.
@@ -112,13 +112,13 @@ class Closing:
         """Write the dead letter of a delivery, then end it.
 
         Args:
-            outcome: How it ended; the letter has its rule, code, reason, status and attempts.
-            subject: What the letter is about.
-            first_seen: When that first arrived, with a time zone; None for now.
-            request: The run that was to be asked for, where it came to that.
+            outcome: The outcome; the dead letter has its rule, code, reason, status and attempts.
+            subject: The content of the dead letter.
+            first_seen: When the subject first arrived, with a time zone; None for now.
+            request: The run request, if there was one.
 
         Raises:
-            StorageUnavailable: The letter is not written; the event must not be acknowledged.
+            StorageUnavailable: The dead letter is not written; do not acknowledge the event.
         """
         now = self._now()
         letter = DeadLetter(

@@ -1,7 +1,7 @@
-"""Where the time of a delivery went: each hop has a name, and `other` is what is left of the total.
+"""The time that a delivery took, by part (hop). `other` is the rest of the total.
 
-docs/monitoring.md explains the names. `published` and `waited` are before the delivery, on clocks of other
-machines; the others are parts of `total`, on one monotonic clock.
+docs/monitoring.md explains the names. `published` and `waited` are before the delivery, and use the clocks of
+other machines. The others are parts of `total`, on one monotonic clock.
 """
 
 from collections.abc import Mapping
@@ -29,28 +29,28 @@ OTHER: Final = "other"
 TOTAL: Final = "total"
 
 HOPS: Final = (PUBLISHED, WAITED, READ, DECIDE, SLOT, TOKEN, AIRFLOW, PAUSE, STORAGE, OTHER, TOTAL)
-"""Every hop, in the order in which an event meets them."""
+"""All hops, in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """When a body came, and how long reading it took.
+    """When a body arrived, and how long reading it took.
 
     Attributes:
-        at: When it came, with a time zone: from a queue, when Storage took the message in.
-        read_seconds: How long it took to read, with all events that are in it.
+        at: When the body arrived, with a time zone; for a queue message, when Storage received it.
+        read_seconds: How long reading the body took.
     """
 
     at: datetime
     read_seconds: float = 0.0
 
     def before(self, event: "Event", now: datetime, spent: float) -> dict[str, float]:
-        """Return the seconds that passed before an event's first delivery to a rule, by name.
+        """Return the seconds before an event's first delivery to a rule, by name.
 
         Args:
-            event: The event. One without a readable time has no `published`.
-            now: When the rule's turn came, with a time zone.
-            spent: Seconds of what is between the arrival and that and has a name of its own.
+            event: The event. Without a readable time there is no `published`.
+            now: When the delivery to the rule began, with a time zone.
+            spent: Seconds between the arrival and `now` that other hops count.
         """
         hops = {WAITED: max((now - self.at).total_seconds() - spent, 0.0)}
         if event.time is None:
@@ -72,9 +72,9 @@ def milliseconds(
 
     Args:
         total: Seconds of the whole delivery.
-        parts: Seconds of hops that are parts of the total, by name.
-        before: Seconds of what was before the delivery, by name.
-        attempts: The tries at Airflow, where it came to that.
+        parts: Seconds of the hops in the total, by name.
+        before: Seconds of the hops before the delivery, by name.
+        attempts: The requests to Airflow, if there were any.
     """
     hops = dict(parts)
     if attempts is not None:

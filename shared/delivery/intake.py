@@ -1,4 +1,4 @@
-"""From a delivered body to its outcomes: the one call that every function makes."""
+"""From a delivered body to its outcomes: each function calls it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 
 class Intake:
-    """Takes bodies in and answers with what became of each event in them; safe to use from any thread.
+    """Receives bodies and returns the outcomes of their events; safe to use from any thread.
 
-    Every method raises only where the delivery must not be acknowledged, so that Event Grid or the queue
-    delivers it again: `ConfigurationError` while rules or settings are unusable, `StorageUnavailable` when an
-    event could be neither delivered nor kept.
+    A method raises only if the delivery must not be acknowledged, so that Event Grid or the queue delivers it
+    again: `ConfigurationError` if rules or settings cannot be used, `StorageUnavailable` if an event could be
+    neither delivered nor stored.
 
     Args:
-        rules: Gives the rules in force.
-        relay: The only part that asks Airflow.
-        windows: Where bursts are collected.
-        parking: Where parked deliveries keep what is too large for a queue message.
-        closing: Ends deliveries, with a dead letter where a body cannot be read or the host gave it up.
-        verify_hook: Tells whether the signature of a hook's delivery, which came at a time, is good. Raises
-            `KeysUnavailable` or `SettingsError` where that cannot be said. Without it, that never can be.
+        rules: Returns the current rules.
+        relay: Delivers runs.
+        windows: Stores the windows.
+        parking: Stores parked deliveries.
+        closing: Begins and ends deliveries.
+        verify_hook: Returns whether the signature of a webhook delivery is valid; gets the time of arrival.
+            Raises `KeysUnavailable` or `SettingsError` if it cannot verify. None if no webhook is enabled.
 
     Attributes:
-        hooks: Deliveries of hooks that wait until their signature can be verified.
+        hooks: Webhook deliveries whose signature cannot be verified yet.
     """
 
     def __init__(
@@ -83,15 +83,14 @@ class Intake:
     ) -> list[Outcome]:
         """Handle a delivered body: one event or an array, in Event Grid's schema or as CloudEvents.
 
-        A member that fails does not keep its neighbours from being handled: its error is raised at the end,
-        and what has started by then is a duplicate at the next delivery.
+        If an event fails, the others are still handled. The error is raised at the end; at the next delivery
+        the runs that started are duplicates.
 
         Args:
             body: The body.
-            via: How it came: what the trigger is, and nothing that arrived. A rule that asks for a way takes
-                nothing of which that is unknown.
-            kind: As `read_events` takes it, for a body without an envelope.
-            headers: The request's headers, where there was a request.
+            via: How the body came: the trigger decides it, never the content.
+            kind: As in `read_events`, for a body without an envelope.
+            headers: The headers of an HTTP request.
         """
         started = perf_counter()
         members = without_callers(read_events(body, kind=kind, headers=headers, via=via))
@@ -105,12 +104,12 @@ class Intake:
         last_delivery: int | None = None,
         first_seen: datetime | None = None,
     ) -> list[Outcome]:
-        """Handle a message of the event queue: as `receive`, from whatever its sender wrapped it in.
+        """Handle a message of the event queue, in any encoding of its sender; otherwise as `receive`.
 
         Args:
             body: The message's body.
-            last_delivery: The number of this delivery, where the host makes no further one: what fails is
-                given up then, as a dead letter. None where the message comes again.
+            last_delivery: The number of this delivery, if it is the host's last: a failure becomes a dead
+                letter. None if the host delivers the message again.
             first_seen: When the message was put into the queue, with a time zone; None for now.
         """
         started = perf_counter()
@@ -124,9 +123,9 @@ class Intake:
         return [outcome for outcomes in received for outcome in outcomes]
 
     def receive_events(self, events: Sequence[Event]) -> list[list[Outcome]]:
-        """Handle what a verified caller sent, stamped with its identity and its `via`; each event's outcomes.
+        """Handle the events of a verified caller, which have its stamp; return the outcomes of each event.
 
-        All of them share one budget of time, because the caller waits for the answer.
+        The events share one time budget, because the caller waits for the answer.
         """
         return self._arrivals.receive(events, deadline=self._relay.deadline())
 
@@ -138,25 +137,24 @@ class Intake:
             return self._relay.deliver(run, decision, decide_seconds=perf_counter() - started)
 
     def receive_parked(self, body: str | bytes, *, last_delivery: int | None = None) -> Outcome:
-        """Try a parked delivery again, under the rule that it was parked for, as that rule reads now.
+        """Try a parked delivery again, with the current version of its rule.
 
-        A rule that has no run for the event now may be older or newer than the one that parked it: the
-        delivery waits for an instance with other rules, for a grace period. What a caller asked for does not
-        wait where its right is gone: it ends as a dead letter.
+        If the rule has no run for the event now, the delivery waits for an instance with other rules, for a
+        grace period. If the caller has no permission any more, the delivery becomes a dead letter.
 
         Args:
             body: The message's body.
-            last_delivery: As `receive_message` takes it.
+            last_delivery: As in `receive_message`.
         """
         return self._parked.resume(open_queue_body(body).content, last_delivery=last_delivery)
 
     def hold_back(self, outcomes: Iterable[Outcome]) -> None:
-        """Keep a queue's listener from fetching more, while events find no place; see `Relay.hold_back`."""
+        """Delay a queue's listener while there are no slots; see `Relay.hold_back`."""
         self._relay.hold_back(outcomes)
 
     def bury(self, body: str | bytes, *, queue: str) -> list[Outcome]:
-        """Keep what a message of `queue` holds as dead letters: the host gave it up at its last delivery."""
-        reason = f"the host gave this message of {queue} up after its last delivery; its log says why"
+        """Write the dead letters of a message of `queue` that the host gave up after its last delivery."""
+        reason = f"the host gave up this message of {queue} after its last delivery; its log has the cause"
         if queue == PARKED_QUEUE:
             return [self._parked.bury(open_queue_body(body).content, reason)]
         members = without_callers(read_queue_body(body, "queue"))
@@ -164,4 +162,4 @@ class Intake:
 
 
 def _no_hooks(_: UnverifiedHook, __: datetime) -> bool:
-    raise ConfigurationError("no hook is switched on")
+    raise ConfigurationError("no webhook is enabled")

@@ -1,8 +1,6 @@
-"""One log line per outcome: a JSON object with a sentence for a person, and members for a query.
+"""One log line per outcome: a JSON object with a sentence for people, and members for queries.
 
-`shared/log.py` makes the object. A query takes it apart with `extend o = parse_json(message)`, and tells the
-lines of outcomes by the member `outcome`, which no other line has. docs/monitoring.md explains the members
-and has the queries.
+Only these lines have the member `outcome`. docs/monitoring.md explains the members and has the queries.
 """
 
 import logging
@@ -19,22 +17,19 @@ _LEVELS: Final = {OutcomeKind.PARKED: logging.WARNING, OutcomeKind.REJECTED: log
 
 
 def report(outcome: Outcome) -> None:
-    """Log how a delivery ended. Nothing in an outcome is secret, and nothing else is logged."""
+    """Log an outcome. An outcome contains no secrets."""
     level = level_of(outcome)
     if LOGGER.isEnabledFor(level):
         LOGGER.log(level, "%s", words(outcome), extra={FIELDS: fields(outcome)})
 
 
 def level_of(outcome: Outcome) -> int:
-    """Return the level of an outcome's line.
-
-    Where operator action is needed it is an error, though the event is safe.
-    """
+    """Return the level of an outcome's line: an error if operator action is needed."""
     return logging.ERROR if outcome.wait is Wait.OPERATOR else _LEVELS.get(outcome.kind, logging.INFO)
 
 
 def words(outcome: Outcome) -> str:
-    """Return the outcome as one sentence; of one that waits or failed, also where its code is explained."""
+    """Return the outcome as one sentence, with a link to the code of a parked or rejected event."""
     parts = [outcome.kind.value + ":"]
     if outcome.rule:
         parts.append(f"rule {outcome.rule}")
@@ -59,7 +54,7 @@ def words(outcome: Outcome) -> str:
 
 
 def fields(outcome: Outcome) -> dict[str, object]:
-    """Return the members of an outcome's line, absent ones left out."""
+    """Return the members of an outcome's line, without those that have no value."""
     near = outcome.unmatched
     known = {
         "rule": outcome.rule,

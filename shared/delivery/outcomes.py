@@ -1,4 +1,4 @@
-"""What happened to one event at one rule: the outcomes of guarantee 2, and their counts."""
+"""Outcomes: what happened to one event at one rule; and their counts."""
 
 import threading
 from collections import Counter
@@ -16,49 +16,49 @@ if TYPE_CHECKING:
 
 
 class OutcomeKind(StrEnum):
-    """Every way in which the handling of an event can end, each with one meaning."""
+    """The kinds of outcome."""
 
     UNMATCHED = "unmatched"
-    """No rule wanted it."""
+    """No rule matches the event."""
     STARTED = "started"
     """Airflow has a new run."""
     DUPLICATE = "duplicate"
-    """Airflow has this very run already."""
+    """Airflow has this run already."""
     COALESCED = "coalesced"
-    """It waits in a window's blob and starts with the others."""
+    """The event is in a window; one run will start for all events of the window."""
     SUPERSEDED = "superseded"
-    """A newer event of the same key has started already."""
+    """A newer event of the same key has a run."""
     REJECTED = "rejected"
-    """In the dead-letter store, with the reason."""
+    """The event is a dead letter, with the reason."""
     PARKED = "parked"
-    """In the queue, with the time of its next try."""
+    """The event is in the queue, with the time of its next try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the handling of one event at one rule ended.
+    """The outcome of one event at one rule.
 
     Attributes:
-        kind: The word that it is counted under.
-        rule: The rule's name; empty where the event matched none or could not be read.
-        event_id: The event's id; empty where the event could not be read.
-        code: The row of the failure table, or our own word for what happened (docs/delivery.md).
-        reason: Why, in words for a person; empty where the kind says it all.
-        connection: The Airflow that was asked.
-        dag_id: The DAG that was to run.
-        dag_run_id: The run's id, the same at every delivery of the event.
+        kind: The kind of outcome.
+        rule: The rule's name; empty if no rule matches or the event could not be read.
+        event_id: The event's id; empty if the event could not be read.
+        code: The row of the failure table, or another code of docs/codes.md.
+        reason: The reason, in words; may be empty.
+        connection: The connection to the Airflow.
+        dag_id: The DAG.
+        dag_run_id: The run's id, the same at each delivery of the event.
         status: Airflow's last HTTP status, if it answered.
-        attempt: How many deliveries there were, counting from 1.
-        wait: Why a parked delivery waits.
+        attempt: The number of deliveries, counted from 1.
+        wait: Why the delivery is parked.
         retry_in: Seconds until the next try of a parked delivery.
         milliseconds: How long each hop took, by its name in `hops.py`.
-        event_type: The event's type; empty where the event could not be read.
-        source: The event's source; empty where the event could not be read.
+        event_type: The event's type; empty if the event could not be read.
+        source: The event's source; empty if the event could not be read.
         waits: How often the delivery was parked before.
-        cause: Why a parked delivery waits, in one word: the code, or `AIRFLOW_NOT_ANSWERING`.
-        is_repeat: Whether it was parked for the same cause before: then it has its line in the log already.
-        unmatched: Why the nearest rule did not want the event; None where a rule wanted it. It quotes
-            rules.yaml: for the log, never for a caller.
+        cause: Why the delivery is parked, in one word: the code, or `AIRFLOW_NOT_ANSWERING`.
+        is_repeat: Whether the delivery was parked for the same cause before, and so has a log line already.
+        unmatched: Why the nearest rule does not match; None if a rule matches. It quotes rules.yaml: use it
+            in the log, and never in the answer to a caller.
     """
 
     kind: OutcomeKind
@@ -82,26 +82,26 @@ class Outcome:
     unmatched: "Unmatched | None" = None
 
     def __post_init__(self) -> None:
-        """Make the reason visible: it goes to the log, to a caller, into the queue and into a dead letter."""
+        """Make the reason visible: it is shown in the log, in answers and in dead letters."""
         object.__setattr__(self, "reason", visible(self.reason))
 
 
 AIRFLOW_NOT_ANSWERING: Final = "AirflowNotAnswering"
-"""The cause of what waits because Airflow does not answer, or with errors alone, whatever its code."""
+"""The cause of deliveries that wait while Airflow does not answer or answers only with errors."""
 NO_RULE: Final = "-"
-"""The name under which the app counts events that no rule claimed."""
+"""The name under which events that match no rule are counted."""
 
 
 class OutcomeCounts:
-    """Counts deliveries and how each ended, per rule, in this process; safe to use from any thread.
+    """Counts deliveries and their outcomes, per rule, in this process; safe to use from any thread.
 
-    A delivery is counted when it begins and when it ends, by different code: so a delivery that ends twice,
-    or never, or at another rule, shows. For each rule
+    Different code counts the begin and the end of a delivery. So the counts show a delivery that ended twice,
+    never, or at another rule. For each rule
 
-        received = the sum of the words of `OutcomeKind` + raised + in_progress
+        received = the sum of the kinds of `OutcomeKind` + raised + in_progress
 
-    `received` counts one for each rule that an event matched, and one for an event that matched none.
-    `raised` counts deliveries that ended in an error: Event Grid or the queue delivers them again.
+    `received` counts one for each rule that an event matches, and one for an event that matches no rule.
+    `raised` counts deliveries that ended with an error: Event Grid or the queue delivers them again.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class OutcomeCounts:
 
     @contextmanager
     def delivery(self, rule: str = "") -> Iterator[None]:
-        """Count one delivery to `rule` (empty: to no rule), which has to end inside; an error passes."""
+        """Count one delivery to `rule` (empty: to no rule), which has to end inside."""
         rule = rule or NO_RULE
         with self._lock:
             self._received[rule] += 1
@@ -128,12 +128,12 @@ class OutcomeCounts:
                 self._raised[rule] += raised
 
     def end(self, outcome: Outcome) -> None:
-        """Count how a delivery ended."""
+        """Count the outcome of a delivery."""
         with self._lock:
             self._ended[outcome.rule or NO_RULE, outcome.kind] += 1
 
     def by_rule(self) -> dict[str, dict[str, int]]:
-        """Return `{rule: {"received": n, "started": n, …}}`, every word present for every rule seen."""
+        """Return `{rule: {"received": n, "started": n, …}}`, with all kinds for each rule."""
         with self._lock:
             return {
                 rule: {"received": self._received[rule]}
@@ -143,9 +143,9 @@ class OutcomeCounts:
             }
 
     def balances(self) -> bool:
-        """Tell whether each delivery has ended exactly once, or raised, or may be in progress still.
+        """Return whether each delivery has ended exactly once, has raised, or may be in progress.
 
-        A delivery that is in progress may be counted as ended already. At rest the figure is exact.
+        A delivery in progress may be counted as ended already. With none in progress the result is exact.
         """
         return all(
             0
@@ -156,39 +156,39 @@ class OutcomeCounts:
 
 
 class Wait(Enum):
-    """Why a delivery is parked, which decides how long it waits (`Policy.waits`)."""
+    """Why a delivery is parked; decides how long it waits (`Policy.waits`)."""
 
     NO_CAPACITY = auto()
-    """Nothing was asked, because too many requests are in flight: until a slot is expected."""
+    """Too many requests are in flight: wait until a slot is expected."""
     SOON = auto()
-    """Nothing definite within the budget: a failure that passes by itself."""
+    """No definite answer within the time budget: a transient failure."""
     OPERATOR = auto()
-    """Operator action is needed first: much longer, and an error is logged."""
+    """Operator action is needed first: a long wait, and an error in the log."""
     DAG_NOT_FOUND = auto()
-    """Airflow has no such DAG: slowly, for a while."""
+    """Airflow has no such DAG: long waits, for a limited time."""
     PAUSED = auto()
-    """The DAG is paused, and the rule waits for it."""
+    """The DAG is paused, and the rule waits until it is active."""
     OTHER_RULES = auto()
-    """The rules of this instance have no run for the event; those of another instance may have one."""
+    """The rules of this instance have no run for the event; the rules of another instance may have one."""
 
     @property
     def is_attempt(self) -> bool:
-        """Whether the delivery was an attempt, after which the next wait is longer."""
+        """Whether the delivery was an attempt: each attempt makes the next wait longer."""
         return self in {Wait.SOON, Wait.OPERATOR, Wait.DAG_NOT_FOUND}
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the tries of one delivery ended.
+    """The result of the requests of one delivery.
 
     Attributes:
         kind: STARTED, DUPLICATE, SUPERSEDED, REJECTED or PARKED.
-        code: The reason as one word: the failure table's row, or one of ours (docs/delivery.md).
-        reason: The reason for a person.
-        wait: Why a parked delivery waits; None for the other kinds.
-        at_least: Seconds that the next try must wait at least.
-        is_outage: Whether a parked delivery waits because Airflow does not answer, or with errors alone:
-            whatever the code says then, as of slots that unanswered requests hold, this is the cause.
+        code: The row of the failure table, or another code of docs/codes.md.
+        reason: The reason, in words.
+        wait: Why the delivery is parked; None for the other kinds.
+        at_least: The least number of seconds until the next try.
+        is_outage: Whether the delivery waits because Airflow does not answer or answers only with errors.
+            Then the outage is the cause, and not the code: unanswered requests may use all slots.
     """
 
     kind: OutcomeKind
@@ -200,12 +200,12 @@ class Ending:
 
     @property
     def cause(self) -> str:
-        """Why a parked delivery waits, in one word; the same for all that one outage does to it."""
+        """Why the delivery is parked, in one word; the same for all codes of one outage."""
         return AIRFLOW_NOT_ANSWERING if self.is_outage else self.code
 
     @staticmethod
     def parked(
         wait: Wait, code: Code, reason: str, *, at_least: float = 0.0, is_outage: bool = False
     ) -> "Ending":
-        """Return the ending of a delivery that is to be parked."""
+        """Return the result of a delivery that has to be parked."""
         return Ending(OutcomeKind.PARKED, code, reason, wait, at_least, is_outage)

@@ -1,4 +1,4 @@
-"""What comes back from the queue of parked deliveries: tried again, or kept as a dead letter at the end."""
+"""Parked messages: tries them again, or dead-letters them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 
 class ParkedWork:
-    """Tries parked deliveries again, and buries them; safe to use from any thread.
+    """Tries parked deliveries again, or dead-letters them; safe to use from any thread.
 
     Args:
-        rules: Gives the rules in force.
+        rules: Returns the current rules.
         relay: Delivers runs.
         bursts: Closes windows.
-        parking: Where parked deliveries keep what is too large for a queue message.
+        parking: Stores parked deliveries.
         closing: Begins and ends deliveries.
-        arrivals: Handles what was parked for no rule.
-        hooks: Decides about hooks whose signature was not verified.
+        arrivals: Handles events that were parked for all rules.
+        hooks: Verifies webhook deliveries.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class ParkedWork:
         """Try a parked delivery again.
 
         Args:
-            content: The message, as `Parking.unpark` takes it.
-            last_delivery: The number of this delivery, where the host makes no further one: what fails is
-                given up then, as a dead letter.
+            content: The message, as in `Parking.unpark`.
+            last_delivery: The number of this delivery, if it is the host's last: a failure becomes a dead
+                letter. None if the host delivers the message again.
         """
         try:
             outcome, parked = self._resume(content)
@@ -81,13 +81,13 @@ class ParkedWork:
         return outcome
 
     def bury(self, content: str | bytes, reason: str) -> Outcome:
-        """Keep a parked delivery as a dead letter."""
+        """Write the dead letter of a parked delivery."""
         outcome, parked = self._bury(content, reason)
         self._forget(parked, insist=False)
         return outcome
 
     def _resume(self, content: str | bytes) -> "tuple[Outcome, Parked | None]":
-        """Try a parked delivery again, and return how that ended and what need no longer be kept."""
+        """Try a parked delivery again; return the outcome, and the delivery whose blob is to be deleted."""
         try:
             parked = self._parking.unpark(content)
         except ClaimGone as error:
@@ -107,9 +107,8 @@ class ParkedWork:
                 return self._hooks.decide(parked, hook) or self._for_all_rules(_members_of(hook)), parked
 
     def _try_again(self, parked: "Parked", work: RuleEvent | DirectRun) -> Outcome:
-        attempt, first_seen = parked.attempt + 1, parked.first_seen
-        if isinstance(work, RuleEvent) and first_seen is not None:
-            work = replace(work, event=dated(work.event, first_seen))
+        if isinstance(work, RuleEvent) and parked.first_seen is not None:
+            work = replace(work, event=dated(work.event, parked.first_seen))
         asked = work if isinstance(work, DirectRun) else work.event
         with self._closing.delivery(work.rule):
             rules = self._rules()
@@ -120,8 +119,8 @@ class ParkedWork:
                     PERMISSION_REVOKED,
                     revoked,
                     rule=work.rule,
-                    attempts=attempt,
-                    first_seen=first_seen,
+                    attempts=parked.attempt + 1,
+                    first_seen=parked.first_seen,
                 )
             started = perf_counter()
             decision = (
@@ -131,24 +130,11 @@ class ParkedWork:
             )
             seconds = perf_counter() - started
             if decision.burst_key is not None and not isinstance(asked, DirectRun):
-                return self._bursts.collect(
-                    asked, decision, rules, attempt=attempt, first_seen=first_seen, decide_seconds=seconds
-                )
-            return self._relay.deliver(
-                work,
-                decision,
-                attempt=attempt,
-                waits=parked.waits,
-                first_seen=first_seen,
-                decide_seconds=seconds,
-                parked=parked,
-            )
+                return self._bursts.collect(asked, decision, rules, parked=parked, decide_seconds=seconds)
+            return self._relay.deliver(work, decision, parked=parked, decide_seconds=seconds)
 
     def _for_all_rules(self, members: Sequence[Event | Unreadable]) -> Outcome:
-        """Handle what is parked for no rule, as something new for all of them.
-
-        The last outcome stands for all: each is counted and logged where it ends.
-        """
+        """Handle events as new events for all rules; return the last outcome, and count and log each."""
         outcomes = [outcome for each in self._arrivals.receive(members) for outcome in each]
         if not outcomes:  # a body that is an empty array
             with self._closing.delivery():
@@ -156,9 +142,9 @@ class ParkedWork:
         return outcomes[-1]
 
     def _bury(self, content: str | bytes, reason: str) -> "tuple[Outcome, Parked | None]":
-        """Keep a parked delivery as a dead letter, and return the outcome and what need no longer be kept.
+        """Dead-letter a parked delivery; return the outcome, and the delivery whose blob is to be deleted.
 
-        A hook that is not verified has no dead letter with its body: it is verified first.
+        A webhook delivery is verified first: without that, its dead letter does not contain the body.
         """
         try:
             parked = self._parking.unpark(content)
@@ -184,18 +170,18 @@ class ParkedWork:
         return outcome, parked
 
     def _forget(self, parked: "Parked | None", *, insist: bool) -> None:
-        """Delete what was kept beside a parked message, and raise where that fails only to `insist` on it."""
+        """Delete the blob of a parked message; if that fails, raise if `insist`, and log it otherwise."""
         try:
             if parked is not None:
                 self._parking.forget(parked)
         except StorageUnavailable as error:
             if insist:
                 raise
-            LOGGER.warning("%s; it does no harm but its cost", error)
+            LOGGER.warning("%s; the blob is not needed and only costs storage", error)
 
 
 def _members_of(hook: UnverifiedHook) -> list[Event | Unreadable]:
-    """Return what a verified delivery of a hook holds, as it would have been read when it came."""
+    """Return the events of a verified webhook delivery, read as at its arrival."""
     return without_callers(
         read_events(hook.body, kind=hook.hook, headers=hook.headers, via=HOOK_VIAS[hook.hook])
     )

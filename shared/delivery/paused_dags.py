@@ -1,4 +1,4 @@
-"""Which DAGs of one Airflow are paused or draining: asked at most once a minute for each."""
+"""Which DAGs of one Airflow are paused or draining; each is requested at most once a minute."""
 
 import threading
 import time
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from shared.values.json_text import JsonObject
 
 KEPT: Final = 60.0
-"""Seconds for which an answer is believed."""
+"""Seconds for which an answer is cached."""
 FAILURE_KEPT: Final = 5.0
-"""Seconds for which a question that brought no answer is not asked again."""
+"""Seconds for which a failure is cached."""
 
 
 class Scheduling(StrEnum):
-    """What Airflow does with runs that a DAG is asked for (`DagSchedulingState` of Airflow 3.4)."""
+    """What Airflow does with new runs of a DAG (`DagSchedulingState` of Airflow 3.4)."""
 
     ACTIVE = "active"
-    """It runs them."""
+    """Airflow runs them."""
     PAUSED = "paused"
     """They wait until the DAG is unpaused."""
     DRAINING = "draining"
-    """It runs them, and pauses the DAG once no run is left: each run that is asked for delays that."""
+    """Airflow runs them, and pauses the DAG when no run is left: each new run delays the pause."""
 
 
 def scheduling_of(dag: "JsonObject") -> Scheduling | None:
-    """Return the state that Airflow gives a DAG; None where it says nothing of it.
+    """Return the state of a DAG; None if Airflow's answer does not contain it.
 
-    Airflow up to 3.3 knows `is_paused` alone. In 3.4 a draining DAG has `is_paused: false`, and its
-    `scheduling_state` is `draining`.
+    Airflow up to 3.3 has only `is_paused`. In 3.4 a draining DAG has `is_paused: false` and
+    `scheduling_state: draining`.
 
     Args:
         dag: A DAG as Airflow's API describes it.
@@ -41,13 +41,13 @@ def scheduling_of(dag: "JsonObject") -> Scheduling | None:
         return None
     if paused:
         return Scheduling.PAUSED
-    said = dag.get("scheduling_state")
-    return next((state for state in Scheduling if state.value == said), Scheduling.ACTIVE)
+    value = dag.get("scheduling_state")
+    return next((state for state in Scheduling if state.value == value), Scheduling.ACTIVE)
 
 
 @dataclass(slots=True)
 class _State:
-    """What is known of one DAG; `asking` is held by whoever asks, and the others wait for that."""
+    """The cached state of one DAG; the thread that asks Airflow holds `asking`, and the others wait."""
 
     asking: threading.Lock = field(default_factory=threading.Lock)
     scheduling: object = None
@@ -67,14 +67,13 @@ class PausedDags:
         self._states: dict[str, _State] = {}
 
     def scheduling[T](self, dag_id: str, ask: Callable[[], Scheduling | T]) -> Scheduling | T:
-        """Return the state of a DAG, or what stood in the way of finding out.
+        """Return the state of a DAG, or the failure of `ask`.
 
-        However many threads want to know, one of them asks and the others wait for its answer.
+        If several threads need the state, one asks and the others wait for its answer.
 
         Args:
             dag_id: The DAG.
-            ask: Asks Airflow, in bounded time; whatever it returns but a state is a failure, which is kept
-                for a shorter time.
+            ask: Asks Airflow, in bounded time. A result that is not a state is a failure.
         """
         with self._lock:
             state = self._states.setdefault(dag_id, _State())

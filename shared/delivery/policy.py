@@ -1,4 +1,4 @@
-"""How long things are tried."""
+"""How long and how often deliveries are tried."""
 
 import math
 import time
@@ -9,32 +9,32 @@ from typing import Final
 from shared.backoff import Backoff
 from shared.delivery.outcomes import Wait
 
-_AS_THE_LIMITER_SAYS: Final = Backoff(first=0.0, longest=0.0)
+_NO_BACKOFF: Final = Backoff(first=0.0, longest=0.0)
+"""The limiter's estimate is the wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long things are tried; all times in seconds.
+    """How long and how often deliveries are tried; all times in seconds.
 
     Attributes:
-        budget: For the tries at Airflow within one delivery. Event Grid waits 30 s for an answer, and a token
-            that has to be fetched anew may come on top.
-        hold_back: How long a queue's listener is kept from fetching more events at most, where one of them
-            found no place. It has to fit into the host's `functionTimeout`, with the budget.
-        later: Waits in the queue after failures that pass by themselves.
-        alarm: Waits in the queue while a person has to act.
-        dag_not_found: Waits in the queue for a DAG that is not there.
+        budget: For the requests to Airflow within one delivery. Event Grid waits 30 s for an answer; a new
+            token may take more time.
+        hold_back: The longest delay of a queue's listener if there are no slots. The sum of this and the
+            budget has to be below the host's `functionTimeout`.
+        later: Waits in the queue after transient failures.
+        alarm: Waits in the queue if operator action is needed.
+        dag_not_found: Waits in the queue for a missing DAG.
         rule_changed: Waits in the queue for an instance whose rules have a run for the event.
-        grace: How long after it was first seen an event waits for its DAG; and how long a parked event waits
-            for an instance with other rules, from the first instance on whose rules have no run for it.
-        grace_attempts: And how many deliveries of it find no DAG, or no run in the rules, at least.
+        grace: How long an event waits for its DAG, from its first arrival; and how long a parked event waits
+            for an instance with other rules, from the first instance without a run for it.
+        grace_attempts: The least number of deliveries within the grace.
         paused: Waits in the queue for a paused DAG; they do not grow.
-        max_age: The most that a rule's own `max_age` may be.
-        breaker_rest: How long an Airflow that failed repeatedly is left alone before the next probe.
+        max_age: The upper limit of a rule's own `max_age`.
+        breaker_rest: The time from the opening of the circuit breaker to the next probe.
         queue_deliveries: How often the host delivers a queue message that fails: `maxDequeueCount` in
-            host.json (tests/docs/test_host_settings.py compares the two). A larger number there, as by an
-            application setting, does no harm; with a smaller one the poison queues' functions write the dead
-            letters.
+            host.json (tests/docs/test_host_settings.py compares the two). If the host's number is smaller,
+            the poison queues' functions write the dead letters.
     """
 
     budget: float = 18.0
@@ -53,7 +53,7 @@ class Policy:
     def waits(self, wait: Wait) -> Backoff:
         """Return the waits in the queue for a cause."""
         return {
-            Wait.NO_CAPACITY: _AS_THE_LIMITER_SAYS,
+            Wait.NO_CAPACITY: _NO_BACKOFF,
             Wait.SOON: self.later,
             Wait.OPERATOR: self.alarm,
             Wait.DAG_NOT_FOUND: self.dag_not_found,
@@ -64,14 +64,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one delivery may spend at Airflow.
+    """The time and the number of requests of one delivery.
 
     Attributes:
-        deadline: When the tries have to be over, on `clock`.
-        tries: How many requests at most.
-        pauses: How long between them.
-        place_wait: Seconds to wait for a place among the requests in flight; nobody begins to wait who has to
-            expect more than half of them.
+        deadline: The end of the requests, on `clock`.
+        tries: The greatest number of requests.
+        pauses: The pauses between requests.
+        slot_wait: Seconds to wait for a slot. A request whose expected wait is more than half of that is
+            rejected at once.
         clock: Monotonic seconds.
         sleep: Waits for seconds.
     """
@@ -79,7 +79,7 @@ class Budget:
     deadline: float
     tries: int = 6
     pauses: Backoff = field(default_factory=lambda: Backoff(first=0.25, longest=4.0))
-    place_wait: float = 4.0
+    slot_wait: float = 4.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 

@@ -1,7 +1,7 @@
-"""A rule's terms for starting a run, kept to: what Airflow is asked before the run, and after it.
+"""The checks of a rule's `latest_by` and `when_paused`, before and after the run request.
 
-Only `hold` and `reject` make the run wait for the answer whether its DAG is paused or draining. With `start`
-the question comes after the run, costs nobody a place, and its failure is of no consequence.
+With `hold` and `reject`, Airflow is asked before the run whether the DAG is paused or draining. With `start`
+it is asked after the run, for a warning only: without a wait for a slot, and a failure has no effect.
 """
 
 from collections.abc import Iterator
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from shared.runs.request import RunRequest
 
 _WARNINGS: Final = {
-    Scheduling.PAUSED: "the DAG is paused: the run waits in Airflow until it is not",
-    Scheduling.DRAINING: "the DAG is draining: Airflow pauses it only after this run, too, has ended",
+    Scheduling.PAUSED: "the DAG is paused: the run waits in Airflow until the DAG is unpaused",
+    Scheduling.DRAINING: "the DAG is draining: Airflow pauses it after this run has ended",
 }
-_HURRY: Final = 2.0
-"""Seconds to wait for an answer that changes nothing but words."""
+_WARNING_TIMEOUT: Final = 2.0
+"""Seconds to wait for an answer that is only for a warning."""
 
 
 def start_on_terms(attempts: Attempts, request: "RunRequest", dags: PausedDags) -> Ending:
-    """Start a run as its rule's terms say.
+    """Start a run if the preconditions of its rule are met.
 
     Args:
-        attempts: The tries at Airflow that this delivery has.
+        attempts: The requests of this delivery.
         request: The run.
-        dags: Remembers which of this Airflow's DAGs are paused.
+        dags: Caches which of this Airflow's DAGs are paused.
     """
     superseded = ask_for_newer(attempts, request)
     if superseded is not None:
@@ -44,7 +44,7 @@ def start_on_terms(attempts: Attempts, request: "RunRequest", dags: PausedDags) 
         ending = attempts.run()
         if ending.kind is not OutcomeKind.STARTED:
             return ending
-        state = _scheduling(attempts, request, dags, hurried=True)
+        state = _scheduling(attempts, request, dags, for_warning=True)
         warning = _WARNINGS.get(state) if isinstance(state, Scheduling) else None
         return Ending(OutcomeKind.STARTED, ending.code, warning) if warning else ending
     state = _scheduling(attempts, request, dags)
@@ -56,21 +56,23 @@ def start_on_terms(attempts: Attempts, request: "RunRequest", dags: PausedDags) 
 def _not_active(request: "RunRequest", state: Scheduling) -> Ending:
     if request.terms.when_paused == "reject":
         return Ending(
-            OutcomeKind.REJECTED, "DagPaused", f"the DAG is {state}, and the rule starts nothing then"
+            OutcomeKind.REJECTED, "DagPaused", f"the DAG is {state}, and the rule starts no run then"
         )
     return Ending.parked(Wait.PAUSED, "DagPaused", f"the DAG is {state}, and the rule waits for it")
 
 
 def _scheduling(
-    attempts: Attempts, request: "RunRequest", dags: PausedDags, *, hurried: bool = False
+    attempts: Attempts, request: "RunRequest", dags: PausedDags, *, for_warning: bool = False
 ) -> Scheduling | Ending:
-    return dags.scheduling(request.dag_id, lambda: _ask(attempts, request, hurried=hurried))
+    return dags.scheduling(request.dag_id, lambda: _ask(attempts, request, for_warning=for_warning))
 
 
-def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Scheduling | Ending:
+def _ask(attempts: Attempts, request: "RunRequest", *, for_warning: bool) -> Scheduling | Ending:
     asked = attempts.question(
-        lambda airflow, left: airflow.get_dag(request.dag_id, within=min(left, _HURRY) if hurried else left),
-        wait=0.0 if hurried else None,
+        lambda airflow, left: airflow.get_dag(
+            request.dag_id, within=min(left, _WARNING_TIMEOUT) if for_warning else left
+        ),
+        wait=0.0 if for_warning else None,
     )
     if isinstance(asked, Ending):
         return asked
@@ -80,7 +82,7 @@ def _ask(attempts: Attempts, request: "RunRequest", *, hurried: bool) -> Schedul
     state = scheduling_of(answer.body or {})
     if row.answer_class is AnswerClass.ANSWERED and state is not None:
         return state
-    reason = f"nobody can tell whether the DAG is paused: {explain(row, answer)}"
+    reason = f"Updraft cannot find out whether the DAG is paused: {explain(row, answer)}"
     code = "UnexpectedResponse" if row.answer_class is AnswerClass.ANSWERED else row.name
     return Ending.parked(Wait.OPERATOR, code, reason)
 
@@ -90,13 +92,13 @@ _ORDER_UNKNOWN: Final = "OrderUnknown"
 
 
 def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
-    """Return how a delivery ends because of newer runs, or because nobody knows; None where it may start.
+    """Return how a delivery ends because of a newer run or an unknown order; None if the run may start.
 
-    Events of the same time do not supersede each other. A run of the key whose conf does not say when its
-    event happened is neither older nor newer: nobody knows, and nothing is started.
+    Events with the same time do not supersede each other. If the conf of a run of the key does not have the
+    time of its event, the order is unknown, and no run starts.
 
     Args:
-        attempts: The tries at Airflow that this delivery has.
+        attempts: The requests of this delivery.
         request: The run.
     """
     latest = request.terms.latest
@@ -114,30 +116,30 @@ def ask_for_newer(attempts: Attempts, request: "RunRequest") -> Ending | None:
         return Ending.parked(Wait.DAG_NOT_FOUND if missing else Wait.OPERATOR, row.name, reason)
     runs = dict(_runs(answer.body or {}, latest.prefix))
     if request.dag_run_id in runs:
-        return None  # it has started before; Airflow will say so
+        return None  # this run has started before: Airflow will answer 409
     ending = _compared({run_id: _event_time(run) for run_id, run in runs.items()}, parse_time(latest.time))
     ahead = [run_id for run_id, run in runs.items() if _event_member(run, "stated_time") is not None]
     if ending is not None and ending.kind is OutcomeKind.SUPERSEDED and ahead:
         LOGGER.warning(
-            "an event is superseded while run %s of its key is of an event with a time ahead of its arrival: "
-            "check that sender and its clock",
+            "an event is superseded, and run %s of its key has an event with a time after its arrival: "
+            "check the clock of that event's sender",
             ahead[0],
         )
     return ending
 
 
 def _compared(times: dict[str, datetime | None], ours: datetime) -> Ending | None:
-    """Return how a delivery ends because of the runs of its key; None where none of them is of a newer event.
+    """Return how a delivery ends because of the runs of its key; None if the run may start.
 
     Args:
-        times: When the events of the runs happened, by the runs' ids.
-        ours: When the event of this delivery did.
+        times: The times of the runs' events, by the runs' ids.
+        ours: The time of this delivery's event.
     """
     dated = [(time, run_id) for run_id, time in times.items() if time is not None]
     if dated and max(dated)[0] > ours:
         newest, run_id = max(dated)
         return Ending(
-            OutcomeKind.SUPERSEDED, _SUPERSEDED, f"run {run_id} is of a newer event, of {time_text(newest)}"
+            OutcomeKind.SUPERSEDED, _SUPERSEDED, f"run {run_id} has a newer event, of {time_text(newest)}"
         )
     undated = next((run_id for run_id, time in times.items() if time is None), None)
     if undated is None:
@@ -145,13 +147,13 @@ def _compared(times: dict[str, datetime | None], ours: datetime) -> Ending | Non
     return Ending.parked(
         Wait.OPERATOR,
         _ORDER_UNKNOWN,
-        f"the conf of run {undated} does not say when its event happened, so nobody knows which is newer: "
+        f"the conf of run {undated} does not have the time of its event, so the newer event is unknown: "
         "let this app's identity read the run's conf, or delete the run",
     )
 
 
 def _runs(body: JsonObject, prefix: str) -> Iterator[tuple[str, Json]]:
-    """Yield the key's runs by their ids."""
+    """Yield the runs of a key, with their ids."""
     runs = body.get("dag_runs")
     for run in runs if isinstance(runs, list) else ():
         run_id = run.get("dag_run_id") if isinstance(run, dict) else None
@@ -160,7 +162,7 @@ def _runs(body: JsonObject, prefix: str) -> Iterator[tuple[str, Json]]:
 
 
 def _event_time(run: Json) -> datetime | None:
-    """Return when the event happened that a run was started for, where its conf says so."""
+    """Return the time of a run's event, if its conf has it."""
     value = _event_member(run, "time")
     try:
         return parse_time(value) if isinstance(value, str) else None
@@ -169,7 +171,7 @@ def _event_time(run: Json) -> datetime | None:
 
 
 def _event_member(run: Json, member: str) -> Json:
-    """Return what a run's conf says of its event."""
+    """Return a member of the event in a run's conf."""
     value = run
     for name in ("conf", RESERVED, "event", member):
         value = value.get(name) if isinstance(value, dict) else None

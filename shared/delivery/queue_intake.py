@@ -1,13 +1,12 @@
-"""What the functions of the Storage queues call: the last delivery of a message, and poison messages.
+"""Queue messages: the last delivery of a message, and poison messages.
 
 The host delivers a message that fails `maxDequeueCount` times (host.json) and then moves it to the queue's
-poison queue. There the extension that production pins, Storage.Queues 5.3.7, delivers it as often once more,
-and then skips it without a word. So nothing is left to the host where the app can act: at the last delivery a
-failure becomes a dead letter, and the message is done.
+poison queue. There the extension that production pins, Storage.Queues 5.3.7, delivers it as often again, and
+then skips it without a log line. So at the last delivery a failure becomes a dead letter.
 
-A message still gets into a poison queue where the process is killed, or runs into `functionTimeout`, at the
-last delivery, and where that dead letter cannot be written. The functions of the poison queues write it then;
-where they cannot, the message goes back as a new one.
+A message is moved to a poison queue only if at its last delivery the process is killed, `functionTimeout`
+ends, or the dead letter cannot be written. The functions of the poison queues then write the dead letter. If
+that fails, they put the message back as a new message.
 """
 
 from datetime import UTC, datetime
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class QueueIntake:
-    """Takes the messages of the app's queues; safe to use from any thread.
+    """Handles the messages of the app's queues; safe to use from any thread.
 
-    A method that raises leaves the message in its queue.
+    If a method raises, the message stays in its queue.
 
     Args:
-        intake: Handles what is in the messages.
+        intake: Handles the events of the messages.
         poison: The poison queues.
         deliveries: How often the host delivers a message that fails (`maxDequeueCount` in host.json).
     """
@@ -42,8 +41,8 @@ class QueueIntake:
 
         Args:
             body: The message's body, as it arrived.
-            delivery: The number of this delivery, counted from 1, where it is known.
-            inserted: When Storage took the message in: the first arrival, the same at every delivery.
+            delivery: The number of this delivery, counted from 1; None if it is not known.
+            inserted: When Storage received the message; the same at each delivery.
         """
         if inserted is not None and inserted.tzinfo is None:
             inserted = inserted.replace(tzinfo=UTC)
@@ -51,29 +50,29 @@ class QueueIntake:
         self._intake.hold_back(outcomes)
 
     def receive_parked(self, body: bytes, delivery: int | None) -> None:
-        """Try a parked delivery again; the arguments are those of `receive_event`."""
+        """Try a parked delivery again; for the arguments see `receive_event`."""
         outcome = self._intake.receive_parked(body, last_delivery=self._last(delivery))
         self._intake.hold_back([outcome])
 
     def bury(self, body: bytes, *, queue: str) -> None:
-        """Keep a poison message as a dead letter, or put it back where that fails.
+        """Write the dead letter of a poison message; if that fails, put the message back.
 
         Args:
             body: The message's body, as it arrived.
-            queue: The queue that the message was given up in.
+            queue: The queue from which the message was moved to its poison queue.
         """
         try:
             self._intake.bury(body, queue=queue)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be skipped in the end
+        except Exception as error:  # noqa: BLE001 - after any error the message must not be lost
             self._poison.put_back(queue, body)
             LOGGER.error(
-                "operator action needed: a poison message of the queue %s cannot be kept as a dead letter; "
-                "it is tried again in %d s",
+                "operator action needed: the dead letter of a poison message of the queue %s cannot be "
+                "written; it is tried again in %d s",
                 queue,
                 AGAIN_AFTER,
                 exc_info=error,
             )
 
     def _last(self, delivery: int | None) -> int | None:
-        """Return a delivery's number where the host makes no further one."""
+        """Return the number of the host's last delivery; None if the host delivers the message again."""
         return delivery if delivery is not None and delivery >= self._deliveries else None

@@ -1,28 +1,28 @@
-"""The relay: the only part that acts. Admit, get a token, ask Airflow, judge the answer, act on it.
+"""The relay: delivers one work item to one Airflow, and does what the result requires.
 
-What an answer means is the failure table's matter (`shared/airflow/failure_table.py`), and the tries at
-Airflow are those of `attempts.py`; here their ending becomes an `Outcome`: counted, logged,
-and parked or dead-lettered where the run was not started. A delivery that can be neither delivered nor kept
-raises, so that it comes again.
+`preconditions.py` and `attempts.py` make the requests. The relay counts and logs the outcome, and parks or
+dead-letters a run that did not start. A delivery that can be neither finished nor stored raises, so that the
+event is delivered again.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from shared.delivery.attempts import Attempts
 from shared.delivery.closing import Closing
-from shared.delivery.hops import DECIDE, READ, STORAGE, WAITED, Arrival, milliseconds
+from shared.delivery.hops import WAITED, Arrival
 from shared.delivery.outcomes import Ending, Outcome, OutcomeKind, Wait
 from shared.delivery.policy import Budget, Policy
 from shared.delivery.preconditions import start_on_terms
+from shared.delivery.run_delivery import RunDelivery
 from shared.delivery.target import Target
 from shared.runs.request import MAX_AGE
 from shared.stores.parked import Parked
 from shared.stores.parking import Parking
-from shared.stores.work_items import RuleEvent, RunWork, source_of, subject_of, type_of
+from shared.stores.work_items import RuleEvent, RunWork, subject_of
 from shared.values.wording import duration_text
 
 if TYPE_CHECKING:
@@ -34,45 +34,14 @@ _TEMPLATE_ERROR: Final = "TemplateError"
 _TOO_OLD: Final = "TimeToLiveExceeded"
 
 
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    """One delivery of a work item that one run is started for.
-
-    Attributes:
-        work: The work item.
-        decision: The run.
-        attempt: Counted from 1.
-        waits: How often it was parked without that being an attempt.
-        first_seen: When it first arrived.
-        began: When this delivery did, on the monotonic clock.
-        decide_seconds: How long deciding took before that.
-        parked: The message that it came back as; None for work that has just arrived.
-        attempts: The tries at Airflow, where it came to that.
-        before: Seconds that passed before this delivery, by the names of `hops.py`.
-        read_seconds: How long reading its body took.
-    """
-
-    work: RunWork
-    decision: "Decision"
-    attempt: int
-    waits: int
-    first_seen: datetime
-    began: float
-    decide_seconds: float
-    parked: Parked | None = None
-    attempts: Attempts | None = None
-    before: Mapping[str, float] | None = None
-    read_seconds: float = 0.0
-
-
 class Relay:
     """Delivers the runs that were decided; safe to use from any thread.
 
     Args:
-        targets: Gives the Airflow of a connection, by its name; raises what configuration raises.
-        parking: Where deliveries wait.
+        targets: Returns the Airflow of a connection, by the connection's name.
+        parking: Stores parked deliveries.
         closing: Ends deliveries.
-        policy: How long things are tried.
+        policy: How long deliveries are tried.
         clock: Monotonic seconds.
         sleep: Waits for seconds.
         now: The time of day, with a time zone.
@@ -98,7 +67,7 @@ class Relay:
         self._now = now
 
     def deadline(self) -> float:
-        """Return when tries that begin now have to be over; several rules of one event share one."""
+        """Return the end of a time budget that begins now; the rules of one event share it."""
         return self._clock() + self._policy.budget
 
     def deliver(
@@ -106,50 +75,42 @@ class Relay:
         work: RunWork,
         decision: "Decision",
         *,
-        attempt: int = 1,
-        waits: int = 0,
-        first_seen: datetime | None = None,
+        parked: Parked | None = None,
         decide_seconds: float = 0.0,
         deadline: float | None = None,
-        parked: Parked | None = None,
         arrival: Arrival | None = None,
     ) -> Outcome:
-        """Start one run, and return how that ended; the end is counted and logged by then.
+        """Start one run, and return the outcome, which is counted and logged by then.
 
         Args:
-            work: The work item: it is parked, or kept as a dead letter, where the run does not start.
-            decision: The run. One without a request ends as a dead letter; a parked delivery,
-                which was promised a run, first waits for an instance with other rules (see `parked`).
-            attempt: The number of this delivery, counted from 1.
-            waits: How often it was parked without that being an attempt.
-            first_seen: When it first arrived, with a time zone; None for now.
+            work: The work item: it is parked or dead-lettered if the run does not start.
+            decision: The run. New work without a run request becomes a dead letter. A parked delivery without
+                one waits for an instance with other rules: during a deployment, instances with old and with
+                new rules share one queue, and no instance knows which rules it has.
+            parked: The parked message of the work item; None for new work.
             decide_seconds: How long deciding took, for the log.
-            deadline: From `deadline()`, where several deliveries share a budget.
-            parked: The message that the delivery came back as. While an app is deployed, instances with old
-                and with new rules take from one queue, and neither can tell which of them it is.
-            arrival: How an event that has just arrived came, for the log.
+            deadline: From `deadline()`, if several deliveries share a time budget.
+            arrival: When and how a new event arrived, for the log.
 
         Raises:
-            StorageUnavailable: The event could be neither delivered nor kept; it must not be acknowledged.
-            ConfigurationError: The connection, or the Storage account, is not configured.
+            StorageUnavailable: The event could be neither delivered nor stored; do not acknowledge it.
+            ConfigurationError: The connection or the Storage account is not configured.
         """
         now, read_seconds = self._now(), arrival.read_seconds if arrival else 0.0
-        before = None
+        first_seen, before = parked.first_seen if parked else None, None
         if arrival is not None and isinstance(work, RuleEvent):
             before = arrival.before(work.event, now, read_seconds + decide_seconds)
         elif first_seen is not None:
             before = {WAITED: (now - first_seen).total_seconds()}
-        delivery = _Delivery(
+        delivery = RunDelivery(
             work=work,
             decision=decision,
-            attempt=attempt,
-            waits=waits,
+            parked=parked,
             first_seen=first_seen or now,
             began=self._clock(),
-            decide_seconds=decide_seconds,
-            parked=parked,
-            before=before,
             read_seconds=read_seconds,
+            decide_seconds=decide_seconds,
+            before=before,
         )
         if not decision.matched:
             return self._without_run(delivery, _RULE_CHANGED, promised=parked is not None)
@@ -167,13 +128,13 @@ class Relay:
         return self._act(replace(delivery, attempts=attempts), ending)
 
     def hold_back(self, outcomes: Iterable[Outcome]) -> None:
-        """Wait until there is room for more events, where one of these found no place.
+        """Wait for a free slot if one of these deliveries found none.
 
-        For a delivery by a queue, once all of it is safe: the listener fetches more as soon as this one is
-        done, which would only be parked as well, where another instance may have a place for it.
+        The queue's listener fetches more messages when this delivery is done. Without a slot they would only
+        be parked, while another instance may have a slot for them.
 
         Args:
-            outcomes: What became of the delivery.
+            outcomes: The outcomes of a delivery from a queue; all its events are stored or done.
         """
         until = self._clock() + self._policy.hold_back
         for connection in dict.fromkeys(
@@ -181,29 +142,31 @@ class Relay:
         ):
             self._targets(connection).limiter.hold_back(longest=max(until - self._clock(), 0.0))
 
-    def _act(self, delivery: _Delivery, ending: Ending) -> Outcome:
+    def _act(self, delivery: RunDelivery, ending: Ending) -> Outcome:
         if ending.wait is Wait.DAG_NOT_FOUND and self._waited_long(delivery):
             return self._reject(delivery, ending)
         if ending.wait is not None:
             return self._park(delivery, ending, ending.wait)
         if ending.kind is OutcomeKind.REJECTED:
             return self._reject(delivery, ending)
-        return self._closing.end(self._outcome(delivery, ending.kind, ending.code, ending.reason))
+        return self._closing.end(
+            delivery.outcome(ending.kind, ending.code, ending.reason, ended=self._clock())
+        )
 
-    def _waited_long(self, delivery: _Delivery) -> bool:
-        """Tell whether an event has waited for its DAG long enough.
+    def _waited_long(self, delivery: RunDelivery) -> bool:
+        """Return whether the grace for a missing DAG is over.
 
-        Its age alone does not tell: an instance whose clock is wrong may have noted when it was first seen.
+        The age is not enough: `first_seen` may come from an instance with a wrong clock.
         """
         policy = self._policy
         return self._age(delivery) >= policy.grace and delivery.attempt >= policy.grace_attempts
 
-    def _without_run(self, delivery: _Delivery, code: "Code", *, promised: bool) -> Outcome:
+    def _without_run(self, delivery: RunDelivery, code: "Code", *, promised: bool) -> Outcome:
         """End a delivery for which the rules of this instance have no run.
 
-        One that was promised a run waits first. How long is counted from the first instance that had no run
-        for it, because the event may have waited for Airflow for days before. Its `max_age` is not asked:
-        only rules that have a run for it know that, and they ask it again.
+        A promised run waits for other rules first. The wait counts from the first instance without a run,
+        because the event may have waited for Airflow for days before. Only the rules that have a run know
+        its `max_age`, so it is not checked here.
         """
         reason = delivery.decision.reason or ""
         parked = delivery.parked
@@ -223,8 +186,8 @@ class Relay:
             delivery, ending, delay, rendered=parked.rendered, rule_changed_since=since, tries=tries
         )
 
-    def _park(self, delivery: _Delivery, ending: Ending, wait: Wait) -> Outcome:
-        """Let a delivery wait, no longer than the time that its event has left; a last try follows."""
+    def _park(self, delivery: RunDelivery, ending: Ending, wait: Wait) -> Outcome:
+        """Park a delivery, at most until its `max_age`; a last try follows."""
         parkings = delivery.attempt if wait.is_attempt else delivery.waits + 1
         delay = self._policy.waits(wait).delay(parkings, at_least=ending.at_least)
         request = delivery.decision.request
@@ -233,12 +196,12 @@ class Relay:
         if age >= max_age:
             reason = f"given up after {_age_text(age, max_age)}: {ending.reason}"
             return self._reject(delivery, Ending(OutcomeKind.REJECTED, _TOO_OLD, reason))
-        # An age below zero is that of an event which an instance with a fast clock saw first.
+        # The age is below zero if the first instance had a fast clock.
         return self._wait(delivery, ending, min(delay, max_age - max(age, 0.0)), rendered=True)
 
     def _wait(
         self,
-        delivery: _Delivery,
+        delivery: RunDelivery,
         ending: Ending,
         delay: float,
         *,
@@ -246,11 +209,11 @@ class Relay:
         rule_changed_since: datetime | None = None,
         tries: int = 0,
     ) -> Outcome:
-        """Put a delivery into the queue until its next try."""
+        """Put a delivery into the queue of parked deliveries until its next try."""
         is_attempt = ending.wait is not None and ending.wait.is_attempt
         before = delivery.parked.cause if delivery.parked else ""
         for_a_slot = ending.wait is Wait.NO_CAPACITY and not ending.is_outage
-        # To find no slot is how an outage and every burst end: no news of an event that waits already.
+        # After an outage or in a burst, many deliveries find no slot: not worth a second log line.
         cause = before if before and for_a_slot else ending.cause
         parked = Parked(
             work=delivery.work,
@@ -265,8 +228,9 @@ class Relay:
         )
         began = self._clock()
         self._parking.park(parked, delay)
-        outcome = self._outcome(
-            delivery, OutcomeKind.PARKED, ending.code, ending.reason, storage=self._clock() - began
+        ended = self._clock()
+        outcome = delivery.outcome(
+            OutcomeKind.PARKED, ending.code, ending.reason, ended=ended, storage_seconds=ended - began
         )
         return self._closing.end(
             replace(
@@ -278,52 +242,19 @@ class Relay:
             )
         )
 
-    def _reject(self, delivery: _Delivery, ending: Ending) -> Outcome:
+    def _reject(self, delivery: RunDelivery, ending: Ending) -> Outcome:
         return self._closing.reject(
-            self._outcome(delivery, OutcomeKind.REJECTED, ending.code, ending.reason),
+            delivery.outcome(OutcomeKind.REJECTED, ending.code, ending.reason, ended=self._clock()),
             subject_of(delivery.work),
             first_seen=delivery.first_seen,
             request=delivery.decision.request,
         )
 
-    def _outcome(
-        self,
-        delivery: _Delivery,
-        kind: OutcomeKind,
-        code: "Code",
-        reason: str,
-        *,
-        storage: float | None = None,
-    ) -> Outcome:
-        request, attempts = delivery.decision.request, delivery.attempts
-        subject = subject_of(delivery.work)
-        parts = {READ: delivery.read_seconds, DECIDE: delivery.decide_seconds}
-        if storage is not None:
-            parts[STORAGE] = storage
-        total = delivery.read_seconds + delivery.decide_seconds + self._clock() - delivery.began
-        parked = delivery.parked
-        return Outcome(
-            kind=kind,
-            rule=delivery.decision.rule,
-            event_id=subject.id or "",
-            event_type=type_of(subject),
-            source=source_of(subject),
-            code=code,
-            reason=reason,
-            connection=request.connection if request else "",
-            dag_id=request.dag_id if request else "",
-            dag_run_id=request.dag_run_id if request else "",
-            status=attempts.status if attempts else None,
-            attempt=delivery.attempt,
-            waits=parked.attempt + parked.waits if parked else 0,
-            milliseconds=milliseconds(total, parts, before=delivery.before, attempts=attempts),
-        )
-
-    def _age(self, delivery: _Delivery) -> float:
+    def _age(self, delivery: RunDelivery) -> float:
         return (self._now() - delivery.first_seen).total_seconds()
 
 
 def _age_text(age: float, max_age: float) -> str:
-    """Return how old an event became: its `max_age`, and its age where that is far beyond."""
+    """Return the `max_age` of an event, and also its age if that is much greater."""
     bound = duration_text(max_age)
     return bound if age < 1.02 * max_age + 60 else f"{duration_text(age)} (its `max_age` is {bound})"

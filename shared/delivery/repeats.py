@@ -1,7 +1,7 @@
-"""What waits again for the same cause has no line of its own: one line every few minutes stands for all.
+"""One log line for many parked deliveries with the same cause.
 
-During an outage each parked event is tried again and again. Its first parking is in the log, and its end will
-be. What lies between is one line for each connection and cause, once in `EVERY` seconds.
+During an outage each parked event is tried many times. The log has its first parking and its outcome. Between
+them there is one line for each connection and cause, once in `EVERY` seconds.
 """
 
 import threading
@@ -26,7 +26,7 @@ class _Window:
 
 
 class Repeats:
-    """Counts the tries of events that went on waiting; safe to use from any thread.
+    """Counts the deliveries that were parked again for the same cause; safe to use from any thread.
 
     Args:
         clock: Monotonic seconds.
@@ -38,9 +38,9 @@ class Repeats:
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def note(self, outcome: Outcome) -> None:
-        """Count a delivery that was parked again for the same cause, and log the count when it is time.
+        """Count a parked delivery, and log the count once in `EVERY` seconds.
 
-        One with a line of its own says the same: after it the next `EVERY` seconds begin.
+        A delivery with a log line of its own also begins the next `EVERY` seconds.
         """
         now = self._clock()
         with self._lock:
@@ -55,9 +55,9 @@ class Repeats:
         retry_in = outcome.retry_in or 0.0
         LOGGER.log(
             level_of(outcome),
-            "events still wait for %s: %d tries in the last %s changed nothing; the last of them is tried "
-            "again in %.0f s: %s",
-            outcome.connection or "a signature's key",
+            "events still wait for %s: %d tries in the last %s had the same result; the next try is in "
+            "%.0f s: %s",
+            outcome.connection or "the key of a signature",
             tries,
             duration_text(lasted),
             retry_in,

@@ -1,8 +1,7 @@
-"""Whether a caller may still have what it asked for: a right is checked again when it is used.
+"""Checks a caller's permission again before a parked delivery is tried.
 
-What a verified caller sent may wait for days. When it comes back, the entry of `callers` that allowed it is
-looked up by its name and asked everything again, by the functions that the endpoints ask: whether it is about
-this identity, and allows this DAG and these keys of conf, or this type and source.
+A delivery may be parked for days. The entry of `callers` that allowed it is looked up by its name, and the
+checks of the endpoints are repeated: the identity, the DAG and the keys of conf, or the type and source.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -18,16 +17,15 @@ if TYPE_CHECKING:
     from shared.values.json_text import Json
 
 PERMISSION_REVOKED: Final = "PermissionRevoked"
-"""The code of a dead letter whose caller may no longer ask for it; nothing waits for a right."""
+"""The code of a dead letter whose caller has no permission any more."""
 
 
 def revoked_permission(asked: "Event | DirectRun", rules: "Rules") -> str | None:
-    """Return why a caller may no longer have what it asked for; None where it may, and where nobody called.
+    """Return why a caller has no permission any more; None if it has it, or if no caller sent the event.
 
     Args:
-        asked: The event or the direct run that comes back; one that has just arrived was checked by its
-            endpoint.
-        rules: The rules in force.
+        asked: The parked event or direct run.
+        rules: The current rules.
     """
     if isinstance(asked, DirectRun):
         stamp: Json = asked.caller
@@ -39,11 +37,11 @@ def revoked_permission(asked: "Event | DirectRun", rules: "Rules") -> str | None
 
     identity = identity_of(stamp)
     if identity is None or not isinstance(stamp, dict):
-        return "its caller cannot be read"
+        return "the caller's identity cannot be read"
     name = stamp.get("entry")
     entry = rules.caller(name)
     if entry is None:
-        return f"there is no entry `{name}` under `callers` any more, which had allowed it"
+        return f"the entry `{name}` of `callers`, which had allowed it, was removed"
     return _refusal(asked, identity, entry)
 
 
@@ -52,7 +50,7 @@ def _refusal(asked: "Event | DirectRun", identity: "Identity", entry: "CallerSpe
     from shared.callers.errors import NotAllowed
 
     if not entry_applies(entry, identity):
-        return f"the entry `{entry.name}` of `callers` is no longer about {identity}"
+        return f"the entry `{entry.name}` of `callers` no longer applies to {identity}"
     try:
         if isinstance(asked, DirectRun):
             start_entry([entry], identity, dag_id=asked.dag_id, connection=asked.connection)

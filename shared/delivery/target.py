@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One Airflow, with what protects it; made once a process for each connection.
+    """One Airflow; each process makes one for each connection.
 
     Attributes:
-        airflow: Its client.
-        breaker: Leaves it alone while it is down.
-        limiter: Bounds the requests in flight.
-        dags: Remembers which of its DAGs are paused.
+        airflow: The client.
+        breaker: The circuit breaker.
+        limiter: Limits the requests in flight.
+        dags: Caches which DAGs are paused.
     """
 
     airflow: "AirflowClient"

@@ -1,8 +1,8 @@
-"""Deliveries of hooks whose signature cannot be verified yet: kept, and decided when the key is there.
+"""Webhook deliveries whose signature cannot be verified yet.
 
-GitHub sends a delivery once. So one that may be genuine is not refused while the secret may not be read
-again, or cannot be read: it is parked as it came. Nothing of it is read or started before its signature is
-verified. If it turns out to be nobody's, it ends as rejected, and its body is not kept.
+GitHub sends a delivery once. So a delivery is parked, and not refused, while the secret cannot be read. Its
+body is not read before the signature is verified. If the signature is wrong, the dead letter does not have
+the body.
 """
 
 import threading
@@ -26,25 +26,27 @@ if TYPE_CHECKING:
     from shared.stores.work_items import UnverifiedHook
 
 MOST: Final = 100
-"""Deliveries that one process takes in unverified within `WITHIN`: who has the function's key and no secret
-can cause as many messages, and blobs of 1 MiB, and no more."""
+"""Unverified deliveries that one process parks within `WITHIN` seconds.
+
+This limits the messages, and blobs of 1 MiB, that a sender with the function key and no secret can cause.
+"""
 WITHIN: Final = 600.0
 """Seconds."""
 LONGEST_WAIT: Final = 86_400.0
-"""Seconds after which a delivery that could not be verified is given up."""
+"""Seconds after which an unverified delivery becomes a dead letter."""
 _BACKOFF: Final = Backoff(first=10.0, longest=600.0)
 _BAD_SIGNATURE: Final = "BadSignature"
 _UNVERIFIED: Final = "SignatureUnverified"
 
 
 class UnverifiedHooks:
-    """Keeps such deliveries and decides about them; safe to use from any thread.
+    """Parks unverified deliveries, and verifies them later; safe to use from any thread.
 
     Args:
-        parking: Where they wait.
-        closing: Ends deliveries.
-        verify: Tells whether the signature of a delivery, which came at a time, is good. Raises
-            `KeysUnavailable` or `SettingsError` where that cannot be said.
+        parking: Stores parked deliveries.
+        closing: Begins and ends deliveries.
+        verify: Returns whether the signature of a delivery is valid; gets the time of arrival. Raises
+            `KeysUnavailable` or `SettingsError` if it cannot verify.
         now: The time of day, with a time zone.
         monotonic: Monotonic seconds.
     """
@@ -67,15 +69,15 @@ class UnverifiedHooks:
         self._taken: deque[float] = deque(maxlen=MOST)
 
     def take_in(self, hook: "UnverifiedHook", *, first_seen: datetime, delay: float) -> Outcome | None:
-        """Park a delivery that has just come; None where this process has taken in as many as it may.
+        """Park a new delivery; return None if this process has parked too many of them.
 
         Args:
             hook: The delivery.
-            first_seen: When it came, with a time zone.
+            first_seen: When it arrived, with a time zone.
             delay: Seconds until it is verified.
 
         Raises:
-            StorageUnavailable: It is not kept; the sender must hear that.
+            StorageUnavailable: It is not parked; answer the sender with an error.
         """
         with self._lock:
             moment = self._monotonic()
@@ -85,18 +87,18 @@ class UnverifiedHooks:
         return self._park(Parked(hook, 0, first_seen, "its signature cannot be verified yet"), delay)
 
     def decide(self, parked: Parked, hook: "UnverifiedHook") -> Outcome | None:
-        """Verify a delivery that has waited.
+        """Verify a parked delivery.
 
         Args:
-            parked: How it waited.
+            parked: The parked message.
             hook: The delivery.
 
         Returns:
-            None where it is verified, and is now to be handled. Else how this try ended: it is parked again,
-            or rejected.
+            None if the signature is valid: handle the delivery now. Otherwise the outcome: parked or
+            rejected.
 
         Raises:
-            StorageUnavailable: It could be neither parked again nor rejected.
+            StorageUnavailable: The delivery could be neither parked again nor rejected.
         """
         now = self._now()
         first_seen = parked.first_seen or now
@@ -108,10 +110,10 @@ class UnverifiedHooks:
                 return self._reject(
                     parked, hook, _UNVERIFIED, f"its signature could not be verified for a day: {error}"
                 )
-            wish = error.retry_after if isinstance(error, KeysUnavailable) else 0.0
+            at_least = error.retry_after if isinstance(error, KeysUnavailable) else 0.0
             again = replace(parked, waits=parked.waits + 1, claim=None, reason=str(error))
-            return self._park(again, _BACKOFF.delay(again.waits, at_least=wish))
-        return self._reject(parked, hook, _BAD_SIGNATURE, "its signature is not one of this app's secret")
+            return self._park(again, _BACKOFF.delay(again.waits, at_least=at_least))
+        return self._reject(parked, hook, _BAD_SIGNATURE, "its signature does not match this app's secret")
 
     def _park(self, parked: Parked, delay: float) -> Outcome:
         with self._closing.delivery():
@@ -130,9 +132,9 @@ class UnverifiedHooks:
             )
 
     def _reject(self, parked: Parked, hook: "UnverifiedHook", code: "Code", reason: str) -> Outcome:
-        """End a delivery without its body, which may hold anything."""
-        raw = f"A body of {len(hook.body):,} bytes was not kept. Its SHA-256 is {hook.digest}."
-        subject = Unreadable(f"a hook of {hook.hook}: {reason}", raw)
+        """Dead-letter a delivery without its body, which is not trusted."""
+        raw = f"The body of {len(hook.body):,} bytes was not stored. Its SHA-256 is {hook.digest}."
+        subject = Unreadable(f"a {hook.hook} webhook: {reason}", raw)
         return self._closing.keep(
             subject, code, reason, attempts=parked.waits + 1, first_seen=parked.first_seen
         )

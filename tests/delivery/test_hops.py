@@ -9,6 +9,7 @@ from shared.delivery.hops import HOPS, Arrival, milliseconds
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.rules import Rules, load_rules
 from shared.runs.direct_run import DirectRun
+from shared.stores.parked import Parked
 from shared.stores.work_items import WindowClose
 from tests.support.clocks import SEEN
 from tests.support.delivery import Delivering, decision, event
@@ -133,7 +134,7 @@ def test_a_direct_run_and_a_window_have_no_type(
 ) -> None:
     """Their lines have their id, and a direct run's the source that names its caller."""
     with delivering.closing.delivery("smoke"):
-        started = delivering.relay.deliver(work, decision(), first_seen=SEEN)
+        started = delivering.relay.deliver(work, decision(), parked=Parked(work, 0, SEEN))
     assert started.kind is OutcomeKind.STARTED
     assert (started.dag_id, started.milliseconds["waited"]) == ("smoke_tests", 0)
     kept = delivering.closing.keep(work, "PermissionRevoked", "no")

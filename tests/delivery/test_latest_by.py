@@ -109,7 +109,7 @@ def test_an_event_of_the_future_counts_as_of_its_arrival(
         OutcomeKind.DUPLICATE,
         OutcomeKind.STARTED,
     ]
-    assert "a time ahead of its arrival" in caplog.text
+    assert "a time after its arrival" in caplog.text
     request = decided(rules, ahead).request
     assert request is not None
     conf: Any = stub.runs[DAG, request.dag_run_id]["conf"]
@@ -216,7 +216,7 @@ def test_a_run_that_does_not_say_its_time_is_not_taken_for_the_oldest(
     stub.inject(200, {"dag_runs": [hidden], "total_entries": 1}, when=lists)
     outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.PARKED, "OrderUnknown", {})
-    assert "does not say when its event happened" in outcome.reason
+    assert "does not have the time of its event" in outcome.reason
     assert outcome.retry_in is not None
     assert outcome.retry_in >= 900
 

@@ -16,7 +16,7 @@ from shared.runs.request import Terms
 from shared.stores.parking import LONGEST_DELAY
 from tests.support.clocks import SEEN
 from tests.support.delivery import DAG, Delivering, decision, event
-from tests.support.parked import of_message
+from tests.support.parked import of_message, parked_event
 
 WEEK = 168 * 3600
 
@@ -80,7 +80,7 @@ def test_it_waits_for_what_is_left_and_no_longer(
     OBSTACLES[obstacle](delivering, stub, float(retry_after))
     first_seen = SEEN - timedelta(seconds=part * max_age)
 
-    outcome = delivering.deliver(event(), held(max_age), first_seen=first_seen)
+    outcome = delivering.deliver(event(), held(max_age), parked=parked_event(event(), first_seen=first_seen))
 
     age = (delivering.clock.now() - first_seen).total_seconds()
     if age >= max_age:
@@ -103,14 +103,7 @@ def live(delivering: Delivering, wanted: Decision) -> Outcome:
         delivering.parking.kept.clear()
         parked = of_message(parked.to_message())
         delivering.clock.sleep(math.ceil(delay))  # a queue counts whole seconds
-        outcome = delivering.deliver(
-            event(),
-            wanted,
-            attempt=parked.attempt + 1,
-            waits=parked.waits,
-            first_seen=parked.first_seen,
-            parked=parked,
-        )
+        outcome = delivering.deliver(event(), wanted, parked=parked)
     return outcome
 
 
@@ -142,7 +135,7 @@ def test_the_last_try_is_a_real_one(stub: AirflowStub, obstacle: str) -> None:
     stub.forbidden.clear()
     stub.paused.clear()
     ((parked, _),) = delivering.parking.kept
-    last = fresh.deliver(event(), held(600), attempt=parked.attempt + 1, first_seen=parked.first_seen)
+    last = fresh.deliver(event(), held(600), parked=parked)
     assert last.kind is OutcomeKind.STARTED
 
 
@@ -162,6 +155,6 @@ def test_the_letter_says_how_old_the_event_became(
     """The reason has the time that has really passed, and the last obstacle."""
     stub.forbidden.add(DAG)
     first_seen = SEEN - timedelta(seconds=age)
-    outcome = delivering.deliver(event(), held(max_age), first_seen=first_seen)
+    outcome = delivering.deliver(event(), held(max_age), parked=parked_event(event(), first_seen=first_seen))
     assert outcome.reason.startswith(says)
     assert "HTTP 403" in outcome.reason

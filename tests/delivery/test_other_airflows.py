@@ -14,6 +14,7 @@ from shared.values.json_text import Json, JsonObject
 from tests.support.airflow_answers import date_taken, id_taken, problem, run_of, unique_violation
 from tests.support.delivery import DAG, RUN_ID, Delivering, client_of, conf, decision, event
 from tests.support.failure_cases import looks_up, starts
+from tests.support.parked import parked_event
 
 type Api = Literal["auto", "v1", "v2"]
 
@@ -181,10 +182,10 @@ def test_what_hides_airflow_is_waited_out(name: str, *, everything: bool) -> Non
         reply = HIDDEN[name]
         delivering = delivering_to(stub.url, "v2")
         stub.inject(reply.status, reply.body, times=999, when=lambda request: everything or starts(request))
-        for attempt in range(1, 30):
-            first_seen = delivering.clock.now()
+        for attempt in range(29):
+            waiting = parked_event(event(), attempt=attempt, first_seen=delivering.clock.now())
             delivering.clock.seconds += 2_000
-            outcome = delivering.deliver(event(), decision(), attempt=attempt, first_seen=first_seen)
+            outcome = delivering.deliver(event(), decision(), parked=waiting)
             assert outcome.kind is OutcomeKind.PARKED, outcome.reason
             assert outcome.code in {"AirflowNotFound", "Blocked"}
             assert "<" not in outcome.reason

@@ -25,6 +25,7 @@ from tests.support.delivery import (
     started_by_somebody_else,
 )
 from tests.support.failure_cases import CASES, Case, looks_up, starts
+from tests.support.parked import parked_event
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -256,8 +257,12 @@ def test_a_token_that_needs_a_person_raises_the_alarm(
 def test_a_missing_dag_has_its_grace(delivering: Delivering) -> None:
     """An unknown DAG is asked for again until the grace is over, and rejected then."""
     wanted = decision(dag_id="not_there")
-    early = delivering.deliver(event(), wanted, attempt=30, first_seen=SEEN - timedelta(minutes=59))
-    late = delivering.deliver(event(), wanted, attempt=12, first_seen=SEEN - timedelta(minutes=61))
+    early, late = (
+        delivering.deliver(
+            event(), wanted, parked=parked_event(event(), attempt=tries, first_seen=SEEN - age)
+        )
+        for tries, age in [(29, timedelta(minutes=59)), (11, timedelta(minutes=61))]
+    )
     assert (early.kind, late.kind) == (OutcomeKind.PARKED, OutcomeKind.REJECTED)
     assert next(iter(delivering.letters.kept.values())).code == "DagNotFound"
 
@@ -265,20 +270,22 @@ def test_a_missing_dag_has_its_grace(delivering: Delivering) -> None:
 def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None:
     """An event that an instance with a late clock saw first is still asked for a number of times."""
     wanted = decision(dag_id="not_there")
-    outcome = delivering.deliver(event(), wanted, attempt=11, first_seen=SEEN - timedelta(hours=1))
+    waiting = parked_event(event(), attempt=10, first_seen=SEEN - timedelta(hours=1))
+    outcome = delivering.deliver(event(), wanted, parked=waiting)
     assert outcome.kind is OutcomeKind.PARKED
 
 
 def test_an_old_event_is_given_up(stub: AirflowStub, delivering: Delivering) -> None:
     """An event past its greatest age is tried once more, and then dead-lettered with the last reason."""
     stub.inject(500, times=99)
-    outcome = delivering.deliver(event(), decision(), attempt=40, first_seen=SEEN - timedelta(hours=24))
+    waiting = parked_event(event(), attempt=39, first_seen=SEEN - timedelta(hours=24))
+    outcome = delivering.deliver(event(), decision(), parked=waiting)
     assert outcome.kind is OutcomeKind.REJECTED
     assert "given up after 24 h" in outcome.reason
     assert next(iter(delivering.letters.kept.values())).code == "TimeToLiveExceeded"
     stub.heal()
     delivering.clock.sleep(60)
-    late = delivering.deliver(event(), decision(), first_seen=SEEN - timedelta(hours=24))
+    late = delivering.deliver(event(), decision(), parked=waiting)
     assert late.kind is OutcomeKind.STARTED
 
 
@@ -286,7 +293,7 @@ def test_a_parked_delivery_keeps_its_history(stub: AirflowStub, delivering: Deli
     """What is parked has the event, the rule, this attempt, when it was first seen, and the reason."""
     stub.inject(500, times=99)
     first = SEEN - timedelta(hours=1)
-    delivering.deliver(event(), decision(), attempt=5, first_seen=first)
+    delivering.deliver(event(), decision(), parked=parked_event(event(), attempt=4, first_seen=first))
     parked, delay = delivering.parking.kept[0]
     assert (parked.work, parked.attempt, parked.first_seen) == (RuleEvent(event(), "smoke"), 5, first)
     assert "HTTP 500" in parked.reason
@@ -315,9 +322,9 @@ def test_a_template_error_is_a_dead_letter(delivering: Delivering) -> None:
     assert (letter.code, letter.reason) == ("TemplateError", "conf.site: no such member")
 
 
-def test_an_event_whose_rule_changed_is_kept(stub: AirflowStub, delivering: Delivering) -> None:
-    """A parked event whose rule no longer wants it is a dead letter: it was promised a run."""
-    outcome = delivering.deliver(event(), Decision("smoke", False, "the rule is gone", None), attempt=2)
+def test_new_work_without_a_run_is_a_dead_letter(stub: AirflowStub, delivering: Delivering) -> None:
+    """Work for which its rule has no run is a dead letter."""
+    outcome = delivering.deliver(event(), Decision("smoke", False, "the rule is gone", None))
     assert (outcome.kind, outcome.reason, stub.count()) == (OutcomeKind.REJECTED, "the rule is gone", 0)
 
 

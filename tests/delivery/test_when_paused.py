@@ -16,7 +16,7 @@ from shared.runs.request import Terms
 from shared.values.json_text import JsonObject
 from tests.support.clocks import SEEN, MonotonicClock
 from tests.support.delivery import DAG, Delivering, decision, event
-from tests.support.parked import of_message
+from tests.support.parked import of_message, parked_event
 
 DAG_PATH = f"/api/v2/dags/{DAG}"
 
@@ -76,24 +76,22 @@ def test_hold_waits_until_the_dag_is_unpaused(stub: AirflowStub, delivering: Del
 def test_holding_is_no_attempt(stub: AirflowStub, delivering: Delivering) -> None:
     """However often an event is held, its waits do not grow, and each parking is a new one."""
     stub.paused.add(DAG)
-    attempt, waits, names = 1, 0, set()
+    waiting, names = None, set()
     for _ in range(20):
-        outcome = delivering.deliver(event(), on_terms(when_paused="hold"), attempt=attempt, waits=waits)
-        parked, delay = delivering.parking.kept[-1]
+        outcome = delivering.deliver(event(), on_terms(when_paused="hold"), parked=waiting)
+        waiting, delay = delivering.parking.kept[-1]
         assert outcome.attempt == 1
         assert 60 <= delay <= 120
-        names.add(parked.claim_name())
-        parked = of_message(parked.to_message())
-        attempt, waits = parked.attempt + 1, parked.waits
+        names.add(waiting.claim_name())
+        waiting = of_message(waiting.to_message())
     assert len(names) == 20
 
 
 def test_holding_ends_at_the_greatest_age(stub: AirflowStub, delivering: Delivering) -> None:
     """A held event is given up at its rule's greatest age."""
     stub.paused.add(DAG)
-    outcome = delivering.deliver(
-        event(), on_terms(when_paused="hold", max_age=3600), first_seen=SEEN - timedelta(hours=1)
-    )
+    waiting = parked_event(event(), first_seen=SEEN - timedelta(hours=1))
+    outcome = delivering.deliver(event(), on_terms(when_paused="hold", max_age=3600), parked=waiting)
     assert outcome.kind is OutcomeKind.REJECTED
     assert "given up after 1 h: the DAG is paused" in outcome.reason
 
@@ -127,7 +125,7 @@ def test_an_identity_that_may_not_see_dags_waits_for_a_person(
     stub.inject(403, {"detail": "Forbidden"}, times=9, when=asks_for_dag)
     outcome = delivering.deliver(event(), on_terms(when_paused="reject"))
     assert outcome.kind is OutcomeKind.PARKED
-    assert "nobody can tell whether the DAG is paused" in outcome.reason
+    assert "cannot find out whether the DAG is paused" in outcome.reason
     assert delivering.parking.kept[0][1] >= 900
 
 
@@ -243,9 +241,9 @@ def test_the_state_of_a_dag_is_what_airflow_says(dag: JsonObject, state: Schedul
 def test_each_rule_has_its_greatest_age(stub: AirflowStub, delivering: Delivering) -> None:
     """An event is given up at the age that its rule gives it, while others still wait."""
     stub.inject(500, times=99)
-    first = SEEN - timedelta(minutes=30)
-    short = delivering.deliver(event(), on_terms(max_age=1800), first_seen=first)
-    long = delivering.deliver(event(), on_terms(max_age=86_400), first_seen=first)
+    waiting = parked_event(event(), first_seen=SEEN - timedelta(minutes=30))
+    short = delivering.deliver(event(), on_terms(max_age=1800), parked=waiting)
+    long = delivering.deliver(event(), on_terms(max_age=86_400), parked=waiting)
     assert (short.kind, long.kind) == (OutcomeKind.REJECTED, OutcomeKind.PARKED)
     assert "given up after 30 min" in short.reason
 
