@@ -1,16 +1,16 @@
-"""What is kept in the app's own Storage account.
+"""The app's own Storage account: queues, dead letters and windows.
 
 names               names of queues
-queue_messages      what a queue message may hold, and sending one
-work_items          what can wait, by kind
-work_forms          how that is written as JSON
-parked              a delivery that waits, and its message
-parking             deliveries that wait, in a queue
-poison              poison queues: putting a message back
+queue_messages      size and text of a queue message; sends one
+work_items          work that can be parked, by kind
+work_forms          work items as JSON
+parked              a parked delivery, and its message
+parking             the queue of parked deliveries
+poison              poison queues: puts a message back
 dead_letter_names   names of dead letters and of their marks
-resent              what was given up, and is sent again to all rules
-dead_letters        writes what cannot be delivered
-dead_letter_reader  reads dead letters, ours and Event Grid's
-windows             bursts that are being collected: the contract
+resent              replayed events that go to all rules
+dead_letters        writes dead letters
+dead_letter_reader  reads dead letters of this app and of Event Grid
+windows             windows of events: the protocol
 window_blobs        windows as append blobs
 """

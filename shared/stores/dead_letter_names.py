@@ -1,14 +1,14 @@
-"""The names of the blobs in the container of dead letters: a letter's own, and those of its marks.
+"""The names of the blobs in the container of dead letters.
 
-A letter is named by its rule and by all that was given up, so that another event with the same source and id
-is another blob. `updraft replay` leaves letters as they are and marks them with blobs of their own:
+The name of a dead letter has its rule and the hash of its whole event, so that another event with the same
+source and id is another blob. `updraft replay` does not change dead letters. It writes marks:
 
-    <rule>/<yyyy>/<mm>/<dd>/<digest>.json                     a letter
-    <rule>/<yyyy>/<mm>/<dd>/<digest>.2.json                   the same, given up again after it was sent again
-    _replayed/<the letter's name>/begun.json                  it is about to be sent again
-    _replayed/<the letter's name>/<time>.json, .part.json     it was sent again, whole or in part
+    <rule>/<yyyy>/<mm>/<dd>/<digest>.json           a dead letter
+    <rule>/<yyyy>/<mm>/<dd>/<digest>.2.json         the second dead letter of the same event, after a replay
+    _replayed/<name>/begun.json                     the replay of a dead letter begins
+    _replayed/<name>/<time>.json, .part.json        the dead letter was replayed, completely or in part
 
-No rule's folder begins with `_`, so no letter is taken for a mark.
+The folder of a rule never begins with `_`.
 """
 
 import hashlib
@@ -25,16 +25,13 @@ from shared.values.json_text import Json, compact_text
 from shared.values.times import parse_time
 
 UNREADABLE: Final = "unreadable"
-"""The folder, in place of a rule's name, of bodies that are not events."""
+"""The folder of bodies that are not events."""
 NO_RULE: Final = "no-rule"
-"""The folder of events that no rule had."""
+"""The folder of events without a rule."""
 REPLAYED: Final = "_replayed/"
-"""Where the marks of letters are that were sent again."""
+"""The folder of the marks."""
 NOT_CONTENT: Final = frozenset({"schema", "notes", "error", "arrived"})
-"""The attributes of an event, and of a body that is none, that say how it was read and not what it is.
-
-They may differ from one delivery of the same event to the next.
-"""
+"""Attributes that depend on the reading, and may differ between two deliveries of the same event."""
 _FOLDER_LENGTH: Final = 100
 _ENDING: Final = ".json"
 _PART: Final = ".part.json"
@@ -43,14 +40,13 @@ _STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
 
 
 def letter_name(rule: str, subject: Subject) -> str:
-    """Return the name of a letter.
+    """Return the name of a dead letter, which is the same at each try.
 
-    The date in it is the event's own, or that of the call: the day on which it was given up differs from try
-    to try. The close of a window has none.
+    The date is the date of the event or of the direct run. The close of a window has no date.
 
     Args:
-        rule: The rule that the event was given up at; empty where no rule had it.
-        subject: What was given up.
+        rule: The rule; may be empty.
+        subject: The content of the dead letter.
     """
     name = f"{_digest(rule, subject)}{_ENDING}"
     if isinstance(subject, Unreadable):
@@ -60,26 +56,26 @@ def letter_name(rule: str, subject: Subject) -> str:
 
 
 def folder_of(rule: str) -> str:
-    """Return the folder of a rule's letters: one short segment, whatever stands for the rule."""
+    """Return the folder of a rule's dead letters: one short segment."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", rule[:_FOLDER_LENGTH]).strip("._-") or NO_RULE
 
 
 def numbered(name: str, number: int) -> str:
-    """Return the name of the letter of an event that was given up for the `number`th time, from 1."""
+    """Return the name of the `number`th dead letter of an event, counted from 1."""
     return name if number == 1 else f"{name.removesuffix(_ENDING)}.{number}{_ENDING}"
 
 
 def stem(name: str) -> str:
-    """Return what the names of a letter and of the later ones of its event begin with."""
+    """Return the common prefix of the names of all dead letters of an event."""
     return name.removesuffix("json")
 
 
 def number_of(name: str, first: str) -> int:
-    """Return which letter of its event a blob is, counted from 1; 0 if it is another one's.
+    """Return the number of a dead letter of an event, counted from 1; 0 if it belongs to another event.
 
     Args:
         name: The blob's name.
-        first: The name of the event's first letter.
+        first: The name of the event's first dead letter.
     """
     if name == first:
         return 1
@@ -88,28 +84,28 @@ def number_of(name: str, first: str) -> int:
 
 
 def marks_of(name: str) -> str:
-    """Return what the names of a blob's marks begin with."""
+    """Return the prefix of the names of a blob's marks."""
     return f"{REPLAYED}{name}/"
 
 
 def begun_mark(name: str) -> str:
-    """Return the name of the mark that is there before a letter is sent again."""
+    """Return the name of the mark that is written before a dead letter is replayed."""
     return f"{marks_of(name)}{_BEGUN}"
 
 
 def sent_mark(name: str, at: datetime, *, whole: bool) -> str:
-    """Return the name of the mark that says that a blob was sent again.
+    """Return the name of the mark that is written after a blob was replayed.
 
     Args:
         name: The blob's name.
-        at: When, with a time zone.
-        whole: Whether all that it holds was sent by then.
+        at: When it was replayed, with a time zone.
+        whole: Whether all its events were sent.
     """
     return f"{marks_of(name)}{at.astimezone(UTC).strftime(_STAMP)}{_ENDING if whole else _PART}"
 
 
 def read_sent_mark(mark: str) -> tuple[str, datetime, bool] | None:
-    """Return the arguments of `sent_mark` that gave a name; None where it is not such a name."""
+    """Return the arguments of `sent_mark` from a name; None if the name is not from there."""
     name, _, last = mark.removeprefix(REPLAYED).rpartition("/")
     whole = not last.endswith(_PART)
     stamp = last.removesuffix(_PART).removesuffix(_ENDING)
@@ -121,7 +117,7 @@ def read_sent_mark(mark: str) -> tuple[str, datetime, bool] | None:
 
 
 def _digest(rule: str, subject: Subject) -> str:
-    """Return the SHA-256 of all that was given up, whatever the order of members in its objects."""
+    """Return the SHA-256 of a rule and a subject; the order of members has no effect."""
     content: dict[str, Json] = {
         each.name: _ordered(getattr(subject, each.name))
         for each in fields(subject)

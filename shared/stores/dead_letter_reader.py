@@ -1,14 +1,14 @@
-"""Reads dead letters: this app's own, and the three forms in which Event Grid writes them.
+"""Reads dead letters of this app, and the three forms of Event Grid.
 
-* Event Grid schema: an array of events, each with `deadLetterReason`, `deliveryAttempts`,
-  `lastDeliveryOutcome`, `publishTime` and `lastDeliveryAttemptTime` beside its own members.
-* CloudEvents: one event with the same as extension attributes in lower case; our own letters add `updraft`.
-* Namespaces: `deadletterProperties` beside the event's attributes, or beside an `event` that holds them (also
-  where it was published in binary mode).
+* Event Grid schema: an array of events with the additional members `deadLetterReason`, `deliveryAttempts`,
+  `lastDeliveryOutcome`, `publishTime` and `lastDeliveryAttemptTime`.
+* CloudEvents: one event with the same as extension attributes in lower case. This app adds `updraft`.
+* Namespaces: `deadletterProperties` beside the event's attributes, or beside the member `event` that has them
+  (also if the event was published in binary mode).
 
-How an event came is believed of our own letters alone; that of another program's letter comes by `replay`.
+Only this app's dead letters are trusted about `via`; an event of Event Grid's has `replay`.
 
-A blob is one JSON value, or one in each of its lines, as UTF-8 or UTF-16 with or without a byte order mark.
+A blob has one JSON value, or one in each line, as UTF-8 or UTF-16 with or without a byte order mark.
 
 Sources: https://learn.microsoft.com/azure/event-grid/manage-event-delivery and
 https://learn.microsoft.com/azure/event-grid/dead-letter-event-subscriptions-namespace-topics.
@@ -39,18 +39,18 @@ _PROPERTIES: Final = "deadletterproperties"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One event that was given up, as its letter tells it.
+    """One dead letter.
 
     Attributes:
-        subject: The event as it was, without the members that the letter adds; or the body, the direct run or
-            the close of a window that was given up.
-        code: One word for the reason, as in `BadRequest` or `MaxDeliveryAttemptsExceeded`.
-        reason: The reason for a person; empty where the letter has none.
-        rule: The rule at which it was given up; empty where none had been chosen yet.
-        attempts: How many deliveries there were, where the letter says so.
-        first_seen: When the event was published, or first seen by this app.
-        at: When it was given up.
-        text: The letter as it stands in its blob.
+        subject: The event, without the members that a dead letter adds; or the body, the direct run or the
+            close of a window.
+        code: The code of the reason, as in `BadRequest` or `MaxDeliveryAttemptsExceeded`.
+        reason: The reason, in words; may be empty.
+        rule: The rule; may be empty.
+        attempts: The number of deliveries; None if it is not known.
+        first_seen: When the event was published, or when this app first received it.
+        at: When the dead letter was written.
+        text: The text in the blob.
     """
 
     subject: Subject
@@ -63,11 +63,11 @@ class Letter:
     text: str = field(default="", compare=False, repr=False)
 
     def body(self) -> str:
-        """Return what a delivery of it to the event queue would hold."""
+        """Return the body with which the event would be delivered to the event queue."""
         return self.bodies()[0]
 
     def bodies(self) -> tuple[str, ...]:
-        """Return the texts that a delivery of it may hold: of an event in ASCII, and in shorter UTF-8."""
+        """Return the possible bodies: of an event as ASCII, and as shorter UTF-8."""
         subject = self.subject
         if isinstance(subject, Unreadable):
             return (subject.raw,)
@@ -77,11 +77,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class BadLetter:
-    """What cannot be read as a dead letter: a whole blob, or one member of it.
+    """A blob, or a member of one, that cannot be read as a dead letter.
 
     Attributes:
-        problem: Why, and which member it is.
-        text: It as it stands in its blob.
+        problem: Which member it is, and what is wrong.
+        text: The text in the blob.
     """
 
     problem: str
@@ -89,12 +89,12 @@ class BadLetter:
 
 
 def read_letters(text: str | bytes, *, ours: bool) -> list[Letter | BadLetter]:
-    """Return the letters that one blob holds: a bad one is set apart, and the others are read.
+    """Return the dead letters of one blob; a bad one does not affect the others.
 
     Args:
         text: The blob's content.
-        ours: Whether this app wrote it. Only then is its member `updraft` believed: in Event Grid's container
-            everything beside the dead-letter properties is what a publisher chose to write.
+        ours: Whether this app wrote it. Only then the member `updraft` is trusted: in Event Grid's container
+            the publisher decides all members except the dead-letter properties.
     """
     members = _members(_text(text))
     many = f" of {len(members)}: "
@@ -112,7 +112,7 @@ def _text(text: str | bytes) -> str:
 
 
 def _members(text: str) -> list[str]:
-    """Return the text of each letter: an array's members, the lines of line-delimited JSON, or all of it."""
+    """Return the text of each dead letter: the members of an array, the lines, or the whole text."""
     array = split_array(text)
     if array is not None:
         return array
@@ -123,28 +123,28 @@ def _members(text: str) -> list[str]:
 
 
 def _is_json(text: str) -> bool:
-    """Tell whether a text is a JSON object or array."""
+    """Return whether a text is a JSON object or array."""
     try:
         return isinstance(parse_kept(text), dict | list)
     except (EventError, ValueError, RecursionError):
         return False
 
 
-def _read(text: str, place: str, *, ours: bool) -> Letter | BadLetter:
+def _read(text: str, prefix: str, *, ours: bool) -> Letter | BadLetter:
     try:
         return replace(_letter(_document(text, ours=ours), ours=ours), text=text)
     except EventError as error:
-        return BadLetter(f"{place}{error}", text)
+        return BadLetter(f"{prefix}{error}", text)
 
 
 def _document(text: str, *, ours: bool) -> Json:
-    """Return a letter's JSON.
+    """Return the JSON of a dead letter.
 
-    One of ours may hold what no event from outside may: a call's conf lies a level deeper than it arrived,
-    and Airflow's own words may have half a surrogate pair.
+    A dead letter of this app may exceed the limits for events: the conf of a direct run is one level deeper,
+    and Airflow's text may have half of a surrogate pair.
     """
     if ours:
-        with suppress(ValueError, RecursionError):  # `parse` says what is wrong with it
+        with suppress(ValueError, RecursionError):  # `parse` raises the error with the cause
             return parse_kept(text)
     return parse(text)
 
@@ -155,15 +155,15 @@ def _letter(document: Json, *, ours: bool) -> Letter:
     members = lower_names(document)
     properties = members.get(_PROPERTIES)
     if isinstance(properties, dict):
-        told = lower_names(properties)
+        added = lower_names(properties)
         inner = document.get("event")
         event = _event(inner if isinstance(inner, dict) else _without_additions(document), "replay")
-        return _told(Letter(event, ""), told, outcome="deliveryresult", tried="deliveryattemptutc")
+        return _with_delivery(Letter(event, ""), added, outcome="deliveryresult", tried="deliveryattemptutc")
     if "deadletterreason" not in members:
-        raise EventError("this is no dead letter: it has neither a deadletterreason nor deadletterProperties")
+        raise EventError("this is not a dead letter: it has no deadletterreason and no deadletterProperties")
     own = members.get(_OURS) if ours else None
     if not isinstance(own, dict):
-        return _told(Letter(_event(_without_additions(document, {_OURS}), "replay"), ""), members)
+        return _with_delivery(Letter(_event(_without_additions(document, {_OURS}), "replay"), ""), members)
     if own.get("format") != FORMAT:
         raise EventError(
             f"this dead letter has the format {str(own.get('format'))[:20]}, and this version reads {FORMAT}:"
@@ -173,8 +173,8 @@ def _letter(document: Json, *, ours: bool) -> Letter:
     if own.get("kind") != "event":
         work = read_work(document | {"kind": own.get("kind")})
         if isinstance(work, UnverifiedHook):
-            raise EventError("a hook that is not verified has no dead letter")
-        return _told(Letter(subject_of(work), "", rule=rule), members)
+            raise EventError("an unverified webhook delivery has no dead letter")
+        return _with_delivery(Letter(subject_of(work), "", rule=rule), members)
     hidden, arrived, via = own.get("extensions"), own.get("arrived"), own.get("via")
     event = replace(
         _event(
@@ -184,24 +184,25 @@ def _letter(document: Json, *, ours: bool) -> Letter:
         schema=str(own.get("schema")),
         arrived=str(arrived) if _time(arrived) is not None else None,
     )
-    return _told(Letter(event, "", rule=rule), members)
+    return _with_delivery(Letter(event, "", rule=rule), members)
 
 
-def _told(
+def _with_delivery(
     letter: Letter,
-    told: Mapping[str, Json],
+    added: Mapping[str, Json],
     *,
     outcome: str = "lastdeliveryoutcome",
     tried: str = "lastdeliveryattempttime",
 ) -> Letter:
-    attempts = told.get("deliveryattempts")
+    """Return a dead letter with the facts about its delivery."""
+    attempts = added.get("deliveryattempts")
     return replace(
         letter,
-        code=str(told.get("deadletterreason") or "-"),
-        reason=str(told.get(outcome) or ""),
+        code=str(added.get("deadletterreason") or "-"),
+        reason=str(added.get(outcome) or ""),
         attempts=attempts if isinstance(attempts, int) else None,
-        first_seen=_time(told.get("publishtime") or told.get("publishutc")),
-        at=_time(told.get(tried)),
+        first_seen=_time(added.get("publishtime") or added.get("publishutc")),
+        at=_time(added.get(tried)),
     )
 
 
@@ -215,7 +216,7 @@ def _event(document: JsonObject, via: Via) -> Event:
         return read_cloud_event(document, via)
     if is_event_grid(document):
         return read_event_grid(document, via)
-    raise EventError("the event in this dead letter is in neither Event Grid's schema nor CloudEvents")
+    raise EventError("the event in this dead letter is neither in Event Grid's schema nor a CloudEvent")
 
 
 def _time(value: Json) -> datetime | None:

@@ -1,10 +1,10 @@
-"""Dead letters: what cannot be delivered is kept, one JSON blob each, with the reason.
+"""Dead letters: events that cannot be delivered, one JSON blob each, with the reason.
 
-The form is Event Grid's own for CloudEvents (https://learn.microsoft.com/azure/event-grid/manage-event-delivery,
-"Dead-letter schema"): the event, and five attributes about its delivery. So one reader serves Event Grid's
-container and ours. A member `updraft` says what Event Grid cannot know.
+The form is Event Grid's for CloudEvents (https://learn.microsoft.com/azure/event-grid/manage-event-delivery,
+"Dead-letter schema"): the event, and five attributes about its delivery. So one reader reads Event Grid's
+container and this app's. The member `updraft` has the facts that Event Grid does not know.
 
-A letter is written once: neither a later delivery nor `updraft replay` changes it.
+A dead letter is written once: neither a later delivery nor `updraft replay` changes it.
 """
 
 import json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
 FORMAT: Final = 1
-"""The version of the form of a letter's member `updraft`."""
+"""The version of the member `updraft`."""
 LETTER_MEMBERS: Final = frozenset(
     {
         "deadletterreason",
@@ -42,25 +42,25 @@ LETTER_MEMBERS: Final = frozenset(
         "updraft",
     }
 )
-"""What a dead letter may have beside the event's own members, in lower case."""
+"""The members that a dead letter adds to its event, in lower case."""
 RAW_LIMIT: Final = 4 * 1_048_576
-"""Characters of an unreadable body that are kept; Event Grid's largest delivery is 1 MB."""
+"""Characters of an unreadable body that are stored; Event Grid's largest delivery is 1 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Something that cannot be delivered, and why.
+    """An event that cannot be delivered, and why.
 
     Attributes:
-        subject: The event, the body that could not be read as one, the direct run or the window's close.
-        code: One word for the reason, as in `BadRequest` or `TimeToLiveExceeded`.
-        reason: The reason for a person, with Airflow's own words.
-        at: When it was given up, with a time zone.
-        first_seen: When it first arrived.
-        rule: The rule, or `call`; empty for a body that could not be read.
-        request: The run that was asked for, where it came to that.
+        subject: The event, the unreadable body, the direct run or the close of a window.
+        code: The code of the reason, as in `BadRequest` or `TimeToLiveExceeded`.
+        reason: The reason in words, with Airflow's message.
+        at: When the dead letter is written, with a time zone.
+        first_seen: When the subject first arrived.
+        rule: The rule, or `call`; may be empty.
+        request: The run request, if there was one.
         status: Airflow's last HTTP status.
-        attempts: How many deliveries there were.
+        attempts: The number of deliveries.
     """
 
     subject: Subject
@@ -75,14 +75,13 @@ class DeadLetter:
 
     @property
     def name(self) -> str:
-        """The blob's name, from the rule and the whole event: the same however often it is written."""
+        """The blob's name, from the rule and the whole event: the same at each try."""
         return letter_name(self.rule, self.subject)
 
     def to_document(self) -> JsonObject:
-        """Return the letter as a JSON object.
+        """Return the dead letter as a JSON object.
 
-        An extension attribute of the event that has the name of one of the letter's own members stands under
-        `updraft`, and comes out of the letter again.
+        If an extension attribute of the event has the name of an added member, it is stored under `updraft`.
         """
         content, kind = _content(self.subject)
         hidden = {name: content.pop(name) for name in sorted(LETTER_MEMBERS & content.keys())}
@@ -110,20 +109,20 @@ class DeadLetter:
 
 
 class DeadLetters(Protocol):
-    """Where dead letters are kept."""
+    """The store of dead letters."""
 
     def write(self, letter: DeadLetter) -> None:
-        """Keep a letter, once: where the same event was given up at the same rule before, nothing changes.
+        """Write a dead letter, unless the same event has one at the same rule.
 
-        After `updraft replay` has sent that letter again, a further one is kept beside it.
+        After a replay of the first dead letter, a second one is written.
 
         Raises:
-            StorageUnavailable: It is not kept; the event must not be acknowledged.
+            StorageUnavailable: It is not written; do not acknowledge the event.
         """
 
 
 class BlobDeadLetters:
-    """Keeps dead letters in a blob container.
+    """Stores dead letters in a blob container.
 
     Args:
         storage: The app's own Storage account.
@@ -135,7 +134,7 @@ class BlobDeadLetters:
         self._container = container
 
     def write(self, letter: DeadLetter) -> None:
-        """Keep a letter; see `DeadLetters`."""
+        """Write a dead letter; see `DeadLetters`."""
         content = json.dumps(letter.to_document(), ensure_ascii=True, indent=1).encode()
         with storage_errors(f"a dead letter cannot be written to the container {self._container}"):
             container = self._storage.container(self._container)
@@ -145,10 +144,10 @@ class BlobDeadLetters:
 
 
 def _write_once(container: "ContainerClient", first: str, content: bytes) -> None:
-    """Write a letter that is not there yet, or the next one if the one there was sent again.
+    """Write a dead letter that does not exist yet, or the next one if the last one was replayed.
 
-    There is at most one letter more than there were sendings. A request that reaches Storage late finds its
-    name taken.
+    There is at most one dead letter more than there were replays: a request that reaches Storage late fails,
+    because its name exists.
     """
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import ContentSettings
@@ -163,7 +162,7 @@ def _write_once(container: "ContainerClient", first: str, content: bytes) -> Non
             blobs = container.list_blobs(name_starts_with=stem(first))
             latest = max((number_of(blob.name, first) for blob in blobs), default=0)
             if latest < number:
-                raise  # Storage refused the letter for another reason
+                raise  # the name does not exist: Storage refused the blob for another reason
             if not container.get_blob_client(begun_mark(numbered(first, latest))).exists():
                 return
             number = latest + 1
@@ -172,11 +171,11 @@ def _write_once(container: "ContainerClient", first: str, content: bytes) -> Non
 
 
 def _content(subject: Subject) -> tuple[JsonObject, JsonObject]:
-    """Return what a letter holds of its subject, and what of it stands under `updraft`."""
+    """Return the members of a subject in the dead letter, and the members under `updraft`."""
     if isinstance(subject, Event):
-        beside = event_members(subject)
-        del beside["event"]
-        return subject.to_cloud_event(), {"kind": "event", **beside}
+        arrival = event_members(subject)
+        del arrival["event"]
+        return subject.to_cloud_event(), {"kind": "event", **arrival}
     content = members_of(
         Resent(replace(subject, raw=subject.raw[:RAW_LIMIT])) if isinstance(subject, Unreadable) else subject
     )

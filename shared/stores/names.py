@@ -1,16 +1,16 @@
-"""The queues' names, which the triggers, the parking and the infrastructure agree on."""
+"""The names of the queues, for the triggers, the parking and the infrastructure."""
 
 from typing import Final
 
 EVENT_QUEUE: Final = "updraft-events"
-"""Where Event Grid's Storage-queue subscriptions deliver."""
+"""The queue of Event Grid's Storage-queue subscriptions."""
 PARKED_QUEUE: Final = "updraft-parked"
-"""Where deliveries wait for their next try."""
+"""The queue of parked deliveries."""
 
 
 def poison_queue(queue: str) -> str:
-    """Return the queue to which the Functions host moves what it has given up on.
+    """Return the queue to which the Functions host moves poison messages.
 
-    The host appends `-poison` itself; see "Poison messages" in the Azure Queue storage trigger's reference.
+    The host appends `-poison`; see "Poison messages" in the reference of the Azure Queue storage trigger.
     """
     return f"{queue}-poison"

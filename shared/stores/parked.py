@@ -1,9 +1,8 @@
-"""A delivery that waits, and its message in the parking queue.
+"""A parked delivery, and its message in the queue.
 
-A message is a JSON object in ASCII with `"updraft": 1`: the work item (`work_forms.py`), and beside it how
-often that was tried. An item that does not fit into a message lies in a blob of the same form, and the
-message names the blob: a claim check
-(https://learn.microsoft.com/azure/architecture/patterns/claim-check).
+A message is a JSON object in ASCII with `"updraft": 1`: the work item (`work_forms.py`), and the numbers of
+its tries. A work item that does not fit into a message is stored in a blob of the same form, and the message
+has the blob's name: a claim check (https://learn.microsoft.com/azure/architecture/patterns/claim-check).
 """
 
 from dataclasses import dataclass
@@ -18,27 +17,27 @@ from shared.values.json_text import JsonObject, compact_text, parse_kept
 from shared.visible_text import visible
 
 FORMAT: Final = 1
-"""The version of a message's form, and of its blob's."""
+"""The version of the form of a message and its blob."""
 _REASON_KEPT: Final = 1_000
 _CAUSE_KEPT: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A delivery that waits.
+    """A parked delivery.
 
     Attributes:
         work: The work item.
-        attempt: How many deliveries there were so far that count.
-        first_seen: When it first arrived, with a time zone; None where its age counts from its next delivery.
-        reason: Why it waits, in words.
-        cause: Why it waits, in one word, as it was last logged: the same cause is not logged again.
-        claim: The blob that keeps the work item, where the message was too small for it.
-        waits: How often it was parked without that being an attempt.
-        rendered: Whether the run that it waits for was rendered: then only other rules can fail to.
-        rule_changed_since: Since when no instance has had rules with a run for it, with a time zone; None
-            where the last instance had.
-        rule_changed_tries: How many instances in a row had no such rules.
+        attempt: The number of attempts so far.
+        first_seen: When it first arrived, with a time zone; None if its age counts from its next delivery.
+        reason: Why it is parked, in words.
+        cause: Why it is parked, in one word, as last logged: the same cause is not logged again.
+        claim: The blob with the work item, if it did not fit into the message.
+        waits: How often it was parked without an attempt.
+        rendered: Whether the run was rendered: then only other rules can make rendering fail.
+        rule_changed_since: Since when no instance has had rules with a run for it, with a time zone; None if
+            the last instance had.
+        rule_changed_tries: The number of tries in a row without a run in the rules.
     """
 
     work: Work
@@ -53,15 +52,15 @@ class Parked:
     cause: str = ""
 
     def to_message(self) -> str:
-        """Return the message with the work item in it, as JSON text in ASCII."""
+        """Return the message with the work item, as JSON text in ASCII."""
         return _encoded(self._tries() | members_of(self.work))
 
     def to_claim(self) -> str:
-        """Return the message with only the name of the blob that keeps the work item."""
+        """Return the message with the name of the blob instead of the work item."""
         return _encoded(self._tries() | {"claim": self.claim_name()})
 
     def claim_name(self) -> str:
-        """Return the name of the blob: the same for the same parking, however often it is tried."""
+        """Return the name of the blob, which is the same if one parking is repeated."""
         content = _encoded(members_of(self.work))
         return f"{parts_hash(content, str(self.first_seen), self.attempt, self.waits)}.json"
 
@@ -84,7 +83,7 @@ class Parked:
 
 
 def opened(text: str | bytes) -> JsonObject:
-    """Return the JSON object of a message, or of the blob that one names.
+    """Return the JSON object of a message or of its blob.
 
     Raises:
         EventError: It is not a message of this app.
@@ -99,14 +98,14 @@ def opened(text: str | bytes) -> JsonObject:
 
 
 def read_parked(document: JsonObject, *, claim: str | None = None) -> Parked:
-    """Return the delivery that a message, or its blob, holds.
+    """Return the parked delivery of a message or of its blob.
 
     Args:
         document: From `opened`.
-        claim: The blob's name, where it is the blob's.
+        claim: The blob's name, if the document is from a blob.
 
     Raises:
-        EventError: It is not one; says which member is wrong.
+        EventError: A member is wrong; the message names it.
     """
     try:
         changed = object_of(document, "rule_changed") if "rule_changed" in document else None
@@ -134,5 +133,5 @@ def _count(document: JsonObject, name: str) -> int:
 
 
 def _encoded(document: JsonObject) -> str:
-    """Return JSON text in ASCII, which XML carries as it is: every other character is escaped."""
+    """Return JSON text in ASCII: all its characters are allowed in XML."""
     return compact_text(document, ascii_only=True)

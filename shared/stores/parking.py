@@ -1,6 +1,6 @@
-"""Parking: a delivery that has to wait lies in a Storage queue, invisible until its next try.
+"""Parking: a delivery that has to wait is a message of a Storage queue, invisible until its next try.
 
-A message holds 64 KiB; what does not fit goes into a blob (`parked.py`).
+A message has at most 64 KiB; a larger one is stored in a blob (`parked.py`).
 """
 
 import math
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
 
 LONGEST_DELAY: Final = 7 * 24 * 3600
 """Seconds that a message can stay invisible (Storage's limit)."""
-_CLAIM: Final = re.compile(r"[0-9a-f]{64}\.json")  # a name from elsewhere may climb out of the container
+_CLAIM: Final = re.compile(r"[0-9a-f]{64}\.json")  # another name could be a path out of the container
 
 
 class ClaimGone(EventError):
-    """The event of a parked message is no longer kept: another copy of this message came to its end."""
+    """The blob of a parked message was deleted: another copy of this message has ended."""
 
 
 class Parking(Protocol):
-    """Where deliveries wait."""
+    """The store of parked deliveries."""
 
     def park(self, parked: Parked, delay_seconds: float) -> None:
-        """Keep a delivery until its next try.
+        """Store a delivery until its next try.
 
         Raises:
-            StorageUnavailable: It is not kept; the event must not be acknowledged.
+            StorageUnavailable: It is not stored; do not acknowledge the event.
         """
 
     def unpark(self, body: str | bytes) -> Parked:
-        """Read a message back, with its content from wherever that was kept.
+        """Read a message, and its blob if it has one.
 
         Raises:
-            EventError: The message is not one of ours.
+            EventError: It is not a message of this app.
             ClaimGone: Another copy of the message was delivered in the meantime.
-            StorageUnavailable: The event cannot be fetched now.
+            StorageUnavailable: The blob cannot be read now.
         """
 
     def forget(self, parked: Parked) -> None:
-        """Delete what was kept beside the message; harmless where there is nothing."""
+        """Delete the blob of a message, if it has one."""
 
 
 class QueueParking:
-    """Parks in a queue, and in a container what is too large for it.
+    """Parks deliveries in a queue; a large work item is stored in a container.
 
     Args:
         storage: The app's own Storage account.
-        queue: The queue's name, the one that the trigger of parked deliveries listens to.
+        queue: The queue's name, as in the trigger of parked deliveries.
         claims: The container's name.
     """
 
@@ -65,29 +65,29 @@ class QueueParking:
         self._claims = claims
 
     def park(self, parked: Parked, delay_seconds: float) -> None:
-        """Keep a delivery; see `Parking`. The blob is written before the message that names it."""
+        """Store a delivery; see `Parking`. The blob is written before the message that names it."""
         message = parked.to_message()
         with storage_errors(f"the delivery cannot be parked in the queue {self._queue}"):
             if message_size(message) > MESSAGE_LIMIT:
-                self._check_in(parked, message)
+                self._write_claim(parked, message)
                 message = parked.to_claim()
             delay = min(max(math.ceil(delay_seconds), 0), LONGEST_DELAY)
             send_message(self._storage, self._queue, message, delay=delay)
 
     def unpark(self, body: str | bytes) -> Parked:
-        """Read a message back; see `Parking`."""
+        """Read a message; see `Parking`."""
         document = opened(body)
         claim = document.get("claim")
         if claim is None:
             return read_parked(document)
         if not isinstance(claim, str) or not _CLAIM.fullmatch(claim):
             raise EventError(
-                f"a parked message's claim is {str(claim)[:80]!r}, not the name of one of our blobs"
+                f"a parked message's claim is {str(claim)[:80]!r}, which is not a blob name of this app"
             )
-        return read_parked(opened(self._check_out(claim)), claim=claim)
+        return read_parked(opened(self._read_claim(claim)), claim=claim)
 
     def forget(self, parked: Parked) -> None:
-        """Delete the claimed blob; see `Parking`. A blob that stays behind does no harm but its cost."""
+        """Delete the blob of a message; see `Parking`."""
         from azure.core.exceptions import ResourceNotFoundError
 
         if parked.claim is None:
@@ -98,14 +98,14 @@ class QueueParking:
             except ResourceNotFoundError:
                 return  # deleted by an earlier try
 
-    def _check_in(self, parked: Parked, message: str) -> None:
+    def _write_claim(self, parked: Parked, message: str) -> None:
         container = self._storage.container(self._claims)
         create_if_missing(
             container.create_container,
             lambda: container.upload_blob(parked.claim_name(), message.encode(), overwrite=True),
         )
 
-    def _check_out(self, claim: str) -> bytes:
+    def _read_claim(self, claim: str) -> bytes:
         from azure.core.exceptions import ResourceNotFoundError
 
         with storage_errors(f"a parked event cannot be read from the container {self._claims}"):
@@ -113,6 +113,6 @@ class QueueParking:
                 content: bytes = self._storage.container(self._claims).download_blob(claim).readall()
             except ResourceNotFoundError as exc:
                 raise ClaimGone(
-                    f"the event kept as {claim[:80]} is gone: another copy of this message was delivered"
+                    f"the blob {claim[:80]} was deleted: another copy of this message was delivered"
                 ) from exc
         return content

@@ -1,4 +1,4 @@
-"""Poison queues: what the Functions host gave up, until its dead letter is written."""
+"""Poison queues: messages that the Functions host gave up, until their dead letters are written."""
 
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,20 +20,20 @@ class PoisonQueues(Protocol):
         """Put the body of a poison message back, as a new message that never expires.
 
         Args:
-            queue: The queue that the message was given up in.
+            queue: The queue from which the message was moved to its poison queue.
             body: The message's body, as it arrived.
 
         Raises:
-            StorageUnavailable: It is not in the queue; the old message must not be acknowledged.
+            StorageUnavailable: It is not in the queue; do not acknowledge the old message.
         """
 
 
 class StoragePoisonQueues:
     """The poison queues of a Storage account.
 
-    The host copies a message without a time to live, which Storage takes for seven days. And up to version
-    5.3.7, which production pins, its extension counts the deliveries of poison messages, too, and skips a
-    message after `maxDequeueCount` of them without a word. A new message has neither limit.
+    The host copies a message without a time to live, so it expires after seven days. Up to version 5.3.7,
+    which production pins, its extension also counts the deliveries of poison messages, and skips a message
+    after `maxDequeueCount` of them without a log line. A new message has neither limit.
 
     Args:
         storage: The app's own Storage account.

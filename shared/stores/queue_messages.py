@@ -1,7 +1,7 @@
-"""Messages of Storage queues: how large one may be, which text one can hold, and sending one.
+"""Messages of Storage queues: their size and text, and sending one.
 
-A message travels in an XML document, so it is text. The app sends text as it is (`messageEncoding: none` in
-host.json), and base64 only for what XML cannot carry; `shared/event/queue_bodies.py` reads both.
+A message is part of an XML document, so it is text. The app sends text unchanged (`messageEncoding: none` in
+host.json), and base64 only if XML does not allow a character; `shared/event/queue_bodies.py` reads both.
 
 Sources: https://learn.microsoft.com/rest/api/storageservices/put-message (64 KiB, XML),
 https://www.w3.org/TR/xml/#charsets (the characters), #sec-line-ends (a carriage return becomes a line feed).
@@ -25,12 +25,12 @@ _ESCAPES: Final = {"&": len("&amp;") - 1, "<": len("&lt;") - 1, ">": len("&gt;")
 
 @functools.cache
 def _not_in_xml() -> re.Pattern[str]:
-    """Return the characters that XML cannot carry; compiled when a message is sent, because it takes 4 ms."""
+    """Return the characters that XML does not allow; compiled late, because it takes 4 ms."""
     return re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def queue_text(body: str | bytes) -> str:
-    """Return a body as text that a message can hold: itself, or base64 of it where XML cannot carry it."""
+    """Return a body as the text of a message: unchanged, or as base64 if XML does not allow a character."""
     content = body if isinstance(body, bytes) else body.encode(errors="backslashreplace")
     try:
         text = content.decode()
@@ -42,24 +42,24 @@ def queue_text(body: str | bytes) -> str:
 
 
 def message_size(text: str) -> int:
-    """Return how many bytes a text takes in a message, markup escaped.
+    """Return the number of bytes of a text in a message, with escaped markup.
 
-    No source says whether Storage counts `&amp;` as one byte or as five. Five is safe.
+    It is not documented whether Storage counts `&amp;` as one byte or as five. Five is safe.
     """
     return len(text.encode()) + sum(text.count(mark) * more for mark, more in _ESCAPES.items())
 
 
 def send_message(storage: "Storage", queue: str, text: str, *, delay: int = 0) -> None:
-    """Put a message that never expires into a queue, which is made where it is missing.
+    """Put a message that never expires into a queue; a missing queue is created.
 
     Args:
         storage: The app's own Storage account.
         queue: The queue's name.
         text: The message, of `MESSAGE_LIMIT` bytes at most.
-        delay: Seconds until it can be seen.
+        delay: Seconds until it is visible.
 
     Raises:
-        AzureError: As the Storage library raises it; the caller says what it was doing (`storage_errors`).
+        AzureError: From the Storage library; call this within `storage_errors`.
     """
     client = storage.queue(queue)
     create_if_missing(

@@ -1,7 +1,7 @@
-"""What was given up before any rule had it, and is sent again: parked for no rule, for all of them.
+"""Replayed dead letters without a rule: they go to all rules.
 
-It goes through the app's own queue of parked deliveries, and not through `updraft-events`: what comes from
-there came by `queue`, whoever sent it. A body that could not be read is read again as what it came as.
+They are sent to the queue of parked deliveries, and not to `updraft-events`, because an event from there has
+the `via` `queue`. An unreadable body is read again with its own `via`.
 """
 
 from typing import Final
@@ -15,10 +15,9 @@ _KINDS: Final = {via: kind for kind, via in HOOK_VIAS.items()}
 
 
 def members_again(subject: Event | Unreadable) -> list[Event | Unreadable]:
-    """Return the events of what is sent again to all rules.
+    """Return the events of a replayed dead letter.
 
-    Who called is believed only of this app's own letters: an event of another program's letter came from
-    anybody.
+    Only this app's dead letters are trusted about the caller.
     """
     if isinstance(subject, Event):
         return [strip_caller(subject) if subject.via == "replay" else subject]

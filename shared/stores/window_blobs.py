@@ -1,24 +1,23 @@
-"""Windows kept in blobs of the app's own Storage account: durable, and without a database.
+"""Windows in blobs of the app's own Storage account.
 
 For each rule the container has these blobs:
 
-    windows/<id>   an append blob: one line an event; sealed when the window closes
-    heads/<hash>   the id of the window that is open for a key
-    seen/<hash>    the id of the window that an event is in
+    windows/<id>   an append blob: one line per event; sealed when the window closes
+    heads/<hash>   the id of the open window of a key
+    seen/<hash>    the id of an event's window
 
-What makes this safe, on any number of instances and whatever crashes between two steps:
+This is safe with any number of instances, and after a crash between any two steps:
 
-* A window is made in the order blob, close message, head. Nobody knows a window before its close is queued,
-  so whatever is in a window will be read.
-* The close seals the blob before it reads it
-  (https://learn.microsoft.com/rest/api/storageservices/append-blob-seal). Storage orders the two: an append
-  is either in what is read, or refused. A refused event opens the next window.
-* An event is written under `seen` before it is appended. A redelivery finds it there and goes to the same
-  window; where that is closed and does not have it, the event moves to the open one, by a write that only
-  one of several can win.
+* A window is created in the order blob, close message, head. Events are added only after the close is queued,
+  so each event of a window will be read.
+* The close seals the blob and then reads it
+  (https://learn.microsoft.com/rest/api/storageservices/append-blob-seal). Storage orders seal and append: an
+  event is either read by the close, or refused. A refused event opens the next window.
+* An event is written under `seen` before it is appended, so a redelivery goes to the same window. If that
+  window is closed without the event, the event moves to the open window, by a conditional write.
 
-A repeated step changes nothing: an event that is appended twice is read once, a window that is closed twice
-starts the run of one id.
+A repeated step has no effect: an event that is appended twice is read once, and a window that is closed twice
+starts a run of the same id.
 """
 
 import json
@@ -47,9 +46,9 @@ if TYPE_CHECKING:
     from shared.azure.storage_account import Storage
 
 LARGEST: Final = 64 * 1_048_576
-"""Bytes of one window's blob; what comes then opens the next window."""
+"""Bytes of one window's blob; the next event opens another window."""
 OVERDUE: Final = 120.0
-"""Seconds after its end at which a window that still takes events is given a second close message."""
+"""Seconds after its end at which a window that still accepts events gets a second close message."""
 
 _CLOSED: Final = frozenset({"BlobIsSealed", "BlobNotFound", "ContainerNotFound"})
 _FULL: Final = frozenset({"BlockCountExceedsLimit", "MaxBlobSizeConditionNotMet"})
@@ -59,7 +58,7 @@ _REMEMBERED: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class _Pointer:
-    """The content of a small blob, with the version that it was read in."""
+    """The content of a small blob, with its version."""
 
     window: str
     etag: str
@@ -70,7 +69,7 @@ class WindowBlobs:
 
     Args:
         storage: The app's own Storage account.
-        parking: Where close messages wait.
+        parking: Stores the close messages.
         container: The container's name.
         clock: Monotonic seconds.
     """
@@ -103,7 +102,7 @@ class WindowBlobs:
                 following = self._after(rule, burst_key, mark.window)
                 mark = self._moved(rule, event, mark, following)
         raise StorageUnavailable(
-            f"the windows of rule {rule} close faster than an event can be put into one; it has to come again"
+            f"the windows of rule {rule} close faster than an event can be put into one; deliver it again"
         )
 
     def close(self, rule: str, window: str) -> tuple[Event, ...]:
@@ -113,19 +112,19 @@ class WindowBlobs:
             return in_order(self._events(rule, window))
 
     def is_kept(self, rule: str, window: str) -> bool:
-        """Tell whether a window's events are still there; they may be deleted some time after its close.
+        """Return whether a window's events still exist; they may be deleted some time after its close.
 
         Raises:
-            StorageUnavailable: It cannot be told now.
+            StorageUnavailable: It cannot be looked up now.
         """
         with storage_errors(f"a window cannot be looked for in the container {self._container}"):
             return self._blob(rule, "windows", window).exists()
 
     def keep_conf(self, rule: str, window: str, conf: JsonObject) -> None:
-        """Keep a conf; see `Windows`."""
+        """Store a conf; see `Windows`."""
         from azure.storage.blob import ContentSettings
 
-        with storage_errors(f"a conf cannot be kept in the container {self._container}"):
+        with storage_errors(f"a conf cannot be stored in the container {self._container}"):
             self._blob(rule, "confs", f"{window}.json").upload_blob(
                 json.dumps(conf).encode(),
                 overwrite=True,
@@ -133,13 +132,13 @@ class WindowBlobs:
             )
 
     def conf_url(self, rule: str, window: str) -> str:
-        """Return where a conf is kept; see `Windows`."""
+        """Return the address of a conf; see `Windows`."""
         return f"{self._storage.address('blob').rstrip('/')}/{self._container}/{rule}/confs/{window}.json"
 
     # --- the open window of a key -------------------------------------------------------------------------
 
     def _open_window(self, rule: str, burst_key: BurstKey) -> str:
-        """Return the window that is taken to be open: from memory, the head, or made now."""
+        """Return the window that should be open: from memory, from the head, or a new one."""
         name = parts_hash(burst_key.key)
         with self._lock:
             known, since = self._heads.get(f"{rule}/{name}", ("", 0.0))
@@ -149,12 +148,12 @@ class WindowBlobs:
         head = self._read(rule, "heads", name)
         if head is None:
             return self._opened(rule, burst_key, None)
-        if head.window == known:  # it should have closed long ago: its message may be lost
+        if head.window == known:  # its close is overdue: the message may be lost
             self._queue_close(rule, burst_key, head.window, delay=0)
         return self._remember(rule, name, head.window)
 
     def _after(self, rule: str, burst_key: BurstKey, closed: str) -> str:
-        """Return the window that is open now that another is closed."""
+        """Return the open window after another one was closed."""
         name = parts_hash(burst_key.key)
         head = self._read(rule, "heads", name)
         if head is not None and head.window != closed:
@@ -162,35 +161,35 @@ class WindowBlobs:
         return self._opened(rule, burst_key, head)
 
     def _opened(self, rule: str, burst_key: BurstKey, head: _Pointer | None) -> str:
-        """Open a window; where another instance was quicker, that one's is returned and ours stays empty."""
+        """Open a window; if another instance opened one first, return that window, and ours stays empty."""
         name, window = parts_hash(burst_key.key), uuid.uuid4().hex
         container = self._storage.container(self._container)
         create_if_missing(container.create_container, lambda: self._create(rule, window))
         self._queue_close(rule, burst_key, window, delay=burst_key.seconds)
         if not self._write(rule, "heads", name, window, over=head):
-            quicker = self._read(rule, "heads", name)
-            window = quicker.window if quicker else window
+            first = self._read(rule, "heads", name)
+            window = first.window if first else window
         return self._remember(rule, name, window)
 
     def _create(self, rule: str, window: str) -> None:
-        """Make a window's blob, and never empty one that is there.
+        """Create a window's blob if it does not exist.
 
-        The request may take effect long after its answer was lost and a second one has made the blob: without
-        the condition Put Blob would empty the window, and take its seal away
+        A lost request may take effect long after a second one has created the blob. Without the condition Put
+        Blob would then empty the window and remove its seal
         (https://learn.microsoft.com/rest/api/storageservices/put-blob).
         """
         from azure.core import MatchConditions
         from azure.core.exceptions import ResourceExistsError
 
         blob = self._blob(rule, "windows", window)
-        with suppress(ResourceExistsError):  # the id is new: what is there was made by our own first request
+        with suppress(ResourceExistsError):  # the id is new, so our own first request created the blob
             blob.create_append_blob(match_condition=MatchConditions.IfMissing)
 
     def _queue_close(self, rule: str, burst_key: BurstKey, window: str, *, delay: int) -> None:
         closing = Parked(
             work=WindowClose(rule, window, burst_key.key),
             attempt=0,
-            first_seen=None,  # its run's age counts from the close
+            first_seen=None,  # the age of the run counts from the close
             reason="the window is open",
         )
         self._parking.park(closing, delay)
@@ -205,7 +204,7 @@ class WindowBlobs:
     # --- the window of an event ---------------------------------------------------------------------------
 
     def _marked(self, rule: str, event: Event, window: str) -> _Pointer:
-        """Return the window that an event is in; the one given, where it was in none."""
+        """Return the window of an event; put the event into `window` if it has none."""
         name = parts_hash(*_identity(event))
         while True:
             if self._write(rule, "seen", name, window, over=None):
@@ -214,7 +213,7 @@ class WindowBlobs:
                 return mark
 
     def _moved(self, rule: str, event: Event, mark: _Pointer, window: str) -> _Pointer:
-        """Move an event to another window; whoever else moves it, all of them get the same one."""
+        """Move an event to another window; all instances that move it get the same window."""
         name = parts_hash(*_identity(event))
         there = self._read(rule, "seen", name)
         if there is None or there.window != mark.window:
@@ -226,15 +225,15 @@ class WindowBlobs:
     # --- blobs --------------------------------------------------------------------------------------------
 
     def _append(self, rule: str, window: str, line: bytes) -> bool:
-        """Append to a window; False where it takes nothing more, now and for ever."""
+        """Append to a window; False if the window is closed."""
         blob = self._blob(rule, "windows", window)
         code = _refused(lambda: blob.append_block(line, maxsize_condition=LARGEST), _CLOSED | _FULL)
-        if code in _FULL:  # a shorter line may still fit: it must not, or an event could be in two windows
+        if code in _FULL:  # otherwise a shorter line would fit, and an event could be in two windows
             _refused(blob.seal_append_blob, _CLOSED)
         return not code
 
     def _events(self, rule: str, window: str) -> list[Event]:
-        """Return what is in a window, in the order of arrival; nothing where it is no longer kept."""
+        """Return the events of a window in the order of arrival; none if the window was deleted."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -253,7 +252,7 @@ class WindowBlobs:
             return None
 
     def _write(self, rule: str, folder: str, name: str, window: str, *, over: _Pointer | None) -> bool:
-        """Write a pointer over the version that was read (None: where there was none), or not at all."""
+        """Write a pointer if its version is still `over` (None: if it does not exist); return whether."""
         from azure.core import MatchConditions
         from azure.core.exceptions import (
             ResourceExistsError,
@@ -283,7 +282,7 @@ class WindowBlobs:
 
 
 def _refused(act: Callable[[], object], codes: frozenset[str]) -> str:
-    """Do something; return with which of these error codes Storage refused it, empty where it did not."""
+    """Call `act`, and return the error code if it is one of `codes`; empty if there is no error."""
     from azure.core.exceptions import HttpResponseError
 
     try:

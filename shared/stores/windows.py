@@ -1,8 +1,7 @@
-"""Windows: what a burst of events is collected in, and the run that has all of them. Pure, no I/O.
+"""Windows: the collected events of a burst. Pure, no I/O.
 
-A window has no place on any clock. It is opened by the first event of its key that finds none open, under an
-id of its own, and closed by a message that becomes visible one window's length later; the queue's service
-alone counts that time. So instances whose clocks disagree agree on windows all the same.
+The first event of a key opens a window, with a new id. A message that becomes visible after the length of the
+window closes it. Only Storage measures that time, so different clocks of the instances have no effect.
 """
 
 import json
@@ -16,7 +15,7 @@ from shared.stores.work_forms import event_members, read_event
 from shared.values.json_text import JsonObject
 
 LINE_FORMAT: Final = 1
-"""The version of a line's form; a window may be read by another version of the app than wrote it."""
+"""The version of a line's form: another version of the app may read a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Joined:
 
     Attributes:
         window: The window's id.
-        again: Whether it was in there already when the window closed: this was a redelivery.
+        was_collected: Whether the window had the event already when it closed: a redelivery.
     """
 
     window: str
@@ -33,39 +32,39 @@ class Joined:
 
 
 class Windows(Protocol):
-    """Where bursts are collected."""
+    """The store of windows."""
 
     def collect(self, rule: str, burst_key: BurstKey, event: Event) -> Joined:
-        """Put an event into the open window of its rule and key; one that is in a window stays there.
+        """Put an event into the open window of its rule and key; an event that is in a window stays there.
 
         Raises:
-            EventError: It cannot be kept, and never will.
-            StorageUnavailable: It is in none; the event must not be acknowledged.
+            EventError: The event can never be stored.
+            StorageUnavailable: The event is in no window; do not acknowledge it.
         """
 
     def close(self, rule: str, window: str) -> tuple[Event, ...]:
-        """Let nothing more into a window, and return its events as `in_order` does; harmless when repeated.
+        """Close a window, and return its events in the order of `in_order`; may be repeated.
 
         Raises:
-            StorageUnavailable: It cannot be closed, or not be read, now.
+            StorageUnavailable: The window cannot be closed or read now.
         """
 
     def keep_conf(self, rule: str, window: str, conf: JsonObject) -> None:
-        """Keep the conf of a window's run where `conf_url` says.
+        """Store the conf of a window's run at `conf_url`.
 
         Raises:
-            StorageUnavailable: It is not kept.
+            StorageUnavailable: It is not stored.
         """
 
     def conf_url(self, rule: str, window: str) -> str:
-        """Return the address at which `keep_conf` keeps a conf."""
+        """Return the address of the conf of a window's run."""
 
 
 def to_line(event: Event) -> bytes:
     """Return an event as one line of a window's blob.
 
     Raises:
-        EventError: It could not be read back, and would stand in the way of the whole window.
+        EventError: The line could not be read again, and would make the whole window unreadable.
     """
     document: JsonObject = {"updraft": LINE_FORMAT, **event_members(event)}
     try:
@@ -80,7 +79,7 @@ def from_lines(content: bytes) -> list[Event]:
     """Return the events of a window's blob, in the order of their arrival.
 
     Raises:
-        StorageUnavailable: Another version of the app wrote one, in a form that this one does not know.
+        StorageUnavailable: Another version of the app wrote a line in an unknown form.
     """
     return [_from_line(line) for line in content.splitlines() if line]
 

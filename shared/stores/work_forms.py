@@ -1,4 +1,4 @@
-"""How work items are written as JSON and read again: in parked messages, dead letters and lines of windows.
+"""Work items as JSON, in parked messages, dead letters and lines of windows.
 
 | `kind` | class | members |
 |---|---|---|
@@ -9,8 +9,8 @@
 | `unreadable` | `Resent`, a body | `unreadable` |
 | `unverified-hook` | `UnverifiedHook` | `hook`, `body`, `signature`, `headers` |
 
-How an event came stands beside it, not in it. No error of this module quotes a value: it may
-come from an unauthenticated client.
+The `via` and the time of arrival are members beside the event. The errors of this module do not quote values,
+because they may come from an unauthenticated client.
 """
 
 import base64
@@ -60,10 +60,10 @@ def members_of(work: Work) -> JsonObject:
 
 
 def read_work(document: JsonObject) -> Work:
-    """Return the work item that a JSON object holds.
+    """Return the work item of a JSON object.
 
     Raises:
-        EventError: It holds none of a kind that this app knows; says which member is wrong.
+        EventError: The kind is unknown, or a member is wrong; the message names the member.
     """
     match document.get("kind"):
         case "event":
@@ -81,11 +81,11 @@ def read_work(document: JsonObject) -> Work:
             return Resent(read_event(document))
         case "unverified-hook":
             return _read_hook(document)
-    raise EventError("the member `kind` names no kind of work that this app knows")
+    raise EventError("the member `kind` is not a known kind of work")
 
 
 def event_members(event: Event) -> JsonObject:
-    """Return an event, with how and when it came beside it; `read_event` is the inverse."""
+    """Return an event with its `via` and its time of arrival; `read_event` is the inverse."""
     return {
         "event": event.to_cloud_event(),
         "schema": event.schema,
@@ -95,10 +95,10 @@ def event_members(event: Event) -> JsonObject:
 
 
 def read_event(document: JsonObject) -> Event:
-    """Return the event that `event_members` wrote.
+    """Return the event of `event_members`.
 
     Raises:
-        EventError: There is none.
+        EventError: A member is missing or wrong.
     """
     return replace(
         read_cloud_event(object_of(document, "event"), _via_of(document)),
@@ -108,7 +108,7 @@ def read_event(document: JsonObject) -> Event:
 
 
 def text_of(document: JsonObject, name: str) -> str:
-    """Return a member that is text; raises EventError where it is not."""
+    """Return a member that is text; raises EventError if it is not."""
     value = document.get(name)
     if not isinstance(value, str):
         raise EventError(f"the member `{name}` is not text")
@@ -116,7 +116,7 @@ def text_of(document: JsonObject, name: str) -> str:
 
 
 def object_of(document: JsonObject, name: str) -> JsonObject:
-    """Return a member that is an object; raises EventError where it is not."""
+    """Return a member that is an object; raises EventError if it is not."""
     value = document.get(name)
     if not isinstance(value, dict):
         raise EventError(f"the member `{name}` is not an object")
@@ -124,7 +124,7 @@ def object_of(document: JsonObject, name: str) -> JsonObject:
 
 
 def time_of(document: JsonObject, name: str) -> datetime:
-    """Return a member that is a time with a time zone; raises EventError where it is not."""
+    """Return a member that is a time with a time zone; raises EventError if it is not."""
     try:
         return parse_time(text_of(document, name))
     except UnusableValue as error:
@@ -138,7 +138,7 @@ def _optional_text(document: JsonObject, name: str) -> str | None:
 def _via_of(document: JsonObject) -> Via:
     via = document.get("via")
     if not is_via(via):
-        raise EventError("the member `via` is not a way in")
+        raise EventError("the member `via` is not a known `via`")
     return via
 
 
@@ -157,7 +157,7 @@ def _read_run(run: JsonObject) -> DirectRun:
 
 
 def _unreadable_members(body: Unreadable) -> JsonObject:
-    """Return a body that is not an event: as text, or in base64 where it has half of a surrogate pair."""
+    """Return an unreadable body: as text, or as base64 if it has half of a surrogate pair."""
     raw = body.raw.encode(errors="surrogatepass")
     try:
         content: JsonObject = {"text": raw.decode()}
@@ -183,7 +183,7 @@ def _read_unreadable(body: JsonObject) -> Unreadable:
 def _read_hook(document: JsonObject) -> UnverifiedHook:
     hook, signature = text_of(document, "hook"), text_of(document, "signature")
     if hook not in _SIGNING_HOOKS:
-        raise EventError("the member `hook` names no kind of hook that is signed")
+        raise EventError("the member `hook` is not a kind of signed webhook")
     if not _SIGNATURE.fullmatch(signature):
         raise EventError("the member `signature` is not a signature")
     headers = object_of(document, "headers")

@@ -1,14 +1,14 @@
-"""Work that can wait in the parking queue, by kind.
+"""Work that can be parked, by kind.
 
-| class | what it is | what happens when it comes back |
+| class | what it is | when the message becomes visible |
 |---|---|---|
-| `RuleEvent` | an event, for one rule | the rule is decided again, and its run asked for |
-| `DirectRun` (`shared/runs`) | a run that a caller asks for by the DAG's name | the run is asked for |
-| `WindowClose` | a window whose time is over | the window is closed, and its run asked for |
-| `Resent` | an event, or a body, for all rules | it is handled as if it had just arrived |
-| `UnverifiedHook` | a delivery of a hook | its signature is verified; only then is its body read |
+| `RuleEvent` | an event, for one rule | the rule is decided again, and its run requested |
+| `DirectRun` (`shared/runs`) | a run that a caller requests by the DAG's name | the run is requested |
+| `WindowClose` | the close of a window | the window is closed, and its run requested |
+| `Resent` | a replayed event or body, for all rules | it is handled as a new event |
+| `UnverifiedHook` | a webhook delivery | its signature is verified, and then its body is read |
 
-How each is written is in `work_forms.py`.
+`work_forms.py` has their JSON.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from shared.event.model import Event, Unreadable
 from shared.runs.direct_run import DirectRun
 
 HEADERS_KEPT: Final = ("x-github-event",)
-"""Headers of a hook that its body is read with. They are not signed; what reads them knows that."""
+"""The webhook headers that are needed to read the body. They are not signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class WindowClose:
     """The close of a window.
 
     Attributes:
-        rule: The rule whose window it is.
+        rule: The window's rule.
         id: The window's id.
-        key: The value that its events have in common.
+        key: The key that all its events have.
     """
 
     rule: str
@@ -48,7 +48,7 @@ class WindowClose:
 
 @dataclass(frozen=True, slots=True)
 class Resent:
-    """What was given up before any rule had it, and is sent again to all rules (`resent.py` reads it)."""
+    """A replayed dead letter without a rule; it goes to all rules (`resent.py`)."""
 
     rule: ClassVar[str] = ""
     subject: Event | Unreadable
@@ -56,15 +56,15 @@ class Resent:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedHook:
-    """A delivery of a hook whose signature could not be verified when it came.
+    """A webhook delivery whose signature could not be verified at its arrival.
 
-    Its sender is not known: nothing of it is read, started or logged before the signature is verified.
+    Its content is not read, started or logged before the signature is verified.
 
     Attributes:
-        hook: The kind of hook, as in `github`.
-        body: The raw body, which is what is signed.
-        signature: What the sender says is its signature.
-        headers: Those of `HEADERS_KEPT` that came with it.
+        hook: The kind of webhook, as in `github`.
+        body: The raw body, which is signed.
+        signature: The signature, as the sender wrote it.
+        headers: The headers of `HEADERS_KEPT`.
     """
 
     hook: str
@@ -74,32 +74,32 @@ class UnverifiedHook:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the body: it says which body this was without having it."""
+        """The SHA-256 of the body: identifies it in a dead letter that does not have the body."""
         return hashlib.sha256(self.body).hexdigest()
 
 
 type RunWork = RuleEvent | DirectRun | WindowClose
-"""Work that one run is started for, or an event put into a window."""
+"""Work for which one run starts, or an event is put into a window."""
 
 type Work = RunWork | Resent | UnverifiedHook
-"""What can wait."""
+"""Work that can be parked."""
 
 type Subject = Event | Unreadable | DirectRun | WindowClose
-"""What a dead letter is about."""
+"""The content of a dead letter."""
 
 
 def subject_of(work: RunWork | Resent) -> Subject:
-    """Return what the dead letter of a work item is about."""
+    """Return the content of a work item's dead letter."""
     if isinstance(work, RuleEvent):
         return work.event
     return work.subject if isinstance(work, Resent) else work
 
 
 def type_of(subject: Subject) -> str:
-    """Return an event's type, as the log has it; empty for what is not an event."""
+    """Return the type of an event, for the log; empty if the subject is not an event."""
     return "" if isinstance(subject, DirectRun | WindowClose) else subject.type or ""
 
 
 def source_of(subject: Subject) -> str:
-    """Return the source of an event, or of a direct run, as the log has it; empty where there is none."""
+    """Return the source of an event or direct run, for the log; may be empty."""
     return "" if isinstance(subject, WindowClose) else subject.source or ""

@@ -102,7 +102,7 @@ def test_a_hook_that_is_not_verified_comes_out_of_no_letter() -> None:
     own = {"updraft": {"format": 1, "kind": document["kind"]}}
     (bad,) = read_letters(json.dumps(document | own), ours=True)
     assert isinstance(bad, BadLetter)
-    assert "not verified" in bad.problem
+    assert "unverified" in bad.problem
 
 
 def test_only_our_own_container_may_name_a_rule() -> None:
@@ -151,7 +151,7 @@ def of_ours(kind: str, content: str) -> str:
     [
         ("[1]", "a JSON object"),
         ("nonsense", "not JSON"),
-        (json.dumps(event().to_cloud_event()), "no dead letter"),
+        (json.dumps(event().to_cloud_event()), "not a dead letter"),
         ('{"deadletterreason": "x", "hello": 1}', "neither"),
         (of_ours("event", "{}"), "neither"),
         (of_ours("unreadable", '{"unreadable": {"error": "e", "base64": "!"}}'), "not Base64"),
