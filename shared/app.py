@@ -1,7 +1,7 @@
-"""Wires the parts together: lazily, once a process. Nothing here runs before the first event.
+"""Creates the parts of the app, once per process, at the first event.
 
-On Azure a process is started as a placeholder and becomes this app later, with other settings; so the
-settings are read when the first event arrives, never at import.
+On Azure a process starts as a placeholder and becomes this app later, with other settings. So the settings
+are read at the first event, and never at import.
 """
 
 import os
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
 
 
 class App:
-    """The parts of one process, made when they are first needed; safe to use from any thread.
+    """The parts of one process, created when they are first needed; safe to use from any thread.
 
     Args:
         environment: The application settings.
-        policy: How long things are tried.
+        policy: How long deliveries are tried.
         now: The time of day, with a time zone.
 
     Attributes:
-        outcome_counts: What was received in this process, and what became of it.
-        intake: Takes events in.
-        queues: Takes the messages of the app's queues.
+        outcome_counts: The deliveries of this process and their outcomes.
+        intake: Receives events.
+        queues: Handles the messages of the app's queues.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class App:
 
     @property
     def http_api(self) -> "HttpApi":
-        """What answers calls over HTTP."""
+        """The HTTP endpoints."""
         from shared.http_api.api import HttpApi
 
         with self._lock:
@@ -118,20 +118,20 @@ class App:
         """Return the rules, read and compiled once.
 
         Raises:
-            ConfigurationError: The rules file has mistakes, or cannot be read; the same at every call,
-                because a deployed file does not change under a running process.
+            ConfigurationError: The rules file has mistakes or cannot be read. Each call raises the same
+                error, because a deployed file does not change while the process runs.
         """
         with self._lock:
             if self._rules is None:
                 self._rules = self._load()
             if isinstance(self._rules, ConfigurationError):
-                raise self._rules.with_traceback(None)  # raised again and again, it would collect traces
+                raise self._rules.with_traceback(None)  # otherwise its traceback grows with each call
             return self._rules
 
     def is_well(self) -> bool:
-        """Tell whether events become runs: not with unusable rules or settings, nor if an Airflow is silent.
+        """Return whether rules and settings can be used, and each Airflow answers.
 
-        Anybody may ask, as often as they like: after the first time nothing is read, logged or waited for.
+        Unauthenticated clients may call this often: after the first call it does no I/O and logs nothing.
         """
         if self._rules is None:
             with suppress(ConfigurationError):
@@ -147,7 +147,7 @@ class App:
         return all(target.breaker.outage is None for target in targets)
 
     def status(self) -> "JsonObject":
-        """Return what this process knows of itself: nobody is asked, and nothing secret is named.
+        """Return the status of this process, without I/O and without secrets.
 
         Raises:
             ConfigurationError: The rules cannot be used.
@@ -200,8 +200,8 @@ class App:
             return self._targets[name]
 
     def _limiter(self, connection: Connection) -> SharedLimiter:
-        """Return what keeps the requests in flight to an Airflow within its budget, over all instances."""
-        places = connection.in_flight
+        """Return the limiter of the requests in flight to an Airflow, for all instances together."""
+        slots = connection.in_flight
         longest = longest_request(
             connection.connect_timeout, connection.read_timeout, budget=self._policy.budget
         )
@@ -209,12 +209,12 @@ class App:
             lambda: self._storage.address("blob"),
             azure_credential,
             name=permits_of(connection.address),
-            places=places,
+            places=slots,
         )
-        return SharedLimiter(connection.name, Permits(places, longest_request=longest), store, most=places)
+        return SharedLimiter(connection.name, Permits(slots, longest_request=longest), store, most=slots)
 
     def _condition(self, connection: str) -> "JsonObject":
-        """Return what this process knows of an Airflow: nobody is asked."""
+        """Return the condition of an Airflow, as this process knows it."""
         with self._lock:
             target = self._targets.get(connection)
         if target is None:
@@ -224,7 +224,7 @@ class App:
 
 
 class _Process:
-    """The App of this process, and what makes it."""
+    """The App of this process, and its factory."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -240,7 +240,7 @@ _process: Final = _Process()
 
 
 def app() -> App:
-    """Return this process's app, made at the first call."""
+    """Return this process's app, created at the first call."""
     with _process.lock:
         if _process.made is None:
             _process.made = _process.make()
@@ -248,10 +248,10 @@ def app() -> App:
 
 
 def start_anew(make: Callable[[], App] = _from_settings) -> None:
-    """Forget this process's app, as if the process had just started; for tests, which change the settings.
+    """Discard this process's app, as if the process had just started; for tests with other settings.
 
     Args:
-        make: Makes the app at the next call of `app`.
+        make: Creates the app at the next call of `app`.
     """
     with _process.lock:
         _process.make, _process.made = make, None

@@ -1,11 +1,11 @@
-"""Every code that this app gives: one word for programs, with a row in docs/codes.md for people.
+"""All codes of this app; docs/codes.md explains each.
 
-mypy lets no other code into an outcome, a dead letter or a refusal. `tests/docs/test_codes.py` compares the
+mypy accepts no other code in an outcome, a dead letter or a refusal. `tests/docs/test_codes.py` compares the
 page with this module in both directions.
 
-`TimeToLiveExceeded` and `MaxDeliveryAttemptsExceeded` are Event Grid's words
-(https://learn.microsoft.com/azure/event-grid/manage-event-delivery), `invalid_token` is one of RFC 6750, and
-`temporarily_unavailable` one of RFC 6749.
+`TimeToLiveExceeded` and `MaxDeliveryAttemptsExceeded` are Event Grid's codes
+(https://learn.microsoft.com/azure/event-grid/manage-event-delivery), `invalid_token` is a code of RFC 6750,
+and `temporarily_unavailable` of RFC 6749.
 """
 
 from typing import Final, Literal, get_args
@@ -32,7 +32,7 @@ AnswerCode = Literal[
     "UnknownStatus",
     "UnsupportedVersion",
 ]
-"""What Airflow answered: the names of the rows of the failure table."""
+"""Codes of Airflow's answers: the names of the rows of the failure table."""
 
 Code = Literal[
     AnswerCode,
@@ -55,7 +55,7 @@ Code = Literal[
     "TimeToLiveExceeded",
     "Unreadable",
 ]
-"""Why a delivery ended as it did: in the log, in a dead letter and in the answer to a caller."""
+"""Codes of outcomes: in the log, in dead letters and in answers to callers."""
 
 HttpCode = Literal[
     "already_reported",
@@ -85,10 +85,10 @@ HttpCode = Literal[
     "wrong_audience",
     "wrong_run",
 ]
-"""Why a call was refused: the member `code` of a problem document (RFC 9457)."""
+"""Codes of refused calls: the member `code` of a problem document (RFC 9457)."""
 
 HELP: Final = "docs/codes.md#"
-"""With a code behind it, the place that explains the code."""
+"""The prefix of the link to a code."""
 
 CODES: Final[frozenset[str]] = frozenset(get_args(Code))
-"""Every `Code`: a dead letter that Event Grid wrote may have another."""
+"""All values of `Code`; a dead letter of Event Grid may have another code."""

@@ -1,11 +1,10 @@
 """The one logger of this app, `updraft`: the message of each record is one JSON object.
 
-The Functions worker sends a record's message to the host, and appends a traceback to it; Application Insights
-stores that text. So the message itself is the object, and the traceback is a member of it. docs/delivery.md
-has the query.
+The Functions worker sends a record's message to the host, and appends a traceback; Application Insights
+stores that text. So the message is the object, and the traceback is a member. docs/delivery.md has the query.
 
-A line that says how a delivery or a run ended has more members (`rule`, `outcome`, …). They come from `extra`
-alone, so no text that a line quotes can add or change one.
+The line of an outcome has more members (`rule`, `outcome`, …). They come only from `extra`, so quoted text
+cannot add or change a member.
 """
 
 import json
@@ -19,23 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FIELDS: Final = "fields"
-"""The key of `extra` under which a call gives the members beside `message`."""
+"""The key of `extra` with the members to add to `message`."""
 
 MESSAGE_LIMIT: Final = 4_000
 FIELD_LIMIT: Final = 1_000
 _TRACE_LINES: Final = 40
 _TRACE_LINE_LIMIT: Final = 200
 """Application Insights cuts a message at 32,768 characters. With these limits the longest line is shorter,
-also where JSON needs two characters for one."""
+also if JSON needs two characters for each."""
 
 _to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class JsonMessage(logging.Filter):
-    """Makes a record's message a JSON object: `message` first, then the members of `extra`."""
+    """Converts a record's message to a JSON object: `message` first, then the members of `extra`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record; none is dropped."""
+        """Rewrite the record, and return True."""
         record.msg = _line(record)
         record.args = ()
         record.exc_info = record.exc_text = record.stack_info = None
@@ -53,7 +52,7 @@ def _line(record: logging.LogRecord) -> str:
 
 
 def _trace(error: BaseException) -> list[str]:
-    """Return the last lines of a traceback, which may quote an event like any other text."""
+    """Return the last lines of a traceback, made visible: they may quote an event."""
     lines = "".join(traceback.format_exception(error)).splitlines()[-_TRACE_LINES:]
     return [visible(line, _TRACE_LINE_LIMIT) for line in lines]
 
@@ -62,10 +61,10 @@ LOGGER: Final = logging.getLogger("updraft")
 LOGGER.addFilter(JsonMessage())
 
 CHATTY: Final = ("azure", "urllib3", "msal", "botocore", "google")
-"""Libraries that log each request with its headers, or each connection, as information.
+"""Libraries that log each request with its headers, or each connection, at level INFO.
 
-The worker takes every logger's records, and the host knows only which function they came from: host.json
-cannot tell them from our own lines. So their level is set here, unless somebody has set it before.
+The host does not know the logger of a record, so host.json cannot set a level for these libraries. So the
+level is set here, unless it was set before.
 """
 
 

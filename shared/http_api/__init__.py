@@ -1,12 +1,12 @@
-"""What answers HTTP; loaded only when a request comes.
+"""The HTTP endpoints; loaded at the first request.
 
-api          makes the endpoints
+api          creates the endpoints
 runs         `POST dags/{dag_id}/runs`
 events       `POST events`
 webhooks     `POST hooks/{kind}`
 run_reports  `POST outcomes`
 status       `GET status`
-callers      token and rate, before anything of a call is read
-refusals     the answer to each reason for which a caller is refused
-run_reply    what a caller is told about a run
+callers      checks token and rate before the body is read
+refusals     the answer to each error about a caller
+run_reply    the members of an answer about a run
 """

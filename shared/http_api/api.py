@@ -1,4 +1,4 @@
-"""The endpoints that answer HTTP, wired together; each part is made when it is first needed."""
+"""Creates the HTTP endpoints of a process."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 
 class HttpApi:
-    """The parts of one process that answer calls; safe to use from any thread.
+    """The HTTP endpoints of one process; safe to use from any thread.
 
     Args:
         environment: The application settings.
-        rules: Gives the rules in force.
-        intake: Where events are handled.
+        rules: Returns the current rules.
+        intake: Handles events and direct runs.
         secrets: The app's own vault.
         storage: The app's own Storage account.
-        status: Gives what the process knows of itself.
-        tokens: Gives what runs' own tokens are verified with; raises `SettingsError` where there is none.
+        status: Returns the status of the process.
+        tokens: Returns the verifier of run tokens; raises `SettingsError` if it is not configured.
 
     Attributes:
-        runs: Starts the runs that callers ask for.
-        events: Takes events of callers in.
-        webhooks: Takes deployment webhooks in.
-        run_reports: Takes reports of how runs ended.
-        status: Reports what the process knows of itself.
+        runs: Starts direct runs.
+        events: Receives events of callers.
+        webhooks: Receives deployment webhooks.
+        run_reports: Receives run reports.
+        status: Returns the status of the process.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class HttpApi:
         self.status = StatusEndpoint(callers, status=status)
 
     def verifier(self) -> TokenVerifier:
-        """Return what callers' tokens are verified with.
+        """Return the verifier of callers' tokens, which is created at the first call.
 
         Raises:
             SettingsError: Tenant or audience are not set.

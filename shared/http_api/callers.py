@@ -1,6 +1,6 @@
-"""What comes first at each call with an Entra token: the token, and whether anything of the rate is left.
+"""The first checks of each call with an Entra token: the token, and the rate.
 
-Then the endpoint asks for the right, and reads the body after that.
+After them the endpoint checks the permission, and then reads the body.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,11 +24,11 @@ _OUR_FAULT: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes one call.
+    """The caller of one call.
 
     Attributes:
-        identity: Whom the token speaks for.
-        rules: The rules in force during the whole call.
+        identity: The identity in the token.
+        rules: The rules for the whole call.
     """
 
     identity: "Identity"
@@ -36,18 +36,18 @@ class Caller:
 
     @property
     def entries(self) -> "tuple[CallerSpec, ...]":
-        """What rules.yaml has under `callers`."""
+        """The entries of `callers` in rules.yaml."""
         return self.rules.callers
 
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Lets callers in by their tokens and rates; safe to use from any thread.
+    """Checks the tokens and rates of callers; safe to use from any thread.
 
     Attributes:
-        rules: Gives the rules in force; may raise `ConfigurationError`.
-        verifier: Gives what tokens are verified with; raises `SettingsError` where callers are not set up.
-        rates: What each caller has used of its rate, at all endpoints together.
+        rules: Returns the current rules; may raise `ConfigurationError`.
+        verifier: Returns the verifier of tokens; raises `SettingsError` if callers are not configured.
+        rates: The used part of each caller's rate, for all endpoints together.
     """
 
     rules: "Callable[[], Rules]"
@@ -56,15 +56,15 @@ class Callers:
 
     @contextmanager
     def admitted(self, request: Request) -> Iterator[Caller]:
-        """Carry out the reading and checking of a request; a refusal in it takes one from the caller's rate.
+        """Check token and rate; a refusal inside uses one call of the caller's rate.
 
-        An answer "too many" or "try again" takes nothing: who tries again has to get through.
+        An answer 429 or 5xx uses none, so that the caller's next try is not refused for its rate.
 
         Raises:
-            CallerRefused: Token or rate are not good; the body was not looked at.
+            CallerRefused: The token is not valid, or the rate is used up; the body was not read.
             CallRefused: There is no token.
-            KeysUnavailable: Whether the token is good cannot be said now.
-            ConfigurationError: Callers, or the rules, are not set up.
+            KeysUnavailable: The token cannot be verified now.
+            ConfigurationError: Callers or the rules are not configured.
         """
         identity = self.verifier().verify(bearer(request))
         caller = Caller(identity, self.rules())

@@ -1,8 +1,8 @@
-"""`POST events`: a verified caller sends CloudEvents, and Event Grid asks whether it may deliver here.
+"""`POST events`: a verified caller sends CloudEvents. `OPTIONS` answers Event Grid's webhook handshake.
 
-The order is fixed: token -> right to send any -> form -> right for each -> rate -> events. So nothing that a
-caller without a right sent is read. All events of a request are taken in, or none; a request that is refused
-costs its caller one of its rate.
+The order is fixed: token -> permission to send -> form -> permission for each event -> rate -> events. So the
+body of a caller without permission is not read. All events of a request are accepted, or none. A refused
+request uses one call of the caller's rate.
 """
 
 from collections import Counter
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from shared.values.json_text import Json
 
 EVENTS_LIMIT: Final = 1_048_576
-"""Bytes of sent events: as Event Grid takes them."""
+"""Bytes of a request: Event Grid's own limit."""
 MOST_EVENTS: Final = 100
 EVENT_TYPES: Final = frozenset(
     {"application/cloudevents+json", "application/cloudevents-batch+json", "application/json"}
 )
 
 _LONGEST: Final = {"id": 1_024, "source": 1_024, "type": 1_024, "subject": 2_048}
-"""Characters of an attribute that a caller may send; a subject may hold a blob's name of 1,024."""
+"""The longest attributes, in characters; a subject may have a blob's name of 1,024."""
 _UNREADABLE_SHOWN: Final = 5
 _EVENT_GRID: Final = frozenset({"eventgrid.azure.net", "eventgrid.azure.us", "eventgrid.azure.cn"})
 
 
 class EventsEndpoint:
-    """Takes events of verified callers in; safe to use from any thread.
+    """Receives events of verified callers; safe to use from any thread.
 
     Args:
-        callers: Lets callers in.
-        intake: Where events are handled.
+        callers: Checks token and rate.
+        intake: Handles the events.
     """
 
     def __init__(self, callers: Callers, *, intake: "Intake") -> None:
@@ -50,12 +50,12 @@ class EventsEndpoint:
 
     @answered
     def publish(self, request: Request) -> Reply:
-        """Take CloudEvents in, in structured, batch or binary mode: all of them, or none.
+        """Receive CloudEvents in structured, batch or binary mode: all of them, or none.
 
         Raises:
-            CallRefused: None is taken in.
-            ConfigurationError: Callers, or the rules, are not set up.
-            StorageUnavailable: At least one could be neither delivered nor parked; send them again.
+            CallRefused: No event is accepted.
+            ConfigurationError: Callers or the rules are not configured.
+            StorageUnavailable: At least one event could be neither delivered nor parked; send all again.
         """
         with self._callers.admitted(request) as caller:
             identity = caller.identity
@@ -87,9 +87,9 @@ class EventsEndpoint:
 
     @answered
     def handshake(self, request: Request) -> Reply:
-        """Answer Event Grid's question whether it may deliver here (CloudEvents webhook 1.0 section 4).
+        """Answer Event Grid's handshake (CloudEvents webhook 1.0 section 4).
 
-        It says nothing about who may: every delivery has to carry a token of an identity in `callers`.
+        The handshake gives no permission: each delivery needs a token of an identity in `callers`.
         """
         origin = request.headers.get("webhook-request-origin", "").strip().lower()
         if origin not in _EVENT_GRID:
@@ -100,7 +100,7 @@ class EventsEndpoint:
 
 def _readable(members: Sequence[Event | Unreadable]) -> list[Event]:
     if not members:
-        raise CallRefused(400, "bad_body", "the body holds no event")
+        raise CallRefused(400, "bad_body", "the body has no events; send at least one")
     if len(members) > MOST_EVENTS:
         raise CallRefused(413, "too_many_events", f"send at most {MOST_EVENTS} events at once")
     bad = [member.error for member in members if isinstance(member, Unreadable)]
@@ -108,19 +108,19 @@ def _readable(members: Sequence[Event | Unreadable]) -> list[Event]:
         raise CallRefused(400, "bad_event", "; ".join(bad[:_UNREADABLE_SHOWN]))
     events = [member for member in members if isinstance(member, Event)]
     if any(event.schema != "cloudevents" for event in events):
-        raise CallRefused(400, "bad_event", "send CloudEvents 1.0; other schemas come by way of Event Grid")
+        raise CallRefused(400, "bad_event", "send CloudEvents 1.0; send other schemas through Event Grid")
     for event in events:
         _check_attributes(event)
     return events
 
 
 def _check_attributes(event: Event) -> None:
-    """Refuse what no genuine event has, before it is compared with the patterns of the caller's entry."""
+    """Refuse attributes that no genuine event has, before the patterns of the caller's entry are applied."""
     for name, longest in _LONGEST.items():
         value = getattr(event, name) or ""
         if len(value) > longest:
             raise CallRefused(
-                400, "bad_event", f"{name} has {len(value):,} characters; at most {longest:,} are taken here"
+                400, "bad_event", f"{name} has {len(value):,} characters; send at most {longest:,}"
             )
     if has_dot_segments(event.source):
-        raise CallRefused(400, "bad_event", "source has a segment `.` or `..`; send the path that is meant")
+        raise CallRefused(400, "bad_event", "source has a segment `.` or `..`; send the path without it")

@@ -1,11 +1,11 @@
-"""The answer to each reason for which a caller is refused: one table.
+"""The HTTP answer to each error about a caller: one table.
 
-The parts that decide (`shared/callers`, `shared/callbacks`) know nothing of HTTP.
-Each endpoint carries `answered`, which makes an answer of what they raise.
+`shared/callers` and `shared/callbacks` do not use HTTP. The decorator `answered` of each endpoint converts
+their errors to answers.
 
-A key that is not known may be a new one. While the keys may not be read again yet, a refusal would be final
-for a genuine sender, so the answer is 503 with `Retry-After` (RFC 9110 section 15.6.4). It is the same for a
-genuine sender and for a forger, and says only when to come again.
+An unknown key may be a new key. Until the keys may be read again, the answer is 503 with `Retry-After` (RFC
+9110 section 15.6.4), because a genuine sender would not try again after a 401. A forged token gets the same
+answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,12 +34,12 @@ _UNAUTHORIZED: Final = 401
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The answer to one reason.
+    """The answer to one error.
 
     Attributes:
-        status: 401 comes with the challenge of RFC 6750; an error that has a wait comes with `Retry-After`.
-        code: One word for programs.
-        detail: What the caller is told, where the error's own words are for the log alone.
+        status: The HTTP status. A 401 has the challenge of RFC 6750; an error with a wait has `Retry-After`.
+        code: The code, for programs.
+        detail: The text for the caller, if the error's own message is only for the log.
     """
 
     status: int
@@ -51,11 +51,11 @@ ROWS: Final[Mapping[type[UpdraftError], Row]] = {
     InvalidToken: Row(
         _UNAUTHORIZED,
         "invalid_token",
-        "the token is not accepted: it is none that this app's tenant has signed for this app",
+        "the token is not accepted: this app's tenant did not sign it for this app",
     ),
     TokenExpired: Row(_UNAUTHORIZED, "token_expired", "the token has expired; get a new one"),
     TokenNotYetValid: Row(
-        _UNAUTHORIZED, "token_not_yet_valid", "the token is not valid yet; see to the clocks"
+        _UNAUTHORIZED, "token_not_yet_valid", "the token is not valid yet; check the clocks"
     ),
     WrongAudience: Row(
         _UNAUTHORIZED, "wrong_audience", "the token is for another audience; ask for one for this app"
@@ -63,7 +63,7 @@ ROWS: Final[Mapping[type[UpdraftError], Row]] = {
     InvalidRunToken: Row(
         _UNAUTHORIZED,
         "invalid_token",
-        "the token is not accepted: it is none that this app gave a run",
+        "the token is not accepted: this app did not give it to a run",
     ),
     RunTokenExpired: Row(_UNAUTHORIZED, "token_expired", "the run's token has expired"),
     NotAllowed: Row(403, "not_allowed"),
@@ -74,7 +74,7 @@ ROWS: Final[Mapping[type[UpdraftError], Row]] = {
         503, "keys_unavailable", "tokens and signatures cannot be verified just now; try again"
     ),
 }
-"""By the class of the error, or of the nearest of its bases."""
+"""By the class of the error, or its nearest base class."""
 
 
 def refusal_of(error: CallerRefused | KeysUnavailable) -> CallRefused:
@@ -89,7 +89,7 @@ def refusal_of(error: CallerRefused | KeysUnavailable) -> CallRefused:
 
 
 def answered[**Given](endpoint: Callable[Given, Reply]) -> Callable[Given, Reply]:
-    """Make an endpoint raise `CallRefused`, whatever the reason for which the caller is refused."""
+    """Make an endpoint raise `CallRefused` for each error about its caller."""
 
     @wraps(endpoint)
     def called(*args: Given.args, **kwargs: Given.kwargs) -> Reply:

@@ -1,6 +1,6 @@
-"""What a caller is told about a run: where it is found, or by one word why there is none.
+"""The members of an answer about a run: its id and links, or the code of its outcome.
 
-The reason is in the log alone: it may quote the operator's templates and Airflow's own words.
+Only the log has the reason: it may quote the operator's templates and Airflow's messages.
 """
 
 from typing import Final
@@ -12,15 +12,15 @@ from shared.runs.ref import RunRef
 from shared.values.json_text import JsonObject
 
 WITHOUT_RUN: Final = frozenset({OutcomeKind.UNMATCHED, OutcomeKind.REJECTED, OutcomeKind.SUPERSEDED})
-"""The outcomes after which there is no run."""
+"""The outcomes without a run."""
 
 
 def run_reply(outcome: Outcome, rules: Rules) -> JsonObject:
-    """Return where a run is found, the same however often it was asked for; or the code of why there is none.
+    """Return the id and links of a run, the same at each repetition; or the code of the outcome.
 
     Args:
-        outcome: What happened to the event at one rule.
-        rules: The rules in force.
+        outcome: The outcome.
+        rules: The current rules.
     """
     if outcome.kind in WITHOUT_RUN or outcome.connection not in rules.connections:
         return {"rule": outcome.rule, outcome.kind.value: outcome.code}

@@ -1,7 +1,7 @@
-"""Reports of how runs ended: who may make them, what they say, and that the first one counts.
+"""`POST outcomes`: run reports. The first report of a run is stored.
 
-The format is that of `for_airflow/` (`updraft_airflow.callback`): `run` with `dag_id` and `dag_run_id`,
-`state`, `started_at`, `ended_at` and `detail`.
+`for_airflow/` (`updraft_airflow.callback`) sends them: `run` with `dag_id` and `dag_run_id`, `state`,
+`started_at`, `ended_at` and `detail`.
 """
 
 import re
@@ -36,12 +36,12 @@ _DETAIL_KEPT: Final = 1_000
 
 
 class RunReportsEndpoint:
-    """Takes reports; safe to use from any thread.
+    """Receives run reports; safe to use from any thread.
 
     Args:
-        callers: Lets callers in.
-        tokens: Gives what runs' own tokens are verified with.
-        reports: Where they are kept.
+        callers: Checks token and rate.
+        tokens: Returns the verifier of run tokens.
+        reports: Stores the reports.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class RunReportsEndpoint:
 
     @answered
     def report(self, request: Request) -> Reply:
-        """Keep the report of a run; answers 201, or 200 where the same was reported before.
+        """Store the report of a run; answers 201, or 200 if the same was reported before.
 
         Raises:
-            CallRefused: 409 where another state was reported before; 400, 401, 403, 413, 415 or 429 as for
-                every call.
-            ConfigurationError: Callers, or the address of this app, are not set up.
-            StorageUnavailable: It is not kept; the report must come again.
+            CallRefused: 409 if another state was reported before; 400, 401, 403, 413, 415 or 429 as for
+                each call.
+            ConfigurationError: Callers or the address of this app are not configured.
+            StorageUnavailable: It is not stored; send the report again.
         """
         token = bearer(request)
         if _is_reverse(token):
@@ -71,22 +71,22 @@ class RunReportsEndpoint:
         return self._keep(self._of_identity(request))
 
     def _of_run(self, request: Request, run: RunRef) -> RunReport:
-        """Read the report of a run that has proved itself with its own token."""
+        """Read the report of a run with its own token."""
         self._callers.rates.spend_run(run)
-        said = read_object(request, limit=REPORT_LIMIT)
-        if (run.dag_id, run.dag_run_id) != _named(said):
-            raise CallRefused(403, "wrong_run", "the token is for another run than the one that is reported")
-        return _report(said, run, "run")
+        body = read_object(request, limit=REPORT_LIMIT)
+        if (run.dag_id, run.dag_run_id) != _named(body):
+            raise CallRefused(403, "wrong_run", "the token is for another run than the reported run")
+        return _report(body, run, "run")
 
     def _of_identity(self, request: Request) -> RunReport:
-        """Read a report by an identity that `callers` lets report."""
+        """Read the report of an identity in `callers`."""
         with self._callers.admitted(request) as caller:
             identity = caller.identity
             check_may_report(caller.entries, identity)
-            said = read_object(request, limit=REPORT_LIMIT)
-            dag_id, run_id = _named(said)
+            body = read_object(request, limit=REPORT_LIMIT)
+            dag_id, run_id = _named(body)
             entry = report_entry(caller.entries, identity, dag_id=dag_id)
-            report = _report(said, RunRef(entry.connection or "", dag_id, run_id), identity.object_id)
+            report = _report(body, RunRef(entry.connection or "", dag_id, run_id), identity.object_id)
             self._callers.rates.spend(entry, identity)
         return report
 
@@ -109,13 +109,13 @@ class RunReportsEndpoint:
 
 
 def _is_reverse(token: str) -> bool:
-    """Tell which of the two kinds a token says that it is; nothing is believed by this, each is verified."""
+    """Return whether the header of a token has the type of a run token, which is not verified yet."""
     header = read_header(token, longest=LONGEST_TOKEN)
     return header is not None and header.get("typ") == TYPE
 
 
-def _named(said: JsonObject) -> tuple[str, str]:
-    run = said.get("run")
+def _named(body: JsonObject) -> tuple[str, str]:
+    run = body.get("run")
     dag_id, run_id = (run.get("dag_id"), run.get("dag_run_id")) if isinstance(run, dict) else (None, None)
     if not isinstance(dag_id, str) or dag_id_problem(dag_id) is not None:
         raise CallRefused(400, "bad_body", "run.dag_id has to be a DAG's id")
@@ -124,11 +124,11 @@ def _named(said: JsonObject) -> tuple[str, str]:
     return dag_id, run_id
 
 
-def _report(said: JsonObject, run: RunRef, reporter: str) -> RunReport:
-    state = _STATES.get(str(said.get("state")))
+def _report(body: JsonObject, run: RunRef, reporter: str) -> RunReport:
+    state = _STATES.get(str(body.get("state")))
     if state is None:
         raise CallRefused(400, "bad_body", "state has to be success or failed")
-    detail = said.get("detail")
+    detail = body.get("detail")
     if not isinstance(detail, str | None):
         raise CallRefused(400, "bad_body", "detail has to be a string")
     return RunReport(
@@ -136,14 +136,14 @@ def _report(said: JsonObject, run: RunRef, reporter: str) -> RunReport:
         state=state,
         reported_by=reporter,
         reported_at=now_text(),
-        started_at=_time(said, "started_at"),
-        ended_at=_time(said, "ended_at"),
+        started_at=_time(body, "started_at"),
+        ended_at=_time(body, "ended_at"),
         detail=clean_text(detail)[:_DETAIL_KEPT] if detail else None,
     )
 
 
-def _time(said: JsonObject, name: str) -> str | None:
-    value = said.get(name)
+def _time(body: JsonObject, name: str) -> str | None:
+    value = body.get(name)
     if value is None:
         return None
     try:

@@ -1,8 +1,8 @@
-"""`POST dags/{dag_id}/runs`: a verified caller asks for a run of a DAG by name.
+"""`POST dags/{dag_id}/runs`: a verified caller requests a run of a DAG by name.
 
-The order is fixed: token -> right for the DAG -> form -> right for the rest -> rate -> run. So nothing that
-a caller without a right sent is read. What is refused has done nothing but cost its caller one of its rate,
-and nobody learns by it which DAGs or rules there are.
+The order is fixed: token -> permission for the DAG -> form -> permission for the rest -> rate -> run. So the
+body of a caller without permission is not read. A refused request uses one call of the caller's rate, and
+does not show which DAGs or rules exist.
 """
 
 import re
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from shared.delivery.intake import Intake
 
 RUN_LIMIT: Final = 2 * MAX_CONF_BYTES
-"""Bytes of a request for a run: a conf, however it is spelt."""
+"""Bytes of a request: escapes can double the length of a conf."""
 
 LONGEST_CONF_KEY: Final = 255
-"""Characters of a key of conf: each is compared with the patterns of the caller's entry."""
+"""Characters of a key of conf: the patterns of the caller's entry are applied to each."""
 
 _MEMBERS: Final = frozenset({"conf", "connection", "note", "logical_date", "run_after"})
 _KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
@@ -39,11 +39,11 @@ _NOTE_LONGEST: Final = 500
 
 
 class RunsEndpoint:
-    """Starts the runs that callers ask for; safe to use from any thread.
+    """Starts direct runs; safe to use from any thread.
 
     Args:
-        callers: Lets callers in.
-        intake: Where events are handled.
+        callers: Checks token and rate.
+        intake: Handles the direct run.
     """
 
     def __init__(self, callers: Callers, *, intake: "Intake") -> None:
@@ -55,14 +55,14 @@ class RunsEndpoint:
         """Start a run of a DAG; answers 202 with the run's id and links, the same for a repeated key.
 
         Args:
-            request: With a bearer token, and a JSON object of `conf`, `connection`, `note`, `logical_date`
-                and `run_after`, each of which may be left out. The header `Idempotency-Key`
+            request: Has a bearer token, and a JSON object with the optional members `conf`, `connection`,
+                `note`, `logical_date` and `run_after`. The header `Idempotency-Key`
                 (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/) names the call.
             dag_id: From the path.
 
         Raises:
-            CallRefused: It is not carried out.
-            ConfigurationError: Callers, or the rules, are not set up.
+            CallRefused: No run starts.
+            ConfigurationError: Callers or the rules are not configured.
             StorageUnavailable: The run could be neither started nor parked.
         """
         with self._callers.admitted(request) as caller:
@@ -93,7 +93,7 @@ def _direct_run(
 ) -> DirectRun:
     if extra := sorted(asked.keys() - _MEMBERS):
         known = ", ".join(sorted(_MEMBERS))
-        raise CallRefused(400, "bad_body", f"the body has {extra[0][:60]!r}; there are {known}")
+        raise CallRefused(400, "bad_body", f"the body has the member {extra[0][:60]!r}; allowed are {known}")
     note = _text(asked, "note")
     if note is not None and len(note) > _NOTE_LONGEST:
         raise CallRefused(
@@ -120,7 +120,7 @@ def _conf(conf: Json) -> JsonObject:
     longest = max(map(len, conf), default=0)
     if longest > LONGEST_CONF_KEY:
         raise CallRefused(
-            400, "bad_body", f"a key of conf has {longest:,} characters; at most {LONGEST_CONF_KEY} are taken"
+            400, "bad_body", f"a key of conf has {longest:,} characters; send at most {LONGEST_CONF_KEY}"
         )
     if RESERVED in conf:
         raise CallRefused(400, "bad_body", "the conf key _updraft is reserved: this app writes it")
@@ -138,7 +138,7 @@ def _conf(conf: Json) -> JsonObject:
 
 
 def _key(request: Request) -> str:
-    """Return the call's key, or a new one: the draft has it in quotes, many clients send it without."""
+    """Return the call's key, or a new one: the draft has it in quotes, and many clients omit them."""
     key = request.headers.get("idempotency-key", "").strip()
     if not key:
         return str(uuid.uuid4())

@@ -1,7 +1,4 @@
-"""`GET status`: a verified caller asks which version this is, what it has, and what it has counted.
-
-Anybody may ask `GET health`, which says one of two words; all else takes a right.
-"""
+"""`GET status`: the version, the connections and the counts of this process, for a verified caller."""
 
 from typing import TYPE_CHECKING
 
@@ -17,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class StatusEndpoint:
-    """Reports what this process knows of itself; safe to use from any thread.
+    """Returns the status of this process; safe to use from any thread.
 
     Args:
-        callers: Lets callers in.
-        status: Gives the report.
+        callers: Checks token and rate.
+        status: Returns the status.
     """
 
     def __init__(self, callers: Callers, *, status: "Callable[[], JsonObject]") -> None:
@@ -30,11 +27,11 @@ class StatusEndpoint:
 
     @answered
     def read(self, request: Request) -> Reply:
-        """Return the report.
+        """Return the status.
 
         Raises:
-            CallRefused: 401, 403 or 429, as for every call.
-            ConfigurationError: Callers, or the rules, are not set up.
+            CallRefused: 401, 403 or 429, as for each call.
+            ConfigurationError: Callers or the rules are not configured.
         """
         with self._callers.admitted(request) as caller:
             entry = status_entry(caller.entries, caller.identity)

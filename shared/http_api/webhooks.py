@@ -1,12 +1,11 @@
-"""What Kudu, GitHub, Azure DevOps and a container registry post about deployments.
+"""`POST hooks/{kind}`: deployment webhooks of Kudu, GitHub, Azure DevOps and a container registry.
 
-The platform has checked the key of the kind's own function by then: these senders cannot get an Entra token.
-GitHub signs its deliveries besides, and the signature is verified.
+These senders cannot get an Entra token, so the platform has checked the function key. GitHub also signs its
+deliveries, and the signature is verified.
 
-The order is fixed: form -> signature -> rate -> event. The rate comes after the signature, so that nobody who
-cannot sign can use up what GitHub's deliveries need: GitHub does not send them again. For the same reason a
-delivery whose signature cannot be verified just now is taken in and waits for that
-(`shared/delivery/unverified_hooks.py`).
+The order is fixed: form -> signature -> rate -> event. The rate is after the signature, so that a sender
+without the secret cannot use up the rate of GitHub, which does not send a delivery again. For the same reason
+a delivery whose signature cannot be verified now is parked (`shared/delivery/unverified_hooks.py`).
 """
 
 import codecs
@@ -33,23 +32,23 @@ if TYPE_CHECKING:
     from shared.delivery.outcomes import Outcome
 
 HOOK_LIMIT: Final = 1_048_576
-"""Bytes; the largest deployment payloads have some ten thousand."""
+"""Bytes; the largest deployment payloads have about ten thousand."""
 _NOT_SET_UP: Final = (
-    f"GitHub's hooks are not set up: the operator has to set {GITHUB_SECRET}, and the Key Vault that holds it"
+    f"GitHub's webhooks are not configured: the operator has to set {GITHUB_SECRET} and its Key Vault"
 )
 _CLOCKS_APART: Final = 5.0
 """Seconds that the clocks of two instances may differ."""
 
 
 class WebhooksEndpoint:
-    """Takes deployment hooks in; safe to use from any thread.
+    """Receives deployment webhooks; safe to use from any thread.
 
     Args:
-        intake: Where events are handled.
-        secrets: Where GitHub's secret is read.
-        github_secret: Gives its name; raises `SettingsError` where there is none.
-        rates: What each kind has used of its rate.
-        rate: What each kind may use, as in `600/m`.
+        intake: Handles the events.
+        secrets: The vault with GitHub's secret.
+        github_secret: Returns the secret's name; raises `SettingsError` if it is not set.
+        rates: The used part of the rate of each kind.
+        rate: The rate of each kind, as in `600/m`.
         clock: Unix seconds.
         monotonic: Monotonic seconds.
     """
@@ -74,53 +73,51 @@ class WebhooksEndpoint:
 
     @answered
     def receive(self, request: Request, kind: str) -> Reply:
-        """Handle one hook; what cannot be read is kept as a dead letter, as nobody reads the answer.
+        """Handle one delivery; an unreadable one becomes a dead letter.
 
         Args:
-            request: The hook.
+            request: The delivery.
             kind: `kudu`, `github`, `azure-devops` or `acr`.
 
         Raises:
-            CallRefused: It is not taken in.
-            ConfigurationError: The rules are not set up.
-            StorageUnavailable: It could be neither handled nor kept.
+            CallRefused: It is not accepted.
+            ConfigurationError: The rules are not configured.
+            StorageUnavailable: It could be neither handled nor stored.
         """
         if kind not in KINDS:
-            raise CallRefused(404, "unknown_hook", f"there are hooks for {', '.join(sorted(KINDS))}")
+            raise CallRefused(404, "unknown_hook", f"the kinds of hooks are {', '.join(sorted(KINDS))}")
         body = read_body(request, limit=HOOK_LIMIT, media_types=JSON_TYPES)
         if body.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
-            raise CallRefused(400, "bad_body", "a hook posts one JSON object, and this is an array")
+            raise CallRefused(400, "bad_body", "the body is an array; a hook sends one JSON object")
         if kind == GITHUB:
             signature = request.headers.get(HEADER, "").strip()
             try:
-                good = self._signature.verify(body, signature)
+                is_valid = self._signature.verify(body, signature)
             except KeysUnavailable as error:
-                return self._take_in_unverified(request, kind, signature, error)
+                return self._park_unverified(request, kind, signature, error)
             except SettingsError as error:
                 raise CallRefused(503, "not_configured", _NOT_SET_UP, inside=str(error)) from error
-            if not good:
-                raise CallRefused(403, "bad_signature", "X-Hub-Signature-256 is not this body's signature")
+            if not is_valid:
+                raise CallRefused(403, "bad_signature", "X-Hub-Signature-256 does not match the body")
         self._rates.spend_hook(kind, self._rate)
         outcomes = self._intake.receive(body, via=HOOK_VIAS[kind], kind=kind, headers=request.headers)
-        return _taken(outcomes)
+        return _accepted(outcomes)
 
     def verify(self, hook: UnverifiedHook, first_seen: datetime) -> bool:
-        """Tell whether the signature of a delivery that has waited is good.
+        """Return whether the signature of a parked delivery is valid.
 
         Args:
             hook: The delivery.
-            first_seen: When it came, with a time zone.
+            first_seen: When it arrived, with a time zone.
 
         Raises:
-            KeysUnavailable: That cannot be said now.
-            SettingsError: GitHub's secret is not named any more.
+            KeysUnavailable: It cannot be verified now.
+            SettingsError: The setting with the name of GitHub's secret was removed.
         """
         since = first_seen.timestamp() + _CLOCKS_APART
         return self._signature.verify(hook.body, hook.signature, since=since)
 
-    def _take_in_unverified(
-        self, request: Request, kind: str, signature: str, error: KeysUnavailable
-    ) -> Reply:
+    def _park_unverified(self, request: Request, kind: str, signature: str, error: KeysUnavailable) -> Reply:
         """Park a delivery until its signature can be verified: GitHub does not send it again."""
         hook = UnverifiedHook(
             hook=kind,
@@ -128,12 +125,12 @@ class WebhooksEndpoint:
             signature=signature,
             headers={name: request.headers[name] for name in HEADERS_KEPT if name in request.headers},
         )
-        came = datetime.fromtimestamp(self._clock(), UTC)
-        outcome = self._intake.hooks.take_in(hook, first_seen=came, delay=error.retry_after)
+        arrived = datetime.fromtimestamp(self._clock(), UTC)
+        outcome = self._intake.hooks.take_in(hook, first_seen=arrived, delay=error.retry_after)
         if outcome is None:
             raise error
-        return _taken([outcome])
+        return _accepted([outcome])
 
 
-def _taken(outcomes: "list[Outcome]") -> Reply:
+def _accepted(outcomes: "list[Outcome]") -> Reply:
     return Reply(202, {"outcomes": dict(Counter(outcome.kind.value for outcome in outcomes))})

@@ -30,8 +30,8 @@ from shared.http_api.refusals import ROWS, answered, refusal_of
 from shared.web import Reply
 from tests.support.paths import ROOT
 
-NOT_THE_TENANTS = "the token is not accepted: it is none that this app's tenant has signed for this app"
-NOT_A_RUNS = "the token is not accepted: it is none that this app gave a run"
+NOT_THE_TENANTS = "the token is not accepted: this app's tenant did not sign it for this app"
+NOT_A_RUNS = "the token is not accepted: this app did not give it to a run"
 LATER = "tokens and signatures cannot be verified just now; try again"
 TABLE = (
     (InvalidToken("why"), 401, "invalid_token", NOT_THE_TENANTS, None),
@@ -41,7 +41,7 @@ TABLE = (
         TokenNotYetValid("why"),
         401,
         "token_not_yet_valid",
-        "the token is not valid yet; see to the clocks",
+        "the token is not valid yet; check the clocks",
         None,
     ),
     (
