@@ -23,7 +23,7 @@ RULES = load_rules(
 
 
 class Forgetful(Closing):
-    """Logs no end, and counts none."""
+    """A closing that neither logs nor counts the end."""
 
     def end(self, outcome: Outcome) -> Outcome:
         """Return the outcome."""
@@ -31,24 +31,24 @@ class Forgetful(Closing):
 
 
 class Twice(Closing):
-    """Ends each delivery twice."""
+    """A closing that ends each delivery twice."""
 
     def end(self, outcome: Outcome) -> Outcome:
-        """Count it two times."""
+        """Count and log the outcome twice."""
         super().end(outcome)
         return super().end(outcome)
 
 
 class Elsewhere(Closing):
-    """Ends each delivery at another rule."""
+    """A closing that ends each delivery at another rule."""
 
     def end(self, outcome: Outcome) -> Outcome:
-        """Count it there."""
+        """Count the outcome at the other rule."""
         return super().end(replace(outcome, rule="other"))
 
 
 class Uncounted(Closing):
-    """Does not count that a delivery begins."""
+    """A closing that does not count the begin of a delivery."""
 
     @contextmanager
     def delivery(self, rule: str = "") -> Iterator[None]:
@@ -60,7 +60,7 @@ FAULTS = pytest.mark.parametrize("fault", [Forgetful, Twice, Elsewhere, Uncounte
 
 
 def body(**changes: object) -> str:
-    """Return an event that the rule wants."""
+    """Return an event that matches the rule."""
     return json.dumps(
         {"specversion": "1.0", "id": "e-1", "source": "/shops/1", "type": "Shop.Opened"} | changes
     )
@@ -73,7 +73,7 @@ def body(**changes: object) -> str:
 )
 @FAULTS
 def test_a_delivery_with_a_wrong_end_is_seen(stub: AirflowStub, fault: type[Closing], sent: str) -> None:
-    """The counts do not balance unless each delivery ends once, at its rule; without the fault it does."""
+    """The counts balance only if each delivery ends once, at its rule."""
     for closing, balances in ((Closing, True), (fault, False)):
         delivering = Delivering(stub.url, closing=closing)
         delivering.intake(RULES).receive(sent)
@@ -82,7 +82,7 @@ def test_a_delivery_with_a_wrong_end_is_seen(stub: AirflowStub, fault: type[Clos
 
 @FAULTS
 def test_a_parked_delivery_with_a_wrong_end_is_seen(stub: AirflowStub, fault: type[Closing]) -> None:
-    """The same holds for what waits and for what comes back."""
+    """The counts of parked deliveries balance only if each delivery ends once, at its rule."""
     for closing, balances in ((Closing, True), (fault, False)):
         stub.inject(500, times=99)
         delivering = Delivering(stub.url, closing=closing)
@@ -90,7 +90,7 @@ def test_a_parked_delivery_with_a_wrong_end_is_seen(stub: AirflowStub, fault: ty
         intake.receive(body())
         assert delivering.outcome_counts.balances() is balances
         stub.heal()
-        delivering.clock.sleep(60)  # the circuit breaker rests
+        delivering.clock.sleep(60)  # the circuit breaker's pause
         ((parked, _),) = delivering.parking.kept
         assert intake.receive_parked(parked.to_message()).kind in {OutcomeKind.STARTED, OutcomeKind.DUPLICATE}
         assert delivering.outcome_counts.balances() is balances

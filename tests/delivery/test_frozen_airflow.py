@@ -1,4 +1,4 @@
-"""An Airflow that hangs: what the log, the reasons and the counts say of the events that wait for it."""
+"""The log, the reasons and the counts while Airflow does not answer."""
 
 import json
 import logging
@@ -33,19 +33,19 @@ def rules() -> Rules:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[JsonObject]:
-    """Return the app's lines, each as the object that it is."""
+    """Return the app's log lines as JSON objects."""
     return [json.loads(record.getMessage()) for record in caplog.records if record.name == "updraft"]
 
 
 def body(number: int) -> str:
-    """Return an event as it comes from the queue."""
+    """Return an event as a body of the event queue."""
     return json.dumps(
         {"specversion": "1.0", "id": f"e-{number}", "source": "/shop", "type": "Shop.Opened", "data": {}}
     )
 
 
 def try_again(delivering: Delivering, seconds: float) -> None:
-    """Deliver all that is parked once more, after a time."""
+    """Wait, and then deliver each parked message again."""
     waiting, delivering.parking.kept = delivering.parking.kept, []
     delivering.clock.sleep(seconds)
     intake = delivering.intake(rules())
@@ -56,7 +56,7 @@ def try_again(delivering: Delivering, seconds: float) -> None:
 def test_an_outage_is_a_line_an_event_and_not_a_line_a_try(
     stub: AirflowStub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each of twelve events is logged when it begins to wait and when it ends; every try is counted."""
+    """Each of twelve events is logged at its first parking and at its outcome; all tries are counted."""
     caplog.set_level(logging.INFO, logger="updraft")
     delivering = Delivering(stub.url, read_timeout=0.2, places=4)
     intake = delivering.intake(rules())
@@ -68,24 +68,24 @@ def test_an_outage_is_a_line_an_event_and_not_a_line_a_try(
     stub.latency = 0.0
     while delivering.parking.kept:
         try_again(delivering, 31)
-    told = lines(caplog)
-    kinds = [line.get("outcome") for line in told]
-    ended = kinds.count("started") + kinds.count("duplicate")  # a request without an answer made its run
+    logged = lines(caplog)
+    kinds = [line.get("outcome") for line in logged]
+    ended = kinds.count("started") + kinds.count("duplicate")  # a request without an answer created its run
     assert (kinds.count("parked"), ended, len(stub.runs)) == (EVENTS, EVENTS, EVENTS)
-    assert len(told) <= 2 * EVENTS + 3
+    assert len(logged) <= 2 * EVENTS + 3
     counts = delivering.outcome_counts.by_rule()["smoke"]
     assert counts["parked"] >= EVENTS * (ROUNDS + 1), "counts do not depend on lines"
     assert counts["received"] == counts["parked"] + counts["started"] + counts["duplicate"]
     assert delivering.outcome_counts.balances()
-    assert {line["cause"] for line in told if line.get("outcome") == "parked"} == {AIRFLOW_NOT_ANSWERING}
-    last = told[-1]
-    assert int(str(last["waits"])) > ROUNDS, "the line of the end says how often it waited, and how long"
+    assert {line["cause"] for line in logged if line.get("outcome") == "parked"} == {AIRFLOW_NOT_ANSWERING}
+    last = logged[-1]
+    assert int(str(last["waits"])) > ROUNDS, "the last line has the number and the time of the waits"
     assert isinstance(last["milliseconds"], dict)
     assert float(str(last["milliseconds"]["waited"])) >= 31_000 * ROUNDS
 
 
 def test_an_open_circuit_is_told_as_what_opened_it(stub: AirflowStub) -> None:
-    """The reason says since when Airflow has not answered, from the first request on, and the next try."""
+    """The reason has the time of the first failed request, and the time of the next try."""
     delivering = Delivering(stub.url, read_timeout=0.1)
     stub.latency = 0.5
     delivering.clock.seconds = 5.0
@@ -98,7 +98,7 @@ def test_an_open_circuit_is_told_as_what_opened_it(stub: AirflowStub) -> None:
 
 
 def test_slots_that_hang_are_not_told_as_a_want_of_slots(stub: AirflowStub) -> None:
-    """Where every slot is held by a request without an answer, an event waits because of Airflow."""
+    """If requests without an answer use all slots, the reason is Airflow."""
     delivering = Delivering(stub.url, places=1)
     hanging = delivering.breaker.enter()
     assert hanging is not None
@@ -129,7 +129,7 @@ def test_slots_that_hang_are_not_told_as_a_want_of_slots(stub: AirflowStub) -> N
     ],
 )
 def test_a_want_of_slots_says_who_has_them(stub: AirflowStub, slots: Slots, reason: str) -> None:
-    """While Airflow answers, the reason is the slots: this instance's, or those of the others."""
+    """While Airflow answers, the reason is the slots of this instance or of other instances."""
     delivering = Delivering(stub.url, places=1)
     delivering.limiter.enter("other", wait=0)
     delivering.limiter.slots = lambda: slots  # type: ignore[method-assign] # as another instance sees them
@@ -137,7 +137,7 @@ def test_a_want_of_slots_says_who_has_them(stub: AirflowStub, slots: Slots, reas
 
 
 def test_no_time_left_is_told_as_the_outage_that_took_it(stub: AirflowStub) -> None:
-    """The second rule of an event has no time left where Airflow does not answer the first: it says why."""
+    """If Airflow's outage used up the time budget, the outage is the reason."""
     delivering = Delivering(stub.url)
     nothing_left = delivering.clock()
     assert delivering.deliver(event(), decision(), deadline=nothing_left).cause != AIRFLOW_NOT_ANSWERING
@@ -149,7 +149,7 @@ def test_no_time_left_is_told_as_the_outage_that_took_it(stub: AirflowStub) -> N
 
 
 def test_another_cause_is_another_line(stub: AirflowStub, caplog: pytest.LogCaptureFixture) -> None:
-    """An event that waits for Airflow and then for a right is logged again; the same right once."""
+    """An event with a new cause is logged again, and with the same cause it is not."""
     caplog.set_level(logging.INFO, logger="updraft")
     delivering = Delivering(stub.url)
     intake = delivering.intake(rules())
@@ -164,7 +164,7 @@ def test_another_cause_is_another_line(stub: AirflowStub, caplog: pytest.LogCapt
 
 
 def test_a_message_carries_the_cause(delivering: Delivering) -> None:
-    """The cause is the parked message's own: whichever instance takes it knows what was logged."""
+    """The parked message has the cause, so each instance knows which cause was logged."""
     waiting = parked_event(event(), first_seen=delivering.clock.now())
     noted = replace(waiting, cause=AIRFLOW_NOT_ANSWERING)
     assert of_message(noted.to_message()).cause == AIRFLOW_NOT_ANSWERING
@@ -174,7 +174,7 @@ def test_a_message_carries_the_cause(delivering: Delivering) -> None:
 def test_a_long_outage_has_a_line_every_few_minutes(
     stub: AirflowStub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What waits again is counted, and the count is a line of the connection, with its cause's level."""
+    """Repeated parkings have one line per connection, with their number and the level of the cause."""
     caplog.set_level(logging.INFO, logger="updraft")
     delivering = Delivering(stub.url)
     stub.inject(500, times=99)
@@ -188,7 +188,7 @@ def test_a_long_outage_has_a_line_every_few_minutes(
         repeats.note(again)
         clock.sleep(EVERY / 2 + 1)
     (line,) = lines(caplog)
-    assert "outcome" not in line, "it is not the end of a delivery"
+    assert "outcome" not in line, "it is not the line of an outcome"
     assert (line["connection"], line["cause"], line["tries"]) == ("analytics", AIRFLOW_NOT_ANSWERING, 3)
     assert caplog.records[-1].levelno == logging.WARNING
     repeats.note(again)
@@ -196,16 +196,16 @@ def test_a_long_outage_has_a_line_every_few_minutes(
     clock.sleep(EVERY)
     repeats.note(outcome)
     repeats.note(again)
-    assert len(lines(caplog)) == 1, "an event with a line of its own has said it"
+    assert len(lines(caplog)) == 1, "a line of an event's own begins the next seconds"
     clock.sleep(EVERY)
     repeats.note(again)
-    assert len(lines(caplog)) == 2, "what is tried rarely has a summary at each try"
+    assert len(lines(caplog)) == 2, "rare tries have a summary each"
 
 
 def test_a_slot_that_is_not_there_is_no_news_of_what_waits(
     stub: AirflowStub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After an outage an event may wait for a slot: that has no line, and neither has the next outage."""
+    """An event that finds no slot after an outage has no new log line."""
     caplog.set_level(logging.INFO, logger="updraft")
     delivering = Delivering(stub.url, places=1)
     intake = delivering.intake(rules())

@@ -29,7 +29,7 @@ _BEFORE = {"published", "waited"}
 
 
 def rules() -> Rules:
-    """Return a rule that starts a run, and one that collects."""
+    """Return a rule that starts a run, and a rule with `coalesce`."""
     return load_rules(RULES, file="rules.yaml", settings={})
 
 
@@ -41,20 +41,20 @@ def body(**changes: str) -> str:
 
 
 def parts(outcome: Outcome) -> float:
-    """Return the sum of the hops that are parts of the total."""
+    """Return the sum of the hops within the total."""
     return sum(value for name, value in outcome.milliseconds.items() if name not in {*_BEFORE, "total"})
 
 
 def test_every_millisecond_has_a_name() -> None:
-    """The hops within a delivery add up to its total, with `other` for what has no name of its own."""
+    """The hops of a delivery add up to its total; `other` is the rest."""
     hops = milliseconds(1.0, {"read": 0.1, "decide": 0.2}, before={"waited": 5.0})
     assert hops == {"waited": 5000, "read": 100, "decide": 200, "other": pytest.approx(700), "total": 1000}
-    assert list(hops) == [name for name in HOPS if name in hops], "in the order in which they happen"
-    assert milliseconds(0.1, {"airflow": 0.2})["other"] == 0, "never less than nothing"
+    assert list(hops) == [name for name in HOPS if name in hops], "in the order of time"
+    assert milliseconds(0.1, {"airflow": 0.2})["other"] == 0, "never below zero"
 
 
 def test_an_arrival_knows_publishing_and_waiting() -> None:
-    """From the event's time to the arrival it was being published, from there on it waited."""
+    """`published` ends at the arrival of the body, and `waited` begins there."""
     arrival = Arrival(SEEN, 0.5)
     happened = event(time="2026-11-01T11:59:58Z")
     now = SEEN + timedelta(seconds=4)
@@ -64,7 +64,7 @@ def test_an_arrival_knows_publishing_and_waiting() -> None:
 
 
 def test_an_event_of_the_queue_says_how_long_it_lay_there(stub: AirflowStub) -> None:
-    """A message of the queue: published until Storage took it in, waited until it was handled."""
+    """For a queue message, `published` ends when Storage received it."""
     delivering = Delivering(stub.url)
     inserted = delivering.clock.now() - timedelta(seconds=6)
     text = body(time="2026-11-01T11:59:50Z")
@@ -78,7 +78,7 @@ def test_an_event_of_the_queue_says_how_long_it_lay_there(stub: AirflowStub) -> 
 
 
 def test_a_pushed_event_waits_for_nothing(stub: AirflowStub) -> None:
-    """What Event Grid pushes has hardly waited, and its body took time to read."""
+    """An event that Event Grid pushes has a short `waited`, and `read` is more than zero."""
     delivering = Delivering(stub.url)
     delivering.clock.seconds = (datetime.now(UTC) - SEEN).total_seconds()
     (outcome,) = delivering.intake(rules()).receive(body())
@@ -88,7 +88,7 @@ def test_a_pushed_event_waits_for_nothing(stub: AirflowStub) -> None:
 
 
 def test_what_was_parked_says_since_when_it_waits(stub: AirflowStub) -> None:
-    """A delivery that comes back has waited since the event first arrived, all earlier tries included."""
+    """`waited` of a parked delivery counts from the event's first arrival."""
     delivering = Delivering(stub.url)
     stub.inject(503, times=5)
     intake = delivering.intake(rules())
@@ -103,7 +103,7 @@ def test_what_was_parked_says_since_when_it_waits(stub: AirflowStub) -> None:
 
 
 def test_a_collected_event_says_how_long_storage_took(stub: AirflowStub) -> None:
-    """An event that goes into a window has no hop at Airflow, and one in Storage."""
+    """An event in a window has the hop `storage`, and no hop at Airflow."""
     (outcome,) = Delivering(stub.url).intake(rules()).receive(body(type="Shop.Sold"))
     assert outcome.kind is OutcomeKind.COALESCED
     assert (outcome.event_type, outcome.source) == ("Shop.Sold", "/shop")
@@ -114,7 +114,7 @@ def test_a_collected_event_says_how_long_storage_took(stub: AirflowStub) -> None
 
 
 def test_every_outcome_has_the_events_type_and_source(delivering: Delivering) -> None:
-    """Started or rejected: a line can be found by what happened and where."""
+    """Started and rejected outcomes have the event's type and source."""
     started = delivering.deliver(event(), decision())
     rejected = delivering.deliver(event(), Decision("smoke", matched=False, reason="no", request=None))
     assert {(each.event_type, each.source) for each in (started, rejected)} == {
@@ -132,7 +132,7 @@ def test_every_outcome_has_the_events_type_and_source(delivering: Delivering) ->
 def test_a_direct_run_and_a_window_have_no_type(
     delivering: Delivering, work: DirectRun | WindowClose, known: tuple[str, str, str]
 ) -> None:
-    """Their lines have their id, and a direct run's the source that names its caller."""
+    """The outcome of a direct run has the caller's source, and a window's has no source; both have an id."""
     with delivering.closing.delivery("smoke"):
         started = delivering.relay.deliver(work, decision(), parked=Parked(work, 0, SEEN))
     assert started.kind is OutcomeKind.STARTED

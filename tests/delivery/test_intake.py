@@ -30,13 +30,13 @@ rules:
     when: {{types: [Shop.Opened]}}
     start: {{dag: {DAG}, conf: {{door: "{{{{ data.door }}}}"}}}}
   - name: greet
-    when: {{types: [Shop.Opened], subject: {{begins_with: /doors/}}}}
+    when: {{types: [Shop.Opened], subject: {{begins_with: /shops/}}}}
     start: {{dag: {DAG}}}
 """
 
 
 def opened(number: int = 1, **changes: object) -> dict[str, object]:
-    """Return a CloudEvent that the rule `smoke` takes."""
+    """Return a CloudEvent that matches the rule `smoke`."""
     return {
         "specversion": "1.0",
         "id": f"e-{number}",
@@ -55,15 +55,15 @@ def rules() -> Rules:
 
 @pytest.fixture
 def intake(delivering: Delivering, rules: Rules) -> Intake:
-    """An intake whose relay leads to the stub."""
+    """An intake with a relay to the stub."""
     return delivering.intake(rules)
 
 
 def test_an_event_starts_a_run_for_each_rule_that_it_matches(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Every rule decides on its own, and each has a run with an id of its own."""
-    outcomes = intake.receive(json.dumps(opened(subject="/doors/front")))
+    """Each rule decides on its own, and each run has its own id."""
+    outcomes = intake.receive(json.dumps(opened(subject="/shops/front")))
     assert [(outcome.rule, outcome.kind) for outcome in outcomes] == [
         ("smoke", OutcomeKind.STARTED),
         ("greet", OutcomeKind.STARTED),
@@ -73,7 +73,7 @@ def test_an_event_starts_a_run_for_each_rule_that_it_matches(
 
 
 def test_an_event_that_no_rule_wants_is_counted(intake: Intake, delivering: Delivering) -> None:
-    """An event without a rule ends as unmatched, and nothing is asked of Airflow."""
+    """An event that matches no rule is unmatched, and Airflow gets no request."""
     (outcome,) = intake.receive(json.dumps(opened(type="Shop.Closed")))
     assert outcome.kind is OutcomeKind.UNMATCHED
     assert delivering.outcome_counts.by_rule()["-"]["unmatched"] == 1
@@ -92,7 +92,7 @@ def test_an_event_that_no_rule_wants_is_counted(intake: Intake, delivering: Deli
 def test_what_is_no_event_is_kept_with_the_reason(
     intake: Intake, delivering: Delivering, body: bytes
 ) -> None:
-    """A body that cannot be read becomes a dead letter, is counted, and raises nothing."""
+    """An unreadable body becomes a dead letter, is counted, and raises no error."""
     (outcome,) = intake.receive(body)
     assert outcome.kind is OutcomeKind.REJECTED
     (letter,) = delivering.letters.kept.values()
@@ -104,7 +104,7 @@ def test_what_is_no_event_is_kept_with_the_reason(
 def test_a_bad_member_leaves_its_neighbours_alone(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """In an array with one bad member, the bad one is kept and the others start."""
+    """If one member of an array is unreadable, it is dead-lettered and the others start."""
     batch = [opened(1), {"specversion": "1.0", "id": "e-2"}, opened(3)]
     kinds = [outcome.kind for outcome in intake.receive(json.dumps(batch))]
     assert kinds == [OutcomeKind.STARTED, OutcomeKind.REJECTED, OutcomeKind.STARTED]
@@ -115,7 +115,7 @@ def test_a_bad_member_leaves_its_neighbours_alone(
 def test_a_rule_that_cannot_be_rendered_is_kept_with_the_reason(
     intake: Intake, delivering: Delivering
 ) -> None:
-    """An event that matches a rule whose conf needs what it does not have is rejected, by name."""
+    """An event without a value that the rule's conf needs is rejected, and the reason names the value."""
     (outcome,) = intake.receive(json.dumps(opened(data={})))
     assert (outcome.rule, outcome.kind) == ("smoke", OutcomeKind.REJECTED)
     assert "door" in outcome.reason
@@ -132,7 +132,7 @@ def test_a_megabyte_is_an_event_like_any_other(intake: Intake, stub: AirflowStub
 def test_what_can_be_neither_delivered_nor_kept_comes_again(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Where parking fails the delivery is not acknowledged, and what had started is a duplicate next time."""
+    """If parking fails the delivery is not acknowledged; at the next one, started runs are duplicates."""
     delivering.letters.broken = True
     batch = json.dumps([{"no": "event"}, opened(2)])
     with pytest.raises(StorageUnavailable):
@@ -146,7 +146,7 @@ def test_what_can_be_neither_delivered_nor_kept_comes_again(
 
 
 def test_several_failures_of_one_delivery_are_all_raised(intake: Intake, delivering: Delivering) -> None:
-    """When two members fail, the error that the host logs holds both."""
+    """If two members fail, the error has both errors."""
     delivering.letters.broken = True
     with pytest.raises(ExceptionGroup) as caught:
         intake.receive("[1, 2]")
@@ -154,7 +154,7 @@ def test_several_failures_of_one_delivery_are_all_raised(intake: Intake, deliver
 
 
 def test_unusable_rules_leave_the_delivery_unacknowledged(delivering: Delivering) -> None:
-    """While the rules have mistakes every delivery raises, so that it comes again when they are mended."""
+    """If the rules have mistakes, each delivery raises, so that it is delivered again after the fix."""
 
     def broken() -> Rules:
         raise SettingsError("the rules file is missing")
@@ -179,7 +179,7 @@ def parked(event: Event | None = None, rule: str = "smoke", attempt: int = 3) ->
 
 
 def test_a_parked_delivery_starts_what_it_would_have_started(intake: Intake, stub: AirflowStub) -> None:
-    """A delivery that comes back has the same run id as the first time, and counts its attempts on."""
+    """A parked delivery has the same run id as before, and the next attempt number."""
     outcome = intake.receive_parked(parked().to_message())
     assert (outcome.kind, outcome.attempt) == (OutcomeKind.STARTED, 4)
     (again,) = intake.receive(json.dumps(opened()))
@@ -189,14 +189,14 @@ def test_a_parked_delivery_starts_what_it_would_have_started(intake: Intake, stu
 
 
 def test_a_foreign_message_in_the_parking_queue_is_kept(intake: Intake, delivering: Delivering) -> None:
-    """A message that is no parked delivery becomes a dead letter and leaves the queue."""
+    """An unreadable parked message becomes a dead letter."""
     outcome = intake.receive_parked(b"hello")
     assert outcome.kind is OutcomeKind.REJECTED
     assert len(delivering.letters.kept) == 1
 
 
 def test_a_second_copy_of_a_parked_message_is_a_duplicate(delivering: Delivering, rules: Rules) -> None:
-    """A message whose claimed event is gone was delivered by another copy of it."""
+    """A message without its blob is a duplicate: another copy of it was delivered."""
 
     class Gone(InMemoryParking):
         def unpark(self, body: str | bytes) -> Parked:
@@ -208,7 +208,7 @@ def test_a_second_copy_of_a_parked_message_is_a_duplicate(delivering: Delivering
 
 
 def test_a_poisoned_event_is_kept_as_the_event_that_it_is(intake: Intake, delivering: Delivering) -> None:
-    """What the host gave up on is a dead letter with the whole event, ready to be sent again."""
+    """A message that the host gave up becomes a dead letter with the whole event."""
     (outcome,) = intake.bury(json.dumps(opened()), queue=EVENT_QUEUE)
     assert outcome.kind is OutcomeKind.REJECTED
     (letter,) = delivering.letters.kept.values()
@@ -217,7 +217,7 @@ def test_a_poisoned_event_is_kept_as_the_event_that_it_is(intake: Intake, delive
 
 
 def test_a_poisoned_parked_delivery_keeps_its_rule(intake: Intake, delivering: Delivering) -> None:
-    """A parked delivery that the host gave up on is kept under the rule that it waited for."""
+    """The dead letter of a parked delivery that the host gave up has its rule."""
     (outcome,) = intake.bury(parked().to_message(), queue=PARKED_QUEUE)
     (letter,) = delivering.letters.kept.values()
     assert (letter.rule, letter.attempts, letter.first_seen) == ("smoke", 3, SEEN)
@@ -225,7 +225,7 @@ def test_a_poisoned_parked_delivery_keeps_its_rule(intake: Intake, delivering: D
 
 
 def test_poison_that_is_no_message_of_ours_is_kept_whole(intake: Intake, delivering: Delivering) -> None:
-    """Bytes that are not even text are kept too."""
+    """Bytes that are not text are stored in the dead letter."""
     intake.bury(b"\xff\x00", queue=PARKED_QUEUE)
     assert len(delivering.letters.kept) == 1
 
@@ -234,7 +234,7 @@ def test_poison_that_is_no_message_of_ours_is_kept_whole(intake: Intake, deliver
 def test_the_queues_are_held_back_for_want_of_a_place(
     stub: AirflowStub, rules: Rules, monkeypatch: pytest.MonkeyPatch, function: Callable[[QueueMessage], None]
 ) -> None:
-    """A function of a queue ends once there is room, after its event is parked."""
+    """A queue function ends when there is a slot, after its event is parked."""
     delivering = Delivering(stub.url, places=1)
     intake = delivering.intake(rules)
     queues = QueueIntake(intake, InMemoryPoison(), deliveries=12)
@@ -252,7 +252,7 @@ def test_the_queues_are_held_back_for_want_of_a_place(
 def test_an_attribute_that_cannot_be_used_costs_no_run(
     intake: Intake, stub: AirflowStub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The event starts its run, and the log says which attribute was left out, in one line."""
+    """The event starts its run, and one log line names the omitted attribute."""
     body = opened(time="at\ndusk", eventTime="x", colour=None)
     (outcome,) = intake.receive(json.dumps(body))
     assert outcome.kind is OutcomeKind.STARTED

@@ -1,4 +1,4 @@
-"""`latest_by`: an older event does not start once a newer one of its key has."""
+"""`latest_by`: an older event does not start a run after a newer event of its key."""
 
 import json
 import re
@@ -38,24 +38,24 @@ def rules() -> Rules:
 
 
 def changed(number: int, *, shop: object = "north", time: str | None = "", id_: str = "") -> Event:
-    """Return one of a row of events, a second apart."""
+    """Return an event of a series with one event per second."""
     moment = f"2026-11-01T12:00:{number:02}Z" if time == "" else time
     return event(id=id_ or f"e-{number}", type="Shop.Changed", time=moment, data={"shop": shop})
 
 
 def decided(rules: Rules, one: Event) -> Decision:
-    """Return what the rule says of an event."""
+    """Return the rule's decision about an event."""
     (decision,) = decide(one, rules)
     return decision
 
 
 def lists(request: Request) -> bool:
-    """Tell whether a request asks for runs."""
+    """Return whether a request lists runs."""
     return request.method == "GET" and request.path.endswith("/dagRuns")
 
 
 def test_an_older_event_is_superseded(stub: AirflowStub, delivering: Delivering, rules: Rules) -> None:
-    """After a newer event's run an older event starts none, and is told which run superseded it."""
+    """An older event starts no run after a newer event's run, and the reason names that run."""
     kinds = [delivering.deliver(changed(n), decided(rules, changed(n))) for n in (2, 5, 3, 6)]
     assert [each.kind for each in kinds] == [
         OutcomeKind.STARTED,
@@ -69,14 +69,14 @@ def test_an_older_event_is_superseded(stub: AirflowStub, delivering: Delivering,
 
 
 def test_keys_do_not_supersede_each_other(delivering: Delivering, rules: Rules) -> None:
-    """A newer event of another key changes nothing, however alike the keys read."""
+    """A newer event of another key has no effect, even if the keys are similar."""
     for number, shop in ((9, "north"), (1, "north-"), (2, "North"), (3, "north/1"), (4, "north 1"), (5, 7)):
         one = changed(number, shop=shop)
         assert delivering.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
 
 
 def test_events_of_the_same_time_both_start(delivering: Delivering, rules: Rules) -> None:
-    """Neither of two events of one time is older, whatever offset the times are written with."""
+    """Of two events with the same time none is older; the offsets of the times have no effect."""
     for one in (changed(1), changed(1, id_="twin", time="2026-11-01T13:00:01+01:00")):
         assert delivering.deliver(one, decided(rules, one)).kind is OutcomeKind.STARTED
 
@@ -85,7 +85,7 @@ def test_events_of_the_same_time_both_start(delivering: Delivering, rules: Rules
 def test_an_event_without_a_time_is_a_dead_letter(
     stub: AirflowStub, delivering: Delivering, rules: Rules, time: str | None
 ) -> None:
-    """What is neither older nor newer starts nothing, whatever came before it, and the letter says why."""
+    """An event without a usable time starts no run, and the dead letter has the reason."""
     odd = replace(changed(1), time=time)
     for before in ((), (changed(5),)):
         for one in before:
@@ -99,7 +99,7 @@ def test_an_event_without_a_time_is_a_dead_letter(
 def test_an_event_of_the_future_counts_as_of_its_arrival(
     stub: AirflowStub, delivering: Delivering, rules: Rules, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Later events start in front of it, earlier ones do not, and what it supersedes is a warning."""
+    """An event with a time after its arrival supersedes older events, and a warning is logged."""
     ahead = dated(changed(1, time="2999-01-01T00:00:00Z"), datetime(2026, 11, 1, 12, 0, 30, tzinfo=UTC))
     events = (ahead, changed(29), ahead, changed(31))
     kinds = [delivering.deliver(each, decided(rules, each)).kind for each in events]
@@ -118,7 +118,7 @@ def test_an_event_of_the_future_counts_as_of_its_arrival(
 
 
 def test_a_time_ahead_does_not_change_a_run_id(rules: Rules) -> None:
-    """Whenever it arrives, and however often, an event has the run id that it has without that."""
+    """The run id does not depend on the time of arrival or the number of deliveries."""
     one = changed(1, time="2999-01-01T00:00:00Z")
     arrivals = (dated(one, datetime(2026, 11, day, tzinfo=UTC)) for day in (1, 2, 3))
     requests = [decided(rules, each).request for each in (one, *arrivals)]
@@ -128,7 +128,7 @@ def test_a_time_ahead_does_not_change_a_run_id(rules: Rules) -> None:
 def test_a_parked_event_of_the_future_keeps_its_first_arrival(
     stub: AirflowStub, delivering: Delivering, rules: Rules
 ) -> None:
-    """Tried again much later it is still of the moment at which it first came: a genuine one is newer."""
+    """A parked event keeps its time of arrival, so a later genuine event is newer."""
     intake = delivering.intake(rules)
     body = json.dumps(changed(1, time="2999-01-01T00:00:00Z").to_cloud_event())
     stub.inject(503, times=99)
@@ -142,7 +142,7 @@ def test_a_parked_event_of_the_future_keeps_its_first_arrival(
 
 
 def test_a_redelivery_is_a_duplicate(delivering: Delivering, rules: Rules) -> None:
-    """An event that has started meets its own run, even after newer ones."""
+    """A redelivered event is a duplicate of its own run, even after newer runs."""
     for number in (1, 2):
         delivering.deliver(changed(number), decided(rules, changed(number)))
     again = delivering.deliver(changed(1), decided(rules, changed(1)))
@@ -152,7 +152,7 @@ def test_a_redelivery_is_a_duplicate(delivering: Delivering, rules: Rules) -> No
 def test_without_an_answer_nothing_is_started(
     stub: AirflowStub, delivering: Delivering, rules: Rules
 ) -> None:
-    """While Airflow does not tell what has started, the event waits."""
+    """If Airflow does not list the runs, the event waits."""
     stub.inject(503, times=9, when=lists)
     outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
@@ -164,7 +164,7 @@ def test_without_an_answer_nothing_is_started(
 
 
 def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering, rules: Rules) -> None:
-    """A DAG that is not there is waited for as by every other rule."""
+    """An event for a missing DAG waits as with every other rule."""
     stub.dags.clear()
     assert delivering.deliver(changed(1), decided(rules, changed(1))).kind is OutcomeKind.PARKED
     assert delivering.parking.kept[0][1] <= 300
@@ -184,7 +184,7 @@ def test_runs_that_say_nothing_supersede_nothing(
     rules: Rules,
     runs: Any,
 ) -> None:
-    """Runs of other keys do not keep an event from starting, whatever their confs are."""
+    """Runs of other keys have no effect, whatever their confs contain."""
     prefix = run_id_prefix("latest", "north")
     named = [run | {"dag_run_id": run["dag_run_id"].format(prefix=prefix)} for run in runs]
     stub.inject(200, {"dag_runs": named, "total_entries": len(named)}, when=lists)
@@ -211,7 +211,7 @@ def test_a_run_that_does_not_say_its_time_is_not_taken_for_the_oldest(
     rules: Rules,
     conf: Any,
 ) -> None:
-    """Where a run of the key hides when its event happened, an event waits for a person."""
+    """If a run of the key hides the time of its event, operator action is needed."""
     hidden = run_of(run_id=f"{run_id_prefix('latest', 'north')}x", conf=conf)
     stub.inject(200, {"dag_runs": [hidden], "total_entries": 1}, when=lists)
     outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
@@ -224,7 +224,7 @@ def test_a_run_that_does_not_say_its_time_is_not_taken_for_the_oldest(
 def test_a_newer_run_supersedes_beside_one_that_does_not_say(
     stub: AirflowStub, delivering: Delivering, rules: Rules
 ) -> None:
-    """One run that is known to be newer is enough."""
+    """One run with a newer event is enough to supersede."""
     prefix = run_id_prefix("latest", "north")
     newer: Any = {"_updraft": {"event": {"time": "2027-01-01T00:00:00Z"}}}
     runs: Any = [run_of(run_id=f"{prefix}x", conf=None), run_of(run_id=f"{prefix}y", conf=newer)]
@@ -253,7 +253,7 @@ def test_what_is_no_list_of_runs_starts_nothing(
     rules: Rules,
     body: Any,
 ) -> None:
-    """Another service's answer to the question for newer runs is not "there is none": the event waits."""
+    """Another service's answer to the request for newer runs does not count: the event waits."""
     stub.inject(200, body, times=9, when=lists)
     outcome = delivering.deliver(changed(1), decided(rules, changed(1)))
     assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
@@ -262,7 +262,7 @@ def test_what_is_no_list_of_runs_starts_nothing(
 
 
 def test_airflow_2_is_asked_for_its_newest_runs(stub: AirflowStub) -> None:
-    """Version 1 of the API takes no search for run ids, so the newest runs of any id are asked for."""
+    """API version 1 cannot search for run ids, so the newest runs of the DAG are requested."""
     stub.inject(200, {"dag_runs": []}, when=lambda request: "/api/v1/" in request.path)
     client = client_of(stub.url, api="v1")
     assert client.newest_runs(DAG, "latest__north-").body == {"dag_runs": []}
@@ -271,7 +271,7 @@ def test_airflow_2_is_asked_for_its_newest_runs(stub: AirflowStub) -> None:
 
 
 def test_the_run_id_is_found_by_its_key(rules: Rules) -> None:
-    """The run ids of a key begin alike, keep the event's own hash, and are pinned."""
+    """The run ids of a key have a common prefix and the event's own hash; they never change."""
     request = decided(rules, changed(1)).request
     assert request is not None
     assert request.dag_run_id == "latest__north-6badf9a2e43b78f006de718c__7d58c3b56682ca45f77acbe1"
@@ -283,7 +283,7 @@ def test_the_run_id_is_found_by_its_key(rules: Rules) -> None:
 
 @given(rule=st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True), key=st.text(min_size=1))
 def test_every_key_makes_a_run_id_that_airflow_takes(rule: str, key: str) -> None:
-    """Whatever the key, the run id is one that Airflow allows, and its beginning holds no wildcard."""
+    """For each key the run id is valid in Airflow, and its prefix has no wildcard."""
     prefix = run_id_prefix(rule, key)
     run_id = keyed(run_id_for_event(rule, "s", "e"), rule, key)
     assert run_id.startswith(prefix)
@@ -294,7 +294,7 @@ def test_every_key_makes_a_run_id_that_airflow_takes(rule: str, key: str) -> Non
 
 
 def test_an_event_without_a_key_is_told(rules: Rules) -> None:
-    """An event for which `latest_by` gives nothing cannot be ordered, and says so."""
+    """An event without a value for `latest_by` has a template error."""
     decision = decided(rules, changed(1, shop=None))
     assert decision.request is None
     assert "latest_by" in str(decision.reason)

@@ -1,4 +1,4 @@
-"""How long a delivery waits: never beyond its rule's `max_age`, and up to it, with a last try at its end."""
+"""`max_age`: a delivery waits at most so long, and has a last try at the end."""
 
 import math
 from collections.abc import Callable
@@ -58,7 +58,7 @@ OBSTACLES: dict[str, Obstacle] = {
 
 
 def held(max_age: float) -> Decision:
-    """Return the decision of a rule with `when_paused: hold` and this greatest age."""
+    """Return the decision of a rule with `when_paused: hold` and a `max_age`."""
     return decision(terms=Terms(max_age=max_age, when_paused="hold"))
 
 
@@ -72,7 +72,7 @@ def held(max_age: float) -> Decision:
 def test_it_waits_for_what_is_left_and_no_longer(
     stub: AirflowStub, max_age: int, part: float, retry_after: int, obstacle: str
 ) -> None:
-    """Below its `max_age` an event is parked, for the time that it has left at most; beyond, given up."""
+    """An event is parked at most until its `max_age`, and dead-lettered after it."""
     stub.heal()
     stub.forbidden.clear()
     stub.paused.clear()
@@ -96,13 +96,13 @@ def test_it_waits_for_what_is_left_and_no_longer(
 
 
 def live(delivering: Delivering, wanted: Decision) -> Outcome:
-    """Deliver an event, and whenever it is parked let the time pass and deliver it again."""
+    """Deliver an event again after each wait until it is no longer parked."""
     outcome = delivering.deliver(event(), wanted)
     while outcome.kind is OutcomeKind.PARKED:
         ((parked, delay),) = delivering.parking.kept
         delivering.parking.kept.clear()
         parked = of_message(parked.to_message())
-        delivering.clock.sleep(math.ceil(delay))  # a queue counts whole seconds
+        delivering.clock.sleep(math.ceil(delay))  # a queue counts in whole seconds
         outcome = delivering.deliver(event(), wanted, parked=parked)
     return outcome
 
@@ -110,7 +110,7 @@ def live(delivering: Delivering, wanted: Decision) -> Outcome:
 @pytest.mark.parametrize("obstacle", sorted(OBSTACLES))
 @pytest.mark.parametrize("max_age", [1, 90, 600, 1_800, 86_400])
 def test_a_last_try_comes_at_the_greatest_age(stub: AirflowStub, obstacle: str, max_age: int) -> None:
-    """Whatever stands in the way, an event is tried until its `max_age`, and given up at that time."""
+    """With each obstacle, an event is tried until its `max_age`, and dead-lettered then."""
     delivering = Delivering(stub.url)
     OBSTACLES[obstacle](delivering, stub, 86_400)
     outcome = live(delivering, held(max_age))
@@ -124,7 +124,7 @@ def test_a_last_try_comes_at_the_greatest_age(stub: AirflowStub, obstacle: str, 
 
 @pytest.mark.parametrize("obstacle", sorted(OBSTACLES))
 def test_the_last_try_is_a_real_one(stub: AirflowStub, obstacle: str) -> None:
-    """An obstacle that is gone by the end of `max_age` costs the event nothing but the wait."""
+    """If the obstacle is gone at the last try, the event starts its run."""
     delivering = Delivering(stub.url)
     OBSTACLES[obstacle](delivering, stub, 86_400)
     first = delivering.deliver(event(), held(600))
@@ -152,7 +152,7 @@ def test_the_last_try_is_a_real_one(stub: AirflowStub, obstacle: str) -> None:
 def test_the_letter_says_how_old_the_event_became(
     stub: AirflowStub, delivering: Delivering, max_age: int, age: int, says: str
 ) -> None:
-    """The reason has the time that has really passed, and the last obstacle."""
+    """The reason has the age of the event, and the last obstacle."""
     stub.forbidden.add(DAG)
     first_seen = SEEN - timedelta(seconds=age)
     outcome = delivering.deliver(event(), held(max_age), parked=parked_event(event(), first_seen=first_seen))

@@ -1,4 +1,4 @@
-"""Deliveries to an Airflow that was upgraded, rolled back, is too old, or is hidden by something else."""
+"""Deliveries to an Airflow that was upgraded, was rolled back, is too old, or is behind another service."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
@@ -20,16 +20,16 @@ type Api = Literal["auto", "v1", "v2"]
 
 CIRCLES: Final = "<!DOCTYPE html><html><title>Airflow 404 = lots of circles</title></html>"
 ALARM: Final = 900
-"""Seconds that an event waits at least where a person has to act."""
+"""The least number of seconds that an event waits for operator action."""
 
 
 class Changing(LoopbackServer):
-    """An address at which one Airflow is replaced by another.
+    """An address at which one Airflow version replaces another.
 
     Attributes:
-        version: The version that is there now.
-        runs: What was started, by run id, whichever version was there: they share a database.
-        note: Whether `note` is known.
+        version: The current version.
+        runs: The runs by id; all versions share a database.
+        note: Whether the version knows `note`.
     """
 
     def __init__(self, version: str) -> None:
@@ -39,7 +39,7 @@ class Changing(LoopbackServer):
         self.note = True
 
     def handle(self, request: Request) -> Reply:
-        """Answer as the version that is there."""
+        """Answer as the current version."""
         old = self.version.startswith("2.")
         prefix = "/api/v1" if old else "/api/v2"
         if request.path.startswith(prefix):
@@ -76,7 +76,7 @@ class Changing(LoopbackServer):
 
 @pytest.fixture
 def at() -> Iterator[Callable[[str], Changing]]:
-    """Make such an address."""
+    """Return a factory of such addresses."""
     running: list[Changing] = []
 
     def make(version: str) -> Changing:
@@ -110,7 +110,7 @@ def deliver(delivering: Delivering, run_id: str = RUN_ID, **changes: object) -> 
 def test_an_airflow_that_is_replaced_is_spoken_to_as_it_is(
     at: Callable[[str], Changing], before: str, after: str, when_paused: Literal["start", "hold"]
 ) -> None:
-    """The process goes on without losing, parking or doubling an event, there and back again."""
+    """After an upgrade and a rollback no event is lost, parked or started twice."""
     server = at(before)
     delivering = delivering_to(server.url, "auto")
     for number, version in enumerate((before, after, after, before)):
@@ -126,7 +126,7 @@ def test_an_airflow_that_is_replaced_is_spoken_to_as_it_is(
 def test_a_pinned_api_that_is_not_there_waits_with_an_alert(
     at: Callable[[str], Changing], api: Api, there: str
 ) -> None:
-    """The reason says which Airflow is there, and what to set."""
+    """The reason names Airflow's version, and the setting to change."""
     server = at(there)
     delivering = delivering_to(server.url, api)
     for _ in range(20):
@@ -140,7 +140,7 @@ def test_a_pinned_api_that_is_not_there_waits_with_an_alert(
 
 @pytest.mark.parametrize("version", ["2.8.4", "2.4.3", "2.0.2"])
 def test_an_airflow_that_is_too_old_waits_with_an_alert(at: Callable[[str], Changing], version: str) -> None:
-    """From the question for the version on, nothing is asked of it, and nothing is given up."""
+    """An Airflow that is too old gets only the request for its version, and the event waits."""
     server = at(version)
     outcome = deliver(delivering_to(server.url, "auto"))
     assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "UnsupportedVersion")
@@ -149,7 +149,7 @@ def test_an_airflow_that_is_too_old_waits_with_an_alert(at: Callable[[str], Chan
 
 
 def test_a_refusal_of_an_old_airflow_is_its_age(at: Callable[[str], Changing]) -> None:
-    """With `api: v1` the version is asked for at the first refusal, as of the unknown `note`."""
+    """With `api: v1` the version is requested after the first refusal, for example of the unknown `note`."""
     server = at("2.4.3")
     server.note = False
     outcome = deliver(delivering_to(server.url, "v1"))
@@ -177,7 +177,7 @@ HIDDEN: Final[dict[str, Reply]] = {
 @pytest.mark.parametrize("name", sorted(HIDDEN))
 @pytest.mark.parametrize("everything", [True, False])
 def test_what_hides_airflow_is_waited_out(name: str, *, everything: bool) -> None:
-    """An event waits until the way is free, longer than the grace of a missing DAG, and then starts."""
+    """An event waits for Airflow longer than the grace of a missing DAG, and then starts its run."""
     with AirflowStub((DAG,)) as stub:
         reply = HIDDEN[name]
         delivering = delivering_to(stub.url, "v2")
@@ -194,7 +194,7 @@ def test_what_hides_airflow_is_waited_out(name: str, *, everything: bool) -> Non
 
 
 def test_a_dag_whose_404_is_worded_otherwise_is_still_missing(at: Callable[[str], Changing]) -> None:
-    """Where Airflow's answer does not name the DAG, it is asked for the DAG, once."""
+    """If Airflow's 404 does not name the DAG, the DAG is requested once."""
     server = at("3.5.0")
     server.inject(404, {"detail": "Not found."}, when=starts)
     server.inject(404, {"detail": f"No Dag {DAG}"}, when=lambda request: request.path.endswith(DAG))
@@ -208,7 +208,7 @@ def test_a_dag_whose_404_is_worded_otherwise_is_still_missing(at: Callable[[str]
 
 
 def test_a_404_of_an_airflow_that_has_the_dag_is_not_its_own(at: Callable[[str], Changing]) -> None:
-    """Something before Airflow refuses the POST: the event waits, and a person is told."""
+    """If a proxy refuses the POST, the event waits, and operator action is needed."""
     server = at("3.3.2")
     server.inject(404, {"detail": "Not found."}, times=9, when=starts)
     outcome = deliver(delivering_to(server.url, "v2"))
@@ -217,7 +217,7 @@ def test_a_404_of_an_airflow_that_has_the_dag_is_not_its_own(at: Callable[[str],
 
 @pytest.mark.parametrize(("version", "api"), [("2.11.0", "v1"), ("3.3.2", "v2")])
 def test_a_broken_dag_file_has_its_grace(at: Callable[[str], Changing], version: str, api: Api) -> None:
-    """400 "has import errors" waits as a missing DAG does, in both versions' words."""
+    """An event waits after 400 "has import errors" as for a missing DAG, in the text of both versions."""
     server = at(version)
     detail = f"{'DAG' if api == 'v1' else 'Dag'} with dag_id: '{DAG}' has import errors"
     refusal = (
@@ -243,7 +243,7 @@ FOREIGN: Final[dict[str, Json | str]] = {
 @pytest.mark.parametrize("name", sorted(FOREIGN))
 @pytest.mark.parametrize("api", ["v1", "v2"])
 def test_a_409_that_is_nobodys_is_looked_up(at: Callable[[str], Changing], name: str, api: Api) -> None:
-    """Ours is a duplicate; where there is none, the event is not gone but waits, and a person is told."""
+    """An event's own run is a duplicate; without a run the event waits, and operator action is needed."""
     server = at("2.11.0" if api == "v1" else "3.3.2")
     delivering = delivering_to(server.url, api)
     missing = f"DagRun {RUN_ID} was not found"
@@ -264,14 +264,14 @@ def test_a_409_that_is_nobodys_is_looked_up(at: Callable[[str], Changing], name:
 
 @pytest.mark.parametrize("named", ["logical date", "ExecutionDate", "a moment, as nobody called it yet"])
 def test_another_runs_moment_is_never_our_run(at: Callable[[str], Changing], named: str) -> None:
-    """However Airflow 2 names the date in its 409, only one that quotes our run id is a duplicate."""
+    """Only a 409 of Airflow 2 that quotes our run id is a duplicate."""
     server = at("2.11.0")
     taken = date_taken(named=named)
     server.inject(409, taken.body, times=99, when=starts)
     delivering = delivering_to(server.url, "v1")
     assert deliver(delivering).kind is OutcomeKind.PARKED
     server.heal()
-    delivering.clock.seconds += 60  # the breaker's rest
+    delivering.clock.seconds += 60  # the circuit breaker's pause
     assert deliver(delivering).kind is OutcomeKind.STARTED
     assert deliver(delivering).kind is OutcomeKind.DUPLICATE
 
@@ -284,7 +284,7 @@ def test_another_runs_moment_is_never_our_run(at: Callable[[str], Changing], nam
 def test_a_run_whose_conf_says_nothing_is_ours(
     stub: AirflowStub, delivering: Delivering, kept: Json, date: str | None
 ) -> None:
-    """Our run id is a hash that nobody else computes, so a conf that is hidden takes nothing away."""
+    """The run id is a hash of our own, so a run with a hidden conf is a duplicate."""
     stub.inject(500, when=starts, after_handling=True)
     shown = run_of(conf=kept)
     stub.inject(200, shown, when=looks_up)
@@ -296,7 +296,7 @@ def test_a_run_whose_conf_says_nothing_is_ours(
 
 
 def test_a_rule_that_holds_says_who_answered(stub: AirflowStub, delivering: Delivering) -> None:
-    """Whether a DAG is paused is not read from another service's JSON."""
+    """A JSON answer of another service does not count as the state of a DAG."""
     bodies: tuple[JsonObject, ...] = (
         {"status": "ok"},
         {"dag_id": "other", "is_paused": False},

@@ -25,15 +25,15 @@ PARKED = Outcome(
 
 
 def test_a_line_is_one_object_that_begins_with_words(caplog: pytest.LogCaptureFixture) -> None:
-    """A line is one JSON object: a sentence for a person first, then the members for a query."""
+    """A line is one JSON object: a sentence for people, then the members for queries."""
     caplog.set_level(logging.INFO, logger="updraft")
     report(PARKED)
     line = caplog.records[-1].getMessage()
     sentence = "parked: rule smoke run smoke__1 of DAG smoke_tests on analytics for event e-1"
     assert line.startswith(f'{{"message": "{sentence}')
-    told = json.loads(line)
-    assert told.pop("message").startswith(sentence)
-    assert told == {
+    logged = json.loads(line)
+    assert logged.pop("message").startswith(sentence)
+    assert logged == {
         "rule": "smoke",
         "outcome": "parked",
         "event": "e-1",
@@ -65,7 +65,7 @@ def test_a_line_is_one_object_that_begins_with_words(caplog: pytest.LogCaptureFi
 def test_the_level_says_who_has_to_look(
     kind: OutcomeKind, wait: Wait | None, level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What goes well is information, what waits a warning, and what needs a person an error."""
+    """The level is info for success, warning for parked events, and error if operator action is needed."""
     caplog.set_level(logging.DEBUG, logger="updraft")
     report(Outcome(kind=kind, rule="smoke", wait=wait))
     assert caplog.records[-1].levelno == level
@@ -73,19 +73,19 @@ def test_the_level_says_who_has_to_look(
 
 @pytest.mark.parametrize("kind", [OutcomeKind.PARKED, OutcomeKind.REJECTED])
 def test_what_waits_or_failed_names_the_page_of_its_code(kind: OutcomeKind) -> None:
-    """The sentence ends with the place that explains the code; the members have the code alone."""
+    """The sentence ends with a link to the code; the member `code` has only the code."""
     outcome = Outcome(kind, rule="smoke", code="NoCapacity", reason="8 of 8 slots are in use")
     assert words(outcome) == f"{kind}: rule smoke: 8 of 8 slots are in use; see docs/codes.md#NoCapacity"
     assert "docs/codes.md" not in json.dumps(fields(outcome))
 
 
 def test_what_went_well_names_no_page() -> None:
-    """Most lines are of started runs, and need no explanation."""
+    """The line of a started run has no link."""
     assert words(Outcome(OutcomeKind.STARTED, rule="smoke", code="Started")) == "started: rule smoke"
 
 
 def test_hostile_text_stays_on_one_line() -> None:
-    """Line breaks and half surrogate pairs of an event neither split a line nor break a log stream."""
+    """Line breaks and half surrogate pairs of an event neither split a line nor break the log."""
     outcome = Outcome(kind=OutcomeKind.REJECTED, event_id="e\r\n1", reason="no\nERROR forged \ud800")
     assert "\n" not in words(outcome)
     assert "\r" not in words(outcome)
@@ -94,7 +94,7 @@ def test_hostile_text_stays_on_one_line() -> None:
 
 
 def test_absent_things_are_left_out() -> None:
-    """An outcome without a run tells only what there is."""
+    """The line of an outcome without a run has no members of a run."""
     assert fields(Outcome(kind=OutcomeKind.UNMATCHED, event_id="e-1")) == {
         "rule": "",
         "outcome": "unmatched",

@@ -9,13 +9,13 @@ STARTED = Outcome(OutcomeKind.STARTED, rule="smoke")
 
 
 def test_nothing_counted_balances() -> None:
-    """Nothing received is nothing lost."""
+    """Counts without a delivery balance."""
     assert OutcomeCounts().balances()
     assert OutcomeCounts().by_rule() == {}
 
 
 def test_a_delivery_without_an_end_is_missed() -> None:
-    """The counts do not balance where a delivery has no end, nor where it has two."""
+    """The counts do not balance if a delivery has no end or two ends."""
     outcome_counts = OutcomeCounts()
     with outcome_counts.delivery("smoke"):
         assert outcome_counts.balances()
@@ -27,7 +27,7 @@ def test_a_delivery_without_an_end_is_missed() -> None:
 
 
 def test_a_second_end_is_seen_before_the_delivery_is_over() -> None:
-    """While a delivery is in progress it may have ended once, and not twice."""
+    """A delivery in progress may have ended once, but not twice."""
     outcome_counts = OutcomeCounts()
     with outcome_counts.delivery("smoke"):
         outcome_counts.end(STARTED)
@@ -37,7 +37,7 @@ def test_a_second_end_is_seen_before_the_delivery_is_over() -> None:
 
 
 def test_a_delivery_that_raised_comes_again() -> None:
-    """An error is counted apart from the ends, and a delivery that ended before its error is seen."""
+    """Errors are counted separately, and a delivery that ended before its error is found."""
     outcome_counts = OutcomeCounts()
     with pytest.raises(KeyError), outcome_counts.delivery("smoke"):
         raise KeyError
@@ -50,7 +50,7 @@ def test_a_delivery_that_raised_comes_again() -> None:
 
 
 def test_rules_do_not_make_up_for_each_other() -> None:
-    """A delivery that ends at another rule is a loss here and a surplus there, not a balance."""
+    """A delivery that ends at another rule does not balance."""
     outcome_counts = OutcomeCounts()
     with outcome_counts.delivery("one"):
         outcome_counts.end(STARTED)
@@ -61,7 +61,7 @@ def test_rules_do_not_make_up_for_each_other() -> None:
 
 @pytest.mark.parametrize("kind", OutcomeKind)
 def test_every_word_is_counted_under_its_own_name(kind: OutcomeKind) -> None:
-    """Each word of the promise has a column, and an event that no rule claimed a row."""
+    """Each kind has a column, and events that match no rule have a row."""
     outcome_counts = OutcomeCounts()
     with outcome_counts.delivery():
         outcome_counts.end(Outcome(kind))
@@ -71,7 +71,7 @@ def test_every_word_is_counted_under_its_own_name(kind: OutcomeKind) -> None:
 
 
 def test_threads_count_together() -> None:
-    """Counts made by many threads at once are all there."""
+    """Counts from many threads are complete."""
     outcome_counts = OutcomeCounts()
 
     def deliver(_: int) -> None:

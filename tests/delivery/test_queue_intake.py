@@ -1,4 +1,4 @@
-"""The last delivery of a queue message, and poison messages: each ends in an outcome or a dead letter."""
+"""The last delivery of a queue message, and poison messages: each has an outcome or a dead letter."""
 
 import base64
 import itertools
@@ -42,7 +42,7 @@ DOWN: JsonObject = {"detail": "the database is away"}
 
 
 def opened(number: int = 1, **changes: object) -> dict[str, object]:
-    """Return a CloudEvent that the rule `smoke` takes."""
+    """Return a CloudEvent that matches the rule `smoke`."""
     known = {"specversion": "1.0", "id": f"e-{number}", "source": "/shops/1", "type": "Shop.Opened"}
     return {**known, "data": {"door": number}, **changes}
 
@@ -55,7 +55,7 @@ def parked() -> Parked:
 
 @dataclass
 class Queue:
-    """The app's queues with everything round them, and Storage calls that can be made to fail."""
+    """The app's queues, with Storage calls that can fail."""
 
     delivering: Delivering
     rules: Callable[[], Rules]
@@ -78,13 +78,13 @@ class Queue:
 
 
 def broken() -> Rules:
-    """Give rules that have a mistake."""
+    """Raise the error of rules with a mistake."""
     raise SettingsError("the rules file is missing")
 
 
 @pytest.fixture
 def queue(delivering: Delivering) -> Queue:
-    """Queues whose parking fails, at an Airflow that is down: nothing can be delivered."""
+    """Queues whose parking fails, with an Airflow that does not answer."""
     delivering.parking.broken = True
     rules = load_rules(RULES, file="rules.yaml", settings={})
     return Queue(delivering, lambda: rules)
@@ -100,7 +100,7 @@ def down(stub: AirflowStub) -> AirflowStub:
 @pytest.mark.parametrize("delivery", [None, 1, LAST - 1])
 @pytest.mark.usefixtures("down")
 def test_a_delivery_before_the_last_leaves_the_message(queue: Queue, delivery: int | None) -> None:
-    """While the host delivers again, a failure raises, and nothing is kept."""
+    """Before the last delivery a failure raises, and there is no dead letter."""
     with pytest.raises(StorageUnavailable):
         queue.queues.receive_event(json.dumps(opened()).encode(), delivery)
     with pytest.raises(StorageUnavailable):
@@ -111,7 +111,7 @@ def test_a_delivery_before_the_last_leaves_the_message(queue: Queue, delivery: i
 @pytest.mark.parametrize("delivery", [LAST, LAST + 3])
 @pytest.mark.usefixtures("down")
 def test_the_last_delivery_of_an_event_ends_as_a_dead_letter(queue: Queue, delivery: int) -> None:
-    """What fails at the last delivery is kept with the reason and the count, and the message is done."""
+    """At the last delivery a failure becomes a dead letter with the reason and the number of deliveries."""
     queue.queues.receive_event(base64.b64encode(json.dumps(opened()).encode()), delivery)
     (letter,) = queue.delivering.letters.kept.values()
     assert (letter.code, letter.rule, letter.attempts) == ("MaxDeliveryAttemptsExceeded", "", delivery)
@@ -123,7 +123,7 @@ def test_the_last_delivery_of_an_event_ends_as_a_dead_letter(queue: Queue, deliv
 
 @pytest.mark.usefixtures("down")
 def test_the_last_delivery_of_a_parked_one_keeps_its_rule(queue: Queue) -> None:
-    """A parked delivery is kept under its rule, with its attempts and its time."""
+    """The dead letter of a parked delivery has its rule, attempts and time."""
     queue.queues.receive_parked(parked().to_message().encode(), LAST)
     (letter,) = queue.delivering.letters.kept.values()
     assert (letter.code, letter.rule, letter.attempts) == ("MaxDeliveryAttemptsExceeded", "smoke", 3)
@@ -135,7 +135,7 @@ def test_the_last_delivery_of_a_parked_one_keeps_its_rule(queue: Queue) -> None:
 def test_only_the_members_that_failed_are_given_up(
     queue: Queue, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Of an array the member whose delivery failed is kept, and the others have their runs."""
+    """Of an array, only the member whose delivery failed is dead-lettered."""
     stub.inject(503, DOWN, times=10_000, when=lambda request: b"e-2" in request.body or "e-2" in request.path)
     body = json.dumps([opened(1), opened(3, type="Shop.Closed"), opened(4), opened(2)])
     queue.queues.receive_event(body.encode(), LAST)
@@ -146,7 +146,7 @@ def test_only_the_members_that_failed_are_given_up(
 
 
 def test_unusable_rules_end_as_dead_letters(delivering: Delivering) -> None:
-    """While the rules have mistakes a message is given up like any other, with the mistake named."""
+    """If the rules have mistakes, the dead letter names the mistake."""
     queue = Queue(delivering, broken)
     for delivery in range(1, LAST):
         with pytest.raises(ConfigurationError):
@@ -160,7 +160,7 @@ def test_unusable_rules_end_as_dead_letters(delivering: Delivering) -> None:
 
 @pytest.mark.usefixtures("down")
 def test_what_cannot_be_kept_either_is_left_to_the_host(queue: Queue) -> None:
-    """Where the dead letter cannot be written the last delivery raises: the poison queue gets the message."""
+    """If the dead letter cannot be written, the last delivery raises, so the host moves the message."""
     queue.delivering.letters.broken = True
     with pytest.raises(StorageUnavailable):
         queue.queues.receive_event(json.dumps(opened()).encode(), LAST)
@@ -170,7 +170,7 @@ def test_what_cannot_be_kept_either_is_left_to_the_host(queue: Queue) -> None:
 
 @pytest.mark.usefixtures("down")
 def test_a_window_whose_close_is_given_up_is_sealed(queue: Queue, delivering: Delivering) -> None:
-    """Nothing goes into a window that has lost its close, and the letter is that of the close."""
+    """A dead letter for the close of a window seals the window."""
     closing = WindowClose("smoke", "0123456789abcdef" * 2, "north")
     delivering.windows.kept[closing.id] = [event_of(parked())]
     queue.queues.receive_parked(Parked(closing, 0, None).to_message().encode(), LAST)
@@ -180,7 +180,7 @@ def test_a_window_whose_close_is_given_up_is_sealed(queue: Queue, delivering: De
 
 
 def test_a_direct_run_that_is_given_up_keeps_its_caller(delivering: Delivering) -> None:
-    """A caller's run that travels in the parked queue is kept with who asked for it, and can be replayed."""
+    """The dead letter of a parked direct run has its caller, and can be replayed."""
     queue = Queue(delivering, broken)
     queue.queues.receive_parked(Parked(CALLED, 1, SEEN).to_message().encode(), LAST)
     (letter,) = delivering.letters.kept.values()
@@ -188,7 +188,7 @@ def test_a_direct_run_that_is_given_up_keeps_its_caller(delivering: Delivering) 
 
 
 def test_a_claim_that_stays_behind_costs_no_outcome(queue: Queue, delivering: Delivering) -> None:
-    """At the last delivery an event that was started is not given up because its claim cannot be deleted."""
+    """At the last delivery, a started run has no dead letter, even if its blob cannot be deleted."""
 
     class Stuck(InMemoryParking):
         def forget(self, parked: Parked) -> None:
@@ -204,7 +204,7 @@ def test_a_claim_that_stays_behind_costs_no_outcome(queue: Queue, delivering: De
 
 
 def test_errors_that_are_not_our_own_are_named_by_type_alone(delivering: Delivering) -> None:
-    """The words of a foreign error may hold anything, so a dead letter does not have them."""
+    """A dead letter does not have the text of a foreign error."""
 
     def fails() -> Rules:
         raise KeyError("sig=made-up-secret")
@@ -222,7 +222,7 @@ def test_errors_that_are_not_our_own_are_named_by_type_alone(delivering: Deliver
 def test_a_queue_is_no_way_to_claim_an_identity(
     queue: Queue, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Base64 or not, an event from a queue has no caller's stamp, also as a dead letter."""
+    """An event from a queue, and its dead letter, never have a caller stamp."""
     stamped = base64.b64encode(json.dumps(opened() | {ATTRIBUTE: "{}"}).encode())
     queue.queues.receive_event(stamped, 1)
     assert '"caller"' not in json.dumps([run["conf"] for run in stub.runs.values()])
@@ -235,7 +235,7 @@ def test_a_queue_is_no_way_to_claim_an_identity(
 @pytest.mark.parametrize("name", [EVENT_QUEUE, PARKED_QUEUE])
 @pytest.mark.parametrize("body", [b"hello", b"", b"\xff\x00", b"{", b"bnVsbA=="])
 def test_poison_is_kept_or_put_back(queue: Queue, name: str, body: bytes) -> None:
-    """A poison message whose dead letter cannot be written goes back as it is; if that fails, it stays."""
+    """If the dead letter of a poison message cannot be written, it is put back; if that fails, it stays."""
     queue.delivering.letters.broken = True
     queue.queues.bury(body, queue=name)
     assert queue.poison.kept == [(name, body)]
@@ -260,10 +260,10 @@ FAULTS = st.fixed_dictionaries(
     st.lists(FAULTS, max_size=LAST + 3),
 )
 def test_every_message_ends(kind: str, faults: list[dict[str, bool]]) -> None:
-    """Whatever fails at which delivery, a message ends in an outcome or a dead letter once that is over.
+    """After any failures, a message ends with an outcome or a dead letter.
 
-    The host is modelled as the extension that production pins: it delivers a message 12 times, moves it to
-    the poison queue, delivers it there 12 times, and then skips it for good.
+    The test models the host with the extension that production pins: it delivers a message 12 times, moves it
+    to the poison queue, delivers it there 12 times, and then skips it for good.
     """
     with AirflowStub((DAG,)) as stub:
         delivering = Delivering(stub.url)
@@ -280,7 +280,7 @@ def test_every_message_ends(kind: str, faults: list[dict[str, bool]]) -> None:
         name = PARKED_QUEUE if kind == "parked" else EVENT_QUEUE
 
         def deliver(call: Callable[[int], None], happens: dict[str, bool], delivery: int) -> bool:
-            """Deliver once, and tell whether the host deletes the message."""
+            """Deliver once, and return whether the host deletes the message."""
             now["rules"] = happens["rules"]
             delivering.parking.broken = happens["parking"]
             delivering.letters.broken = happens["letters"]
@@ -306,7 +306,7 @@ def test_every_message_ends(kind: str, faults: list[dict[str, bool]]) -> None:
                 deliver(lambda _: queue.queues.bury(body, queue=name), happens, delivery)
                 for delivery, happens in zip(range(1, LAST + 1), row, strict=False)
             )
-            assert gone, "the host skips it without a word"
+            assert gone, "the host skips it without a log line"
             done = len(queue.poison.kept) == before
         found = len(stub.runs) + len(delivering.letters.kept) + len(delivering.parking.kept)
         assert found >= (2 if kind == "array" else 1)

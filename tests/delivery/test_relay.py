@@ -30,7 +30,7 @@ from tests.support.parked import parked_event
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_each_row_ends_as_the_table_says(stub: AirflowStub, delivering: Delivering, case: Case) -> None:
-    """A delivery ends in exactly the outcome of its row, is counted once, and kept where it did not start."""
+    """Each case has the outcome of its row, is counted once, and is parked or dead-lettered without a run."""
     for changes in case.before:
         assert delivering.deliver(event(), decision(**changes)).kind is OutcomeKind.STARTED
     before = len(case.before)
@@ -52,7 +52,7 @@ def test_each_row_ends_as_the_table_says(stub: AirflowStub, delivering: Deliveri
 
 
 def test_time_is_told_for_each_hop(delivering: Delivering) -> None:
-    """An outcome says how long each hop and the whole took, in milliseconds."""
+    """An outcome has the milliseconds of each hop and of the total."""
     outcome = delivering.deliver(event(), decision(), decide_seconds=0.25)
     assert set(outcome.milliseconds) == {"read", "decide", "slot", "token", "airflow", "other", "total"}
     assert outcome.milliseconds["decide"] == 250
@@ -62,7 +62,7 @@ def test_time_is_told_for_each_hop(delivering: Delivering) -> None:
 def test_a_conflict_that_quotes_our_run_id_needs_no_look_up(
     stub: AirflowStub, delivering: Delivering
 ) -> None:
-    """Airflow's own 409 that names our run is believed; one that hides what was violated is looked up."""
+    """A 409 that names our run is trusted; after a 409 without a run id, the run is looked up."""
     stub.expose_stacktrace = True
     assert delivering.deliver(event(), decision()).kind is OutcomeKind.STARTED
     stub.forget()
@@ -75,7 +75,7 @@ def test_a_conflict_that_quotes_our_run_id_needs_no_look_up(
 
 
 def test_a_conflict_after_doubt_is_looked_up(stub: AirflowStub, delivering: Delivering) -> None:
-    """After an answer that left it open, a run under our id that is not ours is not taken for ours."""
+    """After an ambiguous answer, a foreign run with our run id is not taken for ours."""
     started_by_somebody_else(stub, event_id="another")
     stub.inject(500, when=starts)
     outcome = delivering.deliver(event(), decision())
@@ -84,7 +84,7 @@ def test_a_conflict_after_doubt_is_looked_up(stub: AirflowStub, delivering: Deli
 
 
 def test_a_run_of_the_same_dedupe_key_is_ours(stub: AirflowStub, delivering: Delivering) -> None:
-    """Where the rule has a dedupe key, another event's run of that key is the one that was wanted."""
+    """With a dedupe key, another event's run of that key is a duplicate."""
     started_by_somebody_else(stub, key="deploy-7", event_id="another")
     stub.inject(500, when=starts)
     outcome = delivering.deliver(event(), decision(conf=conf("deploy-7")))
@@ -119,7 +119,7 @@ def test_a_run_is_known_by_the_identity_in_its_conf(there: Json, *, ours: bool) 
 
 
 def test_a_run_that_vanishes_between_is_started_again(stub: AirflowStub, delivering: Delivering) -> None:
-    """A conflict whose run is gone when it is looked up is asked for again."""
+    """If the look-up after a conflict finds no run, the run is requested again."""
     stub.inject(500, times=1, when=starts)
     stub.inject(404, {"detail": f"The DagRun with run_id: `{RUN_ID}` was not found"}, times=1, when=looks_up)
     stub.inject(409, times=1, when=starts)
@@ -129,7 +129,7 @@ def test_a_run_that_vanishes_between_is_started_again(stub: AirflowStub, deliver
 
 
 def test_a_lookup_that_is_refused_waits_for_a_person(stub: AirflowStub, delivering: Delivering) -> None:
-    """An identity that may start runs but not read them is told so, and the event waits."""
+    """If the identity may start runs but not read them, the reason says it, and the event waits."""
     stub.inject(500, when=starts)
     stub.inject(403, {"detail": "Forbidden"}, times=9, when=looks_up)
     outcome = delivering.deliver(event(), decision())
@@ -139,7 +139,7 @@ def test_a_lookup_that_is_refused_waits_for_a_person(stub: AirflowStub, deliveri
 
 
 def test_a_lookup_that_fails_is_repeated(stub: AirflowStub, delivering: Delivering) -> None:
-    """A look-up that meets an outage is tried again like everything else."""
+    """A look-up is tried again after an outage."""
     stub.inject(0, when=starts, after_handling=True)
     stub.inject(503, times=2, when=looks_up)
     assert delivering.deliver(event(), decision()).kind is OutcomeKind.STARTED
@@ -147,7 +147,7 @@ def test_a_lookup_that_fails_is_repeated(stub: AirflowStub, delivering: Deliveri
 
 
 def test_retry_after_is_kept_to(stub: AirflowStub, delivering: Delivering) -> None:
-    """A `Retry-After` beyond the budget is waited out in the queue, never shortened."""
+    """A `Retry-After` beyond the time budget is the wait in the queue."""
     stub.inject(429, retry_after=120, times=9)
     outcome = delivering.deliver(event(), decision())
     assert outcome.retry_in is not None
@@ -157,14 +157,14 @@ def test_retry_after_is_kept_to(stub: AirflowStub, delivering: Delivering) -> No
 
 
 def test_a_short_retry_after_is_waited_out(stub: AirflowStub, delivering: Delivering) -> None:
-    """A `Retry-After` within the budget is waited out in process."""
+    """A `Retry-After` within the time budget is waited for in the process."""
     stub.inject(429, retry_after=3)
     assert delivering.deliver(event(), decision()).kind is OutcomeKind.STARTED
     assert delivering.clock.slept[0] >= 3
 
 
 def test_an_open_breaker_sends_nothing(stub: AirflowStub, delivering: Delivering) -> None:
-    """While the breaker is open no request goes out, and the event waits at least as long as it rests."""
+    """While the circuit breaker is open no request is sent; the event waits at least until the probe."""
     stub.inject(500, times=99)
     for _ in range(2):
         delivering.deliver(event(), decision())
@@ -178,14 +178,14 @@ def test_an_open_breaker_sends_nothing(stub: AirflowStub, delivering: Delivering
 
 
 def test_a_breaker_that_opens_midway_keeps_the_reason(stub: AirflowStub, delivering: Delivering) -> None:
-    """A delivery whose own tries open the breaker tells what failed, not that a breaker is open."""
+    """If the requests of a delivery open the circuit breaker, the reason is their failure."""
     stub.inject(500, {"detail": {"reason": "Database error"}}, times=99)
     outcome = delivering.deliver(event(), decision())
     assert "Database error" in outcome.reason
 
 
 def test_definite_answers_keep_the_breaker_closed(stub: AirflowStub, delivering: Delivering) -> None:
-    """Refusals are answers: an Airflow that refuses is not down."""
+    """Refusals do not open the circuit breaker."""
     stub.forbidden.add(DAG)
     for _ in range(9):
         delivering.deliver(event(), decision())
@@ -193,7 +193,7 @@ def test_definite_answers_keep_the_breaker_closed(stub: AirflowStub, delivering:
 
 
 def test_a_full_limiter_parks(stub: AirflowStub) -> None:
-    """Without a place in time nothing is sent, and the event is parked rather than failed."""
+    """If there is no slot in time, no request is sent, and the event is parked."""
     delivering = Delivering(stub.url, places=1)
     assert delivering.limiter.enter("other", wait=0)
     outcome = delivering.deliver(event(), decision(), deadline=delivering.clock() + 0.6)
@@ -204,7 +204,7 @@ def test_a_full_limiter_parks(stub: AirflowStub) -> None:
 
 
 def test_no_more_than_the_places_are_in_flight(stub: AirflowStub) -> None:
-    """However many deliveries there are at once, Airflow sees no more requests than there are places."""
+    """Airflow never has more requests in flight than there are slots."""
     stub.latency = 0.02
     delivering = Delivering(stub.url, places=2)
     threads = [
@@ -220,7 +220,7 @@ def test_no_more_than_the_places_are_in_flight(stub: AirflowStub) -> None:
 
 
 def test_twelve_at_once_start_one_run(stub: AirflowStub) -> None:
-    """Deliveries of one event at the same time start one run, and the others are duplicates."""
+    """Of simultaneous deliveries of one event one starts the run, and the others are duplicates."""
     delivering = Delivering(stub.url, places=12)
     threads = [threading.Thread(target=delivering.deliver, args=(event(), decision())) for _ in range(12)]
     for thread in threads:
@@ -232,7 +232,7 @@ def test_twelve_at_once_start_one_run(stub: AirflowStub) -> None:
 
 
 def test_a_token_that_may_come_is_waited_for(stub: AirflowStub, delivering: Delivering) -> None:
-    """An identity endpoint in trouble is transient: tried again, then parked; the breaker is not hurt."""
+    """A failure of the identity endpoint is transient, and does not affect the circuit breaker."""
     delivering.tokens.error = TokenUnavailable("the identity endpoint answered 503")
     outcome = delivering.deliver(event(), decision())
     assert outcome.kind is OutcomeKind.PARKED
@@ -245,7 +245,7 @@ def test_a_token_that_may_come_is_waited_for(stub: AirflowStub, delivering: Deli
 def test_a_token_that_needs_a_person_raises_the_alarm(
     delivering: Delivering, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A token that only a person can make possible parks the event for long and logs an error."""
+    """If a token needs operator action, the event is parked for long and an error is logged."""
     delivering.tokens.error = TokenUnavailable("no such identity", permanent=True)
     outcome = delivering.deliver(event(), decision())
     assert outcome.kind is OutcomeKind.PARKED
@@ -255,7 +255,7 @@ def test_a_token_that_needs_a_person_raises_the_alarm(
 
 
 def test_a_missing_dag_has_its_grace(delivering: Delivering) -> None:
-    """An unknown DAG is asked for again until the grace is over, and rejected then."""
+    """An event for a missing DAG is parked until the grace is over, and then rejected."""
     wanted = decision(dag_id="not_there")
     early, late = (
         delivering.deliver(
@@ -268,7 +268,7 @@ def test_a_missing_dag_has_its_grace(delivering: Delivering) -> None:
 
 
 def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None:
-    """An event that an instance with a late clock saw first is still asked for a number of times."""
+    """If the first instance had a slow clock, the event still has the least number of deliveries."""
     wanted = decision(dag_id="not_there")
     waiting = parked_event(event(), attempt=10, first_seen=SEEN - timedelta(hours=1))
     outcome = delivering.deliver(event(), wanted, parked=waiting)
@@ -276,7 +276,7 @@ def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None
 
 
 def test_an_old_event_is_given_up(stub: AirflowStub, delivering: Delivering) -> None:
-    """An event past its greatest age is tried once more, and then dead-lettered with the last reason."""
+    """An event beyond its `max_age` has a last try, and then a dead letter with the last reason."""
     stub.inject(500, times=99)
     waiting = parked_event(event(), attempt=39, first_seen=SEEN - timedelta(hours=24))
     outcome = delivering.deliver(event(), decision(), parked=waiting)
@@ -290,7 +290,7 @@ def test_an_old_event_is_given_up(stub: AirflowStub, delivering: Delivering) -> 
 
 
 def test_a_parked_delivery_keeps_its_history(stub: AirflowStub, delivering: Delivering) -> None:
-    """What is parked has the event, the rule, this attempt, when it was first seen, and the reason."""
+    """The parked message has the event, the rule, the attempt, the first arrival and the reason."""
     stub.inject(500, times=99)
     first = SEEN - timedelta(hours=1)
     delivering.deliver(event(), decision(), parked=parked_event(event(), attempt=4, first_seen=first))
@@ -304,7 +304,7 @@ def test_a_parked_delivery_keeps_its_history(stub: AirflowStub, delivering: Deli
 def test_what_cannot_be_kept_is_not_acknowledged(
     stub: AirflowStub, delivering: Delivering, status: int
 ) -> None:
-    """Where parking or dead-lettering fails, the delivery raises, and is counted as one that comes again."""
+    """If parking or dead-lettering fails, the delivery raises and is counted as `raised`."""
     delivering.parking.broken = delivering.letters.broken = True
     stub.inject(status, times=99)
     with pytest.raises(StorageUnavailable):
@@ -315,7 +315,7 @@ def test_what_cannot_be_kept_is_not_acknowledged(
 
 
 def test_a_template_error_is_a_dead_letter(delivering: Delivering) -> None:
-    """A rule that matched and cannot be rendered is rejected with the template's error."""
+    """An event whose rule cannot be rendered is rejected with the template's error."""
     outcome = delivering.deliver(event(), Decision("smoke", True, "conf.site: no such member", None))
     assert outcome.kind is OutcomeKind.REJECTED
     letter = next(iter(delivering.letters.kept.values()))
@@ -323,13 +323,13 @@ def test_a_template_error_is_a_dead_letter(delivering: Delivering) -> None:
 
 
 def test_new_work_without_a_run_is_a_dead_letter(stub: AirflowStub, delivering: Delivering) -> None:
-    """Work for which its rule has no run is a dead letter."""
+    """New work without a run in the rules is a dead letter."""
     outcome = delivering.deliver(event(), Decision("smoke", False, "the rule is gone", None))
     assert (outcome.kind, outcome.reason, stub.count()) == (OutcomeKind.REJECTED, "the rule is gone", 0)
 
 
 def test_a_shared_deadline_leaves_no_time(stub: AirflowStub, delivering: Delivering) -> None:
-    """A delivery for which an earlier rule of the event has left no time is parked at once."""
+    """If an earlier rule used up the time budget, the event is parked at once."""
     deadline = delivering.relay.deadline()
     delivering.clock.sleep(17.9)
     outcome = delivering.deliver(event(), decision(), deadline=deadline)
@@ -337,13 +337,13 @@ def test_a_shared_deadline_leaves_no_time(stub: AirflowStub, delivering: Deliver
 
 
 def test_the_log_says_how_it_ended(delivering: Delivering, caplog: pytest.LogCaptureFixture) -> None:
-    """Every outcome is one line: a JSON object with words and members."""
+    """Each outcome is one line: a JSON object with a sentence and members."""
     caplog.set_level(logging.INFO, logger="updraft")
     delivering.deliver(event(), decision())
     line = caplog.records[-1].getMessage()
-    told = json.loads(line)
-    assert (told["outcome"], told["run"], told["dag"]) == ("started", RUN_ID, DAG)
-    assert told["message"].startswith("started: rule smoke ")
+    logged = json.loads(line)
+    assert (logged["outcome"], logged["run"], logged["dag"]) == ("started", RUN_ID, DAG)
+    assert logged["message"].startswith("started: rule smoke ")
 
 
 def test_a_request_is_sent_as_it_was_made(stub: AirflowStub, delivering: Delivering) -> None:

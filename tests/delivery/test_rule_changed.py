@@ -1,4 +1,4 @@
-"""Instances with other rules at one queue: what was promised a run waits for the rules that have it."""
+"""Instances with different rules at one queue: a parked event waits for the rules that have its run."""
 
 import json
 from dataclasses import replace
@@ -37,12 +37,12 @@ without = pytest.mark.parametrize("rules", WITHOUT)
 
 
 def intake(delivering: Delivering, rules: str) -> Intake:
-    """Return an instance with these rules, at the same queue."""
+    """Return an instance with these rules, at the shared queue."""
     return delivering.intake(load_rules(rules, file="rules.yaml", settings={}))
 
 
 def next_try(delivering: Delivering, instance: Intake) -> Outcome:
-    """Let the wait of the one parked delivery pass, and give it to an instance."""
+    """Wait until the parked message is visible, and deliver it to an instance."""
     ((parked, delay),) = delivering.parking.kept
     delivering.parking.kept.clear()
     delivering.clock.sleep(delay)
@@ -50,20 +50,20 @@ def next_try(delivering: Delivering, instance: Intake) -> Outcome:
 
 
 def parked_for_an_outage(delivering: Delivering, stub: AirflowStub) -> None:
-    """Let an instance with the new rules park an event, because Airflow is down."""
+    """Park an event at an instance with the new rules, while Airflow does not answer."""
     stub.inject(500, times=99)
     body = json.dumps(event(type="Shop.Opened", data={"door": 7}).to_cloud_event())
     (outcome,) = intake(delivering, KNOWN).receive(body)
     assert outcome.kind is OutcomeKind.PARKED
     stub.heal()
-    delivering.clock.sleep(60)  # the breaker's rest
+    delivering.clock.sleep(60)  # the circuit breaker's pause
 
 
 @without
 def test_an_instance_with_other_rules_passes_it_on(
     stub: AirflowStub, delivering: Delivering, rules: str
 ) -> None:
-    """An instance without the rule parks the event again, and one with the rule starts the same run."""
+    """An instance without the rule parks the event, and an instance with the rule starts the same run."""
     parked_for_an_outage(delivering, stub)
     waiting = next_try(delivering, intake(delivering, WITHOUT[rules]))
     assert (waiting.kind, waiting.code) == (OutcomeKind.PARKED, CODES[rules])
@@ -77,7 +77,7 @@ def test_an_instance_with_other_rules_passes_it_on(
 
 @without
 def test_the_grace_ends(stub: AirflowStub, delivering: Delivering, rules: str) -> None:
-    """Where no instance has a run for it during the grace, the event is a dead letter with the reason."""
+    """If no instance has a run within the grace, the event is a dead letter with the reason."""
     parked_for_an_outage(delivering, stub)
     began, tries = delivering.clock.seconds + delivering.parking.kept[0][1], 1
     outdated = intake(delivering, WITHOUT[rules])
@@ -96,7 +96,7 @@ def test_the_grace_ends(stub: AirflowStub, delivering: Delivering, rules: str) -
 
 
 def test_a_long_wait_before_does_not_use_up_the_grace(stub: AirflowStub, delivering: Delivering) -> None:
-    """An event that has waited for Airflow for days has its whole grace when the rules change."""
+    """An event that waited for Airflow for days has the whole grace."""
     parked_for_an_outage(delivering, stub)
     delivering.clock.sleep(3 * 86_400)
     assert next_try(delivering, intake(delivering, WITHOUT["no such rule"])).kind is OutcomeKind.PARKED
@@ -105,7 +105,7 @@ def test_a_long_wait_before_does_not_use_up_the_grace(stub: AirflowStub, deliver
 def test_a_rule_that_is_known_between_begins_the_grace_anew(
     stub: AirflowStub, delivering: Delivering
 ) -> None:
-    """The grace counts from the last instance on that had a run for the event."""
+    """The grace counts from the last instance with a run for the event."""
     parked_for_an_outage(delivering, stub)
     outdated = intake(delivering, WITHOUT["no such rule"])
     while delivering.clock.seconds < Policy().grace - 600:
@@ -118,7 +118,7 @@ def test_a_rule_that_is_known_between_begins_the_grace_anew(
 
 
 def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None:
-    """An instance with a late clock that was the first without the rule does not end the grace."""
+    """The slow clock of the first instance without the rule does not end the grace."""
     known = Parked(
         RuleEvent(event(), "smoke"),
         1,
@@ -132,14 +132,14 @@ def test_a_wrong_clock_does_not_use_up_the_grace(delivering: Delivering) -> None
 
 
 def test_a_letter_that_is_sent_again_and_cannot_be_rendered_is_kept_at_once(delivering: Delivering) -> None:
-    """Without the promise of a run there is nothing to wait for: the rule was not mended."""
+    """An event that was parked without a rendered run does not wait for other rules."""
     sent = parked_event(event(type="Shop.Opened", data={}), reason="sent again after it was given up")
     outcome = intake(delivering, KNOWN).receive_parked(sent.to_message())
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "TemplateError")
 
 
 def test_what_has_just_arrived_is_not_promised_a_run(delivering: Delivering) -> None:
-    """An event that no rule wants at its arrival is unmatched, and one that cannot be rendered is kept."""
+    """A new event is unmatched without a matching rule, and a dead letter if it cannot be rendered."""
     body = json.dumps(event(type="Shop.Opened", data={}).to_cloud_event())
     kinds = {name: intake(delivering, rules).receive(body)[0].kind for name, rules in WITHOUT.items()}
     assert kinds == dict.fromkeys(WITHOUT, OutcomeKind.UNMATCHED) | {
@@ -152,7 +152,7 @@ def test_what_has_just_arrived_is_not_promised_a_run(delivering: Delivering) -> 
     [7, [], {"since": None, "tries": 1}, {"since": SEEN.isoformat(), "tries": -1}, {"tries": "1"}, {}],
 )
 def test_a_broken_grace_is_told(member: object) -> None:
-    """A message whose grace cannot be read is not one of ours."""
+    """A message with an unreadable grace is not a message of this app."""
     known = parked_event(Event(id="e", source="/s", type="t"))
     document = json.loads(known.to_message()) | {"rule_changed": member}
     with pytest.raises(EventError, match="parked message"):
@@ -160,6 +160,6 @@ def test_a_broken_grace_is_told(member: object) -> None:
 
 
 def test_a_message_keeps_its_grace() -> None:
-    """How long nobody has known the rule comes back with the message."""
+    """The message has the begin of the grace and the number of tries."""
     known = replace(parked_event(event()), rendered=True, rule_changed_since=SEEN, rule_changed_tries=3)
     assert of_message(known.to_message()) == known

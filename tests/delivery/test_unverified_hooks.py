@@ -1,4 +1,4 @@
-"""Hooks that could not be verified: nothing starts before, and each ends in one word with no body kept."""
+"""Unverified webhook deliveries: no run starts before the check, and a dead letter has no body."""
 
 import hashlib
 import hmac
@@ -50,7 +50,7 @@ WAITING = Parked(HOOK, 0, SEEN)
 
 
 class Verifier:
-    """Says what a test wants it to say."""
+    """A verifier whose answer a test sets."""
 
     def __init__(self) -> None:
         self.answer: bool | Exception = True
@@ -70,13 +70,13 @@ def says() -> Verifier:
 
 @pytest.fixture
 def intake(delivering: Delivering, says: Verifier) -> Intake:
-    """An intake that asks it."""
+    """An intake with that verifier."""
     return delivering.intake(load_rules(RULES, file="rules.yaml", settings={}), verify_hook=says)
 
 
 @pytest.fixture
 def hooks(delivering: Delivering, says: Verifier) -> UnverifiedHooks:
-    """Hooks on the test's clock."""
+    """The hooks, on the test's clock."""
     clock: MonotonicClock = delivering.clock
     return UnverifiedHooks(
         parking=delivering.parking,
@@ -90,7 +90,7 @@ def hooks(delivering: Delivering, says: Verifier) -> UnverifiedHooks:
 def test_a_verified_hook_is_an_event_by_its_hook(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Once its signature is good it starts what it would have started, by the same way, and once."""
+    """After the check a delivery starts its run once, with the `via` of its arrival."""
     assert intake.receive_parked(WAITING.to_message()).kind is OutcomeKind.STARTED
     assert intake.receive_parked(WAITING.to_message()).kind is OutcomeKind.DUPLICATE
     assert len(stub.runs) == 1
@@ -104,7 +104,7 @@ def test_a_verified_hook_is_an_event_by_its_hook(
 def test_until_then_it_starts_nothing(
     intake: Intake, delivering: Delivering, stub: AirflowStub, says: Verifier, error: Exception
 ) -> None:
-    """While nobody can say, it is parked again; also at the last delivery, and from the poison queue."""
+    """If the key is not available, the delivery is parked again, also from the poison queue."""
     says.answer = error
     hook = replace(WAITING, first_seen=datetime.now(UTC))
     assert intake.receive_parked(hook.to_message()).kind is OutcomeKind.PARKED
@@ -127,7 +127,7 @@ def test_a_wrong_one_is_rejected_without_its_body(
     caplog: pytest.LogCaptureFixture,
     last: int | None,
 ) -> None:
-    """Nothing starts, and neither letter nor log has what a stranger sent; the letter says which it was."""
+    """A forged delivery starts no run; dead letter and log have its hash, and not its content."""
     caplog.set_level("DEBUG")
     says.answer = False
     outcome = intake.receive_parked(WAITING.to_message(), last_delivery=last)
@@ -145,7 +145,7 @@ def test_a_wrong_one_is_rejected_without_its_body(
 def test_a_verified_hook_that_cannot_be_handled_keeps_its_event(
     delivering: Delivering, says: Verifier
 ) -> None:
-    """Once verified it is an event like any other: given up, it is a dead letter that can be sent again."""
+    """A verified delivery that fails at the last delivery is a dead letter that can be replayed."""
 
     def broken() -> Rules:
         raise SettingsError("the rules file is missing")
@@ -160,7 +160,7 @@ def test_a_verified_hook_that_cannot_be_handled_keeps_its_event(
 
 
 def test_after_a_day_it_is_given_up(hooks: UnverifiedHooks, delivering: Delivering, says: Verifier) -> None:
-    """What could not be verified for a day ends as rejected, without its body."""
+    """A delivery that cannot be verified for a day is rejected, without its body."""
     says.answer = KeysUnavailable("the vault is away", retry_after=10)
     assert delivering.clock.now() == SEEN
     waiting = replace(WAITING, first_seen=SEEN - timedelta(seconds=LONGEST_WAIT - 1))
@@ -173,7 +173,7 @@ def test_after_a_day_it_is_given_up(hooks: UnverifiedHooks, delivering: Deliveri
 
 
 def test_a_process_takes_in_a_bounded_number(hooks: UnverifiedHooks, delivering: Delivering) -> None:
-    """Beyond it nothing is kept, until some time has passed."""
+    """Beyond the limit no delivery is parked, until some time has passed."""
     outcomes = [hooks.take_in(HOOK, first_seen=SEEN, delay=1) for _ in range(MOST + 5)]
     assert outcomes.count(None) == 5
     assert len(delivering.parking.kept) == MOST
@@ -184,7 +184,7 @@ def test_a_process_takes_in_a_bounded_number(hooks: UnverifiedHooks, delivering:
 def test_what_is_not_kept_is_not_acknowledged(
     hooks: UnverifiedHooks, delivering: Delivering, says: Verifier
 ) -> None:
-    """Without a place to wait, the sender and the queue hear an error."""
+    """If parking fails, the sender and the queue get an error."""
     delivering.parking.broken = True
     with pytest.raises(StorageUnavailable):
         hooks.take_in(HOOK, first_seen=SEEN, delay=1)
@@ -196,7 +196,7 @@ def test_what_is_not_kept_is_not_acknowledged(
 def test_a_hook_that_waits_on_has_one_line(
     hooks: UnverifiedHooks, says: Verifier, delivering: Delivering, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its first parking is logged; that it could still not be verified is counted alone."""
+    """The first parking is logged, and later ones are only counted."""
     caplog.set_level(logging.INFO, logger="updraft")
     says.answer = KeysUnavailable("the vault is away", retry_after=0)
     hooks.take_in(HOOK, first_seen=SEEN, delay=10)

@@ -1,4 +1,4 @@
-"""How an event came: stamped at the trigger, carried by nothing that arrives, kept wherever it waits."""
+"""`via`: the trigger sets it, content cannot change it, and parked messages and dead letters keep it."""
 
 import json
 from dataclasses import replace
@@ -45,18 +45,18 @@ CLAIMS: Final = st.dictionaries(
 
 @pytest.fixture
 def rules() -> Rules:
-    """Rules that ask for a way."""
+    """Rules with `via`."""
     return load_rules(RULES, file="rules.yaml", settings={})
 
 
 @pytest.fixture
 def intake(delivering: Delivering, rules: Rules) -> Intake:
-    """An intake whose relay leads to the stub."""
+    """An intake with a relay to the stub."""
     return delivering.intake(rules)
 
 
 def started(outcomes: Any) -> list[str]:
-    """Return the rules that started a run."""
+    """Return the names of the rules that started a run."""
     return [each.rule for each in outcomes if each.kind is OutcomeKind.STARTED]
 
 
@@ -64,7 +64,7 @@ def started(outcomes: Any) -> list[str]:
 def test_nothing_that_arrives_carries_a_way(
     members: JsonObject, data: JsonObject, headers: JsonObject, via: Via
 ) -> None:
-    """No attribute, extension, payload, header or message says how an event came, or when it arrived."""
+    """No content of a request or message can set `via` or the time of arrival."""
     cloud = {**members, **SHOP, "data": data}
     grid = {**members, "id": "1", "topic": "/t", "eventType": "Shop.Opened", "eventTime": "x", "data": data}
     texts = {name: str(value).encode("ascii", "replace").decode() for name, value in headers.items()}
@@ -79,7 +79,7 @@ def test_nothing_that_arrives_carries_a_way(
 
 @given(CLAIMS, WAYS, st.none() | st.just("2026-11-01T12:00:00Z"))
 def test_a_way_is_kept_wherever_an_event_waits(claims: JsonObject, via: Via, arrived: str | None) -> None:
-    """Parked, in a window and in a letter an event keeps how it came, and its extensions stay its own."""
+    """A parked message, a window and a dead letter keep `via` and the event's own extensions."""
     told = read_cloud_event({**claims, **SHOP}, via)
     one = replace(told, arrived=arrived, notes=())
     assert event_of(of_message(parked_event(one).to_message())) == one
@@ -94,13 +94,13 @@ def test_a_way_is_kept_wherever_an_event_waits(claims: JsonObject, via: Via, arr
 
 
 def letter_of(subject: Event | Unreadable) -> JsonObject:
-    """Return what this app writes for a letter."""
+    """Return the dead letter that this app writes."""
     return DeadLetter(subject, "BadRequest", "no", SEEN, SEEN, rule="r").to_document()
 
 
 @pytest.mark.parametrize("via", ["hook/gitlab", "hook/*", None, 5, ["queue"], "QUEUE"])
 def test_a_letter_without_a_known_way_comes_by_replay(via: object) -> None:
-    """What was changed in a letter of ours does not choose a way that no trigger stamps."""
+    """A changed dead letter cannot have a `via` that no trigger sets."""
     document: Any = letter_of(event(via="hook/github"))
     document["updraft"]["via"] = via
     (letter,) = read_letters(json.dumps(document), ours=True)
@@ -110,7 +110,7 @@ def test_a_letter_without_a_known_way_comes_by_replay(via: object) -> None:
 
 
 def test_a_rule_asks_for_a_way(intake: Intake, stub: AirflowStub) -> None:
-    """A rule with `via` takes only what came so, and one without takes all."""
+    """A rule with `via` matches only these events; a rule without it matches all."""
     body = json.dumps(SHOP)
     assert started(intake.receive(body)) == ["any-way"]
     stub.runs.clear()
@@ -122,7 +122,7 @@ def test_a_rule_asks_for_a_way(intake: Intake, stub: AirflowStub) -> None:
 
 
 def test_a_parked_event_keeps_its_way(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:
-    """What came by the queue and had to wait still is for the rule that asks for it, and its conf says so."""
+    """A parked event keeps the `via` `queue`, and its conf has it."""
     stub.inject(503, times=99)
     intake.receive_message(json.dumps(SHOP))
     stub.heal()
@@ -135,7 +135,7 @@ def test_a_parked_event_keeps_its_way(intake: Intake, delivering: Delivering, st
 
 
 def test_what_is_sent_again_for_all_rules_keeps_its_way(intake: Intake, stub: AirflowStub) -> None:
-    """A letter without a rule is for the rules that ask for its way: `replay` for another program's."""
+    """A dead letter without a rule goes to the rules for its `via`; one of Event Grid's has `replay`."""
     stamp = {"updraftcaller": '{"object_id":"forged"}'}
     cases: tuple[tuple[Via, list[str]], ...] = (("replay", ["any-way", "again"]), ("webhook", ["any-way"]))
     for via, rules in cases:
@@ -149,7 +149,7 @@ def test_what_is_sent_again_for_all_rules_keeps_its_way(intake: Intake, stub: Ai
 def test_a_hooks_body_that_could_not_be_read_does_not_become_an_event_of_another_channel(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Sent again from its letter, an envelope that a hook was given is read as that hook's body again."""
+    """A replayed body of a webhook is read as a body of that webhook."""
     intake.receive(json.dumps(SHOP), kind="kudu", via="hook/kudu")
     (letter,) = delivering.letters.kept.values()
     (again,) = read_letters(json.dumps(letter.to_document()), ours=True)
@@ -162,7 +162,7 @@ def test_a_hooks_body_that_could_not_be_read_does_not_become_an_event_of_another
 
 
 def test_a_body_without_events_is_unmatched(intake: Intake, delivering: Delivering) -> None:
-    """An empty array that is sent again to all rules is over, and is counted."""
+    """A replayed empty array is counted, and ends."""
     body = Unreadable("no", "[]", via="queue")
     outcome = intake.receive_parked(Parked(Resent(body), 1, SEEN).to_message())
     assert outcome.kind is OutcomeKind.UNMATCHED
@@ -171,21 +171,21 @@ def test_a_body_without_events_is_unmatched(intake: Intake, delivering: Deliveri
 
 @given(WAYS, st.text() | st.sampled_from([json.dumps(SHOP), f"[{json.dumps(SHOP)}]"]))
 def test_a_body_that_is_sent_again_keeps_its_way(via: Via, raw: str) -> None:
-    """Whatever a body holds, what is read of it came as it came before."""
+    """The events of a replayed body have the `via` of its arrival."""
     for each in members_again(sent_again(Unreadable("no", raw, via=via))):
         assert each.via == via
         assert isinstance(each, Unreadable) or not via.startswith("hook/") or each.type != "Shop.Opened"
 
 
 def sent_again(body: Unreadable) -> Unreadable:
-    """Return a body as it comes out of the queue."""
+    """Return a body as it is read from the queue."""
     back = of_message(Parked(Resent(body), 1, SEEN).to_message()).work
     assert back == Resent(body)
     return body
 
 
 def test_a_burst_says_the_ways_of_its_events(delivering: Delivering, stub: AirflowStub) -> None:
-    """The run of a window names every way that its events came."""
+    """The conf of a window's run has the `via` of all its events."""
     text = RULES.partition("rules:")[0] + (
         "rules:\n- name: burst\n  when: {types: [Shop.*]}\n"
         f"  start: {{dag: {DAG}}}\n  coalesce: {{window: 5m, by: '{{{{ source }}}}'}}\n"

@@ -1,4 +1,4 @@
-"""A rule's terms: paused DAGs, and how long a delivery may wait."""
+"""`when_paused` and `max_age`: paused and draining DAGs, and how long a delivery may wait."""
 
 import threading
 from datetime import timedelta
@@ -22,7 +22,7 @@ DAG_PATH = f"/api/v2/dags/{DAG}"
 
 
 def asks_for_dag(request: Request) -> bool:
-    """Tell whether a request asks for the DAG itself."""
+    """Return whether a request is for the DAG."""
     return request.method == "GET" and request.path == DAG_PATH
 
 
@@ -32,7 +32,7 @@ def on_terms(**terms: object) -> Decision:
 
 
 def test_a_paused_dag_is_started_with_a_warning(stub: AirflowStub, delivering: Delivering) -> None:
-    """By default the run is started, and the outcome says that it will not run yet."""
+    """By default the run is started, and the outcome warns that the DAG is paused."""
     stub.paused.add(DAG)
     outcome = delivering.deliver(event(), decision())
     assert outcome.kind is OutcomeKind.STARTED
@@ -41,14 +41,14 @@ def test_a_paused_dag_is_started_with_a_warning(stub: AirflowStub, delivering: D
 
 
 def test_the_warning_is_of_no_consequence(stub: AirflowStub, delivering: Delivering) -> None:
-    """A run is started whether or not Airflow tells if the DAG is paused."""
+    """A run is started even if Airflow does not answer whether the DAG is paused."""
     stub.inject(500, times=9, when=asks_for_dag)
     outcome = delivering.deliver(event(), decision())
     assert (outcome.kind, outcome.reason) == (OutcomeKind.STARTED, "")
 
 
 def test_the_warning_waits_for_no_place(stub: AirflowStub) -> None:
-    """Where all places are taken after the run has started, nobody asks about the DAG."""
+    """If all slots are in use after the start of the run, the DAG is not requested."""
     delivering = Delivering(stub.url, places=1)
     leave = delivering.limiter.leave
 
@@ -62,7 +62,7 @@ def test_the_warning_waits_for_no_place(stub: AirflowStub) -> None:
 
 
 def test_hold_waits_until_the_dag_is_unpaused(stub: AirflowStub, delivering: Delivering) -> None:
-    """A held event is parked without a run, and starts once the DAG is unpaused."""
+    """With `hold` an event is parked, and starts its run when the DAG is unpaused."""
     stub.paused.add(DAG)
     held = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert held.kind is OutcomeKind.PARKED
@@ -74,7 +74,7 @@ def test_hold_waits_until_the_dag_is_unpaused(stub: AirflowStub, delivering: Del
 
 
 def test_holding_is_no_attempt(stub: AirflowStub, delivering: Delivering) -> None:
-    """However often an event is held, its waits do not grow, and each parking is a new one."""
+    """The waits for a paused DAG do not grow, and each parking has its own blob name."""
     stub.paused.add(DAG)
     waiting, names = None, set()
     for _ in range(20):
@@ -88,7 +88,7 @@ def test_holding_is_no_attempt(stub: AirflowStub, delivering: Delivering) -> Non
 
 
 def test_holding_ends_at_the_greatest_age(stub: AirflowStub, delivering: Delivering) -> None:
-    """A held event is given up at its rule's greatest age."""
+    """A held event is rejected at its rule's `max_age`."""
     stub.paused.add(DAG)
     waiting = parked_event(event(), first_seen=SEEN - timedelta(hours=1))
     outcome = delivering.deliver(event(), on_terms(when_paused="hold", max_age=3600), parked=waiting)
@@ -97,7 +97,7 @@ def test_holding_ends_at_the_greatest_age(stub: AirflowStub, delivering: Deliver
 
 
 def test_reject_makes_a_dead_letter(stub: AirflowStub, delivering: Delivering) -> None:
-    """With `reject` nothing is started, and the letter says why."""
+    """With `reject` no run starts, and the dead letter has the reason."""
     stub.paused.add(DAG)
     outcome = delivering.deliver(event(), on_terms(when_paused="reject"))
     assert (outcome.kind, stub.runs) == (OutcomeKind.REJECTED, {})
@@ -106,13 +106,13 @@ def test_reject_makes_a_dead_letter(stub: AirflowStub, delivering: Delivering) -
 
 @pytest.mark.parametrize("when_paused", ["hold", "reject"])
 def test_a_dag_that_runs_is_started(stub: AirflowStub, delivering: Delivering, when_paused: str) -> None:
-    """The terms for paused DAGs change nothing for the others."""
+    """`when_paused` has no effect on an active DAG."""
     outcome = delivering.deliver(event(), on_terms(when_paused=when_paused))
     assert (outcome.kind, outcome.reason, len(stub.runs)) == (OutcomeKind.STARTED, "", 1)
 
 
 def test_without_an_answer_nothing_is_started(stub: AirflowStub, delivering: Delivering) -> None:
-    """A rule that must not start runs of a paused DAG waits where nobody can tell."""
+    """If the state of the DAG is unknown, a rule with `hold` or `reject` waits."""
     stub.inject(503, times=9, when=asks_for_dag)
     outcome = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert (outcome.kind, stub.runs) == (OutcomeKind.PARKED, {})
@@ -121,7 +121,7 @@ def test_without_an_answer_nothing_is_started(stub: AirflowStub, delivering: Del
 def test_an_identity_that_may_not_see_dags_waits_for_a_person(
     stub: AirflowStub, delivering: Delivering
 ) -> None:
-    """Where Airflow refuses to tell, the event waits long, and the reason says for what."""
+    """If Airflow refuses to show the DAG, the event waits for operator action, with the reason."""
     stub.inject(403, {"detail": "Forbidden"}, times=9, when=asks_for_dag)
     outcome = delivering.deliver(event(), on_terms(when_paused="reject"))
     assert outcome.kind is OutcomeKind.PARKED
@@ -130,14 +130,14 @@ def test_an_identity_that_may_not_see_dags_waits_for_a_person(
 
 
 def test_a_dag_without_its_state_is_no_answer(stub: AirflowStub, delivering: Delivering) -> None:
-    """A DAG whose `is_paused` is neither true nor false is not what Airflow documents."""
+    """An `is_paused` that is not a boolean is an unexpected response."""
     stub.inject(200, {"dag_id": DAG, "is_paused": None}, times=9, when=asks_for_dag)
     outcome = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.PARKED, "UnexpectedResponse", {})
 
 
 def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering) -> None:
-    """A DAG that is not there is waited for as by every other rule."""
+    """An event for a missing DAG waits as with every other rule."""
     stub.dags.clear()
     outcome = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert outcome.kind is OutcomeKind.PARKED
@@ -145,7 +145,7 @@ def test_a_missing_dag_has_its_grace(stub: AirflowStub, delivering: Delivering) 
 
 
 def test_the_question_is_asked_once_a_minute(stub: AirflowStub) -> None:
-    """However many events there are, from however many threads, a DAG's state is asked once."""
+    """Many threads together request the state of a DAG once."""
     delivering = Delivering(stub.url, read_timeout=25.0)
     threads = [
         threading.Thread(
@@ -163,7 +163,7 @@ def test_the_question_is_asked_once_a_minute(stub: AirflowStub) -> None:
 
 
 def test_answers_are_kept_for_a_minute_and_failures_less() -> None:
-    """An answer is believed for a minute; what was none is asked for again soon, and each DAG is its own."""
+    """A state is cached for a minute, a failure for a shorter time, and each DAG separately."""
     clock, asked = MonotonicClock(), []
     states = PausedDags(clock)
 
@@ -184,14 +184,14 @@ def test_answers_are_kept_for_a_minute_and_failures_less() -> None:
 
 
 def test_a_draining_dag_gets_no_run(stub: AirflowStub, delivering: Delivering) -> None:
-    """With `hold` the drain comes to its end: the event waits until the DAG is active again."""
+    """With `hold` an event for a draining DAG waits until the DAG is active again."""
     stub.draining.add(DAG)
     held = delivering.deliver(event(), on_terms(when_paused="hold"))
     assert (held.kind, held.code, stub.runs) == (OutcomeKind.PARKED, "DagPaused", {})
     assert held.attempt == 1
     assert "the DAG is draining, and the rule waits for it" in held.reason
     stub.draining.clear()
-    stub.paused.add(DAG)  # as Airflow does at the end of a drain
+    stub.paused.add(DAG)  # as Airflow does at the end of draining
     still = Delivering(stub.url)
     assert still.deliver(event(), on_terms(when_paused="hold")).kind is OutcomeKind.PARKED
     stub.paused.clear()
@@ -200,7 +200,7 @@ def test_a_draining_dag_gets_no_run(stub: AirflowStub, delivering: Delivering) -
 
 
 def test_a_draining_dag_rejects_where_the_rule_says_so(stub: AirflowStub, delivering: Delivering) -> None:
-    """With `reject` an event for a draining DAG is a dead letter, as for a paused one."""
+    """With `reject` an event for a draining DAG is a dead letter, as for a paused DAG."""
     stub.draining.add(DAG)
     outcome = delivering.deliver(event(), on_terms(when_paused="reject"))
     assert (outcome.kind, outcome.code, stub.runs) == (OutcomeKind.REJECTED, "DagPaused", {})
@@ -208,7 +208,7 @@ def test_a_draining_dag_rejects_where_the_rule_says_so(stub: AirflowStub, delive
 
 
 def test_a_draining_dag_is_started_with_a_warning(stub: AirflowStub, delivering: Delivering) -> None:
-    """With `start` the run is started, and the outcome says that it delays the drain."""
+    """With `start` the run is started, and the outcome warns that the DAG is draining."""
     stub.draining.add(DAG)
     outcome = delivering.deliver(event(), decision())
     assert (outcome.kind, len(stub.runs)) == (OutcomeKind.STARTED, 1)
@@ -234,12 +234,12 @@ def test_a_draining_dag_is_started_with_a_warning(stub: AirflowStub, delivering:
     ],
 )
 def test_the_state_of_a_dag_is_what_airflow_says(dag: JsonObject, state: Scheduling | None) -> None:
-    """Every version's way to say it is read; without `is_paused` nobody can tell."""
+    """The states of all Airflow versions are read; without `is_paused` the state is unknown."""
     assert scheduling_of(dag) is state
 
 
 def test_each_rule_has_its_greatest_age(stub: AirflowStub, delivering: Delivering) -> None:
-    """An event is given up at the age that its rule gives it, while others still wait."""
+    """Each rule rejects an event at its own `max_age`."""
     stub.inject(500, times=99)
     waiting = parked_event(event(), first_seen=SEEN - timedelta(minutes=30))
     short = delivering.deliver(event(), on_terms(max_age=1800), parked=waiting)
@@ -249,7 +249,7 @@ def test_each_rule_has_its_greatest_age(stub: AirflowStub, delivering: Deliverin
 
 
 def test_a_rule_says_its_terms(tmp_path: Path) -> None:
-    """`when_paused` and `max_age` reach the request; without them it is a day, and `start`."""
+    """The request has the rule's `when_paused` and `max_age`; the defaults are `start` and a day."""
     rules = load_rules(
         "connections: {a: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
         "rules:\n"

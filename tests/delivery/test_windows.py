@@ -1,4 +1,4 @@
-"""Bursts: what a rule with `coalesce` makes of its events, from their arrival to the window's run."""
+"""Windows of rules with `coalesce`, from the arrival of an event to the window's run."""
 
 import itertools
 import json
@@ -42,30 +42,30 @@ WINDOW = "0123456789abcdef" * 2
 
 @pytest.fixture
 def rules() -> Rules:
-    """One rule, that collects."""
+    """One rule with `coalesce`."""
     return load_rules(RULES, file="rules.yaml", settings={})
 
 
 @pytest.fixture
 def intake(delivering: Delivering, rules: Rules) -> Intake:
-    """An intake whose relay leads to the stub."""
+    """An intake with a relay to the stub."""
     return delivering.intake(rules)
 
 
 def opened(number: int, *, shop: str = "north", **data: Any) -> Event:
-    """Return one of a row of events, a second apart."""
+    """Return an event of a series with one event per second."""
     time = f"2026-11-01T12:00:{number:02}Z"
     return event(id=f"e-{number}", type="Shop.Opened", time=time, data={"shop": shop, **data})
 
 
 def arrive(intake: Intake, *events: Event) -> list[OutcomeKind]:
-    """Deliver events, and return how that ended."""
+    """Deliver events, and return their outcomes."""
     body = json.dumps([each.to_cloud_event() for each in events])
     return [outcome.kind for outcome in intake.receive(body)]
 
 
 def close(intake: Intake, delivering: Delivering) -> list[Outcome]:
-    """Deliver everything that is parked."""
+    """Deliver all parked messages."""
     parked = [each for each, _ in delivering.parking.kept]
     delivering.parking.kept.clear()
     return [intake.receive_parked(each.to_message()) for each in parked]
@@ -79,7 +79,7 @@ def confs(stub: AirflowStub) -> list[Any]:
 def test_a_burst_becomes_one_run_with_all_its_events(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Shuffled and redelivered events of one key start one run, which has each of them once, in order."""
+    """Shuffled and redelivered events of one key start one run, with each event once, in order."""
     events = [opened(number) for number in (3, 1, 2, 1, 3)]
     assert arrive(intake, *events) == [OutcomeKind.COALESCED] * 5
     assert stub.runs == {}
@@ -96,7 +96,7 @@ def test_a_burst_becomes_one_run_with_all_its_events(
 
 
 def test_the_outcome_names_the_run_to_come(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:
-    """An event that is collected is told under the run id that its window will have."""
+    """The outcome of a collected event has the run id of its window."""
     (collected,) = intake.receive(json.dumps(opened(1).to_cloud_event()))
     close(intake, delivering)
     assert [(DAG, collected.dag_run_id)] == [*stub.runs]
@@ -104,14 +104,14 @@ def test_the_outcome_names_the_run_to_come(intake: Intake, delivering: Deliverin
 
 
 def test_each_key_has_a_run(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:
-    """What differs in `by` is not collected together."""
+    """Events with different keys are collected separately."""
     arrive(intake, opened(1, shop="north"), opened(2, shop="south"), opened(3, shop="north"))
     close(intake, delivering)
     assert sorted(conf["ids"] for conf in confs(stub)) == [["e-1", "e-3"], ["e-2"]]
 
 
 def test_a_repeated_close_is_a_duplicate(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:
-    """However often a window is closed, it has one run."""
+    """A window that is closed several times has one run."""
     arrive(intake, opened(1))
     ((parked, delay),) = delivering.parking.kept
     assert delay == 300
@@ -123,7 +123,7 @@ def test_a_repeated_close_is_a_duplicate(intake: Intake, delivering: Delivering,
 def test_an_event_that_comes_after_the_close(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """A late event has the next window; a redelivery of one that was in time is a duplicate."""
+    """A late event goes into the next window; a redelivery of an earlier event is a duplicate."""
     arrive(intake, opened(1))
     close(intake, delivering)
     assert arrive(intake, opened(2), opened(1)) == [OutcomeKind.COALESCED, OutcomeKind.DUPLICATE]
@@ -135,7 +135,7 @@ def test_an_event_that_comes_after_the_close(
 def test_a_close_that_meets_an_outage_waits(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """While Airflow is down the window's run is parked under its rule, and starts with the same events."""
+    """If Airflow does not answer, the window's run is parked, and starts later with the same events."""
     arrive(intake, opened(1), opened(2))
     stub.inject(500, times=99)
     (first,) = close(intake, delivering)
@@ -148,7 +148,7 @@ def test_a_close_that_meets_an_outage_waits(
 
 
 def test_a_window_without_events_starts_nothing(intake: Intake, stub: AirflowStub) -> None:
-    """The close of a window that nobody used is no run and no loss."""
+    """The close of an empty window starts no run."""
     closing = Parked(WindowClose("burst", WINDOW, "north"), 0, None)
     outcome = intake.receive_parked(closing.to_message())
     assert (outcome.kind, stub.runs) == (OutcomeKind.DUPLICATE, {})
@@ -162,7 +162,7 @@ def test_a_window_without_events_starts_nothing(intake: Intake, stub: AirflowStu
 def test_a_window_whose_rule_is_gone_is_kept(
     intake: Intake, delivering: Delivering, stub: AirflowStub, changed: str
 ) -> None:
-    """A window whose rule stays gone is in the end a dead letter that names the window."""
+    """A window whose rule is removed becomes a dead letter that names the window."""
     arrive(intake, opened(1))
     later = delivering.intake(load_rules(CONNECTION + changed, file="rules.yaml", settings={}))
     (outcome,) = close(later, delivering)
@@ -179,7 +179,7 @@ def test_a_window_whose_rule_is_gone_is_kept(
 def test_a_window_waits_for_an_instance_that_knows_its_rule(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """A window that an instance with older rules closes has its run from one that knows its rule."""
+    """A window that an instance with older rules closes gets its run from an instance with its rule."""
     arrive(intake, opened(1), opened(2))
     older = delivering.intake(load_rules(CONNECTION + "rules: []", file="rules.yaml", settings={}))
     assert [each.kind for each in close(older, delivering)] == [OutcomeKind.PARKED]
@@ -188,7 +188,7 @@ def test_a_window_waits_for_an_instance_that_knows_its_rule(
 
 
 def test_a_window_whose_close_is_given_up_takes_nothing_more(intake: Intake, delivering: Delivering) -> None:
-    """A close that ends as a dead letter has closed its window: later events have another."""
+    """A dead-lettered close seals its window: later events go into another one."""
     arrive(intake, opened(1))
     ((parked, _),) = delivering.parking.kept
     (outcome,) = intake.bury(parked.to_message(), queue="updraft-parked")
@@ -198,7 +198,7 @@ def test_a_window_whose_close_is_given_up_takes_nothing_more(intake: Intake, del
 
 
 def test_nobody_outside_closes_a_window(intake: Intake, delivering: Delivering) -> None:
-    """What an event says of a window closes none, and what a parked message holds is no event for a rule."""
+    """The content of an event cannot close a window or name a rule."""
     arrive(intake, opened(1))
     ((parked, _),) = delivering.parking.kept
     told = json.loads(parked.to_message())
@@ -213,7 +213,7 @@ def test_nobody_outside_closes_a_window(intake: Intake, delivering: Delivering) 
 
 @pytest.mark.parametrize("window", [None, {}, {"id": "../heads/x", "key": "k"}, {"id": WINDOW}])
 def test_a_close_that_names_no_window_is_kept(intake: Intake, delivering: Delivering, window: object) -> None:
-    """A message that is not one of ours ends as a dead letter."""
+    """An unreadable message becomes a dead letter."""
     known = json.loads(Parked(WindowClose("burst", WINDOW, "north"), 0, None).to_message())
     outcome = intake.receive_parked(json.dumps(known | {"window": window}))
     assert outcome.kind is OutcomeKind.REJECTED
@@ -223,7 +223,7 @@ def test_a_close_that_names_no_window_is_kept(intake: Intake, delivering: Delive
 def test_the_age_of_a_windows_run_counts_from_its_close(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """The close has no age while the window is open, whatever clock opened it; its next tries have one."""
+    """The age of a close counts from the end of the window, on the clock of the closing instance."""
     arrive(intake, opened(1))
     ((parked, _),) = delivering.parking.kept
     assert parked.first_seen is None
@@ -239,7 +239,7 @@ def test_the_age_of_a_windows_run_counts_from_its_close(
 def test_a_conf_that_is_too_large_goes_by_reference(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """The run has what fits and the address of the rest, where the whole conf is kept before it starts."""
+    """The run has the events that fit, and the address of the whole conf, which is stored first."""
     arrive(intake, *(opened(number, text="x" * 1_000) for number in range(60)))
     (outcome,) = close(intake, delivering)
     assert outcome.kind is OutcomeKind.STARTED
@@ -258,7 +258,7 @@ def test_a_conf_that_is_too_large_goes_by_reference(
     )
 )
 def test_what_is_handed_over_is_whole(conf: dict[str, Any]) -> None:
-    """What stands in the conf and what is named as left out are the whole, within the bound."""
+    """The events in the conf and the number of omitted ones are together all events."""
     conf = conf | {"_updraft": {"rule": "r"}}
     sent, whole = claim_check(conf, "https://account.example/conf")
     assert size_of(sent) <= MAX_CONF_BYTES
@@ -277,14 +277,14 @@ def test_what_is_handed_over_is_whole(conf: dict[str, Any]) -> None:
     seed=st.randoms(use_true_random=False),
 )
 def test_the_order_is_that_of_the_events_times(numbers: list[int], seed: random.Random) -> None:
-    """However events arrive, and however often, each is there once, in order of its time."""
+    """The run has each event once, in order of time, for each order of arrival."""
     seed.shuffle(numbers)
     ordered = in_order([opened(number) for number in numbers])
     assert [each.id for each in ordered] == [f"e-{number}" for number in sorted(set(numbers))]
 
 
 def test_events_without_a_time_come_first_as_they_arrived() -> None:
-    """An event without a readable time is never the newest, where another has one; offsets are understood."""
+    """An event without a readable time is never the newest; offsets are converted."""
     events = [
         event(id="later", time="2026-11-01T12:00:00Z"),
         event(id="none", time=None),
@@ -300,7 +300,7 @@ UNDATED = st.lists(st.none() | st.just("yesterday") | st.integers(0, 9), min_siz
 
 @given(UNDATED)
 def test_an_event_without_a_time_is_neither_the_oldest_nor_the_newest(times: list[str | int | None]) -> None:
-    """It follows the one that arrived before it, the newest has a time, and all of them are counted."""
+    """An event without a time follows its predecessor, and the conf has the number of such events."""
     moments = [f"2026-11-01T12:00:0{each}Z" if isinstance(each, int) else each for each in times]
     events = [event(id=str(number), time=moment) for number, moment in enumerate(moments)]
     ordered = in_order(events)
@@ -321,7 +321,7 @@ def test_an_event_without_a_time_is_neither_the_oldest_nor_the_newest(times: lis
 def test_the_run_says_how_many_events_have_no_time(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Events whose place is not known are counted in the run's conf and named in its note."""
+    """The run's conf and note have the number of events without a time."""
     arrive(intake, opened(2), replace(opened(3), time=None), opened(1))
     close(intake, delivering)
     (conf,) = confs(stub)
@@ -334,13 +334,13 @@ def test_the_run_says_how_many_events_have_no_time(
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))
 def test_lines_come_back_as_they_went_in(data: dict[str, Any]) -> None:
-    """An event keeps its content on its way through a window."""
+    """A window does not change the content of an event."""
     events = [opened(1, more=data), event(id="e-2")]
     assert from_lines(b"".join(map(to_line, events))) == events
 
 
 def test_an_event_that_could_not_be_read_back_is_refused() -> None:
-    """What would stand in the way of a whole window is not let in."""
+    """An event that would make the window unreadable is refused."""
     with pytest.raises(EventError):
         to_line(event(id=""))
 
@@ -348,7 +348,7 @@ def test_an_event_that_could_not_be_read_back_is_refused() -> None:
 def test_an_event_that_no_window_takes_is_a_dead_letter(
     intake: Intake, delivering: Delivering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An event that cannot be kept ends as a dead letter, rather than coming again for ever."""
+    """An event that cannot be stored becomes a dead letter."""
 
     def refuse(*_: object) -> None:
         to_line(event(id=""))
@@ -361,7 +361,7 @@ def test_an_event_that_no_window_takes_is_a_dead_letter(
 
 
 def test_what_is_explained_is_the_run_of_a_single_event(rules: Rules) -> None:
-    """Before the fact a rule shows what it would start if the event stayed alone."""
+    """`explain` shows the run of a window with this one event."""
     (decision,) = explain(opened(1), rules)
     assert decision.burst_key is not None
     assert (decision.burst_key.key, decision.burst_key.seconds) == ("north", 300)
@@ -370,7 +370,7 @@ def test_what_is_explained_is_the_run_of_a_single_event(rules: Rules) -> None:
 
 
 def versions() -> Rules:
-    """Return rules whose run needs the version of the newest event, and has the data of all."""
+    """Return rules whose run uses the version of the newest event, and the data of all events."""
     text = RULES.replace("newest: '{{ id }}'", "version: '{{ data.version }}'")
     text = text.replace("all: '{{ events }}'", "all: '{{ events | map(attribute=\"data\") }}'")
     return load_rules(text, file="rules.yaml", settings={})
@@ -379,7 +379,7 @@ def versions() -> Rules:
 def test_an_event_that_cannot_be_rendered_alone_is_in_the_run(
     delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Only the whole window is rendered: an event may lack what the newest one has to have."""
+    """Only the whole window is rendered: older events may lack values of the newest event."""
     intake = delivering.intake(versions())
     events = [opened(1, version="1"), opened(2), opened(3, version="3")]
     assert arrive(intake, *events) == [OutcomeKind.COALESCED] * 3
@@ -393,7 +393,7 @@ def test_an_event_that_cannot_be_rendered_alone_is_in_the_run(
 def test_a_run_that_cannot_be_rendered_is_a_dead_letter_of_the_close(
     delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Where the newest event lacks what the run needs nothing starts, and the letter names the window."""
+    """If the newest event lacks a value, no run starts, and the dead letter names the window."""
     intake = delivering.intake(versions())
     arrive(intake, opened(1, version="1"), opened(2))
     (outcome,) = close(intake, delivering)
@@ -418,7 +418,7 @@ def test_a_run_that_cannot_be_rendered_is_a_dead_letter_of_the_close(
 def test_an_event_that_no_run_can_have_does_not_harm_the_others(
     delivering: Delivering, stub: AirflowStub, refused: Event
 ) -> None:
-    """What would make every run of its window impossible is a dead letter, and the others have their run."""
+    """An event that would make its window's run fail is a dead letter, and the others have their run."""
     intake = delivering.intake(versions())
     arrived = arrive(intake, opened(1, version="1"), refused, opened(3, version="3"))
     assert arrived == [OutcomeKind.COALESCED, OutcomeKind.REJECTED, OutcomeKind.COALESCED]
@@ -432,7 +432,7 @@ def test_an_event_that_no_run_can_have_does_not_harm_the_others(
 def test_a_reserved_key_that_the_run_does_not_have_is_no_obstacle(
     delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """An event with a reserved key is collected where the rule leaves that key out."""
+    """An event with a reserved key is collected if the rule omits that key."""
     text = RULES.replace("{{ events }}", "{{ events | without_reserved }}")
     assert text != RULES
     intake = delivering.intake(load_rules(text, file="rules.yaml", settings={}))
@@ -441,7 +441,7 @@ def test_a_reserved_key_that_the_run_does_not_have_is_no_obstacle(
 
 
 def test_only_explain_renders_an_event_alone(rules: Rules) -> None:
-    """Deciding renders the key and no run; explaining says too why one event alone would have none."""
+    """Deciding renders only the key; explaining also shows why a single event has no run."""
     (decision,) = decide(opened(1), rules)
     assert (decision.request, decision.reason, decision.matched) == (None, None, True)
     assert decision.burst_key is not None
@@ -452,7 +452,7 @@ def test_only_explain_renders_an_event_alone(rules: Rules) -> None:
 
 
 def test_an_event_without_a_key_is_told(rules: Rules) -> None:
-    """An event for which `by` gives nothing cannot be collected, and says so."""
+    """An event without a value for `by` has a template error."""
     for data in ({}, {"shop": None}, {"shop": " "}):
         (decision,) = decide(event(type="Shop.Opened", data=data), rules)
         assert decision.request is None
@@ -460,7 +460,7 @@ def test_an_event_without_a_key_is_told(rules: Rules) -> None:
 
 
 def test_the_run_ids_of_windows_are_pinned(rules: Rules) -> None:
-    """A window's run id depends on the rule, the key and the window's id alone."""
+    """The run id of a window depends only on the rule, the key and the window's id."""
     expected = "burst__north__1822536ab9d9b5ffc82dda2a"
     assert run_id_for_window("burst", "north", WINDOW) == expected
     for events in ((opened(1),), (opened(2), opened(3))):
@@ -470,7 +470,7 @@ def test_the_run_ids_of_windows_are_pinned(rules: Rules) -> None:
 
 
 def test_what_is_held_keeps_its_age(delivering: Delivering, stub: AirflowStub) -> None:
-    """While its DAG is paused an event, or a window, keeps the age that it is given up at in the end."""
+    """While the DAG is paused, a window and an event are parked until their `max_age`."""
     text = RULES + "  when_paused: hold\n  max_age: 1h\n"
     text += f"- {{name: each, when: {{types: ['*']}}, start: {{dag: {DAG}}}, "
     text += "when_paused: hold, max_age: 1h}\n"
@@ -491,7 +491,7 @@ def test_what_is_held_keeps_its_age(delivering: Delivering, stub: AirflowStub) -
 def test_a_close_is_as_old_as_its_first_delivery(
     intake: Intake, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """The rule's greatest age counts from the window's end, however long the window was."""
+    """`max_age` counts from the end of the window."""
     arrive(intake, opened(1))
     stub.inject(500, times=99)
     delivering.clock.sleep(timedelta(days=2).total_seconds())
