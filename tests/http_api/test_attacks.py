@@ -1,7 +1,7 @@
-"""Nobody gets through: wrong callers, runs' forged tokens, tricks in paths, headers and bodies, everywhere.
+"""Attacks on all endpoints: wrong callers, forged run tokens, tricks in paths, headers and bodies.
 
-What is forged of Entra's tokens stands in `tests/security/attack_tokens.py`.
-The fixture `watch` fails a test whose answers or log lines hold a token, a key or a secret.
+`tests/security/attack_tokens.py` has the forged Entra tokens.
+The fixture `watch` fails a test whose answers or log lines contain a token, a key or a secret.
 """
 
 import base64
@@ -44,19 +44,19 @@ ENDPOINTS: dict[str, tuple[str, object]] = {
 
 
 def may_all(caller: Caller) -> str:
-    """Return a token of an identity that may call every endpoint, so that only the request is wrong."""
+    """Return a token of an identity that may call each endpoint, so that only the request is wrong."""
     return caller.token(replace(AGENT, client_id=PIPELINE.client_id), roles=["Outcomes.Write"])
 
 
 def signed_by_a_stranger(caller: Caller, **header: object) -> str:
-    """Return a token with good claims under a key that the tenant does not have."""
+    """Return a token with valid claims, signed with a key that the tenant does not have."""
     key = rsa.generate_private_key(65537, 2048)
     claims = claims_of(caller.token())
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": caller.identity.key_id, **header})
 
 
 def signed_by_the_tenant(caller: Caller) -> str:
-    """Return a good token that nobody watches."""
+    """Return a valid token that the secret watch does not know."""
     header = {"kid": caller.identity.key_id}
     return jwt.encode(
         claims_of(caller.token()), caller.identity._private_key, algorithm="RS256", headers=header
@@ -64,7 +64,7 @@ def signed_by_the_tenant(caller: Caller) -> str:
 
 
 def forged_reverse_tokens(caller: Caller) -> dict[str, str]:
-    """Return runs' tokens that may not be taken, by what is wrong with them."""
+    """Return forged run tokens, by their fault."""
     good = caller.reverse_token()
     claims, header = claims_of(good), jwt.get_unverified_header(good)
     key_id, now = header["kid"], int(time.time())
@@ -108,13 +108,13 @@ def forged_reverse_tokens(caller: Caller) -> dict[str, str]:
 
 
 def statuses(caller: Caller, path: str, body: object, tokens: dict[str, str]) -> dict[str, int]:
-    """Send a request with each token, and return what was answered."""
+    """Send a request with each token, and return the statuses."""
     caller.watch.secrets |= {token for token in tokens.values() if len(token) > 40}
     return {name: caller.post(path, token, body).status_code for name, token in tokens.items()}
 
 
 def greeted(caller: Caller) -> dict[str, str]:
-    """Start the run whose token reports, and return its name as a report says it."""
+    """Start the run whose token reports, and return its name as in a report."""
     event = {
         "specversion": "1.0",
         "id": "e-1",
@@ -129,7 +129,7 @@ def greeted(caller: Caller) -> dict[str, str]:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_no_other_credential_gets_in(caller: Caller, endpoint: str) -> None:
-    """Neither nothing, nor a password, nor a key in the query is a token."""
+    """An empty header, a password and a key in the query are refused."""
     path, body = ENDPOINTS[endpoint]
     good = caller.token()
     for headers in (
@@ -139,7 +139,7 @@ def test_no_other_credential_gets_in(caller: Caller, endpoint: str) -> None:
         {"Authorization": good},
     ):
         assert caller.post(path, None, body, **headers).status_code == 401
-    in_query = signed_by_the_tenant(caller)  # not watched: a client logs what it puts into an address
+    in_query = signed_by_the_tenant(caller)  # not watched, because HTTP clients log addresses
     assert caller.post(path, in_query, body).status_code in {201, 202, 403, 503}
     caller.stub.runs.clear()
     assert caller.post(f"{path}?access_token={in_query}&code={in_query}", None, body).status_code == 401
@@ -147,7 +147,7 @@ def test_no_other_credential_gets_in(caller: Caller, endpoint: str) -> None:
 
 
 def test_a_stranger_of_the_tenant_may_do_nothing(caller: Caller) -> None:
-    """A good token of an identity that `callers` does not name is 403 everywhere, whatever is asked for."""
+    """A valid token of an identity that is not in `callers` gets 403 at each endpoint."""
     for token in (
         caller.token(STRANGER),
         caller.token(STRANGER, groups=["00000000-0000-0000-0000-000000000000"], roles=["outcomes.write"]),
@@ -160,7 +160,7 @@ def test_a_stranger_of_the_tenant_may_do_nothing(caller: Caller) -> None:
 
 
 def test_a_caller_has_its_own_rights_alone(caller: Caller) -> None:
-    """Who may start runs may not send events or outcomes, and the other way round; no DAG is told apart."""
+    """A caller may use only its own endpoints, and the answer does not show which DAGs exist."""
     path, event = ENDPOINTS["events"]
     _, outcome = ENDPOINTS["outcomes"]
     assert caller.post(path, caller.token(), event).status_code == 403
@@ -200,7 +200,7 @@ def test_a_caller_has_its_own_rights_alone(caller: Caller) -> None:
     ],
 )
 def test_a_path_names_a_dag_or_nothing(caller: Caller, dag_id: str) -> None:
-    """Whatever stands for a DAG's id in the path, nothing but `/dags/<id>` is asked of Airflow."""
+    """A DAG id in the path never leads to another path of Airflow."""
     answer = caller.start(dag_id, caller.token(STRANGER, groups=[GROUP]))
     assert answer.status_code in {400, 404}
     assert "evil" not in str(answer.headers).lower()
@@ -234,7 +234,7 @@ HOSTILE_BODIES: dict[str, bytes] = {
     ],
 )
 def test_no_body_does_harm(caller: Caller, path: str, token: Callable[[Caller], str]) -> None:
-    """Oversized, nested and malformed bodies are refused with a 4xx, even of callers with every right."""
+    """Too large, nested and malformed bodies get a 4xx, also from callers with all permissions."""
     good = token(caller)
     answers = {name: caller.post(path, good, body).status_code for name, body in HOSTILE_BODIES.items()}
     assert {name: status for name, status in answers.items() if status not in {400, 413}} == {}
@@ -246,13 +246,13 @@ def test_no_body_does_harm(caller: Caller, path: str, token: Callable[[Caller], 
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )
 def test_a_page_in_a_browser_cannot_post(caller: Caller, media_type: str) -> None:
-    """What a form on a foreign page can send without asking is refused by its content type."""
+    """The content types of an HTML form are refused, so that foreign pages cannot post."""
     for path, body in ENDPOINTS.values():
         assert caller.post(path, may_all(caller), body, Content_Type=media_type).status_code == 415
 
 
 def test_headers_cannot_be_injected(caller: Caller) -> None:
-    """No text of a request comes back in a header, and no key or DAG's name breaks a line of the log."""
+    """No text of a request is in a header of the answer, and a key or a DAG id cannot break a log line."""
     for key in ("k\tx", "k x", "ké", '"', "k" * 300):
         answer = caller.start(Idempotency_Key=key)
         assert answer.status_code == 400
@@ -269,7 +269,7 @@ def test_headers_cannot_be_injected(caller: Caller) -> None:
 
 
 def test_a_run_can_report_itself_alone(caller: Caller) -> None:
-    """A run's token reports that run and no other, and is no key to anything else."""
+    """A run token reports only its own run, and is refused at the other endpoints."""
     run = greeted(caller)
     token = caller.reverse_token()
     others = (
@@ -287,14 +287,14 @@ def test_a_run_can_report_itself_alone(caller: Caller) -> None:
 
 
 def test_no_forged_reverse_token_gets_in(caller: Caller) -> None:
-    """Every forged token of a run is 401."""
+    """Each forged run token gets 401."""
     report = {"run": greeted(caller), "state": "success"}
     tokens = forged_reverse_tokens(caller)
     assert statuses(caller, "outcomes", report, tokens) == dict.fromkeys(tokens, 401)
 
 
 def test_a_reverse_token_says_little(caller: Caller) -> None:
-    """What anybody may read in Airflow's UI is the run, its event's id, this app, one scope and two times."""
+    """A run token has only the run, its event's id, this app, one scope and two times."""
     run = greeted(caller)
     claims = claims_of(caller.reverse_token())
     assert claims.pop("exp") - claims.pop("iat") == 86_400
@@ -308,7 +308,7 @@ def test_a_reverse_token_says_little(caller: Caller) -> None:
 
 
 def test_a_foreign_kid_does_not_make_us_hammer_entra_or_the_vault(caller: Caller) -> None:
-    """However many unknown keys are named, the key set and the secret are read again once at most."""
+    """Many unknown key ids cause at most one new read of the keys and of the secret."""
     run = greeted(caller)
     caller.reverse_token()
     before = len([seen for seen in caller.identity.seen if "discovery" in seen.path])
@@ -323,19 +323,19 @@ def test_a_foreign_kid_does_not_make_us_hammer_entra_or_the_vault(caller: Caller
 
 
 def signature(body: bytes, key: str = GITHUB_KEY, kind: str = "sha256") -> str:
-    """Return what GitHub sends for a body."""
+    """Return GitHub's signature of a body."""
     return f"{kind}=" + hmac.new(key.encode(), body, kind).hexdigest()
 
 
 class TestHooks:
-    """`POST /api/hooks/{kind}`, past the platform's key."""
+    """`POST /api/hooks/{kind}`, without the platform's key."""
 
     BODY = json.dumps(
         {"zen": "x", "hook": {}, "repository": {"url": "https://api.github.com/repos/a/b"}}
     ).encode()
 
     def test_github_has_to_sign(self, caller: Caller) -> None:
-        """A missing, foreign or malformed signature is 403, and the right one 202."""
+        """A missing, foreign or malformed signature gets 403, and a valid one 202."""
         good = signature(self.BODY)
         bad: dict[str, dict[str, Any]] = {
             "none": {},
@@ -343,7 +343,7 @@ class TestHooks:
             "foreign": {"X_Hub_Signature_256": signature(self.BODY, "other")},
             "of nothing": {"X_Hub_Signature_256": "sha256="},
             "SHA-1": {"X_Hub_Signature": signature(self.BODY, kind="sha1")},
-            "SHA-1 in its place": {"X_Hub_Signature_256": signature(self.BODY, kind="sha1")},
+            "SHA-1 in the other header": {"X_Hub_Signature_256": signature(self.BODY, kind="sha1")},
             "no prefix": {"X_Hub_Signature_256": good.partition("=")[2]},
             "upper case": {"X_Hub_Signature_256": good.upper()},
             "cut off": {"X_Hub_Signature_256": good[:-1]},
@@ -351,18 +351,18 @@ class TestHooks:
         }
         answers = {name: caller.post("hooks/github", None, self.BODY, **each) for name, each in bad.items()}
         assert {name: each.status_code for name, each in answers.items()} == dict.fromkeys(bad, 403)
-        # it may be of a new secret, which may not be read again yet: there is no queue here to keep it in
+        # the secret may be new and cannot be read again yet; this test has no queue to park the delivery
         of_another_body = caller.post("hooks/github", None, self.BODY, X_Hub_Signature_256=signature(b"{}"))
         assert of_another_body.status_code == 503
         assert caller.post("hooks/github", None, self.BODY, X_Hub_Signature_256=good).status_code == 202
 
     @pytest.mark.parametrize("kind", ["other", "..", "github%2F..%2Fkudu", "git%00hub", "%0a"])
     def test_only_known_kinds_are_taken(self, caller: Caller, kind: str) -> None:
-        """Any other kind is not found, so that none goes round the signature."""
+        """Other kinds are not found, so that no kind avoids the signature."""
         assert caller.post(f"hooks/{kind}", None, self.BODY).status_code == 404
 
     def test_a_hook_is_json_of_a_bounded_size(self, caller: Caller) -> None:
-        """Forms and oversized bodies are refused."""
+        """Forms and too large bodies are refused."""
         assert (
             caller.post(
                 "hooks/kudu", None, b"payload={}", Content_Type="application/x-www-form-urlencoded"

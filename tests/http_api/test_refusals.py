@@ -1,4 +1,4 @@
-"""The answers to refused callers: one table, complete, and the same on the wire whoever decides."""
+"""The answers to errors about callers: one complete table."""
 
 import importlib
 import inspect
@@ -60,7 +60,7 @@ TABLE = (
     (KeysUnavailable("why", retry_after=9.1), 503, "keys_unavailable", LATER, "10"),
 )
 ABSTRACT = {CallerRefused, TokenRefused}
-"""Nobody raises these themselves."""
+"""Base classes that are never raised."""
 
 
 def modules(*packages: object) -> Iterator[object]:
@@ -75,7 +75,7 @@ def modules(*packages: object) -> Iterator[object]:
 def test_each_reason_has_its_answer(
     error: CallerRefused | KeysUnavailable, status: int, code: str, detail: str, wait: str | None
 ) -> None:
-    """Status, code, words and headers are those of the page; what only the log may know is not told."""
+    """Status, code, detail and headers are as in the table; the error's own message is only for the log."""
     answer = refusal_of(error)
     reply = answer.reply()
     assert (reply.status, reply.body["code"], reply.body["detail"]) == (status, code, detail)
@@ -87,7 +87,7 @@ def test_each_reason_has_its_answer(
 
 
 def test_every_error_of_callers_and_callbacks_has_an_answer() -> None:
-    """Each error class of these packages is in the table above, and each row is given by one of them."""
+    """Each error class of these packages is in the table, and each row has an error."""
     defined = {
         value
         for module in modules(shared.callers, shared.callbacks)
@@ -102,14 +102,14 @@ def test_every_error_of_callers_and_callbacks_has_an_answer() -> None:
 
 
 def test_every_row_is_given() -> None:
-    """Each error of the table is made somewhere by the code, so no row of the page is only written down."""
+    """The code raises each error of the table."""
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "shared").rglob("*.py")]
     made = {name for source in sources for name in re.findall(r"(?:raise|return) (\w+)\(", source)}
     assert {kind.__name__ for kind in ROWS} - made == set()
 
 
 def test_who_decides_knows_nothing_of_http() -> None:
-    """No module of callers and callbacks has the request, the reply or the refusal in it."""
+    """No module of callers and callbacks uses the request, the reply or the refusal."""
     assert [
         module
         for module in modules(shared.callers, shared.callbacks)
@@ -118,7 +118,7 @@ def test_who_decides_knows_nothing_of_http() -> None:
 
 
 def test_every_endpoint_answers_from_the_table() -> None:
-    """Each method of an endpoint that returns a reply is wrapped, so that no refusal becomes a 500."""
+    """Each method of an endpoint that returns a reply has the decorator, so a refusal is never a 500."""
     endpoints = {
         value
         for module in modules(shared.http_api)

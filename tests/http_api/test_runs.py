@@ -11,7 +11,7 @@ from tests.support.samples import headers_and_body
 
 
 def opened(number: int = 1, **changes: object) -> dict[str, object]:
-    """Return a CloudEvent that the rule `greet` takes."""
+    """Return a CloudEvent that matches the rule `greet`."""
     event: dict[str, object] = {
         "specversion": "1.0",
         "id": f"e-{number}",
@@ -26,7 +26,7 @@ class TestStart:
     """`POST /api/dags/{dag_id}/runs`."""
 
     def test_a_call_starts_the_run_and_says_where_it_is(self, caller: Caller) -> None:
-        """The answer is 202 with the run's id and links, and the run's conf names the caller."""
+        """The answer is 202 with the run's id and links, and the run's conf has the caller."""
         answer = caller.start(body={"conf": {"site": "shop"}, "note": "release 7"}, Idempotency_Key="k-1")
         assert (answer.status_code, answer.headers["Updraft-Outcome"]) == (202, "started")
         said = answer.json()
@@ -47,13 +47,13 @@ class TestStart:
         assert "release 7" in str(run["note"])
 
     def test_a_dags_id_may_be_in_any_alphabet(self, caller: Caller) -> None:
-        """What Airflow's own validation takes for an id is looked up under that very id."""
+        """A DAG id that is valid in Airflow is sent to Airflow unchanged."""
         answer = caller.start("donn%C3%A9es", caller.token(STRANGER, groups=[GROUP]))
         assert answer.status_code not in {400, 404}
         assert any("/dags/donn%C3%A9es/dagRuns" in seen.path for seen in caller.stub.seen)
 
     def test_a_repeated_key_has_the_same_answer_and_one_run(self, caller: Caller) -> None:
-        """The same key, quoted or not, meets the run that is there; another key or DAG has its own."""
+        """The same key, quoted or not, is the same run; another key or DAG has another run."""
         first = caller.start(Idempotency_Key='"k-1"')
         again = caller.start(Idempotency_Key="k-1")
         assert (first.status_code, first.content) == (again.status_code, again.content)
@@ -70,32 +70,32 @@ class TestStart:
     def test_a_key_that_airflow_reserves_is_named(
         self, caller: Caller, conf: dict[str, object], path: str
     ) -> None:
-        """A conf with such a key at any depth gets 400 with the key's path, and starts nothing."""
+        """A conf with a reserved key gets 400 with the key's path, and starts no run."""
         answer = caller.start(body={"conf": conf})
         assert answer.status_code == 400
         assert path in answer.json()["detail"]
         assert caller.stub.runs == {}
 
     def test_another_callers_key_is_another_run(self, caller: Caller) -> None:
-        """Nobody can take a run's place by guessing somebody's key."""
+        """Another caller with the same key gets another run."""
         caller.start(Idempotency_Key="k-1")
         caller.start(token=caller.token(STRANGER, groups=[GROUP]), Idempotency_Key="k-1")
         assert len(caller.stub.runs) == 2
 
     def test_without_a_key_every_call_has_a_run(self, caller: Caller) -> None:
-        """A call without a key is one of its own."""
+        """Each call without a key starts a run."""
         assert [caller.start().status_code for _ in range(2)] == [202, 202]
         assert len(caller.stub.runs) == 2
 
     def test_times_are_passed_on_in_utc(self, caller: Caller) -> None:
-        """A logical date and an earliest start reach Airflow as RFC 3339 in UTC."""
+        """`logical_date` and `run_after` are sent to Airflow as RFC 3339 in UTC."""
         body = {"logical_date": "2026-03-01T01:00:00+01:00", "run_after": "2026-03-02T00:00:00Z"}
         assert caller.start(body=body).status_code == 202
         ((run),) = caller.stub.runs.values()
         assert str(run["logical_date"]).startswith("2026-03-01T00:00:00")
 
     def test_a_v1_token_is_as_good(self, caller: Caller) -> None:
-        """Tokens of version 1 name the audience by its URI and the client as appid."""
+        """A token of version 1 has the audience as a URI, and the client as `appid`."""
         token = caller.token(
             aud="api://updraft",
             iss=caller.identity.issuer(1),
@@ -130,7 +130,7 @@ class TestStart:
     def test_what_is_wrong_is_told(
         self, caller: Caller, body: object, headers: dict[str, str], status: int, says: str
     ) -> None:
-        """A mistake is a problem document that names it, and nothing is started."""
+        """A mistake gets a problem document that names it, and starts no run."""
         answer = caller.start(body=body, **headers)
         assert answer.status_code == status
         assert answer.headers["Content-Type"].startswith("application/problem+json")
@@ -139,25 +139,25 @@ class TestStart:
         assert not caller.stub.runs
 
     def test_a_rate_is_kept(self, caller: Caller) -> None:
-        """Past its rate a caller hears 429 with the time to wait, and others go on."""
+        """A caller beyond its rate gets 429 with the time to wait, and others are not affected."""
         token = caller.token(STRANGER, groups=[GROUP])
         assert [caller.start(token=token).status_code for _ in range(3)] == [202, 202, 429]
         assert int(caller.answers[-1].headers["Retry-After"]) > 600
         assert caller.start().status_code == 202
 
     def test_what_can_be_neither_started_nor_kept_is_503(self, caller: Caller) -> None:
-        """A run that could not be kept for later either is 503, so that the caller sends it again."""
+        """If the run can be neither started nor parked, the answer is 503."""
         caller.stub.inject(
             422, {"detail": "conf is not to my taste"}, when=lambda request: request.method == "POST"
         )
-        assert caller.start().status_code == 503  # Storage cannot be reached here: it cannot be kept
+        assert caller.start().status_code == 503  # Storage is not available in this test
 
 
 class TestPublish:
     """`POST /api/events`."""
 
     def test_a_batch_is_taken_in(self, caller: Caller) -> None:
-        """Each event is handled by the rules, with the caller's identity in the runs' conf."""
+        """The rules handle each event, and the conf of each run has the caller's identity."""
         answer = caller.post("events", caller.token(AGENT), [opened(1), opened(2)])
         assert answer.status_code == 202
         taken = answer.json()["events"]
@@ -168,7 +168,7 @@ class TestPublish:
         assert {conf["_updraft"]["caller"]["object_id"] for conf in confs} == {AGENT.object_id}
 
     def test_structured_and_binary_mode_are_taken(self, caller: Caller) -> None:
-        """One event may come whole, or with its attributes in headers."""
+        """An event may be in the body, or with its attributes in headers."""
         token = caller.token(AGENT)
         structured = caller.post(
             "events", token, opened(1), Content_Type="application/cloudevents+json; charset=utf-8"
@@ -184,18 +184,18 @@ class TestPublish:
         assert len(caller.stub.runs) == 2
 
     def test_a_second_delivery_is_the_same(self, caller: Caller) -> None:
-        """Sent again, an event has the same answer and no second run."""
+        """A repeated event has the same answer and no second run."""
         first, again = (caller.post("events", caller.token(AGENT), opened()) for _ in range(2))
         assert first.content == again.content
         assert len(caller.stub.runs) == 1
 
     def test_an_event_that_no_rule_wants_is_taken(self, caller: Caller) -> None:
-        """It starts nothing."""
+        """An event without a rule starts no run."""
         answer = caller.post("events", caller.token(AGENT), opened(type="Shop.Painted"))
         assert (answer.status_code, answer.json()["events"][0]["runs"]) == (202, [])
 
     def test_a_forged_caller_is_not_believed(self, caller: Caller) -> None:
-        """What an event itself says of its caller is replaced by who really sent it."""
+        """The caller stamp in an event is replaced with the verified caller."""
         forged = json.dumps({"object_id": "somebody else"})
         caller.post("events", caller.token(AGENT), opened(updraftcaller=forged))
         ((run),) = caller.stub.runs.values()
@@ -203,7 +203,7 @@ class TestPublish:
         assert conf["_updraft"]["caller"]["object_id"] == AGENT.object_id
 
     def test_an_attribute_that_cannot_be_used_is_told(self, caller: Caller) -> None:
-        """The event is taken without it, and its sender reads so."""
+        """The attribute is omitted, and the answer has a note."""
         answer = caller.post("events", caller.token(AGENT), opened(time="at dusk"))
         assert answer.status_code == 202
         (taken,) = answer.json()["events"]
@@ -211,7 +211,7 @@ class TestPublish:
         assert len(caller.stub.runs) == 1
 
     def test_compressed_events_are_refused(self, caller: Caller) -> None:
-        """Nothing is unpacked here."""
+        """A compressed body is refused."""
         answer = caller.post("events", caller.token(AGENT), opened(), Content_Encoding="gzip")
         assert answer.status_code == 415
         assert not caller.stub.runs
@@ -242,19 +242,19 @@ class TestPublish:
         ],
     )
     def test_all_are_taken_or_none(self, caller: Caller, body: object, status: int, says: str) -> None:
-        """One event that is not allowed, or cannot be read, and none is taken."""
+        """If one event is not allowed or not readable, no event is accepted."""
         answer = caller.post("events", caller.token(AGENT), body)
         assert (answer.status_code, answer.json()["status"]) == (status, status)
         assert says in answer.json()["detail"]
         assert not caller.stub.runs
 
     def test_event_grid_may_ask(self, caller: Caller) -> None:
-        """Event Grid's own question is answered, nobody else's, and neither lets anybody in."""
+        """Only Event Grid's handshake is answered, and it gives no permission."""
         asked = caller.post("events", method="OPTIONS", WebHook_Request_Origin="eventgrid.azure.net")
         assert (asked.status_code, asked.headers["WebHook-Allowed-Origin"]) == (200, "eventgrid.azure.net")
         headers, _ = headers_and_body("validation/webhook_handshake.invalid.http")
         named = {name.replace("-", "_"): value for name, value in headers.items() if name != "Host"}
-        whole = caller.post("events", method="OPTIONS", **named)  # names a callback and a rate as well
+        whole = caller.post("events", method="OPTIONS", **named)  # with a callback and a rate
         expected, _ = headers_and_body("validation/webhook_answer.invalid.http")
         assert (whole.status_code, {name: whole.headers[name] for name in expected}) == (200, expected)
         other = caller.post("events", method="OPTIONS", WebHook_Request_Origin="evil.example")
@@ -262,13 +262,13 @@ class TestPublish:
 
 
 class TestNotSetUp:
-    """An app that nobody has set up for callers."""
+    """An app without settings for callers."""
 
     @pytest.mark.parametrize("missing", ["UPDRAFT_TENANT_ID", "UPDRAFT_AUDIENCE"])
     def test_it_lets_nobody_in(
         self, caller: Caller, missing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Without a tenant or an audience every call is 503, and the log names the setting."""
+        """Without a tenant or an audience each call gets 503, and the log names the setting."""
         import shared.app
 
         monkeypatch.delenv(missing)
@@ -280,7 +280,7 @@ class TestNotSetUp:
 
 
 def test_who_is_who() -> None:
-    """The identities of these tests are different ones."""
+    """The test identities differ."""
     assert len({each.object_id for each in (PIPELINE, AGENT, AIRFLOW, STRANGER)}) == 4
     assert CLIENT_ID
 
@@ -296,7 +296,7 @@ def test_who_is_who() -> None:
 def test_an_outcome_without_a_run_is_told_by_its_word(
     kind: OutcomeKind, connection: str, expected: dict[str, str]
 ) -> None:
-    """Where there is no run to link to, the answer has the code, and not the reason."""
+    """If there is no run, the answer has the code, and not the reason."""
     rules = load_rules(RULES, file="rules.yaml", settings={"UPDRAFT_AIRFLOW_URL": "https://a.example"})
     outcome = Outcome(kind, rule="r", code="DagNotFound", reason="why", connection=connection)
     assert run_reply(outcome, rules) == expected
@@ -310,7 +310,7 @@ def test_an_outcome_without_a_run_is_told_by_its_word(
     ],
 )
 def test_links_lead_to_the_airflow_that_there_is(api: str, links: tuple[str, str]) -> None:
-    """Airflow 2 and 3 have other addresses for the same run."""
+    """The links fit the version of Airflow."""
     text = f"""
 connections:
   one: {{url: "https://a.example/", api: {api}, auth: {{kind: basic, username: u, password_secret: s}}}}

@@ -50,7 +50,7 @@ def vault() -> Vault:
 
 @pytest.fixture
 def hooks(delivering: Delivering, vault: Vault) -> WebhooksEndpoint:
-    """Hooks that lead to the stub."""
+    """Webhooks with a relay to the stub."""
     intake = delivering.intake(load_rules(RULES, file="rules.yaml", settings={}))
     return WebhooksEndpoint(
         intake=intake, secrets=vault, github_secret=lambda: "github", rates=Rates(), rate="5/h"
@@ -58,7 +58,7 @@ def hooks(delivering: Delivering, vault: Vault) -> WebhooksEndpoint:
 
 
 def posted(body: object, secret: str = "", **headers: str) -> Request:
-    """Return what a sender posts, signed where there is a secret."""
+    """Return a delivery of a sender, signed if there is a secret."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     known = {"content-type": "application/json", **{name.replace("_", "-"): v for name, v in headers.items()}}
     if secret:
@@ -67,14 +67,14 @@ def posted(body: object, secret: str = "", **headers: str) -> Request:
 
 
 def test_a_hook_is_an_event_like_any_other(hooks: WebhooksEndpoint, stub: AirflowStub) -> None:
-    """A deployment starts its run once, however often Kudu posts it."""
+    """A deployment starts its run once, also if Kudu sends it several times."""
     assert hooks.receive(posted(KUDU), "kudu").body == {"outcomes": {"started": 1}}
     assert hooks.receive(posted(KUDU), "kudu").body == {"outcomes": {"duplicate": 1}}
     assert len(stub.runs) == 1
 
 
 def test_github_is_taken_with_its_signature_alone(hooks: WebhooksEndpoint, stub: AirflowStub) -> None:
-    """The header says which event it is, the signature that it is GitHub's."""
+    """The header has the type of event, and the signature is verified."""
     good = posted(GITHUB, SECRET, x_github_event="workflow_run")
     assert hooks.receive(good, "github").body == {"outcomes": {"started": 1}}
     with pytest.raises(CallRefused) as caught:
@@ -83,7 +83,7 @@ def test_github_is_taken_with_its_signature_alone(hooks: WebhooksEndpoint, stub:
 
 
 def test_a_new_secret_is_found(hooks: WebhooksEndpoint, vault: Vault) -> None:
-    """A signature under a secret that was set just now is good."""
+    """A signature with a new secret is valid."""
     vault.value = f"{NEWER} {SECRET}"
     assert hooks.receive(posted(GITHUB, NEWER, x_github_event="workflow_run"), "github").status == 202
     assert hooks.receive(posted(GITHUB, SECRET, x_github_event="workflow_run"), "github").status == 202
@@ -93,7 +93,7 @@ def test_a_new_secret_is_found(hooks: WebhooksEndpoint, vault: Vault) -> None:
 def test_a_wrong_signature_is_refused_once_the_secret_was_read_for_it(
     hooks: WebhooksEndpoint, vault: Vault, delivering: Delivering
 ) -> None:
-    """Until the secret may be read again, a wrong signature may be a good one: the delivery is kept."""
+    """Until the secret can be read again, a delivery with a wrong signature is parked."""
     with pytest.raises(CallRefused) as caught:
         hooks.receive(posted(GITHUB, "wrong"), "github")
     assert caught.value.status == 403
@@ -113,7 +113,7 @@ def test_a_wrong_signature_is_refused_once_the_secret_was_read_for_it(
 def test_what_is_not_a_signature_costs_no_read(
     hooks: WebhooksEndpoint, vault: Vault, delivering: Delivering, signature: str
 ) -> None:
-    """It is refused at once and is never kept."""
+    """A malformed signature is refused at once, and the delivery is never parked."""
     for _ in range(2):
         with pytest.raises(CallRefused) as caught:
             hooks.receive(posted(GITHUB, x_hub_signature_256=signature), "github")
@@ -125,7 +125,7 @@ def test_what_is_not_a_signature_costs_no_read(
 def test_without_the_secret_a_delivery_is_kept(
     hooks: WebhooksEndpoint, vault: Vault, delivering: Delivering
 ) -> None:
-    """GitHub does not send a delivery again, so it waits while the vault is away."""
+    """If the vault does not answer, the delivery is parked, because GitHub does not send it again."""
     vault.error = SecretUnavailable("the vault is away")
     answer = hooks.receive(posted(GITHUB, SECRET), "github")
     assert (answer.status, answer.body) == (202, {"outcomes": {"parked": 1}})
@@ -133,7 +133,7 @@ def test_without_the_secret_a_delivery_is_kept(
 
 
 def test_unverified_deliveries_are_bounded(hooks: WebhooksEndpoint, vault: Vault) -> None:
-    """Who has the function's key fills no store: beyond the bound the answer is 503."""
+    """Beyond the limit of unverified deliveries the answer is 503."""
     vault.error = SecretUnavailable("the vault is away")
     for _ in range(MOST):
         assert hooks.receive(posted(GITHUB, "wrong"), "github").status == 202
@@ -143,7 +143,7 @@ def test_unverified_deliveries_are_bounded(hooks: WebhooksEndpoint, vault: Vault
 
 
 def test_without_a_secrets_name_github_is_not_let_in(delivering: Delivering, vault: Vault) -> None:
-    """A missing setting never means that signatures do not matter; the answer says which one it is."""
+    """Without the setting each delivery is refused, and the answer names the setting."""
 
     def missing() -> str:
         raise SettingsError("it is missing")
@@ -159,7 +159,7 @@ def test_without_a_secrets_name_github_is_not_let_in(delivering: Delivering, vau
 
 
 def test_what_cannot_be_read_is_kept(hooks: WebhooksEndpoint, delivering: Delivering) -> None:
-    """Nobody reads the answer to a hook, so a body without sense becomes a dead letter."""
+    """An unreadable delivery becomes a dead letter."""
     assert hooks.receive(posted({"what": "ever"}), "kudu").body == {"outcomes": {"rejected": 1}}
     assert len(delivering.letters.kept) == 1
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_read_is_kept(hooks: WebhooksEndpoint, delivering: Delive
 def test_a_ping_is_unmatched_and_no_error(
     hooks: WebhooksEndpoint, delivering: Delivering, sample: str
 ) -> None:
-    """Who presses "Ping" in the portal gets an answer, and nobody an alert."""
+    """A test delivery of the portal gets an answer, and has no dead letter."""
     body = (SAMPLES / "acr" / sample).read_bytes()
     assert hooks.receive(posted(body), "acr").body == {"outcomes": {"unmatched": 1}}
     assert delivering.letters.kept == {}
@@ -178,7 +178,7 @@ def test_a_ping_is_unmatched_and_no_error(
 def test_a_compressed_hook_is_refused_with_the_reason(
     hooks: WebhooksEndpoint, delivering: Delivering, coding: str
 ) -> None:
-    """The sender hears what to change, and no unreadable dead letter is kept."""
+    """An array is refused with the fault, and has no dead letter."""
     with pytest.raises(CallRefused) as caught:
         hooks.receive(posted(gzip.compress(json.dumps(KUDU).encode()), content_encoding=coding), "kudu")
     assert (caught.value.status, caught.value.code) == (415, "unsupported_content_encoding")
@@ -188,14 +188,14 @@ def test_a_compressed_hook_is_refused_with_the_reason(
 
 @pytest.mark.parametrize("coding", ["", "identity", "Identity", " identity , "])
 def test_a_body_that_says_that_it_is_not_compressed_is_read(hooks: WebhooksEndpoint, coding: str) -> None:
-    """`identity` means as it is (RFC 9110 section 12.5.3)."""
+    """The content encoding `identity` is allowed (RFC 9110 section 12.5.3)."""
     assert hooks.receive(posted(KUDU, content_encoding=coding), "kudu").status == 202
 
 
 def test_each_kind_has_a_rate_of_its_own(
     hooks: WebhooksEndpoint, delivering: Delivering, stub: AirflowStub
 ) -> None:
-    """Above it there is 429 with the time to wait, nothing is kept, and other kinds go on."""
+    """Beyond the rate the answer is 429 with the time to wait, and other kinds are not affected."""
     for _ in range(5):
         assert hooks.receive(posted({"what": "ever"}), "kudu").status == 202
     with pytest.raises(CallRefused) as caught:
@@ -208,7 +208,7 @@ def test_each_kind_has_a_rate_of_its_own(
 
 
 def test_nobody_without_the_secret_uses_up_githubs_rate(hooks: WebhooksEndpoint) -> None:
-    """Deliveries with a wrong signature take nothing from the rate: GitHub does not send its own again."""
+    """Deliveries with a wrong signature do not use the rate."""
     with pytest.raises(CallRefused) as caught:
         hooks.receive(posted(GITHUB, "wrong"), "github")
     assert caught.value.status == 403

@@ -36,7 +36,7 @@ JSON = st.recursive(
 
 
 def test_a_name_is_the_same_at_every_try() -> None:
-    """Whenever and however often an event is given up at a rule, its letter has one name."""
+    """Each try to write a dead letter uses the same name."""
     later = letter(
         at=SEEN + timedelta(days=2),
         first_seen=SEEN + timedelta(days=1),
@@ -48,7 +48,7 @@ def test_a_name_is_the_same_at_every_try() -> None:
 
 
 def test_a_name_depends_on_all_of_the_event() -> None:
-    """Each attribute of an event, and the rule, makes another name: how it was read does not."""
+    """Each attribute of an event, and the rule, changes the name; how the event was read does not."""
     changes: dict[str, object] = {
         "id": "other",
         "source": "/other",
@@ -70,14 +70,14 @@ def test_a_name_depends_on_all_of_the_event() -> None:
 
 @given(JSON, JSON)
 def test_two_payloads_have_two_names(one: object, other: object) -> None:
-    """Payloads that differ as JSON never share a name; the order of members makes no difference."""
+    """Different JSON payloads never have the same name; the order of members has no effect."""
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     assert (letter_name("r", event(data=one)) == letter_name("r", event(data=other))) == same
 
 
 @given(JSON)
 def test_a_letter_that_was_sent_again_has_its_name(data: object) -> None:
-    """An event that is read back from its own text is named as before."""
+    """An event that is read from its own text has the same name."""
     known = event(data=data, extensions={"updraftcaller": "{}"})
     read = read_cloud_event(parse_kept(json.dumps(known.to_cloud_event())))  # type: ignore[arg-type] # an object
     assert letter_name("r", read) == letter_name("r", known)
@@ -85,7 +85,7 @@ def test_a_letter_that_was_sent_again_has_its_name(data: object) -> None:
 
 @pytest.mark.parametrize("change", [{"raw": "{"}, {"id": "e"}, {"type": "t"}, {"source": "s"}])
 def test_a_body_is_named_by_itself(change: dict[str, Any]) -> None:
-    """A body that is no event is named by its text and by what headers said of it."""
+    """The name of an unreadable body depends on its text and on the headers about it."""
     body = Unreadable("no JSON", "{{")
     name = letter_name("", body)
     assert name.startswith("unreadable/")
@@ -105,13 +105,13 @@ def test_a_body_is_named_by_itself(change: dict[str, Any]) -> None:
     ],
 )
 def test_the_date_is_the_events_own(time: str | None, folder: str) -> None:
-    """The folder is the event's own day in UTC, and one for events without a usable time."""
+    """The folder is the date of the event in UTC; events without a usable time have their own folder."""
     assert letter_name("smoke", event(time=time)).startswith(f"smoke/{folder}/")
 
 
 @given(st.text(max_size=300), st.text(max_size=40), st.text(max_size=40), st.none() | st.text(max_size=40))
 def test_no_text_steers_a_name(rule: str, event_id: str, source: str, time: str | None) -> None:
-    """Whatever rule, id, source and time are, a name is short ASCII of known segments and no mark's."""
+    """For each rule, id, source and time, the name is short ASCII and never the name of a mark."""
     name = letter_name(rule, event(id=event_id, source=source, time=time))
     folder, *rest, last = name.split("/")
     assert name.isascii()
@@ -125,7 +125,7 @@ def test_no_text_steers_a_name(rule: str, event_id: str, source: str, time: str 
 
 @pytest.mark.parametrize("rule", ["../../etc", "a/b", "…", "", "..", "_replayed", "._replayed", "x" * 5_000])
 def test_a_rules_folder_is_one_segment(rule: str) -> None:
-    """No rule's name leads out of its folder, into that of the marks, or past Storage's longest name."""
+    """For each rule, the folder is one segment, is not the folder of the marks, and is not too long."""
     assert "/" not in folder_of(rule)
     assert not folder_of(rule).startswith(("_", ".", "-"))
     assert len(folder_of(rule)) <= 100
@@ -133,7 +133,7 @@ def test_a_rules_folder_is_one_segment(rule: str) -> None:
 
 @given(st.integers(1, 99_999))
 def test_a_number_is_read_back(number: int) -> None:
-    """A later letter is beside the first one, and is known as the one it is."""
+    """The second dead letter of an event has the name of the first one with its number."""
     name = numbered(NAME, number)
     assert name.startswith(stem(NAME))
     assert number_of(name, NAME) == number
@@ -144,13 +144,13 @@ def test_a_number_is_read_back(number: int) -> None:
     [NAME.replace(".json", ".0.json"), NAME.replace(".json", ".x.json"), f"{NAME}.2.json", "2.json", "x", ""],
 )
 def test_what_is_no_later_letter_has_no_number(other: str) -> None:
-    """A blob with another name is not counted."""
+    """A blob with another name has no number."""
     assert number_of(other, NAME) == 0
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1)), st.booleans())  # noqa: DTZ001 - hypothesis wants them so
 def test_a_mark_says_when_and_how_much(naive: datetime, whole: bool) -> None:  # noqa: FBT001 - hypothesis gives it
-    """A mark's name has the letter's name, the time and whether all was sent."""
+    """The name of a mark has the name of the dead letter, the time, and whether all was sent."""
     at = naive.replace(tzinfo=UTC)
     mark = sent_mark(NAME, at, whole=whole)
     assert mark.startswith(marks_of(NAME))
@@ -160,12 +160,12 @@ def test_a_mark_says_when_and_how_much(naive: datetime, whole: bool) -> None:  #
 
 @pytest.mark.parametrize("name", [NAME, begun_mark(NAME), f"{marks_of(NAME)}20261101T120000Z", REPLAYED, ""])
 def test_what_is_no_mark_of_a_sending_is_none(name: str) -> None:
-    """Neither a letter nor the first mark says that a letter was sent."""
+    """The names of a dead letter and of the begin mark are not read as marks of a replay."""
     assert read_sent_mark(name) is None
 
 
 def test_names_never_change() -> None:
-    """`updraft replay` finds the letters and marks of every version, so their names stay as they are."""
+    """The names never change, because `updraft replay` reads the names of all versions."""
     digest = "f0b2fa4f4a7683ecac0998afbdc2dd48e53f13867dd37fe5d385c0442cd07278"
     first = f"smoke/2026/11/01/{digest}.json"
     assert letter_name("smoke", event()) == first
@@ -181,7 +181,7 @@ def test_names_never_change() -> None:
 
 
 def test_folders_never_change() -> None:
-    """A folder is the rule's name, of which 100 characters count; without a name it is `no-rule`."""
+    """A folder has the first 100 characters of the rule's name; without a rule it is `no-rule`."""
     assert folder_of("x" * 99 + "yz") == "x" * 99 + "y"
     assert folder_of("A.b_c-9/d") == "A.b_c-9-d"
     assert folder_of("") == folder_of("..") == "no-rule"

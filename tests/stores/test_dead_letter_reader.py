@@ -22,7 +22,7 @@ from tests.support.paths import SAMPLES
 
 
 def written(**changes: object) -> str:
-    """Return the text of a letter that this app writes."""
+    """Return the text of a dead letter of this app."""
     known: dict[str, object] = {
         "subject": event(),
         "code": "BadRequest",
@@ -36,14 +36,14 @@ def written(**changes: object) -> str:
 
 
 def the_one(text: str | bytes, *, ours: bool = False) -> Letter:
-    """Return the letter of a blob that holds one."""
+    """Return the only dead letter of a blob."""
     (letter,) = read_letters(text, ours=ours)
     assert isinstance(letter, Letter), letter
     return letter
 
 
 def good_letters(text: str | bytes) -> list[Letter]:
-    """Return the letters of one of Event Grid's blobs that can be read."""
+    """Return the readable dead letters of a blob of Event Grid."""
     return [letter for letter in read_letters(text, ours=False) if isinstance(letter, Letter)]
 
 
@@ -56,7 +56,7 @@ def good_letters(text: str | bytes) -> list[Letter]:
     ],
 )
 def test_what_was_written_is_read_back(subject: Event) -> None:
-    """An event comes out of its letter as it went in, with nothing of the letter left in it."""
+    """An event that is read from a dead letter is unchanged, without the added members."""
     assert the_one(written(subject=subject), ours=True) == Letter(
         subject=subject,
         code="BadRequest",
@@ -70,7 +70,7 @@ def test_what_was_written_is_read_back(subject: Event) -> None:
 
 @pytest.mark.parametrize("raw", ["{ not JSON", "", "half \ud800 a pair"])
 def test_a_body_that_was_none_is_read_back(raw: str) -> None:
-    """A body that could not be read as an event comes out whole."""
+    """An unreadable body is read from its dead letter unchanged."""
     letter = the_one(written(subject=Unreadable("no JSON", raw), rule=""), ours=True)
     assert isinstance(letter.subject, Unreadable)
     assert letter.body() == raw
@@ -86,7 +86,7 @@ def test_a_body_that_was_none_is_read_back(raw: str) -> None:
     ],
 )
 def test_what_is_not_an_event_is_read_back_as_what_it_is(subject: Subject) -> None:
-    """A direct run, a window's close and a body come whole out of our letters alone."""
+    """A direct run, a close of a window and a body are read only from this app's dead letters."""
     text = written(subject=subject)
     letter = the_one(text, ours=True)
     assert (letter.subject, letter.rule, letter.code) == (subject, "smoke", "BadRequest")
@@ -96,7 +96,7 @@ def test_what_is_not_an_event_is_read_back_as_what_it_is(subject: Subject) -> No
 
 
 def test_a_hook_that_is_not_verified_comes_out_of_no_letter() -> None:
-    """Its body is nobody's, whoever wrote it into our container."""
+    """An unverified webhook delivery in the container is refused."""
     hook = UnverifiedHook("github", b"{}", f"sha256={'0' * 64}", {})
     document = {"deadletterreason": "x", **members_of(hook)}
     own = {"updraft": {"format": 1, "kind": document["kind"]}}
@@ -106,14 +106,14 @@ def test_a_hook_that_is_not_verified_comes_out_of_no_letter() -> None:
 
 
 def test_only_our_own_container_may_name_a_rule() -> None:
-    """In Event Grid's container a member `updraft` is what a publisher wrote: no rule, and no way in."""
+    """In Event Grid's container the member `updraft` does not set the rule or `via`."""
     letter = the_one(written(subject=replace(event(), via="hook/github")), ours=False)
     assert letter.rule == ""
     assert letter.subject == replace(event(), via="replay")
 
 
 def test_event_grids_schema() -> None:
-    """An array of events in Event Grid's schema, each with its five members in camel case."""
+    """An array of events in Event Grid's schema has five additional members in camel case."""
     letters = good_letters(json.dumps([IN_EVENT_GRIDS_SCHEMA, IN_EVENT_GRIDS_SCHEMA]))
     assert len(letters) == 2
     assert letters[0].code == "MaxDeliveryAttemptsExceeded"
@@ -129,7 +129,7 @@ def test_event_grids_schema() -> None:
 
 @pytest.mark.parametrize("shape", ["structured_flat", "structured_wrapped", "binary_wrapped"])
 def test_the_three_shapes_of_namespaces(shape: str) -> None:
-    """The shapes that are published for namespaces' event subscriptions name one event and one reason."""
+    """The published forms for namespaces have one event and one reason."""
     letter = the_one((SAMPLES / "deadletter" / f"{shape}.json").read_bytes())
     assert letter.code == "Refused by the pier"
     assert letter.reason == "Forbidden"
@@ -142,7 +142,7 @@ def test_the_three_shapes_of_namespaces(shape: str) -> None:
 
 
 def of_ours(kind: str, content: str) -> str:
-    """Return a letter of this app's that holds something of a kind."""
+    """Return a dead letter of this app with a work item of a kind."""
     return json.dumps(json.loads(content) | {"deadletterreason": "x", "updraft": {"format": 1, "kind": kind}})
 
 
@@ -163,14 +163,14 @@ def of_ours(kind: str, content: str) -> str:
     ],
 )
 def test_what_is_no_letter_is_refused(text: str, says: str) -> None:
-    """A blob that somebody else put there is named as what it is."""
+    """A blob that is not a dead letter is refused, and the message names the fault."""
     (bad,) = read_letters(text, ours=True)
     assert isinstance(bad, BadLetter)
     assert says in bad.problem
 
 
 def test_times_that_cannot_be_read_are_unknown() -> None:
-    """A letter is worth sending again whatever its times look like."""
+    """A dead letter with unusable times can be replayed."""
     document = {**IN_EVENT_GRIDS_SCHEMA, "publishTime": "soon", "lastDeliveryAttemptTime": "2026-08-03T04:05"}
     letter = the_one(json.dumps(document))
     assert letter.first_seen is None
@@ -187,7 +187,7 @@ BAD_MEMBERS = {
 
 
 def blob(bad: str, form: str) -> str:
-    """Return a blob with two letters and something bad between them."""
+    """Return a blob with two dead letters and a bad member between them."""
     good = json.dumps(IN_EVENT_GRIDS_SCHEMA)
     members = [good, bad, good]
     return f"[{','.join(members)}]" if form == "array" else "\r\n".join(members)
@@ -199,7 +199,7 @@ def blob(bad: str, form: str) -> str:
     [*map(json.dumps, BAD_MEMBERS.values()), '{"id": NaN}', '{"id": 1,}', '{"x": "\\ud800"}'],
 )
 def test_a_bad_letter_never_takes_its_neighbours_down(bad: str, form: str) -> None:
-    """Whatever is wrong with one member of a blob, the others are read, and it is named by its number."""
+    """A bad member of a blob has an error with its number, and the others are read."""
     first, refused, last = read_letters(blob(bad, form), ours=False)
     assert isinstance(first, Letter)
     assert isinstance(last, Letter)
@@ -211,13 +211,13 @@ def test_a_bad_letter_never_takes_its_neighbours_down(bad: str, form: str) -> No
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", None])
 @pytest.mark.parametrize("form", ["array", "lines"])
 def test_a_byte_order_mark_is_passed_over(encoding: str | None, form: str) -> None:
-    """Tools that edit or copy a blob write one, in bytes and in text."""
+    """A byte order mark is allowed, in bytes and in text."""
     text = blob(json.dumps(IN_EVENT_GRIDS_SCHEMA), form)
     assert len(good_letters(f"\ufeff{text}" if encoding is None else text.encode(encoding))) == 3
 
 
 def test_one_letter_over_many_lines_is_one() -> None:
-    """Indented JSON is not line-delimited."""
+    """Indented JSON is not read as lines."""
     (letter,) = good_letters(json.dumps(IN_EVENT_GRIDS_SCHEMA, indent=1))
     assert letter.code == "MaxDeliveryAttemptsExceeded"
 
@@ -230,7 +230,7 @@ def test_one_letter_over_many_lines_is_one() -> None:
     )
 )
 def test_an_event_survives_its_dead_letter(extensions: dict[str, Json]) -> None:
-    """Every extension attribute comes out of a dead letter, and can be parked, whatever it is called."""
+    """Extension attributes of every name are read from a dead letter, and can be parked."""
     extensions = {name: value for name, value in extensions.items() if name not in ATTRIBUTES}
     subject = event(extensions=extensions)
     letter = the_one(written(subject=subject), ours=True)
@@ -241,7 +241,7 @@ def test_an_event_survives_its_dead_letter(extensions: dict[str, Json]) -> None:
 
 
 def test_a_publishers_extension_is_not_taken_for_ours() -> None:
-    """In Event Grid's container an extension `updraft` is the event's own, and is sent again with it."""
+    """In Event Grid's container an extension `updraft` belongs to the event, and is replayed with it."""
     document = {**event().to_cloud_event(), "deadletterreason": "x", "updraft": "mine"}
     subject = the_one(json.dumps(document)).subject
     assert isinstance(subject, Event)

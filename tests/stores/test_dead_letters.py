@@ -11,7 +11,7 @@ from tests.support.direct_runs import CALLED
 
 
 def test_the_form_is_event_grids() -> None:
-    """A letter is the CloudEvent, Event Grid's five attributes, and a member of ours."""
+    """A dead letter is the CloudEvent, Event Grid's five attributes, and the member `updraft`."""
     expected: dict[str, object] = {
         **event().to_cloud_event(),
         "deadletterreason": "BadRequest",
@@ -39,7 +39,7 @@ def test_the_form_is_event_grids() -> None:
 
 
 def test_an_unreadable_body_is_kept_whole() -> None:
-    """A letter says that its body is not an event, and is named by its content."""
+    """The dead letter of an unreadable body has the error, and its name depends on its content."""
     broken = Unreadable(error="not JSON", raw='{"id": 1,')
     known = letter(subject=broken, rule="", request=None, status=None, code="Unreadable", reason="not JSON")
     document: Any = known.to_document()
@@ -53,13 +53,13 @@ def test_an_unreadable_body_is_kept_whole() -> None:
 
 
 def test_what_could_be_read_of_a_body_is_named() -> None:
-    """Id, type and source of a body that is half an event stand beside it."""
+    """If a body has an id, a type or a source, the dead letter has them."""
     body = unreadable(Unreadable("no time", "{}", id="e", type="t", source="/s"))
     assert (body["id"], body["type"], body["source"]) == ("e", "t", "/s")
 
 
 def test_a_body_that_is_no_text_goes_in_base64() -> None:
-    """Text that UTF-8 cannot hold is kept in base64; what is endless is cut."""
+    """Text that UTF-8 cannot encode is stored as base64; a very long text is cut."""
     body = unreadable(Unreadable("bad", "a\ud800"))
     assert base64.b64decode(str(body["base64"])) == "a\ud800".encode(errors="surrogatepass")
     assert "text" not in body
@@ -67,7 +67,7 @@ def test_a_body_that_is_no_text_goes_in_base64() -> None:
 
 
 def test_a_direct_run_is_no_event() -> None:
-    """Its letter says who asked for which DAG with which conf, in words of the call and not of an event."""
+    """The dead letter of a direct run has its caller, DAG and conf."""
     document: Any = letter(subject=CALLED, rule="call").to_document()
     assert document["updraft"]["kind"] == "direct-run"
     assert document["run"]["caller"] == CALLED.caller
@@ -77,7 +77,7 @@ def test_a_direct_run_is_no_event() -> None:
 
 
 def test_a_windows_close_is_no_event() -> None:
-    """Its letter names the rule, the window and what its events have in common; it has no day."""
+    """The dead letter of a window has the rule, the window and the key; its name has no date."""
     closing = WindowClose("burst", "0123456789abcdef" * 2, "north")
     document: Any = letter(subject=closing, rule="burst").to_document()
     assert document["updraft"]["kind"] == "window-close"
@@ -87,7 +87,7 @@ def test_a_windows_close_is_no_event() -> None:
 
 
 def unreadable(subject: Unreadable) -> dict[str, object]:
-    """Return what a letter holds of a body."""
+    """Return the members of a body's dead letter."""
     document: Any = letter(subject=subject).to_document()
     body: dict[str, object] = document["unreadable"]
     return body

@@ -1,4 +1,4 @@
-"""Every form on disk has a number; what another version wrote is named, not guessed."""
+"""Each stored form has a version number; another version is refused."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ Read = Callable[[str], object]
 
 
 def read_letter(text: str) -> object:
-    """Read a dead letter as a caller that wants no bad one does."""
+    """Read a dead letter; raise the error of a bad one."""
     (found,) = read_letters(text, ours=True)
     if isinstance(found, BadLetter):
         raise EventError(found.problem)
@@ -63,7 +63,7 @@ FORMS: dict[str, tuple[str, tuple[str, ...], Read]] = {
 
 
 def with_number(text: str, path: tuple[str, ...], number: object) -> str:
-    """Return a document whose form has another number; none at all for None."""
+    """Return a document with another version number; with none if it is None."""
     document: dict[str, Any] = json.loads(text)
     inner = document
     for name in path[:-1]:
@@ -77,7 +77,7 @@ def with_number(text: str, path: tuple[str, ...], number: object) -> str:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("number", [None, 0, 2, "1", [1], {"rule": "greet"}])
 def test_a_form_of_another_version_is_refused_by_its_number(form: str, number: object) -> None:
-    """Half a reading of what a newer version wrote could lose an event, or start it twice."""
+    """A form of a newer version is refused, because reading a part could lose or repeat an event."""
     text, path, read = FORMS[form]
     assert read(text)
     assert read(with_number(text, path, 1))

@@ -21,7 +21,7 @@ class TestMessages:
     """The text of a queue message."""
 
     def test_a_message_keeps_everything(self) -> None:
-        """What is parked comes back as it was, by way of JSON text."""
+        """A parked delivery is read from its JSON text unchanged."""
         one = event(data={"a": [1, None, "ü"]}, schema="event-grid", arrived=ARRIVED)
         known = replace(parked_event(one, attempt=7), waits=3, rendered=True, reason="Airflow is down")
         known = replace(known, rule_changed_since=SEEN, rule_changed_tries=2)
@@ -29,7 +29,7 @@ class TestMessages:
         assert of_message(known.to_message().encode()) == known
 
     def test_what_has_not_been_seen_yet_has_no_time(self) -> None:
-        """The close of an open window has no age."""
+        """The close of an open window has no first arrival."""
         known = replace(parked(), first_seen=None)
         assert "first_seen" not in json.loads(known.to_message())
         assert of_message(known.to_message()) == known
@@ -40,7 +40,7 @@ class TestMessages:
         data=st.dictionaries(st.text(), st.text()),
     )
     def test_any_text_survives(self, id_: str, subject: str | None, data: dict[str, str]) -> None:
-        """Whatever text an event has, half a surrogate pair included, its message can be encoded and read."""
+        """Each text of an event, also half of a surrogate pair, can be encoded and read."""
         known = parked_event(
             Event(id=id_, source="/s", type="t", subject=subject, data={**data, "\ud800": "\udfff"})
         )
@@ -48,12 +48,12 @@ class TestMessages:
         assert (read["event"]["id"], read["event"]["data"]) == (id_, {**data, "\ud800": "\udfff"})
 
     def test_what_may_arrive_can_be_parked(self) -> None:
-        """An event that is nested as deep as may be is read back, though its message is a little deeper."""
+        """An event of the greatest nesting is read, although its message has more levels."""
         deep = parse("[" * MAX_DEPTH + "]" * MAX_DEPTH)
         assert event_of(of_message(parked(deep).to_message())).data == deep
 
     def test_a_claims_name_is_the_parkings_own(self) -> None:
-        """The same parking has the same blob, and no other attempt, rule, event or time shares it."""
+        """One parking has one blob name; another attempt, rule, event or time has another."""
         known = parked()
         others = (
             replace(known, attempt=2),
@@ -82,21 +82,21 @@ class TestMessages:
         ],
     )
     def test_a_broken_message_is_told(self, text: str | bytes, says: str) -> None:
-        """A message that is not one of ours is refused with what is wrong, never with another error."""
+        """A message of another sender is refused with the fault, and never with another error."""
         with pytest.raises(EventError, match=says):
             of_message(text)
 
     @pytest.mark.parametrize("name", ["attempt", "waits"])
     @pytest.mark.parametrize("count", [-1, True, "1", None, 1.5])
     def test_a_count_is_a_count(self, name: str, count: object) -> None:
-        """How often something was tried has to be a whole number from 0 up."""
+        """The number of tries has to be a whole number, at least 0."""
         document = json.loads(parked().to_message()) | {name: count}
         with pytest.raises(EventError, match=f"`{name}` is not a count"):
             of_message(json.dumps(document))
 
     @pytest.mark.parametrize("time", ["", None, "yesterday", "2026-11-01T12:00:00", 7])
     def test_a_time_needs_its_zone(self, time: object) -> None:
-        """When an event was first seen has to be a time with a zone."""
+        """The time of the first arrival has to have a time zone."""
         document = json.loads(parked().to_message()) | {"first_seen": time}
         with pytest.raises(EventError, match="first_seen"):
             of_message(json.dumps(document))

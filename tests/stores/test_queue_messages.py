@@ -12,7 +12,7 @@ from shared.stores.queue_messages import message_size, queue_text
 
 @given(st.text(st.characters(codec=None)) | st.binary())
 def test_any_body_becomes_text_that_xml_carries(body: str | bytes) -> None:
-    """What is sent has no control characters but tab and line feed, and no half surrogate pairs."""
+    """A message has no control characters except tab and line feed, and no half surrogate pairs."""
     text = queue_text(body)
     text.encode()
     assert not {*text} & {*map(chr, range(32))} - {"\t", "\n"}
@@ -22,7 +22,7 @@ def test_any_body_becomes_text_that_xml_carries(body: str | bytes) -> None:
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_json_comes_back(document: dict[str, str]) -> None:
-    """JSON with any characters is read as it was, whether or not it had to be encoded."""
+    """JSON with any characters is read unchanged, encoded or not."""
     text = str(document).replace("'", '"')
     opened = open_queue_body(queue_text(text)).content
     assert opened == text.encode(errors="backslashreplace").decode()
@@ -32,5 +32,5 @@ def test_json_comes_back(document: dict[str, str]) -> None:
     ("text", "size"), [("", 0), ("abc", 3), ("ü", 2), ("😀", 4), ("a&b<c>", 3 + 5 + 4 + 4)]
 )
 def test_the_size_is_that_in_xml(text: str, size: int) -> None:
-    """A message's size is counted in UTF-8, with what XML needs for its own marks."""
+    """The size of a message counts UTF-8 bytes and escaped markup."""
     assert message_size(text) == size

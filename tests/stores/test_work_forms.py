@@ -1,4 +1,4 @@
-"""Work items: each kind survives its message, and no error on the way tells what a stranger wrote."""
+"""Work items: each kind is read from its message unchanged, and errors do not quote values."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ CONF = st.dictionaries(TEXT, TEXT | st.integers() | st.none() | st.booleans(), m
 
 
 def through_a_message(work: Work) -> Work:
-    """Return what comes back of a work item, by way of a message of ASCII."""
+    """Return a work item that was written to a message in ASCII and read again."""
     message = Parked(work, 1, SEEN).to_message()
     assert message.isascii()
     return of_message(message).work
@@ -43,7 +43,7 @@ def through_a_message(work: Work) -> Work:
 
 @pytest.mark.parametrize("kind", WORK)
 def test_each_kind_is_named_in_its_message(kind: str) -> None:
-    """A message says what it holds, and gives it back as that."""
+    """A message has the kind of its work item, and is read as that kind."""
     assert json.loads(Parked(WORK[kind], 1, SEEN).to_message())["kind"] == kind
     assert through_a_message(WORK[kind]) == WORK[kind]
 
@@ -84,13 +84,13 @@ def test_each_kind_is_named_in_its_message(kind: str) -> None:
     )
 )
 def test_any_content_survives(work: Work) -> None:
-    """Bytes and texts come back as they were, half a surrogate pair included."""
+    """Bytes and texts are unchanged, also half of a surrogate pair."""
     assert through_a_message(work) == work
 
 
 @pytest.mark.parametrize("kind", ["", "Event", "unverified_hook", "call", None, 1, [], {}])
 def test_an_unknown_kind_is_not_an_event(kind: object) -> None:
-    """A kind of a newer version is never taken for an event, and a message has a kind."""
+    """An unknown kind is refused, and a message needs a kind."""
     message = json.loads(Parked(WORK["event"], 1, SEEN).to_message())
     with pytest.raises(EventError, match="kind"):
         of_message(json.dumps(message | {"kind": kind}))
@@ -135,7 +135,7 @@ BROKEN: list[tuple[str, str, list[Any]]] = [
 
 @pytest.mark.parametrize(("kind", "path", "values"), BROKEN)
 def test_what_is_broken_is_named_and_not_quoted(kind: str, path: str, values: list[Any]) -> None:
-    """A member that is not ours is an error that says which, and nothing of what a stranger wrote."""
+    """The error of a wrong member names the member, and does not quote a value."""
     for value in values:
         message: dict[str, Any] = json.loads(Parked(WORK[kind], 1, SEEN).to_message())
         *outer, last = path.split(".")
@@ -149,13 +149,13 @@ def test_what_is_broken_is_named_and_not_quoted(kind: str, path: str, values: li
 
 
 def test_only_what_a_body_is_read_with_is_kept_of_a_hooks_headers() -> None:
-    """Headers are not signed: one is kept, and of that 100 characters."""
+    """Only one header is stored, with at most 100 characters, because headers are not signed."""
     hook = replace(HOOK, headers={"x-github-event": "p" * 101, "authorization": "made-up-secret"})
     assert through_a_message(hook) == replace(HOOK, headers={"x-github-event": "p" * 100})
 
 
 def test_a_hook_shows_neither_body_nor_signature() -> None:
-    """Whatever logs a work item by mistake logs no body."""
+    """The representation of a work item does not have the body, so logs do not have it."""
     hook = replace(HOOK, body=b"password=hunter2")
     assert "hunter2" not in repr(hook)
     assert hook.signature not in repr(hook)
@@ -163,7 +163,7 @@ def test_a_hook_shows_neither_body_nor_signature() -> None:
 
 
 def test_a_letters_subject_is_what_it_is_about() -> None:
-    """An event is the subject with or without a rule; a direct run and a close are their own."""
+    """The subject of a rule's event is the event; a direct run and a close are their own subject."""
     assert subject_of(RuleEvent(event(), "smoke")) == subject_of(Resent(event())) == event()
     assert subject_of(Resent(Unreadable("no", "{"))) == Unreadable("no", "{")
     assert (subject_of(CALLED), subject_of(CLOSING)) == (CALLED, CLOSING)
