@@ -36,7 +36,7 @@ pytestmark = [
 ]
 
 RUN = secrets.token_hex(4)
-"""Airflow keeps its runs from session to session."""
+"""Airflow 2 keeps its runs from one session to the next."""
 
 type Start = Callable[..., OutcomeKind]
 
@@ -52,7 +52,7 @@ def airflow2(processes: Processes) -> Iterator[Airflow2]:
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads the kernel's lists in /proc")
 def test_it_is_not_open_to_others(airflow2: Airflow2) -> None:
-    """Its web server and the workers listen on 127.0.0.1 alone."""
+    """Its web server and the workers listen only on 127.0.0.1."""
     family = airflow2._processes.family
     assert open_to_others(family) == {}
     assert listening(family) >= 1
@@ -60,7 +60,7 @@ def test_it_is_not_open_to_others(airflow2: Airflow2) -> None:
 
 @pytest.fixture
 def client(airflow2: Airflow2, vault: LocalKeyVault, key_vault: KeyVault, watch: "Watch") -> AirflowClient:
-    """A client with `api: auto` and `kind: basic`, whose password lies in the vault."""
+    """A client with `api: auto` and `kind: basic`, with a password in the vault."""
     watch.secrets.add(airflow2.password)
     vault.set("airflow-password", airflow2.password)
     connection = Connection.model_validate(
@@ -77,7 +77,7 @@ def client(airflow2: Airflow2, vault: LocalKeyVault, key_vault: KeyVault, watch:
 
 @pytest.fixture
 def start(client: AirflowClient) -> Start:
-    """Ask for a run as the relay does, and return how it ended."""
+    """Request a run as the relay does, and return the result."""
 
     def ask(**changes: object) -> OutcomeKind:
         target = Target(client, Breaker(), FixedLimiter(4))
@@ -88,7 +88,7 @@ def start(client: AirflowClient) -> Start:
 
 
 def test_a_run_is_started_once(start: Start, client: AirflowClient) -> None:
-    """The first request starts the run without a logical date, the second finds it; conf and note arrive."""
+    """The first request starts the run without a logical date, the second finds it, with conf and note."""
     assert start(dag_run_id=f"once__{RUN}") is OutcomeKind.STARTED
     assert start(dag_run_id=f"once__{RUN}") is OutcomeKind.DUPLICATE
     run = client.get_run(DAG, f"once__{RUN}").body
@@ -97,7 +97,7 @@ def test_a_run_is_started_once(start: Start, client: AirflowClient) -> None:
 
 
 def test_the_two_conflicts_are_told_apart(start: Start) -> None:
-    """With a logical date, our own run is a duplicate and somebody else's holds the date."""
+    """With a logical date, the own run is a duplicate and a foreign run has the date."""
     date = datetime.now(UTC).isoformat()
     assert start(dag_run_id=f"dated__{RUN}", logical_date=date) is OutcomeKind.STARTED
     assert start(dag_run_id=f"dated__{RUN}", logical_date=date) is OutcomeKind.DUPLICATE
@@ -105,13 +105,13 @@ def test_the_two_conflicts_are_told_apart(start: Start) -> None:
 
 
 def test_what_can_never_work_is_not_sent(client: AirflowClient) -> None:
-    """A run id that Airflow 2 answers with 500, and a start time, are told without a request."""
+    """A run id that Airflow 2 would answer with 500, and a start time, are refused without a request."""
     assert "run id" in client.start_run(run_request(dag_run_id="a b")).invalid
     assert "run_after" in client.start_run(run_request(run_after="2026-11-01T00:00:00Z")).invalid
 
 
 def test_an_unknown_dag_is_told(client: AirflowClient) -> None:
-    """A missing DAG has its row in the failure table, and so has a missing run."""
+    """A missing DAG and a missing run have their rows in the failure table."""
     answer = client.start_run(run_request(dag_id="not_there"))
     assert classify(answer).answer_class is AnswerClass.DAG_NOT_FOUND
     assert client.get_run(DAG, "not_there").status == 404
@@ -120,7 +120,7 @@ def test_an_unknown_dag_is_told(client: AirflowClient) -> None:
 def test_a_wrong_password_is_read_again(
     airflow2: Airflow2, client: AirflowClient, vault: LocalKeyVault
 ) -> None:
-    """Airflow 2 answers 401 to a wrong password; the one that the vault has by then works at once."""
+    """Airflow 2 answers 401 to a wrong password, and the new password of the vault works at once."""
     vault.set("airflow-password", "not-the-password")
     client._transport._current()
     vault.set("airflow-password", airflow2.password)
@@ -128,7 +128,7 @@ def test_a_wrong_password_is_read_again(
 
 
 def test_the_doctor_starts_nothing(client: AirflowClient) -> None:
-    """Airflow 2 checks who may start runs before it refuses the doctor's request for none."""
+    """Airflow 2 checks the permission to start runs before it refuses the doctor's empty request."""
     answer = client.try_start(DAG)
     assert answer.status == 400
     assert "updraft_doctor" in answer.message

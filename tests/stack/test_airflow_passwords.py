@@ -1,4 +1,4 @@
-"""The Airflows with passwords that the tests of `kind: airflow` use: what their logins may do."""
+"""The logins of the Airflows with passwords, which the tests of `kind: airflow` use."""
 
 import urllib.error
 import uuid
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_apps_login_may_start_runs(airflow_with_passwords: Airflow) -> None:
-    """Simple's and FAB's own token starts a run of an example's DAG, which has been read from its file."""
+    """A token of the Simple and of the FAB auth manager starts a run of an example's DAG."""
     airflow = airflow_with_passwords
     body: JsonObject = {"dag_run_id": uuid.uuid4().hex, "logical_date": None, "conf": {}}
     run = airflow.call("POST", "/api/v2/dags/smoke_tests/dagRuns", body, token=airflow.token(USER))
@@ -22,7 +22,7 @@ def test_the_apps_login_may_start_runs(airflow_with_passwords: Airflow) -> None:
 
 
 def test_the_apps_login_may_do_nothing_above(airflow_with_passwords: Airflow) -> None:
-    """Connections are for the person's login."""
+    """Only the admin login may read connections."""
     airflow = airflow_with_passwords
     with pytest.raises(urllib.error.HTTPError, match="403"):
         airflow.call("GET", "/api/v2/connections", token=airflow.token(USER))

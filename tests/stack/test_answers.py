@@ -1,4 +1,4 @@
-"""What a caller is told of a failure: the rule and a code; the reason quotes rules.yaml and is logged."""
+"""Answers about a failure have the rule and a code; only the log has the reason, which quotes rules.yaml."""
 
 import os
 from pathlib import Path
@@ -42,12 +42,12 @@ FAILING: dict[str, tuple[str, str, str]] = {
         "data.text * 9",
     ),
 }
-"""A rule that fails: its lines, the code that a caller is told, and the operator's words that it is not."""
+"""A rule that fails: its lines, the code in the answer, and the text that is only in the log."""
 
 
 @pytest.fixture
 def settings(settings: dict[str, str], azurite: Azurite, storage: Storage) -> dict[str, str]:
-    """The settings of calls, with a Storage account."""
+    """The settings of the HTTP API, with a Storage account."""
     return settings | azurite.environment()
 
 
@@ -55,7 +55,7 @@ def settings(settings: dict[str, str], azurite: Azurite, storage: Storage) -> di
 def test_a_callers_answer_quotes_no_template(
     caller: Caller, failing: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A rule that fails is named with a code alone; the log has the operator's words."""
+    """The answer names the rule and a code; the log has the operator's text."""
     lines, code, words = FAILING[failing]
     rules = RULES.replace(GREET, lines, 1)
     assert rules != RULES
@@ -72,7 +72,7 @@ def test_a_callers_answer_quotes_no_template(
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
 @pytest.mark.parametrize("words", ["internal-host.contoso", 'File "/opt/airflow/dags/x.py"', "param `n`"])
 def test_an_answer_quotes_no_airflow(caller: Caller, status: int, words: str) -> None:
-    """Whatever Airflow says about a run, neither the caller of the run nor that of the event reads it."""
+    """Neither the caller of a run nor the sender of an event reads Airflow's message."""
     caller.stub.inject(status, {"detail": words}, times=20, when=_starts)
     run = caller.start(Idempotency_Key="k-1")
     event = caller.post("events", caller.token(AGENT), OPENED)

@@ -1,4 +1,4 @@
-"""The whole circle on real parts: an event starts a run, and the run reports back how it ended."""
+"""Callbacks on real parts: an event starts a run, and the run reports its end."""
 
 import json
 import os
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("stack_environment")
 
 
 def shop_event(kind: str) -> Outgoing:
-    """Return an event for one of the rules that the tests' stack has besides the demo's."""
+    """Return an event for a rule that only the tests' stack has."""
     document = {
         "specversion": "1.0",
         "id": uuid.uuid4().hex,
@@ -36,18 +36,18 @@ def shop_event(kind: str) -> Outgoing:
 
 
 def run_of(stack: Stack, event: Outgoing) -> str:
-    """Publish an event and return the id of the run that it has started."""
+    """Publish an event and return the id of its run."""
     send([event], stack.topic.endpoint)
     deadline = time.monotonic() + 180
-    while not (told := [line for line in outcomes(stack.app.log) if line.event == event.event.id]):
-        assert time.monotonic() < deadline, "nothing was heard of the event"
+    while not (ended := [line for line in outcomes(stack.app.log) if line.event == event.event.id]):
+        assert time.monotonic() < deadline, "the event has no outcome"
         time.sleep(0.1)
-    assert told[0].outcome == "started", told[0].reason
-    return told[0].run
+    assert ended[0].outcome == "started", ended[0].reason
+    return ended[0].run
 
 
 def kept(run: str) -> Iterator[JsonObject]:
-    """Yield the outcomes that the app keeps of a run, from its own Storage account."""
+    """Yield the reports of a run, from the app's own Storage account."""
     from azure.core.exceptions import ResourceNotFoundError
 
     container = Storage(os.environ, azure_credential).container(REPORTS_CONTAINER)
@@ -61,7 +61,7 @@ def kept(run: str) -> Iterator[JsonObject]:
 
 
 def outcome_of(run: str) -> JsonObject:
-    """Wait for the one outcome of a run."""
+    """Wait for the one report of a run."""
     deadline = time.monotonic() + 300
     while not (found := list(kept(run))):
         assert time.monotonic() < deadline, f"run {run} did not report"
@@ -71,7 +71,7 @@ def outcome_of(run: str) -> JsonObject:
 
 
 def test_a_task_reports_the_outcome(stack: Stack) -> None:
-    """The demo's stored file: its DAG's last task reports, with the token that the run was given."""
+    """The last task of the DAG reports, with the token of the run."""
     run = run_of(stack, fresh("blob_created.json"))
     outcome = outcome_of(run)
     assert (outcome["state"], outcome["reported_by"], outcome["dag_id"]) == ("success", "run", "load_orders")
@@ -84,13 +84,13 @@ def test_a_task_reports_the_outcome(stack: Stack) -> None:
 
 @pytest.mark.parametrize(("kind", "state"), [("Shop.Ready", "success"), ("Shop.Nameless", "failed")])
 def test_the_notifier_reports_the_outcome(stack: Stack, kind: str, state: str) -> None:
-    """A DAG's own callback reports success, and the failure of a run whose conf lacks what its task needs."""
+    """A DAG's own callback reports success, and the failure of a run whose conf lacks a value."""
     outcome = outcome_of(run_of(stack, shop_event(kind)))
     assert (outcome["state"], outcome["reported_by"], outcome["dag_id"]) == (state, "run", "smoke_tests")
 
 
 def test_an_airflow_with_an_identity_needs_no_token(stack: Stack) -> None:
-    """With `token: none` the run gets an address alone, and Airflow's managed identity reports."""
+    """With `token: none` the run gets only an address, and Airflow's managed identity reports."""
     run = run_of(stack, shop_event("Shop.NoToken"))
     outcome = outcome_of(run)
     assert (outcome["state"], outcome["reported_by"]) == ("success", stack.airflow_identity.object_id)

@@ -1,4 +1,4 @@
-"""Dead letters on a real Storage service."""
+"""Dead letters on real Storage."""
 
 import json
 from datetime import timedelta
@@ -17,7 +17,7 @@ def contents(storage: Storage, container: str) -> dict[str, bytes]:
 
 
 def test_a_letter_is_written_once(storage: Storage, prefix: str) -> None:
-    """The container is made when it is missing; the first letter stays, however often it is written."""
+    """A missing container is created; the first dead letter stays, and is not written again."""
     letters = BlobDeadLetters(storage, container=prefix)
     text = event(data={"text": "ü\ud800"})
     letters.write(letter(subject=text))

@@ -1,4 +1,4 @@
-"""`updraft doctor` on a real Airflow, and that `updraft validate --live` says the same there."""
+"""`updraft doctor` on a real Airflow; `updraft validate --live` has the same findings."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_a_real_airflow_starts_nothing(
     watch: "Watch",
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Airflow 3.3 checks who may start runs before it refuses the doctor's empty request."""
+    """Airflow 3.3 checks the permission to start runs before it refuses the doctor's empty request."""
     monkeypatch.setenv("UPDRAFT_KEY_VAULT_URI", vault.url)
     token = real_airflow.token()
     vault.set("token", token)
@@ -52,7 +52,7 @@ def test_both_commands_see_the_same(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A paused DAG, a paused one whose events are held, and one that the role Updraft may not touch."""
+    """The findings are a paused DAG, a paused DAG with held events, and a DAG without permission."""
     del stack_environment
     monkeypatch.setenv(BODY_LIMIT, str(LARGEST_BODY))
     rules = tmp_path / "rules.yaml"

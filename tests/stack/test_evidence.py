@@ -1,4 +1,4 @@
-"""Nobody that a dead letter is about can change it: attacks over HTTP, and `replay`, on a real Storage."""
+"""Dead letters cannot be changed: attacks over HTTP, and `replay`, on real Storage."""
 
 import json
 import time
@@ -28,14 +28,14 @@ from tests.support.http_app import AGENT, GROUP, STRANGER, Caller
 
 @pytest.fixture
 def settings(settings: dict[str, str], azurite: Azurite, storage: Storage) -> dict[str, str]:
-    """The settings of calls, with a Storage account."""
+    """The settings of the HTTP API, with a Storage account."""
     return settings | azurite.environment()
 
 
 def contents(
     storage: Storage, container: str = DEAD_LETTERS_CONTAINER, holding: str = ""
 ) -> dict[str, bytes]:
-    """Return the letters of a container, those with a text in them."""
+    """Return the dead letters of a container that have a text."""
     client = storage.container(container)
     if not client.exists():
         return {}
@@ -84,13 +84,13 @@ FORGERIES: dict[str, dict[str, object]] = {
     "another type in spelling": {"type": "SHOP.OPENED"},
     "an extension": {"kept": "1"},
     "somebody's stamp": {"updraftcaller": '{"entry":"agent"}'},
-    "a letter's members": {"deadletterreason": "x", "updraft": {"rule": "greet"}},
+    "the members of a dead letter": {"deadletterreason": "x", "updraft": {"rule": "greet"}},
     "base64": {"data": None, "data_base64": "eyJkb29yX29mIjoidGhlIG93bmVyIn0="},
 }
 
 
 def test_no_sender_changes_anothers_letter(caller: Caller, storage: Storage) -> None:
-    """A caller sends every variant of an event that was given up: the letter stays byte for byte."""
+    """A caller sends every variant of a dead-lettered event: the dead letter does not change."""
     event_id = uuid.uuid4().hex
     assert deliver(caller, genuine(event_id)) == 202
     ((name, content),) = contents(storage, holding=event_id).items()
@@ -108,7 +108,7 @@ def test_no_sender_changes_anothers_letter(caller: Caller, storage: Storage) -> 
 
 
 def test_no_call_changes_anothers_letter(caller: Caller, storage: Storage) -> None:
-    """Calls with one key, of one caller or two, that Airflow refuses have letters of their own."""
+    """Refused direct runs with one key, of one caller or two, have separate dead letters."""
     key = uuid.uuid4().hex
     caller.stub.inject(422, {"detail": "no"}, times=3, when=lambda request: request.method == "POST")
     other = caller.token(STRANGER, groups=[GROUP])
@@ -122,7 +122,7 @@ def test_no_call_changes_anothers_letter(caller: Caller, storage: Storage) -> No
 
 
 def test_deliveries_multiply_nothing(caller: Caller, storage: Storage) -> None:
-    """The same event, delivered over and over in both schemas' wrappings, is one letter."""
+    """The same event, delivered many times in both schemas, is one dead letter."""
     event_id = uuid.uuid4().hex
     for _ in range(4):
         assert deliver(caller, genuine(event_id)) == 202
@@ -136,7 +136,7 @@ def test_deliveries_multiply_nothing(caller: Caller, storage: Storage) -> None:
 def test_many_at_once_write_one_letter(
     storage: Storage, prefix: str, kind: str, together: Callable[[int, Callable[[], object]], list[object]]
 ) -> None:
-    """Of instances that give one event up at the same moment one writes, before a replay and after it."""
+    """If several instances dead-letter one event at the same time, one writes, before and after a replay."""
     letters = BlobDeadLetters(storage, container=prefix)
     store = DeadLetterContainer(storage.container(prefix), ours=True)
     given_up = {
@@ -153,7 +153,7 @@ def test_many_at_once_write_one_letter(
 
 
 def test_letters_are_as_many_as_replays(storage: Storage, prefix: str) -> None:
-    """However often an event is given up, it has at most one letter more than it was sent again."""
+    """An event has at most one dead letter more than it was replayed."""
     letters = BlobDeadLetters(storage, container=prefix)
     store = DeadLetterContainer(storage.container(prefix), ours=True)
     sender = Resender(storage, parked=f"{prefix}-parked", events=f"{prefix}-events")
@@ -172,7 +172,7 @@ def test_letters_are_as_many_as_replays(storage: Storage, prefix: str) -> None:
 
 
 def test_a_late_letter_does_not_come_back(storage: Storage, prefix: str) -> None:
-    """A write that reaches Storage after the replay is refused by Storage itself."""
+    """Storage refuses a write that arrives after the replay."""
     letters = BlobDeadLetters(storage, container=prefix)
     store = DeadLetterContainer(storage.container(prefix), ours=True)
     letters.write(letter())
@@ -185,7 +185,7 @@ def test_a_late_letter_does_not_come_back(storage: Storage, prefix: str) -> None
 
 
 def test_a_letter_that_was_deleted_in_between_is_seen(storage: Storage, prefix: str) -> None:
-    """Where a letter is gone and its mark is left, the next letter of that name is not hidden."""
+    """If a dead letter was deleted and its mark exists, the next one with that name is visible."""
     letters = BlobDeadLetters(storage, container=prefix)
     store = DeadLetterContainer(storage.container(prefix), ours=True)
     letters.write(letter())
@@ -193,7 +193,7 @@ def test_a_letter_that_was_deleted_in_between_is_seen(storage: Storage, prefix: 
     store.begin(kept)
     store.finish(kept, kept.letters, whole=True)
     storage.container(prefix).delete_blob(kept.name)
-    time.sleep(1.1)  # Storage keeps times in whole seconds
+    time.sleep(1.1)  # Storage stores times in whole seconds
     letters.write(letter())
     assert store.names() == [kept.name]
     read = store.read(kept.name)
@@ -202,14 +202,14 @@ def test_a_letter_that_was_deleted_in_between_is_seen(storage: Storage, prefix: 
 
 
 def test_a_letter_that_cannot_be_written_is_not_acknowledged(storage: Storage, prefix: str) -> None:
-    """A refusal of Storage that is not about an existing letter is an error, never taken for one."""
+    """Another refusal of Storage is an error."""
     letters = BlobDeadLetters(storage, container=f"{prefix}_no_name")
     with pytest.raises(StorageUnavailable):
         letters.write(letter())
 
 
 def state(storage: Storage, container: str) -> dict[str, tuple[bytes, str, datetime]]:
-    """Return content, version and time of each letter."""
+    """Return content, version and time of each dead letter."""
     client = storage.container(container)
     blobs = {blob.name: (str(blob.etag), blob.last_modified) for blob in client.list_blobs()}
     return {name: (content, *blobs[name]) for name, content in contents(storage, container).items()}
@@ -217,7 +217,7 @@ def state(storage: Storage, container: str) -> dict[str, tuple[bytes, str, datet
 
 @pytest.fixture
 def command(storage: Storage, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-    """The account as the command finds it; afterwards nothing is left in its queues and its container."""
+    """The account as the command finds it; its queues and its container are empty afterwards."""
     for name, value in azurite.environment().items():
         monkeypatch.setenv(name, value)
     yield storage
@@ -236,7 +236,7 @@ def test_no_command_touches_a_letter(
     ours: bool,  # noqa: FBT001 - a parameter of the test
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whatever `replay` is asked to do, all blobs of both kinds keep content, version and time."""
+    """No command of `replay` changes content, version or time of a dead letter."""
     name = DEAD_LETTERS_CONTAINER if ours else prefix
     container = command.container(name)
     letters = BlobDeadLetters(command)
@@ -269,7 +269,7 @@ def test_no_command_touches_a_letter(
 
 
 def test_marks_say_when(storage: Storage, prefix: str) -> None:
-    """A mark has the time of its sending, and of two sendings there are two marks."""
+    """A mark has the time of its replay, and two replays have two marks."""
     letters = BlobDeadLetters(storage, container=prefix)
     store = DeadLetterContainer(storage.container(prefix), ours=True)
     letters.write(letter())

@@ -1,4 +1,4 @@
-"""The app as Flex Consumption runs it: each function group in a process of its own."""
+"""The app as on Flex Consumption: each function group in a process of its own."""
 
 import json
 import time
@@ -26,30 +26,30 @@ RULE = """
 
 @dataclass
 class Flex:
-    """The split app, in the place of the stack's own.
+    """The split app, which runs instead of the stack's app.
 
     Attributes:
         stack: The stack, whose app is stopped.
-        app: The split one.
+        app: The split app.
     """
 
     stack: Stack
     app: FunctionsApp
 
     def wait_for(self, event: str, outcome: str) -> Told:
-        """Return the line that says that an event had this outcome."""
+        """Return the log line of an event with an outcome."""
         deadline = time.monotonic() + 180
         while True:
-            told = [line for line in outcomes(self.app.log) if line.event == event]
-            if found := [line for line in told if line.outcome == outcome]:
+            seen = [line for line in outcomes(self.app.log) if line.event == event]
+            if found := [line for line in seen if line.outcome == outcome]:
                 return found[0]
-            assert time.monotonic() < deadline, told
+            assert time.monotonic() < deadline, seen
             time.sleep(0.1)
 
 
 @pytest.fixture
 def flex(stack: Stack, stack_environment: Path, tmp_path: Path) -> Iterator[Flex]:
-    """The split app, with a rule for a hook besides the demo's."""
+    """The split app, with an additional rule for a webhook."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(EXAMPLE_RULES.read_text(encoding="utf-8") + RULE, encoding="utf-8")
     split = FunctionsApp(stack.processes, stack.logs / "flex.jsonl", flex=True)
@@ -65,7 +65,7 @@ def flex(stack: Stack, stack_environment: Path, tmp_path: Path) -> Iterator[Flex
 
 
 def test_each_group_does_its_work_and_a_parked_event_comes_back(flex: Flex) -> None:
-    """An event by queue and one by HTTP start their runs; one that found no Airflow starts its run later."""
+    """An event by queue and one by HTTP start their runs; a parked event starts its run later."""
     assert flex.app.process_count == 7
 
     stored = fresh("blob_created.json")

@@ -1,4 +1,4 @@
-"""`publish --wait` and `replay send --wait` on the whole stack: they see what the app and Airflow do."""
+"""`publish --wait` and `replay send --wait` on the whole stack: they report what the app and Airflow do."""
 
 import json
 import os
@@ -23,12 +23,12 @@ NOW = datetime.now(UTC)
 
 
 def wait(*arguments: str) -> int:
-    """Run a command that waits, with the rules of the stack."""
+    """Run a command with `--wait`, with the rules of the stack."""
     return main([*arguments, "--wait", "--timeout", "120", "--rules", os.environ["UPDRAFT_RULES"]])
 
 
 def no_site(folder: Path) -> tuple[str, str]:
-    """Write an event for which no run can be rendered; return its id and the file."""
+    """Write an event whose run cannot be rendered; return its id and the file."""
     event_id = uuid.uuid4().hex
     document = {
         "specversion": "1.0",
@@ -43,7 +43,7 @@ def no_site(folder: Path) -> tuple[str, str]:
 
 
 def test_an_event_is_followed_to_its_run(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """The event goes through the topic and the app; the command finds the run that the app has started."""
+    """The event goes through the topic and the app; the command finds its run."""
     swap = str(ROOT / "examples/events/slot_swap_completed.json")
     assert wait("publish", "--new", "--json", swap) == 0
     (event,) = json.loads(capsys.readouterr().out)["events"]
@@ -61,7 +61,7 @@ def test_an_event_is_followed_to_its_run(stack: Stack, capsys: pytest.CaptureFix
 def test_what_is_sent_again_has_a_result(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of two dead letters one has a run now, and one came back for the same reason."""
+    """One of two dead letters has a run, and the other one has a dead letter again."""
     bad, file = no_site(tmp_path)
     assert wait("publish", file) == 1
     assert "rejected    rule smoke-test-after-swap: TemplateError: site: " in capsys.readouterr().out

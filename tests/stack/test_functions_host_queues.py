@@ -24,7 +24,7 @@ ACCOUNT = "devstoreaccount1"
 
 
 class Queues:
-    """A queue with its poison queue, and what the function of the app `queue` saw."""
+    """A queue with its poison queue, and the calls of the function of the app `queue`."""
 
     def __init__(self, service: QueueServiceClient, settings: dict[str, str], seen: Path) -> None:
         self.name = f"queue-{uuid.uuid4()}"
@@ -34,30 +34,30 @@ class Queues:
         self._seen = seen
 
     def put(self, text: str, *, raw: bool = False) -> None:
-        """Put a message, as base64 unless it is to be raw."""
+        """Put a message, as base64 or raw."""
         self.queue.send_message(text if raw else base64.b64encode(text.encode()).decode())
 
     @property
     def seen(self) -> list[dict[str, Any]]:
-        """What the function was given, in its order."""
+        """The arguments of the function's calls, in order."""
         if not self._seen.exists():
             return []
         return [json.loads(line) for line in self._seen.read_text().splitlines()]
 
     def is_empty(self) -> bool:
-        """Whether the queue holds nothing, hidden messages included."""
+        """Whether the queue has no messages, hidden ones included."""
         return self.queue.get_queue_properties().approximate_message_count == 0
 
     def poisoned(self) -> list[str]:
         """The bodies in the poison queue."""
         try:
             return [message.content for message in self.poison.peek_messages(max_messages=32)]
-        except ResourceNotFoundError:  # the queue is made when it is first needed
+        except ResourceNotFoundError:  # the queue is created when it is first needed
             return []
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until a condition holds; fail if it does not."""
+    """Wait until a condition is true; fail after a time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -72,7 +72,7 @@ def queues(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[Queues]:
-    """A queue that the host reaches as its managed identity."""
+    """A queue that the host reads with its managed identity."""
     seen = tmp_path / "seen"
     for name, value in (signing_identity.environment() | certificates.environment()).items():
         monkeypatch.setenv(name, value)
@@ -83,7 +83,7 @@ def queues(
 
 
 def test_a_message_is_handled_and_deleted(queues: Queues) -> None:
-    """A function gets the decoded body and the message's metadata, and the message is gone after it."""
+    """A function gets the decoded body and the message's metadata, and the message is deleted after it."""
     queues.queue.create_queue()
     with running_host(APPS / "queue", settings=queues.settings):
         queues.put("grüße")
@@ -96,7 +96,7 @@ def test_a_message_is_handled_and_deleted(queues: Queues) -> None:
 
 
 def test_a_queue_that_comes_later_is_noticed(queues: Queues) -> None:
-    """A queue that nobody has made yet is an empty one."""
+    """A queue that does not exist yet is an empty queue."""
     with running_host(APPS / "queue", settings=queues.settings):
         time.sleep(0.5)
         queues.queue.create_queue()
@@ -105,7 +105,7 @@ def test_a_queue_that_comes_later_is_noticed(queues: Queues) -> None:
 
 
 def test_a_failing_message_ends_in_the_poison_queue(queues: Queues, caplog: pytest.LogCaptureFixture) -> None:
-    """A message that fails comes back until its last try, then moves as it is; the others are handled."""
+    """A failing message is delivered until its last try, and then moved unchanged; the others are handled."""
     queues.queue.create_queue()
     queues.put("fail")
     queues.put("fine")
@@ -127,7 +127,7 @@ def test_a_failing_message_ends_in_the_poison_queue(queues: Queues, caplog: pyte
 def test_a_message_that_is_not_base64_is_poison_at_once(
     queues: Queues, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A body that cannot be decoded is said and moved unchanged, without reaching the function."""
+    """A body that cannot be decoded is logged and moved unchanged, without a call of the function."""
     queues.queue.create_queue()
     queues.put("no base64!", raw=True)
     queues.put("fine")
@@ -139,7 +139,7 @@ def test_a_message_that_is_not_base64_is_poison_at_once(
 
 
 def test_a_message_that_is_no_text_is_poison_in_the_end(queues: Queues) -> None:
-    """Bytes that are no UTF-8 cannot be bound: each try fails until the last."""
+    """Bytes that are not UTF-8 cannot be bound: each try fails until the last."""
     queues.queue.create_queue()
     queues.put(base64.b64encode(b"\xff\xfe\xff").decode(), raw=True)
     with running_host(APPS / "queue", settings=queues.settings):
@@ -148,7 +148,7 @@ def test_a_message_that_is_no_text_is_poison_in_the_end(queues: Queues) -> None:
 
 
 def test_a_poison_queue_has_no_poison_queue(queues: Queues) -> None:
-    """A message that fails in a poison queue stays there, hidden, and is not moved on."""
+    """A message that fails in a poison queue stays there, hidden, and is not moved."""
     queues.poison.create_queue()
     queues.poison.send_message(base64.b64encode(b"fail").decode())
     settings = queues.settings | {"QUEUE": str(queues.poison.queue_name)}
@@ -160,7 +160,7 @@ def test_a_poison_queue_has_no_poison_queue(queues: Queues) -> None:
 
 
 def test_a_poison_message_is_skipped_in_the_end(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond `maxDequeueCount` a message of a poison queue is no longer delivered, and stays where it is."""
+    """After `maxDequeueCount` a message of a poison queue is not delivered again, and stays there."""
     monkeypatch.setattr("local.functions_host.queues.LEASE", 1)
     queues.poison.create_queue()
     queues.poison.send_message(base64.b64encode(b"fail").decode())
@@ -178,7 +178,7 @@ def test_a_poison_message_is_skipped_in_the_end(queues: Queues, monkeypatch: pyt
 def test_without_an_encoding_bodies_are_handed_over_as_they_are(
     queues: Queues, tmp_path: Path, text: str
 ) -> None:
-    """With `messageEncoding: none` every body reaches the function unchanged, and moves unchanged."""
+    """With `messageEncoding: none` the function gets each body unchanged, and it is moved unchanged."""
     app = tmp_path / "app"
     shutil.copytree(APPS / "queue", app)
     host = json.loads((app / "host.json").read_text())
@@ -193,7 +193,7 @@ def test_without_an_encoding_bodies_are_handed_over_as_they_are(
 
 
 def test_more_messages_than_a_batch_are_all_handled(queues: Queues) -> None:
-    """Batch follows batch, each message is handled once."""
+    """Several batches follow each other, and each message is handled once."""
     queues.queue.create_queue()
     for number in range(13):
         queues.put(f"m{number:02}")
@@ -203,7 +203,7 @@ def test_more_messages_than_a_batch_are_all_handled(queues: Queues) -> None:
 
 
 def test_a_long_run_keeps_its_message(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a function runs longer than the lease, the lease is renewed: nobody gets the message again."""
+    """While a function runs longer than the lease, the lease is renewed: no other worker gets the message."""
     monkeypatch.setattr("local.functions_host.queues.LEASE", 2)
     queues.queue.create_queue()
     queues.put("wait 5")
@@ -213,7 +213,7 @@ def test_a_long_run_keeps_its_message(queues: Queues, monkeypatch: pytest.Monkey
 
 
 def test_stopping_lets_a_message_be_finished(queues: Queues) -> None:
-    """A message in work when the host stops is finished and deleted."""
+    """If the host stops, a message that is being handled is finished and deleted."""
     queues.queue.create_queue()
     queues.put("wait 1")
     with running_host(APPS / "queue", settings=queues.settings):
@@ -222,7 +222,7 @@ def test_stopping_lets_a_message_be_finished(queues: Queues) -> None:
 
 
 def test_a_service_that_is_away_is_waited_for(queues: Queues, caplog: pytest.LogCaptureFixture) -> None:
-    """A service that cannot be reached is said once, and the host stays up and stops cleanly."""
+    """An unreachable service is logged once, and the host keeps running and stops cleanly."""
     address = f"https://127.0.0.1:{free_port()}/{ACCOUNT}"
     settings = queues.settings | {"AzureWebJobsStorage__queueServiceUri": address}
     with caplog.at_level(logging.WARNING), running_host(APPS / "queue", settings=settings):
@@ -231,7 +231,7 @@ def test_a_service_that_is_away_is_waited_for(queues: Queues, caplog: pytest.Log
 
 
 def test_connections_are_found_as_the_real_host_finds_them(azurite: Azurite) -> None:
-    """Development storage, a connection string and an account's name all lead to a queue service."""
+    """Development storage, a connection string and an account name are resolved to a queue service."""
     where = "function f"
     development = queue_service("", {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}, where=where)
     assert development.url.startswith("http://127.0.0.1:10001/devstoreaccount1")

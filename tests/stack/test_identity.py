@@ -1,4 +1,4 @@
-"""The kinds of `auth` for Airflow 3, each from the identity endpoint to a run in a real Airflow 3.3."""
+"""The kinds of `auth` for Airflow 3, from the identity endpoint to a run in a real Airflow 3.3."""
 
 import uuid
 from pathlib import Path
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 
 def connection_to(airflow: Airflow, **auth: str) -> Connection:
-    """Return a connection as rules.yaml would give it, patient with a busy machine."""
+    """Return a connection as in rules.yaml, with long timeouts for a busy machine."""
     return Connection.model_validate(
         {"name": "main", "url": airflow.url, "auth": auth, "connect_timeout": 10.0, "read_timeout": 25.0}
     )
 
 
 def start(connection: Connection, tokens: TokenSource, run_id: str) -> OutcomeKind:
-    """Ask for a run as the relay does, and return how it ended."""
+    """Request a run as the relay does, and return the result."""
     target = Target(client_for(connection, tokens), Breaker(), FixedLimiter(1))
     return Attempts(target, run_request(dag_run_id=run_id), Budget(deadline=float("inf"))).run().kind
 
 
 @pytest.mark.parametrize("kind", ["entra", "entra_exchange"])
 def test_a_managed_identity_starts_a_run(real_airflow: Airflow, stack_environment: Path, kind: str) -> None:
-    """With no secret anywhere, a run is started once; a broken token is replaced within one request."""
+    """Without any secret a run is started once; a broken token is replaced within one request."""
     connection = connection_to(real_airflow, kind=kind, scope=f"{AIRFLOW_RESOURCE}/.default")
     no_vault = Vaults(Settings.of({}), azure_credential).own
     tokens = token_source(connection, secrets=no_vault, credential=azure_credential)
@@ -51,7 +51,7 @@ def test_a_managed_identity_starts_a_run(real_airflow: Airflow, stack_environmen
     assert start(connection, tokens, run_id) is OutcomeKind.DUPLICATE
 
     class Broken:
-        """Gives a token that Airflow cannot read before it gives a good one."""
+        """A token source whose first token is broken."""
 
         def headers(self) -> dict[str, str]:
             return {"Authorization": tokens.headers()["Authorization"][:-8]}
@@ -63,7 +63,7 @@ def test_a_managed_identity_starts_a_run(real_airflow: Airflow, stack_environmen
 
 
 def test_a_token_for_something_else_is_refused(real_airflow: Airflow, stack_environment: Path) -> None:
-    """Airflow gives none of its own tokens for a token with another audience, and the remedy is named."""
+    """Airflow refuses a token with another audience, and the reason has the fix."""
     connection = connection_to(real_airflow, kind="entra_exchange", scope="api://something-else/.default")
     no_vault = Vaults(Settings.of({}), azure_credential).own
     tokens = token_source(connection, secrets=no_vault, credential=azure_credential)
@@ -75,7 +75,7 @@ def test_a_token_for_something_else_is_refused(real_airflow: Airflow, stack_envi
 def test_a_password_starts_a_run(
     airflow_with_passwords: Airflow, vault: LocalKeyVault, key_vault: KeyVault, watch: "Watch"
 ) -> None:
-    """The Simple and the FAB auth manager take the vault's password, also one that was rotated just now."""
+    """The Simple and the FAB auth manager accept the vault's password, also after a rotation."""
     airflow = airflow_with_passwords
     connection = connection_to(airflow, kind="airflow", username=USER, password_secret="airflow-password")
     tokens = token_source(connection, secrets=key_vault, credential=azure_credential)

@@ -1,4 +1,4 @@
-"""What `make up` keeps between two starts, and what `make up ANEW=1` removes."""
+"""The state that `make up` keeps, and that `make up ANEW=1` removes."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from local.stand_ins.identity_endpoint import IdentityEndpoint
 
 
 class Started:
-    """A stack of which only Storage is started."""
+    """A stack with only Storage."""
 
     def __init__(
         self, folder: Path, certificates: Certificates, *, keep: bool = True, anew: bool = False
@@ -56,7 +56,7 @@ def test_storage_outlives_the_stack_unless_it_begins_anew(
 def test_the_demos_storage_is_new_each_time(
     tmp_path: Path, certificates: Certificates, signing_identity: IdentityEndpoint
 ) -> None:
-    """Without `keep` the account is in memory, whatever `make up` has kept."""
+    """Without `keep` the account is in memory, and the kept state has no effect."""
     with Started(tmp_path, certificates) as azurite:
         azurite.queue_service(signing_identity).create_queue("kept")
     with Started(tmp_path, certificates, keep=False) as azurite:
@@ -64,7 +64,7 @@ def test_the_demos_storage_is_new_each_time(
 
 
 def test_an_airflow_that_begins_anew_has_no_database(tmp_path: Path) -> None:
-    """Database and logs of tasks are gone; the login stays as it was."""
+    """The database and the task logs are removed; the login does not change."""
     with Processes(tmp_path / "logs") as processes:
         airflow = Airflow(processes, tmp_path / "airflow")
         database = private_folder(tmp_path / "airflow" / "database")
@@ -78,7 +78,7 @@ def test_an_airflow_that_begins_anew_has_no_database(tmp_path: Path) -> None:
 
 
 def test_the_logs_of_one_earlier_run_are_kept(tmp_path: Path) -> None:
-    """The run before the last one is gone."""
+    """Only the logs of the last two starts are kept."""
     stack = Stack(tmp_path)
     for run in ("first", "second", "third"):
         stack._put_old_logs_away()
@@ -89,7 +89,7 @@ def test_the_logs_of_one_earlier_run_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_kept_account_takes_the_ports_that_it_had(tmp_path: Path, certificates: Certificates) -> None:
-    """Runs that wait in Airflow name blobs by their address, so the next process takes the same ports."""
+    """The next process uses the same ports, because runs in Airflow have addresses of blobs."""
     with contextlib.ExitStack() as taken:
         sockets = [taken.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(3)]
         ports = [server.getsockname()[1] for server in sockets]

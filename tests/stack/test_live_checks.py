@@ -11,7 +11,7 @@ from tests.support.paths import EXAMPLE_RULES, ROOT
 
 @pytest.mark.usefixtures("stack_environment")
 def test_a_real_airflow_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The example rules are right; a conf that its DAG refuses and a mistyped DAG are told."""
+    """The example rules are valid; a conf that its DAG refuses and a mistyped DAG are reported."""
     arguments = ["validate", "--live", "--samples", str(ROOT / "examples/events"), "--rules"]
     assert main([*arguments, str(EXAMPLE_RULES)]) == 0
     out = capsys.readouterr().out
@@ -45,7 +45,7 @@ rules:
 
 @pytest.mark.usefixtures("stack_environment", "patient")
 def test_a_dag_that_will_not_report_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the examples' DAGs, the one without notifier and last task, where a rule waits for its report."""
+    """Of the examples' DAGs, one has no notifier and no last task although its rule needs a report."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(SILENT, encoding="utf-8")
     assert main(["validate", "--live", "--rules", str(rules)]) == 1
@@ -60,7 +60,7 @@ def test_a_dag_that_will_not_report_is_noticed(tmp_path: Path, capsys: pytest.Ca
 def test_a_draining_dag_is_noticed(
     stack: Stack, stack_environment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A draining DAG is a problem; an Airflow before 3.4 has no such state, and no problem."""
+    """A draining DAG is a problem; an Airflow before 3.4 has no such state."""
     del stack_environment
     version = str(stack.airflow.call("GET", "/api/v2/version")["version"])
     drains = [int(number) for number in version.split(".")[:2]] >= [3, 4]
@@ -72,8 +72,8 @@ def test_a_draining_dag_is_noticed(
             stack.airflow.call("PATCH", path, {"scheduling_state": "draining"}, token=token)
         assert main(["validate", "--live", "--rules", str(EXAMPLE_RULES)]) == int(drains)
         err = capsys.readouterr().err
-        # without a run that is unfinished, Airflow pauses it within seconds
-        told = "DAG `load_orders` is draining" in err or "DAG `load_orders` is paused" in err
-        assert told is drains
+        # without an unfinished run, Airflow pauses it within seconds
+        is_reported = "DAG `load_orders` is draining" in err or "DAG `load_orders` is paused" in err
+        assert is_reported is drains
     finally:
         stack.airflow.call("PATCH", path, {"is_paused": False}, token=token)

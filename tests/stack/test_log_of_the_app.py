@@ -1,4 +1,4 @@
-"""What a delivery writes into the log, with a real Storage account behind it."""
+"""The log lines of a delivery, with real Storage."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def test_no_request_of_the_sdk_is_dumped(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A delivery that asks Storage leaves lines of the app and the host, and none of the client libraries."""
+    """A delivery that uses Storage has log lines of the app and the host, not of the client libraries."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES, encoding="utf-8")
     settings = azurite.environment() | signing_identity.environment() | certificates.environment()
@@ -60,7 +60,7 @@ def test_an_outage_is_a_line_an_event(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Twelve events of the queue meet an Airflow that hangs: a line when each waits, and one when it ends."""
+    """Twelve events for an Airflow that hangs: one line when each is parked, and one at its outcome."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES.replace("auth: {kind", "read_timeout: 2, auth: {kind"), encoding="utf-8")
     settings = azurite.environment() | signing_identity.environment() | certificates.environment()
@@ -96,6 +96,6 @@ def test_an_outage_is_a_line_an_event(
 
 
 def outcomes(caplog: pytest.LogCaptureFixture, *kinds: str) -> list[dict[str, object]]:
-    """Return the lines of outcomes, of these kinds if any are given."""
+    """Return the lines of outcomes, all or of these kinds."""
     lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "updraft"]
     return [each for each in lines if "outcome" in each and (not kinds or each["outcome"] in kinds)]

@@ -26,7 +26,7 @@ def parking(storage: Storage, prefix: str) -> QueueParking:
 
 
 def messages(storage: Storage, prefix: str) -> list[str]:
-    """Return the visible messages as the Functions host hands them over: as they are."""
+    """Return the visible messages unchanged, as the Functions host does."""
     client = storage.queue(f"{prefix}-parked")
     return [message.content for message in client.peek_messages(max_messages=32)]
 
@@ -37,7 +37,7 @@ class TestQueue:
     def test_the_queue_is_made_when_it_is_missing(
         self, parking: QueueParking, storage: Storage, prefix: str
     ) -> None:
-        """The first parking makes the queue; the message is JSON, and read back it is what was parked."""
+        """The first parking creates the queue; the message is JSON, and is read unchanged."""
         parking.park(parked(), 0)
         parking.park(parked(attempt=2), 0)
         texts = messages(storage, prefix)
@@ -49,7 +49,7 @@ class TestQueue:
     def test_a_parked_delivery_is_invisible_until_its_time(
         self, parking: QueueParking, storage: Storage, prefix: str
     ) -> None:
-        """A message is not to be seen before its delay is over, and is then."""
+        """A message is invisible until its delay is over."""
         parking.park(parked(), 1.4)
         assert messages(storage, prefix) == []
         deadline = time.monotonic() + 60
@@ -58,7 +58,7 @@ class TestQueue:
             time.sleep(0.1)
 
     def test_any_delay_is_accepted(self, parking: QueueParking, storage: Storage, prefix: str) -> None:
-        """Delays beyond what Storage allows are cut to it; messages never expire."""
+        """Delays above Storage's limit are reduced to it; messages never expire."""
         parking.park(parked(), 10 * LONGEST_DELAY)
         parking.park(parked(), -5)
         client = storage.queue(f"{prefix}-parked")
@@ -71,7 +71,7 @@ class TestQueue:
     def test_many_threads_keep_their_connections(
         self, parking: QueueParking, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Where all threads of the worker park at once, no connection is thrown away after its call."""
+        """If all threads of the worker park at once, connections are reused."""
         parking.park(parked(), 0)
         together = threading.Barrier(CONNECTIONS)
 
@@ -88,7 +88,7 @@ class TestQueue:
     def test_the_limit_is_exact(
         self, parking: QueueParking, storage: Storage, prefix: str, missing: int
     ) -> None:
-        """A message that fits to the byte goes as it is; one more character makes a claim of it."""
+        """A message of exactly the greatest size is sent as it is; one more character makes a claim check."""
         room = MESSAGE_LIMIT - len(parked("").to_message())
         for character, takes in (("x", 1), ("&", len("&amp;")), ("ü", len("\\u00fc"))):
             count, rest = divmod(room + 1 - missing, takes)
@@ -102,7 +102,7 @@ class TestQueue:
     def test_a_large_event_goes_by_a_claim(
         self, parking: QueueParking, storage: Storage, prefix: str
     ) -> None:
-        """A megabyte comes back whole; parking it twice leaves one blob; forgotten, it is gone."""
+        """A megabyte is read unchanged; parking it twice leaves one blob; `forget` deletes it."""
         large = parked("ü" * 500_000)
         parking.park(large, 0)
         parking.park(large, 0)
@@ -122,7 +122,7 @@ class TestQueue:
     def test_an_unverified_hook_comes_back_as_it_was_signed(
         self, parking: QueueParking, storage: Storage, prefix: str, size: int
     ) -> None:
-        """Its body lies in the message or in a blob, comes back byte for byte, and is gone when forgotten."""
+        """The body is in the message or in a blob, is read unchanged, and `forget` deletes it."""
         body = (b"\xff\x00<&" * size)[:size]
         hook = Parked(
             UnverifiedHook("github", body, "sha256=" + "0" * 64, {"x-github-event": "push"}), 0, SEEN
@@ -138,18 +138,18 @@ class TestQueue:
             assert [*storage.container(f"{prefix}-claims").list_blobs()] == []
 
     def test_a_claim_that_is_no_name_is_told(self, parking: QueueParking) -> None:
-        """A hostile claim is refused as a broken message."""
+        """A claim that is not a blob name is refused as a broken message."""
         claims: list[object] = ["", 7, {}, "../other/blob", "0" * 64 + ".json\n"]
         for claim in claims:
             with pytest.raises(EventError, match="claim"):
                 parking.unpark(json.dumps({"updraft": 1, "claim": claim}))
 
     def test_forgetting_a_small_one_asks_nobody(self, parking: QueueParking) -> None:
-        """Where nothing is kept beside the message there is nothing to delete."""
+        """A message without a blob has nothing to delete."""
         parking.forget(parked())
 
     def test_a_refused_identity_is_told(self, parking: QueueParking, identity: IdentityEndpoint) -> None:
-        """Where there is no token the event is not kept, and the error says what to grant."""
+        """Without a token the event is not parked, and the error names the missing role."""
         identity.inject(403, "", times=99)
         with pytest.raises(StorageUnavailable, match="Storage Queue Data Contributor"):
             parking.park(parked(), 0)

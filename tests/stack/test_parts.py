@@ -1,4 +1,4 @@
-"""A part of a running stack stops and starts by itself, and a changed rules file is loaded."""
+"""A part of a running stack can be stopped and started, and a changed rules file is loaded."""
 
 import json
 import os
@@ -32,7 +32,7 @@ from shared.values.json_text import JsonObject
 
 @pytest.fixture
 def control(stack: Stack) -> Iterator[Control]:
-    """What `make up` serves while it runs, with a thread in the place of its loop."""
+    """The control server of `make up`, with a thread instead of its loop."""
     done = threading.Event()
 
     def loop() -> None:
@@ -49,23 +49,23 @@ def control(stack: Stack) -> Iterator[Control]:
 def wait_for(stack: Stack, event: JsonObject) -> Told:
     """Return the first outcome of an event."""
     deadline = time.monotonic() + 120
-    while not (told := [line for line in outcomes(stack.app.log) if line.event == event["id"]]):
-        assert time.monotonic() < deadline, f"nothing was heard of {event}"
+    while not (lines := [line for line in outcomes(stack.app.log) if line.event == event["id"]]):
+        assert time.monotonic() < deadline, f"no outcome of {event}"
         time.sleep(0.1)
-    return told[0]
+    return lines[0]
 
 
 @pytest.mark.usefixtures("control")
 def test_a_part_stops_and_starts_and_the_rest_goes_on(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each command says what it did; a part that runs is not started a second time."""
+    """Each command reports its action; a running part is not started again."""
     folder = ["--state", str(stack.folder)]
-    told = []
+    output = []
     for action in ("status", "stop", "status", "start", "start"):
         assert part([action, "app", *folder]) == 0
-        told.append(capsys.readouterr().out.strip())
-    assert told == [
+        output.append(capsys.readouterr().out.strip())
+    assert output == [
         "Function app runs.",
         "Function app is stopped. `.venv/bin/python -m local.part start app` starts it.",
         "Function app is stopped.",
@@ -74,14 +74,14 @@ def test_a_part_stops_and_starts_and_the_rest_goes_on(
     ]
     assert stack.airflow.is_running
     assert stack.azurite.is_running
-    assert stack.processes.ended() == []  # a part that was stopped has not ended by itself
+    assert stack.processes.ended() == []  # a part that was stopped on purpose did not fail
 
 
 @pytest.mark.usefixtures("control")
 def test_a_part_that_does_not_start_says_why(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reason reaches the terminal of the command, and the next start can succeed."""
+    """The reason is shown in the terminal of the command, and the next start can succeed."""
     folder = ["--state", str(stack.folder)]
     assert part(["stop", "app", *folder]) == 0
     with monkeypatch.context() as patch:
@@ -92,7 +92,7 @@ def test_a_part_that_does_not_start_says_why(
 
 
 def test_only_the_owner_of_the_state_folder_is_heard(stack: Stack, control: Control) -> None:
-    """The secret is in a file that others cannot read, and without it nothing is done."""
+    """Only the owner can read the file with the secret, and without the secret a command is refused."""
     url, secret = address(stack.folder)
     assert url == control.url
     assert (stack.folder / "control.json").stat().st_mode & 0o077 == 0
@@ -113,7 +113,7 @@ def test_only_the_owner_of_the_state_folder_is_heard(stack: Stack, control: Cont
 def test_without_a_running_stack_the_remedy_is_named(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A folder in which nothing runs, and one whose stack was killed, both lead to `make up`."""
+    """In a folder without a stack, and with a killed stack, the message names `make up`."""
     assert part(["stop", "airflow", "--state", str(tmp_path)]) == 1
     assert "make up" in capsys.readouterr().err
     with Control(stack) as gone:
@@ -126,7 +126,7 @@ def test_without_a_running_stack_the_remedy_is_named(
 
 
 def test_make_up_reports_a_program_that_ended_and_goes_on(stack: Stack) -> None:
-    """The end of one program is reported with its last words and the command that starts its part again."""
+    """If a program ends, its last lines and the command that starts its part are shown."""
     screen = StringIO()
     words = "import sys; print('no room on the disk'); sys.exit(4)"
     stack.processes.start("airflow triggerer", [sys.executable, "-c", words])
@@ -135,20 +135,21 @@ def test_make_up_reports_a_program_that_ended_and_goes_on(stack: Stack) -> None:
         deadline = time.monotonic() + 60
         while "ended by itself" not in screen.getvalue() and time.monotonic() < deadline:
             time.sleep(0.05)
-        said = ask(stack.folder, "airflow", "status")
+        reply = ask(stack.folder, "airflow", "status")
         os.kill(os.getpid(), signal.SIGTERM)
-        return said
+        return reply
 
     with ThreadPoolExecutor(1) as beside:
         asked = beside.submit(then_end)
         with pytest.raises(Interrupted), interruptible():
             stay(stack, Console(file=screen, width=200))
         assert asked.result() == "Airflow runs."
-    told = screen.getvalue()
+    output = screen.getvalue()
     assert (
-        "airflow triggerer ended by itself with code 4. The rest goes on. `make airflow-start` starts" in told
+        "airflow triggerer ended by itself with code 4. The rest goes on. `make airflow-start` starts"
+        in output
     )
-    assert "no room on the disk" in told
+    assert "no room on the disk" in output
     assert not (stack.folder / "env").exists()
     assert not (stack.folder / "control.json").exists()
 
@@ -164,7 +165,7 @@ def test_make_up_reports_a_program_that_ended_and_goes_on(stack: Stack) -> None:
     ],
 )
 def test_each_program_belongs_to_a_part(program: str, name: str) -> None:
-    """So that the report of a program that ended names the command that starts its part."""
+    """The report of a program that ended names the command that starts its part."""
     assert part_of_program(program) == name
 
 
@@ -176,13 +177,13 @@ RULE = """
 
 
 def looked(watch: RulesWatch) -> str:
-    """Look twice: the first look only sees that the file is being written."""
+    """Check twice: at the first check the file may still be written."""
     assert watch.look() == ""
     return watch.look()
 
 
 def test_changed_rules_are_loaded_and_wrong_ones_are_not(stack: Stack, stack_environment: Path) -> None:
-    """A right file is in force at once; a wrong one is reported with its lines, and the app goes on."""
+    """A valid file is loaded at once; an invalid one is reported with its lines, and the app goes on."""
     watch = RulesWatch(stack)
     before = watch.file.read_text(encoding="utf-8")
     rules, callers = before.split("\ncallers:")
@@ -200,11 +201,11 @@ def test_changed_rules_are_loaded_and_wrong_ones_are_not(stack: Stack, stack_env
         send(read_outgoing(json.dumps(event).encode()), stack.topic.endpoint)
         assert (wait_for(stack, event).outcome, looked(watch)) == ("started", "")
         watch.file.write_text(f"{rules}{RULE.replace('dag:', 'dagg:')}\ncallers:{callers}", encoding="utf-8")
-        told = looked(watch)
-        assert told.startswith(
+        output = looked(watch)
+        assert output.startswith(
             "rules.yaml has changed: it has errors, so the app keeps the rules that it has.\n"
         )
-        assert "dagg" in told
+        assert "dagg" in output
         assert stack.app.is_running
         again = {**event, "id": uuid.uuid4().hex}
         send(read_outgoing(json.dumps(again).encode()), stack.topic.endpoint)

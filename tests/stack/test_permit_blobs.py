@@ -1,4 +1,4 @@
-"""Permits as leases on a real Storage service, within one process and over many."""
+"""Permits as leases on real Storage, within one process and in several."""
 
 import json
 import subprocess
@@ -21,10 +21,10 @@ from tests.support.permit_blobs import PLACES, blobs
 
 
 class TestOnAzurite:
-    """The leases as Microsoft's emulator keeps them."""
+    """The leases of Microsoft's emulator."""
 
     def test_a_permit_is_exclusive(self, storage: Storage, prefix: str) -> None:
-        """What one holds no other gets, until it is given back; the container is made on the way."""
+        """A held permit is not given to another instance until it is released; the container is created."""
         one, two = blobs(storage, prefix), blobs(storage, prefix)
         lease = one.acquire(2)
         assert lease is not None
@@ -36,13 +36,13 @@ class TestOnAzurite:
         assert two.acquire(2) is not None
 
     def test_a_look_at_nothing(self, storage: Storage, prefix: str) -> None:
-        """Before anybody took a permit all are free."""
+        """At first all permits are free."""
         assert blobs(storage, prefix).look() == View(frozenset(range(PLACES)))
 
     def test_a_lease_that_is_not_ours_is_neither_renewed_nor_released(
         self, storage: Storage, prefix: str
     ) -> None:
-        """An old lease's id is good for nothing once another holds the permit."""
+        """The id of an old lease has no effect when another instance holds the permit."""
         one, two = blobs(storage, prefix), blobs(storage, prefix)
         old = one.acquire(0) or ""
         one.release(0, old)
@@ -50,13 +50,13 @@ class TestOnAzurite:
         assert not one.renew(0, old)
         one.release(0, old)
         assert two.renew(0, lease)
-        assert not one.renew(1, old), "nor is one that was never made"
+        assert not one.renew(1, old), "an unknown permit cannot be renewed"
 
     def test_the_line_is_by_arrival(self, storage: Storage, prefix: str) -> None:
-        """Who came first is before the others, and who leaves or is dropped stands in it no more."""
+        """The wait queue has the order of arrival; an entry that left or was removed is not in it."""
         first, second = blobs(storage, prefix), blobs(storage, prefix)
         first.join()
-        time.sleep(1.1)  # Storage writes whole seconds down
+        time.sleep(1.1)  # Storage stores whole seconds
         second.join()
         assert (first.look().ahead, second.look().ahead) == (0, 1)
         assert (first.look().waiting, first.look().queued) == (1, True)
@@ -78,7 +78,7 @@ class Instances:
         self._running: list[Program[str]] = []
 
     def start(self, count: int, *, events: int, **settings: str) -> list[Program[str]]:
-        """Start so many, each with so many events to send."""
+        """Start a number of instances, each with a number of events."""
         command = [sys.executable, "-m", "tests.support.permit_instance", str(events)]
         started = [
             programs.start(
@@ -90,7 +90,7 @@ class Instances:
         return started
 
     def stop(self) -> None:
-        """End what still runs."""
+        """End the instances that still run."""
         for process in self._running:
             process.kill()
             process.communicate()
@@ -98,7 +98,7 @@ class Instances:
 
 @pytest.fixture
 def airflow() -> Iterator[AirflowStub]:
-    """A stub of Airflow that takes its time, and counts what it has at once."""
+    """A slow stub of Airflow that counts its simultaneous requests."""
     with AirflowStub(any_dag=True) as stub:
         stub.latency = 0.02
         yield stub
@@ -112,7 +112,7 @@ def instances(
     airflow: AirflowStub,
     prefix: str,
 ) -> Iterator[Instances]:
-    """A way to start instances."""
+    """A factory of instances."""
     environment = {
         **signing_identity.environment(),
         **certificates.environment(),
@@ -130,24 +130,24 @@ def instances(
 def test_many_processes_keep_to_one_budget(
     instances: Instances, airflow: AirflowStub, storage: Storage, prefix: str
 ) -> None:
-    """Six processes with eight threads each never have more in flight than there are permits."""
+    """Six processes with eight threads each never have more requests in flight than there are permits."""
     processes = instances.start(6, events=30)
     reports = [json.loads(process.communicate(timeout=300)[0]) for process in processes]
     assert sum(report["sent"] for report in reports) == len(airflow.runs) == 6 * 30
     assert 1 <= airflow.peak <= PLACES
-    assert blobs(storage, prefix).look().free == frozenset(range(PLACES)), "all were given back"
+    assert blobs(storage, prefix).look().free == frozenset(range(PLACES)), "all permits are free"
 
 
 def test_permits_of_the_killed_come_free(
     instances: Instances, airflow: AirflowStub, storage: Storage, prefix: str
 ) -> None:
-    """What a process held that was killed is held until its lease ends, and then another's."""
+    """The permits of a killed process are held until their leases end, and then available."""
     (victim,) = instances.start(1, events=100_000, LEASE="15")
     until = time.monotonic() + 180
     while len(airflow.runs) < 50 and time.monotonic() < until:
         time.sleep(0.1)
     store = blobs(storage, prefix)
-    store.look()  # loads the Storage client, which may take as long as a lease on a busy machine
+    store.look()  # loading the Storage client may take as long as a lease on a busy machine
     victim.kill()
     victim.wait()
     held = frozenset(range(PLACES)) - store.look().free

@@ -1,4 +1,4 @@
-"""The questions that a rule's terms ask, put to a real Airflow."""
+"""The requests of `latest_by` and `when_paused` to a real Airflow."""
 
 import uuid
 
@@ -23,7 +23,7 @@ RULES = load_rules(
 
 
 def test_an_older_event_is_superseded(real_airflow: Airflow) -> None:
-    """A real Airflow finds the runs of a key by their ids, and tells that the DAG is not paused."""
+    """A real Airflow lists the runs of a key by their ids, and reports that the DAG is not paused."""
     real_airflow.wait_for_dags(DAG)
     tokens = Tokens(f"Bearer {real_airflow.token()}")
     delivering = Delivering(real_airflow.url, tokens=tokens, read_timeout=10)
@@ -40,6 +40,6 @@ def test_an_older_event_is_superseded(real_airflow: Airflow) -> None:
         (decision,) = decide(one, RULES)
         return delivering.deliver(one, decision)
 
-    told = [deliver(2), deliver(5), deliver(3), deliver(2), deliver(1, "north-1")]
+    ended = [deliver(2), deliver(5), deliver(3), deliver(2), deliver(1, "north-1")]
     kinds = ["started", "started", "superseded", "duplicate", "started"]
-    assert [outcome.kind.value for outcome in told] == kinds, [outcome.reason for outcome in told]
+    assert [outcome.kind.value for outcome in ended] == kinds, [outcome.reason for outcome in ended]

@@ -1,4 +1,4 @@
-"""Whatever is put into the app's queues ends in a run or a dead letter: the app in a host, on Azurite."""
+"""Each message in the app's queues ends with a run or a dead letter: the app in a host, on Azurite."""
 
 import base64
 import json
@@ -73,12 +73,12 @@ class Account:
             self._storage.container(DEAD_LETTERS_CONTAINER).delete_blob(name)
 
     def put(self, queue: str, text: str) -> None:
-        """Put a message into a queue, as it is."""
+        """Put a message into a queue, unchanged."""
         client = self._storage.queue(queue)
         create_if_missing(client.create_queue, lambda: client.send_message(text))
 
     def is_empty(self) -> bool:
-        """Whether no queue holds a message, hidden ones included."""
+        """Whether no queue has a message, hidden ones included."""
         count = 0
         for queue in QUEUES:
             with suppress(ResourceNotFoundError):
@@ -101,7 +101,7 @@ def account(storage: Storage) -> Iterator[Account]:
 
 @pytest.fixture
 def rules_file(tmp_path: Path) -> Path:
-    """Where the rules of these tests are looked for."""
+    """The folder of these tests' rules."""
     path = tmp_path / "rules.yaml"
     path.write_text(RULES, encoding="utf-8")
     return path
@@ -111,7 +111,7 @@ def rules_file(tmp_path: Path) -> Path:
 def environment(
     azurite: Azurite, stub: AirflowStub, rules_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
-    """The app's settings, which are in this process's environment as well."""
+    """The app's settings, which are also in this process's environment."""
     settings = azurite.environment() | {
         "UPDRAFT_AIRFLOW_URL": stub.url,
         "UPDRAFT_RULES": str(rules_file),
@@ -124,7 +124,7 @@ def environment(
 
 @contextmanager
 def hosted(settings: dict[str, str], policy: Policy) -> Iterator[App]:
-    """Run the app in a host, and give what it is made of."""
+    """Run the app in a host, and yield its parts."""
     made = App(settings, policy=policy)
     shared.app.start_anew(lambda: made)
     try:
@@ -135,7 +135,7 @@ def hosted(settings: dict[str, str], policy: Policy) -> Iterator[App]:
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until a condition holds; fail if it does not."""
+    """Wait until a condition is true; fail after a time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -145,7 +145,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
 def test_every_message_ends_in_a_run_or_a_dead_letter(
     account: Account, environment: dict[str, str], stub: AirflowStub
 ) -> None:
-    """Each wrapping of an event starts its run, everything else is kept, and nothing is left."""
+    """Each encoding of an event starts its run, all else is dead-lettered, and the queues are empty."""
     expected = set()
     for number, names in enumerate(
         [(), *((name,) for name in WRAPPINGS), *((name, name) for name in WRAPPINGS)]
@@ -171,7 +171,7 @@ def test_every_message_ends_in_a_run_or_a_dead_letter(
 def test_the_last_delivery_leaves_nothing_to_the_host(
     account: Account, environment: dict[str, str], rules_file: Path
 ) -> None:
-    """What fails at the last delivery is a dead letter, and never sees the poison queue."""
+    """A failure at the last delivery is a dead letter, and the message is not moved to the poison queue."""
     rules_file.unlink()
     account.put(EVENT_QUEUE, base64.b64encode(EVENT.encode()).decode())
     event = Event(id="p-1", source="/shops/1", type="Shop.Opened", data={"name": "x"})
@@ -188,7 +188,7 @@ def test_the_last_delivery_leaves_nothing_to_the_host(
 def test_what_lies_in_a_poison_queue_becomes_a_dead_letter(
     account: Account, environment: dict[str, str]
 ) -> None:
-    """Whatever the host moved there is kept, also a body that nobody can decode."""
+    """A message that the host moved becomes a dead letter, also if its body cannot be decoded."""
     for text in ("hello", base64.b64encode(EVENT.encode()).decode()):
         for queue in (EVENT_QUEUE, PARKED_QUEUE):
             account.put(poison_queue(queue), text)

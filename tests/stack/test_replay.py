@@ -1,4 +1,4 @@
-"""`updraft replay` on a real Azurite: what is sent again goes where it belongs, once."""
+"""`updraft replay` on a real Azurite: each dead letter is replayed to its own queue, once."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ NOW = datetime.now(UTC)
 
 
 def letter(number: int = 1, **changes: object) -> DeadLetter:
-    """Return a dead letter of an event of its own."""
+    """Return a dead letter of an event with its own id."""
     known: dict[str, object] = {
         "subject": event(id=f"e-{number}"),
         "code": "BadRequest",
@@ -57,23 +57,23 @@ def store(storage: Storage, prefix: str) -> DeadLetterContainer:
 
 @pytest.fixture
 def letters(storage: Storage, prefix: str) -> BlobDeadLetters:
-    """What the app writes into that container."""
+    """The app's writer for that container."""
     return BlobDeadLetters(storage, container=prefix)
 
 
 @pytest.fixture
 def sender(storage: Storage, prefix: str) -> Resender:
-    """Sends into queues of the test's own."""
+    """A sender for queues of this test."""
     return Resender(storage, parked=f"{prefix}-parked", events=f"{prefix}-events")
 
 
 def blobs(store: DeadLetterContainer) -> list[str]:
-    """Return the names of all blobs, those that were sent again included."""
+    """Return the names of all blobs, also of replayed dead letters."""
     return sorted(blob.name for blob in store._container.list_blobs())
 
 
 def bodies(storage: Storage, queue: str) -> list[str]:
-    """Return what a queue holds."""
+    """Return the messages of a queue."""
     client = storage.queue(queue)
     try:
         return [message.content for message in client.peek_messages(max_messages=32)]
@@ -82,7 +82,7 @@ def bodies(storage: Storage, queue: str) -> list[str]:
 
 
 def resent(body: str) -> Event | Unreadable:
-    """Return what a message has for all rules."""
+    """Return the replayed event of a message for all rules."""
     work = of_message(body).work
     assert isinstance(work, Resent)
     return work.subject
@@ -91,7 +91,7 @@ def resent(body: str) -> Event | Unreadable:
 def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
-    """The event is parked for its rule alone, with all its tries and all its time before it."""
+    """The event is parked only for its rule, with its whole `max_age`."""
     letters.write(letter(attempts=9, first_seen=NOW - timedelta(days=2)))
     (name,) = store.names()
     report = resend(store, sender, store.read_all([name]), now=lambda: NOW)
@@ -109,7 +109,7 @@ def test_a_rules_letter_goes_to_that_rule_as_if_it_were_new(
 def test_a_large_event_goes_by_claim(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
-    """An event that no queue message can hold is sent again all the same."""
+    """A large event is replayed with a claim check."""
     large = event(data={"text": "x" * 100_000})
     letters.write(letter(subject=large))
     assert not resend(store, sender, store.read_all(store.names())).failed
@@ -123,7 +123,7 @@ def test_a_large_event_goes_by_claim(
 def test_what_no_rule_had_is_an_event_for_all_of_them(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
-    """A body of the event queue that could not be read, and an event given up there, go back there."""
+    """An unreadable body of the event queue, and an event from there, are replayed to that queue."""
     letters.write(letter(subject=Unreadable("no JSON", "{ what", via="queue"), rule="", code="Unreadable"))
     letters.write(letter(subject=event(via="queue"), rule="", code="MaxDeliveryAttemptsExceeded"))
     report = resend(store, sender, store.read_all(store.names()))
@@ -137,7 +137,7 @@ def test_what_no_rule_had_is_an_event_for_all_of_them(
 def test_what_did_not_come_by_the_queue_is_not_sent_through_it(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, prefix: str
 ) -> None:
-    """It is parked for no rule, with the way that it came: in the event queue it would have come by that."""
+    """The event is parked for all rules with its `via`: from the event queue it would have `queue`."""
     body = '{"specversion": "1.0", "id": "1", "source": "/s", "type": "Microsoft.Storage.BlobCreated"}'
     letters.write(letter(subject=Unreadable("no", body, via="hook/kudu"), rule="", code="Unreadable"))
     letters.write(letter(subject=event(via="webhook"), rule="", code="TemplateError"))
@@ -155,7 +155,7 @@ def test_what_did_not_come_by_the_queue_is_not_sent_through_it(
 def test_an_event_that_is_given_up_again_meanwhile_is_seen(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
-    """What the app gives up again before the sending has its last mark is a letter of its own."""
+    """If the app writes a new dead letter before the last mark, it has a name of its own."""
     letters.write(letter())
     (kept,) = store.read_all(store.names())
     store.begin(kept)
@@ -169,7 +169,7 @@ def test_an_event_that_is_given_up_again_meanwhile_is_seen(
 def test_two_replays_at_once_lose_nothing(
     store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
-    """Of two that read the same letter both send it, and it is marked."""
+    """Two commands that read the same dead letter both replay it, and it is marked."""
     letters.write(letter())
     (kept,) = store.read_all(store.names())
     assert resend(store, sender, [kept]).finished == 1
@@ -183,7 +183,7 @@ def test_two_replays_at_once_lose_nothing(
 def test_what_cannot_be_sent_stays_and_is_named(
     store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender
 ) -> None:
-    """A blob that is no letter, and an event too large for its queue, are named and stay where they are."""
+    """A blob that is not a dead letter, and an event too large for its queue, are named and not changed."""
     letters.write(letter(rule="", subject=event(via="queue", data="x" * 100_000)))
     store._container.upload_blob("hello.txt", b"hello")
     names = store.names()
@@ -196,28 +196,28 @@ def test_what_cannot_be_sent_stays_and_is_named(
 
 
 def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Letters are counted and listed, one is shown, a selection is sent, and a second time nothing is."""
+    """Dead letters are counted, listed, shown and replayed; a second replay sends nothing."""
     letters = BlobDeadLetters(own_container)
     for number in range(3):
         letters.write(letter(number, code="AirflowUnavailable" if number else "BadRequest"))
     letters.write(letter(9, rule="other", at=NOW - timedelta(days=3)))
 
     assert main(["replay", "list"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("4 dead letters in updraft-dead-letters\n")
-    assert "  by rule: other 1, smoke 3\n" in told
-    assert "  by reason: AirflowUnavailable 2, BadRequest 2\n" in told
+    output = capsys.readouterr().out
+    assert output.startswith("4 dead letters in updraft-dead-letters\n")
+    assert "  by rule: other 1, smoke 3\n" in output
+    assert "  by reason: AirflowUnavailable 2, BadRequest 2\n" in output
     name = letter(1).name
-    assert name in told
+    assert name in output
     assert main(["replay", "list", "--rule", "smoke", "--reason", "airflowunavailable", "--since", "1h"]) == 0
     assert capsys.readouterr().out.startswith("2 dead letters")
     assert main(["replay", "list", "--since", "2d"]) == 0
     assert capsys.readouterr().out.startswith("3 dead letters")
 
     assert main(["replay", "show", name]) == 0
-    told = capsys.readouterr().out
-    assert "reason    AirflowUnavailable: no" in told
-    assert '"id": "e-1"' in told
+    output = capsys.readouterr().out
+    assert "reason    AirflowUnavailable: no" in output
+    assert '"id": "e-1"' in output
     assert main(["replay", "show", "nothing"]) == 1
     assert "there is no nothing" in capsys.readouterr().err
 
@@ -234,14 +234,14 @@ def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str])
     assert main(["replay", "send", "nothing"]) == 1
     assert "there is no nothing" in capsys.readouterr().err
     assert main(["replay", "list"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("2 dead letters")
-    assert told.endswith("2 dead letters sent again before: --replayed lists them\n")
+    output = capsys.readouterr().out
+    assert output.startswith("2 dead letters")
+    assert output.endswith("2 dead letters sent again before: --replayed lists them\n")
     assert main(["replay", "list", "--replayed", "--rule", "smoke"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("2 dead letters")
-    assert name in told
-    assert told.count("    sent again: 20") == 2
+    output = capsys.readouterr().out
+    assert output.startswith("2 dead letters")
+    assert name in output
+    assert output.count("    sent again: 20") == 2
     assert main(["replay", "show", name]) == 0
     assert "sent again: 20" in capsys.readouterr().out
     assert main(["replay", "send", "--all"]) == 0
@@ -255,7 +255,7 @@ def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str])
 def test_event_grids_own_container(
     own_container: Storage, azurite: Azurite, prefix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A container that Event Grid writes to is named by its address; all rules get its events, by replay."""
+    """The address selects a container of Event Grid; its events go to all rules, with `via` `replay`."""
     theirs = own_container.container(prefix)
     theirs.create_container()
     other = IN_EVENT_GRIDS_SCHEMA | {"id": "another"}
@@ -274,7 +274,7 @@ def test_event_grids_own_container(
 def test_the_apps_own_container_is_known_by_its_address(
     own_container: Storage, azurite: Azurite, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """However it is named, what the app wrote there goes to the rule, or the caller, that it was for."""
+    """With each name of the container, an app's dead letter goes to its rule or its caller."""
     BlobDeadLetters(own_container).write(letter(subject=CALLED, rule="call"))
     address = f"{azurite.blob_url}/{DEAD_LETTERS_CONTAINER}/"
     assert main(["replay", "send", "--all", "--container", address]) == 0
@@ -286,7 +286,7 @@ def test_the_apps_own_container_is_known_by_its_address(
 def test_what_is_not_an_event_is_shown_to_a_person(
     own_container: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a direct run and of a window's close `show` says what it is, before it prints the letter."""
+    """`show` names the kind of a direct run and of a window's close, before the dead letter."""
     closing = WindowClose("burst", "0123456789abcdef" * 2, "north")
     letters = BlobDeadLetters(own_container)
     for subject, rule, says in (
@@ -298,13 +298,13 @@ def test_what_is_not_an_event_is_shown_to_a_person(
         one = letter(subject=subject, rule=rule)
         letters.write(one)
         assert main(["replay", "show", one.name]) == 0
-        told = capsys.readouterr().out
-        assert f"subject   {says}\n" in told
-        assert '"format": 1' in told
+        output = capsys.readouterr().out
+        assert f"subject   {says}\n" in output
+        assert '"format": 1' in output
     assert main(["replay", "list"]) == 0
-    told = capsys.readouterr().out
-    assert "by rule: (any rule) 1, burst 1, call 1, smoke 1" in told
-    assert f"  {closing.id}  burst/undated/" in told
+    output = capsys.readouterr().out
+    assert "by rule: (any rule) 1, burst 1, call 1, smoke 1" in output
+    assert f"  {closing.id}  burst/undated/" in output
 
 
 def test_another_container_is_listed_without_the_apps_own_account(
@@ -313,7 +313,7 @@ def test_another_container_is_listed_without_the_apps_own_account(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing has to be set to look at letters by their address; rules that they name are not believed."""
+    """Reading a container by its address needs no settings, and the rules in it are not trusted."""
     BlobDeadLetters(own_container).write(letter())
     for name in azurite.environment():
         monkeypatch.delenv(name)
@@ -322,13 +322,13 @@ def test_another_container_is_listed_without_the_apps_own_account(
 
 
 def poison(storage: Storage, queue: str, text: str) -> None:
-    """Put a message into a queue's poison queue, as the host moves it there."""
+    """Put a message into the poison queue of a queue, as the host does."""
     client = storage.queue(poison_queue(queue))
     create_if_missing(client.create_queue, lambda: client.send_message(text))
 
 
 def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both poison queues are listed, one message is shown, and all go into the queue that they are for."""
+    """Both poison queues are listed, one message is shown, and all are replayed to their queues."""
     first = event(id="e-1").to_cloud_event()
     poison(
         own_container, EVENT_QUEUE, base64.b64encode(json.dumps([first, {"no": "event"}]).encode()).decode()
@@ -358,9 +358,9 @@ def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[s
     assert main(["replay", "send", "--poison", "--all", "--dry-run"]) == 0
     assert capsys.readouterr().out.endswith("3 poison messages would be sent again\n")
     assert main(["replay", "send", "--poison", "--rule", "smoke"]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        "1 event sent to the queue updraft-parked\n1 poison message deleted from its poison queue\n" in told
+        "1 event sent to the queue updraft-parked\n1 poison message deleted from its poison queue\n" in output
     )
     (message,) = bodies(own_container, PARKED_QUEUE)
     again = QueueParking(own_container).unpark(message)
@@ -383,7 +383,7 @@ def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[s
 def test_poison_messages_that_are_hidden_are_counted(
     own_container: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the app works on, or has put back, cannot be read, and the command says how many those are."""
+    """Hidden messages cannot be read, and the command reports their number."""
     StoragePoisonQueues(own_container).put_back(EVENT_QUEUE, b"{}")
     assert main(["replay", "list", "--poison"]) == 0
     told = capsys.readouterr()
@@ -392,7 +392,7 @@ def test_poison_messages_that_are_hidden_are_counted(
 
 
 def test_what_is_put_back_never_expires(own_container: Storage) -> None:
-    """A poison message comes back after a while, whatever it holds, and never expires."""
+    """A poison message that was put back is visible after a time, with any content, and never expires."""
     poisons = StoragePoisonQueues(own_container)
     given = ["{}", "hello", "a\x00b", "line\r\nline", '{"n": "grüße <&> 😀"}']
     with pytest.MonkeyPatch.context() as patch:
@@ -410,7 +410,7 @@ def test_what_is_put_back_never_expires(own_container: Storage) -> None:
 def test_any_text_of_a_letter_can_be_sent(
     storage: Storage, store: DeadLetterContainer, letters: BlobDeadLetters, sender: Resender, text: str
 ) -> None:
-    """What XML cannot carry goes in base64, and what is long in ASCII goes in UTF-8."""
+    """Text that XML does not allow is sent as base64, and text that is long in ASCII as UTF-8."""
     letters.write(letter(rule="", subject=event(via="queue", data={"text": text})))
     letters.write(letter(rule="", subject=Unreadable("no JSON", text, via="queue")))
     report = resend(store, sender, store.read_all(store.names()))
@@ -421,7 +421,7 @@ def test_any_text_of_a_letter_can_be_sent(
 
 
 def test_a_wrong_call_is_named(own_container: Storage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is sent without a selection, a time that is none is refused, and blobs that are none shown."""
+    """A selection is required, a wrong time is refused, and an unreadable blob is shown."""
     assert main(["replay", "send"]) == 2
     assert "say what to send" in capsys.readouterr().err
     assert main(["replay", "list", "--since", "yesterday"]) == 2
@@ -439,7 +439,7 @@ def test_a_wrong_call_is_named(own_container: Storage, capsys: pytest.CaptureFix
 def test_a_bad_letter_stays_alone_in_its_blob(
     storage: Storage, prefix: str, sender: Resender, sample: str
 ) -> None:
-    """The others are sent, the blob stays as it is, and a second replay sends nothing again."""
+    """The other events are sent, the blob does not change, and a second replay sends nothing."""
     content = (SAMPLES / "deadletter" / f"{sample}.invalid.json").read_bytes()
     container = storage.container(prefix)
     container.create_container()
@@ -468,7 +468,7 @@ def test_a_bad_letter_stays_alone_in_its_blob(
 def test_a_letter_that_is_too_large_keeps_no_neighbour_back(
     storage: Storage, prefix: str, sender: Resender
 ) -> None:
-    """What no queue message can hold stays, with the reason, and the rest of the blob is sent."""
+    """An event too large for a queue message stays, with the reason, and the rest of the blob is sent."""
     large = event(id="large", via="queue", data={"text": "x" * 100_000})
     container = storage.container(prefix)
     container.create_container()

@@ -1,4 +1,4 @@
-"""`updraft replay` on a real Azurite: letters by event id and folder, wrong selections, documents."""
+"""`updraft replay` on a real Azurite: selection by event id and folder, wrong selections, JSON."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ def letter(event_id: str, rule: str = "smoke", code: str = "Refused") -> DeadLet
 
 @pytest.fixture
 def letters(own_container: Storage) -> BlobDeadLetters:
-    """The app's container, with one event that two rules gave up, and one event more."""
+    """The app's container, with one event of two rules, and another event."""
     written = BlobDeadLetters(own_container)
     for each in (letter("e-1"), letter("e-1", "load", "TemplateError"), letter("e-2")):
         written.write(each)
@@ -43,7 +43,7 @@ def printed(capsys: pytest.CaptureFixture[str], status: int, *arguments: str) ->
 
 
 def sent(storage: Storage) -> int:
-    """Return how many messages are in the queue of parked deliveries."""
+    """Return the number of messages in the queue of parked deliveries."""
     return len(storage.queue(PARKED_QUEUE).peek_messages(max_messages=32))
 
 
@@ -115,7 +115,7 @@ def test_what_was_sent_before_is_no_mistake(
 def test_another_container_has_to_exist(
     own_container: Storage, azurite: Azurite, capsys: pytest.CaptureFixture[str], prefix: str
 ) -> None:
-    """A container is named by the command or by its address; one that is not there is an error."""
+    """A container is selected by name or address; a missing one is an error."""
     own_container.container(prefix).create_container()
     assert printed(capsys, 0, "list", "--container", prefix).startswith("0 dead letters")
     for wrong in (f"{prefix}x", f"{azurite.blob_url}/{prefix}x"):

@@ -1,4 +1,4 @@
-"""Dead letters on their whole way: written by the app, sent again by `updraft replay`, started."""
+"""The whole way of a dead letter: written by the app, replayed by `updraft replay`, started."""
 
 import json
 from collections.abc import Iterator
@@ -48,21 +48,21 @@ RULES = f"{CONNECTION}rules:\n{BURST}{EVERYTHING}{CALLERS}"
 REFUSAL: JsonObject = {"detail": "not to my taste"}
 
 NO_GRACE = Policy(grace=0.0, grace_attempts=0)
-"""A delivery whose rule is gone is given up at once."""
+"""A delivery whose rule was removed is dead-lettered at once."""
 
 
 @dataclass
 class Instance:
-    """An instance of the app on a real Storage account, and what an operator has beside it.
+    """An instance of the app on real Storage, and the operator's tools.
 
     Attributes:
-        intake: Takes events in.
-        outcome_counts: What became of them.
-        stub: Its Airflow.
-        letters: The container with its dead letters.
-        sender: Sends them again.
+        intake: Receives events.
+        outcome_counts: The outcomes.
+        stub: The Airflow.
+        letters: The container with the dead letters.
+        sender: Replays them.
         storage: The account.
-        name: What the names of its queues and containers begin with.
+        name: The prefix of the names of the queues and containers.
     """
 
     intake: Intake
@@ -74,11 +74,11 @@ class Instance:
     name: str
 
     def replay(self) -> Report:
-        """Send all dead letters again."""
+        """Replay all dead letters."""
         return resend(self.letters, self.sender, self.letters.read_all(self.letters.names()), now=lambda: NOW)
 
     def parked(self) -> list[str]:
-        """Take the messages that are visible in the queue of parked deliveries."""
+        """Take the visible messages from the queue of parked deliveries."""
         queue = self.storage.queue(f"{self.name}-parked")
         taken = list(queue.receive_messages(max_messages=32))
         for message in taken:
@@ -95,7 +95,7 @@ class Instance:
         return [blob.name.rpartition("/")[2] for blob in container.list_blobs("burst/windows/")]
 
     def close(self, window: str, *, rule: str = "burst") -> Outcome:
-        """Deliver the message that closes a window; it is in the queue, invisible for five minutes."""
+        """Deliver the message that closes a window; in the queue it is invisible for five minutes."""
         closing = WindowClose(rule, window, "north")
         return self.intake.receive_parked(Parked(closing, 0, None).to_message())
 
@@ -106,7 +106,7 @@ class Instance:
 
 @pytest.fixture
 def instance(storage: Storage, prefix: str) -> Iterator[Instance]:
-    """An instance whose queues and containers are empty."""
+    """An instance with empty queues and containers."""
     with AirflowStub((DAG,)) as stub:
         yield instance_with(storage, prefix, stub)
 
@@ -150,13 +150,13 @@ def instance_with(
 
 
 def call(**conf: Any) -> DirectRun:
-    """Return a verified caller's request for a run."""
+    """Return a direct run of a verified caller."""
     caller: JsonObject = {"entry": "pipeline", "kind": "application", "object_id": "o-1", "app_id": APP_ID}
     return DirectRun(caller, DAG, "analytics", "k-1", "2026-11-01T12:00:00Z", conf=conf, note="a release")
 
 
 def opened(number: int) -> Event:
-    """Return one of a row of events, a second apart."""
+    """Return an event of a series with one event per second."""
     time = f"2026-11-01T12:00:{number:02}Z"
     return event(id=f"e-{number}", type="Shop.Opened", time=time, data={"shop": "north"})
 
@@ -171,7 +171,7 @@ def collect(instance: Instance, *numbers: int) -> str:
 
 
 def test_a_refused_call_gets_its_run(instance: Instance) -> None:
-    """A caller's run that Airflow refused comes back as that call: its conf, its caller, its run id."""
+    """A replayed direct run has its conf, caller and run id."""
     instance.stub.inject(422, REFUSAL, when=starts)
     rejected = instance.intake.receive_direct_run(call(site="shop", share=0.1, many=[1, None, "ü"]))
     assert rejected.kind is OutcomeKind.REJECTED
@@ -180,14 +180,14 @@ def test_a_refused_call_gets_its_run(instance: Instance) -> None:
     assert (outcome.kind, outcome.rule) == (OutcomeKind.STARTED, "call")
     assert outcome.dag_run_id == rejected.dag_run_id
     (conf,) = instance.confs()
-    told = conf.pop("_updraft")
+    output = conf.pop("_updraft")
     assert conf == {"site": "shop", "share": 0.1, "many": [1, None, "ü"]}
-    assert told["caller"]["object_id"] == "o-1"
+    assert output["caller"]["object_id"] == "o-1"
     assert instance.outcome_counts.balances()
 
 
 def test_a_call_is_read_back_whatever_it_holds(instance: Instance) -> None:
-    """Neither a conf as deep as a request can be nor half a character in Airflow's words is in the way."""
+    """A conf of the greatest nesting and half of a surrogate pair in Airflow's text can be replayed."""
     deep: dict[str, Any] = {}
     for _ in range(MAX_DEPTH - 2):
         deep = {"d": deep}
@@ -201,7 +201,7 @@ def test_a_call_is_read_back_whatever_it_holds(instance: Instance) -> None:
 
 
 def test_a_large_call_gets_its_run(instance: Instance) -> None:
-    """A call whose conf fits into no queue message goes by claim, and the claim is gone afterwards."""
+    """A direct run with a large conf is replayed by claim check, and its blob is deleted."""
     instance.stub.inject(422, REFUSAL, when=starts)
     instance.intake.receive_direct_run(call(text="ü" * 24_000))
     instance.replay()
@@ -214,7 +214,7 @@ def test_a_large_call_gets_its_run(instance: Instance) -> None:
 
 
 def test_a_window_whose_run_was_refused_gets_it(instance: Instance) -> None:
-    """The replayed close finds all events in the window's sealed blob, and starts the run of its id."""
+    """The replayed close reads all events of the sealed window, and starts the run with its id."""
     window = collect(instance, 2, 1)
     instance.parked()
     instance.stub.inject(422, REFUSAL, when=starts)
@@ -233,7 +233,7 @@ def test_a_window_whose_run_was_refused_gets_it(instance: Instance) -> None:
 
 
 def test_a_window_that_the_host_gave_up_gets_its_run(instance: Instance) -> None:
-    """A close that lies in the poison queue becomes a letter, and that letter the window's run."""
+    """A close in the poison queue becomes a dead letter, and its replay starts the window's run."""
     window = collect(instance, 1)
     closing = Parked(WindowClose("burst", window, "north"), 0, None)
     instance.intake.bury(closing.to_message(), queue=PARKED_QUEUE)
@@ -243,7 +243,7 @@ def test_a_window_that_the_host_gave_up_gets_its_run(instance: Instance) -> None
 
 
 def test_a_window_whose_rule_was_gone_gets_its_run(instance: Instance, storage: Storage, prefix: str) -> None:
-    """A rule that is put back starts the run of a window that closed without it."""
+    """After a rule is restored, its window that closed meanwhile gets its run."""
     window = collect(instance, 1)
     rules = CONNECTION + "rules:\n" + EVERYTHING
     without = instance_with(storage, prefix, instance.stub, rules, policy=NO_GRACE)
@@ -253,7 +253,7 @@ def test_a_window_whose_rule_was_gone_gets_its_run(instance: Instance, storage: 
 
 
 def test_a_window_that_is_no_longer_kept_is_named(instance: Instance) -> None:
-    """The letter of a window whose blob was deleted stays: sent, it would end as a window without events."""
+    """The dead letter of a window whose blob was deleted is not replayed, because it has no events."""
     window = collect(instance, 1)
     instance.stub.inject(422, REFUSAL, when=starts)
     instance.close(window)
@@ -268,7 +268,7 @@ def test_a_window_that_is_no_longer_kept_is_named(instance: Instance) -> None:
 
 
 def test_an_event_that_no_window_took_is_collected(instance: Instance, storage: Storage, prefix: str) -> None:
-    """A letter of an event, rather than of a close, goes into the window that is open when it comes."""
+    """The dead letter of an event is replayed into the window that is open then."""
     first = CONNECTION + "rules:\n" + BURST.replace("data.shop", "data.nothing")
     wrong = instance_with(storage, prefix, instance.stub, first)
     (outcome,) = wrong.intake.receive(json.dumps(opened(1).to_cloud_event()))
@@ -280,12 +280,12 @@ def test_an_event_that_no_window_took_is_collected(instance: Instance, storage: 
 
 
 def test_what_is_sent_twice_has_one_run(instance: Instance) -> None:
-    """After a crash between sending and moving, a second replay ends as duplicates; a third sends nothing."""
+    """After a crash between sending and marking, a second replay has duplicates; a third sends nothing."""
     window = collect(instance, 1)
     instance.stub.inject(422, REFUSAL, times=2, when=starts)
     instance.close(window)
     instance.intake.receive_direct_run(call())
-    for kept in instance.letters.read_all(instance.letters.names()):  # and then the command is killed
+    for kept in instance.letters.read_all(instance.letters.names()):  # the command is killed here
         for letter in kept.letters:
             instance.sender.send(letter, NOW - timedelta(seconds=1))
     assert instance.replay().finished == 2
@@ -299,7 +299,7 @@ def test_what_is_sent_twice_has_one_run(instance: Instance) -> None:
 def test_a_call_that_is_no_longer_allowed_is_refused_again(
     instance: Instance, storage: Storage, prefix: str
 ) -> None:
-    """A right that was taken away in the meantime is gone for a replayed call, too."""
+    """A replayed direct run needs the permission at the time of the replay."""
     instance.stub.inject(422, REFUSAL, when=starts)
     instance.intake.receive_direct_run(call())
     instance.replay()

@@ -1,4 +1,4 @@
-"""Reports of runs on a real Storage service, and from the sender in `for_airflow` to the blob."""
+"""Run reports on real Storage, and from the sender in `for_airflow` to the blob."""
 
 import importlib
 import json
@@ -24,17 +24,17 @@ SENDER = ROOT / "for_airflow/src/updraft_airflow"
 
 
 class TestOnAzurite:
-    """On a real Storage service."""
+    """The store, on real Storage."""
 
     def test_the_first_report_stays(self, storage: Storage, prefix: str) -> None:
-        """The second report of a run, whatever it says, changes nothing and reads the first."""
+        """The second report of a run has no effect, and returns the first one."""
         reports = BlobRunReports(storage, container=prefix)
         assert reports.record(REPORT) == REPORT.to_document()
         assert reports.record(replace(REPORT, state="failed")) == REPORT.to_document()
         assert reports.record(REPORT) == REPORT.to_document()
 
     def test_of_reports_at_one_moment_one_is_the_first(self, storage: Storage, prefix: str) -> None:
-        """Sixteen that differ, on as many threads, all read the same one."""
+        """Of sixteen different reports on as many threads all return the same one."""
         reports = BlobRunReports(storage, container=prefix)
         barrier, kept = threading.Barrier(16), []
 
@@ -51,7 +51,7 @@ class TestOnAzurite:
         assert len({json.dumps(each) for each in kept}) == 1
 
     def test_a_report_of_another_version_is_not_guessed(self, storage: Storage, prefix: str) -> None:
-        """What a newer version kept in another form is neither this run's first report nor replaced."""
+        """A report in the form of a newer version is neither read nor replaced."""
         reports = BlobRunReports(storage, container=prefix)
         kept = reports.record(REPORT)
         assert kept["updraft"] == 1
@@ -61,20 +61,20 @@ class TestOnAzurite:
             reports.record(REPORT)
 
     def test_what_is_not_kept_is_told(self, storage: Storage, identity: IdentityEndpoint) -> None:
-        """Where Storage refuses, the report has to come again."""
+        """If Storage refuses, the report has to be sent again."""
         with pytest.raises(StorageUnavailable):
             BlobRunReports(storage, container="NOT A NAME").record(REPORT)
 
 
 @pytest.fixture
 def settings(settings: dict[str, str], azurite: Azurite, storage: Storage) -> dict[str, str]:
-    """The settings of calls, with a Storage account."""
+    """The settings of the HTTP API, with a Storage account."""
     return settings | azurite.environment()
 
 
 @pytest.fixture
 def run(caller: Caller) -> dict[str, str]:
-    """A run that was started with a token of its own."""
+    """A run with a run token."""
     event = {"specversion": "1.0", "id": caller.stub.url, "source": "/shops/1", "type": "Shop.Opened"}
     assert caller.post("events", caller.token(AGENT), event | {"data": {"door": 1}}).status_code == 202
     ((dag_id, run_id),) = caller.stub.runs
@@ -82,28 +82,28 @@ def run(caller: Caller) -> dict[str, str]:
 
 
 class TestReports:
-    """`POST /api/outcomes`, from the run's start to the blob."""
+    """`POST /api/outcomes`, from the start of the run to the blob."""
 
     def test_a_run_reports_once(self, caller: Caller, run: dict[str, str]) -> None:
-        """The first report is 201, the same again 200 whatever its details, another one 409."""
+        """The first report gets 201, the same state again 200, and another state 409."""
         token = caller.reverse_token()
-        said = {"run": run, "state": "success", "started_at": None, "ended_at": "2026-01-01T00:05:00+00:00"}
-        first = caller.post("outcomes", token, said)
-        again = caller.post("outcomes", token, said | {"ended_at": "2026-01-01T00:06:00Z", "detail": "x"})
-        other = caller.post("outcomes", token, said | {"state": "failed"})
+        report = {"run": run, "state": "success", "started_at": None, "ended_at": "2026-01-01T00:05:00+00:00"}
+        first = caller.post("outcomes", token, report)
+        again = caller.post("outcomes", token, report | {"ended_at": "2026-01-01T00:06:00Z", "detail": "x"})
+        other = caller.post("outcomes", token, report | {"state": "failed"})
         assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
         assert first.json() == again.json()
         assert first.json()["run"] == run
         assert other.json()["code"] == "already_reported"
-        assert caller.post("outcomes", token, said).status_code == 200
+        assert caller.post("outcomes", token, report).status_code == 200
 
     def test_an_airflow_with_an_identity_reports_too(self, caller: Caller, run: dict[str, str]) -> None:
-        """An Entra token of an identity that may report does as well, and meets the same report."""
+        """The Entra token of an identity with the permission is accepted, and the first report counts."""
         token = caller.token(AIRFLOW, roles=["Outcomes.Write"])
-        said = {"run": run, "state": "failed"}
-        assert caller.post("outcomes", token, said).status_code == 201
-        assert caller.post("outcomes", caller.reverse_token(), said).status_code == 200
-        assert caller.post("outcomes", token, said | {"state": "success"}).status_code == 409
+        report = {"run": run, "state": "failed"}
+        assert caller.post("outcomes", token, report).status_code == 201
+        assert caller.post("outcomes", caller.reverse_token(), report).status_code == 200
+        assert caller.post("outcomes", token, report | {"state": "success"}).status_code == 409
 
     @pytest.mark.parametrize(
         ("changes", "says"),
@@ -120,15 +120,15 @@ class TestReports:
         ],
     )
     def test_what_is_wrong_is_told(self, caller: Caller, changes: dict[str, object], says: str) -> None:
-        """A report that makes no sense is 400 and keeps nothing."""
-        said: dict[str, object] = {"run": {"dag_id": "greet", "dag_run_id": "r"}, "state": "success"}
-        answer = caller.post("outcomes", caller.token(AIRFLOW, roles=["Outcomes.Write"]), said | changes)
+        """A wrong report gets 400 and is not stored."""
+        report: dict[str, object] = {"run": {"dag_id": "greet", "dag_run_id": "r"}, "state": "success"}
+        answer = caller.post("outcomes", caller.token(AIRFLOW, roles=["Outcomes.Write"]), report | changes)
         assert (answer.status_code, says in answer.json()["detail"]) == (400, True)
 
     def test_airflows_own_sender_is_understood(
         self, caller: Caller, run: dict[str, str], sender: ModuleType
     ) -> None:
-        """What `updraft-airflow` sends from the run's conf is recorded, and taken again."""
+        """A report that `updraft-airflow` sends from the run's conf is stored, and may be repeated."""
         ((started),) = caller.stub.runs.values()
         conf: Any = started["conf"]
         assert conf["_updraft"]["callback"]["url"] == "https://updraft.example/api/outcomes"
@@ -148,7 +148,7 @@ class TestReports:
 
 @pytest.fixture
 def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module that Airflow reports with, from its sources, without Airflow."""
+    """The module that reports from Airflow, from its sources, without Airflow."""
     monkeypatch.syspath_prepend(str(SENDER.parent))
     yield importlib.import_module("updraft_airflow.callback")
     for name in [name for name in sys.modules if name.partition(".")[0] == "updraft_airflow"]:

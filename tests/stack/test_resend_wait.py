@@ -1,4 +1,4 @@
-"""`updraft replay send --wait` on a real Azurite, with an app that takes what is sent: every result."""
+"""`updraft replay send --wait` on a real Azurite, with an app that handles the messages: all results."""
 
 import json
 import threading
@@ -37,14 +37,14 @@ connections:
 rules:
   - name: opened
     when: {{types: [Shop.Opened]}}
-    start: {{dag: {DAG}, conf: {{door: "{{{{ data.door }}}}"}}}}
+    start: {{dag: {DAG}, conf: {{item: "{{{{ data.item }}}}"}}}}
 callers:
   - {{name: shop, object_id: "{CALLER}", connection: main, dags: [{DAG}]}}
 """
 
 
 class App:
-    """Takes parked deliveries as the app does: starts runs, and rejects events whose ids begin with `bad`."""
+    """An app that starts runs, and rejects events whose ids begin with `bad`."""
 
     def __init__(self, storage: Storage, rules: Rules, stub: AirflowStub) -> None:
         self._queue = storage.queue(PARKED_QUEUE)
@@ -73,7 +73,7 @@ class App:
         assert isinstance(parked.work, RuleEvent | DirectRun | WindowClose | Resent)
         taken = subject_of(parked.work)
         if (taken.id or "").startswith("bad"):
-            self._letters.write(DeadLetter(taken, "TemplateError", "no door", NOW, NOW, parked.work.rule))
+            self._letters.write(DeadLetter(taken, "TemplateError", "no item", NOW, NOW, parked.work.rule))
         elif isinstance(taken, DirectRun):
             start_run(decide_direct_run(taken, self._rules), self._stub)
         elif isinstance(taken, Event) and not taken.id.startswith("slow") and taken.type == "Shop.Opened":
@@ -97,13 +97,13 @@ def world(
 
 
 def opened(event_id: str, **changes: Any) -> Event:
-    """Return an event that the rule matches."""
-    known = {"id": event_id, "type": "Shop.Opened", "data": {"door": 1}, "via": "webhook"}
+    """Return an event that matches the rule."""
+    known = {"id": event_id, "type": "Shop.Opened", "data": {"item": 1}, "via": "webhook"}
     return event(**known | changes)
 
 
 def direct_run(key: str, entry: str = "shop") -> DirectRun:
-    """Return a direct run that the caller `entry` asked for."""
+    """Return a direct run of the caller `entry`."""
     caller = {"entry": entry, "kind": "application", "object_id": CALLER, "app_id": "a"}
     return DirectRun({**caller}, DAG, "main", key, "2026-11-01T12:00:00Z")
 
@@ -133,7 +133,7 @@ def test_every_result_is_reported(
         letter(Unreadable("no JSON", "{ what", via="webhook"), rule="", code="Unreadable"),
         letter(opened("gone-1"), rule="removed"),
         letter(WindowClose("opened", "0" * 32, "north")),
-        letter(opened("large-1", via="queue", data={"door": "x" * 100_000}), rule=""),
+        letter(opened("large-1", via="queue", data={"item": "x" * 100_000}), rule=""),
     ):
         letters.write(each)
     call = ["replay", "send", "--all", "--wait", "--timeout", "4", "--rules", rules_file]
@@ -157,7 +157,7 @@ def test_every_result_is_reported(
 def test_all_that_start_end_with_0(
     world: tuple[BlobDeadLetters, AirflowStub, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where every event has its run, the status is 0; the document has each run's id."""
+    """If each event has its run, the status is 0; the JSON document has the run ids."""
     letters, stub, rules_file = world
     for number in range(3):
         letters.write(letter(opened(f"good-{number}")))
@@ -174,7 +174,7 @@ def test_a_window_is_not_followed(
     world: tuple[BlobDeadLetters, AirflowStub, str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The run of a window cannot be computed here, so nothing waits for it."""
+    """The command does not wait for the run of a window, whose id it cannot compute."""
     letters, _, rules_file = world
     windows = WindowBlobs(own_container, QueueParking(own_container))
     joined = windows.collect("opened", BurstKey("north", 300), opened("e-1"))
@@ -189,7 +189,7 @@ def test_a_window_is_not_followed(
 def test_a_direct_run_is_followed(
     world: tuple[BlobDeadLetters, AirflowStub, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A direct run has its result too; without its caller in rules.yaml it waits for its letter alone."""
+    """A direct run has a result; if its caller is not in rules.yaml, only a dead letter is waited for."""
     letters, stub, rules_file = world
     letters.write(letter(direct_run("good-1"), rule="call"))
     assert main(["replay", "send", "--all", "--wait", "--json", "--rules", rules_file]) == 0
@@ -198,13 +198,13 @@ def test_a_direct_run_is_followed(
     assert {(DAG, result["run"])} == stub.runs.keys()
     letters.write(letter(direct_run("bad-1", entry="removed"), rule="call"))
     assert main(["replay", "send", "--all", "--wait", "--rules", rules_file]) == 1
-    assert "event bad-1 at rule call: rejected again: TemplateError: no door" in capsys.readouterr().out
+    assert "event bad-1 at rule call: rejected again: TemplateError: no item" in capsys.readouterr().out
 
 
 def test_rules_with_mistakes_send_nothing(
     world: tuple[BlobDeadLetters, AirflowStub, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is sent where the runs cannot be computed, and the letter stays as it was."""
+    """If the run ids cannot be computed nothing is sent, and the dead letter does not change."""
     letters, _, rules_file = world
     letters.write(letter(opened("good-1")))
     assert main(["replay", "send", "--all", "--wait", "--rules", f"{rules_file}x"]) == 1

@@ -1,4 +1,4 @@
-"""Calls that Airflow does not take at once: kept on a real Storage service, and their callers told."""
+"""Direct runs that Airflow does not accept at once: parked on real Storage, with an answer to the caller."""
 
 import pytest
 
@@ -10,17 +10,17 @@ from tests.support.http_app import AGENT, Caller
 
 @pytest.fixture
 def settings(settings: dict[str, str], azurite: Azurite, storage: Storage) -> dict[str, str]:
-    """The settings of calls, with a Storage account."""
+    """The settings of the HTTP API, with a Storage account."""
     return settings | azurite.environment()
 
 
 def starts(request: Request) -> bool:
-    """Tell whether a request asks for a run."""
+    """Return whether a request is for a run."""
     return request.method == "POST"
 
 
 def test_a_run_that_has_to_wait_is_accepted(caller: Caller) -> None:
-    """A DAG that is not there yet, or an Airflow that wants a person, means 202 with the run's id."""
+    """If the DAG is missing or Airflow needs operator action, the answer is 202 with the run's id."""
     missing = caller.start("missing", Idempotency_Key="k-1")
     assert (missing.status_code, missing.headers["Updraft-Outcome"]) == (202, "parked")
     caller.stub.inject(403, {"detail": "Forbidden"}, when=starts)
@@ -32,7 +32,7 @@ def test_a_run_that_has_to_wait_is_accepted(caller: Caller) -> None:
 
 
 def test_a_run_that_airflow_refuses_is_told(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
-    """The answer is 422 with the failure's code, and the log has Airflow's words."""
+    """The answer is 422 with the code, and the log has Airflow's message."""
     caller.stub.inject(422, {"detail": "not to my taste"}, when=starts)
     answer = caller.start()
     assert (answer.status_code, answer.json()["code"]) == (422, "run_rejected")
@@ -42,7 +42,7 @@ def test_a_run_that_airflow_refuses_is_told(caller: Caller, caplog: pytest.LogCa
 
 
 def test_a_rejected_event_is_told_beside_its_neighbours(caller: Caller) -> None:
-    """Of two events one can be rejected for good; the other has its run."""
+    """If one of two events is rejected, the other one has its run."""
     caller.stub.inject(422, {"detail": "not to my taste"}, when=starts)
     events = [
         {

@@ -1,4 +1,4 @@
-"""What the secret watch reads from a real Storage service, and from the workers of a parallel run."""
+"""The secret watch reads real Storage, and the logs of all workers of a parallel run."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from tests.support.parked import parked_event
 from tests.support.paths import ROOT
 from tests.support.secret_watch import stored_in
 
-TELLS = '''"""Tests of which each tells a secret in its own way."""
+TELLS = '''"""Tests that each write a secret in another way."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The whole stack on real parts: what `make demo` and `make up` promise."""
+"""The whole stack on real parts: `make demo` and `make up`."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ RULES = {"UPDRAFT_RULES": str(EXAMPLE_RULES)}
 
 
 def marked(mark: str, folder: Path) -> set[str]:
-    """Return the command lines of processes that carry the mark, or name the folder, as Postgres does."""
+    """Return the command lines of processes that have the mark, or that name the folder, as Postgres does."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -47,9 +47,9 @@ def marked(mark: str, folder: Path) -> set[str]:
 
 @pytest.fixture
 def starting(tmp_path: Path) -> Iterator[Program[str]]:
-    """`make up` in a folder of its own, and far enough that its first programs run.
+    """`make up` in its own folder, after the start of its first programs.
 
-    It is started as a shell starts a job in the background: SIGINT and SIGQUIT are ignored.
+    As in a background job of a shell, SIGINT and SIGQUIT are ignored.
     """
     command = [
         *hiding("ignored", signal.SIGINT, signal.SIGQUIT),
@@ -72,19 +72,19 @@ def starting(tmp_path: Path) -> Iterator[Program[str]]:
 
 
 def test_the_demo_tells_of_every_step(stack: Stack, stack_environment: Path) -> None:
-    """A swap starts one run, its second delivery none, and a stored file goes through the queue."""
-    stack.app.stop()  # so that it has no token yet, whatever ran before
+    """A swap starts one run, its second delivery starts none, and a stored file goes through the queue."""
+    stack.app.stop()  # so that it has no token yet
     stack.app.start(stack.environment)
     screen = StringIO()
     Demo(stack, Console(file=screen, width=200)).tell()
-    told = screen.getvalue()
+    output = screen.getvalue()
     for step in ("published", "received", "token", "run created", "running", "succeeded", "duplicate"):
-        assert f"ms  {step}" in told, told
-    assert told.count("succeeded") == 2
-    assert "as the managed identity, from Entra" in told
-    assert "by the function app_service, through the webhook" in told
-    assert "by the function event_queue, through the Storage queue" in told
-    assert f"{stack.airflow.url}/dags/smoke_tests/runs/smoke-test-after-swap__" in told
+        assert f"ms  {step}" in output, output
+    assert output.count("succeeded") == 2
+    assert "as the managed identity, from Entra" in output
+    assert "by the function app_service, through the webhook" in output
+    assert "by the function event_queue, through the Storage queue" in output
+    assert f"{stack.airflow.url}/dags/smoke_tests/runs/smoke-test-after-swap__" in output
 
 
 def test_a_person_can_publish_with_the_command_line(
@@ -92,18 +92,18 @@ def test_a_person_can_publish_with_the_command_line(
     stack_environment: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`updraft publish` with the settings that `make up` offers starts a run."""
+    """`updraft publish` with the settings of `make up` starts a run."""
     assert updraft(["publish", "--new", str(ROOT / "examples/events/slot_swap_completed.json")]) == 0
     event = capsys.readouterr().out.split()[-1]
     deadline = time.monotonic() + 120
-    while not (told := [line for line in outcomes(stack.app.log) if line.event == event]):
+    while not (output := [line for line in outcomes(stack.app.log) if line.event == event]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert told[0].outcome == "started"
+    assert output[0].outcome == "started"
 
 
 def test_the_screen_of_make_up_has_the_login_and_a_file_to_source(stack: Stack) -> None:
-    """What is printed works: the addresses, the login, the settings; and only the owner can read the file."""
+    """The printed addresses, login and settings are valid, and only the owner can read the file."""
     screen = StringIO()
     show(stack, Console(file=screen, width=200))
     assert f"admin / {stack.airflow.passwords['admin']}" in screen.getvalue()
@@ -116,7 +116,7 @@ def test_the_screen_of_make_up_has_the_login_and_a_file_to_source(stack: Stack) 
 
 
 def test_no_secret_is_among_the_settings_or_in_a_log(stack: Stack) -> None:
-    """The app is given addresses and names alone, and what the vault holds stays out of every log."""
+    """The app gets only addresses and names, and no log contains a secret of the vault."""
     secrets = [stack.airflow.passwords[ADMIN], stack.callback_key, stack.github_secret]
     assert not set(secrets) & set(stack.environment.values())
     assert [
@@ -127,7 +127,7 @@ def test_no_secret_is_among_the_settings_or_in_a_log(stack: Stack) -> None:
 
 
 def test_the_managed_identity_may_start_runs_and_nothing_above(stack: Stack, real_airflow: Airflow) -> None:
-    """The app's Entra token has the least role that can start a run; nobody made a login for it."""
+    """The app's Entra token has the smallest role that can start a run; no login was created for it."""
     token = stack.identity.issue(AIRFLOW_RESOURCE)
     assert real_airflow.call("GET", "/api/v2/dags/smoke_tests", token=token)["is_paused"] is False
     for path in ("connections", "variables", "dags/smoke_tests/dagRuns/none/taskInstances"):
@@ -154,7 +154,7 @@ def {dag}():
 
 
 def test_an_own_dag_is_found_and_may_be_started(stack: Stack, real_airflow: Airflow) -> None:
-    """A file that is added to the folder of own DAGs is read soon, and the app may start its DAG."""
+    """A new file in the folder of own DAGs is read soon, and the app may start its DAG."""
     assert stack.own_dags is not None
     dag = f"own_{uuid.uuid4().hex}"
     file = stack.own_dags / f"{dag}.py"
@@ -169,13 +169,13 @@ def test_an_own_dag_is_found_and_may_be_started(stack: Stack, real_airflow: Airf
 
 
 def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:
-    """Two stacks on one database would end each other's runs: the second one names the first."""
+    """A second stack on the same database is refused, and the message names the first one."""
     with pytest.raises(StackError, match=rf"in use by process {os.getpid()}"), Stack(stack.folder):
         pytest.fail("two stacks in one folder")
 
 
 def test_everything_listens_on_loopback_only(stack: Stack) -> None:
-    """Nobody on the network can reach a stack on a laptop."""
+    """The stack is reachable only from this machine."""
     table = Path("/proc/net/tcp")
     if not table.exists():
         pytest.skip("reads the kernel's table of sockets in /proc")
@@ -193,9 +193,9 @@ def test_everything_listens_on_loopback_only(stack: Stack) -> None:
 def test_ending_it_while_it_starts_leaves_no_process(
     starting: Program[str], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Ctrl-C, SIGTERM and even SIGKILL in the middle of starting leave nothing behind."""
+    """After Ctrl-C, SIGTERM or SIGKILL during the start no process is left."""
     soon = time.monotonic() + 60
-    while len(marked(tmp_path.name, tmp_path)) <= 1:  # between two of its programs it is alone
+    while len(marked(tmp_path.name, tmp_path)) <= 1:  # between two of its programs no other one runs
         assert time.monotonic() < soon
         time.sleep(0.01)
     starting.send_signal(number)
@@ -207,7 +207,7 @@ def test_ending_it_while_it_starts_leaves_no_process(
 
 
 def test_a_failure_names_the_part_and_stops_the_rest(tmp_path: Path) -> None:
-    """An app that cannot work fails the start with its own words, and nothing keeps running."""
+    """If the app cannot start, `make up` fails with the app's message, and no process is left."""
     command = [sys.executable, "-m", "local.demo", "--state", str(tmp_path / "state")]
     settings = {**os.environ, MARK: tmp_path.name, "UPDRAFT_HOOK_RATE": "often"}
     ended = programs.run(command, cwd=ROOT, env=settings)
@@ -219,7 +219,7 @@ def test_a_failure_names_the_part_and_stops_the_rest(tmp_path: Path) -> None:
 
 
 def test_core_tools_that_are_missing_are_named(tmp_path: Path) -> None:
-    """`make up HOST=func` without Core Tools says what is missing, at once."""
+    """`make up HOST=func` without Core Tools names the missing tool at once."""
     command = [sys.executable, "-m", "local.up", "--host", "func", "--state", str(tmp_path / "state")]
     settings = {**os.environ, **RULES, "PATH": str(Path(sys.executable).parent)}
     ended = programs.run(command, cwd=ROOT, env=settings)

@@ -1,4 +1,4 @@
-"""A conf that is handed over by reference, from the app's container to a task, on a real Azurite."""
+"""A claim check for a large conf, from the app's container to a task, on a real Azurite."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _READ = (
 
 
 def read_by_a_task(conf: JsonObject, windows_urls: str) -> tuple[JsonObject | None, str]:
-    """Complete a conf as a task does, with Airflow's Python; return the conf, and what was said."""
+    """Complete a conf as a task does, with Airflow's Python; return the conf and the messages."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT / "for_airflow" / "src"),
         "AIRFLOW_HOME": str(ROOT / ".updraft" / "tests" / "whole-conf"),
@@ -35,7 +35,7 @@ def read_by_a_task(conf: JsonObject, windows_urls: str) -> tuple[JsonObject | No
 
 @pytest.mark.slow
 def test_a_task_reads_what_the_app_kept(storage: Storage, prefix: str) -> None:
-    """With its own identity, if the container is listed; else nothing is asked, and the line is shown."""
+    """The task reads the conf with its own identity if the container is listed; otherwise it logs a line."""
     container = f"{prefix}-{WINDOWS_CONTAINER}"
     windows = WindowBlobs(storage, InMemoryParking(), container=container)
     window = uuid.uuid4().hex
@@ -46,10 +46,10 @@ def test_a_task_reads_what_the_app_kept(storage: Storage, prefix: str) -> None:
     windows.keep_conf("burst", window, kept)
     url = f"{storage.address('blob')}/{container}"
 
-    read, said = read_by_a_task(sent, f"https://contoso.blob.core.windows.net/updraft-windows, {url}")
-    assert read is not None, said
+    read, logged = read_by_a_task(sent, f"https://contoso.blob.core.windows.net/updraft-windows, {url}")
+    assert read is not None, logged
     assert read == sent | {"events": whole["events"]}
 
-    refused, said = read_by_a_task(sent, "")
+    refused, logged = read_by_a_task(sent, "")
     assert refused is None
-    assert f"windows_urls = {url}" in said
+    assert f"windows_urls = {url}" in logged

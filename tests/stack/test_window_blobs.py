@@ -1,4 +1,4 @@
-"""Windows in blobs, on a real Azurite: whatever crashes or comes twice, each event is in one run, once."""
+"""Windows in blobs, on a real Azurite: after crashes and repetitions, each event is in one run, once."""
 
 import json
 import threading
@@ -27,12 +27,12 @@ SHOP = BurstKey("shop", 300)
 
 
 class CrashedError(Exception):
-    """The process ends here."""
+    """The process ends at this step."""
 
 
 @dataclass
 class Steps:
-    """Counts the calls to Storage, and crashes at one of them, before or after it took effect."""
+    """Counts the calls to Storage, and crashes at one of them, before or after its effect."""
 
     crash_at: int = -1
     afterwards: bool = False
@@ -52,7 +52,7 @@ class Steps:
 
 
 class Stepped:
-    """A client, or what it gives out, whose calls are steps."""
+    """A client, and the clients that it returns, whose calls are steps."""
 
     def __init__(self, inner: Any, steps: Steps) -> None:
         self._inner = inner
@@ -68,7 +68,7 @@ class Stepped:
 
 
 class SteppedStorage(Storage):
-    """A Storage whose every call is a step."""
+    """A Storage whose calls are steps."""
 
     def __init__(self, storage: Storage, steps: Steps) -> None:
         self._real = storage
@@ -92,7 +92,7 @@ class SteppedParking(InMemoryParking):
         self._steps = steps
 
     def park(self, parked: Parked, delay_seconds: float) -> None:
-        """Keep one, as a step."""
+        """Park a delivery, as a step."""
         self._steps.take("park", lambda: super(SteppedParking, self).park(parked, delay_seconds))
 
 
@@ -120,7 +120,7 @@ class Cloud:
         )
 
     def runs(self, instance: WindowBlobs | None = None) -> dict[str, list[str]]:
-        """Deliver every close message that is in the queue; the ids of the events by window."""
+        """Deliver all close messages of the queue; return the ids of the events by window."""
         closer = instance or self.instance()
         closings = [closing_of(parked) for parked, _ in self.queue]
         self.queue.clear()
@@ -129,24 +129,24 @@ class Cloud:
 
 
 def closing_of(parked: Parked) -> WindowClose:
-    """Return the close that a message holds."""
+    """Return the close of a message."""
     assert isinstance(parked.work, WindowClose)
     return parked.work
 
 
 @pytest.fixture
 def cloud(storage: Storage, prefix: str) -> Cloud:
-    """An account with nothing in it."""
+    """An empty account."""
     return Cloud(storage, f"{prefix}-windows")
 
 
 def numbered(number: int) -> Event:
-    """Return one of a row of events, a second apart."""
+    """Return an event of a series with one event per second."""
     return event(id=f"e-{number}", time=f"2026-11-01T12:00:{number % 60:02}Z")
 
 
 def test_a_burst_is_one_window_with_all_its_events_in_order(cloud: Cloud) -> None:
-    """Events of one key are collected by all instances together, and read in order of their time, once."""
+    """All instances collect the events of one key together; they are read in order of time, once."""
     instances = [cloud.instance() for _ in range(3)]
     for number in (4, 2, 9, 2, 0, 4):
         assert not instances[number % 3].collect(RULE, SHOP, numbered(number)).was_collected
@@ -155,7 +155,7 @@ def test_a_burst_is_one_window_with_all_its_events_in_order(cloud: Cloud) -> Non
 
 
 def test_keys_and_rules_have_windows_of_their_own(cloud: Cloud) -> None:
-    """What differs in key or rule is not collected together."""
+    """Events with another key or rule are collected separately."""
     instance = cloud.instance()
     windows = {
         instance.collect(rule, BurstKey(key, 60), numbered(number)).window
@@ -165,7 +165,7 @@ def test_keys_and_rules_have_windows_of_their_own(cloud: Cloud) -> None:
 
 
 def test_a_closed_window_takes_nothing_more(cloud: Cloud) -> None:
-    """What comes after the close opens the next window, on whichever instance, and nothing is lost."""
+    """An event after the close opens the next window, on each instance, and no event is lost."""
     early, late = cloud.instance(), cloud.instance()
     early.collect(RULE, SHOP, numbered(1))
     late.collect(RULE, SHOP, numbered(2))
@@ -176,7 +176,7 @@ def test_a_closed_window_takes_nothing_more(cloud: Cloud) -> None:
 
 
 def test_a_window_that_is_closed_twice_has_the_same_events(cloud: Cloud) -> None:
-    """A repeated close changes nothing, so that its run has the same id and the same events."""
+    """A repeated close has no effect: its run has the same id and the same events."""
     instance = cloud.instance()
     window = instance.collect(RULE, SHOP, numbered(1)).window
     first = instance.close(RULE, window)
@@ -185,7 +185,7 @@ def test_a_window_that_is_closed_twice_has_the_same_events(cloud: Cloud) -> None
 
 
 def test_a_redelivery_after_the_close_is_told(cloud: Cloud) -> None:
-    """An event that comes again when its window has closed is in no second window."""
+    """A redelivered event whose window has closed is not put into a second window."""
     window = cloud.instance().collect(RULE, SHOP, numbered(1)).window
     cloud.runs()
     cloud.instance().collect(RULE, SHOP, numbered(2))
@@ -194,7 +194,7 @@ def test_a_redelivery_after_the_close_is_told(cloud: Cloud) -> None:
 
 
 def test_an_empty_window_closes(cloud: Cloud) -> None:
-    """A window that nobody used, or that is no longer kept, closes without events."""
+    """An empty window, and a deleted one, are closed without events."""
     assert cloud.instance().close(RULE, uuid.uuid4().hex) == ()
 
 
@@ -205,7 +205,7 @@ STEPS_OF_THE_FIRST = [
 
 
 def test_these_are_the_steps(cloud: Cloud) -> None:
-    """The first event of all takes the steps that the next tests crash at; one more takes two."""
+    """The number of steps of the first and of a second event, for the next tests."""
     steps = Steps()
     instance = cloud.instance(steps=steps)
     instance.collect(RULE, SHOP, numbered(1))
@@ -221,7 +221,7 @@ def test_these_are_the_steps(cloud: Cloud) -> None:
 def test_a_crash_between_any_two_steps_loses_nothing(
     cloud: Cloud, step: int, *, afterwards: bool, close_between: bool
 ) -> None:
-    """Wherever the first event's instance dies, the redelivered event is in one run, once."""
+    """After a crash at each step of the first event, the redelivered event is in one run, once."""
     dying = cloud.instance(steps=Steps(crash_at=step, afterwards=afterwards))
     with pytest.raises(CrashedError):
         dying.collect(RULE, SHOP, numbered(1))
@@ -235,7 +235,7 @@ def test_a_crash_between_any_two_steps_loses_nothing(
 @pytest.mark.parametrize("afterwards", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", range(9))
 def test_a_crash_after_a_close_loses_nothing(cloud: Cloud, step: int, *, afterwards: bool) -> None:
-    """Wherever an instance dies that meets a closed window, the event is in one run, once."""
+    """After a crash at each step with a closed window, the event is in one run, once."""
     dying = cloud.instance(steps=(steps := Steps(afterwards=afterwards)))
     dying.collect(RULE, SHOP, numbered(1))
     runs = list(cloud.runs().values())
@@ -253,7 +253,7 @@ def test_a_crash_after_a_close_loses_nothing(cloud: Cloud, step: int, *, afterwa
 @pytest.mark.parametrize("afterwards", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", range(2))
 def test_a_crash_while_closing_loses_nothing(cloud: Cloud, step: int, *, afterwards: bool) -> None:
-    """Wherever an instance dies that closes, what comes meanwhile is in the next window."""
+    """After a crash at each step of a close, later events are in the next window."""
     window = cloud.instance().collect(RULE, SHOP, numbered(1)).window
     with pytest.raises(CrashedError):
         cloud.instance(steps=Steps(crash_at=step, afterwards=afterwards)).close(RULE, window)
@@ -265,7 +265,7 @@ def test_a_crash_while_closing_loses_nothing(cloud: Cloud, step: int, *, afterwa
 
 
 def test_many_instances_and_threads_at_once_lose_nothing(cloud: Cloud) -> None:
-    """While windows close under twelve writers, every event, each delivered twice, is in one run, once."""
+    """While windows close under twelve writers, each event, delivered twice, is in one run, once."""
     instances = [cloud.instance() for _ in range(4)]
     runs: dict[str, list[str]] = {}
     again = threading.Barrier(13, timeout=60)
@@ -292,7 +292,7 @@ def test_many_instances_and_threads_at_once_lose_nothing(cloud: Cloud) -> None:
 
 
 def test_no_clock_is_in_a_close(cloud: Cloud) -> None:
-    """Instances collect a burst together whatever their clocks say: a close has no time of its own."""
+    """Instances with different clocks collect into the same window."""
     for number in (1, 2, 3):
         cloud.instance().collect(RULE, SHOP, numbered(number))
     assert [(parked.first_seen, delay) for parked, delay in cloud.queue] == [(None, 300)]
@@ -300,7 +300,7 @@ def test_no_clock_is_in_a_close(cloud: Cloud) -> None:
 
 
 def test_a_full_window_opens_the_next(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit into a window's blob goes into the next one; the full one takes nothing more."""
+    """An event that does not fit into a window's blob opens the next window, and the full one is sealed."""
     monkeypatch.setattr(shared.stores.window_blobs, "LARGEST", 400)
     instance = cloud.instance()
     for number in range(5):
@@ -311,7 +311,7 @@ def test_a_full_window_opens_the_next(cloud: Cloud, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_lost_close_is_queued_again(cloud: Cloud) -> None:
-    """An instance whose events still go into a window long after its end has it closed."""
+    """An overdue window gets a second close message."""
     clock = MonotonicClock()
     instance = cloud.instance(clock=clock)
     instance.collect(RULE, SHOP, numbered(1))
@@ -323,7 +323,7 @@ def test_a_lost_close_is_queued_again(cloud: Cloud) -> None:
 
 
 def test_what_no_json_holds_is_kept_all_the_same(cloud: Cloud) -> None:
-    """Halves of surrogate pairs, line ends and all other text come back as they went in."""
+    """All text is read unchanged, also half of a surrogate pair and line ends."""
     odd = event(id="\ud800 \u2028", data={"text": "\ud83d\u2029\r\n\x0b\x85", "n": None})
     window = cloud.instance().collect(RULE, SHOP, odd).window
     (back,) = cloud.instance().close(RULE, window)
@@ -331,7 +331,7 @@ def test_what_no_json_holds_is_kept_all_the_same(cloud: Cloud) -> None:
 
 
 def test_a_conf_is_kept_where_its_address_says(cloud: Cloud) -> None:
-    """The blob at `conf_url` holds the conf."""
+    """The blob at `conf_url` has the conf."""
     instance = cloud.instance()
     window = instance.collect(RULE, SHOP, numbered(1)).window
     instance.keep_conf(RULE, window, {"n": 1})
@@ -340,7 +340,7 @@ def test_a_conf_is_kept_where_its_address_says(cloud: Cloud) -> None:
 
 
 def test_an_event_that_is_in_no_window_is_not_acknowledged(storage: Storage, prefix: str) -> None:
-    """Where Storage refuses, collecting and closing raise."""
+    """If Storage refuses, `collect` and `close` raise."""
     instance = WindowBlobs(storage, InMemoryParking(), container=f"{prefix}-Not-A-Name")
     with pytest.raises(StorageUnavailable):
         instance.collect(RULE, SHOP, numbered(1))
@@ -349,7 +349,7 @@ def test_an_event_that_is_in_no_window_is_not_acknowledged(storage: Storage, pre
 
 
 def test_a_window_that_is_made_again_keeps_its_events_and_its_seal(cloud: Cloud) -> None:
-    """A request that makes a window and takes effect late changes nothing, be the window open or closed."""
+    """A request that creates a window and takes effect late has no effect on an open or closed window."""
     instance = cloud.instance()
     window = instance.collect(RULE, SHOP, numbered(1)).window
     instance._create(RULE, window)
