@@ -1,4 +1,4 @@
-"""Fixtures that the tests share: a real Azurite, real Airflows and the whole stack, each started once.
+"""Shared fixtures: a real Azurite, real Airflows and the whole stack, each started once.
 
 Their state is below `.updraft/tests`, separate from `make up`, so that both can run at the same time.
 """
@@ -60,12 +60,12 @@ callers:
     app_id: "%UPDRAFT_TEST_AIRFLOW_CLIENT_ID%"
     outcomes: ["*"]
 """
-"""What the tests' stack has behind the example rules."""
+"""The tests' additional rules, after the example rules."""
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """A certificate authority of this session, and a server certificate for loopback."""
+    """A certificate authority for this session, and a server certificate for loopback."""
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
@@ -85,7 +85,7 @@ def signing_identity() -> Iterator[IdentityEndpoint]:
 
 @pytest.fixture(scope="session")
 def azurite(processes: Processes, certificates: Certificates) -> Iterator[Azurite]:
-    """A real Azurite over HTTPS, shared by the session: use names of your own for queues and containers."""
+    """A real Azurite over HTTPS for the session: use your own names for queues and containers."""
     running = Azurite(processes, certificates)
     running.start()
     yield running

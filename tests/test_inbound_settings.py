@@ -53,7 +53,7 @@ def test_what_is_not_set_has_a_default_where_there_is_one() -> None:
     ],
 )
 def test_what_is_missing_or_unusable_is_named(method: str, environment: dict[str, str], says: str) -> None:
-    """The error names the setting and what it has to be."""
+    """The error names the setting and its valid values."""
     with pytest.raises(SettingsError, match=says):
         getattr(settings(**environment), method)()
 
@@ -65,5 +65,5 @@ def test_the_address_of_outcomes_itself_is_understood() -> None:
 
 
 def test_this_machine_may_be_reached_without_tls() -> None:
-    """On loopback, for tests and the local stack, http is allowed."""
+    """On loopback http is allowed, for tests and the local stack."""
     assert settings(UPDRAFT_AUTHORITY="http://127.0.0.1:80").authority() == "http://127.0.0.1:80"

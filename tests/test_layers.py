@@ -1,4 +1,4 @@
-"""The layers of shared/: every import goes down, never up, never in a circle."""
+"""The layers of shared/: imports go down, and never in a circle."""
 
 import ast
 import re
@@ -91,7 +91,7 @@ def test_imports_of_shared_go_down() -> None:
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_shipped_folders_import_what_they_may(folder: str) -> None:
-    """Neither the app nor the command nor the package for Airflow needs the local stack or the tests."""
+    """The app, the command and the package for Airflow do not import the local stack or the tests."""
     ours = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"function_app"}
     assert modules(folder)
     wrong = [

@@ -13,7 +13,7 @@ LONGEST = 32_768
 
 
 def message_of(caplog: pytest.LogCaptureFixture) -> str:
-    """Return the message of the only record: what the worker sends to the host."""
+    """Return the message of the only record, as the worker sends it to the host."""
     (record,) = caplog.records
     return logging.Formatter().format(record)
 
@@ -38,7 +38,7 @@ def test_members_come_from_the_call_alone(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_traceback_is_a_member(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing follows the object, and a line of the traceback that quotes an event is visible."""
+    """The traceback is a member of the object, and quoted events in it are made visible."""
 
     def fail() -> None:
         raise ValueError("first\nsecond \x1b[2J \u202e")
@@ -47,10 +47,10 @@ def test_a_traceback_is_a_member(caplog: pytest.LogCaptureFixture) -> None:
         fail()
     except ValueError:
         LOGGER.exception("a call could not be handled")
-    said = json.loads(message_of(caplog))
-    assert said["message"] == "a call could not be handled"
-    assert said["exception"][0] == "Traceback (most recent call last):"
-    assert said["exception"][-2:] == ["ValueError: first", "second \\x1b[2J \\u202e"]
+    logged = json.loads(message_of(caplog))
+    assert logged["message"] == "a call could not be handled"
+    assert logged["exception"][0] == "Traceback (most recent call last):"
+    assert logged["exception"][-2:] == ["ValueError: first", "second \\x1b[2J \\u202e"]
 
 
 @pytest.mark.parametrize("character", ['"', "\\", "\x1b", "\U000e0041", "\U0001f600", "x"])
@@ -69,7 +69,7 @@ def test_the_longest_line_is_kept_whole(character: str, caplog: pytest.LogCaptur
 
 
 def test_there_is_one_logger() -> None:
-    """A query on `updraft` misses no line of the app: no other module makes a logger of its own."""
+    """All lines of the app have the logger `updraft`: no other module creates a logger."""
     made = [
         (path.relative_to(ROOT).as_posix(), ast.unparse(node.args[0]))
         for path in [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
@@ -84,7 +84,7 @@ def test_there_is_one_logger() -> None:
 
 
 def test_libraries_are_quiet_unless_somebody_wants_them(caplog: pytest.LogCaptureFixture) -> None:
-    """The libraries' dumps of each request do not get into the log; their warnings do."""
+    """The libraries' log lines about each request are dropped; their warnings are logged."""
     caplog.set_level(logging.INFO)
     for name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "urllib3", "msal"):
         logging.getLogger(name).info("Request URL: x")

@@ -68,7 +68,7 @@ def test_one_line_and_then_its_count(
 def test_kinds_have_windows_of_their_own(
     throttle: LogThrottle, timers: Timers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each kind has its line and its count, and one timer serves all of them."""
+    """Each kind has its line and its count, and one timer for all."""
     for number in range(3):
         assert throttle.may_log(WARNING, "f", 400 + number, "c")
         timers.go_on(1.0)
@@ -100,7 +100,7 @@ def test_what_is_remembered_is_bounded(throttle: LogThrottle) -> None:
 def test_no_line_is_lost_or_doubled_by_threads(
     throttle: LogThrottle, timers: Timers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of the lines of many threads one is logged, and the count has all the others."""
+    """Of the lines of many threads one is logged, and the count has all others."""
     barrier = threading.Barrier(16)
 
     def many() -> int:

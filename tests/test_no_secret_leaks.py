@@ -1,4 +1,4 @@
-"""No secret that the run used is in what it logged; `support/secret_watch.py` moves this to the end."""
+"""No log contains a secret of this run; `support/secret_watch.py` runs this test last."""
 
 import logging
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def _record(message: str, *args: object, **more: object) -> logging.LogRecord:
 
 
 def test_a_planted_secret_is_found_wherever_it_is_told(scratch: SecretWatch) -> None:
-    """A log line's message, error and further fields are searched; the report does not repeat the secret."""
+    """A log line's message, error and fields are searched; the report does not contain the secret."""
     scratch.handle(_record("nothing to see"))
     assert scratch.search() == []
     error = ValueError(f"refused {SECRET}")
@@ -142,5 +142,5 @@ def test_the_watch_sees_what_is_told_and_kept(secret_watch: SecretWatch) -> None
 
 
 def test_no_secret_of_this_run_was_told(secret_watch: SecretWatch) -> None:
-    """Every log line, dead letter, parked message and log file so far is free of every secret so far."""
+    """No log line, dead letter, parked message or log file has a secret."""
     assert secret_watch.search() == []

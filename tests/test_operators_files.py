@@ -1,4 +1,4 @@
-"""rules.yaml is the operator's file: no test depends on what it says."""
+"""rules.yaml is the operator's file: no test depends on its content."""
 
 import ast
 from typing import Final
@@ -7,11 +7,11 @@ from tests.support.paths import ROOT, TESTS
 
 OPERATORS: Final = "rules.yaml"
 LOCATES_IT: Final = {"tests/test_settings.py", "tests/test_operators_files.py"}
-"""They compare its path and do not read it."""
+"""Files that compare its path and do not read it."""
 
 
 def opens_it(tree: ast.AST) -> list[int]:
-    """Return the lines that name `rules.yaml` in the checkout's root, as in `ROOT / "rules.yaml"`."""
+    """Return the lines that use `rules.yaml` of the checkout's root, as in `ROOT / "rules.yaml"`."""
     return [
         node.lineno
         for node in ast.walk(tree)
@@ -24,7 +24,7 @@ def opens_it(tree: ast.AST) -> list[int]:
 
 
 def test_no_test_opens_the_operators_rules() -> None:
-    """A test takes `examples/rules.yaml` or a file of its own, so that an edit of rules.yaml breaks none."""
+    """A test uses `examples/rules.yaml` or its own file, so that an edit of rules.yaml breaks no test."""
     found = {
         name: lines
         for path in TESTS.rglob("*.py")
@@ -35,6 +35,6 @@ def test_no_test_opens_the_operators_rules() -> None:
 
 
 def test_the_check_finds_a_reader() -> None:
-    """The check above is not blind."""
+    """The check finds a use."""
     assert opens_it(ast.parse('text = (ROOT / "rules.yaml").read_text()')) == [1]
     assert opens_it(ast.parse('text = (folder / "rules.yaml").read_text()')) == []

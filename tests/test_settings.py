@@ -8,7 +8,7 @@ from tests.support.paths import ROOT
 
 
 def test_the_rules_lie_beside_the_app_by_default() -> None:
-    """Without a setting the rules are the app's own rules.yaml, whatever the working directory is."""
+    """Without the setting the rules are the app's rules.yaml, in each working directory."""
     assert Settings.of({}).rules_file == ROOT / "rules.yaml"
 
 
@@ -47,7 +47,7 @@ def test_the_vault_is_asked_for_by_name() -> None:
 
 
 def test_the_vault_is_reached_over_tls_only() -> None:
-    """An address without TLS is refused before anything is sent there."""
+    """An address without TLS is refused before a request."""
     with pytest.raises(SettingsError, match="https://"):
         Settings.of({"UPDRAFT_KEY_VAULT_URI": "http://vault.example"}).key_vault_uri()
     secure = Settings.of({"UPDRAFT_KEY_VAULT_URI": " https://vault.example "})

@@ -3,7 +3,7 @@ from tests.support.clocks import MonotonicClock
 
 
 def test_one_is_let_through_in_each_pause() -> None:
-    """The first call passes; the next one passes when the pause is over, and not before."""
+    """The first call passes; the next one passes only after the pause."""
     clock = MonotonicClock()
     throttle = Throttle(10, clock)
     assert [throttle.enter(), throttle.enter()] == [True, False]

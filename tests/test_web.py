@@ -84,7 +84,7 @@ def test_a_content_type_may_have_parameters() -> None:
 def test_strangers_cannot_fill_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of the calls without a good token one a minute is logged, with what only the log may know."""
+    """Of the calls without a valid token one a minute is logged, with the reason."""
     now = [0.0]
     throttled(monkeypatch, lambda: now[0])
 
@@ -104,7 +104,7 @@ def test_strangers_cannot_fill_the_log(
 
 @pytest.mark.parametrize("coding", ["gzip", "br, identity", "x"])
 def test_no_body_is_unpacked(coding: str) -> None:
-    """Every endpoint reads its body here, and refuses a compressed one with the reason."""
+    """Each endpoint reads its body with this function, which refuses a compressed body with the reason."""
     request = Request({"content-type": "application/json", "content-encoding": coding}, b"{}")
     with pytest.raises(CallRefused) as caught:
         read_object(request, limit=10)
