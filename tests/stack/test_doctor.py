@@ -40,7 +40,7 @@ connections:
 rules:
   - {name: swap, when: {types: [A]}, start: {dag: smoke_tests}}
   - {name: restart, when: {types: [B]}, start: {dag: smoke_tests}}
-  - {name: collect, when: {types: [C]}, start: {dag: collect_events}}
+  - {name: collect, when: {types: [C]}, start: {dag: collect_event}}
   - {name: order, when: {types: [D]}, start: {dag: load_orders}, when_paused: hold}
 """
 
@@ -52,7 +52,7 @@ def test_both_commands_see_the_same(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The findings are a paused DAG, a paused DAG with held events, and a DAG without permission."""
+    """The findings are a paused DAG, a paused DAG with held events, and a DAG that does not exist."""
     del stack_environment
     monkeypatch.setenv(BODY_LIMIT, str(LARGEST_BODY))
     rules = tmp_path / "rules.yaml"
@@ -70,8 +70,10 @@ def test_both_commands_see_the_same(
             stack.airflow.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False}, token=token)
     for kind in ("errors", "warnings"):
         assert documents[0][kind] == documents[1][kind]
-    assert [(error["code"], error["rules"], error["command"]) for error in documents[0]["errors"]] == [
+    assert [
+        (error["code"], error["rules"], error.get("command", "")) for error in documents[0]["errors"]
+    ] == [
         ("DagPaused", ["swap", "restart"], "airflow dags unpause smoke_tests"),
-        ("Forbidden", ["collect"], "airflow entra-role --role Updraft --dag collect_events"),
+        ("DagNotFound", ["collect"], ""),
     ]
     assert [(each["code"], each["rules"]) for each in documents[0]["warnings"]] == [("DagPaused", ["order"])]

@@ -23,10 +23,7 @@ def test_a_real_airflow_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[s
     wrong.write_text(text.replace("dag: smoke_tests", "dag: smoke_test"), encoding="utf-8")
     assert main([*arguments, str(wrong)]) == 1
     err = capsys.readouterr().err
-    assert (
-        "start runs of DAG `smoke_test` (did you mean `smoke_tests`?), or has no such DAG (HTTP 403)" in err
-    )
-    assert "`airflow entra-role --role Updraft --dag smoke_test`" in err
+    assert "there is no DAG `smoke_test` (did you mean `smoke_tests`?) (rule `smoke-test-after-swap`)" in err
     assert "param `size`: '524288 bytes' is not of type 'null', 'integer'" in err
 
 
