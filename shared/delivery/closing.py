@@ -8,7 +8,7 @@ from shared.delivery.outcome_log import report
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.delivery.repeats import Repeats
 from shared.stores.dead_letters import DeadLetter
-from shared.stores.work_items import source_of, type_of
+from shared.stores.work_items import source_of, type_of, via_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -95,6 +95,7 @@ class Closing:
             event_id=subject.id or "",
             event_type=type_of(subject),
             source=source_of(subject),
+            via=via_of(subject),
             code=code,
             reason=reason,
             attempt=attempts,

@@ -30,24 +30,26 @@ def level_of(outcome: Outcome) -> int:
 
 def words(outcome: Outcome) -> str:
     """Return the outcome as one sentence, with a link to the code of a parked or rejected event."""
-    parts = [outcome.kind.value + ":"]
+    parts = []
     if outcome.rule:
         parts.append(f"rule {outcome.rule}")
     if outcome.dag_id:
         parts.append(f"run {outcome.dag_run_id} of DAG {outcome.dag_id} on {outcome.connection}")
     if outcome.event_id:
         parts.append(f"for event {visible(outcome.event_id, MAX_SHOWN)}")
+    elif outcome.via and outcome.via != "unknown":
+        parts.append(f"a body that came by {outcome.via}")
     if TOTAL in outcome.milliseconds:
         parts.append(f"in {outcome.milliseconds[TOTAL]:.0f} ms")
     if outcome.kind is not OutcomeKind.PARKED and outcome.waits:
         parts.append(f"after a wait of {duration_text(outcome.milliseconds.get(WAITED, 0) / 1000)}")
     if outcome.retry_in is not None:
-        parts.append(f"and waits for a retry in {outcome.retry_in:.0f} s")
+        parts.append(f"{'and ' if parts else ''}waits for a retry in {outcome.retry_in:.0f} s")
     reason = outcome.reason
     if outcome.unmatched is not None:
         near = outcome.unmatched
         reason = f"nearest rule {near.rule}: {near.reason}" if near.rule else near.reason
-    sentence = " ".join(parts) + (f": {reason}" if reason else "")
+    sentence = ": ".join(filter(None, (outcome.kind.value, " ".join(parts), reason)))
     if outcome.kind in _LEVELS and outcome.code:
         sentence += f"; see {HELP}{outcome.code}"
     return visible(sentence)

@@ -13,6 +13,7 @@ from shared.visible_text import visible
 
 if TYPE_CHECKING:
     from shared.deciding.nearest import Unmatched
+    from shared.event.via import Via
 
 
 class OutcomeKind(StrEnum):
@@ -54,6 +55,7 @@ class Outcome:
         milliseconds: How long each hop took, by its name in `hops.py`.
         event_type: The event's type; empty if the event could not be read.
         source: The event's source; empty if the event could not be read.
+        via: The channel of a body without an event id, for the log line; otherwise it may be empty.
         waits: How often the delivery was parked before.
         cause: Why the delivery is parked, in one word: the code, or `AIRFLOW_NOT_ANSWERING`.
         is_repeat: Whether the delivery was parked for the same cause before, and so has a log line already.
@@ -76,6 +78,7 @@ class Outcome:
     milliseconds: Mapping[str, float] = field(default_factory=dict)
     event_type: str = ""
     source: str = ""
+    via: "Via | Literal['']" = ""
     waits: int = 0
     cause: str = ""
     is_repeat: bool = False

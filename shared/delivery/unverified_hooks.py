@@ -17,6 +17,7 @@ from shared.backoff import Backoff
 from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import ConfigurationError, KeysUnavailable
 from shared.event.model import Unreadable
+from shared.event.via import HOOK_VIAS
 from shared.stores.parked import Parked
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class UnverifiedHooks:
             if len(self._taken) == MOST and moment - self._taken[0] < WITHIN:
                 return None
             self._taken.append(moment)
-        return self._park(Parked(hook, 0, first_seen, "its signature cannot be verified yet"), delay)
+        return self._park(Parked(hook, 0, first_seen, "its signature cannot be verified yet"), hook, delay)
 
     def decide(self, parked: Parked, hook: "UnverifiedHook") -> Outcome | None:
         """Verify a parked delivery.
@@ -112,10 +113,10 @@ class UnverifiedHooks:
                 )
             at_least = error.retry_after if isinstance(error, KeysUnavailable) else 0.0
             again = replace(parked, waits=parked.waits + 1, claim=None, reason=str(error))
-            return self._park(again, _BACKOFF.delay(again.waits, at_least=at_least))
+            return self._park(again, hook, _BACKOFF.delay(again.waits, at_least=at_least))
         return self._reject(parked, hook, _BAD_SIGNATURE, "its signature does not match this app's secret")
 
-    def _park(self, parked: Parked, delay: float) -> Outcome:
+    def _park(self, parked: Parked, hook: "UnverifiedHook", delay: float) -> Outcome:
         with self._closing.delivery():
             self._parking.park(parked, delay)
             return self._closing.end(
@@ -123,6 +124,7 @@ class UnverifiedHooks:
                     OutcomeKind.PARKED,
                     code=_UNVERIFIED,
                     reason=parked.reason,
+                    via=HOOK_VIAS[hook.hook],
                     attempt=parked.waits + 1,
                     retry_in=delay,
                     waits=parked.waits,
@@ -134,7 +136,7 @@ class UnverifiedHooks:
     def _reject(self, parked: Parked, hook: "UnverifiedHook", code: "Code", reason: str) -> Outcome:
         """Dead-letter a delivery without its body, which is not trusted."""
         raw = f"The body of {len(hook.body):,} bytes was not stored. Its SHA-256 is {hook.digest}."
-        subject = Unreadable(f"a {hook.hook} webhook: {reason}", raw)
+        subject = Unreadable(f"a {hook.hook} webhook: {reason}", raw, via=HOOK_VIAS[hook.hook])
         return self._closing.keep(
             subject, code, reason, attempts=parked.waits + 1, first_seen=parked.first_seen
         )

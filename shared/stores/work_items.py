@@ -14,9 +14,10 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from shared.event.model import Event, Unreadable
+from shared.event.via import Via
 from shared.runs.direct_run import DirectRun
 
 HEADERS_KEPT: Final = ("x-github-event",)
@@ -103,3 +104,8 @@ def type_of(subject: Subject) -> str:
 def source_of(subject: Subject) -> str:
     """Return the source of an event or direct run, for the log; may be empty."""
     return "" if isinstance(subject, WindowClose) else subject.source or ""
+
+
+def via_of(subject: Subject) -> Via | Literal[""]:
+    """Return the channel of an event or of a body; empty for a direct run and for a window."""
+    return "" if isinstance(subject, DirectRun | WindowClose) else subject.via

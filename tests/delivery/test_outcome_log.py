@@ -1,10 +1,14 @@
+import itertools
 import json
 import logging
+import re
+from typing import Any, Literal
 
 import pytest
 
 from shared.delivery.outcome_log import fields, report, words
 from shared.delivery.outcomes import Outcome, OutcomeKind, Wait
+from shared.event.via import Via
 
 PARKED = Outcome(
     kind=OutcomeKind.PARKED,
@@ -77,6 +81,35 @@ def test_what_waits_or_failed_names_the_page_of_its_code(kind: OutcomeKind) -> N
     outcome = Outcome(kind, rule="smoke", code="NoCapacity", reason="8 of 8 slots are in use")
     assert words(outcome) == f"{kind}: rule smoke: 8 of 8 slots are in use; see docs/codes.md#NoCapacity"
     assert "docs/codes.md" not in json.dumps(fields(outcome))
+
+
+PARTS: dict[str, tuple[dict[str, Any], str]] = {
+    "rule": ({"rule": "smoke"}, "rule smoke"),
+    "run": ({"dag_id": "d", "dag_run_id": "r", "connection": "c"}, "run r of DAG d on c"),
+    "event": ({"event_id": "e-1"}, "for event e-1"),
+    "time": ({"milliseconds": {"total": 21.5}}, "in 22 ms"),
+    "retry": ({"retry_in": 12.0}, "waits for a retry in 12 s"),
+    "reason": ({"reason": "the body is not JSON"}, ": the body is not JSON"),
+    "code": ({"code": "Unreadable"}, "; see docs/codes.md#Unreadable"),
+}
+"""Members of an outcome, each with its words in the sentence."""
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.PARKED, OutcomeKind.REJECTED])
+@pytest.mark.parametrize("via", ["", "unknown", "hook/kudu"])
+def test_every_mixture_of_parts_is_one_clean_sentence(kind: OutcomeKind, via: Via | Literal[""]) -> None:
+    """Whatever is missing, no separator is doubled, and a body without an event id has its channel."""
+    for present in itertools.product((False, True), repeat=len(PARTS)):
+        names = [name for name, there in zip(PARTS, present, strict=True) if there]
+        members = {key: value for name in names for key, value in PARTS[name][0].items()}
+        sentence = words(Outcome(kind, via=via, **members))
+        assert re.match(rf"{kind}(?:: \w|; see |$)", sentence), sentence
+        assert not re.search(r":\s*[:;]|: and |  |[:;,\s]$", sentence), sentence
+        for name, (_, text) in PARTS.items():
+            assert sentence.count(text) == (name in names), sentence
+        named = via == "hook/kudu" and "event" not in names
+        assert ("a body that came by hook/kudu" in sentence) == named, sentence
+        assert "unknown" not in sentence
 
 
 def test_what_went_well_names_no_page() -> None:

@@ -137,6 +137,7 @@ def test_a_wrong_one_is_rejected_without_its_body(
     assert "the-body-of-a-stranger" not in told
     assert HOOK.signature not in told
     assert hashlib.sha256(BODY).hexdigest() in told
+    assert "rejected: a body that came by hook/github: its signature is" in caplog.text
     assert isinstance(letter.subject, Unreadable)
     assert not stub.runs
     assert delivering.outcome_counts.balances()
@@ -205,3 +206,4 @@ def test_a_hook_that_waits_on_has_one_line(
     assert outcome is not None
     assert (outcome.kind, outcome.waits, outcome.is_repeat) == (OutcomeKind.PARKED, 1, True)
     assert len(caplog.records) == 1
+    assert "parked: a body that came by hook/github and waits for a retry in 10 s: " in caplog.text

@@ -161,6 +161,16 @@ def test_a_hooks_body_that_could_not_be_read_does_not_become_an_event_of_another
     assert stub.runs == {}
 
 
+@pytest.mark.parametrize("via", ["queue", "webhook", "hook/kudu"])
+def test_the_log_names_the_channel_of_a_body_that_is_not_an_event(
+    intake: Intake, via: Via, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such a body has no id, so its line has the channel: which hook to look at."""
+    intake.receive("not JSON", via=via)
+    message = json.loads(caplog.records[-1].getMessage())["message"]
+    assert message.startswith(f"rejected: a body that came by {via}: the body is not JSON: ")
+
+
 def test_a_body_without_events_is_unmatched(intake: Intake, delivering: Delivering) -> None:
     """A replayed empty array is counted, and ends."""
     body = Unreadable("no", "[]", via="queue")
