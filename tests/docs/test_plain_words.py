@@ -14,9 +14,7 @@ import pytest
 from tests.support.pages import name_of, pages, prose_lines
 from tests.support.plain_words import plain, words_of_our_own
 
-PENDING: Final = {
-    "docs/local.md",
-}
+PENDING: Final[frozenset[str]] = frozenset()
 """Pages that still have findings. Take a page out when you have rewritten it."""
 
 ALLOWED: Final[dict[tuple[str, str], str]] = {}
