@@ -60,6 +60,15 @@ def test_two_kinds_load_in_the_files_order() -> None:
     assert [auth.header for auth in auths] == ["X-Proxy", "Authorization"]
 
 
+def test_doctor_names_the_resource_of_an_entra_token() -> None:
+    """The scope distinguishes tokens; the header is named only if Airflow itself does not read it."""
+    auths = load(f"auth: [{PROXY}, {ENTRA}]").connections["main"].auths
+    assert [auth.credential_text for auth in auths] == [
+        "a token for s, in the header X-Proxy",
+        "a token for s",
+    ]
+
+
 @pytest.mark.parametrize(
     ("connection", "message"),
     [

@@ -66,6 +66,12 @@ class EntraAuth(AuthBase):
         examples=["%UPDRAFTIDENTITY_CLIENT_ID%"],
     )
 
+    @property
+    def credential_text(self) -> str:
+        """The resource of the token, and the header if it is not the one that Airflow reads."""
+        header = "" if self.header == AUTHORIZATION else f", in the header {self.header}"
+        return f"a token for {self.scope}{header}"
+
 
 class EntraExchangeAuth(AuthBase):
     """Airflow's own token, in exchange for an Entra token at `/auth/token` (grant type jwt-bearer)."""
