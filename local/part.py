@@ -1,4 +1,4 @@
-"""`make airflow-stop` and `make airflow-start`: one part of a running `make up` stops or starts."""
+"""Stop or start one part of a running `make up`, or show whether it runs."""
 
 import argparse
 import json
@@ -44,9 +44,9 @@ def ask(folder: Path, part: str, action: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask once; returns the exit code: 0, or 1 with the reason on standard error."""
     parser = argparse.ArgumentParser(prog="python -m local.part", description=__doc__)
-    parser.add_argument("action", choices=ACTIONS)
-    parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--state", type=Path, default=STATE, help="the state folder of the stack")
+    parser.add_argument("action", choices=ACTIONS, help="stop it, start it, or show whether it runs (status)")
+    parser.add_argument("part", choices=PARTS, help="airflow (with its database), app or storage (queues)")
+    parser.add_argument("--state", type=Path, default=STATE, help="the state folder of the stack (.updraft)")
     options = parser.parse_args(arguments)
     if options.action == "start":
         print("This takes up to a minute …", file=sys.stderr)
