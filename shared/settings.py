@@ -4,7 +4,7 @@ Settings hold addresses and names only. Secrets are in Key Vault, which the app'
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,7 @@ class Settings:
     """
 
     rules_file: Path
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
@@ -112,7 +112,7 @@ class InboundSettings:
         environment: All application settings.
     """
 
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
 
     def tenant_id(self) -> str:
         """Return the GUID of the one tenant whose tokens are accepted, in lower case.

@@ -1,7 +1,7 @@
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import InboundSettings
+from shared.settings import InboundSettings, Settings
 
 GUID = "00000000-0000-4000-8000-00000000000A"
 
@@ -26,6 +26,12 @@ def test_what_is_set_is_read() -> None:
     assert known.authority() == "https://login.microsoftonline.us"
     assert known.outcomes_url() == "https://updraft.example/api/outcomes"
     assert (known.callback_key_secret(), known.github_secret()) == ("other-key", "github")
+
+
+@pytest.mark.parametrize("known", [Settings.of({"KEY": "made-up"}), InboundSettings({"KEY": "made-up"})])
+def test_settings_that_are_printed_show_no_value(known: Settings | InboundSettings) -> None:
+    """An environment has secrets, such as IDENTITY_HEADER: a message that shows the object shows none."""
+    assert "made-up" not in f"{known} {known!r}"
 
 
 def test_what_is_not_set_has_a_default_where_there_is_one() -> None:

@@ -173,10 +173,10 @@ def _secret(file: str | None) -> str:
             f"no secret is named: pass --secret-file FILE, or set {GITHUB_SECRET} to the name "
             "of the secret in Key Vault"
         )
-    name = InboundSettings(os.environ).github_secret
+    settings = InboundSettings(os.environ)
     vault = key_vaults(os.environ).own
-    with waiting(f"reading the secret {name} from Key Vault"):
-        return SharedSecret(vault, name, setting=GITHUB_SECRET).values()[0]
+    with waiting(f"reading the secret {settings.github_secret()} from Key Vault"):
+        return SharedSecret(vault, settings.github_secret, setting=GITHUB_SECRET).values()[0]
 
 
 def _key_header(file: str | None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`updraft hook`: each kind of body reaches the app's hook as its sender would post it."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from io import BytesIO, TextIOWrapper
@@ -64,6 +65,7 @@ def test_the_app_takes_what_is_posted(
 ) -> None:
     """The real app takes each kind in; GitHub's is signed with the vault's secret, read as the identity."""
     monkeypatch.setenv("UPDRAFT_URL", caller.host.url)
+    monkeypatch.setattr("cli.waiting.PATIENCE", 0.0)
     assert main(["hook", kind, str(SAMPLES / BODIES[kind])]) == 1  # no rule of these is for it
     printed = capsys.readouterr()
     assert printed.out == "the app answered 202: 1 unmatched\n"
@@ -72,7 +74,10 @@ def test_the_app_takes_what_is_posted(
         f"no rule matches the body\n  fix: find the condition that fails: `updraft explain {body}`"
         in printed.err
     )
+    secret = f"reading the secret {os.environ['UPDRAFT_GITHUB_SECRET']} from Key Vault …\n"
+    assert (secret in printed.err) == (kind == "github")
     assert GITHUB_KEY not in printed.out + printed.err
+    assert os.environ["IDENTITY_HEADER"] not in printed.out + printed.err
 
 
 @pytest.mark.slow
