@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cli.json_mistakes import of_file
 from shared.errors import EventError
 from shared.values.json_text import JsonObject, parse, split_array
 
@@ -102,7 +103,8 @@ def _read(body: bytes, text: str, place: str, kind: str | None, via: "Via | None
         own = f"member {number} of {len(events)}: " if many else ""
         where = place + own
         if isinstance(event, Unreadable):
-            refused = replace(event, error=event.error.removeprefix(own))
+            error = of_file(event.error.removeprefix(own), member, one_line=bool(place))
+            refused = replace(event, error=error)
             found.append(FileEvent(member, _with_kind(member, refused, where, kind, via), where))
         else:
             found.append(FileEvent(member, event, where))

@@ -79,10 +79,23 @@ def report(findings: Sequence[Finding], **members: Json) -> JsonObject:
     return document((each.to_json() for each in errors), (each.to_json() for each in warnings), **members)
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
-    """Write findings to standard error, for people."""
+def marked(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield the lines of findings; an error is marked, where other lines are around it."""
     for finding in findings:
-        for line in finding.lines():
+        first, *more = finding.lines()
+        yield f"error: {first}" if finding.severity == "error" else first
+        yield from more
+
+
+def print_findings(findings: Iterable[Finding], *, mark: bool = False) -> None:
+    """Write findings to standard error, for people.
+
+    Args:
+        findings: The findings.
+        mark: Whether an error begins with `error:`, because other lines are around it.
+    """
+    for finding in findings:
+        for line in marked([finding]) if mark else finding.lines():
             print(printable(line), file=sys.stderr, flush=True)
 
 

@@ -27,8 +27,11 @@ class LazyGroup(click.Group):
         self._summaries = summaries
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read `help COMMAND` as `COMMAND --help`, and `help` alone as `--help`."""
-        return super().parse_args(ctx, [*args[1:], "--help"] if args[:1] == ["help"] else args)
+        """Read `help COMMAND` as `COMMAND --help`, `help` as `--help`, and `--local` alone as no word."""
+        words = [word for word in args if word != "--local"]
+        if words[:1] == ["help"]:
+            return super().parse_args(ctx, [*words[1:], "--help"])
+        return super().parse_args(ctx, args if words else [])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the commands, in the order of the table."""
@@ -52,7 +55,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
-            known = self.list_commands(ctx)
+            known = [*self.list_commands(ctx), "help"]
             raise click.NoSuchCommand(error.command_name, possibilities=known, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above

@@ -10,18 +10,20 @@ from shared.errors import SettingsError
 FILE: Final = Path(__file__).resolve().parent.parent / ".updraft" / "env"
 """Where `make up` writes its settings while it runs (`local/up.py`)."""
 
+APP_LOG: Final = ".updraft/logs/function-app*.log"
+"""The log of the local app, in the repository; with several processes, each has its own (docs/local.md)."""
 
-def use_local_settings(file: Path = FILE) -> None:
+
+def use_local_settings() -> None:
     """Put the local stack's settings into this process's environment; those of the shell do not change.
 
-    Args:
-        file: Lines of `export NAME=VALUE`, quoted as for a shell.
+    `FILE` has lines of `export NAME=VALUE`, quoted as for a shell.
 
     Raises:
         SettingsError: No local stack runs.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = FILE.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError(
             "--local needs the local stack, which does not run; start it with: make up"

@@ -13,6 +13,7 @@ import click
 
 from cli.commands import SUMMARIES
 from cli.lazy_group import LazyGroup
+from cli.options import LOCAL_HELP, go_local
 from cli.output import AS_JSON, print_usage_error
 from shared.errors import UpdraftError
 from shared.version import VERSION
@@ -33,13 +34,11 @@ COMPLETION: Final = "_UPDRAFT_COMPLETE"
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(VERSION, message="updraft %(version)s")
-@click.option("--local", is_flag=True, help="use the settings of the stack that `make up` started")
+@click.option("--local", is_flag=True, help=LOCAL_HELP)
 def updraft(*, local: bool) -> None:
     """Prepare the command that was named, which does the rest."""
     if local:
-        from cli.local_settings import use_local_settings
-
-        use_local_settings()
+        go_local(click.get_current_context())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,13 +79,13 @@ def _run(arguments: list[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(updraft, {}, "updraft", COMPLETION, asked)
-    with updraft.make_context("updraft", arguments) as context:
+    with updraft.make_context("updraft", arguments, obj=(*arguments,)) as context:
         try:
             status: int = updraft.invoke(context)
         except UpdraftError as error:
             from cli.findings import print_failure
 
-            return print_failure(error, as_json=context.meta.get(AS_JSON, False))
+            return print_failure(error, as_json=context.meta.get(AS_JSON, "--json" in arguments))
     return status
 
 

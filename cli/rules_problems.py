@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from cli.hints import or_local
 from cli.output import plural
 from shared.visible_text import visible
 
@@ -35,7 +36,10 @@ def print_problems(problems: "Sequence[Problem]", warnings: "Sequence[Problem]")
     print_warnings(warnings)
     print(plural(len(problems), "error"), file=sys.stderr)
     if any("application setting" in problem.message for problem in problems):
-        print("application settings are read from the environment: `export NAME=value`", file=sys.stderr)
+        print(
+            f"application settings are read from the environment: `export NAME=value`{or_local()}",
+            file=sys.stderr,
+        )
 
 
 def print_warnings(warnings: "Sequence[Problem]") -> None:

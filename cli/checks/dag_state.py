@@ -1,10 +1,11 @@
 """The state of one DAG in Airflow, and the findings for the rules that start its runs."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cli.airflow_commands import unpause
+from cli.airflow_commands import unpause, where_airflow_runs
 from cli.findings import Finding
 from shared.delivery.paused_dags import Scheduling, scheduling_of
 from shared.values.json_text import Json, JsonObject
@@ -13,13 +14,15 @@ from shared.values.wording import did_you_mean
 if TYPE_CHECKING:
     from shared.airflow.client import AirflowClient
     from shared.airflow.response import AirflowResponse
-    from shared.rules import Rule
+    from shared.rules import Connection, Rule
 
 REPORTS_TAG: Final = "updraft-reports"
 """The tag of a DAG whose runs report their end. Airflow's API does not show the callbacks of a DAG, so the
 package in for_airflow/ sets the tag (`updraft_airflow/policy.py`), or the author of the DAG does."""
 _OK: Final = 200
 _FILES_SHOWN: Final = 3
+_FRAME: Final = re.compile(r'File "([^"]+)", line (\d+)')
+"""A frame of a Python trace: the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +53,42 @@ class DagState:
             return ()
         return tuple(rule.name for rule in rules if rule.spec.track == "callback")
 
-    def findings(self, connection: str, rules: "Sequence[Rule]") -> Iterator[Finding]:
+    def findings(self, connection: "Connection", rules: "Sequence[Rule]") -> Iterator[Finding]:
         """Yield a finding for each reason that keeps its runs from beginning.
 
         Args:
-            connection: The connection's name.
+            connection: The connection.
             rules: The rules that start its runs.
         """
         names = tuple(rule.name for rule in rules)
 
         def finding(code: str, message: str, fix: str, command: str = "", *, held: bool = False) -> Finding:
             severity: Final = "warning" if held else "error"
-            return Finding(code, message, fix, command, severity, connection, (self.dag_id,), names)
+            return Finding(code, message, fix, command, severity, connection.name, (self.dag_id,), names)
 
         dag = f"DAG `{self.dag_id}`"
         held = all(rule.spec.when_paused == "hold" for rule in rules)
         if self.import_error is not None:
             message = f"the file of {dag} cannot be imported: {self.import_error}"
-            yield finding(
-                "DagImportError", message, "fix the file, and check it", "airflow dags list-import-errors"
-            )
+            fix = "fix the file, and look for its error"
+            check, page = "airflow dags list-import-errors", " (Dag Import Errors)"
+            yield finding("DagImportError", message, *where_airflow_runs(connection, fix, check, page))
         elif self.stale:
             message = f"{dag} is no longer in any file that Airflow reads"
             yield finding("DagStale", message, "deploy its file again, or change `start.dag`")
         if not self.manual:
             message = f"{dag} does not allow manual runs"
             yield finding("DagNotManual", message, "add `manual` to its `allowed_run_types`")
+        page = f"/dags/{self.dag_id}"
         if self.scheduling is Scheduling.PAUSED:
             message = f"{dag} is paused, so no run of it begins"
-            yield finding("DagPaused", message, "unpause it", unpause(self.dag_id), held=held)
+            fix, command = where_airflow_runs(connection, "unpause it", unpause(self.dag_id), page)
+            yield finding("DagPaused", message, fix, command, held=held)
         if self.scheduling is Scheduling.DRAINING:
             message = f"{dag} is draining, and each new run delays that; then it is paused"
-            fix = "" if held else "write `when_paused: hold` in the rules, or "
-            yield finding("DagDraining", message, f"{fix}end the drain", unpause(self.dag_id), held=held)
+            fix, command = where_airflow_runs(connection, "end the drain", unpause(self.dag_id), page)
+            hold = "" if held else "write `when_paused: hold` in the rules, or "
+            yield finding("DagDraining", message, f"{hold}{fix}", command, held=held)
 
 
 def state_of(client: "AirflowClient", dag: JsonObject) -> DagState:
@@ -130,13 +136,24 @@ def known_dags(client: "AirflowClient") -> list[str]:
 
 
 def _import_error(client: "AirflowClient", dag: JsonObject) -> str:
-    """Return the last line of the trace for a DAG's file, or the file's name if the trace may not be read."""
+    """Return why a DAG's file cannot be imported: the last line of the trace, and the line of the file.
+
+    Airflow shows a trace only to an identity that may read import errors; without it, only the file is named.
+    """
     answer = client.get("/importErrors?limit=100")
     for found in _members(answer, "import_errors"):
         if found.get("filename") in (dag.get("relative_fileloc"), dag.get("fileloc")):
-            lines = str(found.get("stack_trace", "")).strip().splitlines()
-            return f"{found['filename']}: {lines[-1].strip() if lines else 'no trace'}"
-    return f"{dag.get('relative_fileloc') or dag.get('fileloc') or 'its file'}"
+            return _last_of(str(found.get("stack_trace", "")), str(found["filename"]))
+    file = dag.get("relative_fileloc") or dag.get("fileloc") or "its file"
+    return f"{file}; Airflow does not show the error to this identity"
+
+
+def _last_of(trace: str, file: str) -> str:
+    """Return a file, the last of its lines in a trace, and the error."""
+    lines = trace.strip().splitlines()
+    own = [found[2] for found in _FRAME.finditer(trace) if found[1].endswith(file)]
+    place = f"{file}, line {own[-1]}" if own else file
+    return f"{place}: {lines[-1].strip() if lines else 'no trace'}"
 
 
 def _tags(dag: JsonObject) -> list[Json]:

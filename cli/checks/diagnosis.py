@@ -154,7 +154,7 @@ def _dags(found: Diagnosis, client: "AirflowClient") -> Iterator[Finding]:
         answer = client.get_dag(dag_id, within=_SECONDS)
         if is_our_dag(answer) and answer.body is not None:
             state = state_of(client, answer.body)
-            yield from state.findings(found.connection.name, rules)
+            yield from state.findings(found.connection, rules)
             answer = client.try_start(dag_id, within=_SECONDS)
             if classify(answer).answer_class is AnswerClass.REJECTED and answer.sent:
                 found.dags[dag_id] = state

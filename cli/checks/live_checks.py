@@ -41,7 +41,7 @@ class Ready:
             fits = (
                 f", and the conf of {self.confs} of the samples satisfies its params"
                 if self.confs
-                else "; no sample shows whether conf satisfies its params"
+                else "; its params are not checked: no sample of `--samples DIR` matches the rule"
             )
         return f"rule `{self.rule}`: connection `{self.connection}`: DAG `{self.dag}` is ready{fits}"
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from shared.values.wording import duration_text
+
 if TYPE_CHECKING:
     from shared.azure.key_vault import Vaults
     from shared.rules import Connection
@@ -46,7 +48,7 @@ class Claims:
         found = {name: _text(self.claims[name]) for name in SHOWN if name in self.claims}
         expiry = self.claims.get("exp")
         if isinstance(expiry, (int, float)):
-            found["expires"] = f"in {(expiry - now) / 60:.0f} min"
+            found["expires"] = _in(expiry - now)
         return found
 
     def lines(self, now: float) -> Iterator[str]:
@@ -80,6 +82,10 @@ def claims_of(
     secrets = vaults.named(connection.vault, addresses)
     source = header_source(connection, auth, secrets=secrets, credential=azure_credential)
     return Claims.of(source.claims_text())
+
+
+def _in(seconds: float) -> str:
+    return f"in {duration_text(seconds)}" if seconds > 0 else f"{duration_text(-seconds)} ago"
 
 
 def _text(value: object) -> str:

@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.findings import Finding, counted, report, split
-from cli.options import json_option, rules_option
+from cli.findings import Finding, counted, marked, report, split
+from cli.options import json_option, local_option, rules_option
 from cli.output import print_json, printable
 from cli.rules_file import load
 from shared.errors import SettingsError, UpdraftError
@@ -35,6 +35,7 @@ LARGEST_BODY: Final = 2_097_152
 @rules_option
 @click.option("--connection", metavar="NAME", help="check only this connection")
 @json_option
+@local_option
 def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
     """Check the connections.
 
@@ -60,7 +61,7 @@ def command(*, rules_file: str, connection: str | None, as_json: bool) -> int:
     show(f"identity: {identity}")
     findings = [*settings_findings(os.environ)]
     show(hooks_in_words(os.environ))
-    for line in _lines(findings):
+    for line in marked(findings):
         show(line)
     vaults = key_vaults(os.environ)
     connections: list[Json] = []
@@ -171,15 +172,7 @@ def _report(found: "Diagnosis", environment: Mapping[str, str]) -> Iterator[str]
         rules = found.rules[dag]
         names = ", ".join(rule.name for rule in rules)
         yield f"DAG {dag}: runs may be started (rule{'' if len(rules) == 1 else 's'} {names})"
-    yield from _lines(found.findings)
-
-
-def _lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield findings; an error is marked, because other lines are around it."""
-    for finding in findings:
-        first, *more = finding.lines()
-        yield f"error: {first}" if finding.severity == "error" else first
-        yield from more
+    yield from marked(found.findings)
 
 
 def _connection_json(found: "Diagnosis") -> JsonObject:

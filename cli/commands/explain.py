@@ -10,7 +10,7 @@ from cli.explain.explained import Explained, explain_body
 from cli.explain.selection import Selection
 from cli.explain.view import View
 from cli.findings import document
-from cli.options import FILE, json_option, kind_options, rules_option
+from cli.options import FILE, json_option, kind_options, local_option, rules_option
 from cli.output import print_json, tree_printer
 from cli.rules_file import load
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--matches", is_flag=True, help="show only the rules that match")
 @kind_options
 @json_option
+@local_option
 def command(
     *,
     files: tuple[str, ...],

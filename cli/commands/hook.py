@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import os
-import shlex
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,8 @@ import click
 
 from cli.event_files import content_of
 from cli.findings import Finding, print_failure, print_findings, report, split
-from cli.options import FILE, json_option
+from cli.hints import is_local, or_local, updraft, updraft_on
+from cli.options import FILE, json_option, local_option
 from cli.output import print_json, printable
 from cli.waiting import waiting
 from shared.errors import EventError, SettingsError, UpdraftError
@@ -34,6 +34,8 @@ FUNCTION_KEY: Final = "UPDRAFT_FUNCTION_KEY"
 """The environment variable with the key of the hook's function. The app does not read it."""
 NOT_TAKEN: Final = 2
 """The exit status if the app did not take the body."""
+START_APP: Final = ".venv/bin/python -m local.part start app"
+"""The command that starts the app of a local stack that runs (docs/local.md)."""
 _GOOD: Final = frozenset({"started", "duplicate", "coalesced", "superseded", "parked"})
 
 
@@ -44,8 +46,8 @@ _GOOD: Final = frozenset({"started", "duplicate", "coalesced", "superseded", "pa
     "with the Key Vault secret that the settings UPDRAFT_GITHUB_SECRET and UPDRAFT_KEY_VAULT_URI name. In "
     "Azure, the function of each hook needs a key: --key-file, or the environment variable "
     "UPDRAFT_FUNCTION_KEY. A body that is posted a second time ends as a duplicate.",
-    epilog="Exit status: 0 if the app took the body, and a run is started or will be. 1 if no rule matches, "
-    "or the app rejected the event. 2 if the app did not take the body.",
+    epilog="Exit status: 0 if the app took the body, and a run starts, will start or exists already. "
+    "1 if no rule matches, or the app rejected the event. 2 if the app did not take the body.",
 )
 @click.argument(
     "kind",
@@ -60,6 +62,7 @@ _GOOD: Final = frozenset({"started", "duplicate", "coalesced", "superseded", "pa
 )
 @click.option("--key-file", metavar="FILE", type=FILE, help="a file with the key of the hook's function")
 @json_option
+@local_option
 def command(
     *,
     kind: str,
@@ -74,8 +77,6 @@ def command(
     Returns:
         The exit status, as the help has it.
     """
-    from cli.publish.posting import post
-
     kind = NAMES.get(kind, kind)
     try:
         body = content_of(file)
@@ -85,7 +86,7 @@ def command(
         if kind == GITHUB:
             headers |= github_headers(body, _secret(secret_file))
         with waiting(f"posting to {address}"):
-            answer = post(address, body, headers)
+            answer = _posted(address, body, headers)
     except EventError as error:
         return print_failure(EventError(f"{file}: {error}"), as_json=as_json, status=NOT_TAKEN)
     except UpdraftError as error:
@@ -98,10 +99,28 @@ def command(
         if outcomes is not None:
             counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
             print(printable(f"the app answered {answer.status}: {counted or 'no rule matches'}"), flush=True)
+            if _GOOD & outcomes.keys():
+                matches = updraft_on(file, "explain", "--matches", "--as", kind)
+                print(printable(f"  its rules and runs: `{matches}`"), flush=True)
         print_findings(findings)
     if outcomes is None:
         return NOT_TAKEN
     return 1 if split(findings)[0] else 0
+
+
+def _posted(address: str, body: bytes, headers: dict[str, str]) -> "Answer":
+    """Post a body to the app.
+
+    Raises:
+        UpdraftError: The app gives no answer.
+    """
+    from cli.publish.posting import post
+
+    try:
+        return post(address, body, headers)
+    except UpdraftError as error:
+        start = f"; start the app: `{START_APP}`" if is_local() and "refused" in str(error) else ""
+        raise UpdraftError(f"{error}{start}") from error
 
 
 def hook_address(url: str, kind: str) -> str:
@@ -116,7 +135,7 @@ def hook_address(url: str, kind: str) -> str:
     """
     example = "https://contoso.azurewebsites.net"
     if not url:
-        raise SettingsError(f"no app is named: pass --url URL, or set {APP_URL}, as in {example}")
+        raise SettingsError(f"no app is named: pass --url URL, or set {APP_URL}, as in {example}{or_local()}")
     try:
         check_address(url, name="url", example=example)
     except ValueError as error:
@@ -171,7 +190,7 @@ def _secret(file: str | None) -> str:
     if not setting(os.environ, GITHUB_SECRET):
         raise SettingsError(
             f"no secret is named: pass --secret-file FILE, or set {GITHUB_SECRET} to the name "
-            "of the secret in Key Vault"
+            f"of the secret in Key Vault{or_local()}"
         )
     settings = InboundSettings(os.environ)
     vault = key_vaults(os.environ).own
@@ -223,8 +242,7 @@ def _result(answer: "Answer", outcomes: JsonObject | None, file: str) -> Iterato
         words = f": {answer.words}" if answer.words else ""
         yield Finding("Refused", f"the app answered {answer.status}{named}{words}")
     elif "rejected" in outcomes:
-        yield Finding("Rejected", "the app rejected the event", "read the reason", "updraft replay list")
+        yield Finding("Rejected", "the app rejected the event", "read the reason", updraft("replay", "list"))
     elif not _GOOD & outcomes.keys():
-        shown = shlex.quote(file) if file != "-" else "FILE"
-        command = f"updraft explain {shown}"
-        yield Finding("Unmatched", "no rule matches the body", "find the condition that fails", command)
+        fix, command = "find the condition that fails", updraft_on(file, "explain")
+        yield Finding("Unmatched", "no rule matches the body", fix, command)

@@ -8,7 +8,7 @@ import click
 
 from cli.event_files import content_of
 from cli.findings import print_failure, report
-from cli.options import FILE, json_option, rules_option, wait_options
+from cli.options import FILE, json_option, local_option, rules_option, wait_options
 from cli.output import print_json, printable
 from cli.waiting import waiting
 from shared.errors import EventError, UpdraftError
@@ -49,6 +49,7 @@ NOTHING_SENT: Final = 2
 )
 @rules_option
 @json_option
+@local_option
 def command(
     *,
     file: str,
@@ -70,7 +71,7 @@ def command(
     from cli.publish.topic import TOPIC_ENDPOINT, send
 
     try:
-        events = read_outgoing(content_of(file), source or SOME_TOPIC)
+        events = read_outgoing(content_of(file), source or SOME_TOPIC, file)
         if new:
             events = [renewed(event) for event in events]
         followed = PublishWait(events, rules_file, exact=source is not None, quiet=as_json) if wait else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cli.findings import Finding, print_findings, report, split
-from cli.options import json_option, rules_option, since_when, wait_options
+from cli.options import json_option, local_option, rules_option, since_when, wait_options
 from cli.output import plural, print_json, printable
 from cli.replay.selection import Selection, check_selection, resolve
 from cli.replay.stores import Where
@@ -103,13 +103,14 @@ def where_options(function: _Action) -> _Action:
     "Queue Data Contributor.",
     subcommand_metavar="ACTION ...",
 )
+@local_option
 def command() -> None:
     """Do nothing: the action does the work."""
 
 
 @command.command(
     "list",
-    short_help="count them, and list them",
+    short_help="count dead letters, and list them",
     help="Count dead letters by rule, reason and day, and list them.",
 )
 @words_argument(many=True)
@@ -117,6 +118,7 @@ def command() -> None:
 @click.option("--replayed", is_flag=True, help="the dead letters that were sent again, and when")
 @where_options
 @json_option
+@local_option
 def _list(
     *, where: Where, words: tuple[str, ...], selection: Selection, replayed: bool, as_json: bool
 ) -> int:
@@ -152,12 +154,13 @@ def _list(
 
 @command.command(
     "show",
-    short_help="print one of them with its event",
+    short_help="print a dead letter with its event",
     help="Print a dead letter with its event, or those of an event or a folder.",
 )
 @words_argument(many=False)
 @where_options
 @json_option
+@local_option
 def _show(*, where: Where, words: str, as_json: bool) -> int:
     """Show dead letters, and return 0, or 1 where there is none or one cannot be read; raises as `_list`."""
     with waiting(f"reading {where}"):
@@ -174,7 +177,7 @@ def _show(*, where: Where, words: str, as_json: bool) -> int:
     return _end([], findings, as_json=as_json, members={"dead_letters": shown})
 
 
-@command.command("send", short_help="send them again", help="Send dead letters again.")
+@command.command("send", short_help="send dead letters again", help="Send dead letters again.")
 @words_argument(many=True)
 @selection_options
 @click.option("--all", "everything", is_flag=True, help="all dead letters that were not sent again")
@@ -188,6 +191,7 @@ def _show(*, where: Where, words: str, as_json: bool) -> int:
 @rules_option
 @where_options
 @json_option
+@local_option
 def _send(
     *,
     where: Where,

@@ -2,6 +2,7 @@
 
 import click
 
+from cli.options import local_option
 from cli.output import print_json
 
 
@@ -10,6 +11,7 @@ from cli.output import print_json
     help="Print the JSON Schema of rules.yaml. With it, an editor completes keys and explains them. The file "
     "docs/rules.schema.json has the same content.",
 )
+@local_option
 def command() -> int:
     """Print the schema."""
     from shared.rules.json_schema import rules_schema

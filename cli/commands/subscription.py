@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.options import rules_option
+from cli.options import local_option, rules_option
 from cli.output import listed, print_json
 from cli.rules_file import load
 from shared.values.json_text import Json, JsonObject
@@ -47,6 +47,7 @@ SOME_ACCOUNT: Final = "<resource id of the Storage account>"
     help="the resource id of the Storage account with that container (default: a placeholder)",
 )
 @click.option("--bicep", is_flag=True, help="print Bicep instead of JSON")
+@local_option
 def command(*, names: tuple[str, ...], rules_file: str, storage: str, bicep: bool) -> int:
     """Print the properties.
 

@@ -12,7 +12,7 @@ import click
 from cli.event_files import SUFFIXES, read_body
 from cli.explain.explained import Explained, explain_body
 from cli.findings import Finding, document, print_findings, split
-from cli.options import FOLDER, json_option, kind_options, rules_option
+from cli.options import FOLDER, json_option, kind_options, local_option, rules_option
 from cli.output import listed, plural, print_json, printable
 from cli.rules_file import load
 from cli.rules_problems import print_warnings, problems_json
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     help="ask each Airflow whether the DAGs exist, can be imported, are not paused, and accept the conf of "
     "the samples; application settings are read from the environment",
 )
+@local_option
 def command(
     *, rules_file: str, samples: str | None, kind: str | None, via: "Via | None", live: bool, as_json: bool
 ) -> int:
@@ -70,8 +71,7 @@ def command(
         print(printable(event.line()))
     sys.stdout.flush()  # before the answers of Airflow, which may take seconds
     errors, warnings = _show_live(_live(rules, events)) if live else (0, 0)
-    for problem in problems:
-        print(printable(problem), file=sys.stderr)
+    print_findings((Finding("SampleProblem", problem) for problem in problems), mark=True)
     errors += len(problems)
     warnings += len(rules.warnings)
     if errors:
@@ -100,7 +100,7 @@ def _show_live(live: "Live") -> tuple[int, int]:
         print(printable(rule.line()))
     sys.stdout.flush()  # before the errors, if both go to one file
     errors, warnings = split(live.findings)
-    print_findings([*errors, *warnings])
+    print_findings([*errors, *warnings], mark=True)
     return len(errors), len(warnings)
 
 

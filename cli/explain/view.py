@@ -40,13 +40,7 @@ class View:
             left_out: How many rules that do not match are not among its decisions.
         """
         yield _headline(each)
-        if self._names_file(each):
-            yield printable(f"  file: {each.file}")
-        if each.source is not None:
-            yield printable(f"  source: {each.source}")
-        yield printable(f"  via: {_via(each)}" if each.error is None else f"  error: {each.error}")
-        for note in each.notes:
-            yield printable(f"  note: {note}")
+        yield from (printable(f"  {fact}") for fact in self._about(each, left_out))
         for decision in each.decisions:
             yield printable(f"  {decision.rule}: {_verdict(decision)}")
             if decision.matched and self.descriptions.get(decision.rule):
@@ -59,6 +53,17 @@ class View:
                     yield f"      {line}"
         if left_out:
             yield f"  {_left_out(each, left_out)}"
+
+    def _about(self, each: "Explained", left_out: int) -> Iterator[str]:
+        """Yield what is known of an event beside its decisions; arguments as for `lines`."""
+        if self._names_file(each):
+            yield f"file: {each.file}"
+        if each.source is not None:
+            yield f"source: {each.source}"
+        yield f"via: {_via(each)}" if each.error is None else f"error: {each.error}"
+        yield from (f"note: {note}" for note in each.notes)
+        if summary := _summary(each, left_out):
+            yield summary
 
     def tree(self, each: "Explained", left_out: int, width: int) -> Any:
         """Return an event, and the decision of each rule, as a rich tree.
@@ -81,12 +86,10 @@ class View:
             tree.add(_text(f"via {_via(each)}", inner, "dim"))
         for note in each.notes:
             tree.add(_text(note, inner, "yellow"))
-        rules = len(each.decisions) + left_out
         if each.error is not None:
             tree.add(_text(each.error, inner, "red"))
-        elif rules > 1:
-            hits = sum(decision.matched for decision in each.decisions)
-            summary = f"matches {hits or 'none'} of {plural(rules, 'rule')}"
+        elif summary := _summary(each, left_out):
+            hits = any(decision.matched for decision in each.decisions)
             tree.add(_text(summary, inner, "cyan" if hits else "dim"))
         for decision in each.decisions:
             self._add(tree, decision, inner)
@@ -141,13 +144,22 @@ def _request(request: "RunRequest", width: int) -> Any:
     return shown
 
 
+def _summary(each: "Explained", left_out: int) -> str:
+    """Return how many rules match; empty for a text that is not an event, and for a single rule."""
+    rules = len(each.decisions) + left_out
+    if each.error is not None or rules < 2:
+        return ""
+    hits = sum(decision.matched for decision in each.decisions)
+    return f"matches {hits or 'none'} of {plural(rules, 'rule')}"
+
+
 def _left_out(each: "Explained", left_out: int) -> str:
     count = plural(left_out, "other rule" if each.decisions else "rule")
     return f"{count} {'does' if left_out == 1 else 'do'} not match; --rule NAME shows why"
 
 
 def _via(each: "Explained") -> str:
-    return each.via if each.via != "unknown" else "not given (--via)"
+    return each.via if each.via != "unknown" else "unknown; give it with `--via`"
 
 
 def _headline(each: "Explained", width: int | None = None) -> str:
@@ -175,7 +187,7 @@ def _verdict(decision: "Decision") -> str:
         return f"no match: {decision.reason}"
     burst = decision.burst_key
     if burst is None:
-        return "match" if decision.request else f"match, but the run cannot be asked for: {decision.reason}"
+        return "match" if decision.request else f"match, but the run cannot be requested: {decision.reason}"
     collected = f"match, collected for {burst.seconds} s with others of the key `{burst.key}`"
     if decision.request is None:
         return f"{collected}; it cannot be rendered from this event alone: {decision.reason}"

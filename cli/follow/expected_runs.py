@@ -111,7 +111,7 @@ def _expected(event_id: str, decision: "Decision", *, exact: bool) -> ExpectedRu
         )
         return ExpectedRun(event_id, decision.rule, problem=problem)
     if request is None:
-        problem = f"the run cannot be asked for: {decision.reason}"
+        problem = f"the run cannot be requested: {decision.reason}"
         return ExpectedRun(event_id, decision.rule, problem=problem, doomed=True)
     run = request.dag_run_id
     return ExpectedRun(

@@ -169,9 +169,8 @@ class Following:
         each.state = state if state in ENDED else "started"  # type: ignore[assignment] # both are states
         moments = run_moments(found.run)
         if each.before:
-            was_there = Moment(
-                datetime.now(UTC), "duplicate", f"the run existed before; its state is {state}"
-            )
+            has = f"has {'succeeded' if state == 'success' else state}" if state in ENDED else f"is {state}"
+            was_there = Moment(datetime.now(UTC), "duplicate", f"the run existed before, and {has}")
             sent = each.moments[0].at if each.moments else was_there.at
             moments = [was_there, *(moment for moment in moments if moment.at > sent)]
         elif first and not any(moment.name == "started" for moment in moments):

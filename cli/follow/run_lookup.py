@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cli.airflow_commands import entra_role, unpause
+from cli.checks.dag_state import known_dags
 from cli.checks.unreachable import unreachable
+from cli.hints import is_local
 from cli.key_vaults import key_vaults
 from shared.airflow.shapes import is_forbidden
 from shared.errors import CredentialError, SettingsError
 from shared.runs.provenance import RESERVED
 from shared.values.json_text import Json, JsonObject
+from shared.values.wording import did_you_mean
 
 if TYPE_CHECKING:
     from cli.follow.expected_runs import ExpectedRun
@@ -52,6 +55,7 @@ class RunLookup:
         self._rules = rules
         self._environment = environment
         self._clients: dict[str, AirflowClient] = {}
+        self._seen: set[tuple[str, str]] = set()
 
     def look(self, expected: "ExpectedRun") -> Look:
         """Look for a run; a failure is the reason of the result, never an error."""
@@ -61,7 +65,7 @@ class RunLookup:
                 answer = client.get_run(expected.dag, expected.run, within=WITHIN)
             else:
                 answer = client.newest_runs(expected.dag, expected.run, within=WITHIN)
-            found = self._read(expected, answer)
+            found = self._read(expected, client, answer)
             return self._queued(expected, client, found.run) if found.run else found
         except (CredentialError, SettingsError) as error:
             permanent = not isinstance(error, CredentialError) or error.permanent
@@ -83,7 +87,7 @@ class RunLookup:
             self._clients[name] = connect(connection, key_vaults(self._environment), self._rules.vaults)
         return self._clients[name]
 
-    def _read(self, expected: "ExpectedRun", answer: "AirflowResponse") -> Look:
+    def _read(self, expected: "ExpectedRun", client: "AirflowClient", answer: "AirflowResponse") -> Look:
         from shared.airflow.failure_table import AnswerClass, classify
 
         row = classify(answer)
@@ -91,10 +95,16 @@ class RunLookup:
         if row.answer_class is AnswerClass.ANSWERED and answer.body is not None:
             run = answer.body if expected.exact else _run_of(expected, answer.body)
             return Look(run, "" if run else f"{place}: DAG {expected.dag} has no run for it yet")
-        if row.answer_class is AnswerClass.DAG_RUN_NOT_FOUND:
+        no_run = row.answer_class is AnswerClass.DAG_RUN_NOT_FOUND
+        if no_run and not self._is_missing(expected, client):
             return Look(None, f"{place}: DAG {expected.dag} has no run {expected.run} yet")
-        if row.answer_class is AnswerClass.DAG_NOT_FOUND:
-            return Look(None, f"{place}: there is no DAG {expected.dag}; deploy it, or change `start.dag`")
+        if no_run or row.answer_class is AnswerClass.DAG_NOT_FOUND:
+            near = did_you_mean(expected.dag, known_dags(client))
+            fix = "deploy it, or change `start.dag`"
+            return Look(None, f"{place}: Airflow has no DAG `{expected.dag}`{near}; {fix}")
+        if answer.fault == "ConnectionRefused":
+            start = "make airflow-start" if is_local() else "start its api-server"
+            return Look(None, f"the Airflow of `{expected.connection}` is down (connection refused); {start}")
         if row.answer_class is AnswerClass.DENIED and is_forbidden(answer):
             why = f"Airflow does not let this identity read runs of DAG {expected.dag} (HTTP {answer.status})"
             fix = f"give its role the right to read DAG Runs: {entra_role([expected.dag])}"
@@ -103,6 +113,20 @@ class RunLookup:
         fix = f"; {found.fix}" if found.fix else ""
         hopeless = row.answer_class in {AnswerClass.DENIED, AnswerClass.UNAUTHORIZED}
         return Look(None, f"{place}: {found.message}{fix}", hopeless=hopeless)
+
+    def _is_missing(self, expected: "ExpectedRun", client: "AirflowClient") -> bool:
+        """Return whether a DAG without the run does not exist; a DAG that was seen is not asked for again."""
+        from shared.airflow.failure_table import AnswerClass, classify
+
+        dag = (expected.connection, expected.dag)
+        if dag in self._seen:
+            return False
+        missing = (
+            classify(client.get_dag(expected.dag, within=WITHIN)).answer_class is AnswerClass.DAG_NOT_FOUND
+        )
+        if not missing:
+            self._seen.add(dag)
+        return missing
 
     def _queued(self, expected: "ExpectedRun", client: "AirflowClient", run: JsonObject) -> Look:
         """Return a run, with the reason why it waits."""

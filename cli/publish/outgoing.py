@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from cli.event_files import read_event_file
+from cli.hints import updraft_on
 from cli.publish.json_members import with_members
 from shared.errors import EventError
 from shared.values.json_text import JsonObject, parse
@@ -38,7 +39,7 @@ class Outgoing:
     cloud_event: bool
 
 
-def read_outgoing(body: bytes, source: str = SOME_TOPIC) -> list[Outgoing]:
+def read_outgoing(body: bytes, source: str = SOME_TOPIC, file: str = "-") -> list[Outgoing]:
     """Read the events of a file, before anything is sent.
 
     Event Grid writes the `topic` of an event, and refuses an event with another one
@@ -48,6 +49,7 @@ def read_outgoing(body: bytes, source: str = SOME_TOPIC) -> list[Outgoing]:
     Args:
         body: The content of the file: an event, an array of events, or one event a line.
         source: The resource id of the topic.
+        file: The name of the file, for the commands in messages; `-` for standard input.
 
     Raises:
         EventError: It has a value that Event Grid refuses, or events of both schemas.
@@ -55,7 +57,7 @@ def read_outgoing(body: bytes, source: str = SOME_TOPIC) -> list[Outgoing]:
     found = read_event_file(body)
     if not found:
         raise EventError("there is no event in an empty array")
-    events = [_outgoing(each.text, each.place, each.event, source) for each in found]
+    events = [_outgoing(each.text, each.place, each.event, source, file) for each in found]
     if len({each.cloud_event for each in events}) > 1:
         raise EventError(
             "the file mixes CloudEvents and events of Event Grid's schema, and a topic takes one schema: "
@@ -73,7 +75,7 @@ def renewed(outgoing: Outgoing) -> Outgoing:
     return replace(outgoing, text=text, event=replace(outgoing.event, id=new_id, time=now, notes=()))
 
 
-def _outgoing(text: str, place: str, found: "Event | object", source: str) -> Outgoing:
+def _outgoing(text: str, place: str, found: "Event | object", source: str, file: str) -> Outgoing:
     """Check one event.
 
     Raises:
@@ -87,7 +89,7 @@ def _outgoing(text: str, place: str, found: "Event | object", source: str) -> Ou
     if isinstance(found, Event) and found.schema in KINDS:
         raise EventError(
             f"{place}a body of kind {found.schema} is not an event of a topic: "
-            f"`updraft hook {found.schema} FILE` posts it to the app"
+            f"`{updraft_on(file, 'hook', found.schema)}` posts it to the app"
         )
     try:
         document = parse(text)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cli import local_settings
 from cli.findings import Finding, print_findings
 from cli.follow.expected_runs import ExpectedRun, expected_from_topic
 from cli.follow.following import Followed, Following, NewLetters
 from cli.follow.run_lookup import RunLookup
 from cli.follow.timeline import Moment, line_printer, milliseconds_since
+from cli.hints import is_local, updraft
 from cli.output import printable
 from cli.rules_file import load
 from shared.deciding.nearest import Unmatched
@@ -109,8 +111,9 @@ class PublishWait:
         """Add a finding, and show it at once."""
         fix = command = ""
         if each is not None and each.state == "waiting" and each.run is None and code == "NotEnded":
-            fix = "look for the event's id in the app's log and among the dead letters"
-            command = "updraft replay list"
+            log = f" ({local_settings.APP_LOG})" if is_local() else ""
+            fix = f"look for the event's id in the app's log{log} and among the dead letters"
+            command = updraft("replay", "list")
         expected = each.expected if each is not None else None
         finding = Finding(
             code,
@@ -132,6 +135,8 @@ class PublishWait:
         words = moment.words
         if moment.name in {"started", "duplicate", "rejected"}:
             dag = f", DAG {each.expected.dag}" if each.expected.dag else ""
+            if moment.name == "rejected":
+                words = words.partition(":")[0]  # its code; a finding has the reason
             words = f"rule {each.expected.rule}{dag}" + (f": {words}" if words else "")
         elif len(self._following.runs) > 1:
             words = f"rule {each.expected.rule}" + (f": {words}" if words else "")

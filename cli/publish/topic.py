@@ -9,6 +9,7 @@ Source of the request: https://learn.microsoft.com/rest/api/eventgrid/dataplane/
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from cli.hints import or_local
 from cli.publish.posting import post
 from shared.errors import CredentialError, EventError, SettingsError, UpdraftError
 from shared.values.urls import check_address
@@ -85,7 +86,7 @@ def endpoint(topic: str) -> str:
     if not topic:
         raise SettingsError(
             f"no topic is named: pass --topic URL, or set {TOPIC_ENDPOINT}, to the topic's endpoint such as "
-            f"{_EXAMPLE}/api/events"
+            f"{_EXAMPLE}/api/events{or_local()}"
         )
     try:
         check_address(topic, name="topic", example=_EXAMPLE)

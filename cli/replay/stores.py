@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cli.hints import or_local
 from shared.azure.storage_account import DEAD_LETTERS_CONTAINER
 from shared.errors import SettingsError, StorageUnavailable, UpdraftError
 from shared.values.wording import did_you_mean
@@ -88,7 +89,7 @@ def _check_account(settings: Mapping[str, str]) -> None:
     secret = f"; the connection string in {CONNECTION} is not used, because it holds a key"
     raise SettingsError(
         f"no Storage account is named: pass --account NAME, or set {names[0]}, with the app's Storage account"
-        f"{secret if setting(settings, CONNECTION) else ''}"
+        f"{secret if setting(settings, CONNECTION) else ''}{or_local()}"
     )
 
 

@@ -41,7 +41,8 @@ def test_a_connection_that_is_let_in(doctor: Doctor, identity: IdentityEndpoint,
         "aud: api://airflow",
         f"oid: {identity.identity.object_id}",
         "roles: Airflow.Trigger",
-        "expires: in 1440 min",
+        "entra: a token for api://airflow/.default\n",
+        "expires: in 24 h",
         "DAG smoke_tests: runs may be started (rule r)",
         "nothing wrong",
     ):
@@ -147,7 +148,7 @@ def test_a_password_that_is_changed_meanwhile(
     status, text = doctor(stub.url, "{kind: airflow, username: updraft, password_secret: p}")
     assert status == 1
     assert text.count("error: ") == 1
-    assert "airflow: a token" in text
+    assert "airflow: a credential in the header Authorization" in text
     assert "password" in text.partition("error: ")[2]
 
 

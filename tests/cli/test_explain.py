@@ -165,11 +165,12 @@ def test_plain_text_where_it_is_no_terminal(folder: Path, capsys: pytest.Capture
         "Microsoft.Web.SlotSwapCompleted  e1",
         "  swap: match\n    description: A new version went live\n",
         f"  file: {folder / 'event.json'}\n",
+        "  via: unknown; give it with `--via`\n  matches 2 of 3 rules\n  swap: match",
         "    run id: swap__e1__",
         "    logical date: 2026-03-01T10:00:00Z",
         '"site": "shop"',
         "  other: no match: type is",
-        "  broken: match, but the run cannot be asked for: x:",
+        "  broken: match, but the run cannot be requested: x:",
         f"\n\nnot an event\n  file: {folder / 'bad.json'}\n  error: ",
     ):
         assert part in out
@@ -222,7 +223,7 @@ def test_an_empty_input_is_told(folder: Path, capsys: pytest.CaptureFixture[str]
     """An empty standard input is an error that names it."""
     (folder / "event.json").write_text("\n")
     assert run(folder, str(folder / "event.json")) == 2
-    assert "error: the body is empty" in capsys.readouterr().out
+    assert "error: the file is empty" in capsys.readouterr().out
 
 
 def test_escape_sequences_of_an_event_do_not_reach_the_terminal(
@@ -275,7 +276,7 @@ def test_a_tree_on_a_terminal(folder: Path, *, no_colour: bool) -> None:
     assert "swap: match" in plain
     assert "A new version went live" in plain
     assert '"site": "shop"' in plain
-    assert "broken: match, but the run cannot be asked for" in plain
+    assert "broken: match, but the run cannot be requested" in plain
     assert ("\x1b[32m" in text) is not no_colour
 
 

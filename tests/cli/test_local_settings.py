@@ -15,7 +15,7 @@ from tests.support.paths import EXAMPLE_RULES
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that `make up` writes, and an environment that the test may change."""
     path = tmp_path / "env"
-    monkeypatch.setattr(local_settings.use_local_settings, "__defaults__", (path,))
+    monkeypatch.setattr(local_settings, "FILE", path)
     monkeypatch.setattr(os, "environ", {**os.environ})
     return path
 

@@ -18,19 +18,19 @@ from local.processes import programs
 from tests.support.paths import ROOT
 
 OPTIONS: Final = {
-    "explain": {"--rules", "--rule", "--matches", "--as", "--via", "--json"},
-    "validate": {"--rules", "--samples", "--as", "--via", "--live", "--json"},
-    "schema": set[str](),
-    "subscription": {"--rules", "--storage", "--bicep"},
-    "publish": {"--topic", "--new", "--wait", "--timeout", "--source", "--rules", "--json"},
-    "hook": {"--url", "--secret-file", "--key-file", "--json"},
-    "replay": set[str](),
-    "replay list": {"--rule", "--reason", "--since", "--replayed", "--json"}
+    "explain": {"--local", "--rules", "--rule", "--matches", "--as", "--via", "--json"},
+    "validate": {"--local", "--rules", "--samples", "--as", "--via", "--live", "--json"},
+    "schema": {"--local"},
+    "subscription": {"--local", "--rules", "--storage", "--bicep"},
+    "publish": {"--local", "--topic", "--new", "--wait", "--timeout", "--source", "--rules", "--json"},
+    "hook": {"--local", "--url", "--secret-file", "--key-file", "--json"},
+    "replay": {"--local"},
+    "replay list": {"--local", "--rule", "--reason", "--since", "--replayed", "--json"}
     | {"--container", "--poison", "--account"},
-    "replay show": {"--container", "--poison", "--account", "--json"},
-    "replay send": {"--rule", "--reason", "--since", "--all", "--again", "--dry-run", "--json"}
+    "replay show": {"--local", "--container", "--poison", "--account", "--json"},
+    "replay send": {"--local", "--rule", "--reason", "--since", "--all", "--again", "--dry-run", "--json"}
     | {"--container", "--poison", "--account", "--wait", "--timeout", "--rules"},
-    "doctor": {"--rules", "--connection", "--json"},
+    "doctor": {"--local", "--rules", "--connection", "--json"},
 }
 """The options of every command and every action of a command."""
 HEAVY: Final = {"azure", "jinja2", "jwt", "pydantic", "requests", "rich", "urllib3", "yaml"}
@@ -90,7 +90,10 @@ def test_every_command_explains_itself(name: str, flag: str, capsys: pytest.Capt
             assert opt in shown
 
 
-@pytest.mark.parametrize(("arguments", "status"), [((), 2), (("--help",), 0), (("-h",), 0)])
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [((), 2), (("--local",), 2), (("--help",), 0), (("--local", "help"), 0), (("-h",), 0)],
+)
 def test_the_commands_are_listed(
     arguments: tuple[str, ...], status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,7 +111,7 @@ def test_a_group_alone_lists_its_actions(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["replay"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "list  count them, and list them" in captured.err
+    assert "list  count dead letters, and list them" in captured.err
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,6 +125,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("explan x", "No such command 'explan'"),
         ("explan x", "'explain'"),
+        ("hlep", "Did you mean 'help'?"),
+        ("--local explan x", "'explain'"),
         ("nothing-like-it", "No such command 'nothing-like-it'."),
         ("--versoin", "Did you mean '--version'?"),
         ("validate --ruls x", "No such option '--ruls'. (Did you mean one of: '--as', '--rules'?)"),

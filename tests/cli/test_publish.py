@@ -276,8 +276,8 @@ def test_a_topic_needs_https(
     [
         ("[]", "there is no event in an empty array"),
         ('"text"', "an event is a JSON object, and this is a string"),
-        ("", "the body is empty"),
-        ("{", "the body is not JSON"),
+        ("", "the file is empty"),
+        ("{", ": not JSON: a name in double quotes is missing (at the end)"),
         (b"\xff\xfe{", "not JSON"),
         (json_text([CLOUD_EVENT, 3]), "member 2 of 2: an event is a JSON object"),
         ('{"specversion": "1.0", "id": "1"}', "source is missing"),

@@ -13,6 +13,7 @@ from cli.main import main
 from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.certificates import Certificates
 from local.stand_ins.identity_endpoint import IdentityEndpoint
+from local.stand_ins.loopback_server import Reply, Request
 from shared.rules import Rules, load_rules
 from shared.values.json_text import JsonObject
 from tests.support.recording_topic import RecordingTopic, start_runs
@@ -154,7 +155,7 @@ def test_a_second_delivery_is_a_duplicate(world: World, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert world.publish() == 0
     printed = capsys.readouterr().out
-    assert "duplicate   rule opened, DAG smoke_tests: the run existed before; its state is success" in printed
+    assert "duplicate   rule opened, DAG smoke_tests: the run existed before, and has succeeded" in printed
     assert "run created" not in printed
 
 
@@ -186,7 +187,7 @@ def test_no_rule_that_matches_is_said_at_once(
 def test_what_cannot_start_is_said_at_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A template that cannot be rendered, and an event that is collected, are not waited for."""
     assert world.publish("--timeout", "99", data={}) == 1
-    assert "event e-1: the run cannot be asked for: " in capsys.readouterr().err
+    assert "event e-1: the run cannot be requested: " in capsys.readouterr().err
     assert world.publish("--timeout", "99", type="Shop.Burst", subject="x") == 1
     assert "event e-1: the event is collected for 60 s with others of the key x" in capsys.readouterr().err
 
@@ -236,7 +237,7 @@ def away(world: World) -> None:
         (nothing, "updraft replay list"),
         (forbidden, "give its role the right to read DAG Runs: airflow entra-role --role Updraft"),
         (unknown_token, "refuses the token of this identity"),
-        (away, "connection `main`: nothing listens at 127.0.0.1:"),
+        (away, "waiting: rule opened: the Airflow of `main` is down (connection refused); start its api"),
     ],
 )  # fmt: skip
 def test_who_waits_and_why(
@@ -258,11 +259,28 @@ def test_the_source_of_the_topic_makes_the_run_id_whole(
     assert "has no run opened__e-1__" in capsys.readouterr().err
 
 
-def test_a_missing_dag_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """If Airflow has no such DAG, the message has the fix."""
+@pytest.mark.parametrize("of", [CLOUD_EVENT, GRID_EVENT], ids=["CloudEvents", "Event Grid"])
+def test_a_missing_dag_is_named(world: World, capsys: pytest.CaptureFixture[str], of: JsonObject) -> None:
+    """If Airflow has no such DAG, the message has the nearest one and the fix, also for a whole run id."""
     world.stub.dags.discard("smoke_tests")
-    assert world.publish(of=GRID_EVENT) == 1
-    assert "there is no DAG smoke_tests; deploy it, or change `start.dag`" in capsys.readouterr().err
+    world.stub.dags.add("smoke_test")
+    assert world.publish(of=of) == 1
+    says = "Airflow has no DAG `smoke_tests` (did you mean `smoke_test`?); deploy it, or change `start.dag`"
+    assert says in capsys.readouterr().err
+
+
+def test_a_dag_that_exists_is_asked_for_once(world: World) -> None:
+    """While its run is looked for, Airflow gets no further question about the DAG."""
+    asked: list[str] = []
+
+    def handle(request: Request) -> Reply:
+        asked.append(request.path)
+        return AirflowStub.handle(world.stub, request)
+
+    world.stub.handle = handle  # type: ignore[method-assign] # to see the requests
+    assert world.publish() == 1
+    assert asked.count("/api/v2/dags/smoke_tests") == 1
+    assert len(asked) > 3
 
 
 def test_a_run_of_another_event_is_not_taken_for_ours(

@@ -137,7 +137,7 @@ def test_a_wrong_one_is_rejected_without_its_body(
     assert "the-body-of-a-stranger" not in told
     assert HOOK.signature not in told
     assert hashlib.sha256(BODY).hexdigest() in told
-    assert "rejected: a body that came by hook/github: its signature is" in caplog.text
+    assert "rejected: a body that came by hook/github: its signature does not match" in caplog.text
     assert isinstance(letter.subject, Unreadable)
     assert not stub.runs
     assert delivering.outcome_counts.balances()

@@ -48,8 +48,8 @@ class AuthBase(StrictModel):
 
     @property
     def credential_text(self) -> str:
-        """The name of the credential, for `updraft doctor`."""
-        return f"a token for the header {self.header}"
+        """The credential in words, for `updraft doctor`."""
+        return f"a credential in the header {self.header}"
 
 
 class EntraAuth(AuthBase):

@@ -241,12 +241,13 @@ def test_a_cause_is_told_once(
 
 def test_a_trace_that_may_not_be_seen_is_left_out(both: Both, stub: AirflowStub) -> None:
     """An identity that may not list import errors still gets the broken file and the missing DAG."""
+    unseen = "Airflow does not show the error to this identity"
     stub.broken, stub.dags = {"load_orders": "SyntaxError"}, {"load_orders"}
     answers(Reply(403, {"detail": "Forbidden"}), only="/api/v2/importErrors")(stub)
     _, found = both(RULES)
     assert [error["message"] for error in found["errors"]] == [
         "there is no DAG `smoke_tests`",
-        "the file of DAG `load_orders` cannot be imported: load_orders.py",
+        f"the file of DAG `load_orders` cannot be imported: load_orders.py; {unseen}",
     ]
 
 

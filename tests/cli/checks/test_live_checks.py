@@ -69,7 +69,10 @@ def test_a_ready_airflow_is_said_to_be(
     assert main(["validate", "--live", "--rules", str(rules)]) == 0
     out = capsys.readouterr().out
     assert "rule `swap`: connection `main`: DAG `smoke_tests` is ready\n" in out
-    assert "DAG `load_orders` is ready; no sample shows whether conf satisfies its params\n" in out
+    assert (
+        "`load_orders` is ready; its params are not checked: no sample of `--samples DIR` matches the rule\n"
+        in out
+    )
     assert out.endswith("3 rules, nothing wrong\n")
     assert stub.runs == {}
 
@@ -104,14 +107,22 @@ def test_what_the_airflow_says_is_read(
     """A paused, a broken and a missing DAG are findings with the details that Airflow gives."""
     stub.dags = {"smoke_test", "load_orders"}
     stub.paused, stub.run_types = {"load_orders"}, {"load_orders": ["scheduled"]}
-    stub.broken = {"load_orders": "Traceback …\n  File\nSyntaxError: invalid syntax\n"}
+    trace = (
+        'Traceback …\n  File "/dags/load_orders.py", line 3, in <module>\n    f()\n'
+        '  File "/dags/load_orders.py", line 7, in f\n    import x\n  File "<frozen>", line 9, in y\n'
+        "ModuleNotFoundError: No module named 'x'\n"
+    )
+    stub.broken = {"load_orders": trace}
     assert main(["validate", "--live", "--rules", str(rules)]) == 1
     err = capsys.readouterr().err
     assert "there is no DAG `smoke_tests` (did you mean `smoke_test`?)" in err
     assert "cannot be imported there: load_orders.py" in err
-    assert "DAG `load_orders` cannot be imported: load_orders.py: SyntaxError: invalid syntax (rule" in err
+    assert "cannot be imported: load_orders.py, line 7: ModuleNotFoundError: No module named 'x' (rule" in err
+    assert "fix: where Airflow runs, fix the file, and look for its error: `airflow dags list-import" in err
     assert "unpause load_orders" in err
     assert "does not allow manual runs" in err
+    assert err.count("\nerror: connection") == 3
+    assert err.startswith("error: ")
     assert err.endswith("4 errors\n")
 
 
