@@ -33,7 +33,7 @@ def words_argument(*, many: bool) -> Callable[[_Action], _Action]:
         nargs=-1 if many else 1,
         metavar="[NAME|ID]..." if many else "NAME|ID",
         help="a dead letter's name as `updraft replay list` prints it, the beginning of its name, or the id "
-        "of its event",
+        "of its event or the beginning of that id",
     )
 
 
@@ -171,7 +171,7 @@ def _show(*, where: Where, words: str, as_json: bool) -> int:
         for number, kept in enumerate(blobs):
             if len(blobs) > 1:
                 print("\n" * bool(number) + printable(kept.name))
-            show(kept, thing=store.thing)
+            show(kept)
     shown: list[Json] = [blob_json(kept, whole=True) for kept in blobs]
     findings = [*_missing(named.missing), *_unreadable(blobs, "error")]
     return _end([], findings, as_json=as_json, members={"dead_letters": shown})
@@ -237,8 +237,10 @@ def _send(
         follow = (rules_file, timeout) if wait else None
         lines = _sent(storage, store, selected, len(wanted), follow, members, findings)
     with waiting(f"checking {where}"):
-        if selection and not (findings or any(members.values())):
-            check_selection(store, selection)
+        if not (findings or any(members.values())):
+            if selection:
+                check_selection(store, selection)
+            lines = [*lines, *(() if words else _sent_before(store, selection))]
         findings += [*_missing(named.missing), *_notes(store)]
     return _end(lines, findings, as_json=as_json, members=members)
 
@@ -257,6 +259,14 @@ def _not_sent(blobs: Iterable["Kept"], findings: list[Finding], *, again: bool) 
             findings.append(Finding("SentBefore", message, "`--again` sends it once more"))
         else:
             yield kept
+
+
+def _sent_before(store: "Store", selection: Selection) -> Iterator[str]:
+    """Yield why nothing is left to send: how many selected dead letters were sent before."""
+    names = store.names(rule=selection.rule, since=selection.since, replayed=True)
+    if count := sum(1 for _ in selection.of(store.read_all(names))):
+        was = "was" if count == 1 else "were"
+        yield f"{count} {was} sent before; `--again` sends {'it' if count == 1 else 'them'} once more"
 
 
 def _sent(

@@ -78,9 +78,10 @@ class ResendWait:
 
     def findings(self) -> Iterator[Finding]:
         """Yield the result of each event that has no run."""
-        for each in self._following.runs:
+        for name, each in zip(self._blobs, self._following.runs, strict=True):
             if each.state not in _STARTED:
-                event = f"event {each.expected.event}{_at(each.expected)}"
+                about = f"event {each.expected.event}" if each.expected.event else f"dead letter {name}"
+                event = f"{about}{_at(each.expected)}"
                 yield Finding(_CODES[each.state], f"{event}: {_result(each)}: {each.reason}")
 
     def to_json(self) -> list[JsonObject]:

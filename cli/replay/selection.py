@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from shared.stores.dead_letter_reader import Letter
 
 _LISTED: Final = 10
+_SHORTEST: Final = 4
+"""Characters of the shortest beginning of an id that names an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Named:
 
 
 def resolve(store: "Store", words: Sequence[str], *, sent_too: bool) -> Named:
-    """Find the dead letters of words: each is a name, a folder, or the id of an event.
+    """Find the dead letters of words: each is a name, a folder, or the id of an event or its beginning.
 
     Dead letters are read only if a word is neither a name nor the beginning of one. Of several dead letters
     for a word, those that were sent again are left out, unless all were.
@@ -89,7 +91,7 @@ def resolve(store: "Store", words: Sequence[str], *, sent_too: bool) -> Named:
     names: dict[str, None] = {}
     missing: list[str] = []
     for word, found in by_word.items():
-        found = found or ids.get(word, [])  # noqa: PLW2901 - a name goes before an id
+        found = found or ids.get(word) or _by_id(word, ids)  # noqa: PLW2901 - a name goes before an id
         left = [] if sent_too else [name for name in found if name in waiting]
         names |= dict.fromkeys(left or found)
         if not found:
@@ -135,9 +137,15 @@ def _by_name(word: str, known: Sequence[str]) -> list[str]:
     return [name for name in known if name.startswith(beginning)]
 
 
+def _by_id(word: str, ids: dict[str, list[str]]) -> list[str]:
+    """Return the dead letters of the one event whose id begins with a word; none if several ids do."""
+    found = [names for each, names in ids.items() if each.startswith(word)]
+    return found[0] if len(found) == 1 and len(word) >= _SHORTEST else []
+
+
 def _nothing_called(word: str, store: "Store", ids: dict[str, list[str]], known: Sequence[str]) -> str:
     near = did_you_mean(word, [*ids, *known])
-    shown = [*ids][:_LISTED]
+    shown = [*sorted(ids, key=lambda each: not each.startswith(word))][:_LISTED]
     more = f" and {len(ids) - len(shown)} more" if len(ids) > len(shown) else ""
     there = f"; there are the events {listed(shown)}{more}" if ids else f"; there is no {store.thing}"
     return f"there is no {word} in {store.name}, neither as a name nor as the id of an event{near}{there}"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ANY_RULE: Final = "(any rule)"
 """The word for the rule of an event that was given up before a rule got it."""
+NO_ID: Final = "(no id)"
+"""The word for the id of a body that is not an event."""
 _REASON_SHOWN: Final = 200
 
 
@@ -35,7 +37,7 @@ def overview(blobs: Iterable["Kept"], container: str, *, thing: str = "dead lett
                 _moment(letter.at),
                 letter.rule or ANY_RULE,
                 letter.code,
-                letter.subject.id or "-",
+                letter.subject.id or NO_ID,
                 kept.name,
                 letter.reason,
             )
@@ -102,13 +104,8 @@ def _letter_json(letter: "Letter", *, whole: bool) -> "JsonObject":
     return known | {"event": event, "body": None if event else letter.body()}
 
 
-def show(kept: "Kept", *, thing: str) -> None:
-    """Print the dead letters of a blob with their events, and the text that cannot be read.
-
-    Args:
-        kept: The blob.
-        thing: The store's word for a dead letter.
-    """
+def show(kept: "Kept") -> None:
+    """Print the dead letters of a blob with their events, and the text that cannot be read."""
     if kept.replays:
         print(sent_again(kept))
     for letter in (*kept.letters, *kept.sent):
@@ -119,10 +116,18 @@ def show(kept: "Kept", *, thing: str) -> None:
             print(f"help      {HELP}{letter.code}")
         times = f"first seen {_moment(letter.first_seen)}, given up {_moment(letter.at)}"
         print(f"attempts  {letter.attempts or '-'}, {times}")
-        whole = len(kept.letters) + len(kept.sent) == 1 and thing == "dead letter"
-        print(json.dumps(json.loads(letter.text), indent=2) if whole else printable(letter.body()))
+        for line in _indented(letter.body()).splitlines():
+            print(printable(line))
     for bad in kept.bad:
         print(printable(bad.text))
+
+
+def _indented(body: str) -> str:
+    """Return JSON with its members on lines of their own; another text as it is."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body
 
 
 def _about(subject: "Subject") -> str:

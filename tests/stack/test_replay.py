@@ -227,7 +227,7 @@ def test_the_command(own_container: Storage, capsys: pytest.CaptureFixture[str])
     assert main(["replay", "send", "--reason", "AirflowUnavailable"]) == 0
     assert "2 dead letters marked as sent again" in capsys.readouterr().out
     assert main(["replay", "send", "--reason", "AirflowUnavailable"]) == 0
-    assert capsys.readouterr().out == "0 dead letters marked as sent again\n"
+    assert "\n2 were sent before; `--again` sends them once more\n" in capsys.readouterr().out
     assert len(bodies(own_container, PARKED_QUEUE)) == 2
     assert main(["replay", "send", name]) == 1
     assert f"{name}: not sent: sent again: 20" in capsys.readouterr().err
@@ -300,7 +300,6 @@ def test_what_is_not_an_event_is_shown_to_a_person(
         assert main(["replay", "show", one.name]) == 0
         output = capsys.readouterr().out
         assert f"subject   {says}\n" in output
-        assert '"format": 1' in output
     assert main(["replay", "list"]) == 0
     output = capsys.readouterr().out
     assert "by rule: (any rule) 1, burst 1, call 1, smoke 1" in output
@@ -353,7 +352,7 @@ def test_poison_messages(own_container: Storage, capsys: pytest.CaptureFixture[s
     assert "cannot be read: a parked message is not JSON" in warned
     (name,) = re.findall(r"e-1  (updraft-events-poison/\S+)", told)
     assert main(["replay", "show", name, "--poison"]) == 0
-    assert '"id":"e-1"' in capsys.readouterr().out
+    assert '"id": "e-1"' in capsys.readouterr().out
 
     assert main(["replay", "send", "--poison", "--all", "--dry-run"]) == 0
     assert capsys.readouterr().out.endswith("3 poison messages would be sent again\n")

@@ -106,7 +106,9 @@ def test_what_was_sent_before_is_no_mistake(
 ) -> None:
     """A second call with the same selection finds nothing to do, and is well; so is an empty container."""
     assert printed(capsys, 0, "send", "--reason", "templateerror").startswith("1 event sent")
-    assert printed(capsys, 0, "send", "--reason", "TemplateError") == "0 dead letters marked as sent again\n"
+    assert printed(capsys, 0, "send", "--reason", "TemplateError") == (
+        "0 dead letters marked as sent again\n1 was sent before; `--again` sends it once more\n"
+    )
     assert printed(capsys, 0, "list", "--rule", "load").startswith("0 dead letters")
     assert "there are: Refused" in printed(capsys, 1, "list", "--reason", "Reserved", "--rule", "smoke")
     container = own_container.container(DEAD_LETTERS_CONTAINER)
@@ -115,6 +117,19 @@ def test_what_was_sent_before_is_no_mistake(
     assert printed(capsys, 0, "list", "--rule", "nothing", "--reason", "No").startswith("0 dead letters")
     assert "there is no dead letter" in printed(capsys, 1, "show", "e-1")
     assert letters
+
+
+def test_the_beginning_of_an_id_names_one_event(
+    own_container: Storage, letters: BlobDeadLetters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A beginning of several ids, or of fewer than four characters, sends nothing, and the ids are listed."""
+    for each in ("11bf-one", "22bf-1", "22bf-2"):
+        letters.write(letter(each))
+    assert '"id": "11bf-one"' in printed(capsys, 0, "show", "11bf")
+    assert "there are the events 22bf-" in printed(capsys, 1, "send", "22bf")
+    assert "there is no 11b in" in printed(capsys, 1, "send", "11b")
+    assert sent(own_container) == 0
+    assert "1 event sent" in printed(capsys, 0, "send", "22bf-1")
 
 
 def test_another_container_has_to_exist(

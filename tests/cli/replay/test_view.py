@@ -26,6 +26,21 @@ def test_a_list_names_the_page_of_each_code_once() -> None:
     assert pages == ["  see docs/codes.md#BadRequest, docs/codes.md#DagNotFound"]
 
 
+def test_a_body_that_is_not_an_event_has_words_for_what_it_lacks() -> None:
+    """A column of the list is never a bare sign."""
+    blob = Kept("1.json", [Letter(Unreadable("no JSON", "{"), "Unreadable", "no", text="{}")])
+    assert "undated  (any rule)  Unreadable  (no id)  1.json" in list(overview([blob], "letters"))
+
+
+def test_the_reason_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The event follows, with its characters as they are."""
+    stored = '{"updraft": {"reason": "no … door"}}'
+    show(Kept("1.json", [Letter(event(data={"site": "Köln …"}), "DagNotFound", "no … door", text=stored)]))
+    out = capsys.readouterr().out
+    assert out.count("no … door") == 1
+    assert '    "site": "Köln …"' in out
+
+
 def test_an_empty_list_names_no_page() -> None:
     """Without dead letters there is no link."""
     assert list(overview([], "letters")) == ["0 dead letters in letters"]
@@ -39,7 +54,7 @@ def test_a_letter_names_the_page_of_its_code(
     code: str, help_line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A dead letter has the link to its code below its reason."""
-    show(kept("1.json", code), thing="dead letter")
+    show(kept("1.json", code))
     out = capsys.readouterr().out
     about = "subject   event e-1 of type Microsoft.Web.SlotSwapCompleted\n"
     assert out.startswith(f"rule      (any rule)\n{about}reason    {code}: no\n{help_line}attempts")
