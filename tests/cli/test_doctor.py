@@ -12,6 +12,7 @@ from local.stand_ins.airflow_stub import AirflowStub
 from local.stand_ins.identity_endpoint import Audience, IdentityEndpoint
 from local.stand_ins.key_vault import LocalKeyVault
 from local.stand_ins.loopback_server import Reply, Request
+from shared.rules.model.auth_kinds import EntraAuth
 from tests.support.aws_stub import AUDIENCE, ENVIRONMENT, REGION, ROLE, Mwaa, Sts
 from tests.support.doctor import RULE, Doctor
 
@@ -128,6 +129,19 @@ def test_a_missing_key_vault_role_is_named(
     assert status == 1
     assert "Key Vault Secrets User" in text
     assert stub.seen == ()
+
+
+def test_a_token_is_named_by_its_scope() -> None:
+    """A header that is not the usual one is named as well, as for a proxy."""
+    assert EntraAuth(kind="entra", scope="s").credential_text == "a token for s"
+    proxy = EntraAuth(kind="entra", scope="s", header="X-Proxy")
+    assert proxy.credential_text == "a token for s, in the header X-Proxy"
+
+
+@pytest.mark.parametrize(("now", "says"), [(0, "in 24 h"), (86_400 - 90, "in 90 s"), (86_490, "90 s ago")])
+def test_the_expiry_of_a_token_is_a_duration(now: float, says: str) -> None:
+    """It has the unit that fits, also after the expiry."""
+    assert Claims("Bearer", {"exp": 86_400}).shown(now)["expires"] == says
 
 
 def test_a_password_that_is_changed_meanwhile(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from cli import local_settings
 from cli.follow import following
 from cli.follow.timeline import line, line_printer, markup, run_moments
 from cli.main import main
@@ -247,6 +248,42 @@ def test_who_waits_and_why(
     prepare(world)
     assert world.publish() == 1
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (
+            nothing,
+            "in the app's log (.updraft/logs/function-app*.log) and among the dead letters: `updraft --local",
+        ),
+        (away, "the Airflow of `main` is down (connection refused); make airflow-start"),
+    ],
+)
+def test_a_local_stack_has_its_log_and_its_start_command(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Callable[[World], None],
+    says: str,
+) -> None:
+    """With `--local`, the messages name the file of the log and the command that starts Airflow."""
+    file = world.folder / "env"
+    file.write_text("")
+    monkeypatch.setattr(local_settings, "FILE", file)
+    prepare(world)
+    assert world.publish("--local") == 1
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("state", "says"), [("failed", "has failed"), ("running", "is running")])
+def test_the_state_of_an_earlier_run_is_said(
+    world: World, capsys: pytest.CaptureFixture[str], state: str, says: str
+) -> None:
+    """A duplicate names the state of the run that existed before."""
+    world.app(state=state, start_date="2020-01-01T00:00:00Z", end_date="2020-01-01T00:00:00Z")
+    assert world.publish() == world.publish() == 1
+    assert f"the run existed before, and {says}\n" in capsys.readouterr().out
 
 
 def test_the_source_of_the_topic_makes_the_run_id_whole(

@@ -66,7 +66,7 @@ def test_what_is_sent_again_has_a_result(
     assert wait("publish", file) == 1
     printed = capsys.readouterr()
     assert "rejected    rule smoke-test-after-swap: TemplateError\n" in printed.out
-    assert (printed.out + printed.err).count("`data` has no member `site`") == 1
+    assert (printed.out + printed.err).count("so there is no `app`") == 1
     good = replace(fresh("slot_swap_completed.json").event, via="webhook")
     storage = Storage(os.environ, azure_credential)
     BlobDeadLetters(storage).write(DeadLetter(good, "DagNotFound", "it was away", NOW, NOW, RULE))

@@ -47,7 +47,7 @@ def test_a_dag_that_will_not_report_is_noticed(tmp_path: Path, capsys: pytest.Ca
     rules.write_text(SILENT, encoding="utf-8")
     assert main(["validate", "--live", "--rules", str(rules)]) == 1
     captured = capsys.readouterr()
-    assert captured.err.startswith("connection `main`: `track: callback` waits for a report that")
+    assert captured.err.startswith("error: connection `main`: `track: callback` waits for a report that")
     assert "(rule `silent`)\n" in captured.err
     assert captured.err.endswith("1 error\n")
     for name in ("untracked", "by-task", "by-notifier"):
