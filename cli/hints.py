@@ -1,20 +1,16 @@
 """The commands that messages suggest: with `--local` where this call has it, and ready to paste."""
 
 import shlex
-from typing import Final
 
 import click
 
 from cli import local_settings
 
-LOCAL: Final = "cli.local"
-"""The member of a click context's `meta` that is true if the command line has `--local`."""
-
 
 def is_local() -> bool:
     """Return whether this call uses the settings of the local stack."""
     context = click.get_current_context(silent=True)
-    return context is not None and bool(context.meta.get(LOCAL))
+    return context is not None and bool(context.meta.get(local_settings.LOCAL))
 
 
 def updraft(*words: str) -> str:

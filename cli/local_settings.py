@@ -3,15 +3,35 @@
 import os
 import shlex
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.errors import SettingsError
 
+if TYPE_CHECKING:
+    import click
+
+LOCAL: Final = "cli.local"
+"""The member of a click context's `meta` that is true if the command line has `--local`."""
+LOCAL_HELP: Final = "use the settings of the stack that `make up` started"
+"""The help of `--local`."""
 FILE: Final = Path(__file__).resolve().parent.parent / ".updraft" / "env"
 """Where `make up` writes its settings while it runs (`local/up.py`)."""
 
 APP_LOG: Final = ".updraft/logs/function-app*.log"
 """The log of the local app, in the repository; with several processes, each has its own (docs/local.md)."""
+
+
+def go_local(context: "click.Context") -> None:
+    """Use the settings of the local stack for a call, and record that for the commands in its messages.
+
+    Args:
+        context: A click context of the call.
+
+    Raises:
+        SettingsError: No local stack runs.
+    """
+    use_local_settings()
+    context.meta[LOCAL] = True
 
 
 def use_local_settings() -> None:

@@ -13,7 +13,7 @@ import click
 
 from cli.commands import SUMMARIES
 from cli.lazy_group import LazyGroup
-from cli.options import LOCAL_HELP, go_local
+from cli.local_settings import LOCAL_HELP, go_local
 from cli.output import AS_JSON, print_usage_error
 from shared.errors import UpdraftError
 from shared.version import VERSION

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.hints import LOCAL
+from cli.local_settings import LOCAL_HELP, go_local
 from cli.output import AS_JSON
 from shared.errors import UnusableValue
 from shared.settings import RULES_FILE
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_RULES: Final = "rules.yaml"
-LOCAL_HELP: Final = "use the settings of the stack that `make up` started"
 FILE: Final = click.Path(allow_dash=True)
 """A file's name; `-` is standard input. The command that reads the file reports a missing one."""
 FOLDER: Final = click.Path()
@@ -35,21 +34,6 @@ def local_option[Function: "Callable[..., Any]"](function: Function) -> Function
     return click.option(
         "--local", is_flag=True, is_eager=True, expose_value=False, callback=given, help=LOCAL_HELP
     )(function)
-
-
-def go_local(context: click.Context) -> None:
-    """Use the settings of the local stack for a call, and record that for the commands in its messages.
-
-    Args:
-        context: A click context of the call.
-
-    Raises:
-        SettingsError: No local stack runs.
-    """
-    from cli.local_settings import use_local_settings
-
-    use_local_settings()
-    context.meta[LOCAL] = True
 
 
 def rules_option[Function: "Callable[..., Any]"](function: Function) -> Function:

@@ -302,3 +302,17 @@ def test_completing_a_command_imports_none() -> None:
     """A completion takes the names from the table of commands."""
     asked = {COMPLETION: "bash_complete", "COMP_WORDS": "updraft ", "COMP_CWORD": "1"}
     assert not {name for name in loaded_by([], **asked) if name.startswith("cli.commands.")}
+
+
+@pytest.mark.slow
+def test_the_version_needs_no_settings() -> None:
+    """`updraft --version` imports nothing that reads settings, times or rules, so it is quick."""
+    loaded = loaded_by(["--version"])
+    assert {name for name in loaded if name.startswith("cli.")} == {
+        "cli.commands",
+        "cli.lazy_group",
+        "cli.local_settings",
+        "cli.main",
+        "cli.output",
+    }
+    assert "shared.settings" not in loaded
