@@ -6,6 +6,7 @@ yaml_nodes               the nodes of a YAML file, and their errors
 yaml_scalars             the scalars of YAML 1.2
 yaml_position            the lines around a syntax error
 yaml_slips               messages for syntax errors of YAML
+indentation              the line whose wrong indentation causes the errors of a file
 readable_text            invisible characters in texts
 load                     reads, checks and compiles rules.yaml
 rule_compiler            the model to compiled rules

@@ -1,11 +1,11 @@
 """Loading rules.yaml: read it, check it against the model, compile it. All errors are collected."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
 
-from shared.errors import RulesError
+from shared.errors import Problem, RulesError
 from shared.rules.compiled import Rules
 from shared.rules.model.connection import Connection
 from shared.rules.model.file import RulesFile
@@ -33,6 +33,24 @@ def load_rules(text: str, *, file: str, settings: Mapping[str, str] | None) -> R
     Raises:
         RulesError: The file has errors. It contains all of them with their positions, and the warnings.
     """
+    try:
+        return _load(text, file, settings)
+    except RulesError as error:
+        from shared.rules.indentation import reindented
+
+        def errors(changed: str) -> Sequence[Problem]:
+            try:
+                _load(changed, file, settings)
+            except RulesError as other:
+                return other.problems
+            return ()
+
+        problems = reindented(text, error.problems, errors)
+        raise RulesError(problems, error.warnings) from None
+
+
+def _load(text: str, file: str, settings: Mapping[str, str] | None) -> Rules:
+    """Load a file; arguments and errors as `load_rules`."""
     document, problems = read_yaml(text, file=file)
     if document is None:
         raise RulesError(problems)

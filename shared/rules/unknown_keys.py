@@ -26,6 +26,8 @@ _PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "rules.#.callback": CallbackSpec,
     "callers.#": CallerSpec,
 }
+OWN_KEYS: Final = frozenset(key for part in (*_PARTS.values(), *KINDS.values()) for key in part.model_fields)
+"""Every key that the language has somewhere."""
 _SHOWN: Final = 60
 
 type Where = tuple[str | int, ...]
