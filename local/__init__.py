@@ -3,6 +3,7 @@
 demo, up         what people start
 stack            the whole stack, its parts in order
 rules_watch      loads the rules file again when it has changed
+dags_watch       reports DAG files that Airflow cannot import
 control, part    one part of a running stack stops and starts
 stage, timeline  what the demo shows
 paths            folders of the checkout

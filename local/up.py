@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.control import Control, how_to_start, part_of_program
+from local.dags_watch import DagsWatch
 from local.paths import ROOT
 from local.processes import default_signals
 from local.processes.private import write_private
@@ -77,15 +78,15 @@ def show(stack: Stack, console: Console) -> None:
 
 
 def stay(stack: Stack, console: Console) -> None:
-    """Report what happens to the parts and to the rules file, and do what `python -m local.part` asks for."""
-    rules = RulesWatch(stack)
+    """Report what happens to parts, rules and DAG files, and do what `python -m local.part` asks for."""
+    rules, dags = RulesWatch(stack), DagsWatch(stack.airflow)
     try:
         with Control(stack) as control:
             show(stack, console)
             while True:
                 for process in stack.processes.ended():
                     console.print(f"\n[bold red]✗[/] {escape(_told(process))}")
-                for line in (rules.look(), control.serve(0.5)):
+                for line in (rules.look(), dags.look(), control.serve(0.5)):
                     if line:
                         console.print(f"\n{escape(line)}")
     finally:

@@ -128,6 +128,12 @@ class Airflow:
         database = self._postgres is None or self._postgres.is_running
         return bool(alive) and all(alive) and database
 
+    @property
+    def dag_folders(self) -> dict[str, Path]:
+        """The folders with DAG files, by the names of their bundles."""
+        own = {"own-dags": self._own_dags} if self._own_dags is not None else {}
+        return {"dags-folder": self._dags, **own}
+
     def forget(self) -> None:
         """Remove the database and the logs of tasks; the next start begins with an empty Airflow."""
         if self._postgres is not None:
@@ -312,14 +318,13 @@ class Airflow:
         if self._own_dags is None:
             return {}
         self._own_dags.mkdir(parents=True, exist_ok=True)
-        folders = {"dags-folder": self._dags, "own-dags": self._own_dags}
         bundles = [
             {
                 "name": name,
                 "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
                 "kwargs": {"path": str(path)},
             }
-            for name, path in folders.items()
+            for name, path in self.dag_folders.items()
         ]
         return {
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),

@@ -20,9 +20,10 @@ from rich.console import Console
 from cli.publish.outgoing import read_outgoing
 from cli.publish.topic import send
 from local.control import HEADER, Control, address, part_of_program
+from local.dags_watch import DagsWatch
 from local.part import ask
 from local.part import main as part
-from local.processes.processes import Interrupted, StackError, interruptible
+from local.processes.processes import Interrupted, StackError, interruptible, shown
 from local.rules_watch import RulesWatch
 from local.stack import Stack
 from local.timeline import Told, outcomes
@@ -220,3 +221,44 @@ def test_changed_rules_are_loaded_and_wrong_ones_are_not(stack: Stack, stack_env
     finally:
         watch.file.write_text(before, encoding="utf-8")
         assert looked(watch) == "rules.yaml has changed: the app has loaded it (5 rules)."
+
+
+def told_of(watch: DagsWatch) -> str:
+    """Return the next report about a DAG file."""
+    deadline = time.monotonic() + 120
+    while not (told := watch.look()):
+        assert time.monotonic() < deadline, "nothing was reported"
+        time.sleep(0.2)
+    return told
+
+
+def test_a_dag_file_that_cannot_be_imported_is_reported_until_it_is_fixed(stack: Stack) -> None:
+    """The file, the line and the error are reported once per change, and so is the end of the error."""
+    assert stack.own_dags is not None
+    file = stack.own_dags.resolve() / f"broken_{uuid.uuid4().hex[:8]}.py"
+    name = shown(file)
+    watch = DagsWatch(stack.airflow)
+    try:
+        file.write_text("from airflow.sdk import dag\n\n\ndef broken(:\n    pass\n", encoding="utf-8")
+        first, where, fix = told_of(watch).split("\n")
+        assert first == f"{name}: Airflow cannot import this DAG file."
+        assert where.startswith(f"  {name}:4: SyntaxError: ")
+        assert fix.startswith("  fix: correct the file")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(watch, "_token", "expired")  # a new one is fetched
+            end = time.monotonic() + 6
+            while time.monotonic() < end:
+                assert watch.look() == ""
+                time.sleep(0.2)
+        file.write_text("from airflow.sdk import dag\n\nmissing_name\n", encoding="utf-8")
+        assert told_of(watch).split("\n")[1] == f"  {name}:3: NameError: name 'missing_name' is not defined"
+        file.write_text("from airflow.sdk import dag  # still\n\nmissing_name\n", encoding="utf-8")
+        assert told_of(watch).split("\n")[1] == f"  {name}:3: NameError: name 'missing_name' is not defined"
+        file.write_text("from airflow.sdk import dag\n", encoding="utf-8")
+        assert told_of(watch) == f"{name}: Airflow can import this DAG file now."
+        file.write_text("import airflow, no_such_module_of_a_dag\n", encoding="utf-8")
+        assert "ModuleNotFoundError" in told_of(watch)
+        file.unlink()
+        assert told_of(watch) == f"{name}: the DAG file was deleted."
+    finally:
+        file.unlink(missing_ok=True)
