@@ -1,7 +1,8 @@
-"""Stops and starts single parts of a running `make up`, so that an outage can be rehearsed.
+"""Stops and starts single parts of a running `make up`, so that a person can rehearse an outage.
 
-`make airflow-stop` and `make airflow-start` call `python -m local.part`, which asks the process of `make up`
-over 127.0.0.1. The address and a secret are in the state folder, in a file that only its owner can read.
+`make airflow-stop` and `make airflow-start` call `python -m local.part`. It sends a request to the process of
+`make up` over 127.0.0.1. The address and a secret are in a file of the state folder that only its owner can
+read.
 """
 
 import hmac
@@ -20,7 +21,7 @@ from local.stack import Stack
 from local.stand_ins.loopback_server import LoopbackServer, Reply, Request
 
 FILE: Final = "control.json"
-"""The file of the state folder that has the address and the secret."""
+"""The file in the state folder with the address and the secret."""
 HEADER: Final = "x-updraft-control"
 PARTS: Final = ("airflow", "app", "storage")
 ACTIONS: Final = ("stop", "start", "status")
@@ -28,13 +29,13 @@ ACTIONS: Final = ("stop", "start", "status")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the stack that can be stopped and started by itself.
+    """A part of the stack that can be stopped and started alone.
 
     Attributes:
-        name: Its name on the screen.
-        is_running: Whether all its programs run.
-        start: Starts it.
-        stop: Stops what runs of it.
+        name: The name on the screen.
+        is_running: Returns whether all programs of the part run.
+        start: Starts the part.
+        stop: Stops the programs of the part that run.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Part:
 
 
 def parts_of(stack: Stack) -> dict[str, Part]:
-    """Return the parts of a stack that is up."""
+    """Return the parts of a running stack."""
     airflow, app, storage = stack.airflow, stack.app, stack.azurite
     return {
         "airflow": Part("Airflow", lambda: airflow.is_running, stack.start_airflow, airflow.stop),
@@ -54,10 +55,10 @@ def parts_of(stack: Stack) -> dict[str, Part]:
 
 
 class Control(LoopbackServer):
-    """Takes requests for parts; the thread that runs the stack carries them out, one by one.
+    """Accepts requests for parts; the thread that runs the stack handles them, one by one.
 
     Args:
-        stack: The stack, which is up.
+        stack: The running stack.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -68,23 +69,26 @@ class Control(LoopbackServer):
         self._asked: queue.Queue[tuple[str, str, Future[str]]] = queue.Queue()
 
     def start(self) -> "Control":
-        """Begin to take requests, and write down where."""
+        """Begin to accept requests, and write the address into the file."""
         super().start()
         write_private(self._file, json.dumps({"url": self.url, "secret": self._secret}))
         return self
 
     def stop(self) -> None:
-        """Take no more requests."""
+        """Accept no more requests."""
         self._file.unlink(missing_ok=True)
         super().stop()
 
     def handle(self, request: Request) -> Reply:
-        """Answer `POST /PART/ACTION` once it is done."""
+        """Answer `POST /PART/ACTION` when the action has ended."""
         if not hmac.compare_digest(request.headers.get(HEADER, "").encode(), self._secret.encode()):
-            return Reply(403, {"error": "the header has not the secret of the state folder"})
+            return Reply(403, {"error": "the header does not have the secret of the state folder"})
         part, _, action = request.path.strip("/").partition("/")
         if part not in self._parts or action not in ACTIONS:
-            return Reply(404, {"error": f"there are the parts {', '.join(PARTS)}"})
+            return Reply(
+                404,
+                {"error": f"write /PART/ACTION, with {' or '.join(PARTS)} and {' or '.join(ACTIONS)}"},
+            )
         done: Future[str] = Future()
         self._asked.put((part, action, done))
         try:
@@ -93,13 +97,13 @@ class Control(LoopbackServer):
             return Reply(500, {"error": str(error)})
 
     def serve(self, seconds: float) -> str:
-        """Wait for one request, and carry it out in this thread.
+        """Wait for one request, and handle it in this thread.
 
         Args:
-            seconds: How long to wait at most.
+            seconds: The longest wait.
 
         Returns:
-            What was done, for the screen; empty where nothing was asked.
+            A sentence about the result, for the screen; empty if there was no request.
         """
         try:
             part, action, done = self._asked.get(timeout=seconds)
@@ -123,19 +127,19 @@ class Control(LoopbackServer):
             part.stop()
             return f"{part.name} is stopped. {how_to_start(name)} starts it."
         if runs:
-            return f"{part.name} runs already."
-        part.stop()  # of several programs some may be left
+            return f"{part.name} already runs."
+        part.stop()  # some of its programs may still run
         part.start()
         return f"{part.name} runs again."
 
 
 def how_to_start(part: str) -> str:
-    """Return the command that starts a part, as a person types it."""
+    """Return the shell command that starts a part."""
     return "`make airflow-start`" if part == "airflow" else f"`.venv/bin/python -m local.part start {part}`"
 
 
 def part_of_program(program: str) -> str:
-    """Return the part that a program belongs to, by the program's name in `Processes`."""
+    """Return the part of a program, by the program's name in `Processes`."""
     if program.startswith("function app"):
         return "app"
     return "storage" if program == "azurite" else "airflow"
@@ -145,10 +149,10 @@ def address(folder: Path) -> tuple[str, str]:
     """Return the address and the secret of the stack that runs in a state folder.
 
     Raises:
-        StackError: None runs there.
+        StackError: No stack runs there.
     """
     try:
         kept = json.loads((folder / FILE).read_text())
     except FileNotFoundError:
-        raise StackError("stack", f"nothing runs in {folder}; start it with `make up`") from None
+        raise StackError("stack", f"no stack runs in {folder}; start one with `make up`") from None
     return kept["url"], kept["secret"]

@@ -1,4 +1,4 @@
-"""`make demo`: one App Service event goes all the way to a DAG run, and the way is told."""
+"""`make demo`: App Service events start DAG runs, and the screen shows each step with its time."""
 
 import argparse
 import os
@@ -24,18 +24,18 @@ from shared.settings import RULES_FILE
 
 EVENTS: Final = ROOT / "examples" / "events"
 EXAMPLE_RULES: Final = ROOT / "examples" / "rules.yaml"
-"""The demo's own rules: its story does not depend on the rules of the person who runs it."""
+"""The demo's own rules, so that its output does not depend on the operator's rules.yaml."""
 _DELIVERED_WITHIN: Final = 30.0
 _FINISHED_WITHIN: Final = 90.0
 _REPORTED_WITHIN: Final = 30.0
 
 
 class Demo:
-    """Publishes the events and tells what becomes of them.
+    """Publishes the events and shows their results.
 
     Args:
-        stack: A stack that is up; its environment is this process's.
-        console: Where the story goes.
+        stack: A running stack; this process has its environment.
+        console: The screen.
     """
 
     def __init__(self, stack: Stack, console: Console) -> None:
@@ -44,10 +44,10 @@ class Demo:
         self._token = stack.airflow.token()
 
     def tell(self) -> None:
-        """Tell the whole story.
+        """Publish all events of the demo, and show what happens to each.
 
         Raises:
-            StackError: Something did not happen as it should.
+            StackError: A step failed, or took too long.
         """
         swap = fresh("slot_swap_completed.json")
         self._title("App Service swapped the slot staging into production", swap)
@@ -64,7 +64,7 @@ class Demo:
         self._follow(*self._publish(blob, "started", deliveries=1), by="the Storage queue")
 
     def _publish(self, event: Outgoing, outcome: str, *, deliveries: int) -> tuple[datetime, Told]:
-        """Publish the event, and wait until that many outcomes are known of it, the last one `outcome`."""
+        """Publish the event, and wait for one outcome per delivery, the last one `outcome`."""
         log = self._stack.app.log
         sent = datetime.now(UTC)
         send([event], self._stack.topic.endpoint)
@@ -72,7 +72,9 @@ class Demo:
         deadline = time.monotonic() + _DELIVERED_WITHIN
         while len(known := [told for told in outcomes(log) if told.event == event.event.id]) < deliveries:
             if time.monotonic() > deadline:
-                what = last_error(log) or f"nothing was heard of the event for {_DELIVERED_WITHIN:.0f} s"
+                what = (
+                    last_error(log) or f"the log has no outcome of the event after {_DELIVERED_WITHIN:.0f} s"
+                )
                 raise StackError("function app", f"{what}. See {shown(log)}", log=log)
             time.sleep(0.05)
         last = known[-1]
@@ -83,7 +85,7 @@ class Demo:
         return sent, last
 
     def _follow(self, sent: datetime, told: Told, *, by: str) -> None:
-        """Tell how the run was started, and how it ended."""
+        """Show how the run was started, and how it ended."""
         self._lines(sent, told, by=by)
         log = self._stack.logs / "airflow-scheduler.log"
         deadline = time.monotonic() + _FINISHED_WITHIN
@@ -105,18 +107,18 @@ class Demo:
         self._console.print(f"{'':12}[underline]{link}[/]")
 
     def _reported(self, told: Told) -> datetime:
-        """Wait until the app has heard from the run how it ended, and return when that was."""
+        """Wait until the run has reported its result to the app, and return the time of the report."""
         log = self._stack.app.log
         deadline = time.monotonic() + _REPORTED_WITHIN
         while (heard := reported(log, told.run)) is None:
             if time.monotonic() > deadline:
-                what = f"run {told.run} of {told.dag} did not report how it ended"
+                what = f"run {told.run} of {told.dag} did not report its result"
                 raise StackError("airflow", f"{what}. See {shown(log)}", log=log)
             time.sleep(0.05)
         return heard
 
     def _see_one_run(self, told: Told) -> None:
-        """Ask Airflow for the DAG's runs: whatever their ids, exactly one is to name the event."""
+        """Check that exactly one run of the DAG, with any id, names the event."""
         path = f"/api/v2/dags/{told.dag}/dagRuns?limit=100&order_by=-run_after"
         listed = self._stack.airflow.call("GET", path, token=self._token)["dag_runs"]
         runs = [
@@ -125,7 +127,7 @@ class Demo:
             if (run["conf"] or {}).get("_updraft", {}).get("event", {}).get("id") == told.event
         ]
         if len(runs) != 1:
-            raise StackError("airflow", f"has {len(runs)} runs for event {told.event}, and should have one")
+            raise StackError("airflow", f"has {len(runs)} runs for event {told.event} instead of one")
 
     def _title(self, words: str, event: Outgoing) -> None:
         self._console.print(f"\n[bold]{words}[/]\n[dim]{event.event.type}, event {event.event.id}[/]")
@@ -145,13 +147,13 @@ class Demo:
 
 
 def fresh(file: str) -> Outgoing:
-    """Return one of the example events with an id of its own, as if it happened now."""
+    """Return one of the example events with a new id and the present time."""
     (event,) = read_outgoing((EVENTS / file).read_bytes())
     return renewed(event)
 
 
 def prepare_publisher(stack: Stack) -> None:
-    """Do what is done once a process, before time is taken: load the client, get the identity's token."""
+    """Load the client and get a token, so that the times of the events do not include these steps."""
     os.environ.update(stack.environment)
     from shared.azure.credential import azure_credential
 
@@ -159,7 +161,7 @@ def prepare_publisher(stack: Stack) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; returns the exit code: 0, 1 with the reason on the screen, or 130 after Ctrl-C."""
+    """Run the demo, and return the exit code: 0, 1 with the reason on the screen, or 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
     add_airflow_option(parser)
     parser.add_argument("--state", type=Path, default=STATE, help="the folder for state and logs")
@@ -181,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     code = perform(tell, make=make)
     if code == 0:
-        print(f"Done in {time.monotonic() - began:.0f} s. `make up` leaves it all running.")
+        print(f"Done in {time.monotonic() - began:.0f} s. `make up` leaves the stack running.")
     return code
 
 

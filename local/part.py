@@ -15,11 +15,11 @@ from local.processes.processes import StackError, shown
 from local.stack import STATE
 
 _PATIENCE: Final = 240.0
-"""Seconds; Airflow is given 180 to start."""
+"""Seconds to wait for the result; Airflow has 180 to start."""
 
 
 def ask(folder: Path, part: str, action: str) -> str:
-    """Ask the stack that runs in a folder to stop or start a part, and return what it did.
+    """Ask a running stack to stop or start a part, and return its answer.
 
     Args:
         folder: The stack's state folder.
@@ -27,7 +27,7 @@ def ask(folder: Path, part: str, action: str) -> str:
         action: One of `ACTIONS`.
 
     Raises:
-        StackError: No stack runs there, or the part did not start.
+        StackError: No stack runs in the folder, or the part did not start.
     """
     url, secret = address(folder)
     request = urllib.request.Request(f"{url}/{part}/{action}", headers={HEADER: secret}, method="POST")  # noqa: S310 - our own loopback
@@ -38,11 +38,13 @@ def ask(folder: Path, part: str, action: str) -> str:
         with error:
             raise StackError(part, str(json.load(error)["error"])) from None
     except OSError:
-        raise StackError("stack", f"the one in {shown(folder)} has ended; start it with `make up`") from None
+        raise StackError(
+            "stack", f"the stack in {shown(folder)} has ended; start it with `make up`"
+        ) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask once; returns the exit code: 0, or 1 with the reason on standard error."""
+    """Send one request, and return the exit code: 0, or 1 with the reason on standard error."""
     parser = argparse.ArgumentParser(prog="python -m local.part", description=__doc__)
     parser.add_argument("action", choices=ACTIONS, help="stop it, start it, or show whether it runs (status)")
     parser.add_argument("part", choices=PARTS, help="airflow (with its database), app or storage (queues)")

@@ -1,4 +1,4 @@
-"""Folders of the checkout that the local stack works with."""
+"""Folders of the checkout that the local stack uses."""
 
 from pathlib import Path
 from typing import Final
@@ -9,4 +9,4 @@ ROOT: Final = next(
 """The checkout."""
 
 AZURITE_FOLDER: Final = ROOT / "local" / "azurite"
-"""Azurite's package.json, and the node_modules that npm puts beside it."""
+"""The folder of Azurite's package.json and node_modules."""

@@ -1,7 +1,7 @@
-"""Azure and Airflow on one machine: everything that the function app has round it, started as one thing.
+"""Azure and Airflow on one machine: starts all services that the function app uses, and the app.
 
-The app gets addresses and names from `Stack.environment`, as application settings on Azure; it has no way to
-tell the two apart.
+The app gets addresses and names from `Stack.environment`, as it gets application settings on Azure. It cannot
+see a difference.
 """
 
 import contextlib
@@ -35,36 +35,36 @@ from shared.azure.storage_account import WINDOWS_CONTAINER
 from shared.stores.names import EVENT_QUEUE
 
 STATE: Final = ROOT / ".updraft"
-"""Where the stack keeps its state, logs and sockets; `make clean` removes it."""
+"""The folder for the stack's state, logs and sockets; `make clean` removes it."""
 DAGS: Final = ("smoke_tests", "load_orders")
 _CALLBACK_KEY: Final = "updraft-callback-key"
 _GITHUB_SECRET: Final = "updraft-github-secret"  # noqa: S105 - a name
 
 
 def _made_up(name: str) -> str:
-    """Return a GUID that is the same at every start, so that Airflow knows its users again."""
+    """Return a GUID that is the same at every start, so that Airflow recognizes its users."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://updraft.example/local/{name}"))
 
 
 APP_SERVICE: Final = "Microsoft.Web."
-"""What the types of App Service's events begin with; they go to the webhook, and all others to the queue."""
+"""The prefix of App Service's event types; these events go to the webhook, all others to the queue."""
 APP_RESOURCE: Final = "api://updraft"
-"""The Application ID URI of the function app's own registration: what its callers ask tokens for."""
+"""The Application ID URI of the function app's registration: callers request tokens for it."""
 AIRFLOW_CLIENT_ID: Final = _made_up("airflow")
-"""The managed identity that Airflow itself has."""
+"""The client id of Airflow's own managed identity."""
 FUNCTIONS_PORT: Final = 7071
 AIRFLOW_PORT: Final = 8080
 
 Announce = Callable[[str, str, float], None]
-"""Called with a part's name, its address and the seconds since the beginning, when it is up."""
+"""Called when a part has started, with its name, its address and the seconds since the stack's start."""
 
 
 class FolderInUse(StackError):
-    """Another stack runs in the folder; it goes on."""
+    """Another stack runs in the folder; it keeps running."""
 
 
 class Stack:
-    """The whole stack. A context manager: leaving it stops everything, whatever happened inside."""
+    """The whole stack, as a context manager: its end stops all parts, also after an error."""
 
     def __init__(
         self,
@@ -82,22 +82,22 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         announce: Announce = lambda _part, _address, _seconds: None,
     ) -> None:
-        """Prepare; nothing is started yet.
+        """Store the options; `start` starts the parts.
 
         Args:
-            folder: Where state is kept; one stack at a time can use it.
-            host: What runs the function app.
+            folder: The folder for state; only one stack at a time can use it.
+            host: The program that runs the function app.
             flex: Whether each of its function groups has a process of its own, as on Flex Consumption.
-            keep: Whether queues, dead letters and all other blobs outlive the stack; by default they are
-                in memory.
-            anew: Whether the start removes what earlier ones kept, Airflow's database included.
-            every_dag: Whether the app may start runs of DAGs that are not among the examples.
-            own_dags: A folder with DAG files beside the examples.
-            functions_port: Taken for the function app if it is free.
-            airflow_port: Taken for Airflow if it is free.
-            airflow_edition: Which Airflow is run.
+            keep: Whether queues, dead letters and all other blobs remain after the stack's end; by default
+                they are in memory.
+            anew: Whether the start removes the state of earlier stacks, Airflow's database included.
+            every_dag: Whether the app may also start runs of DAGs that are not examples.
+            own_dags: A folder with further DAG files.
+            functions_port: The function app's port, if it is free.
+            airflow_port: Airflow's port, if it is free.
+            airflow_edition: The Airflow version to run.
             settings: More application settings.
-            announce: Told of each part as it comes up.
+            announce: Called for each part that has started.
         """
         self.folder = folder
         self.logs = folder / "logs"
@@ -128,7 +128,7 @@ class Stack:
         self.stop()
 
     def start(self) -> None:
-        """Start everything, Airflow beside the rest, and return once an event can go all the way.
+        """Start all parts, Airflow at the same time as the others, and return when events can start runs.
 
         Raises:
             StackError: A part did not start; the error names it and its log.
@@ -171,16 +171,16 @@ class Stack:
             airflow = beside.submit(self._start_airflow)
             try:
                 self._start_azure(airflow)
-                if self._keep:  # what waits in the queues would find no Airflow
+                if self._keep:  # the app would fail to send the events in the queues
                     airflow.result()
                 self._start_app()
                 airflow.result()
             except BaseException:
-                self.processes.close()  # so that the other thread need not wait for a time-out
+                self.processes.close()  # so that the other thread does not wait for its time-out
                 raise
 
     def stop(self) -> None:
-        """Stop everything, the app first; safe to call twice."""
+        """Stop all parts, the app first; a second call has no effect."""
         if hasattr(self, "app"):
             with contextlib.suppress(StackError):
                 self.app.stop()
@@ -191,7 +191,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The application settings: addresses and names alone."""
+        """The application settings: addresses and names only."""
         return {
             **self.identity.environment(),
             **self.vault.environment(),
@@ -209,10 +209,10 @@ class Stack:
         }
 
     def start_airflow(self) -> None:
-        """Start Airflow, and return once it knows the examples' DAGs.
+        """Start Airflow, and return when it has read the example DAGs.
 
         Raises:
-            StackError: It did not start in time; with the end of its log.
+            StackError: Airflow did not start in time; the error has the end of its log.
         """
         self.airflow.start()
         self.airflow.wait_for_dags(*DAGS)
@@ -249,7 +249,7 @@ class Stack:
         self._up("Function app", self.app.url)
         webhook = Webhook(self.app.webhook("app_service"))
         queue = StorageQueue(self.azurite.queue_service(self.identity), EVENT_QUEUE)
-        with contextlib.suppress(ResourceExistsError):  # kept from an earlier start
+        with contextlib.suppress(ResourceExistsError):  # an earlier start created it
             queue.service.create_queue(EVENT_QUEUE)
         for name, destination, operator in (
             ("app-service", webhook, "StringBeginsWith"),
@@ -260,9 +260,9 @@ class Stack:
         self._up("Event Grid topic", self.topic.endpoint)
 
     def _settings_for_reports(self) -> dict[str, str]:
-        """Return what lets Airflow report how runs ended, with their own tokens or as its own identity.
+        """Return the settings with which Airflow reports the results of runs and reads confs stored as blobs.
 
-        Also what lets it read the confs that the app hands over by reference.
+        A run reports with its own token or as Airflow's identity.
         """
         self.airflow_identity = self.identity.assign(
             Identity(AIRFLOW_CLIENT_ID, _made_up("airflow's object"))
@@ -277,9 +277,9 @@ class Stack:
         }
 
     def _storage(self) -> Azurite:
-        """Return the storage account; a kept one has the same address at every start.
+        """Return the storage account; with `keep` it has the same address at every start.
 
-        Runs that wait in Airflow may have a conf that names a blob of it.
+        A run that waits in Airflow may have a conf with the address of a blob.
         """
         if not self._keep:
             return Azurite(self.processes, self.certificates)
@@ -293,7 +293,7 @@ class Stack:
         return azurite
 
     def _put_old_logs_away(self) -> None:
-        """Keep the logs of the last run, and of no earlier one."""
+        """Keep the logs of the last run, and remove older ones."""
         previous = self.folder / "logs.previous"
         if self.logs.exists():
             shutil.rmtree(previous, ignore_errors=True)
@@ -303,7 +303,7 @@ class Stack:
         self._announce(part, address, time.monotonic() - self._began)
 
     def _claim_folder(self) -> None:
-        """Take the folder's lock: two stacks on one database would end each other's runs."""
+        """Lock the folder: two stacks on one database would end each other's runs."""
         private_folder(self.folder)
         lock = self._cleanup.enter_context((self.folder / "lock").open("a+"))
         try:
@@ -312,7 +312,7 @@ class Stack:
             lock.seek(0)
             raise FolderInUse(
                 "stack",
-                f"{shown(self.folder)} is in use by process {lock.read().strip()}; stop that one first",
+                f"{shown(self.folder)} is in use by process {lock.read().strip()}; stop that process first",
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))

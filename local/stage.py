@@ -1,4 +1,4 @@
-"""Sets the stage for `make demo` and `make up`: the stack comes up in front of a person, and goes again."""
+"""Starts and stops the stack for `make demo` and `make up`, and shows the progress on the screen."""
 
 import argparse
 from collections.abc import Callable
@@ -11,18 +11,18 @@ from local.stack import Announce, FolderInUse, Stack
 from shared.errors import UpdraftError
 
 INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended, as shells have it."""
+"""The exit code of a program that Ctrl-C ended, as in shells."""
 
 
 def perform(act: Callable[[Stack, Console], None], *, make: Callable[[Announce], Stack]) -> int:
-    """Start the stack, do something with it, stop it, and say plainly what went wrong if anything did.
+    """Start the stack, call a function with it, stop it, and print the error if there is one.
 
     Args:
-        act: What to do once everything is up.
-        make: Makes the stack; it gets what the stack reports its parts to.
+        act: Called when all parts have started.
+        make: Returns the stack; its argument is the function to call for each part that has started.
 
     Returns:
-        The process's exit code: 0, 1 after a failure, 130 after Ctrl-C.
+        The exit code: 0, 1 after a failure, 130 after Ctrl-C.
     """
     console = Console(highlight=False, soft_wrap=True)
     status = console.status("Airflow takes the longest; Ctrl-C stops everything")
@@ -50,10 +50,10 @@ def perform(act: Callable[[Stack, Console], None], *, make: Callable[[Announce],
 
 
 def add_airflow_option(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option that chooses the Airflow."""
+    """Add the option `--airflow`, which selects the Airflow version."""
     parser.add_argument(
         "--airflow",
         choices=("", "next"),
         default="",
-        help="the Airflow that is run: `next` is the pre-release in .venv-airflow-next",
+        help="the Airflow version to run: `next` is the pre-release in .venv-airflow-next",
     )

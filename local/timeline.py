@@ -1,4 +1,4 @@
-"""Reads what happened to an event out of the Functions host's log: when, and how it ended."""
+"""Reads the times and outcomes of events from the Functions host's log."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,24 +12,24 @@ from shared.values.json_text import JsonObject
 
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _KEPT: Final = 1.0
-"""Milliseconds below which a token was not fetched but kept."""
+"""If the hop took fewer milliseconds, the token was cached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One outcome, as the app's own log line tells it (`shared/log.py`).
+    """One outcome, from the app's log line (`shared/log.py`).
 
     Attributes:
         function: The function that got the event.
-        received: When the host called it.
-        ended: When the line was written.
+        received: When the host called the function.
+        ended: When the app wrote the line.
         rule: The rule's name.
         outcome: `started`, `duplicate`, …
         event: The event's id.
         dag: The DAG's id.
         run: The DAG run's id.
-        reason: In words, where the outcome alone does not say it.
-        milliseconds: How long each hop took, by name.
+        reason: The reason in words, if the outcome has one.
+        milliseconds: The duration of each hop, by name.
     """
 
     function: str
@@ -44,10 +44,9 @@ class Told:
     milliseconds: Mapping[str, float]
 
     def since(self, start: datetime) -> list[tuple[str, float]]:
-        """Return the moments that the line knows of, each in milliseconds since `start`.
+        """Return the times in the line, each in milliseconds since `start`.
 
-        The token came where its hop ends, for the log has the lengths; a token that the app had already is
-        left out.
+        The log has durations, so the token's time is the end of its hop. A cached token is left out.
         """
         began = self.ended - timedelta(milliseconds=self.milliseconds.get("total", 0))
         decided = began + timedelta(milliseconds=self.milliseconds.get("decide", 0))
@@ -61,7 +60,7 @@ class Told:
 
 
 def outcomes(log: Path) -> Iterator[Told]:
-    """Yield every outcome in a log of the local Functions host, oldest first.
+    """Yield all outcomes in a log of the local Functions host, oldest first.
 
     Args:
         log: The file that `python -m local.functions_host --log-file` writes, one JSON object a line.
@@ -77,7 +76,7 @@ def outcomes(log: Path) -> Iterator[Told]:
 
 
 def reported(log: Path, run: str) -> datetime | None:
-    """Return when the app logged the report of a run; None where it did not yet."""
+    """Return when the app logged the report of a run; None if the log does not have it yet."""
     for record in _records(log):
         found = app_line(str(record["message"]))
         if found is not None and "report" in found and found.get("run") == run:
@@ -86,11 +85,11 @@ def reported(log: Path, run: str) -> datetime | None:
 
 
 def last_error(log: Path, *, since: datetime = _BEGINNING) -> str:
-    """Return what went wrong last in such a log, without its traceback; empty if nothing did.
+    """Return the last error in a log, without its traceback; empty if there are no errors.
 
     Args:
         log: As for `outcomes`.
-        since: Errors before then are left out; the log has milliseconds.
+        since: Earlier errors are left out; the log's times are in milliseconds.
     """
     begin = since.replace(microsecond=since.microsecond // 1000 * 1000)
     errors = [
@@ -105,7 +104,7 @@ def last_error(log: Path, *, since: datetime = _BEGINNING) -> str:
 
 
 def moment(text: str | None) -> datetime:
-    """Read an RFC 3339 time; the beginning of time where there is none."""
+    """Read an RFC 3339 time; an empty text is the earliest time."""
     return datetime.fromisoformat(text) if text else _BEGINNING
 
 
@@ -114,7 +113,7 @@ def _records(log: Path) -> Iterator[dict[str, Any]]:
         try:
             record = json.loads(line)
         except ValueError:
-            continue  # the last line, half written
+            continue  # the host has not finished the last line
         yield record
 
 

@@ -1,4 +1,4 @@
-"""`make up`: the whole stack, left running until Ctrl-C."""
+"""`make up`: starts the whole stack, which runs until Ctrl-C."""
 
 import argparse
 import os
@@ -94,7 +94,7 @@ def stay(stack: Stack, console: Console) -> None:
 
 
 def _told(process: Process) -> str:
-    """Return what a person should know of a program that ended by itself."""
+    """Return the message about a program that ended unexpectedly."""
     start = how_to_start(part_of_program(process.name))
     return (
         f"{process.name} ended by itself with code {process.poll()}. "

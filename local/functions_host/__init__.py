@@ -1,8 +1,8 @@
 """A Functions host for one machine, around Microsoft's own Python runtime.
 
-The real host is a .NET program. What runs a Python app inside it is the PyPI package
-`azure-functions-runtime`. This package drives that runtime as the real host does (its indexer, its
-converters, its thread pool) and adds the triggers that the app uses.
+The real host is a .NET program. Inside it, the PyPI package `azure-functions-runtime` runs a Python app. This
+package calls that runtime as the real host does (its indexer, its converters, its thread pool), and adds the
+triggers that the app uses.
 
     host                 the runtime with its triggers and a web server on 127.0.0.1
     worker               the runtime in this process, without a server
@@ -13,7 +13,7 @@ converters, its thread pool) and adds the triggers that the app uses.
     http, routes         HTTP triggers
     event_grid_webhook   Event Grid triggers
     queues               queue triggers
-    logs                 where the app's log lines go
+    logs                 the log on the screen and in a file
 
 `python -m local.functions_host --port 7071` runs it as a command.
 """

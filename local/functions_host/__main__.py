@@ -20,7 +20,7 @@ log = logging.getLogger("Host.Startup")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the host; returns the exit code: 0 after SIGINT, SIGTERM or SIGHUP, 1 if the app cannot start."""
+    """Run the host, and return the exit code: 0 after a signal to stop, 1 if the app cannot start."""
     options = _parser().parse_args(arguments)
     app = options.app.resolve()
     logs.configure(log_file=options.log_file.resolve() if options.log_file else None, verbose=options.verbose)
@@ -32,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.chdir(app)
         return asyncio.run(_run(Host(app, port=options.port), grace=options.grace))
     except HostSettingsError as error:
-        log.error("%s", error)  # noqa: TRY400 - the message says it all
+        log.error("%s", error)  # noqa: TRY400 - the message is enough
     except AppNotIndexed as error:
-        log.error("The app in %s cannot be indexed.\n%s", app, error)  # noqa: TRY400 - it holds the traceback
+        log.error("The app in %s cannot be indexed.\n%s", app, error)  # noqa: TRY400 - the message has the traceback
     return 1
 
 
@@ -49,9 +49,9 @@ async def _run(host: Host, *, grace: float) -> int:
     log.info("Stopping: waiting up to %g s for running functions.", grace)
     left = await host.stop(grace)
     if left:
-        log.warning("%d function(s) still running: ended with the process.", left)
+        log.warning("%d function(s) still run; they end with the process.", left)
         logging.shutdown()
-        # Nothing ends a thread but the end of its process; the interpreter's own exit would wait for it.
+        # A running thread ends only with its process; the interpreter's normal exit would wait for it.
         os._exit(0)
     log.info("Stopped.")
     return 0
@@ -75,9 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py (here)")
     parser.add_argument("--log-file", type=Path, help="append the log to this file, as JSON lines")
     parser.add_argument(
-        "--grace", type=float, default=5.0, help="seconds that running functions get at the end"
+        "--grace", type=float, default=5.0, help="seconds to wait for running functions at the end"
     )
-    parser.add_argument("--verbose", action="store_true", help="show what the runtime and the clients log")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show the log lines of the runtime and the clients, too"
+    )
     return parser
 
 

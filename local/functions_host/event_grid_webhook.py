@@ -1,7 +1,7 @@
 """The webhook of the Event Grid trigger: `/runtime/webhooks/EventGrid?functionName=`.
 
-The answers are those of Microsoft.Azure.WebJobs.Extensions.EventGrid (HttpRequestProcessor and
-EventGridExtensionConfigProvider in Azure/azure-sdk-for-net), row by row.
+Microsoft.Azure.WebJobs.Extensions.EventGrid gives the same answers (HttpRequestProcessor and
+EventGridExtensionConfigProvider in Azure/azure-sdk-for-net).
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _ORIGINS = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the webhook answers."""
+    """An answer of the webhook."""
 
     status: int
     text: str = ""
@@ -55,8 +55,8 @@ class EventGridWebhook:
 
         Args:
             method: The HTTP method.
-            query: The query's members; names in any case.
-            headers: The request's headers, looked up in any case.
+            query: The query's parameters; the case of their names is ignored.
+            headers: The request's headers; the case of their names is ignored.
             body: The request's body.
         """
         name = {key.lower(): value for key, value in query.items()}.get("functionname", "")
@@ -78,15 +78,15 @@ class EventGridWebhook:
             if kind == "notification":
                 return await self._notify(name, _parse(body))
         except _UnreadableBodyError as error:
-            # The extension lets its parser's exception go, and the web server makes an empty 500 of it.
-            log.error("An unhandled exception in the Event Grid webhook of '%s': %s", name, error)  # noqa: TRY400 - the traceback says nothing more
+            # The extension does not catch its parser's exception: the web server answers an empty 500.
+            log.error("An unhandled exception in the Event Grid webhook of '%s': %s", name, error)  # noqa: TRY400 - the message is enough
             return Answer(500)
         return Answer(202) if kind == "unsubscribe" else Answer(400)
 
     async def _notify(self, name: str, document: object) -> Answer:
         events = document if isinstance(document, list) else [document]
         if not isinstance(document, (list, dict)):
-            raise _UnreadableBodyError("the request content should be a JSON object or array")
+            raise _UnreadableBodyError("the request's body is not a JSON object or array")
         results = await asyncio.gather(*(self._run(name, event) for event in events))
         failed = next((result for result in results if not result.succeeded), None)
         return Answer(500, message_of(name, failed)) if failed else Answer(202)
@@ -94,14 +94,14 @@ class EventGridWebhook:
     async def _run(self, name: str, event: object) -> Result:
         reason = f"EventGrid trigger fired at {datetime.now(UTC).isoformat()}"
         if not isinstance(event, dict):
-            error = f"a member of the array is no JSON object but {type(event).__name__}"
+            error = f"a member of the array is not a JSON object but {type(event).__name__}"
             return await self._invocations.refuse(name, reason=reason, error=error)
         data = TypedData(json=json.dumps(event, ensure_ascii=False))
         return await self._invocations.run(name, data, reason=reason)
 
 
 class _UnreadableBodyError(Exception):
-    """The request's body is nothing that the extension can read."""
+    """The extension cannot read the request's body."""
 
 
 def _parse(body: bytes) -> object:

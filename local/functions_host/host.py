@@ -1,4 +1,4 @@
-"""The host: a worker, its triggers, and the web server, started and stopped together."""
+"""The host: starts and stops a worker, its triggers and the web server together."""
 
 import asyncio
 import errno
@@ -44,7 +44,7 @@ class Host:
 
     Args:
         app: The folder with host.json and function_app.py.
-        port: Where to listen on 127.0.0.1; 0: any free port.
+        port: The port on 127.0.0.1; 0 for any free port.
         settings: The application settings; the process's environment by default.
 
     Raises:
@@ -73,7 +73,7 @@ class Host:
 
     @property
     def url(self) -> str:
-        """Where the host listens, without a slash at the end."""
+        """The host's address, without a slash at the end."""
         return f"http://{ADDRESS}:{self._port}"
 
     async def __aenter__(self) -> Self:
@@ -86,7 +86,7 @@ class Host:
         await self.stop()
 
     async def start(self) -> None:
-        """Index the app, make its triggers, and listen only then."""
+        """Index the app, create its triggers, and then listen."""
         settings = read_host_settings(self._app)
         await self.worker.start()
         try:
@@ -119,11 +119,11 @@ class Host:
         self._polls = [asyncio.create_task(trigger.poll()) for trigger in self._queues]
 
     async def stop(self, grace: float = 5.0) -> int:
-        """Stop listening and polling, and wait up to `grace` seconds for what is running.
+        """Stop listening and polling, and wait up to `grace` seconds for running functions.
 
         Returns:
-            How many functions still run on the runtime's threads, at least: only the end of the process ends
-            those.
+            The least number of functions that still run on the runtime's threads. They end only with the
+            process.
         """
         for task in tuple(self._tasks):
             task.cancel()
@@ -157,7 +157,7 @@ class Host:
             self._start_function,
             largest_body=largest_body(self._settings),
         ).application()
-        # as in Azure, where the host hands a compressed body on as it came
+        # as on Azure, where the host passes on a compressed body unchanged
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=1.0, auto_decompress=False
         )
@@ -174,7 +174,7 @@ class Host:
         self._port = self._runner.addresses[0][1]
 
     def _enabled(self, functions: Mapping[str, Function]) -> dict[str, Function]:
-        """Return the functions that listen; `POST /admin/functions/{name}` starts the others all the same.
+        """Return the functions that are not disabled; `POST /admin/functions/{name}` starts the others, too.
 
         https://learn.microsoft.com/azure/azure-functions/disable-functions
         """
@@ -188,7 +188,7 @@ class Host:
         return resolve_names(value, self._settings, where=f"function {function.name}")
 
     def _start_function(self, name: str, given: str) -> bool:
-        """Run a function in the background, as `POST /admin/functions/{name}` does; no HTTP function."""
+        """Run a function without an HTTP trigger in the background, for `POST /admin/functions/{name}`."""
         assert self._invocations is not None
         function = self.worker.functions.get(name)
         if function is None or function.trigger_type == "httptrigger":

@@ -1,6 +1,6 @@
-"""The web server: HTTP triggers, the Event Grid webhook, and the host's own pages.
+"""The web server: HTTP triggers, the Event Grid webhook, and the host's own paths.
 
-An authLevel other than anonymous is not enforced, as `func start` does not enforce it either.
+The server ignores a function's `authLevel`, as `func start` does.
 """
 
 import logging
@@ -25,7 +25,7 @@ _SERVERS_HEADERS = {"content-length", "transfer-encoding", "connection"}
 
 
 def http_routes(functions: Mapping[str, Function], prefix: str) -> list[Route]:
-    """The routes of the app's HTTP functions.
+    """Return the routes of the app's HTTP functions.
 
     Raises:
         HostSettingsError: If a template cannot be used.
@@ -49,10 +49,9 @@ class Http:
         routes: The HTTP functions' routes.
         webhook: Answers Event Grid.
         invocations: Runs the functions.
-        start: Starts a function that is no HTTP function, by name and with the given input, in the
-        background;
-            False where there is none.
-        largest_body: Bytes of a request's body; a larger one gets 413 before a function sees it.
+        start: Starts a function without an HTTP trigger in the background, by its name and with an input;
+            returns False if the function does not exist.
+        largest_body: The most bytes of a request's body; a larger body is answered with 413.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Http:
         self._largest_body = largest_body
 
     def application(self) -> web.Application:
-        """The web application, ready to be served."""
+        """Return the web application."""
         application = web.Application(client_max_size=self._largest_body)
         application.router.add_route("*", "/{path:.*}", self._handle)
         return application
@@ -79,7 +78,7 @@ class Http:
     async def _handle(self, request: web.Request) -> web.Response:
         path = request.rel_url.raw_path
         if (request.content_length or 0) > self._largest_body:
-            return web.Response(status=413)  # one without a length is counted while it is read
+            return web.Response(status=413)  # aiohttp counts a body without a length
         if found := _WEBHOOK.fullmatch(path):
             return await self._handle_webhook(request, found[1])
         if path.lower().startswith("/admin/"):

@@ -1,4 +1,4 @@
-"""Running a function as the host does: logged, timed, limited in time, and never the end of the host."""
+"""Runs functions as the host does: with log lines and a time-out; an error does not end the host."""
 
 import asyncio
 import logging
@@ -13,11 +13,11 @@ from . import logs
 
 
 class Invocations:
-    """The host's way to a worker's functions.
+    """Runs a worker's functions.
 
     Args:
         worker: A worker that has started.
-        timeout: Seconds an invocation may take (`functionTimeout`); None: any time.
+        timeout: The most seconds of an invocation (`functionTimeout`); None for no limit.
     """
 
     def __init__(self, worker: Worker, *, timeout: float | None) -> None:
@@ -25,11 +25,11 @@ class Invocations:
         self._timeout = timeout
         self._running: set[asyncio.Task[Result]] = set()
         self.abandoned = 0
-        """How many functions ran into their time-out, and may still hold a thread."""
+        """The number of functions that reached their time-out; they may still use a thread."""
 
     @property
     def in_flight(self) -> int:
-        """How many invocations are running."""
+        """The number of invocations that run."""
         return len(self._running)
 
     async def run(
@@ -42,18 +42,18 @@ class Invocations:
         details: str | None = None,
         trace_parent: str | None = None,
     ) -> Result:
-        """Run the function `name`, and log its start and its end.
+        """Run a function, and log its start and its end.
 
         Args:
             name: The function's name.
             data: Its trigger's value.
-            reason: Why it runs, for the log.
+            reason: The reason for the invocation, for the log.
             metadata: The trigger's metadata.
-            details: What the log says about the trigger.
-            trace_parent: The W3C trace context to run in.
+            details: The trigger's details, for the log.
+            trace_parent: The W3C trace context of the invocation.
 
         Returns:
-            How it ended; a time-out is a failure too. The caller's cancellation does not reach the function.
+            The result; a time-out is a failure. If the caller is cancelled, the function still runs.
         """
         task = asyncio.create_task(
             self._run(
@@ -115,7 +115,7 @@ class Invocations:
             log.error("%s%s", message, trace.rstrip(), extra=extra)
 
     async def refuse(self, name: str, *, reason: str, error: str) -> Result:
-        """Fail an invocation before it reaches the function, because its trigger's value cannot be bound."""
+        """Log and return the failure of an invocation whose trigger's value cannot be bound."""
         result = Result(str(uuid.uuid4()), 0.0, error=f"Exception binding parameter. {error}")
         log = logging.getLogger(f"Function.{name}")
         extra = logs.about(name, result.invocation_id)
@@ -129,7 +129,7 @@ class Invocations:
         """Wait up to `seconds` for the running invocations.
 
         Returns:
-            How many of them still run; those that ran into their time-out are not counted.
+            The number of invocations that still run, without those that reached their time-out.
         """
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
@@ -139,9 +139,9 @@ class Invocations:
 
 
 def message_of(name: str, result: Result) -> str:
-    """The message of the exception that the real host makes of a failed invocation.
+    """Return the message of the exception that the real host raises for a failed invocation.
 
-    Azure/azure-webjobs-sdk wraps what the function raised; only a time-out keeps its own text.
+    Azure/azure-webjobs-sdk wraps the function's exception, but not a time-out.
     """
     if result.error and result.error.startswith("Timeout value of"):
         return result.error

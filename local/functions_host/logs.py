@@ -1,7 +1,6 @@
-"""The host's log: lines as `func start` prints them, and the same as JSON lines in a file.
+"""The host's log: lines in the format of `func start`, and the same records as JSON lines in a file.
 
-A record that a function writes carries the function's name and the invocation's identifier, also when it
-comes from one of the runtime's threads.
+A function's record has the function's name and the invocation's identifier, also on the runtime's threads.
 """
 
 import json
@@ -25,23 +24,23 @@ _SDK_LOGGERS = ("azure.core", "azure.storage", "azure.identity", "urllib3", "msa
 
 
 def begin(invocation_id: str, function: str) -> None:
-    """Remember which function an invocation runs, until `end`."""
+    """Store the function's name of an invocation, until `end`."""
     _running[invocation_id] = function
 
 
 def end(invocation_id: str) -> None:
-    """Forget an invocation."""
+    """Remove an invocation's function name."""
     _running.pop(invocation_id, None)
 
 
 class Origin(logging.Filter):
-    """Adds `function` and `invocation_id` to a record, and drops what `func start` does not show either.
+    """Adds `function` and `invocation_id` to a record, and drops records that `func start` does not show.
 
-    The runtime's own records are the platform's, and the storage client's are the host's unless a function
-    makes the call: neither is the app's log.
+    Dropped records are those that the runtime writes, and those that the storage client writes outside a
+    function: the app's log does not have them.
 
     Args:
-        verbose: Let everything through.
+        verbose: Drop no records.
     """
 
     def __init__(self, *, verbose: bool = False) -> None:
@@ -49,7 +48,7 @@ class Origin(logging.Filter):
         self._verbose = verbose
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Complete the record; False drops it."""
+        """Add the attributes to the record, and return False to drop it."""
         if not hasattr(record, "invocation_id"):
             current = invocation.get() or _invocation_of_thread()
             record.__dict__.update(invocation_id=current, function=_running.get(current or ""))
@@ -78,7 +77,7 @@ def _category(record: logging.LogRecord) -> str:
 
 
 def app_line(message: str) -> dict[str, Any] | None:
-    """Return the object that a line of the app's own log is (`shared/log.py`); None for another's line."""
+    """Return the JSON object of an app's log line (`shared/log.py`); None for other lines."""
     if not message.startswith('{"message"'):
         return None
     try:
@@ -89,13 +88,13 @@ def app_line(message: str) -> dict[str, Any] | None:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """`[2026-11-22T15:57:10.123Z] message`, then the exception if there is one.
+    """Formats a record as `[2026-11-22T15:57:10.123Z] message`, then the exception if there is one.
 
-    A line of the app's own log is shown as its words. Nothing that a terminal obeys is written.
+    Of an app's log line it shows only the message. It writes no control characters of a terminal.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, or more where the message has more."""
+        """Return the record as one or more lines."""
         message = record.getMessage()
         ours = app_line(message)
         if ours is None:
@@ -107,10 +106,10 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: timestamp, level, category, function, invocation_id, message, exception."""
+    """Formats a record as JSON: timestamp, level, category, function, invocation_id, message, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line of JSON."""
+        """Return the record as one line of JSON."""
         return json.dumps(
             {
                 "timestamp": _timestamp(record),
@@ -129,9 +128,9 @@ def configure(*, log_file: Path | None, verbose: bool = False, stream: TextIO | 
     """Send the process's log to standard output, and to `log_file` as JSON lines.
 
     Args:
-        log_file: Appended to; its folder is made. None: no file.
-        verbose: Show also what the runtime and the storage client say.
-        stream: Instead of standard output.
+        log_file: The file to append to; its folder is created. None for no file.
+        verbose: Also show the records of the runtime and the storage client.
+        stream: Replaces standard output.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stdout)]
     handlers[0].setFormatter(ConsoleFormatter())
@@ -150,5 +149,5 @@ def configure(*, log_file: Path | None, verbose: bool = False, stream: TextIO | 
 
 
 def about(function: str, invocation_id: str) -> Mapping[str, str]:
-    """The `extra` of a record that the host writes about an invocation."""
+    """Return the `extra` of the host's records about an invocation."""
     return {"function": function, "invocation_id": invocation_id}

@@ -1,8 +1,8 @@
 """The messages that the runtime and its host exchange, without protobuf.
 
-`azure-functions-runtime` is handed its message classes by the host, so any class with the right names and
-members will do. These mirror FunctionRpc.proto of Azure/azure-functions-host (MIT): keyword members, a
-member that was not set reads None, and `WhichOneof` names the member of a union that was set.
+The host gives `azure-functions-runtime` its message classes, so any classes with the right names and members
+work. They follow FunctionRpc.proto of Azure/azure-functions-host (MIT): members are keyword arguments, a
+member without a value is None, and `WhichOneof` returns the name of the union's member with a value.
 """
 
 from enum import Enum
@@ -10,19 +10,19 @@ from typing import ClassVar
 
 
 class Message:
-    """A message with keyword members; one that was not set reads None."""
+    """A message with keyword members; a member without a value is None."""
 
     def __init__(self, **members: object) -> None:
         self.__dict__.update(members)
 
     def __getattr__(self, name: str) -> object:
-        # The runtime asks a ParameterBinding's data for its own `TypedData` to tell the two apart.
+        # The runtime reads `TypedData` of a message; from the error it sees that the message is the value.
         if name.startswith("__") or name == "TypedData":
             raise AttributeError(name)
         return None
 
     def WhichOneof(self, union: str) -> str | None:  # noqa: N802, ARG002 - protobuf's own name; one union a message
-        """The name of the union's member that was set."""
+        """Return the name of the union's member that has a value."""
         return next((name for name, value in self.__dict__.items() if value is not None), None)
 
     def __repr__(self) -> str:
@@ -37,12 +37,12 @@ class ParameterBinding(Message):
     """A value for one parameter: `name` and `data`."""
 
     def WhichOneof(self, union: str) -> str | None:  # noqa: N802, ARG002 - as in Message
-        """Always `data`: shared memory is not used."""
+        """Return `data`: shared memory is not used."""
         return "data"
 
 
 class StatusResult(Message):
-    """How an invocation or a start went."""
+    """The result of an invocation or a start."""
 
     Failure = "Failure"
     Success = "Success"
@@ -67,7 +67,7 @@ class SameSite(Enum):
 
 
 class _SameSiteNames:
-    """SameSite's members under protobuf's names, one of which is no Python name."""
+    """SameSite's members under protobuf's names; one of them, `None`, is a keyword of Python."""
 
     Lax = SameSite.Lax
     Strict = SameSite.Strict
@@ -96,7 +96,7 @@ class InvocationResponse(Message):
 
 
 class Protos:
-    """What the runtime takes as its `protos`: the classes above, and a plain message for every other name."""
+    """The runtime's `protos`: the classes above, and a plain message for each other name."""
 
     TypedData = TypedData
     ParameterBinding = ParameterBinding
@@ -108,5 +108,5 @@ class Protos:
     InvocationResponse = InvocationResponse
 
     def __getattr__(self, name: str) -> type[Message]:
-        # `Datum.from_typed_data` asks the object it was given for `TypedData`; that is never this class.
+        # `Datum.from_typed_data` looks for `TypedData` in its argument; it is never of this class.
         return type(name, (Message,), {})

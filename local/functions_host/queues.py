@@ -1,7 +1,8 @@
-"""Queue triggers: poll a Storage queue, run the function for each message, delete, hide again or move aside.
+"""Queue triggers: poll a Storage queue, run the function for each message, and complete the message.
 
-What the real host does with a message (QueueListener and QueueProcessor in Azure/azure-sdk-for-net,
-Microsoft.Azure.WebJobs.Extensions.Storage.Queues), as far as one instance can show it.
+The host deletes a completed message, hides it for a time, or moves it to the poison queue. The real host does
+the same on one instance (QueueListener and QueueProcessor in Azure/azure-sdk-for-net,
+Microsoft.Azure.WebJobs.Extensions.Storage.Queues).
 """
 
 import asyncio
@@ -24,23 +25,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("Host.Triggers.Queues")
 
 LEASE = 600
-"""Seconds for which a message that is worked on is hidden; renewed at half of it, as the real host does."""
+"""Seconds for which a message is hidden while its function runs; renewed at half, as in the real host."""
 
 _FIRST_WAIT = 0.1
 _POISON = "-poison"
 
 
 class QueueTrigger:
-    """One function's queue.
+    """The queue trigger of one function.
 
     Args:
         function: The function's name.
         service: The queue service.
         queue: The queue's name.
-        options: host.json's.
+        options: The queue options in host.json.
         invocations: Runs the function.
-        threads: Where the calls to the service run.
-        lease: Seconds for which a message is hidden while it is worked on; LEASE by default.
+        threads: The threads for calls of the service.
+        lease: Seconds for which a message is hidden while its function runs; LEASE by default.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class QueueTrigger:
         self._stopping = asyncio.Event()
 
     async def poll(self) -> None:
-        """Poll until `stop`; a service that fails is waited for, and named once an outage."""
+        """Poll until `stop`; if the service fails, log it once and try again."""
         wait, failing = _FIRST_WAIT, False
         while not self._stopping.is_set():
             if len(self._working) > self._options.new_batch_threshold:
@@ -76,7 +77,7 @@ class QueueTrigger:
             try:
                 messages = await self._receive()
                 failing = False
-            except Exception as error:  # noqa: BLE001 - whatever the service or the way there does, polling goes on
+            except Exception as error:  # noqa: BLE001 - polling continues after any error
                 if not failing:
                     log.warning("Cannot read queue '%s': %s", self._name, _first_line(error))
                 messages, failing = [], True
@@ -94,11 +95,11 @@ class QueueTrigger:
                 wait = min(wait * 2, self._options.max_polling_interval)
 
     def stop(self) -> None:
-        """Fetch no more messages; a fetch that is under way is given back."""
+        """Fetch no more messages; messages of a running fetch become visible again."""
         self._stopping.set()
 
     async def drain(self, seconds: float) -> None:
-        """Wait up to `seconds` for the messages in work; the rest come back when their lease ends."""
+        """Wait up to `seconds` for running functions; other messages return when their leases end."""
         if self._working:
             await asyncio.wait(self._working, timeout=seconds)
         for task in self._working:
@@ -131,12 +132,12 @@ class QueueTrigger:
         except ResourceNotFoundError as error:
             if getattr(error, "error_code", None) != "QueueNotFound":
                 raise
-            return []  # A queue that nobody has made yet is an empty one.
+            return []  # A queue that does not exist yet is empty.
 
     async def _process(self, message: "QueueMessage") -> None:
         try:
             if (message.dequeue_count or 0) > self._options.max_dequeue_count:
-                # In a poison queue version 5.3.7, which Azure's bundle pins, skips it without a word.
+                # Version 5.3.7, which Azure's bundle pins, skips it in a poison queue without a log line.
                 if self._poison:
                     await self._move_to_poison(message)
                 return
@@ -154,11 +155,11 @@ class QueueTrigger:
             try:
                 succeeded = await self._run(message, body)
             finally:
-                # Not cancelled: a renewal that is on its way changes the receipt that comes next.
+                # Not cancelled: a running renewal changes the receipt that the deletion needs.
                 done.set()
                 await renewal
             await self._complete(message, succeeded=succeeded)
-        except Exception as error:  # noqa: BLE001 - one message's trouble is not the others'
+        except Exception as error:  # noqa: BLE001 - an error with one message must not stop the others
             log.warning(
                 "Message %s of queue '%s' could not be completed: %s",
                 message.id,
@@ -205,7 +206,7 @@ class QueueTrigger:
         if succeeded:
             await self._delete(message)
         elif not self._poison:
-            # A poison queue has none of its own: the message stays hidden, so that it does not spin.
+            # A poison queue has no poison queue: the message stays hidden, or it would fail in a loop.
             return
         elif (message.dequeue_count or 0) >= self._options.max_dequeue_count:
             await self._move_to_poison(message)

@@ -1,8 +1,8 @@
-"""Route templates of HTTP triggers: which function a path belongs to, and its parameters.
+"""Route templates of HTTP triggers: finds the function of a path, and its parameters.
 
-The syntax is ASP.NET Core's (learn.microsoft.com/aspnet/core/fundamentals/routing), as far as Functions
-apps use it: `things/{name}`, `{id:int}`, `{id?}`, `{id=1}`, `{*rest}`. As in the real host, a method that
-the function does not list is a route that does not match: 404, never 405 (Azure/azure-functions-host#10098).
+The syntax is a part of ASP.NET Core's (learn.microsoft.com/aspnet/core/fundamentals/routing):
+`things/{name}`, `{id:int}`, `{id?}`, `{id=1}`, `{*rest}`. As in the real host, a route matches only the
+methods that the function lists: the answer for others is 404, not 405 (Azure/azure-functions-host#10098).
 """
 
 import re
@@ -35,11 +35,11 @@ class Route:
 
     Attributes:
         function: The function's name.
-        template: The template as the app wrote it, with the prefix.
-        methods: Upper-case methods; empty: all.
-        pattern: What a path must match.
-        defaults: Values of parameters that the path leaves out.
-        precedence: The more specific route has the smaller one.
+        template: The app's template, with the prefix.
+        methods: The methods in upper case; empty for all methods.
+        pattern: The pattern of the whole path.
+        defaults: The default values of parameters.
+        precedence: A more specific route has a smaller precedence.
     """
 
     function: str
@@ -54,7 +54,7 @@ class Route:
         """Compile a template.
 
         Raises:
-            HostSettingsError: If it uses a constraint that this host does not know, or is malformed.
+            HostSettingsError: If the template is malformed, or has an unsupported constraint.
         """
         whole = "/".join(part for part in (prefix.strip("/"), template.strip("/")) if part)
         pattern, precedence, defaults = "", [], []
@@ -74,12 +74,12 @@ class Route:
 
 
 def find(routes: Iterable[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """The most specific route for a request, with its parameters; None: nothing matches.
+    """Return the most specific route of a request, with its parameters; None if no route matches.
 
     Args:
         routes: All routes.
         method: The HTTP method.
-        path: The path as it came, percent-encoded, with its leading slash.
+        path: The request's path, percent-encoded, with its leading slash.
     """
     for route in sorted(routes, key=lambda route: route.precedence):
         if route.methods and method.upper() not in route.methods:
@@ -100,7 +100,7 @@ def _segment(function: str, whole: str, segment: str) -> tuple[str, int, list[tu
             if constraint not in _CONSTRAINTS:
                 raise HostSettingsError(
                     f"function {function}: route {whole!r} uses the constraint {constraint!r}; this host "
-                    "knows " + ", ".join(sorted(_CONSTRAINTS))
+                    "supports " + ", ".join(sorted(_CONSTRAINTS))
                 )
             value, kind = _CONSTRAINTS[constraint], _CONSTRAINED
         if found["rest"]:
@@ -113,7 +113,7 @@ def _segment(function: str, whole: str, segment: str) -> tuple[str, int, list[tu
     rest = segment[end:]
     if "{" in rest or "}" in rest:
         raise HostSettingsError(
-            f"function {function}: route {whole!r} has a segment that is no template: {segment!r}"
+            f"function {function}: route {whole!r} has a segment that is not a template: {segment!r}"
         )
     return expression + _literal(rest), rank, defaults, optional
 

@@ -1,4 +1,4 @@
-"""What the host reads before it starts: host.json, local.settings.json, and `%NAME%` in bindings.
+"""The host's configuration: host.json, local.settings.json, and `%NAME%` in bindings.
 
 Sources: the host.json reference (learn.microsoft.com/azure/azure-functions/functions-host-json) and the queue
 binding's (functions-bindings-storage-queue); local.settings.json in functions-develop-local.
@@ -23,7 +23,7 @@ _BODY_LIMIT_UNSET = 100 * 1024 * 1024
 
 
 class HostSettingsError(Exception):
-    """host.json, local.settings.json or a binding names something that the host cannot use."""
+    """host.json, local.settings.json or a binding has a value that the host cannot use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,11 @@ class QueueOptions:
     """`extensions.queues` of host.json, with the real host's defaults. Times are in seconds.
 
     Attributes:
-        batch_size: Messages fetched at once, 1 to 32.
-        new_batch_threshold: The next batch is fetched when no more than this many are in work.
-        max_dequeue_count: After this many failures a message goes to the poison queue.
+        batch_size: Messages of one fetch, 1 to 32.
+        new_batch_threshold: The most messages in work at which the next batch is fetched.
+        max_dequeue_count: The number of failures after which a message goes to the poison queue.
         visibility_timeout: How long a failed message stays hidden.
-        max_polling_interval: The longest wait between two polls of an empty queue; 2 s, as `func start` has
-        it.
+        max_polling_interval: The longest wait between two polls of an empty queue; 2 s, as in `func start`.
         base64: Whether message bodies are base64 text (`messageEncoding`).
     """
 
@@ -50,11 +49,11 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """What host.json says, as far as this host uses it.
+    """The values of host.json that this host uses.
 
     Attributes:
-        route_prefix: Before every HTTP route; `api` by default, may be empty.
-        function_timeout: Seconds an invocation may take; 1800 by default, None where it is unbounded.
+        route_prefix: The prefix of all HTTP routes; `api` by default, may be empty.
+        function_timeout: The most seconds of an invocation; 1800 by default, None for no limit.
         queues: The queue trigger's options.
     """
 
@@ -64,10 +63,10 @@ class HostSettings:
 
 
 def time_span(text: str) -> float:
-    """Seconds of a .NET time span, as in `00:00:30` or `1.00:00:00`.
+    """Return the seconds of a .NET time span, as in `00:00:30` or `1.00:00:00`.
 
     Raises:
-        HostSettingsError: If it is not one.
+        HostSettingsError: If the text is not a time span.
     """
     found = _TIME_SPAN.fullmatch(text.strip())
     if not found:
@@ -81,10 +80,10 @@ def time_span(text: str) -> float:
 
 
 def read_host_settings(app: Path) -> HostSettings:
-    """Read host.json of the app in folder `app`.
+    """Read host.json in the app's folder.
 
     Raises:
-        HostSettingsError: If the file is missing, is not JSON, or holds a value that the real host refuses.
+        HostSettingsError: If the file is missing, is not JSON, or has a value that the real host rejects.
     """
     path = app / "host.json"
     document = _read_object(path, required=True)
@@ -127,10 +126,10 @@ def _queue_options(section: Mapping[str, Any]) -> QueueOptions:
 def load_local_settings(app: Path, environment: dict[str, str] | None = None) -> list[str]:
     """Put `Values` of the app's local.settings.json into the environment, as `func start` does.
 
-    A name that the environment already has keeps its value, so a caller can override the file.
+    Variables that the environment already has keep their values, so a caller can override the file.
 
     Returns:
-        The names that were set.
+        The names of the new variables.
     """
     target = os.environ if environment is None else environment
     values = _read_object(app / "local.settings.json", required=False).get("Values") or {}
@@ -143,7 +142,7 @@ def resolve_names(text: str, settings: Mapping[str, str], *, where: str) -> str:
     """Replace each `%NAME%` in a binding's value by the application setting of that name.
 
     Raises:
-        HostSettingsError: If there is no such setting; `where` says which binding asked for it.
+        HostSettingsError: If the setting does not exist; the message has `where`, the binding's function.
     """
 
     def value_of(found: re.Match[str]) -> str:
@@ -160,19 +159,19 @@ def _read_object(path: Path, *, required: bool) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         if required:
-            raise HostSettingsError(f"{path} is missing: every Functions app has one") from None
+            raise HostSettingsError(f"{path} is missing: a Functions app needs it") from None
         return {}
     try:
         document = json.loads(text)
     except ValueError as error:
         raise HostSettingsError(f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise HostSettingsError(f"{path} must hold a JSON object")
+        raise HostSettingsError(f"{path} must be a JSON object")
     return document
 
 
 def largest_body(settings: Mapping[str, str]) -> int:
-    """Return how many bytes the body of a request may have.
+    """Return the most bytes of a request's body.
 
     `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT`: https://learn.microsoft.com/azure/azure-functions/functions-app-settings
 
@@ -188,7 +187,7 @@ def largest_body(settings: Mapping[str, str]) -> int:
 
 
 def is_disabled(function: str, settings: Mapping[str, str]) -> bool:
-    """Tell whether the settings keep a function's listener from starting.
+    """Return whether the settings disable a function's trigger.
 
     `AzureWebJobs.<function>.Disabled`: https://learn.microsoft.com/azure/azure-functions/disable-function
     """

@@ -1,7 +1,7 @@
-"""The queue service behind a binding's `connection`, as the real host finds it.
+"""Creates the queue client of a binding's `connection`, as the real host does.
 
-A connection is an application setting with a connection string, or a group of settings
-`<name>__queueServiceUri`, `<name>__credential`, `<name>__clientId` for an identity
+A connection is an application setting with a connection string. With an identity it is a group of settings:
+`<name>__queueServiceUri`, `<name>__credential`, `<name>__clientId`
 (learn.microsoft.com/azure/azure-functions/functions-reference, "Configure an identity-based connection").
 """
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.storage.queue import QueueServiceClient
 
-# The account that every storage emulator has; its key is published (learn.microsoft.com/azure/storage/common/
-# storage-use-emulator) and opens nothing else.
+# The account of every storage emulator. Its key is public (learn.microsoft.com/azure/storage/common/
+# storage-use-emulator) and works only there.
 _DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
 
-# The host polls again anyway; the client's own retries take a minute, and stopping would wait for them.
+# The host polls again itself. The client's own retries take a minute, and a stop would wait for them.
 _PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 30}
 
 
 def queue_service(connection: str, settings: Mapping[str, str], *, where: str) -> "QueueServiceClient":
-    """A client of the queue service that `connection` names.
+    """Return a client of the queue service of a connection.
 
     Args:
         connection: The binding's `connection`; empty means `AzureWebJobsStorage`.
         settings: The application settings.
-        where: Which function asks, for the error.
+        where: The binding's function, for the error.
 
     Raises:
-        HostSettingsError: If the settings name no queue service.
+        HostSettingsError: If the settings do not name a queue service.
     """
     from azure.storage.queue import QueueServiceClient
 

@@ -1,7 +1,7 @@
-"""Microsoft's Python runtime in this process: index an app, invoke its functions.
+"""Runs Microsoft's Python runtime in this process: indexes an app and invokes its functions.
 
-This is the whole of a Functions app without any server: no port, no storage, nothing imported beyond the
-runtime and the app. The runtime keeps its state in modules, so a process can hold one app.
+It needs no server, port or storage, and imports only the runtime and the app. The runtime has its state in
+modules, so a process can run only one app.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ log = logging.getLogger("Host.Worker")
 
 
 class AppNotIndexed(Exception):
-    """The runtime could not index the app: an import failed, a binding is wrong, a name appears twice."""
+    """The runtime could not index the app, as after a failed import or with a wrong binding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Function:
     """A function that the runtime found.
 
     Attributes:
-        name: As in `@app.function_name`, else the Python function's own.
-        id: The runtime's identifier of it.
-        bindings: Its bindings as the runtime gives them to the host, `%NAME%` unresolved.
+        name: The name in `@app.function_name`, or the Python function's name.
+        id: The runtime's identifier of the function.
+        bindings: The bindings that the runtime gives to the host, with `%NAME%` unresolved.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Function:
 
     @property
     def trigger(self) -> Mapping[str, Any]:
-        """The one binding that starts it."""
+        """The binding that starts the function."""
         return next(binding for binding in self.bindings if str(binding["type"]).lower().endswith("trigger"))
 
     @property
@@ -55,15 +55,15 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an invocation ended.
+    """The result of an invocation.
 
     Attributes:
         invocation_id: The invocation's identifier.
-        seconds: How long it took.
-        value: What it returned through its `$return` binding, else None.
-        outputs: What it gave its output bindings, by name.
-        error: None where it succeeded; else the exception's type and text.
-        stack_trace: The exception's traceback, empty where there is none.
+        seconds: The duration.
+        value: The value of the `$return` binding; None without one.
+        outputs: The values of the output bindings, by name.
+        error: The exception's type and text; None after a success.
+        stack_trace: The exception's traceback; may be empty.
     """
 
     invocation_id: str
@@ -75,7 +75,7 @@ class Result:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the function returned."""
+        """Whether the function returned without an exception."""
         return self.error is None
 
 
@@ -84,10 +84,10 @@ class Worker:
 
     Args:
         app: The folder with the app's function_app.py.
-        capabilities: What the host tells the runtime that it can do; nothing is needed.
+        capabilities: The host's capabilities, for the runtime; may be empty.
 
     Raises:
-        AppNotIndexed: On entering, if the runtime refuses the app; the text holds its traceback.
+        AppNotIndexed: On entering, if the runtime cannot index the app; the text has its traceback.
     """
 
     def __init__(self, app: Path | str, *, capabilities: Mapping[str, str] | None = None) -> None:
@@ -146,7 +146,7 @@ class Worker:
             raise AppNotIndexed(f"no functions found in {self._app}: is there a function_app.py?")
 
     async def stop(self) -> None:
-        """End the runtime's threads; waits for functions that are running."""
+        """Wait for running functions, and end the runtime's threads."""
         import azure_functions_runtime as runtime
 
         await asyncio.to_thread(runtime.stop_threadpool_executor)
@@ -167,17 +167,17 @@ class Worker:
 
         Args:
             name: The function's name.
-            data: The trigger's value, as the real host sends it: `event_grid_data` and its like make one.
+            data: The trigger's value in the real host's form, as `event_grid_data` returns it.
             metadata: The trigger's metadata, as in a queue message's `DequeueCount`.
             invocation_id: A new one by default.
             trace_parent: The W3C trace context; a new one by default.
-            retry_count: Which retry this is, 0 for the first try.
+            retry_count: The number of this retry, 0 for the first attempt.
 
         Returns:
-            How it ended. An exception of the function is a result, never raised.
+            The result. An exception of the function is part of the result, and is not raised.
 
         Raises:
-            KeyError: If there is no function of that name.
+            KeyError: If the app has no function with this name.
         """
         import azure_functions_runtime as runtime
 
@@ -211,14 +211,14 @@ class Worker:
 
 
 def event_grid_data(event: object) -> TypedData:
-    """An event as the host hands it to an Event Grid trigger: its JSON text."""
+    """Return the value of an Event Grid trigger: the event's JSON text."""
     return TypedData(json=json.dumps(event))
 
 
 def queue_data(
     body: str, *, message_id: str = "1", dequeue_count: int = 1
 ) -> tuple[TypedData, dict[str, TypedData]]:
-    """A queue message's value and metadata, for `invoke(name, value, metadata=metadata)`."""
+    """Return a queue message's value and metadata, for `invoke(name, value, metadata=metadata)`."""
     now = datetime.now(UTC)
     return TypedData(string=body), {
         "Id": TypedData(string=message_id),
@@ -231,7 +231,7 @@ def queue_data(
 
 
 def new_trace_parent(trace_id: str | None = None) -> str:
-    """A W3C traceparent with a new span, in the trace `trace_id` or a new one."""
+    """Return a W3C traceparent with a new span, in the trace `trace_id` or in a new trace."""
     return f"00-{trace_id or secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 

@@ -25,8 +25,6 @@ FOLDERS: Final = ("bench", "cli", "examples", "for_airflow", "functions", "local
 PENDING: Final = {
     "cli",
     "cli/commands",
-    "local",
-    "local/functions_host",
     "shared",
     "tests/cli",
     "tests/crashpoints",

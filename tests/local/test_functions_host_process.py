@@ -106,7 +106,7 @@ def test_a_stuck_function_does_not_keep_the_process() -> None:
         process.terminate()
         assert process.wait(10) == 0
         assert process.stdout is not None
-        assert "still running" in process.stdout.read()
+        assert "1 function(s) still run" in process.stdout.read()
 
 
 def run(app: str, *options: str, **environment: str) -> tuple[int, str]:

@@ -27,7 +27,7 @@ def test_a_stack_that_runs_already_is_not_said_to_be_stopped(
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert perform(refuse, make=lambda announce: Stack(tmp_path / "state", announce=announce)) == 1
     out = capsys.readouterr().out
-    assert "is in use by process 4711; stop that one first" in out
+    assert "is in use by process 4711; stop that process first" in out
     assert "stopped" not in out
 
 

@@ -71,7 +71,7 @@ def test_a_part_stops_and_starts_and_the_rest_goes_on(
         "Function app is stopped. `.venv/bin/python -m local.part start app` starts it.",
         "Function app is stopped.",
         "Function app runs again.",
-        "Function app runs already.",
+        "Function app already runs.",
     ]
     assert stack.airflow.is_running
     assert stack.azurite.is_running
