@@ -16,14 +16,14 @@ from tests.faults.verdict import FIGURES, Verdict, keep, write_table
 
 
 class Report:
-    """What held and what did not."""
+    """The results of the faults."""
 
     def __init__(self) -> None:
         self.held = 0
         self.broken = 0
 
     def take(self, name: str, run: Callable[[], Verdict]) -> None:
-        """Run one fault, and keep and print its figures."""
+        """Run one fault, and write and print its figures."""
         verdict = run()
         self.held += verdict.holds
         self.broken += not verdict.holds
@@ -33,7 +33,7 @@ class Report:
 
 
 def main() -> int:
-    """Run the faults; returns 0 where all promises held, else 1."""
+    """Run the faults, and return 0 if all promises hold, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument(
         "numbers", nargs="*", metavar="NUMBER", help="only these, as in 3 or 8b (default: all)"

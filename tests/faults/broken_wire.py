@@ -1,4 +1,4 @@
-"""A wire to a server that is cut at chosen places: a loopback proxy for HTTP/1.1."""
+"""A loopback proxy for HTTP/1.1 that resets connections at chosen points."""
 
 import contextlib
 import itertools
@@ -21,7 +21,7 @@ _LENGTH: Final = b"content-length:"
 
 
 class Cut(StrEnum):
-    """Where a connection is reset."""
+    """The points at which a connection is reset."""
 
     BEFORE_REQUEST = "before the request"
     IN_REQUEST = "within the request"
@@ -34,15 +34,15 @@ class BrokenWire:
 
     Args:
         port: The server's port on loopback.
-        every: Each so manieth request is cut, at each place in turn; 0 for none.
+        every: Of so many requests one is cut, at the next of the points; 0 for no cuts.
 
     Attributes:
         url: The proxy's address.
-        cuts: How often the wire was cut, by place.
-        peak: The most requests that were on the wire at once.
-        requests: How many requests there were.
-        started: How many runs were started.
-        errors: How many were answered by 5xx.
+        cuts: The number of cuts, by point.
+        peak: The most requests in flight at once.
+        requests: The number of requests.
+        started: The number of runs that were started.
+        errors: The number of answers with a status of 5xx.
     """
 
     def __init__(self, port: int, *, every: int = 0) -> None:
@@ -67,7 +67,7 @@ class BrokenWire:
         self._listener.close()
 
     def heal(self) -> None:
-        """Cut nothing any more."""
+        """Cut no more connections."""
         self._every = 0
 
     def _accept(self) -> None:
@@ -87,7 +87,7 @@ class BrokenWire:
                     return
 
     def _request(self, client: socket.socket, server: socket.socket) -> bool:
-        """Carry one request and its answer; False where the wire was cut."""
+        """Pass on one request and its answer, and return False if the connection was cut."""
         cut = self._next_cut()
         if cut is Cut.BEFORE_REQUEST:
             return _reset(client)

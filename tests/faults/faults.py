@@ -1,4 +1,4 @@
-"""The faults by name, and how many events each gets in the short and in the long form."""
+"""The faults by name, with the number of events in the short and in the long form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class Fault:
     """One fault.
 
     Attributes:
-        name: Its number and what it is.
-        run: Puts a stream of so many events under it.
-        short: How many events pytest gives it.
-        long: How many events `make faults` gives it.
+        name: The fault's number and its description.
+        run: Puts a stream of so many events through it.
+        short: The number of events in pytest.
+        long: The number of events in `make faults`.
     """
 
     name: str
@@ -66,11 +66,11 @@ class RealFault:
     """One fault on a real Airflow.
 
     Attributes:
-        name: Its number and what it is.
-        database: Which Airflow.
-        run: Puts a stream of so many events under it.
-        short: How many events pytest gives it.
-        long: How many events `make faults` gives it.
+        name: The fault's number and its description.
+        database: The Airflow's database.
+        run: Puts a stream of so many events through it.
+        short: The number of events in pytest.
+        long: The number of events in `make faults`.
     """
 
     name: str
@@ -85,9 +85,9 @@ def _flood_postgres(ground: Ground, airflow: "RealAirflow", events: int) -> Verd
 
 
 def _flood_sqlite(ground: Ground, airflow: "RealAirflow", events: int) -> Verdict:
-    """With two requests in flight SQLite is locked and the scheduler ends: the budget has to be one.
+    """With two requests in flight SQLite is locked and the scheduler ends, so the budget is one.
 
-    So one instance is all that can be of use: another one only parks what it is given.
+    A second instance would only park its events, so there is one instance.
     """
     return of_real_airflow.flood(ground, airflow, events, (1,), name="sqlite", in_flight=1, instances=1)
 

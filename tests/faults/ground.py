@@ -1,4 +1,4 @@
-"""What faults happen on: Azurite, a managed identity and a Key Vault, started once for all of them."""
+"""The stand-ins for all faults, started once: Azurite, a managed identity and a Key Vault."""
 
 import contextlib
 import json
@@ -23,13 +23,13 @@ _OF_AZURE = ("AZURE_", "WEBSITE_", "MSI_", "IDENTITY_", "IMDS_", "UPDRAFT_")
 
 
 class Ground:
-    """The stand-ins; a context manager. Inside it this process's environment points at them and nowhere else.
+    """The stand-ins, as a context manager. Inside it this process's environment has only their addresses.
 
-    Azurite keeps what it holds on disk. In memory each message is an extent of its own, and once a minute it
-    does not answer for as long as it takes to look them all through: 5 s after 2,400 messages.
+    Azurite writes its data to disk. In memory each message would be an extent of its own. Once a minute
+    Azurite reads all extents and does not answer meanwhile: for 5 s after 2,400 messages.
 
     Args:
-        folder: Where logs, certificates and the storage account are kept.
+        folder: The folder for logs, certificates and the storage account.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,10 +60,10 @@ class Ground:
         self._cleanup.close()
 
     def clear(self, password: str = PASSWORD) -> None:
-        """Empty the account of what an earlier fault left, and heal the stand-ins.
+        """Remove an earlier fault's data from the account, and end the faults of the stand-ins.
 
         Args:
-            password: That of the Airflow's login, which the vault gives out from now on.
+            password: The password of the Airflow's login, which the vault returns from now on.
         """
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -84,7 +84,7 @@ class Ground:
         return [blob.name for blob in container.list_blobs()] if container.exists() else []
 
     def unreadable_bodies(self) -> set[str]:
-        """Return the bodies that dead letters hold; the same one may have a letter for each queue."""
+        """Return the bodies in dead letters; a body may have a dead letter for each queue."""
         container = self.storage.container(DEAD_LETTERS_CONTAINER)
         letters = [json.loads(container.download_blob(name).readall()) for name in self.dead_letters()]
         bodies = [letter.get("unreadable", {}) for letter in letters]
@@ -107,7 +107,7 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the log lines of thousands of deliveries from being made: errors are what the audit looks for."""
+    """Log only errors: the audit needs no other lines of thousands of deliveries."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""A Functions host with the app, as a process that can be killed."""
+"""A Functions host with the app, as a process that a fault can kill."""
 
 import json
 import signal
@@ -13,12 +13,12 @@ from tests.support.paths import ROOT
 
 
 class Host:
-    """The process; started again it is at the same address.
+    """The process; it has the same address after each start.
 
     Args:
-        processes: What it is started with.
+        processes: Starts the process.
         settings: The app's settings.
-        name: Its name in the logs.
+        name: The process's name in the logs.
     """
 
     def __init__(self, processes: Processes, settings: dict[str, str], name: str = "function app") -> None:
@@ -30,7 +30,7 @@ class Host:
         self._process: Process | None = None
 
     def begin(self) -> None:
-        """Start it without waiting for it."""
+        """Start the process without waiting for it."""
         self._process = self._processes.start(
             self._name,
             [sys.executable, "-m", "tests.faults.host_child", "--port", str(self.port)],
@@ -44,23 +44,23 @@ class Host:
         )
 
     def wait(self, seconds: float = 60) -> None:
-        """Wait until the app is well."""
+        """Wait until the app is healthy."""
         assert self._process is not None
         self._processes.wait_until(self._is_well, (self._process,), seconds=seconds)
 
     def start(self) -> None:
-        """Start it, and return once the app is well."""
+        """Start the process, and return when the app is healthy."""
         self.begin()
         self.wait()
 
     def kill(self) -> None:
-        """Kill it, with SIGKILL."""
+        """Kill the process with SIGKILL."""
         if self._process is not None:
             self._processes.stop(self._process)
             self._process = None
 
     def deliver(self, body: str) -> bool:
-        """Post a body as Event Grid does, and tell whether it was acknowledged."""
+        """Post a body as Event Grid does, and return whether it was acknowledged."""
         request = urllib.request.Request(  # noqa: S310 - our own loopback
             f"{self.url}/runtime/webhooks/EventGrid?functionName=event_grid",
             body.encode(),
@@ -73,10 +73,10 @@ class Host:
             return False
 
     def outcome_counts(self, token: str) -> dict[str, Any]:
-        """Return what the app's status says of its counts.
+        """Return the counts in the app's status.
 
         Args:
-            token: That of a caller who may read the status.
+            token: The token of a caller who may read the status.
         """
         request = urllib.request.Request(  # noqa: S310 - our own loopback
             f"{self.url}/api/status", headers={"Authorization": f"Bearer {token}"}

@@ -1,7 +1,7 @@
 """`python -m tests.faults.host_child`: the app in the local Functions host, with the suite's short waits.
 
-Messages that a killed host had in work are hidden for ten minutes, on Azure as in the local host; here for
-some seconds.
+The messages of a killed host stay hidden for ten minutes, on Azure and in the local host. Here it is some
+seconds.
 """
 
 import os

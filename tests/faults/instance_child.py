@@ -1,8 +1,8 @@
-"""`python -m tests.faults.instance_child FILE NAME`: one instance of the app, at the queues.
+"""`python -m tests.faults.instance_child FILE NAME`: one instance of the app, which polls the queues.
 
-It is the app without the Functions runtime, so that forty of them fit on a laptop; its queues are polled as
-the host polls them. It first handles an event of its own, whose id begins with NAME: forty cold starts on two
-cores are no burst. At SIGTERM it writes its counts into FILE.
+The process has no Functions runtime, so that forty of them fit on a laptop. It polls its queues as the host
+does. It first handles an event of its own, whose id begins with NAME, so that the burst does not include its
+cold start. At SIGTERM it writes its counts into FILE.
 """
 
 import json
@@ -24,11 +24,11 @@ from tests.faults.stream import REFUND, Stream, stream
 from tests.support.paths import ROOT
 
 _NICE = 19
-"""Forty instances have machines of their own: here they may not starve Storage and Airflow."""
+"""Forty instances on one machine must leave processor time for Storage and Airflow."""
 
 
 def warm_up(name: str) -> Stream:
-    """Return the one event that an instance begins with."""
+    """Return the first event of an instance."""
     return stream(1, name=name, types=(REFUND,))
 
 

@@ -1,4 +1,4 @@
-"""Faults 3 to 7: Airflow's answers are errors, late, cut off, or never come."""
+"""Faults 3 to 7: Airflow's answers are errors, late, incomplete or missing."""
 
 from local.stand_ins.loopback_server import Request
 from tests.faults.broken_wire import BrokenWire, Cut
@@ -11,12 +11,12 @@ _ALWAYS = 10**9
 
 
 def starts(request: Request) -> bool:
-    """Tell whether a request asks for a run."""
+    """Return whether a request starts a run."""
     return request.method == "POST" and request.path.endswith("/dagRuns")
 
 
 def half_500(ground: Ground, events: int) -> Verdict:
-    """Half of all requests are answered 500, some of them after the run was made."""
+    """Half of all requests are answered 500, some of them after the run was created."""
     with stubbed(ground, stream(events, name="half-500")) as (trial, stub):
         stub.inject(500, times=_ALWAYS, when=chance(0.25, seed="after", when=starts), after_handling=True)
         stub.inject(500, {"detail": "made up"}, times=_ALWAYS, when=chance(1 / 3, seed="before"))
@@ -25,7 +25,7 @@ def half_500(ground: Ground, events: int) -> Verdict:
 
 
 def busy_429(ground: Ground, events: int) -> Verdict:
-    """A gateway turns away a third of the requests, and everything for a while, with `Retry-After`."""
+    """A gateway answers a third of the requests, and for some time all, with 429 and `Retry-After`."""
     with stubbed(ground, stream(events, name="busy-429")) as (trial, stub):
         stub.inject(429, retry_after=1, times=_ALWAYS, when=chance(1 / 3))
         trial.feed(
@@ -35,7 +35,7 @@ def busy_429(ground: Ground, events: int) -> Verdict:
 
 
 def late_answers(ground: Ground, events: int) -> Verdict:
-    """A fifth of the answers comes after the client gave up, and the run was made all the same."""
+    """A fifth of the answers comes after the client's time-out, and the run was created."""
     with stubbed(ground, stream(events, name="late"), read_timeout=0.4) as (trial, stub):
         stub.inject(delay=0.9, times=_ALWAYS, when=chance(0.2, when=starts), after_handling=True)
         trial.feed((1.0, stub.heal))
@@ -55,7 +55,7 @@ def resets(ground: Ground, events: int) -> Verdict:
 
 
 def slow_answers(ground: Ground, events: int) -> Verdict:
-    """Airflow takes twenty times as long from one request to the next, for a while."""
+    """Airflow suddenly needs twenty times as long for each request, for some time."""
     with stubbed(ground, stream(events, name="slow")) as (trial, stub):
         stub.latency = 0.01
 

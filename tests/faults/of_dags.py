@@ -1,4 +1,4 @@
-"""Fault 13: the DAG is not there yet, is paused, or refuses what it is given."""
+"""Fault 13: the DAG does not exist yet, is paused, or rejects a conf."""
 
 from threading import Event as Signal
 from typing import Final
@@ -29,13 +29,13 @@ with DAG("paused", schedule=None, catchup=False):
 
 
 def late_paused_refusing(ground: Ground, events: int) -> Verdict:
-    """One DAG is deployed after its events and refuses every fifth conf; another is paused all the time."""
+    """One DAG is deployed after its events and rejects every fifth conf; another DAG stays paused."""
     given, refused = _of_which_some_are_refused(events, name="dags")
     with stubbed(ground, given) as (trial, stub):
         trial.letters_expected = len(refused)
         stub.paused.add("audit")
         deployed = Signal()
-        # Both by the stub's word, given once a request: a DAG that appeared in between would refuse nothing.
+        # The stub gives both answers: a DAG that appears after the check of a conf would reject no conf.
         stub.inject(
             404,
             {"detail": "Dag with dag_id: 'orders' not found"},
@@ -44,7 +44,7 @@ def late_paused_refusing(ground: Ground, events: int) -> Verdict:
         )
         stub.inject(
             400,
-            {"detail": "Invalid input for param n: the made-up DAG wants none that ends in 0 or 5"},
+            {"detail": "Invalid input for param n: it must not end in 0 or 5"},
             times=10**9,
             when=_refuses,
         )
@@ -53,7 +53,7 @@ def late_paused_refusing(ground: Ground, events: int) -> Verdict:
 
 
 def late_paused_refusing_on_airflow(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
-    """The same by Airflow's own word: a file that comes late, its params, and a DAG that is paused."""
+    """The same with a real Airflow: a DAG file that comes late, its params, and a paused DAG."""
     ground.clear(airflow.password)
     airflow.deploy("paused.py", _PAUSED)
     airflow.wait_for_dags("paused", seconds=60)
@@ -67,7 +67,7 @@ def late_paused_refusing_on_airflow(ground: Ground, airflow: RealAirflow, events
 
 
 def _of_which_some_are_refused(events: int, *, name: str) -> tuple[Stream, set[Run]]:
-    """Return a stream, and the runs of it that `orders` refuses, which have to end as dead letters."""
+    """Return a stream, and its runs that `orders` rejects: they have to end as dead letters."""
     given = stream(events, name=name)
     refused = {(rule, event_id) for rule, event_id in given.expected if rule == "orders" and _fifth(event_id)}
     return Stream(given.events, given.deliveries, given.expected - refused), refused

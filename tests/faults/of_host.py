@@ -1,4 +1,4 @@
-"""Faults 11 and 12: the Functions host is killed, and its queues hold what was never meant for them."""
+"""Faults 11 and 12: the Functions host is killed, and its queues have messages that are not events."""
 
 import base64
 import contextlib
@@ -37,21 +37,21 @@ HOSTILE: tuple[str, ...] = (
     "\x00\x01",
     "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>",
 )
-"""Bodies that are none: each has to end as a dead letter, from either queue, in base64 or as it is."""
+"""Bodies that are not events: each has to end as a dead letter, from both queues, in base64 and without."""
 
 
 def host_killed(ground: Ground, events: int) -> Verdict:
-    """The host dies twice in the burst, by SIGKILL, and is started again; half of the events come by queue.
+    """The host is killed twice in the burst by SIGKILL, and started again; half of the events come by queue.
 
-    The permits of a killed instance are taken until their leases end, which is up to a minute. In the short
-    form there are so many of them that nobody has to wait for that.
+    The permits of a killed instance stay taken until their leases end, up to a minute. In the short form
+    there are so many permits that no event waits for that.
     """
     places = 8 if events >= _LONG else 64
     return _by_host(ground, events, name="killed", kills=(0.3, 0.6), in_flight=places)
 
 
 def hostile_messages(ground: Ground, events: int) -> Verdict:
-    """Among the events both queues hold bodies that are none, and one that no program can decode."""
+    """Both queues also have bodies that are not events, and one that no program can decode."""
     messages = {message for body in HOSTILE for message in (queue_text(body), _base64(body))}
     return _by_host(ground, events, name="hostile", hostile=tuple(sorted(messages)))
 
@@ -102,7 +102,7 @@ def _by_host(
 
 
 def _callers(ground: Ground) -> dict[str, str]:
-    """Return the settings with which the app takes callers' tokens."""
+    """Return the settings with which the app accepts callers' tokens."""
     return {
         "UPDRAFT_TENANT_ID": ground.identity.tenant_id,
         "UPDRAFT_AUDIENCE": _AUDIENCE,
@@ -111,9 +111,9 @@ def _callers(ground: Ground) -> dict[str, str]:
 
 
 def _letters(hostile: tuple[str, ...]) -> set[str]:
-    """Return what has to be kept: the same body is one letter, whichever queue it came from.
+    """Return the bodies that dead letters must have; a body from both queues is there once.
 
-    What looks like JSON is taken out of its base64, and is the same letter as without.
+    A body in base64 that looks like JSON is decoded, and is the same as the body without base64.
     """
     like_json = {_base64(body): body for body in HOSTILE if body.startswith(("{", "["))}
     return {like_json.get(message, message) for message in hostile}
@@ -124,7 +124,7 @@ def _base64(body: str) -> str:
 
 
 def _feed(ground: Ground, host: Host, deliveries: tuple[Delivery, ...], kills: tuple[float, ...]) -> None:
-    """Deliver all of them, CloudEvents by the queue, and kill the host and start it again on the way."""
+    """Deliver the stream, CloudEvents by the queue, and meanwhile kill and start the host."""
     pending = [share * len(deliveries) for share in kills]
     delivered = 0
     lock = threading.Lock()
@@ -148,20 +148,20 @@ def _feed(ground: Ground, host: Host, deliveries: tuple[Delivery, ...], kills: t
         try:
             for done in all_of_them:
                 done.result()
-        except BaseException:  # somebody interrupts: nobody waits for what can no longer be delivered
+        except BaseException:  # after Ctrl-C: do not wait for the other deliveries
             given_up.set()
             grid.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def send(ground: Ground, queue: str, body: str | None, *, hidden: int = 0) -> None:
-    """Put a message into a queue, which is made where it is missing.
+    """Put a message into a queue, which is created if it is missing.
 
     Args:
         ground: The stand-ins.
         queue: The queue's name.
-        body: The message; None for none.
-        hidden: Seconds after which it can be seen.
+        body: The message; None only creates the queue.
+        hidden: Seconds after which the message is visible.
     """
     from shared.azure.storage_account import create_if_missing
 
@@ -177,7 +177,7 @@ def send(ground: Ground, queue: str, body: str | None, *, hidden: int = 0) -> No
 
 
 def empty(ground: Ground) -> bool:
-    """Tell whether none of the app's queues holds a message, hidden ones included."""
+    """Return whether the app's queues have no message, hidden messages included."""
     from azure.core.exceptions import ResourceNotFoundError
 
     count = 0
@@ -189,7 +189,7 @@ def empty(ground: Ground) -> bool:
 
 
 def wait(condition: Callable[[], object], *, pause: float = 0.2, seconds: float = PATIENCE) -> None:
-    """Wait until a condition holds, but not for ever: what is missing then is what the audit finds."""
+    """Wait until a condition holds or the time is over; the audit finds what is missing."""
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(pause)

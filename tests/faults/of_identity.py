@@ -1,4 +1,4 @@
-"""Faults 8 and 9: tokens expire or are not to be had, a role is missing, the vault is throttled or down."""
+"""Faults 8 and 9: tokens expire or are not issued, a role is missing, Key Vault throttles or is down."""
 
 import threading
 
@@ -12,7 +12,7 @@ _A_WHILE = 1.5
 
 
 class SeenTokens:
-    """Remembers the tokens that an Airflow was shown, so that they can be made to expire."""
+    """Stores the tokens that an Airflow received, so that the test can make them expire."""
 
     def __init__(self, stub: StubbedAirflow) -> None:
         self._stub = stub
@@ -20,7 +20,7 @@ class SeenTokens:
         stub.inject(418, times=10**9, when=self._note)
 
     def expire(self) -> None:
-        """Let every token that was shown so far be expired from now on."""
+        """Make all tokens that Airflow has received so far expire."""
         self._stub.expired |= self._seen.copy()
 
     def _note(self, request: Request) -> bool:
@@ -30,7 +30,7 @@ class SeenTokens:
 
 
 def expired_tokens(ground: Ground, events: int) -> Verdict:
-    """Every token expires mid-burst, twice, and the second time nobody gives out new ones for a while."""
+    """All tokens expire in the burst, twice, and the second time no new ones are issued for some time."""
     with stubbed(ground, stream(events, name="expired")) as (trial, stub):
         tokens = SeenTokens(stub)
 
@@ -51,7 +51,7 @@ def expired_tokens(ground: Ground, events: int) -> Verdict:
 
 
 def role_granted_late(ground: Ground, events: int) -> Verdict:
-    """The app may not start runs of one DAG, until somebody grants it."""
+    """The app may not start runs of one DAG until it gets the role."""
     with stubbed(ground, stream(events, name="role")) as (trial, stub):
         stub.forbidden.add("orders")
         trial.feed((1.0, lambda: stub.forbidden.discard("orders")))
@@ -59,7 +59,7 @@ def role_granted_late(ground: Ground, events: int) -> Verdict:
 
 
 def vault_down(ground: Ground, events: int) -> Verdict:
-    """Key Vault throttles from the start, then is down, then is back; tokens that hang on it expire."""
+    """Key Vault throttles, then is down, then answers again; meanwhile tokens that need it expire."""
     with stubbed(ground, stream(events, name="vault")) as (trial, stub):
         tokens = SeenTokens(stub)
         ground.vault.inject(429, retry_after=1, times=6)

@@ -1,4 +1,4 @@
-"""Faults 14 and 15 on the stub: very many events at once, and instances whose clocks disagree."""
+"""Faults 14 and 15 on the stub: very many events at once, and instances with different clocks."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ _CONNECTIONS = 2
 
 
 def flood(ground: Ground, events: int) -> Verdict:
-    """Everything arrives at once, at three instances; each connection's budget is held."""
+    """All events arrive at once, at three instances; each connection stays within its budget."""
     with stubbed(ground, stream(events, name="flood"), instances=3, threads=16, in_flight=_PLACES) as (
         trial,
         stub,
@@ -30,7 +30,7 @@ def flood(ground: Ground, events: int) -> Verdict:
 
 
 def skewed_clocks(ground: Ground, events: int) -> Verdict:
-    """Of three instances one is an hour ahead and one an hour behind; what one parks another takes up."""
+    """Of three clocks one is an hour fast and one an hour slow; one instance resumes what another parked."""
     hour = timedelta(hours=1)
     with stubbed(ground, stream(events, name="skew"), skews=(hour, timedelta(), -hour)) as (trial, stub):
         stub.inject(503, times=10**9, when=chance(0.6))

@@ -23,25 +23,25 @@ from tests.faults.verdict import FAST_ENOUGH, Verdict
 from tests.support.delivery import client_for
 
 SWEEP: Final = (1, 2, 4, 8, 12)
-"""The fixed concurrencies that the app is compared with."""
+"""The numbers of clients to compare the app with."""
 PLACES: Final = 8
-"""The budget of requests in flight, as rules.yaml has it by default."""
+"""The default of `in_flight` in rules.yaml."""
 LEAST_RATIO: Final = 0.9
-"""Of the best fixed concurrency's throughput."""
+"""The least part of the best fixed number of clients' throughput."""
 MOST_ERRORS: Final = 0.01
 """Of the requests."""
 _SWEEP_PART: Final = 4
 _PATIENT: Final = replace(QUICK, budget=60.0)
-"""A request that was given up is still in flight: where those are counted, as few as can be are given up."""
+"""Long, because a request after its time-out is still in flight, and this fault counts those in flight."""
 _LONG: Final = 100
-"""So many events make the long form."""
+"""The number of events from which on it is the long form."""
 _AWAY: Final = 20.0
 _AWAY_IN_SHORT: Final = QUICK.budget + 2.0
-"""Seconds that the API server is away; longer than one delivery tries, in the short form as well."""
+"""Seconds without the API server; longer than the attempts of one delivery, also in the short form."""
 
 
 def api_killed(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
-    """The API server is killed mid-burst by SIGKILL, and started again when every delivery has given up."""
+    """The API server is killed in the burst by SIGKILL, and started again when all deliveries are parked."""
     ground.clear(airflow.password)
     seconds = _AWAY if events >= _LONG else _AWAY_IN_SHORT
     seen = OfThisTrial(airflow, "killed-api")
@@ -59,14 +59,14 @@ def api_killed(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
 
 
 def down_from_the_start(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
-    """Nobody listens when the events come, for longer than one delivery tries."""
+    """Airflow is down when the events arrive, for longer than the attempts of one delivery."""
     ground.clear(airflow.password)
     airflow.kill_api()
     seen = OfThisTrial(airflow, "down")
     with Trial(ground, seen, stream(events, name="down"), identity_works=False, read_timeout=10) as trial:
         trial.feed()
         first = trial.counted("parked")
-        # As many tries again have failed as there are runs to start.
+        # Wait for as many failed attempts again as there are runs to start.
         wait(lambda: trial.counted("parked") >= first + len(trial.stream.expected))
         airflow.start_api()
         airflow.wait_for_api()
@@ -83,10 +83,10 @@ def flood(
     in_flight: int = PLACES,
     instances: int = 2,
 ) -> Verdict:
-    """Everything at once, beside what the best fixed number of clients brings before and after it.
+    """All events at once, compared with the best fixed number of clients before and after it.
 
-    That number comes from a short sweep. Then it is given as many events as the app: the scheduler works on
-    what was started so far, so that a short burst is a fast one.
+    A short sweep finds that number. Then the clients get as many events as the app, because the scheduler
+    works on all runs started so far: a short burst is faster than a long one.
 
     Args:
         ground: The stand-ins.
@@ -94,8 +94,8 @@ def flood(
         events: How many events, with one run each.
         sweep: The numbers of clients to compare with.
         name: What the events' ids begin with.
-        in_flight: The connection's budget, as in rules.yaml.
-        instances: How many instances of the app there are.
+        in_flight: The connection's `in_flight` in rules.yaml.
+        instances: The number of instances of the app.
     """
     ground.clear(airflow.password)
     swept = _swept(ground, airflow, sweep, events // _SWEEP_PART, name=f"sweep-{name}")
@@ -137,7 +137,7 @@ def flood(
             "budget_held": wire.peak <= in_flight,
             "errors": f"{100 * errors:.2g} %",
         }
-        if len(sweep) > 1:  # on SQLite the scheduler alone makes some
+        if len(sweep) > 1:  # on SQLite the scheduler alone causes some
             more["few_errors"] = errors < MOST_ERRORS
         return replace(verdict, more=more)
 
@@ -149,7 +149,7 @@ def _refunds(events: int, name: str) -> Stream:
 def _swept(
     ground: Ground, airflow: RealAirflow, sweep: tuple[int, ...], events: int, *, name: str
 ) -> dict[int, float]:
-    """Return the runs a second, by the fixed number of clients."""
+    """Return the runs per second, by the number of clients."""
     with BrokenWire(airflow.port) as wire:
         return {
             clients: _rate(ground, airflow, wire, clients, _refunds(events, f"{name}-{clients}"))
@@ -158,10 +158,10 @@ def _swept(
 
 
 def _rate(ground: Ground, airflow: RealAirflow, wire: BrokenWire, clients: int, given: Stream) -> float:
-    """Return how many runs a second so many clients start, each with one request at a time.
+    """Return how many runs per second some clients start, each with one request at a time.
 
-    They ask for the runs that the app would ask for, redeliveries included, on the same wire; and begin when
-    Airflow has nothing else to do, as the app does.
+    They request the same runs as the app, redeliveries included, through the same proxy. Like the app, they
+    begin when Airflow is idle.
     """
     airflow.wait_until_idle()
     file = write_rules(ground.folder, wire.url, read_timeout=25.0, identity_works=False)
@@ -197,5 +197,5 @@ class _Fixed:
         return self._headers
 
     def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
-        """Return it again: it lives for a day."""
+        """Return the token; it is valid for a day."""
         return self._headers

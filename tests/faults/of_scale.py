@@ -1,4 +1,4 @@
-"""Fault 14 with many processes: they share one Airflow's budget, and one account where its permits lie."""
+"""Fault 14 with many processes: they share one Airflow's budget, and the storage account with its permits."""
 
 import json
 import sys
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
     from local.processes.processes import Process
 
 EVENTS_EACH = 25
-"""There is a process for so many events: forty for a thousand."""
+"""The number of events per process: forty processes for a thousand."""
 PLACES = 8
 LEAST_RATIO = 0.8
-"""Of one process's throughput."""
+"""The least part of one process's throughput."""
 _LONG = 1_000
-"""So many events make the long form."""
+"""The number of events from which on it is the long form."""
 _LATENCY = 0.03
 _SECONDS = 300.0
 _STARTING = 4
-"""So many processes start at one time."""
+"""The number of processes that start at one time."""
 _SENDING = 0.01
-"""Seconds that it takes to send one message, at most."""
+"""The most seconds to send one message."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """An Airflow that bursts go to.
+    """The Airflow that gets the bursts.
 
     Attributes:
-        url: Its address, or that of the proxy in front of it.
-        started: Tells how many runs were started.
-        peak: Tells the most requests that were in flight at once.
-        seen_by: Gives it as the trial of that name sees it.
-        real: Whether it is a real one.
-        password: That of its login for the app.
+        url: The address of Airflow, or of the proxy in front of it.
+        started: Returns the number of runs that were started.
+        peak: Returns the most requests in flight at once.
+        seen_by: Returns the Airflow with only the runs of the trial of a name.
+        real: Whether it is a real Airflow.
+        password: The password of the app's login.
     """
 
     url: str
@@ -83,7 +83,7 @@ def many_processes(ground: Ground, events: int) -> Verdict:
 
 
 def many_processes_on_airflow(ground: Ground, airflow: RealAirflow, events: int) -> Verdict:
-    """A burst through one process and one through many, on a real Airflow behind a proxy that counts."""
+    """A burst through one process and one through many, on a real Airflow behind a counting proxy."""
 
     @contextmanager
     def scene() -> Iterator[_Scene]:
@@ -103,9 +103,9 @@ def many_processes_on_airflow(ground: Ground, airflow: RealAirflow, events: int)
 
 
 def _compared(ground: Ground, events: int, scene: Callable[[], AbstractContextManager[_Scene]]) -> Verdict:
-    """Compare many processes with one, before and after them; never more is in flight than the budget.
+    """Compare many processes with one, before and after them; the budget holds all the time.
 
-    After them only where speed is judged, which is in the long form.
+    The second comparison is only in the long form, which also judges the speed.
     """
     began = time.monotonic()
     processes = events // EVENTS_EACH
@@ -145,7 +145,7 @@ def _compared(ground: Ground, events: int, scene: Callable[[], AbstractContextMa
 
 
 def _burst(ground: Ground, given: Stream, count: int, at: _Scene, *, name: str) -> _Burst:
-    """Put the stream into the queue, and let so many processes work it off that have begun before."""
+    """Put the stream into the queue, and let some processes, started before, handle it."""
     ground.clear(at.password)
     rules = write_rules(
         ground.folder,
@@ -186,7 +186,7 @@ def _warm(name: str, number: int) -> str:
 
 
 def _worked_off(ground: Ground, given: Stream, at: _Scene) -> float:
-    """Let everything appear at one moment, and return the runs a second from the first run to the last."""
+    """Make all messages visible at one moment, and return the runs per second from the first to the last."""
     before = at.started()
     appears = time.monotonic() + _SENDING * len(given.deliveries)
     for delivery in given.deliveries:

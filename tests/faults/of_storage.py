@@ -1,4 +1,4 @@
-"""Fault 10: the storage account is gone while deliveries are parked in it."""
+"""Fault 10: the storage account is down while deliveries are parked in it."""
 
 import threading
 from pathlib import Path
@@ -12,11 +12,10 @@ _AWAY = 3.0
 
 
 def storage_restarted(folder: Path, events: int) -> Verdict:
-    """Airflow answers half of everything 503, and Azurite stops mid-burst and is back some seconds later.
+    """Airflow answers half of the requests 503, and Azurite stops in the burst and starts some seconds later.
 
     It is stopped with SIGTERM, because Azurite writes to its disk only every few seconds and when it is
-    stopped: a SIGKILL would lose messages that it had acknowledged, which the service that it stands for
-    does not.
+    stopped. A SIGKILL would lose messages that it had acknowledged; the real service does not lose them.
     """
     with (
         Ground(folder) as ground,

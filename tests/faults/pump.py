@@ -1,4 +1,4 @@
-"""What the Functions host does with a Storage queue, on threads of this process: receive, call, delete."""
+"""Handles a Storage queue as the Functions host does, on threads of this process: receive, call, delete."""
 
 import threading
 import time
@@ -10,31 +10,32 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueMessage
 
 LEASE: Final = 30
-"""Seconds for which a message that is worked on is hidden; short, where the host may be killed."""
+"""Seconds for which a message is hidden while it is handled; short, because a fault may kill the host."""
 HOST_LEASE: Final = 600
-"""As the host itself has it."""
+"""The same value as in the Functions host."""
 AGAIN: Final = 1
-"""Seconds until a message whose handler raised is there again."""
+"""Seconds until a message whose handler raised is visible again."""
 _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 0.4
 _LARGEST_BATCH: Final = 32
 _PATIENCE: Final = 100
-"""Seconds that the host waits for an answer: what it does not hear of is hidden all the same."""
+"""Seconds that the host waits for an answer; the messages of a lost answer are hidden, too."""
 
 
 class Pump:
-    """Handles a queue's messages until it is stopped; a message whose handler raises comes again.
+    """Handles a queue's messages until it is stopped; a message whose handler raises is handled again.
 
-    One thread fetches, as the host's listener does: a batch where there is room for half of one, and into a
-    queue that stays empty it looks less and less often.
+    One thread fetches messages, as the host's listener does: a batch when there is room for half of one. It
+    polls an empty queue less and less often.
 
     Args:
         queue: The queue.
-        handle: What is called with each message's body.
-        threads: How many messages are fetched at one time.
-        threshold: With so many in work, more are fetched; half of `threads` by default, as the host has it.
-        longest_wait: Seconds between two looks into a queue that stays empty.
-        lease: Seconds for which a message that is worked on is hidden.
+        handle: Called with each message's body.
+        threads: The number of messages in one fetch.
+        threshold: The most messages in work at which more are fetched; half of `threads` by default, as in
+            the host.
+        longest_wait: The most seconds between two polls of an empty queue.
+        lease: Seconds for which a message is hidden while it is handled.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Pump:
         self._fetching.start()
 
     def stop(self) -> None:
-        """Receive no more, and wait for what is being handled."""
+        """Receive no more messages, and wait for those in work."""
         self._stopping.set()
         self._fetching.join(30)
         self._handling.shutdown()
@@ -109,14 +110,14 @@ class Pump:
         try:
             self._handle((message.content or "").encode())
         except Exception:  # noqa: BLE001 - the host tries again, whatever it was
-            # By its id: given the message itself, the client would send its text once more.
+            # With the message instead of its id, the client would send the text once more.
             again = (message.id, message.pop_receipt)
             self._insist(lambda: self._queue.update_message(*again, visibility_timeout=AGAIN))
         else:
             self._insist(lambda: self._queue.delete_message(message))
 
     def _insist(self, call: Callable[[], Any]) -> None:
-        """Try a call a few times: an account that is down for a moment must not cost a whole lease."""
+        """Try a call a few times, so that a short outage of the account does not cost a whole lease."""
         for _ in range(10):
             try:
                 call()

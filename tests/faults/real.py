@@ -1,4 +1,4 @@
-"""A real Airflow for the faults that are Airflow's own."""
+"""A real Airflow for the faults of Airflow itself."""
 
 import contextlib
 import os
@@ -22,19 +22,19 @@ for name in {DAGS}:
     with DAG(name, schedule=None, catchup=False, max_active_runs=64):
         EmptyOperator(task_id="nothing")
 """
-"""The DAGs' tasks are done by the scheduler itself: here only the runs matter."""
+"""The scheduler completes the DAGs' tasks itself, because only the runs matter here."""
 _SOON: Final = {"AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2"}
-"""Seconds between two looks into the folder of the DAG files; five minutes by default."""
+"""Seconds between two scans of the DAG folder; Airflow's default is five minutes."""
 _PAGE: Final = 100
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 0.1
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 _RUNS_TAKE: Final = 180.0
 """Seconds that the scheduler may need for a thousand runs."""
 
 
 class RealAirflow(Airflow):
-    """Airflow with the two DAGs; its login for the app goes into the ground's vault."""
+    """Airflow with the two DAGs; the ground's vault has the password of the app's login."""
 
     def __init__(self, ground: Ground, database: Database) -> None:
         dags = ground.folder / "dags"
@@ -51,12 +51,12 @@ class RealAirflow(Airflow):
         return self.passwords[USER]
 
     def up(self) -> None:
-        """Start it, and return when it knows the DAGs."""
+        """Start Airflow, and return when it has read the DAGs."""
         self.start()
         self.wait_for_dags(*DAGS, seconds=120)
 
     def kill_api(self) -> None:
-        """Kill the API server with all its workers by SIGKILL; the scheduler goes on."""
+        """Kill the API server with all its workers by SIGKILL; the scheduler keeps running."""
         api = next(process for process in self._running if process.name == "airflow api-server")
         with contextlib.suppress(ProcessLookupError):
             os.killpg(api.pid, signal.SIGKILL)
@@ -75,7 +75,7 @@ class RealAirflow(Airflow):
         self._processes.wait_until(self._answers, self._running[:1], seconds=120)
 
     def deploy(self, name: str, file: str) -> None:
-        """Put a DAG file beside the others, without waiting for Airflow to read it."""
+        """Add a DAG file, without waiting for Airflow to read it."""
         (self._files / name).write_text(file)
 
     def pause(self, dag: str) -> None:
@@ -95,7 +95,7 @@ class RealAirflow(Airflow):
         return runs
 
     def wait_until_idle(self) -> None:
-        """Wait until no run is queued or running, for three minutes at most."""
+        """Wait up to three minutes until no run is queued or running."""
         token = self.token(ADMIN)
         until = time.monotonic() + _RUNS_TAKE
         active = "limit=1&state=queued&state=running"
@@ -106,7 +106,7 @@ class RealAirflow(Airflow):
             time.sleep(_PAUSE)
 
     def alive(self) -> bool:
-        """Tell whether the API answers and the scheduler's heart beats."""
+        """Return whether the API answers and the scheduler is healthy."""
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
@@ -124,7 +124,7 @@ class RealAirflow(Airflow):
 
 
 class RealAirflows:
-    """The real Airflows of a run of faults, one at a time; a context manager.
+    """The real Airflows for some faults, one at a time; a context manager.
 
     Args:
         ground: The stand-ins.
@@ -141,7 +141,7 @@ class RealAirflows:
         self._stop()
 
     def on(self, database: Database) -> RealAirflow:
-        """Return the Airflow on this database; it is started where it does not run, and the other stopped."""
+        """Return the Airflow on this database; start it if it does not run, and stop the other one."""
         if self._current is None or self._current[0] != database:
             self._stop()
             self._current = (database, RealAirflow(self._ground, database))
@@ -155,7 +155,7 @@ class RealAirflows:
 
 
 class OfThisTrial:
-    """A real Airflow as one trial sees it: of its runs only those of the trial's own events."""
+    """A real Airflow with only the runs of one trial's events."""
 
     def __init__(self, airflow: RealAirflow, name: str) -> None:
         self.url = airflow.url
@@ -168,5 +168,5 @@ class OfThisTrial:
         return Counter({run: count for run, count in runs.items() if run[1].startswith(f"{self._name}-")})
 
     def alive(self) -> bool:
-        """Tell whether it is alive."""
+        """Return whether Airflow is alive."""
         return self._airflow.alive()

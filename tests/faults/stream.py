@@ -1,4 +1,4 @@
-"""The stream that every fault is put under: events of three types, a fifth delivered again, in no order."""
+"""The stream of events for all faults: three types, a fifth delivered again, in random order."""
 
 import json
 import random
@@ -16,7 +16,7 @@ _MIX: Final = (ORDER,) * 6 + (REFUND,) * 3 + (OTHER,)
 _SOURCE: Final = "/subscriptions/0/contoso"
 
 type Run = tuple[str, str]
-"""A run that has to be: the rule, and the event's id."""
+"""An expected run: the rule's name and the event's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Delivery:
 
     Attributes:
         event_id: The event's id.
-        rules: How many rules it matches.
-        body: What is delivered.
+        rules: The number of rules that the event matches.
+        body: The body of the delivery.
     """
 
     event_id: str
@@ -36,12 +36,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The deliveries of one trial, and what has to come of them.
+    """The deliveries of one trial, and their expected runs.
 
     Attributes:
-        events: How many events there are.
-        deliveries: In the order of delivery.
-        expected: The runs that there have to be in the end.
+        events: The number of events.
+        deliveries: The deliveries in their order.
+        expected: The runs that Airflow must have in the end.
     """
 
     events: int
@@ -53,9 +53,9 @@ def stream(events: int, *, name: str, types: Iterable[str] = _MIX) -> Stream:
     """Return a stream that is the same at every call.
 
     Args:
-        events: How many events.
-        name: What the events' ids begin with; also what decides about their order.
-        types: The types in turn.
+        events: The number of events.
+        name: The prefix of the events' ids; also the seed of their order.
+        types: The types of the events, repeated in this order.
     """
     draw = random.Random(name)  # noqa: S311 - the same at every call is what is wanted
     kinds = tuple(types)

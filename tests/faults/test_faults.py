@@ -1,6 +1,6 @@
-"""The fault suite in its short form: no event is lost and none starts two runs, whatever breaks.
+"""The fault suite in its short form: no fault loses an event or starts two runs for it.
 
-It judges the promises and not the speed, which a machine that does something else as well would decide.
+The tests do not judge the speed, because other programs on the machine change it.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 @pytest.fixture(scope="module")
 def airflows(ground: Ground) -> Iterator[RealAirflows]:
-    """Real Airflows that nobody else uses."""
+    """Real Airflows that no other test uses."""
     with RealAirflows(ground) as airflows:
         yield airflows
 
@@ -37,7 +37,7 @@ def test_nothing_is_lost_and_nothing_starts_twice(ground: Ground, fault: Fault) 
 
 @pytest.mark.parametrize("fault", ON_A_REAL_AIRFLOW, ids=lambda fault: fault.name)
 def test_the_same_on_a_real_airflow(ground: Ground, airflows: RealAirflows, fault: RealFault) -> None:
-    """The same, where what breaks is Airflow or what it can bear."""
+    """The same with a real Airflow that is down or overloaded."""
     verdict = fault.run(ground, airflows.on(fault.database), fault.short)
     keep(fault.name, verdict, short=True)
     assert verdict.kept, verdict

@@ -1,4 +1,4 @@
-"""One trial: instances of the app, a stream delivered to them, and the audit of what Airflow has then."""
+"""One trial: instances of the app, a stream delivered to them, and the audit of Airflow's runs."""
 
 import contextlib
 import random
@@ -31,11 +31,11 @@ QUICK: Final = Policy(
     dag_not_found=Backoff(first=1.0, longest=2.0),
     breaker_rest=1.0,
 )
-"""The product's policy with short waits; a message's own wait is never under a second."""
+"""The product's policy with short waits; a message's own wait is at least a second."""
 DAGS: Final = ("orders", "audit")
-"""The DAGs of the two rules of the same names."""
+"""The DAGs of the two rules, which have the same names."""
 PATIENCE: Final = 240.0
-"""Seconds after which what is still parked counts as lost."""
+"""Seconds after which a parked delivery counts as lost."""
 RULES: Final = """
 connections:
   as-identity:
@@ -59,19 +59,19 @@ rules:
 
 
 class TrialAirflow(Protocol):
-    """What a trial has to know of an Airflow, real or not."""
+    """The part of an Airflow, real or not, that a trial uses."""
 
     url: str
 
     def found(self) -> Counter[Run]:
-        """Return how many runs there are for each rule and event, by the identity that their confs keep."""
+        """Return the number of runs for each rule and event, by the identity in their confs."""
 
     def alive(self) -> bool:
-        """Tell whether it answers, its scheduler included."""
+        """Return whether Airflow answers, its scheduler included."""
 
 
 class StubbedAirflow(AirflowStub):
-    """The loopback stub, which knows its own runs."""
+    """The loopback stub, which stores its runs."""
 
     def __init__(self) -> None:
         super().__init__(DAGS)
@@ -81,13 +81,13 @@ class StubbedAirflow(AirflowStub):
         return Counter(identity(run["conf"]) for run in list(self.runs.values()))
 
     def alive(self) -> bool:
-        """Tell whether it answers."""
+        """Return whether the stub answers."""
         with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=10) as answer:  # noqa: S310 - our own loopback
             return bool(answer.status == 200)
 
 
 def identity(conf: Any) -> Run:
-    """Return the rule and the event of a run's conf; ("", "") for a run of somebody else's."""
+    """Return the rule and the event of a run's conf; ("", "") for a run of another program."""
     kept = conf.get("_updraft") if isinstance(conf, dict) else None
     return (kept["rule"], kept["event"]["id"]) if isinstance(kept, dict) else ("", "")
 
@@ -101,7 +101,7 @@ def write_rules(
     identity_works: bool = True,
     dags: tuple[str, str] = DAGS,
 ) -> Path:
-    """Write the rules that the stream is for, and return their file; see `Trial`."""
+    """Write the stream's rules into a file, and return it; see `Trial`."""
     text = RULES.format(
         url=url,
         read_timeout=read_timeout,
@@ -121,26 +121,26 @@ def write_rules(
 def chance(
     of: float, *, seed: str = "chance", when: Callable[[Any], bool] = lambda _: True
 ) -> Callable[[Any], bool]:
-    """Return a condition for `inject` that holds for this part of the requests, drawn at random."""
+    """Return a condition for `inject` that holds for a random part of the requests."""
     draw = random.Random(seed)  # noqa: S311 - the same at every call is what is wanted
     return lambda request: when(request) and draw.random() < of
 
 
 class Trial:
-    """Instances of the app under a stream; a context manager.
+    """Instances of the app that get a stream of events; a context manager.
 
     Args:
         ground: The stand-ins.
         airflow: The Airflow.
-        stream: What is delivered.
-        instances: How many instances of the app there are.
-        threads: How many deliveries go to each at one time, and how many parked ones.
-        skews: How far each instance's clock is wrong.
-        read_timeout: Seconds, as in rules.yaml.
-        in_flight: As in rules.yaml.
-        identity_works: Whether the Airflow takes the managed identity's token; else both rules use the
+        stream: The deliveries.
+        instances: The number of instances of the app.
+        threads: The number of deliveries to each instance at one time; also of parked deliveries.
+        skews: The error of each instance's clock.
+        read_timeout: The connections' `read_timeout` in rules.yaml, in seconds.
+        in_flight: The connections' `in_flight` in rules.yaml.
+        identity_works: Whether the Airflow accepts the managed identity's token; else both rules use the
             password.
-        url: The Airflow's address, where something stands in front of it.
+        url: The address of a proxy in front of Airflow.
         dags: The DAGs of the rules `orders` and `audit`.
         policy: The app's waits.
     """
@@ -199,7 +199,7 @@ class Trial:
         """Deliver the stream, each delivery until it is acknowledged, as Event Grid does.
 
         Args:
-            during: What happens when this part of the stream, from 0 to 1, has been delivered; once each.
+            during: Functions by the part of the stream, from 0 to 1, after which each is called once.
         """
         pending = sorted(during, key=lambda each: each[0])
         total = len(self.stream.deliveries)
@@ -217,7 +217,7 @@ class Trial:
             try:
                 for done in all_of_them:
                     done.result()
-            except BaseException:  # somebody interrupts: nobody waits for what can no longer be delivered
+            except BaseException:  # after Ctrl-C: do not wait for the other deliveries
                 self._given_up.set()
                 grid.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -225,11 +225,11 @@ class Trial:
             happens()
 
     def drain(self, seconds: float = PATIENCE) -> None:
-        """Wait until nothing is parked any more."""
+        """Wait until no delivery is parked."""
         queue = self.ground.storage.queue(PARKED_QUEUE)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            with contextlib.suppress(Exception):  # a storage account may be what is broken
+            with contextlib.suppress(Exception):  # the fault may be in the storage account
                 if not _messages(queue) and not any(pump.busy for pump in self._pumps):
                     return
             time.sleep(0.2)
@@ -241,7 +241,7 @@ class Trial:
             time.sleep(0.05)
 
     def audit(self, **more: float | bool | str) -> Verdict:
-        """Compare what Airflow has with what it should have."""
+        """Compare Airflow's runs with the expected runs."""
         self.drain()
         found = self.airflow.found()
         lost, twice = compare(self.stream.expected, found)
@@ -259,14 +259,14 @@ class Trial:
         )
 
     def counted(self, word: str) -> int:
-        """Return how often a word is in the counts of all instances."""
+        """Return the sum of one outcome in the counts of all instances."""
         return sum(counts[word] for app in self.apps for counts in app.outcome_counts.by_rule().values())
 
     def _balances(self) -> bool:
-        """Tell whether each delivery that was taken is in the counts with one end, and none beyond those.
+        """Return whether the counts have exactly one end for each acknowledged delivery.
 
-        A call that raised may have ended some of its rules, which the next call ends again; and while Storage
-        is the one that fails, what it took without saying so is parked without being counted as such.
+        A call that raised may have counted ends that the next call counts again. While Storage fails, it may
+        store a delivery without an answer; this delivery is parked, but not counted.
         """
         ended = sum(self.counted(kind) for kind in OutcomeKind)
         least, open_ends = self._calls["acknowledged"], self._calls["raised"]
@@ -305,7 +305,7 @@ class Trial:
 
 @contextlib.contextmanager
 def stubbed(ground: Ground, stream: Stream, **options: Any) -> Iterator[tuple[Trial, StubbedAirflow]]:
-    """Make a trial on the stub."""
+    """Create a trial on the stub."""
     ground.clear()
     with StubbedAirflow() as stub, Trial(ground, stub, stream, **options) as trial:
         yield trial, stub
@@ -321,4 +321,4 @@ def _messages(queue: Any) -> int:
     try:
         return int(queue.get_queue_properties().approximate_message_count or 0)
     except ResourceNotFoundError:
-        return 0  # nothing was ever parked
+        return 0  # no delivery was parked

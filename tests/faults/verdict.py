@@ -1,4 +1,4 @@
-"""What a fault's audit found, and where the figures of all of them are kept."""
+"""The result of a fault's audit, and the file with the figures of all faults."""
 
 import fcntl
 import json
@@ -16,7 +16,7 @@ PAGE: Final = ROOT / "docs" / "faults.md"
 _BEGIN: Final = "<!-- faults: written by make faults -->"
 _END: Final = "<!-- end of faults -->"
 FAST_ENOUGH: Final = "fast_enough"
-"""The figure of its own that speaks of speed, which a test does not judge."""
+"""The figure in `more` about speed, which the tests do not judge."""
 _SHORT: Final = "short_form"
 _HEAD: Final = (
     "| fault | events | runs expected | runs | lost | twice | counts | Airflow | seconds | and |",
@@ -29,15 +29,15 @@ class Verdict:
     """The figures of one fault.
 
     Attributes:
-        events: How many events there were, redeliveries not counted.
-        expected_runs: How many runs there have to be.
-        runs: How many Airflow has.
-        lost: How many of the expected runs are not there; and dead letters that are not.
-        twice: How many runs there are beyond one for each that is expected.
-        counts_balance: Whether every delivery is in the counts with exactly one end.
+        events: The number of events, without redeliveries.
+        expected_runs: The number of expected runs.
+        runs: The number of runs in Airflow.
+        lost: The number of expected runs and dead letters that are missing.
+        twice: The number of runs that are not expected.
+        counts_balance: Whether the counts have exactly one end for each delivery.
         airflow_alive: Whether Airflow answers in the end, its scheduler included.
-        seconds: How long it took.
-        more: Figures of this fault alone.
+        seconds: The duration.
+        more: Figures that only this fault has.
     """
 
     events: int
@@ -52,34 +52,34 @@ class Verdict:
 
     @property
     def kept(self) -> bool:
-        """Whether the promises were kept, at whatever speed; another figure that is False breaks them."""
+        """Whether the promises hold, at any speed; a figure in `more` that is False breaks them."""
         broken = {name for name, figure in self.more.items() if figure is False} - {FAST_ENOUGH}
         audited = self.lost == 0 and self.twice == 0 and self.counts_balance and self.airflow_alive
         return audited and not broken
 
     @property
     def holds(self) -> bool:
-        """Whether the promises were kept, and fast enough where there is something to compare with."""
+        """Whether the promises hold, and the fault was fast enough if its speed is judged."""
         return self.kept and self.more.get(FAST_ENOUGH) is not False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as they are kept."""
+        """Return the figures as they are in the file."""
         figures = asdict(self)
         return {name: figures[name] for name in figures if name != "more"} | dict(self.more)
 
 
 def compare(expected: frozenset[Run], found: Counter[Run]) -> tuple[int, int]:
-    """Return how many of the expected runs are missing, and how many there are too many."""
+    """Return how many expected runs are missing, and how many runs are not expected."""
     return len(expected - found.keys()), found.total() - len(expected & found.keys())
 
 
 def keep(name: str, verdict: Verdict, *, short: bool = False) -> None:
-    """Write one fault's figures beside those of the others, one process after the other.
+    """Write one fault's figures into the file of all faults; a lock prevents writes at the same time.
 
     Args:
-        name: The fault's.
-        verdict: Its figures.
-        short: They are those of the short form, which never replace those of the long one.
+        name: The fault's name.
+        verdict: The fault's figures.
+        short: Whether the fault ran in its short form; its figures never replace figures of the long form.
     """
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     with FIGURES.with_suffix(".lock").open("w") as lock:
@@ -92,7 +92,7 @@ def keep(name: str, verdict: Verdict, *, short: bool = False) -> None:
 
 
 def write_table(page: Path = PAGE) -> None:
-    """Write the kept figures into the page's table; faults that have none keep the row that they have."""
+    """Write the figures into the page's table; the rows of faults without figures stay."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(_BEGIN)
     table, _, after = rest.partition(_END)
