@@ -16,12 +16,12 @@ def main() -> int:
     """Run the cases, print a line for each scenario and one for each broken promise.
 
     Returns:
-        0; 1 where a promise was broken.
+        0, or 1 if a promise is broken.
     """
     parser = argparse.ArgumentParser(prog="make crashpoints", description=__doc__)
     parser.add_argument("scenarios", nargs="*", help="words of the scenarios' names; by default all")
     parser.add_argument("--pairs", type=int, default=20, help="pairs of faults for each scenario")
-    parser.add_argument("--seed", default=str(time.time_ns()), help="what decides which pairs are drawn")
+    parser.add_argument("--seed", default=str(time.time_ns()), help="the seed of the random pairs")
     parser.add_argument("--workers", type=int, default=6, help="cases at one time")
     args = parser.parse_args()
     chosen = [

@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 TRIES: Final = 30
 """Deliveries of one event after which it counts as lost; Event Grid gives up later."""
 PATIENCE: Final = 60.0
-"""Seconds after which what is still parked counts as lost."""
+"""Seconds after which a parked delivery counts as lost."""
 _AGAIN: Final = 0.1
 _LEASE: Final = 45
-"""Seconds for which a message that is worked on is hidden: longer than an instance may hang."""
+"""Seconds for which a message is hidden while it is handled: longer than an instance may hang."""
 
 type Run = tuple[str, str]
-"""A run that has to be: the rule, and the event's id."""
+"""An expected run: the rule's name and the event's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong after a case; empty where all promises were kept.
+    """The broken promises of a case; empty if all promises hold.
 
     Attributes:
         scenario: The scenario's name.
-        plan: What happened at which request.
-        wrong: What is wrong, in words.
-        reached: Whether every planned request came.
+        plan: The faults, by request.
+        wrong: The broken promises, in words.
+        reached: Whether the scenario sent all planned requests.
         points: Every request, in the order of arrival.
         orphans: Blobs that stay until a lifecycle rule deletes them: claims without a message, windows that
-            nobody knows.
-        seconds: How long the case took.
+            no index lists.
+        seconds: The duration of the case.
     """
 
     scenario: str
@@ -65,16 +65,16 @@ class Verdict:
 
 
 class Case:
-    """One scenario under way.
+    """A running scenario.
 
     Args:
-        scenario: What is delivered, and which runs there have to be.
-        plan: What happens at which request.
+        scenario: The deliveries and the expected runs.
+        plan: The faults, by request.
         azurite: The session's Azurite.
         account: An account of it that no other case uses.
         certificates: For the servers.
-        folder: Where the rules file is written.
-        instances: How many instances of the app take turns.
+        folder: The folder for the rules file.
+        instances: The number of instances of the app; each action is done by the next one.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Case:
         self._at_work: Instance | None = None
 
     def run(self) -> Verdict:
-        """Run the scenario, and return what is wrong then."""
+        """Run the scenario, and return the verdict."""
         began = time.monotonic()
         wrong: list[str] = []
         with self.servers:
@@ -138,10 +138,10 @@ class Case:
         self.insist("event", body)
 
     def insist(self, work: Work, *arguments: Any) -> Done:
-        """Have something done until it is acknowledged.
+        """Repeat an action until it is acknowledged.
 
         Raises:
-            TimeoutError: It was not acknowledged after many tries.
+            TimeoutError: It was not acknowledged after many attempts.
         """
         done = Done(ok=False)
         for _ in range(TRIES):
@@ -153,10 +153,10 @@ class Case:
         raise TimeoutError(f"`{work}` was not acknowledged in {TRIES} tries: {done.error}")
 
     def drain(self) -> None:
-        """Handle what is parked until nothing is, as the host's queue trigger does.
+        """Handle parked deliveries until none is left, as the host's queue trigger does.
 
         Raises:
-            TimeoutError: Something stays parked.
+            TimeoutError: A delivery stays parked.
         """
         queue = self._queue()
         until = time.monotonic() + PATIENCE
@@ -183,14 +183,14 @@ class Case:
                 self._instances[turn] = None
 
     def run_of(self, rule: str) -> dict[str, Any]:
-        """Return the one run that a rule has started."""
+        """Return the only run that a rule has started."""
         (run,) = [run for run in self.servers.airflow.runs.values() if _conf(run)["_updraft"]["rule"] == rule]
         return dict(run)
 
     # --- instances ----------------------------------------------------------------------------------------
 
     def _do(self, work: Work, *arguments: Any) -> Done:
-        """Have the next instance do something; one that was killed is started anew."""
+        """Let the next instance do something; start it again if it was killed."""
         turn = self._turn = (self._turn + 1) % len(self._instances)
         instance = self._instances[turn]
         if instance is None:
@@ -217,7 +217,7 @@ class Case:
     # --- the audit ----------------------------------------------------------------------------------------
 
     def _audit(self) -> list[str]:
-        """Return which promises are broken."""
+        """Return the broken promises."""
         found: Counter[Run] = Counter()
         for run in self.servers.airflow.runs.values():
             found.update(_runs_of(_conf(run)))
@@ -233,7 +233,7 @@ class Case:
         return wrong
 
     def _orphans(self) -> int:
-        """Return how many blobs stay behind that nobody will read."""
+        """Return how many blobs remain that no instance will read."""
         empty = [
             blob for blob in self._blobs(WINDOWS_CONTAINER) if "/windows/" in blob.name and not blob.size
         ]
@@ -300,7 +300,7 @@ class Case:
 
     @staticmethod
     def _messages(queue: "QueueClient") -> int:
-        """Return how many messages a queue has, the hidden ones included."""
+        """Return how many messages a queue has, hidden messages included."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -315,7 +315,7 @@ def _conf(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _runs_of(conf: Mapping[str, Any]) -> list[Run]:
-    """Return the rule and the events that a run is for."""
+    """Return the rule and the events of a run."""
     kept = conf["_updraft"]
     events = conf["events"] if "window" in kept else [kept["event"]]
     return [(kept["rule"], event["id"]) for event in events]

@@ -1,7 +1,7 @@
-"""One instance of the app in a process of its own, which does one thing at a time until it is killed.
+"""One instance of the app, a process that does one action at a time until it is killed.
 
-Processes are forked from a server that has imported the app and Azure's libraries (`PRELOADED`), because a
-case needs one or two of them and starting Python anew costs a second each time.
+The processes are forks of a server that has imported the app and Azure's libraries (`PRELOADED`), because a
+case needs one or two processes and each start of Python takes a second.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ SHORT: Final = Policy(
     paused=Backoff(first=1.0, longest=1.0, least=0.5),
     breaker_rest=0.5,
 )
-"""The product's policy, a tenth as long; a message's own wait is never under a second."""
+"""The product's policy, a tenth as long; a message's own wait is at least a second."""
 
 PRELOADED: Final = (
     "azure.identity",
@@ -53,12 +53,12 @@ type Work = Literal["event", "call", "hook", "parked", "report", "command"]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an instance did.
+    """The result of an instance's action.
 
     Attributes:
-        ok: Whether it may be acknowledged.
+        ok: Whether the action is acknowledged.
         outcomes: The kinds of the outcomes.
-        error: Why it may not.
+        error: The reason if it is not acknowledged.
     """
 
     ok: bool
@@ -67,7 +67,7 @@ class Done:
 
 
 class Killed(Exception):
-    """The instance was killed while it was at work."""
+    """The instance was killed during an action."""
 
 
 class Instance:
@@ -86,11 +86,11 @@ class Instance:
         theirs.close()
 
     def do(self, work: Work, *arguments: Any) -> Done:
-        """Do one thing.
+        """Do one action.
 
         Raises:
             Killed: The process ended meanwhile.
-            TimeoutError: It hangs.
+            TimeoutError: The process does not answer.
         """
         try:
             self._ours.send((work, arguments))
@@ -102,7 +102,7 @@ class Instance:
         return done
 
     def kill(self) -> None:
-        """Kill it with SIGKILL, and wait until it is gone."""
+        """Kill the process with SIGKILL, and wait for its end."""
         pid = self._process.pid
         if pid is not None and self._process.is_alive():
             with contextlib.suppress(ProcessLookupError):
@@ -116,7 +116,7 @@ class Instance:
 
 
 def _serve(pipe: Connection, settings: dict[str, str]) -> None:
-    """Be the instance: the app with short waits."""
+    """Run the app with short waits."""
     default_signals.restore()
     for name in tuple(os.environ):
         if name.startswith(("AZURE_", "IDENTITY_", "MSI_", "UPDRAFT_", "WEBSITE_", "AzureWebJobs")):

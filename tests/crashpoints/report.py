@@ -1,4 +1,4 @@
-"""All cases of the scenarios, run side by side, and the table that is printed."""
+"""Runs all cases of the scenarios in parallel, and returns the table to print."""
 
 import random
 import tempfile
@@ -19,7 +19,7 @@ from tests.crashpoints.scenarios import Scenario
 from tests.crashpoints.wire import Fault, Point
 
 ACCOUNTS: Final = 4_000
-"""Accounts that one Azurite has: one for each case."""
+"""The number of accounts in one Azurite: one for each case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Wanted:
 
     Attributes:
         scenario: The scenario.
-        plan: What happens at which request.
-        instances: How many instances of the app take turns.
+        plan: The faults, by request.
+        instances: The number of instances of the app.
     """
 
     scenario: Scenario
@@ -43,7 +43,7 @@ class Bench:
     Args:
         azurite: With `ACCOUNTS` accounts.
         certificates: For the servers of each case.
-        folder: Where rules files are written.
+        folder: The folder for rules files.
     """
 
     def __init__(self, azurite: Azurite, certificates: Certificates, folder: Path) -> None:
@@ -65,7 +65,7 @@ class Bench:
         ).run()
 
     def run_all(self, wanted: Sequence[Wanted], workers: int) -> Iterator[Verdict]:
-        """Run cases side by side, and yield each verdict in the order of `wanted`."""
+        """Run cases in parallel, and yield each verdict in the order of `wanted`."""
         with ThreadPoolExecutor(workers) as pool:
             yield from pool.map(self.run, wanted)
 
@@ -80,7 +80,7 @@ def bench(folder: Path) -> Iterator[Bench]:
     """Start an Azurite, and stop it at the end.
 
     Args:
-        folder: Where logs, certificates and rules files are kept.
+        folder: The folder for logs, certificates and rules files.
     """
     certificates = make_certificates(folder / "certificates")
     with Processes(folder / "logs") as processes:
@@ -97,7 +97,7 @@ def single_faults(scenario: Scenario, points: Iterable[Point]) -> list[Wanted]:
 
 
 def pairs(scenario: Scenario, points: Sequence[Point], draw: random.Random, number: int) -> list[Wanted]:
-    """Return some pairs of faults, half of them two kills, on one and on two instances in turn."""
+    """Return some pairs of faults, half of them two kills, alternately on one and on two instances."""
     wanted = []
     for each in range(number):
         first, second = sorted(draw.sample(range(len(points)), 2))

@@ -1,4 +1,4 @@
-"""What is delivered, and which runs there have to be."""
+"""The scenarios: their deliveries and their expected runs."""
 
 import hashlib
 import hmac
@@ -53,14 +53,14 @@ _ASKED: Final = DirectRun(
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way of an event through the app.
+    """One path of an event through the app.
 
     Attributes:
-        name: What it is called in the report.
+        name: The name in the report.
         rules: The rules file.
-        act: Delivers; what is parked afterwards is handled by the case.
-        expected: The runs that there have to be in the end.
-        letters: How many dead letters there have to be in the end, all of them sent again.
+        act: Delivers the events; the case handles parked deliveries afterwards.
+        expected: The runs that Airflow must have in the end.
+        letters: The number of dead letters in the end, all of them sent again.
         dags: The DAGs that Airflow has.
     """
 
@@ -83,7 +83,7 @@ def _one(case: "Case") -> None:
 
 
 def _parked(case: "Case") -> None:
-    """The DAG is not there when the event comes, and is there when its message comes back."""
+    """The DAG is missing when the event arrives, and exists when its message is handled again."""
     case.servers.airflow.dags.clear()
     case.deliver(event("e1"))
     case.servers.airflow.dags.add(DAG)
@@ -96,14 +96,14 @@ def _parked_large(case: "Case") -> None:
 
 
 def _direct_run(case: "Case") -> None:
-    """A caller asks for a run of a DAG that is not there yet, until that is acknowledged."""
+    """A caller requests a run of a DAG that does not exist yet, until the request is acknowledged."""
     case.servers.airflow.dags.clear()
     case.insist("call", _ASKED)
     case.servers.airflow.dags.add(DAG)
 
 
 def _direct_run_letter(case: "Case") -> None:
-    """The caller's right is taken away while its run waits; it is given back, and the letter sent again."""
+    """The caller loses its right while its run waits, gets it back, and the dead letter is sent again."""
     case.servers.airflow.dags.clear()
     case.insist("call", _ASKED)
     case.correct_rules("conf: [door]", "conf: [gate]")
@@ -114,7 +114,7 @@ def _direct_run_letter(case: "Case") -> None:
 
 
 def _burst(case: "Case") -> None:
-    """Two events join one window, and the third comes when that has closed."""
+    """Two events join one window, and the third arrives after its end."""
     case.deliver(event("e1"))
     case.deliver(event("e2", minute=1))
     case.drain()
@@ -122,14 +122,14 @@ def _burst(case: "Case") -> None:
 
 
 def _letter(case: "Case") -> None:
-    """The event cannot be rendered; its rule is corrected, and the letter is sent again."""
+    """The event cannot be rendered; its rule is corrected, and the dead letter is sent again."""
     case.deliver(event("e1"))
     case.correct_rules("data.gate", "data.door")
     case.insist("command", "replay", "send", "--all")
 
 
 def _letter_again(case: "Case") -> None:
-    """The letter is sent again too early, so that the event is given up a second time."""
+    """The dead letter is sent again too early, so that the event is rejected a second time."""
     case.deliver(event("e1"))
     case.insist("command", "replay", "send", "--all")
     case.drain()
@@ -138,7 +138,7 @@ def _letter_again(case: "Case") -> None:
 
 
 def _unverified_hook(case: "Case") -> None:
-    """GitHub delivers while its secret cannot be read; the delivery is verified when it comes back."""
+    """GitHub delivers while its secret cannot be read; the delivery is verified when it is handled again."""
     vault = case.servers.vault
     vault.inject(503, times=1_000, when=lambda request: GITHUB_SECRET in request.path)
     run = {"id": 7, "run_attempt": 1, "updated_at": "2026-11-01T12:00:00Z"}
@@ -151,7 +151,7 @@ def _unverified_hook(case: "Case") -> None:
 
 
 def _report(case: "Case") -> None:
-    """The run reports its end with its own token, until that is acknowledged."""
+    """The run reports its end with its own token, until the report is acknowledged."""
     case.deliver(event("e1"))
     case.drain()
     run = case.run_of("greet")
@@ -162,14 +162,14 @@ def _report(case: "Case") -> None:
 
 
 def _latest(case: "Case") -> None:
-    """A newer event and an older one of the same value: the older one starts nothing."""
+    """A newer event and an older one of the same value: the older one does not start a run."""
     case.deliver(event("new", minute=5))
     case.drain()
     case.deliver(event("old", minute=1))
 
 
 def _overtaken(case: "Case") -> None:
-    """The newer event starts between the older one's question and its run: both run (docs/rules.md)."""
+    """The newer event starts its run between the older one's check and its run: both run (docs/rules.md)."""
     question = Point("airflow GET api/v2/dags/DAG/dagRuns", 1)
     case.wire.meanwhile[question] = lambda: case.deliver(event("new", minute=5))
     case.deliver(event("old", minute=1))
@@ -244,4 +244,4 @@ OVERTAKEN: Final = Scenario(
     _overtaken,
     frozenset({("greet", "old"), ("greet", "new")}),
 )
-"""The race of `latest_by`: it needs two instances, and has no single fault."""
+"""The race of `latest_by`: it needs two instances, and cannot be caused by a single fault."""

@@ -1,4 +1,4 @@
-"""The servers of one case, each on the wire: Storage, Airflow, Key Vault and the token endpoint."""
+"""The servers of one case, whose requests can have faults: Storage, Airflow, Key Vault, token endpoint."""
 
 import contextlib
 import re
@@ -23,7 +23,7 @@ _HOP_BY_HOP: Final = frozenset(
     {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding"}
 )
 _ONCE: Final = {"Connection": "close"}
-"""Azurite closes a connection that was idle for 5 s, perhaps just when the next request comes."""
+"""Azurite closes a connection after 5 idle seconds, perhaps at the same time as the next request."""
 _NAMES: Final = (
     (re.compile(r"/dagRuns/[^/]+$"), "/dagRuns/ID"),
     (re.compile(r"/dags/[^/]+"), "/dags/DAG"),
@@ -40,7 +40,7 @@ def kind_of(service: str, request: Request, *, account: str = "") -> str:
     Args:
         service: The server's name.
         request: The request.
-        account: The Storage account, which stands before the path.
+        account: The Storage account, which is the first part of the path.
     """
     path = request.path.removeprefix(f"/{account}")
     for pattern, name in _NAMES:
@@ -53,14 +53,14 @@ def kind_of(service: str, request: Request, *, account: str = "") -> str:
 
 
 class _OnTheWire(LoopbackServer):
-    """A server whose requests pass the wire first."""
+    """A server whose requests go through the wire first."""
 
     wire: Wire
     service: str
     account: str = ""
 
     def answer(self, request: Request) -> Reply | None:
-        """Answer as the server does, unless something happens on the way."""
+        """Answer as the server does, unless the request has a fault."""
         kind = kind_of(self.service, request, account=self.account)
         return self.wire.carry(kind, lambda: super(_OnTheWire, self).answer(request))
 
@@ -90,7 +90,7 @@ class StorageProxy(_OnTheWire):
         service: `blob` or `queue`.
         account: The case's own account.
         upstream: The service's address, without the account.
-        certificates: What it proves itself with, and by which it trusts Azurite.
+        certificates: The proxy's certificate, and the CA to verify Azurite's.
     """
 
     def __init__(self, service: str, account: str, upstream: str, certificates: Certificates) -> None:
@@ -108,7 +108,7 @@ class StorageProxy(_OnTheWire):
         return f"{self.url}/{self.account}"
 
     def handle(self, request: Request) -> Reply:
-        """Ask Azurite, and hand its answer on."""
+        """Send the request to Azurite, and return its answer."""
         query = f"?{urlencode(request.query)}" if request.query else ""
         answer = self._pool.request(
             request.method,
@@ -126,10 +126,10 @@ def _end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class Servers:
-    """Everything that the app of one case talks to; a context manager.
+    """All servers of one case; a context manager.
 
     Args:
-        wire: What requests pass.
+        wire: The wire that requests go through.
         azurite: The session's Azurite.
         account: An account of it that no other case uses.
         certificates: For the servers that speak TLS.

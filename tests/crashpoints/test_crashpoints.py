@@ -24,7 +24,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_crash_loses_nothing_and_starts_nothing_twice(cases: Bench, scenario: Scenario) -> None:
-    """Whatever request is lost, and wherever the process is killed, each event has its one run in the end."""
+    """After any lost request and any kill of the process, each event has exactly one run in the end."""
     draw = random.Random(f"{SEED} {scenario.name}")  # noqa: S311 - a sample, not a secret
     clean = cases.run(Wanted(scenario, {}))
     assert not clean.wrong, clean
@@ -35,13 +35,13 @@ def test_a_crash_loses_nothing_and_starts_nothing_twice(cases: Bench, scenario: 
 
 
 def test_a_newer_event_that_overtakes_costs_nobody_a_run(cases: Bench) -> None:
-    """Where a newer event starts between the older one's question and its run, both have one run."""
+    """If a newer event starts its run between the older one's check and its run, both have one run."""
     verdict = cases.run(Wanted(OVERTAKEN, {}, instances=2))
     assert not verdict.wrong, verdict
 
 
 def test_the_audit_finds_what_is_wrong(cases: Bench) -> None:
-    """A run that is missing, one that nobody expects and a missing dead letter are all reported."""
+    """A missing run, an unexpected run and a missing dead letter are all reported."""
     scenario = replace(SCENARIOS[0], expected=frozenset({("greet", "e2")}), letters=1)
     verdict = cases.run(Wanted(scenario, {}))
     assert [each.partition(":")[0] for each in verdict.wrong] == [
@@ -64,7 +64,7 @@ def test_the_audit_finds_what_is_wrong(cases: Bench) -> None:
 def test_the_wire_does_what_a_fault_says(
     fault: Fault | None, effects: int, *, answered: bool, kills: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request takes effect, is answered and kills as its fault has it; only the planned one."""
+    """The fault of the planned request, and of no other, decides its effect, its answer and the kill."""
     monkeypatch.setattr("tests.crashpoints.wire.LATE", 0.01)
     done: list[str] = []
     killed: list[int] = []

@@ -1,4 +1,4 @@
-"""The requests of one case, numbered by kind, and what happens to some of them."""
+"""The requests of one case, numbered by kind, and the faults of some."""
 
 import threading
 from collections import Counter
@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Final
 
 LATE: Final = 6.0
-"""Seconds after which a late request takes effect: 60 s, shortened as the product's waits are (`SHORT`)."""
+"""Seconds after which a late request takes effect: 60 s, shortened like the product's waits (`SHORT`)."""
 
 
 class Fault(StrEnum):
-    """What can happen to a request."""
+    """A fault of a request."""
 
     NEVER = "never arrives"
     """The connection breaks before the request arrives."""
@@ -30,7 +30,7 @@ class Point:
 
     Attributes:
         kind: The service, the method and the normalised path, as in `airflow POST dagRuns`.
-        number: Which request of that kind, counted from 1.
+        number: The number of the request among requests of its kind, from 1.
     """
 
     kind: str
@@ -41,16 +41,16 @@ class Point:
 
 
 class Wire:
-    """What passes between the app and everything that it talks to in one case; safe to use from any thread.
+    """Passes on all requests of the app in one case; safe to use from any thread.
 
     Args:
-        plan: What happens at which request.
-        kill: Kills the instance that is at work.
+        plan: The faults, by request.
+        kill: Kills the instance that runs an action.
 
     Attributes:
-        meanwhile: What happens between a request's effect and its answer, once each.
+        meanwhile: Functions to call between a request's effect and its answer, once each.
         points: Every request so far, in the order of arrival.
-        hit: The planned requests that came.
+        hit: The planned requests that arrived.
     """
 
     def __init__(self, plan: Mapping[Point, Fault], kill: Callable[[], None]) -> None:
@@ -65,11 +65,11 @@ class Wire:
         self._closed = threading.Event()
 
     def carry[T](self, kind: str, forward: Callable[[], T]) -> T | None:
-        """Carry one request and return its answer; None where the connection breaks instead.
+        """Pass on one request and return its answer; None if the connection breaks.
 
         Args:
             kind: The request's kind.
-            forward: Lets the request take effect, and returns its answer.
+            forward: Sends the request, and returns its answer.
         """
         with self._lock:
             self._numbers[kind] += 1
@@ -101,12 +101,12 @@ class Wire:
 
     @property
     def quiet(self) -> bool:
-        """Whether no late request is on its way."""
+        """Whether no late request is in flight."""
         with self._lock:
             return not any(thread.is_alive() for thread in self._late)
 
     def close(self) -> None:
-        """Let no late request take effect any more."""
+        """Cancel all late requests."""
         self._closed.set()
         self.settle()
 
