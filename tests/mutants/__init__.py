@@ -1,12 +1,12 @@
-"""Mutation testing: change one thing of the source at random, and see whether the nearest tests notice.
+"""Mutation testing: change the source at one random point, and run the nearest tests.
 
     mutations  every mutant of a module, found in its syntax tree
     targets    which modules are mutated, and their nearest tests
     worker     runs tests in a copy of the tree, each time in a fresh fork
-    accepted   accepted.txt: mutants that no test has to notice, each with the reason
+    accepted   accepted.txt: mutants that no test has to catch, each with the reason
 
 `make mutants` draws some mutants of all targets, and reports those that survive.
 
-Of the libraries, mutmut has open problems with `--import-mode=importlib`, and cosmic-ray starts Python anew
-for each mutant, which takes longer here than the tests. What is needed is short enough to own.
+The library mutmut has open problems with `--import-mode=importlib`. cosmic-ray starts a new Python for each
+mutant, which takes longer here than the tests. This package is short enough to maintain.
 """

@@ -1,7 +1,7 @@
-"""`python -m tests.mutants [TARGET ...]`: draw mutants, run the nearest tests of each, report what survives.
+"""`python -m tests.mutants [TARGET ...]`: draw mutants, run the nearest tests of each, report the survivors.
 
-The tests run in a copy of the tree, in a temporary folder. A mutant counts as caught where a test fails or
-the tests take far too long.
+The tests run in a copy of the tree, in a temporary folder. A mutant counts as caught if a test fails or the
+tests take far too long.
 """
 
 import argparse
@@ -51,7 +51,7 @@ class Copy:
         return answer
 
     def write(self, path: str, text: str) -> None:
-        """Replace a module. Its bytecode goes: one of the same second and length would count as current."""
+        """Replace a module and its bytecode, which Python would use after a change in the same second."""
         file = self._tree / path
         file.write_text(text, encoding="utf-8")
         for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
@@ -67,11 +67,11 @@ class Copy:
 
 
 def main() -> int:
-    """Run the mutants; returns 0 where enough of them are caught, else 1."""
+    """Run the mutants, and return 0 if enough of them are caught, else 1."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="by default all, see targets.py")
-    parser.add_argument("--count", type=int, default=300, help="how many mutants of all targets are drawn")
-    parser.add_argument("--seed", default="", help="what decides which are drawn; by default the commit")
+    parser.add_argument("--count", type=int, default=300, help="the number of mutants of all targets")
+    parser.add_argument("--seed", default="", help="the seed of the draw; by default the commit")
     args = parser.parse_args()
     seed = args.seed or programs.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True).stdout.strip()
     chosen = [target for target in TARGETS if not args.targets or target.name in args.targets]
@@ -82,7 +82,7 @@ def main() -> int:
     wanted = [each for each in drawn if each[1].key not in accepted]
     say(f"seed {seed}: {len(wanted)} of {len(every)} mutants, {len(drawn) - len(wanted)} more are accepted")
     if not args.targets and (gone := accepted - {mutant.key for _, mutant in every}):
-        say(f"these are accepted, and there are no such mutants any more: {', '.join(sorted(gone))}")
+        say(f"accepted.txt has keys of mutants that do not exist any more: {', '.join(sorted(gone))}")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="updraft-mutants-") as folder:
         counts = {"caught": 0, "survived": 0, "timed out": 0}
@@ -97,7 +97,7 @@ def main() -> int:
 
 
 def accepted_keys() -> set[str]:
-    """Return the keys of the mutants that no test has to notice."""
+    """Return the keys of the mutants that no test has to catch."""
     return {line.split()[0] for line in ACCEPTED.read_text("utf-8").splitlines()}
 
 

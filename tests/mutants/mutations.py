@@ -1,7 +1,7 @@
 """Every mutant of a module: one change of its text, found in its syntax tree.
 
 Texts for people are left alone: docstrings, strings with a space in them, f-strings, and everything in a
-`raise`. So is what does not run: annotations and what stands below `TYPE_CHECKING`.
+`raise`. So is code that does not run: annotations and the blocks of `TYPE_CHECKING`.
 """
 
 import ast
@@ -42,12 +42,12 @@ class Mutant:
 
     Attributes:
         path: The module's path in the repository.
-        where: The dotted names of the class and function that it is in; empty at the top.
-        line: The number of the line that it begins in.
-        context: That line.
-        before: What is replaced, on one line.
-        after: What stands there instead.
-        start: The first byte of what is replaced.
+        where: The dotted names of the class and function around the change; empty at the top.
+        line: The number of the first line of the change.
+        context: The text of the line.
+        before: The replaced text, on one line.
+        after: The new text.
+        start: The first byte of the replaced text.
         end: The byte after it.
     """
 
@@ -62,7 +62,7 @@ class Mutant:
 
     @property
     def key(self) -> str:
-        """What names the mutant in accepted.txt; moving the module or the function does not change it."""
+        """The mutant's key in accepted.txt; it stays the same if the module or the function moves."""
         words = repr((self.where, self.context, self.before, self.after))
         return hashlib.sha256(words.encode()).hexdigest()[:12]
 
@@ -77,7 +77,7 @@ def mutants(path: str, source: str) -> Iterator[Mutant]:
 
     Args:
         path: The module's path in the repository.
-        source: Its text.
+        source: The module's text.
     """
     lines = source.encode().splitlines(keepends=True)
     starts = [0]
@@ -93,7 +93,7 @@ def mutants(path: str, source: str) -> Iterator[Mutant]:
         mutant = Mutant(path, where, node.lineno, context, before, after, start, end)
         try:
             compile(mutant.applied(source), path, "exec")
-        except SyntaxError:  # such as `break` in a place where `pass` leaves a name without a value
+        except SyntaxError:  # not every change is valid Python
             continue
         yield mutant
 
@@ -122,7 +122,7 @@ def _changes(node: ast.AST, where: str) -> Iterator[_Change]:
 
 
 def _for_types(node: ast.AST) -> bool:
-    """Tell whether a statement is there for type checkers and readers alone."""
+    """Return whether a statement is only for type checkers and readers."""
     if isinstance(node, ast.Assign):
         return ast.unparse(node.targets[0]) == "__all__"
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"

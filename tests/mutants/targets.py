@@ -1,4 +1,4 @@
-"""Which modules are mutated, and the tests that stand nearest to them."""
+"""The modules that are mutated, and their nearest tests."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +12,8 @@ class Target:
 
     Attributes:
         name: A word for the command line and the report.
-        modules: Patterns of paths; whole folders where files are moved about inside.
-        tests: Files and folders, of which neither stack nor slow tests run.
+        modules: Patterns of paths; whole folders if files often move inside.
+        tests: Files and folders; their stack and slow tests do not run.
     """
 
     name: str
@@ -88,4 +88,4 @@ TARGETS: Final = (
     Target("parking", ("shared/stores/park*.py", "shared/stores/work_*.py"), ("tests/stores",)),
     Target("delivery", ("shared/delivery/*.py",), ("tests/delivery",)),
 )
-"""The nearest tests take seconds: what a server or a flood of requests shows stays with `make test`."""
+"""The nearest tests take seconds. Tests with a server or with many requests run only in `make test`."""

@@ -1,4 +1,4 @@
-"""What is changed in a module, and what is left alone."""
+"""The changes of a module, and the code that is not changed."""
 
 import ast
 import re
@@ -32,7 +32,7 @@ from tests.support.paths import ROOT
     ],
 )
 def test_each_kind_of_change(source: str, changed: set[str]) -> None:
-    """Each kind of change is made wherever it can be, one at a time."""
+    """Each kind of change is made at each possible point, one at a time."""
     assert {mutant.applied(source) for mutant in mutants("m.py", source)} == changed
 
 
@@ -56,7 +56,7 @@ def test_what_no_test_could_notice_is_left_alone(source: str) -> None:
 
 
 def test_a_mutant_changes_only_its_place() -> None:
-    """Positions are counted in bytes, as `ast` counts them, and lines of other platforms do not matter."""
+    """Positions are counted in bytes, as `ast` counts them, with the line ends of any platform."""
     source = "a = 'ä€'; b = 1\n"
     assert {mutant.applied(source) for mutant in mutants("m.py", source) if mutant.before == "1"} == {
         "a = 'ä€'; b = (2)\n",
@@ -65,14 +65,14 @@ def test_a_mutant_changes_only_its_place() -> None:
 
 
 def test_the_key_stays_when_a_module_moves() -> None:
-    """An accepted mutant stays accepted where lines are added above it or the file gets another name."""
+    """An accepted mutant stays accepted if lines are added above it or the file is renamed."""
     before = {mutant.key for mutant in mutants("m.py", "def f(a):\n    return a < 7\n")}
     after = {mutant.key for mutant in mutants("n.py", "import m\n\ndef f(a):\n    return a < 7\n")}
     assert before == after
 
 
 def test_every_target_has_modules_and_tests() -> None:
-    """A module or a test file that was renamed is noticed here."""
+    """All targets have modules and test files, so a renamed file makes this test fail."""
     for target in TARGETS:
         assert target.paths(), target.name
         for pattern in target.modules:
@@ -82,7 +82,7 @@ def test_every_target_has_modules_and_tests() -> None:
 
 
 def test_every_accepted_mutant_has_a_reason() -> None:
-    """A line of accepted.txt is a key, the change in words, and after `#` why no test has to notice it."""
+    """A line of accepted.txt is a key, the change in words, and after `#` the reason to accept it."""
     lines = ACCEPTED.read_text(encoding="utf-8").splitlines()
     assert len(accepted_keys()) == len(lines)
     for line in lines:
@@ -90,7 +90,7 @@ def test_every_accepted_mutant_has_a_reason() -> None:
 
 
 def test_every_mutant_can_be_parsed() -> None:
-    """No mutant is caught for being no Python."""
+    """All mutants are valid Python."""
     path = TARGETS[0].paths()[0]
     source = (ROOT / path).read_text(encoding="utf-8")
     found = list(mutants(path, source))

@@ -1,8 +1,8 @@
 """`python -m tests.mutants.worker`, in a copy of the tree: runs tests, each time in a fresh fork.
 
-It reads requests as lines of JSON and writes a line for each. A request with `imports` loads libraries, of
-which each later fork has its own: importing them takes longer than the tests do. No module of ours is loaded
-before a fork, so that each one reads the source as it is then.
+It reads requests as lines of JSON and writes a line for each. A request with `imports` loads libraries for
+all later forks, because their import takes longer than the tests. No module of Updraft is loaded before a
+fork, so that each fork reads the changed source.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _ARGUMENTS: Final = (
 
 
 def main() -> None:
-    """Answer requests until there are no more, or until SIGTERM."""
+    """Answer requests until the input ends, or until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     for line in sys.stdin:
         request = json.loads(line)
@@ -49,7 +49,7 @@ def _load(names: list[str]) -> int:
 
 
 def _run(tests: list[str], limit: float) -> dict[str, Any]:
-    """Run tests in a fork; `status` is pytest's exit code, or None where the time was not enough."""
+    """Run tests in a fork; `status` is pytest's exit code, or None after a time-out."""
     began = time.monotonic()
     child = os.fork()  # noqa: TID251 - this program began with default signals, and has one thread
     if child == 0:
@@ -61,7 +61,7 @@ def _run(tests: list[str], limit: float) -> dict[str, Any]:
             ended, status = os.waitpid(child, os.WNOHANG)
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)  # also what the tests started and left behind
+            os.killpg(child, signal.SIGKILL)  # also processes that the tests left running
     if not ended:
         os.waitpid(child, 0)
     return {
