@@ -56,8 +56,8 @@ class Problem:
     Attributes:
         message: What is wrong, with the value.
         file: The file as the operator named it.
-        line: Counted from 1; 0 where the mistake has no place in the file.
-        column: Counted from 1; 0 where the mistake has no place in the file.
+        line: The line, from 1; 0 if the mistake concerns no line of the file.
+        column: The column, from 1; 0 if the mistake concerns no line of the file.
         path: Where in the document, or in the rule where `rule` is given, as in `when.filter[0].key`.
         fix: What to write.
         rule: The name of the rule; empty where the mistake is not in one.
@@ -86,7 +86,7 @@ class Problem:
 
     @property
     def more(self) -> str:
-        """The other lines with the same mistake, as in ` (also on line 9)`; empty where there are none."""
+        """The other lines with the same mistake, as in ` (also on line 9)`; empty without others."""
         lines = sorted({line for line, _, _ in self.others} - {self.line})
         return f" (also on line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))})" if lines else ""
 

@@ -162,7 +162,7 @@ def _list(
 @json_option
 @local_option
 def _show(*, where: Where, words: str, as_json: bool) -> int:
-    """Show dead letters, and return 0, or 1 where there is none or one cannot be read; raises as `_list`."""
+    """Show dead letters, and return 0, or 1 if none is found or one cannot be read; raises as `_list`."""
     with waiting(f"reading {where}"):
         _, store = where.open(sending=False)
         named = resolve(store, [words], sent_too=True)
