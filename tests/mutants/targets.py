@@ -27,11 +27,15 @@ class Target:
 
 
 TARGETS: Final = (
-    Target("breaker", ("shared/admission/breaker.py",), ("tests/admission/test_breaker.py",)),
+    Target(
+        "breaker",
+        ("shared/admission/breaker.py",),
+        ("tests/admission/test_breaker.py", "tests/admission/test_outage.py"),
+    ),
     Target(
         "permits",
         ("shared/admission/permits.py",),
-        ("tests/admission/test_permits.py",),
+        ("tests/admission/test_permits.py", "tests/admission/test_permit_times.py"),
     ),
     Target("limit", ("shared/admission/adaptive_limit.py",), ("tests/admission/test_limiter.py",)),
     Target("run-ids", ("shared/runs/ids.py",), ("tests/runs",)),
@@ -58,7 +62,13 @@ TARGETS: Final = (
     Target(
         "permissions",
         ("shared/callers/permissions.py", "shared/callers/stamps.py"),
-        ("tests/callers/test_permissions.py", "tests/http_api/test_runs.py"),
+        (
+            "tests/callers/test_permissions.py",
+            "tests/callers/test_permission_table.py",
+            "tests/callers/test_buckets.py",
+            "tests/security/test_prefixes.py",
+            "tests/http_api/test_runs.py",
+        ),
     ),
     Target("tokens", ("shared/callbacks/tokens.py",), ("tests/callbacks",)),
     Target(

@@ -1,0 +1,307 @@
+"""When an instance takes its steps: the constants, and the times that they give with fixed draws."""
+
+import math
+from typing import Final
+
+import pytest
+
+from shared.admission import permits as module
+from shared.admission.permit_store import Step, StepKind, View
+from shared.admission.permits import Permits
+
+CONSTANTS: Final = {
+    "SHORTEST_USE": 10.0,
+    "_TOKEN_SECONDS": 6.0,
+    "_MARGIN": 1.0,
+    "_RENEW_BEFORE": 5.0,
+    "_RETRY_RENEWAL": 1.5,
+    "_RENEWALS": 5,
+    "_FRESH": 1.0,
+    "_BETWEEN_GIVING": 2.0,
+    "_LOOK_EARLY": 0.95,
+    "_LOOK_AGAIN": 1.5,
+    "_LOOK_AFTER_JOINING": 1.0,
+    "_LOOK_LATER": 3.0,
+    "_PASSED_OVER": 6,
+    "_EXTRA_FIRST": 4.0,
+    "_EXTRA_LONGEST": 60.0,
+    "_OUTAGE_FIRST": 1.0,
+    "_OUTAGE_LONGEST": 30.0,
+    "_SHARE_KEPT_FREE": 8,
+    "_SHARE_IDLE": 4,
+    "_SHORTEST_PAUSE": 0.005,
+    "_DRAIN_PAUSE": 0.05,
+    "_LOOK_AFTER_HELD": 1.0,
+    "_LOOK_AFTER_NONE": 10.0,
+}
+DRAW: Final = 0.2
+USE: Final = 25.0
+"""Seconds after which a lease is renewed, with a longest request of 29 s."""
+NOBODY: Final = View(frozenset(range(8)))
+
+
+def permits(places: int = 8, held: int = 0, draw: float = DRAW) -> Permits:
+    """Return the permits of an instance that acquired some at 0 s."""
+    each = Permits(places, draw=lambda: draw)
+    for index in range(held):
+        each.done(Step(StepKind.ACQUIRE, index), f"lease-{index}", sent=0.0, now=0.0)
+    return each
+
+
+def waiting(view: View, places: int = 8) -> Permits:
+    """Return the permits of an instance that joined the wait queue at 0 s, after a look."""
+    each = permits(places)
+    each.done(Step(StepKind.ACQUIRE, 0), None, sent=0.0, now=0.0)
+    each.done(Step(StepKind.LOOK), view, sent=0.0, now=0.0)
+    each.done(Step(StepKind.JOIN), None, sent=0.0, now=0.0)
+    return each
+
+
+def looked(each: Permits, now: float, view: View, *, wanted: int = 1) -> Step | float:
+    """Let an instance look, and return its next step."""
+    assert each.next(now, wanted=wanted, in_flight=0) == Step(StepKind.LOOK)
+    each.done(Step(StepKind.LOOK), view, sent=now, now=now)
+    return each.next(now, wanted=wanted, in_flight=0)
+
+
+def test_the_constants_are_those_of_the_figures() -> None:
+    """The figures of docs/scaling.md and decision 0005 are of these values.
+
+    After a change of one, `python -m bench.permits.seeds` and `bench.permits.scaling` make new figures.
+    """
+    named = {name: value for name, value in vars(module).items() if isinstance(value, int | float)}
+    assert named == CONSTANTS | {"LEASE_SECONDS": 60}
+
+
+@pytest.mark.parametrize(
+    ("places", "view", "pauses"),
+    [
+        # The first looks are after 1, 3, 9 … s, times 0.5 to 1.5; then 0.85 to 1 of 95 % of the wait.
+        (8, View(ahead=1, queued=True), [2.1, 6.3, 0.95 * 125 / 8 * 0.88]),
+        (8, View(ahead=3, queued=True), [2.1, 6.3, 18.9, 0.95 * 3 * 125 / 8 * 0.88]),
+        (8, View(frozenset({7}), ahead=3, queued=True), [2.1, 6.3, 18.9, 0.95 * 2 * 125 / 8 * 0.88]),
+        (8, View(queued=True), [2.1, 6.3, 0.95 * 8 * 0.88]),
+        (2, View(queued=True), [0.95 * 2 * 0.88, 0.95 * 2 * 0.88]),
+        (1, View(queued=True), [1.5 * 0.88, 1.5 * 0.88]),
+        (50, View(queued=True), [0.95 * 125 / 50 * 0.88, 0.95 * 125 / 50 * 0.88]),
+    ],
+)
+def test_an_instance_in_the_wait_queue_looks_when_it_should_have_a_permit(
+    places: int, view: View, pauses: list[float]
+) -> None:
+    """It looks soon after it joined, then less and less often, and shortly before its tenure should begin."""
+    each, now = waiting(view, places), 0.0
+    for number, pause in enumerate(pauses):
+        assert each.until_try(now) == pytest.approx(pause)
+        now += pause + 1e-9
+        if number < len(pauses) - 1:
+            assert isinstance(looked(each, now, view), float)
+
+
+def test_who_left_the_wait_queue_begins_again() -> None:
+    """The looks after another joining are as soon as those after the first."""
+    each = waiting(View(ahead=3, queued=True))
+    looked(each, 3.0, View(ahead=3, queued=True))
+    assert each.next(4.0, wanted=0, in_flight=0) == Step(StepKind.LEAVE)
+    each.done(Step(StepKind.LEAVE), None, sent=4.0, now=4.0)
+    assert each.until_try(4.0) == 0
+    each.done(Step(StepKind.JOIN), None, sent=5.0, now=5.0)
+    assert each.until_try(5.0) == pytest.approx(2.1)
+
+
+def test_an_instance_ahead_is_removed_when_it_was_seen_to_do_nothing_six_times() -> None:
+    """Free permits that it does not acquire count; a look without any, or a permit, begins anew."""
+    idle, busy = View(frozenset({7}), ahead=1, queued=True), View(ahead=1, queued=True)
+    each, now = waiting(idle), 0.0
+
+    def looks(view: View, times: int) -> Step | float:
+        nonlocal now
+        for _ in range(times):
+            now += 40
+            step = looked(each, now, view)
+            if isinstance(step, Step):
+                return step
+        return step
+
+    assert isinstance(looks(idle, 5), float)
+    assert isinstance(looks(busy, 1), float)
+    assert isinstance(looks(idle, 6), float)
+    assert looks(idle, 1) == Step(StepKind.DROP_FIRST)
+    each.done(Step(StepKind.DROP_FIRST), None, sent=now, now=now)
+    assert isinstance(looked(each, now, idle), float), "it looks at once, and counts anew"
+    assert isinstance(looks(idle, 5), float)
+    each.done(Step(StepKind.ACQUIRE, 7), "lease", sent=now, now=now)
+    each.done(Step(StepKind.RENEW, 7, "lease"), False, sent=now, now=now)
+    each.done(Step(StepKind.ACQUIRE, 7), None, sent=now, now=now)
+    assert isinstance(looks(idle, 6), float), "who had a permit meanwhile counts anew"
+    assert looks(idle, 1) == Step(StepKind.DROP_FIRST)
+
+
+@pytest.mark.parametrize(
+    ("held", "view", "step"),
+    [
+        (0, View(frozenset({5})), Step(StepKind.ACQUIRE, 5)),
+        (0, View(frozenset({5, 6}), ahead=1), Step(StepKind.ACQUIRE, 5)),
+        (0, View(frozenset({5}), ahead=1), Step(StepKind.JOIN)),
+        (0, View(frozenset({4, 5, 6}), ahead=9), Step(StepKind.ACQUIRE, 4)),
+        (0, View(frozenset({4, 5}), ahead=9), Step(StepKind.JOIN)),
+        (1, View(frozenset({5, 6})), Step(StepKind.ACQUIRE, 5)),
+        (1, View(frozenset({6})), None),
+        (1, View(frozenset({0, 7})), None),
+        (1, View(frozenset({5, 6}), waiting=1), None),
+        (1, View(frozenset({4, 5, 6}), waiting=1), Step(StepKind.ACQUIRE, 4)),
+    ],
+)
+def test_a_first_permit_is_easier_than_another(held: int, view: View, step: Step | None) -> None:
+    """A first permit is left to those ahead, up to a quarter; another leaves an eighth, and one for each."""
+    each = permits(held=held)
+    each.done(Step(StepKind.ACQUIRE, 3), None, sent=0.0, now=0.0)
+    each.done(Step(StepKind.LOOK), view, sent=0.0, now=0.0)
+    planned = each.next(0.0, wanted=2, in_flight=0)
+    assert planned == step if step else isinstance(planned, float)
+
+
+def test_another_permit_is_tried_less_and_less_often() -> None:
+    """Tries are 4, 8 … 60 s apart, times 0.5 to 1.5; another permit resets that."""
+    each, now = permits(held=1), 0.0
+    full = View()
+    for pause in (4, 8, 16, 32, 60, 60):
+        each.done(Step(StepKind.RENEW, 0, "lease-0"), True, sent=now, now=now)
+        assert isinstance(looked(each, now, full, wanted=2), float)
+        assert each.until_try(now) == pytest.approx(pause * (0.5 + DRAW))
+        now += pause * (0.5 + DRAW) + 1e-9
+    each.done(Step(StepKind.ACQUIRE, 1), "lease-1", sent=now, now=now)
+    each.done(Step(StepKind.RENEW, 0, "lease-0"), True, sent=now, now=now)
+    assert isinstance(looked(each, now, full, wanted=3), float)
+    assert each.until_try(now) == pytest.approx(4 * (0.5 + DRAW))
+
+
+@pytest.mark.parametrize(
+    ("kind", "pauses"),
+    [
+        (StepKind.LOOK, [0.6, 1.2, 2.4, 4.8, 9.6, 18.0, 18.0]),
+        (StepKind.RENEW, [0.6, 1.2, 1.5, 1.5, 1.5]),
+    ],
+)
+def test_the_pauses_of_an_outage_double(kind: StepKind, pauses: list[float]) -> None:
+    """They are 1, 2, 4 … 30 s, times 0.5 to 1; before a renewal at most 1.5 s; and an answer resets them."""
+    each, step, now = permits(held=1), Step(kind, 0, "lease-0"), 0.0
+    seen = [each.unreachable]
+    for _ in range(2):
+        for pause in pauses:
+            each.failed(step, now)
+            seen.append(each.unreachable)
+            assert each.next(now, wanted=1, in_flight=0) == pytest.approx(pause)
+            assert each.next(now + pause, wanted=1, in_flight=0) != pause
+        each.done(step, NOBODY if kind is StepKind.LOOK else True, sent=now, now=now)
+        seen.append(each.unreachable)
+    assert seen == [False, *[True] * len(pauses), False, *[True] * len(pauses), False]
+
+
+def test_a_look_is_fresh_for_a_second() -> None:
+    """A step that depends on other instances needs a look of the last second."""
+    for age, is_look in ((1.0, False), (1.01, True)):
+        several, none = permits(held=2), permits(held=0)
+        none.done(Step(StepKind.ACQUIRE, 0), None, sent=0.0, now=USE - age)
+        for each in (several, none):
+            each.done(Step(StepKind.LOOK), NOBODY, sent=0.0, now=USE - age)
+            step = each.next(USE, wanted=2, in_flight=0)
+            assert isinstance(step, Step)
+            assert (step.kind is StepKind.LOOK) == is_look
+
+
+def test_a_sole_permit_has_five_renewals() -> None:
+    """A sole permit is renewed four times without a look; then each renewal follows one."""
+    each, now, steps = permits(held=1), 0.0, []
+    for _ in range(8):
+        now += USE
+        assert isinstance(each.next(now - 0.01, wanted=1, in_flight=0), float)
+        step = each.next(now, wanted=1, in_flight=0)
+        if step == Step(StepKind.LOOK):
+            steps.append(StepKind.LOOK)
+            step = looked(each, now, NOBODY)
+        assert step == Step(StepKind.RENEW, 0, "lease-0")
+        steps.append(StepKind.RENEW)
+        each.done(step, True, sent=now, now=now)
+    assert steps == [StepKind.RENEW] * 4 + [StepKind.LOOK, StepKind.RENEW] * 4
+
+
+@pytest.mark.parametrize(
+    ("held", "others", "waits", "drains"),
+    [
+        (1, 7, 0, False),
+        (2, 0, 0, False),
+        (2, 0, 1, True),
+        (2, 1, 0, False),
+        (3, 1, 0, True),
+        (4, 3, 0, False),
+        (5, 3, 0, True),
+    ],
+)
+def test_who_returns_a_permit_after_one_use(held: int, others: int, waits: int, *, drains: bool) -> None:
+    """One of several is returned if an instance waits, or if it would still have more than all others."""
+    each = permits(held=held)
+    free = frozenset(range(held + others, 8))
+    step = each.next(USE, wanted=held, in_flight=held)
+    if step == Step(StepKind.LOOK):
+        each.done(step, View(free, waiting=waits), sent=USE, now=USE)
+        step = each.next(USE, wanted=held, in_flight=held)
+    assert (step != Step(StepKind.RENEW, 0, "lease-0")) == drains
+    assert each.usable(USE) == held - drains
+    if drains:
+        assert step == 0.05
+        assert each.next(USE, wanted=held, in_flight=held - 1) == Step(StepKind.RELEASE, 0, "lease-0")
+        assert each.until_try(USE) == 2, "it is not taken back at once"
+        assert each.next(USE + 1.99, wanted=held - 1, in_flight=0) == pytest.approx(0.01)
+        assert each.next(USE + 2, wanted=held - 1, in_flight=0) in {
+            Step(StepKind.LOOK),
+            Step(StepKind.RENEW, 1, "lease-1"),
+        }
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "in_flight", "now", "pause"),
+    [
+        (0, 0, 0, 0.0, math.inf),
+        (1, 1, 0, 0.0, 1.0),
+        (1, 1, 1, USE - 0.5, 0.5),
+        (1, 1, 1, USE - 0.001, 0.005),
+        (2, 1, 2, 0.0, 0.05),
+        (2, 2, 2, 0.0, 1.0),
+        (1, 1, 0, USE - 0.5, 0.5),
+    ],
+)
+def test_the_pause_until_the_next_step(
+    held: int, wanted: int, in_flight: int, now: float, pause: float
+) -> None:
+    """A holder looks again after a second at most, sooner before a renewal or while a permit drains."""
+    each = permits(held=held)
+    assert each.next(now, wanted=wanted, in_flight=in_flight) == pytest.approx(pause)
+
+
+def test_who_waits_pauses_until_its_look_and_ten_seconds_at_most() -> None:
+    """An instance without a permit has nothing else to do."""
+    view = View(ahead=3, queued=True)
+    each = waiting(view)
+    assert each.next(0.0, wanted=1, in_flight=0) == pytest.approx(2.1)
+    for now in (3.0, 10.0):
+        looked(each, now, view)
+    assert each.until_try(10.0) == pytest.approx(18.9)
+    assert each.next(10.0, wanted=1, in_flight=0) == 10
+    assert each.next(25.0, wanted=1, in_flight=0) == pytest.approx(3.9)
+    assert each.next(25.0, wanted=0, in_flight=0) == Step(StepKind.LEAVE)
+
+
+@pytest.mark.parametrize(
+    ("longest", "usable", "renewed"),
+    [(29.0, 30.0, 25.0), (19.0, 40.0, 35.0), (47.0, 12.0, 8.0), (60.0, 10.0, 10 - 10 / 3)],
+)
+def test_a_lease_is_renewed_five_seconds_before_it_is_unusable(
+    longest: float, usable: float, renewed: float
+) -> None:
+    """A short use is renewed after two thirds of it."""
+    each = Permits(8, longest_request=longest)
+    each.done(Step(StepKind.ACQUIRE, 0), "lease", sent=0.0, now=0.0)
+    assert (each.usable(usable - 0.01), each.usable(usable)) == (1, 0)
+    assert isinstance(each.next(renewed - 0.01, wanted=1, in_flight=0), float)
+    assert each.next(renewed, wanted=1, in_flight=0) == Step(StepKind.RENEW, 0, "lease")
