@@ -185,7 +185,7 @@ def test_another_permit_is_tried_less_and_less_often() -> None:
 )
 def test_the_pauses_of_an_outage_double(kind: StepKind, pauses: list[float]) -> None:
     """They are 1, 2, 4 … 30 s, times 0.5 to 1; before a renewal at most 1.5 s; and an answer resets them."""
-    each, step, now = permits(held=1), Step(kind, 0, "lease-0"), 0.0
+    each, step, now = permits(held=1), Step(kind, 0, "lease-0"), 3.0
     seen = [each.unreachable]
     for _ in range(2):
         for pause in pauses:
@@ -305,3 +305,28 @@ def test_a_lease_is_renewed_five_seconds_before_it_is_unusable(
     assert (each.usable(usable - 0.01), each.usable(usable)) == (1, 0)
     assert isinstance(each.next(renewed - 0.01, wanted=1, in_flight=0), float)
     assert each.next(renewed, wanted=1, in_flight=0) == Step(StepKind.RENEW, 0, "lease")
+
+
+def test_a_lease_that_was_not_renewed_ends_after_sixty_seconds() -> None:
+    """Until then the permit is held, although no request may begin under it."""
+    for now, held in ((59.9, 1), (60.0, 0)):
+        each = permits(held=1)
+        each.next(now, wanted=1, in_flight=1)
+        assert (each.held, each.usable(now)) == (held, 0)
+
+
+def test_without_a_longest_request_it_is_that_of_the_default_time_outs() -> None:
+    """A lease is used for 30 s with a longest request of 29 s."""
+    each = permits(held=1)
+    assert (each.usable(29.99), each.usable(30.0)) == (1, 0)
+
+
+def test_an_instance_that_has_a_permit_leaves_the_wait_queue() -> None:
+    """It leaves before it takes another, and also where it wants none any more."""
+    for acquires, wanted in ((True, 1), (True, 2), (False, 0)):
+        each = waiting(View(ahead=1, queued=True))
+        if acquires:
+            each.done(Step(StepKind.ACQUIRE, 5), "lease-5", sent=1.0, now=1.0)
+        assert each.next(1.0, wanted=wanted, in_flight=0) == Step(StepKind.LEAVE)
+        each.done(Step(StepKind.LEAVE), None, sent=1.0, now=1.0)
+        assert each.next(1.0, wanted=wanted, in_flight=0) != Step(StepKind.LEAVE)

@@ -1,6 +1,7 @@
 """Deciding: the order of the conditions, the reasons and the request; no other error is ever raised."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared.deciding.decide import Decision, decide, decide_for, explain
 from shared.event import Event, Unreadable, read_cloud_event, read_events
+from shared.event.via import Via
 from shared.rules import Rules, load_rules
 from shared.runs.ids import run_id_for_event, run_id_for_key
 from shared.values.json_text import Json
@@ -94,6 +96,45 @@ def test_the_reason_names_the_first_condition_that_failed(when: str, reason: str
     assert reason in decision.reason
 
 
+@pytest.mark.parametrize(
+    ("when", "event", "reason"),
+    [
+        ("{via: [queue]}", SWAP, "via is unknown (--via sets it), not `queue`"),
+        (
+            "{via: [webhook, queue]}",
+            replace(SWAP, via="call"),
+            "via is `call`, not `queue` or `webhook`",
+        ),
+        (
+            "{sources: [/a]}",
+            replace(SWAP, source="/A-2/x"),
+            "source is `/A-2/x`, which continues the last segment of `/a`",
+        ),
+        (
+            "{sources: [/a]}",
+            replace(SWAP, source="/a/../b"),
+            "source is `/a/../b`, which has a segment `.` or `..`, so that it need not be below `/a`",
+        ),
+        (
+            "{sources: [/a/b*]}",
+            replace(SWAP, source="/a/c"),
+            "source is `/a/c`, which does not begin with `/a/b*`",
+        ),
+        ("{subject: {ends_with: SHOP, case_sensitive: true}}", SWAP, "which does not end with `SHOP`"),
+    ],
+)
+def test_the_reason_says_how_a_condition_failed(when: str, event: Event, reason: str) -> None:
+    """A way that is not known, a path that goes on, and a path with `..` have their own words."""
+    assert str(ask(one(when), event).reason).endswith(reason)
+
+
+@pytest.mark.parametrize("via", ["queue", "webhook"])
+def test_a_rule_takes_events_that_came_its_way(via: Via) -> None:
+    """The ways of a rule are those that it lists."""
+    assert ask(one(f"{{types: ['*'], via: [{via}]}}"), replace(SWAP, via=via)).matched
+    assert not ask(one(f"{{types: ['*'], via: [{via}]}}"), replace(SWAP, via="call")).matched
+
+
 def test_an_event_without_subject_matches_no_subject() -> None:
     """A rule with `subject` does not match an event without a subject, and the reason names it."""
     event = Event(id="1", source="s", type="t")
@@ -101,9 +142,10 @@ def test_an_event_without_subject_matches_no_subject() -> None:
 
 
 def test_the_order_of_the_conditions_is_fixed() -> None:
-    """enabled, types, sources, subject, filter: the reason names the first condition that fails."""
+    """enabled, types, via, sources, subject, filter: the reason names the first condition that fails."""
     parts = {
         "types": ("[x]", "type is"),
+        "via": ("[queue]", "via is unknown"),
         "sources": ("[x]", "source is"),
         "subject": ("{begins_with: x}", "subject is"),
         "filter": ("{operatorType: IsNotNull, key: data.gone}", "data.gone"),

@@ -70,6 +70,28 @@ def test_no_rule_with_the_type_names_the_nearest_type() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("sent", "types", "named"),
+    [
+        ("shoX", ["shop.Opened"], False),
+        ("SHOP", ["shop.Opened"], True),
+        ("Shop.Op", ["Shop.Other", "Shop.Opened", "Shop.Open"], True),
+        ("x" * 200 + "a", ["x" * 199 + "b", "x" * 200 + "b", "x" * 200 + "a" + "b"], True),
+        ("Shop.Opened", [*(f"Depot.T{number}" for number in range(100)), "Shop.Open"], False),
+        ("Shop.Opened", [*(f"Depot.T{number}" for number in range(99)), "Shop.Open"], True),
+    ],
+)
+def test_types_are_alike_by_their_first_four_to_two_hundred_characters(
+    sent: str, types: list[str], *, named: bool
+) -> None:
+    """Of the first hundred types the first of those that are most alike is named, letter case aside."""
+    several = rules(*(f"types: ['{name}']" for name in types))
+    found = nearest(event(type=sent), several)
+    assert (found.rule != "") == named
+    if named:
+        assert found.rule == f"r{1 if len(types) == 3 else len(types) - 1}"
+
+
 def test_its_cost_is_bounded() -> None:
     """Of many rules with the type only the first are checked, and the reason reports this."""
     many = rules(*[SOURCE] * MOST_RULES, FILTER)
