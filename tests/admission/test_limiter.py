@@ -4,6 +4,8 @@ import time
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.admission.adaptive_limit import AdaptiveLimit
 from shared.admission.backlog import LONGEST, Backlog
@@ -91,6 +93,65 @@ def test_the_limit_never_falls_below_one() -> None:
     for now in range(20):
         limit.ended(float(now), seconds=0.5, healthy=False, in_flight=1)
     assert limit.value == 1
+
+
+def floor_of(limit: AdaptiveLimit, *, grown: float) -> float:
+    """Let a limit learn a latency of 1 s, and grow; returns the time."""
+    now = 1.0
+    limit.ended(now, seconds=1.0, healthy=True, in_flight=1)
+    while limit._limit < grown:
+        now += 0.001
+        limit.ended(now, seconds=1.0, healthy=True, in_flight=limit.value)
+    return now
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 90), st.floats(0, 20), st.booleans(), st.integers(1, 9)),
+        min_size=1,
+        max_size=60,
+    ),
+    st.integers(1, 9),
+)
+def test_the_limit_is_from_one_to_the_budget(ends: list[tuple[float, float, bool, int]], most: int) -> None:
+    """Whatever requests end however, at least one may be in flight, and never more than the budget."""
+    limit, now = AdaptiveLimit(most), 1.0
+    for passed, seconds, healthy, in_flight in ends:
+        now += passed
+        limit.ended(now, seconds=seconds, healthy=healthy, in_flight=in_flight)
+        assert 1 <= limit.value <= most
+
+
+def test_a_quiet_airflow_is_asked_for_one_again_each_minute() -> None:
+    """At the start of each minute's window the limit is halved, and never less than one."""
+    limit = AdaptiveLimit(8)
+    for now in range(1, 1_000, 61):
+        limit.ended(float(now), seconds=1.0, healthy=True, in_flight=0)
+        assert limit.value == 1
+    assert limit._limit == 1.0
+
+
+@pytest.mark.parametrize(
+    ("latency", "in_flight", "step"),
+    [
+        # The latency is smoothed by a fifth, and 10 * (1 - 1 / latency) requests are queued.
+        (1.0, 10, 0.1),
+        (1.0, 9, 0.0),
+        (2.0, 10, 0.1),
+        (2.25, 10, 0.1),
+        (2.3, 10, 0.0),
+        (3.6, 10, 0.0),
+        (3.7, 10, -0.1),
+        (3.7, 1, -0.1),
+    ],
+)
+def test_the_limit_follows_the_queue_in_airflow(latency: float, in_flight: int, step: float) -> None:
+    """It grows while it is full and fewer than 2 are queued, and shrinks while more than 3.5 are."""
+    limit = AdaptiveLimit(32)
+    now = floor_of(limit, grown=10)
+    limit._limit = 10.0
+    limit.ended(now + 0.1, seconds=latency, healthy=True, in_flight=in_flight)
+    assert limit._limit - 10 == pytest.approx(step)
 
 
 def test_what_was_not_asked_teaches_nothing() -> None:

@@ -123,3 +123,18 @@ def test_an_open_circuit_is_an_outage_at_once_with_its_next_try() -> None:
     probing = outage_of(breaker)
     assert probing is not None
     assert (probing.condition, probing.next_try) == ("trying again", None)
+
+
+def test_a_status_is_that_of_this_outage() -> None:
+    """After an answer the status of an earlier failure says nothing of an Airflow that now hangs."""
+    clock = MonotonicClock()
+    breaker = breaker_at(clock)
+    answer(breaker, clock, 1, healthy=False)
+    answer(breaker, clock, 1, healthy=True)
+    hanging = breaker.enter()
+    assert hanging is not None
+    hanging.sent()
+    clock.sleep(SILENT_SECONDS)
+    outage = outage_of(breaker)
+    assert outage is not None
+    assert outage.status is None

@@ -9,7 +9,7 @@ import pytest
 from local.stand_ins.loopback_server import Reply, Request
 from shared.callers import SigningKeys
 from shared.callers.errors import UnknownKey
-from shared.callers.signing_keys import A_DAY, AN_HOUR
+from shared.callers.signing_keys import A_DAY, AN_HOUR, _in_words
 from shared.errors import KeysUnavailable
 from shared.values.json_text import Json
 from tests.support.callers import Authority
@@ -199,6 +199,19 @@ class TestSigningKeys:
         authority.inject(**answer)
         with pytest.raises(KeysUnavailable):
             keys.key(authority.key_id)
+
+    def test_an_answer_may_be_a_mebibyte_long(
+        self, authority: Authority, keys: SigningKeys, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """One byte more is refused with its bound, and the log has at most 300 characters of any reason."""
+        for more, says in ((0, "jwks_uri is not at the authority"), (1, "more than 1048576 bytes")):
+            caplog.clear()
+            authority.inject(status=200, body=b"{}" + b" " * (1_048_576 - 2 + more))
+            with pytest.raises(KeysUnavailable):
+                SigningKeys(authority.url, authority.tenant_id, issuers=()).key("k")
+            assert says in caplog.text
+        assert _in_words(ValueError("x\n y" * 1_000)) == ("ValueError: " + "x y" * 1_000)[:300]
+        assert (AN_HOUR, A_DAY) == (3_600, 86_400)
 
     def test_a_set_without_keys_is_none(self, authority: Authority, keys: SigningKeys) -> None:
         """An empty key set does not replace a usable one."""

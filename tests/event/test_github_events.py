@@ -144,6 +144,34 @@ def test_further_members_never_make_a_body_fit() -> None:
             assert not row.fits(small | {name: {}}), (row.name, name)
 
 
+OF_OTHER_EVENTS: Final = (
+    "approver reviewers requestor workflow_job_run workflow_job_runs deployment_callback_url "
+    "pull_requests alert location secret_scanning_alert dependabot_alert check_runs project "
+    "project_card project_column projects_v2 projects_v2_item projects_v2_status_update sponsorship "
+    "marketplace_purchase security_advisory repository_advisory repository_ruleset rule_suite "
+    "personal_access_token_request definition new_property_values sub_issue parent_issue "
+    "blocking_issue blocked_issue exemption_request exemption_response custom_property"
+)
+"""Members of GitHub's documentation that tell an event, and are in no row's own members."""
+
+
+@pytest.mark.parametrize("member", OF_OTHER_EVENTS.split())
+def test_a_member_of_another_event_makes_a_body_other(member: str) -> None:
+    """A body that fits a row but for a member that tells another event is neither."""
+    assert event_of({**body_of(f"action=edited label {BASE}"), member: {}}) == OTHER
+
+
+def test_an_event_that_is_told_by_little_has_nothing_more() -> None:
+    """A row whose members are in most bodies fits none with a member that nobody knows; the other rows do."""
+    few = {"organization", "installation", "repository", "watch", "public"}
+    few |= {"branch_protection_configuration", "github_app_authorization"}
+    for row in EVENTS:
+        body: JsonObject = dict.fromkeys(row.has) | ({"action": min(row.actions)} if row.actions else {})
+        assert row.fits(body)
+        fits = row.fits({**body, "of_next_year": {}})
+        assert fits == (row.name not in few or bool(row.has & {"membership", "invitation"})), row.name
+
+
 def test_names_are_githubs_own() -> None:
     """Rows have GitHub's names of events: in lower case, and never `other`."""
     assert all(row.name.replace("_", "").isalpha() and row.name.islower() for row in EVENTS)

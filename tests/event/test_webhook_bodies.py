@@ -1,6 +1,7 @@
 """Bodies without an envelope: their events, and the same identity for a redelivery."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -113,7 +114,7 @@ def test_a_github_body_without_an_own_identity_gets_its_fingerprint() -> None:
     again = read(dict(reversed(push.items())), "github", x_github_event="push", X_GitHub_Delivery="2")
     other = read({**push, "ref": "refs/heads/next"}, "github", X_GITHUB_EVENT="push")
     assert first.id == again.id != other.id
-    assert first.id.startswith("push/")
+    assert re.fullmatch("push/[0-9a-f]{32}", first.id)
     assert (first.type, first.time) == ("com.github.push", "2026-02-03T04:05:06+01:00")
 
 
@@ -295,6 +296,13 @@ def test_a_body_about_no_repository_or_image_is_an_event(sample: str, event_type
     assert isinstance(event, Event), event
     assert (event.type, event.source) == (event_type, source)
     assert event.id
+
+
+def test_a_ping_about_nothing_is_about_its_hook() -> None:
+    """An app's ping has no repository: the hook's address is its source, or else GitHub's."""
+    ping: JsonObject = {"zen": "z", "hook": {"url": "https://api.github.com/app/hook"}}
+    assert read(ping, "github").source == "https://api.github.com/app/hook"
+    assert read({**ping, "hook": {}}, "github").source == "https://api.github.com"
 
 
 @pytest.mark.parametrize("request_", [None, {}, {"host": ""}, {"host": None}, "none"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.errors import EventError
 from shared.event import Event
+from shared.stores.parked import Parked
 from shared.values.json_text import MAX_DEPTH, parse
 from tests.support.clocks import SEEN
 from tests.support.delivery import event
@@ -27,6 +28,15 @@ class TestMessages:
         known = replace(known, rule_changed_since=SEEN, rule_changed_tries=2)
         assert of_message(known.to_message()) == known
         assert of_message(known.to_message().encode()) == known
+
+    def test_what_is_not_said_has_no_words(self) -> None:
+        """A first parking has no reason and no cause, and a message cuts both."""
+        known = Parked(parked().work, 1, SEEN)
+        document = json.loads(known.to_message())
+        assert (document["reason"], document["waits"], "cause" in document) == ("", 0, False)
+        assert of_message(known.to_message()) == known
+        long = of_message(replace(known, reason="r" * 2_000, cause="c" * 100).to_message())
+        assert (len(long.reason), len(long.cause)) == (1_000, 40)
 
     def test_what_has_not_been_seen_yet_has_no_time(self) -> None:
         """The close of an open window has no first arrival."""

@@ -13,7 +13,16 @@ from shared.event import Event, Unreadable
 from shared.event.via import VIAS
 from shared.runs.direct_run import DirectRun
 from shared.stores.parked import Parked
-from shared.stores.work_items import Resent, RuleEvent, UnverifiedHook, WindowClose, Work, subject_of
+from shared.stores.work_items import (
+    Resent,
+    RuleEvent,
+    UnverifiedHook,
+    WindowClose,
+    Work,
+    source_of,
+    subject_of,
+    type_of,
+)
 from tests.support.clocks import SEEN
 from tests.support.delivery import event
 from tests.support.direct_runs import CALLED
@@ -167,3 +176,19 @@ def test_a_letters_subject_is_what_it_is_about() -> None:
     assert subject_of(RuleEvent(event(), "smoke")) == subject_of(Resent(event())) == event()
     assert subject_of(Resent(Unreadable("no", "{"))) == Unreadable("no", "{")
     assert (subject_of(CALLED), subject_of(CLOSING)) == (CALLED, CLOSING)
+
+
+def test_the_log_has_type_and_source_of_what_has_them() -> None:
+    """A close has neither, a direct run its source; what cannot be read may have any."""
+    assert (type_of(event(type="T")), source_of(event(source="/s"))) == ("T", "/s")
+    assert (type_of(CALLED), source_of(CALLED)) == ("", CALLED.source)
+    assert (type_of(CLOSING), source_of(CLOSING)) == ("", "")
+    unreadable = Unreadable("no", "{")
+    assert (type_of(unreadable), source_of(unreadable)) == ("", "")
+
+
+def test_a_hooks_digest_is_the_hash_of_its_body() -> None:
+    """It is the SHA-256, as `sha256sum` prints it."""
+    assert replace(HOOK, body=b"abc").digest == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

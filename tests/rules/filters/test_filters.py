@@ -348,6 +348,30 @@ def test_a_failure_tells_normal_forms_apart() -> None:
         assert failure(fields, comparison("StringIn", "data.k", "Meyer")).endswith(f'saw "{seen}"')
 
 
+def test_a_failure_of_a_negative_operator_is_no_question_of_form() -> None:
+    """Where a text should not be one of some, and is, there is nothing to tell apart."""
+    for operator in ("StringNotIn", "StringNotContains"):
+        said = failure(fields_with({"k": "M\u00fcller"}), comparison(operator, "data.k", "M\u00fcller"))
+        assert said.endswith('saw "M\u00fcller"')
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("eyJzcGVlZCI6IDd9", ""),
+        ("aGVsbG8=", "what the Base64 holds is not JSON"),
+        ("%%%", "what is there is not Base64 of text"),
+        (None, ""),
+    ],
+)
+def test_a_failure_says_why_base64_cannot_be_opened(body: Json, says: str) -> None:
+    """JSON without the member is no such reason, and nor is Base64 that is not there."""
+    said = failure(fields_with({"body": body}), comparison("StringIn", "(data.body | from_base64).gone", "x"))
+    assert "gone" in said
+    reasons = ("not JSON", "not Base64")
+    assert (says in said) if says else not any(reason in said for reason in reasons)
+
+
 @pytest.mark.parametrize("operator", ["NumberGreaterThan", "NumberIn", "NumberInRange", "BoolEquals"])
 def test_a_failure_of_another_type_has_no_normal_form(operator: str) -> None:
     """A text for a number or a boolean operator is shown without a hint about normal forms."""
@@ -409,7 +433,11 @@ def test_a_failure_is_short_whatever_it_saw() -> None:
         (comparison("NumberInRange", "data.k", [5, 1]), "values[0]", "lower end first"),
         (comparison("NumberNotInRange", "data.k", [1, 2, 3]), "values[0]", "pairs"),
         (comparison("StringIn", "data.k", "a") | {"valus": 1}, "valus", "did you mean `value"),
-        (comparison("StringIn", "data.k", "a") | {"zzz": 1}, "zzz", "there are"),
+        (
+            comparison("StringIn", "data.k", "a") | {"zzz": 1},
+            "zzz",
+            "unknown key `zzz`; there are operatorType, key, value, values, all, any, not",
+        ),
         ({"all": []}, "all", "at least one"),
         ({"any": {}}, "any", "at least one"),
         ({"not": {}}, "not", "operatorType"),

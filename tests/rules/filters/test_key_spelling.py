@@ -77,6 +77,21 @@ def test_a_name_in_quotes_is_taken_as_it_stands(key: str, path: tuple[str, ...])
     assert parse_key(key).path == path
 
 
+@pytest.mark.parametrize(
+    ("names", "key"),
+    [
+        (["data", "a", "b"], "data.a.b"),
+        (["data", "a.b", "0", "c d"], 'data."a.b"."0".c d'),
+        (["data", 'a".b', '"x'], 'data."a"".b"."""x"'),
+        (["data", "'x", " y", "z{"], 'data."\'x"." y"."z{"'),
+        (["a.b"], "a.b"),
+    ],
+)
+def test_a_name_that_needs_quotes_has_them(names: list[str], key: str) -> None:
+    """A quote inside is doubled; the first name never needs any."""
+    assert joined(names) == key
+
+
 @given(names=NAMES)
 def test_the_spelling_that_is_shown_leads_along_the_names(names: list[str]) -> None:
     """The key in a message means the same names, for any names."""
