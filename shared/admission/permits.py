@@ -210,10 +210,9 @@ class Permits:
             others = self._total - len(self._view.free) - len(self._held)
             if self._view.waiting or len(staying) - 1 > others > 0:
                 oldest.draining = True
-                self._looked = -math.inf
                 self._guess = False
                 self._try_at = max(self._try_at, now + _BETWEEN_GIVING)
-                for permit in staying[1:]:
+                for permit in staying:
                     permit.keep_until = now + _BETWEEN_GIVING
                 return None
         return Step(StepKind.RENEW, oldest.index, oldest.lease)
@@ -240,7 +239,7 @@ class Permits:
             choice = [index for index in free if index < self._common]
         else:
             kept, choice = min(self._view.ahead, self._idle), free
-        if choice and len(free) > kept:
+        if len(free) > kept:
             return Step(StepKind.ACQUIRE, choice[int(self._draw() * len(choice))])
         if not self._held:
             return self._wait_in_queue(now, passed_over=bool(free))

@@ -8,6 +8,7 @@ import pytest
 from shared.admission import permits as module
 from shared.admission.permit_store import Step, StepKind, View
 from shared.admission.permits import Permits
+from tests.support.planned_permits import DRAW, NOBODY, USE, looked, permits, waiting
 
 CONSTANTS: Final = {
     "SHORTEST_USE": 10.0,
@@ -34,34 +35,6 @@ CONSTANTS: Final = {
     "_LOOK_AFTER_HELD": 1.0,
     "_LOOK_AFTER_NONE": 10.0,
 }
-DRAW: Final = 0.2
-USE: Final = 25.0
-"""Seconds after which a lease is renewed, with a longest request of 29 s."""
-NOBODY: Final = View(frozenset(range(8)))
-
-
-def permits(places: int = 8, held: int = 0, draw: float = DRAW) -> Permits:
-    """Return the permits of an instance that acquired some at 0 s."""
-    each = Permits(places, draw=lambda: draw)
-    for index in range(held):
-        each.done(Step(StepKind.ACQUIRE, index), f"lease-{index}", sent=0.0, now=0.0)
-    return each
-
-
-def waiting(view: View, places: int = 8) -> Permits:
-    """Return the permits of an instance that joined the wait queue at 0 s, after a look."""
-    each = permits(places)
-    each.done(Step(StepKind.ACQUIRE, 0), None, sent=0.0, now=0.0)
-    each.done(Step(StepKind.LOOK), view, sent=0.0, now=0.0)
-    each.done(Step(StepKind.JOIN), None, sent=0.0, now=0.0)
-    return each
-
-
-def looked(each: Permits, now: float, view: View, *, wanted: int = 1) -> Step | float:
-    """Let an instance look, and return its next step."""
-    assert each.next(now, wanted=wanted, in_flight=0) == Step(StepKind.LOOK)
-    each.done(Step(StepKind.LOOK), view, sent=now, now=now)
-    return each.next(now, wanted=wanted, in_flight=0)
 
 
 def test_the_constants_are_those_of_the_figures() -> None:
@@ -107,58 +80,6 @@ def test_who_left_the_wait_queue_begins_again() -> None:
     assert each.until_try(4.0) == 0
     each.done(Step(StepKind.JOIN), None, sent=5.0, now=5.0)
     assert each.until_try(5.0) == pytest.approx(2.1)
-
-
-def test_an_instance_ahead_is_removed_when_it_was_seen_to_do_nothing_six_times() -> None:
-    """Free permits that it does not acquire count; a look without any, or a permit, begins anew."""
-    idle, busy = View(frozenset({7}), ahead=1, queued=True), View(ahead=1, queued=True)
-    each, now = waiting(idle), 0.0
-
-    def looks(view: View, times: int) -> Step | float:
-        nonlocal now
-        for _ in range(times):
-            now += 40
-            step = looked(each, now, view)
-            if isinstance(step, Step):
-                return step
-        return step
-
-    assert isinstance(looks(idle, 5), float)
-    assert isinstance(looks(busy, 1), float)
-    assert isinstance(looks(idle, 6), float)
-    assert looks(idle, 1) == Step(StepKind.DROP_FIRST)
-    each.done(Step(StepKind.DROP_FIRST), None, sent=now, now=now)
-    assert isinstance(looked(each, now, idle), float), "it looks at once, and counts anew"
-    assert isinstance(looks(idle, 5), float)
-    each.done(Step(StepKind.ACQUIRE, 7), "lease", sent=now, now=now)
-    each.done(Step(StepKind.RENEW, 7, "lease"), False, sent=now, now=now)
-    each.done(Step(StepKind.ACQUIRE, 7), None, sent=now, now=now)
-    assert isinstance(looks(idle, 6), float), "who had a permit meanwhile counts anew"
-    assert looks(idle, 1) == Step(StepKind.DROP_FIRST)
-
-
-@pytest.mark.parametrize(
-    ("held", "view", "step"),
-    [
-        (0, View(frozenset({5})), Step(StepKind.ACQUIRE, 5)),
-        (0, View(frozenset({5, 6}), ahead=1), Step(StepKind.ACQUIRE, 5)),
-        (0, View(frozenset({5}), ahead=1), Step(StepKind.JOIN)),
-        (0, View(frozenset({4, 5, 6}), ahead=9), Step(StepKind.ACQUIRE, 4)),
-        (0, View(frozenset({4, 5}), ahead=9), Step(StepKind.JOIN)),
-        (1, View(frozenset({5, 6})), Step(StepKind.ACQUIRE, 5)),
-        (1, View(frozenset({6})), None),
-        (1, View(frozenset({0, 7})), None),
-        (1, View(frozenset({5, 6}), waiting=1), None),
-        (1, View(frozenset({4, 5, 6}), waiting=1), Step(StepKind.ACQUIRE, 4)),
-    ],
-)
-def test_a_first_permit_is_easier_than_another(held: int, view: View, step: Step | None) -> None:
-    """A first permit is left to those ahead, up to a quarter; another leaves an eighth, and one for each."""
-    each = permits(held=held)
-    each.done(Step(StepKind.ACQUIRE, 3), None, sent=0.0, now=0.0)
-    each.done(Step(StepKind.LOOK), view, sent=0.0, now=0.0)
-    planned = each.next(0.0, wanted=2, in_flight=0)
-    assert planned == step if step else isinstance(planned, float)
 
 
 def test_another_permit_is_tried_less_and_less_often() -> None:
@@ -208,55 +129,6 @@ def test_a_look_is_fresh_for_a_second() -> None:
             step = each.next(USE, wanted=2, in_flight=0)
             assert isinstance(step, Step)
             assert (step.kind is StepKind.LOOK) == is_look
-
-
-def test_a_sole_permit_has_five_renewals() -> None:
-    """A sole permit is renewed four times without a look; then each renewal follows one."""
-    each, now, steps = permits(held=1), 0.0, []
-    for _ in range(8):
-        now += USE
-        assert isinstance(each.next(now - 0.01, wanted=1, in_flight=0), float)
-        step = each.next(now, wanted=1, in_flight=0)
-        if step == Step(StepKind.LOOK):
-            steps.append(StepKind.LOOK)
-            step = looked(each, now, NOBODY)
-        assert step == Step(StepKind.RENEW, 0, "lease-0")
-        steps.append(StepKind.RENEW)
-        each.done(step, True, sent=now, now=now)
-    assert steps == [StepKind.RENEW] * 4 + [StepKind.LOOK, StepKind.RENEW] * 4
-
-
-@pytest.mark.parametrize(
-    ("held", "others", "waits", "drains"),
-    [
-        (1, 7, 0, False),
-        (2, 0, 0, False),
-        (2, 0, 1, True),
-        (2, 1, 0, False),
-        (3, 1, 0, True),
-        (4, 3, 0, False),
-        (5, 3, 0, True),
-    ],
-)
-def test_who_returns_a_permit_after_one_use(held: int, others: int, waits: int, *, drains: bool) -> None:
-    """One of several is returned if an instance waits, or if it would still have more than all others."""
-    each = permits(held=held)
-    free = frozenset(range(held + others, 8))
-    step = each.next(USE, wanted=held, in_flight=held)
-    if step == Step(StepKind.LOOK):
-        each.done(step, View(free, waiting=waits), sent=USE, now=USE)
-        step = each.next(USE, wanted=held, in_flight=held)
-    assert (step != Step(StepKind.RENEW, 0, "lease-0")) == drains
-    assert each.usable(USE) == held - drains
-    if drains:
-        assert step == 0.05
-        assert each.next(USE, wanted=held, in_flight=held - 1) == Step(StepKind.RELEASE, 0, "lease-0")
-        assert each.until_try(USE) == 2, "it is not taken back at once"
-        assert each.next(USE + 1.99, wanted=held - 1, in_flight=0) == pytest.approx(0.01)
-        assert each.next(USE + 2, wanted=held - 1, in_flight=0) in {
-            Step(StepKind.LOOK),
-            Step(StepKind.RENEW, 1, "lease-1"),
-        }
 
 
 @pytest.mark.parametrize(
@@ -319,14 +191,3 @@ def test_without_a_longest_request_it_is_that_of_the_default_time_outs() -> None
     """A lease is used for 30 s with a longest request of 29 s."""
     each = permits(held=1)
     assert (each.usable(29.99), each.usable(30.0)) == (1, 0)
-
-
-def test_an_instance_that_has_a_permit_leaves_the_wait_queue() -> None:
-    """It leaves before it takes another, and also where it wants none any more."""
-    for acquires, wanted in ((True, 1), (True, 2), (False, 0)):
-        each = waiting(View(ahead=1, queued=True))
-        if acquires:
-            each.done(Step(StepKind.ACQUIRE, 5), "lease-5", sent=1.0, now=1.0)
-        assert each.next(1.0, wanted=wanted, in_flight=0) == Step(StepKind.LEAVE)
-        each.done(Step(StepKind.LEAVE), None, sent=1.0, now=1.0)
-        assert each.next(1.0, wanted=wanted, in_flight=0) != Step(StepKind.LEAVE)

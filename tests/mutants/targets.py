@@ -35,7 +35,11 @@ TARGETS: Final = (
     Target(
         "permits",
         ("shared/admission/permits.py",),
-        ("tests/admission/test_permits.py", "tests/admission/test_permit_times.py"),
+        (
+            "tests/admission/test_permits.py",
+            "tests/admission/test_permit_times.py",
+            "tests/admission/test_permit_choices.py",
+        ),
     ),
     Target("limit", ("shared/admission/adaptive_limit.py",), ("tests/admission/test_limiter.py",)),
     Target("run-ids", ("shared/runs/ids.py",), ("tests/runs",)),
@@ -47,6 +51,7 @@ TARGETS: Final = (
             "tests/delivery/test_windows.py",
             "tests/delivery/test_via.py",
             "tests/deciding/test_direct_runs.py",
+            "tests/runs/test_provenance.py",
         ),
     ),
     Target(
