@@ -138,3 +138,20 @@ def test_a_status_is_that_of_this_outage() -> None:
     outage = outage_of(breaker)
     assert outage is not None
     assert outage.status is None
+
+
+def test_a_later_request_does_not_begin_the_outage_anew() -> None:
+    """While a request waits for its answer the outage has lasted since the first that failed; docs: 3 s."""
+    clock = MonotonicClock()
+    breaker = breaker_at(clock)
+    answer(breaker, clock, 1, healthy=False)
+    clock.sleep(1)
+    waits = breaker.enter()
+    assert waits is not None
+    waits.sent()
+    clock.sleep(0.9)
+    assert outage_of(breaker) is None
+    clock.sleep(0.1)
+    outage = outage_of(breaker)
+    assert outage is not None
+    assert outage.since == SEEN

@@ -130,10 +130,14 @@ def test_the_least_recently_used_bucket_goes_first(clock: UnixClock) -> None:
     for number in range(MOST_BUCKETS):
         rates.check_any_left([], replace(APP, object_id=f"stranger-{number}"))
     refused(lambda: rates.spend(it, APP))
-    for number in range(MOST_BUCKETS - 1):
-        rates.spend_refusal([it], replace(APP, object_id=f"member-{number}"))
+    member = [replace(APP, object_id=f"member-{number}") for number in range(MOST_BUCKETS)]
+    for each in member[1:]:
+        rates.spend_refusal([it], each)
     refused(lambda: rates.spend(it, APP))
-    rates.spend(it, replace(APP, object_id="one-more"))
+    rates.spend(it, member[0])
     refused(lambda: rates.spend(it, APP))
-    refused(lambda: rates.spend(it, replace(APP, object_id="member-1")))
-    rates.spend(it, replace(APP, object_id="member-0"))
+    refused(lambda: rates.spend(it, member[2]))
+    rates.spend_refusal([it], member[1])
+    refused(lambda: rates.spend(it, member[1]))
+    refused(lambda: rates.spend(it, member[-1]))
+    rates.spend(it, member[3])

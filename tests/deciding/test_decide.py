@@ -113,7 +113,7 @@ def test_the_reason_names_the_first_condition_that_failed(when: str, reason: str
         (
             "{sources: [/a]}",
             replace(SWAP, source="/a/../b"),
-            "source is `/a/../b`, which has a segment `.` or `..`, so that it need not be below `/a`",
+            "source is `/a/../b`, which has a segment `.` or `..`, so it may not be below `/a`",
         ),
         (
             "{sources: [/a/b*]}",

@@ -224,6 +224,30 @@ def test_a_poisoned_parked_delivery_keeps_its_rule(intake: Intake, delivering: D
     assert "Airflow was down" in outcome.reason
 
 
+def test_a_claim_that_stays_behind_does_not_fail_a_burial(delivering: Delivering, rules: Rules) -> None:
+    """The dead letter is written; the claim costs its storage alone."""
+
+    class Stuck(InMemoryParking):
+        def forget(self, parked: Parked) -> None:
+            raise StorageUnavailable("it cannot be deleted")
+
+    delivering.parking = Stuck()
+    (outcome,) = delivering.intake(rules).bury(parked().to_message(), queue=PARKED_QUEUE)
+    assert outcome.kind is OutcomeKind.REJECTED
+
+
+def test_the_events_of_a_body_share_a_deadline(
+    delivering: Delivering, rules: Rules, stub: AirflowStub
+) -> None:
+    """A deadline that is over is over for each of them; without one each has a budget of its own."""
+    events = [each for number in (1, 2) for each in read_events(json.dumps(opened(number)))]
+    arrivals = delivering.intake(rules)._arrivals
+    late = arrivals.receive(events, deadline=delivering.clock())
+    assert ([each.kind for (each,) in late], stub.runs) == ([OutcomeKind.PARKED] * 2, {})
+    in_time = arrivals.receive(events)
+    assert [each.kind for (each,) in in_time] == [OutcomeKind.STARTED] * 2
+
+
 def test_poison_that_is_no_message_of_ours_is_kept_whole(intake: Intake, delivering: Delivering) -> None:
     """Bytes that are not text are stored in the dead letter."""
     intake.bury(b"\xff\x00", queue=PARKED_QUEUE)

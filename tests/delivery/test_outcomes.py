@@ -87,3 +87,8 @@ def test_threads_count_together() -> None:
         == 2000
     )
     assert outcome_counts.balances()
+
+
+def test_a_reason_is_visible_text() -> None:
+    """Whatever Airflow or an event put into it, a reason writes nothing but text to a terminal or a log."""
+    assert "\x1b" not in Outcome(OutcomeKind.REJECTED, reason="a\x1b[31mb").reason

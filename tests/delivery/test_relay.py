@@ -2,6 +2,7 @@ import json
 import logging
 import threading
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
@@ -11,6 +12,7 @@ from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.policy import Policy
 from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.runs.provenance import is_ours
+from shared.runs.request import Terms
 from shared.stores.work_items import RuleEvent
 from shared.values.json_text import Json
 from tests.support.clocks import SEEN
@@ -334,6 +336,23 @@ def test_a_shared_deadline_leaves_no_time(stub: AirflowStub, delivering: Deliver
     delivering.clock.sleep(17.9)
     outcome = delivering.deliver(event(), decision(), deadline=deadline)
     assert (outcome.kind, stub.count()) == (OutcomeKind.PARKED, 0)
+
+
+@pytest.mark.parametrize("when_paused", ["start", "hold"])
+@pytest.mark.parametrize(("left", "asks"), [(0.499, False), (0.5, True)])
+def test_a_request_needs_half_a_second(
+    stub: AirflowStub,
+    delivering: Delivering,
+    when_paused: Literal["start", "hold"],
+    left: float,
+    *,
+    asks: bool,
+) -> None:
+    """With less time nothing is asked, be it for the run or for the DAG."""
+    delivering.clock.sleep(-delivering.clock())
+    wanted = decision(terms=Terms(when_paused=when_paused))
+    delivering.deliver(event(), wanted, deadline=left)
+    assert (stub.count() > 0) == asks
 
 
 def test_the_log_says_how_it_ended(delivering: Delivering, caplog: pytest.LogCaptureFixture) -> None:

@@ -61,6 +61,15 @@ def test_the_warning_waits_for_no_place(stub: AirflowStub) -> None:
     assert stub.count("GET") == 0
 
 
+def test_hold_waits_for_an_answer_that_can_be_read(stub: AirflowStub, delivering: Delivering) -> None:
+    """An answer that is no JSON object says nothing of the DAG: the event is parked, and no run started."""
+    for status, body in ((200, b"<html>"), (200, b"[]"), (200, b""), (403, b"no"), (404, b"")):
+        stub.inject(status, body=body, when=asks_for_dag)
+        held = delivering.deliver(event(), on_terms(when_paused="hold"))
+        assert (held.kind, stub.runs) == (OutcomeKind.PARKED, {})
+        delivering = Delivering(stub.url)
+
+
 def test_hold_waits_until_the_dag_is_unpaused(stub: AirflowStub, delivering: Delivering) -> None:
     """With `hold` an event is parked, and starts its run when the DAG is unpaused."""
     stub.paused.add(DAG)

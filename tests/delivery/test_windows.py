@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from shared.delivery.outcomes import Outcome, OutcomeKind
 from shared.errors import EventError
 from shared.event import Event
 from shared.event.bursts import Burst, in_order
+from shared.event.caller_stamp import stamped
 from shared.rules import Rules, load_rules
 from shared.runs.claim_check import claim_check
 from shared.runs.ids import run_id_for_window
@@ -25,6 +27,7 @@ from shared.stores.parked import Parked
 from shared.stores.windows import from_lines, to_line
 from shared.stores.work_items import WindowClose
 from shared.values.storable import MAX_CONF_BYTES, size_of
+from tests.support.clocks import SEEN
 from tests.support.delivery import DAG, Delivering, event
 
 CONNECTION = "connections: {analytics: {url: 'https://airflow.example', auth: {kind: entra, scope: s}}}\n"
@@ -101,6 +104,30 @@ def test_the_outcome_names_the_run_to_come(intake: Intake, delivering: Deliverin
     close(intake, delivering)
     assert [(DAG, collected.dag_run_id)] == [*stub.runs]
     assert collected.dag_run_id.startswith("burst__north__")
+    assert (collected.reason, collected.attempt) == ("", 1)
+
+
+def test_who_lost_its_right_while_its_window_was_open_is_left_out(
+    intake: Intake, delivering: Delivering, stub: AirflowStub
+) -> None:
+    """Its event is a dead letter with the deliveries of the close, and the run has the others, if any."""
+    nobody = [stamped(opened(number, shop="south"), {"entry": "gone"}) for number in (4, 5)]
+    for events, runs in (([opened(1), stamped(opened(2), {"entry": "gone"})], 1), (nobody, 0)):
+        delivering.letters.kept.clear()
+        stub.runs.clear()
+        window = uuid.uuid4().hex
+        delivering.windows.kept[window] = list(events)
+        key = "north" if runs else "south"
+        late = Parked(WindowClose("burst", window, key), 4, SEEN)
+        outcome = intake.receive_parked(late.to_message())
+        assert outcome.kind is (OutcomeKind.STARTED if runs else OutcomeKind.REJECTED)
+        assert len(stub.runs) == runs
+        letters = delivering.letters.kept.values()
+        assert {(each.code, each.attempts, each.first_seen) for each in letters} == {
+            ("PermissionRevoked", 5, SEEN)
+        }
+        assert len(letters) == (1 if runs else 2)
+    assert outcome.attempt == 5
 
 
 def test_each_key_has_a_run(intake: Intake, delivering: Delivering, stub: AirflowStub) -> None:

@@ -101,6 +101,10 @@ TARGETS: Final = (
     Target("times", ("shared/values/times.py",), ("tests/values/test_times.py",)),
     Target("deciding", ("shared/deciding/*.py",), ("tests/deciding",)),
     Target("parking", ("shared/stores/park*.py", "shared/stores/work_*.py"), ("tests/stores",)),
-    Target("delivery", ("shared/delivery/*.py",), ("tests/delivery",)),
+    Target(
+        "delivery",
+        ("shared/delivery/*.py",),
+        ("tests/delivery/test_policy.py", "tests/delivery/test_rights.py", "tests/delivery"),
+    ),
 )
 """The nearest tests take seconds. Tests with a server or with many requests run only in `make test`."""
