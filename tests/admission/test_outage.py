@@ -141,7 +141,7 @@ def test_a_status_is_that_of_this_outage() -> None:
 
 
 def test_a_later_request_does_not_begin_the_outage_anew() -> None:
-    """While a request waits for its answer the outage has lasted since the first that failed; docs: 3 s."""
+    """While a request waits for its answer the outage has lasted since the first that failed."""
     clock = MonotonicClock()
     breaker = breaker_at(clock)
     answer(breaker, clock, 1, healthy=False)
@@ -154,4 +154,5 @@ def test_a_later_request_does_not_begin_the_outage_anew() -> None:
     clock.sleep(0.1)
     outage = outage_of(breaker)
     assert outage is not None
-    assert outage.since == SEEN
+    assert (outage.since, breaker.oldest_seconds) == (SEEN, pytest.approx(1))
+    assert SILENT_SECONDS == 3

@@ -12,7 +12,7 @@ from shared.delivery.outcomes import OutcomeKind
 from shared.delivery.paused_dags import Scheduling
 from shared.delivery.policy import Budget, Policy
 
-CONSTANTS: Final = {
+CONSTANTS: Final[dict[str, dict[str, object]]] = {
     "arrivals": {"UNREADABLE": "Unreadable", "GIVEN_UP": "MaxDeliveryAttemptsExceeded", "_ERROR_SHOWN": 500},
     "attempts": {"_LEAST_SECONDS": 0.5},
     "bursts": {"_UNREADABLE": "Unreadable"},
