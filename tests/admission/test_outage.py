@@ -154,5 +154,6 @@ def test_a_later_request_does_not_begin_the_outage_anew() -> None:
     clock.sleep(0.1)
     outage = outage_of(breaker)
     assert outage is not None
-    assert (outage.since, breaker.oldest_seconds) == (SEEN, pytest.approx(1))
+    assert outage.since == SEEN
+    assert breaker.oldest_seconds == pytest.approx(1)
     assert SILENT_SECONDS == 3
