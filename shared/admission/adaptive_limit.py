@@ -66,7 +66,7 @@ class AdaptiveLimit:
 
     def _observe(self, now: float, seconds: float) -> None:
         """Update the smoothed latency and its minimum of the last minute."""
-        self._latency += (seconds - self._latency) * (_SMOOTHING if self._latency else 1.0)
+        self._latency += (seconds - self._latency) * _SMOOTHING
         if now >= self._window_ends:
             # The limit is halved for a moment, so that our own queue does not raise the new minimum.
             self._limit = max(1.0, self._limit * _CUT)
@@ -77,7 +77,7 @@ class AdaptiveLimit:
     def _adjust(self, now: float, *, full: bool) -> None:
         queued = self._limit * (1 - self._floor / self._latency)
         if queued > _QUEUE_MUCH:
-            self._limit = max(1.0, self._limit - 1 / self._limit)
+            self._limit -= 1 / self._limit  # more than 3.5 are queued, so the limit is above 3.5
         elif full and queued < _QUEUE_LITTLE:
             ceiling = self._ceiling + (now - self._ceiling_at) * _CEILING_GROWS
             self._limit = min(self._limit + 1 / self._limit, max(ceiling, 1.0), self._most)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.admission import adaptive_limit
 from shared.admission.adaptive_limit import AdaptiveLimit
 from shared.admission.backlog import LONGEST, Backlog
 from shared.admission.fair_queue import FairQueue
@@ -120,6 +121,19 @@ def test_the_limit_is_from_one_to_the_budget(ends: list[tuple[float, float, bool
         now += passed
         limit.ended(now, seconds=seconds, healthy=healthy, in_flight=in_flight)
         assert 1 <= limit.value <= most
+
+
+def test_the_constants_of_the_limit_are_those_of_the_figures() -> None:
+    """The figures of docs/scaling.md are of these values; after a change `python -m bench` makes new ones."""
+    named = {name: value for name, value in vars(adaptive_limit).items() if isinstance(value, float)}
+    assert named == {
+        "_QUEUE_LITTLE": 2.0,
+        "_QUEUE_MUCH": 3.5,
+        "_SMOOTHING": 0.2,
+        "_CUT": 0.5,
+        "_WINDOW": 60.0,
+        "_CEILING_GROWS": 1 / 60,
+    }
 
 
 def test_a_quiet_airflow_is_asked_for_one_again_each_minute() -> None:

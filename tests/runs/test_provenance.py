@@ -38,7 +38,7 @@ def test_what_an_event_does_not_have_is_left_out() -> None:
 def test_a_direct_run_has_the_form_of_an_event() -> None:
     """Its type says that nobody sent an event, and its caller is named."""
     assert provenance_of_direct_run(CALLED) == {
-        "rule": CALLED.rule,
+        "rule": "call",
         "event": {
             "id": "k-1",
             "source": CALLED.source,
