@@ -237,7 +237,7 @@ def test_a_token_that_may_come_is_waited_for(stub: AirflowStub, delivering: Deli
     """A failure of the identity endpoint is transient, and does not affect the circuit breaker."""
     delivering.tokens.error = TokenUnavailable("the identity endpoint answered 503")
     outcome = delivering.deliver(event(), decision())
-    assert outcome.kind is OutcomeKind.PARKED
+    assert (outcome.kind, outcome.code) == (OutcomeKind.PARKED, "CredentialUnavailable")
     assert "503" in outcome.reason
     assert delivering.breaker.outage is None
     assert stub.count() == 0
@@ -254,6 +254,19 @@ def test_a_token_that_needs_a_person_raises_the_alarm(
     assert outcome.retry_in is not None
     assert outcome.retry_in >= 900
     assert caplog.records[-1].levelno == logging.ERROR
+
+
+def test_the_waits_of_a_transient_failure_grow_with_its_attempts(delivering: Delivering) -> None:
+    """The eighth wait is up to 640 s, however often the event was parked for another cause."""
+    for _ in range(5):
+        passage = delivering.breaker.enter()
+        assert passage is not None
+        passage.end(healthy=False)
+    waits = [delivering.deliver(event(), decision(), attempt=8, waits=0).retry_in or 0 for _ in range(40)]
+    assert 100 < max(waits) <= 640
+    first = [delivering.deliver(event(), decision(), attempt=1, waits=8).retry_in or 0 for _ in range(40)]
+    assert max(first) <= 30, "until the circuit breaker's next probe"
+    assert {each.rule_changed_tries for each, _ in delivering.parking.kept} == {0}
 
 
 def test_a_missing_dag_has_its_grace(delivering: Delivering) -> None:
