@@ -80,9 +80,9 @@ class Closing:
         code: "Code",
         reason: str,
         *,
-        rule: str = "",
-        attempts: int = 1,
-        first_seen: datetime | None = None,
+        rule: str,
+        attempts: int,
+        first_seen: datetime | None,
     ) -> "Outcome":
         """End a delivery with a dead letter, without a request to Airflow.
 
