@@ -178,7 +178,7 @@ def test_plain_text_where_it_is_no_terminal(folder: Path, capsys: pytest.Capture
 
 
 def test_a_rule_that_collects_bursts_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The output says that the event waits for the end of its window, and names the key."""
+    """The output shows that the event waits for the end of its window, and names the key."""
     coalesce = "coalesce: {window: 5m, by: '{{ app.site }}'}"
     rule = f"  - {{name: burst, when: {{types: ['*']}}, {coalesce}, start: {{dag: d}}}}\n"
     (folder / "rules.yaml").write_text(RULES + rule)
@@ -189,7 +189,7 @@ def test_a_rule_that_collects_bursts_says_so(folder: Path, capsys: pytest.Captur
 def test_a_burst_that_cannot_be_rendered_from_one_event_says_so(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The output says that the event is collected, and what one event alone lacks."""
+    """The output shows that the event is collected, and what one event alone lacks."""
     coalesce = "coalesce: {window: 5m, by: '{{ app.site }}'}"
     start = "start: {dag: d, conf: {x: '{{ data.nowhere }}'}}"
     rule = f"  - {{name: burst, when: {{types: ['*']}}, {coalesce}, {start}}}\n"
@@ -201,7 +201,7 @@ def test_a_burst_that_cannot_be_rendered_from_one_event_says_so(
 
 
 def test_an_empty_array_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without events, the output says so in a sentence, and a document has no events."""
+    """For an empty array, the text is a sentence about it, and the JSON document has no events."""
     (folder / "event.json").write_text("[]")
     assert run(folder, str(folder / "event.json")) == 0
     assert capsys.readouterr().out == "there is no event in an empty array\n"

@@ -41,13 +41,13 @@ def explained(heading: str) -> list[tuple[str, list[str]]]:
 
 
 def test_every_code_of_a_delivery_has_one_row() -> None:
-    """The codes of outcomes and dead letters are those of the page, each once."""
+    """The page has each code of an outcome or a dead letter exactly once."""
     named = [code for code, _ in explained("Codes of ")]
     assert sorted(named) == sorted(CODES)
 
 
 def test_every_code_of_an_answer_has_one_row() -> None:
-    """Each code of a refused call stands once, with the status that the code gives it."""
+    """The page has each code of a rejected call once, with the status in the source."""
     raised = {
         (status or "401", code)
         for text in SOURCES.values()
@@ -59,7 +59,7 @@ def test_every_code_of_an_answer_has_one_row() -> None:
 
 
 def test_every_outcome_has_one_row() -> None:
-    """The words of `OutcomeKind` are those of the page."""
+    """The page has each word of `OutcomeKind`."""
     assert [first.strip("`") for first, *_ in rows("Outcomes")] == sorted(
         (kind.value for kind in OutcomeKind), key=lambda word: PAGE.index(f"| `{word}` |")
     )
@@ -93,5 +93,5 @@ def test_every_code_is_given_somewhere() -> None:
 
 
 def test_the_source_names_no_other_page() -> None:
-    """The page stands in one place of the source, so that it can be moved."""
+    """Only one module of the source has the page's address, so that the page can be moved."""
     assert [path.name for path, text in SOURCES.items() if HELP in text] == []

@@ -112,5 +112,5 @@ def test_every_thread_has_a_connection() -> None:
 
 
 def test_event_grids_letters_are_not_among_our_own() -> None:
-    """What a letter of ours says is believed, so publishers must not write where they lie."""
+    """The app trusts its own dead letters, so Event Grid writes its dead letters into another container."""
     assert documented()["deadLetterDestination"] != DEAD_LETTERS_CONTAINER

@@ -52,7 +52,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def paths_in(text: str) -> Iterator[str]:
-    """Yield the paths of the repository that stand in code spans."""
+    """Yield the repository's paths in code spans."""
     for code in _CODE.findall(_FENCED.sub("", text)):
         if _PATH.fullmatch(code):
             yield code

@@ -18,7 +18,7 @@ EXAMPLES: Final = ROOT / "examples" / "hooks"
 
 
 def blocks(language: str) -> list[str]:
-    """Return the page's blocks in one language, also those of a list."""
+    """Return the page's blocks in one language, also blocks in a list."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", PAGE, re.MULTILINE | re.DOTALL)
     return [textwrap.indent(textwrap.dedent(text), "  ") for _, text in found]
 

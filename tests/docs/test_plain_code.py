@@ -22,23 +22,19 @@ from tests.support.plain_words import plain, words_of_our_own
 FOLDERS: Final = ("bench", "cli", "examples", "for_airflow", "functions", "local", "shared", "tests")
 """Folders with code; a folder in one of them is an area of its own, as in `shared/values`."""
 
-PENDING: Final = {
-    "cli",
-    "cli/commands",
-    "shared",
-    "tests/cli",
-    "tests/crashpoints",
-    "tests/docs",
-    "tests/faults",
-    "tests/mutants",
-    "tests/stack",
-}
+PENDING: Final[set[str]] = set()
 """Areas that still have findings. Take an area out when you have rewritten it."""
 
 ALLOWED: Final = {
     ("tests/rules/templates/test_keys.py", "is none"): "a test of Jinja",
     ("tests/rules/templates/test_templates.py", "is none"): "a test of Jinja",
+    ("tests/cli/test_publish_wait.py", "door"): "a field of an event",
+    ("tests/crashpoints/scenarios.py", "door"): "a field of an event",
+    ("tests/docs/test_plain_words.py", "is no"): "a test of the pattern",
+    ("tests/docs/test_plain_words.py", "such a form as"): "a test of the pattern",
+    ("tests/docs/test_plain_words.py", "what comes of"): "a test of the pattern",
     ("tests/security/test_text_of_strangers.py", "door"): "data of an event",
+    ("tests/stack/test_resend_wait.py", "door"): "a field of an event",
 }
 """Phrases that a file may have, by file and phrase, each with the reason."""
 

@@ -23,7 +23,7 @@ CONNECTION = (
 
 
 def examples() -> list[dict[str, str]]:
-    """Return the page's examples: rules, an event, and what comes of it."""
+    """Return the page's examples: rules, an event, and the result."""
     found: list[dict[str, str]] = []
     for _, kind, text in BLOCKS:
         if kind in {"rule", "rules"}:

@@ -56,7 +56,7 @@ def sent(storage: Storage) -> int:
 def test_letters_are_found_by_event_id_name_and_folder(
     own_container: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The id that the log has names every letter of the event; a folder names those of a rule."""
+    """An event id selects all dead letters of the event; a folder selects a rule's dead letters."""
     shown = printed(capsys, 0, "show", "e-1")
     assert shown.count('"id": "e-1"') == 2
     assert letter("e-1").name in shown

@@ -80,7 +80,7 @@ def test_a_letter_names_the_page_of_its_code(
 def test_the_document_says_what_a_letter_is_about(
     subject: Subject, type_and_source: tuple[str | None, str | None], about: str
 ) -> None:
-    """What has no event has no type; the words are those of the line `subject`, and the body is whole."""
+    """A dead letter without an event has no type; `subject` is as printed, and the body is whole."""
     blob = Kept("1.json", [Letter(subject, "DagNotFound", "no", text="{}")])
     document: Any = blob_json(blob, whole=True)
     (told,) = document["events"]
