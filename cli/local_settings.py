@@ -35,7 +35,7 @@ def go_local(context: "click.Context") -> None:
 
 
 def use_local_settings() -> None:
-    """Put the local stack's settings into this process's environment; those of the shell do not change.
+    """Put the local stack's settings into this process's environment; the shell's environment stays.
 
     `FILE` has lines of `export NAME=VALUE`, quoted as for a shell.
 

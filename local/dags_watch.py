@@ -136,7 +136,7 @@ class DagsWatch:
         return told
 
     def _gone(self, failures: dict[Path, ImportFailure]) -> list[str]:
-        """Return what to say of failures that are no more."""
+        """Return the message about failures that have ended."""
         gone = [file for file in self._reported if file not in failures]
         for file in gone:
             del self._reported[file]

@@ -155,7 +155,7 @@ def _list(
 @command.command(
     "show",
     short_help="print a dead letter with its event",
-    help="Print a dead letter with its event, or those of an event or a folder.",
+    help="Print a dead letter with its event, or all dead letters of an event or a folder.",
 )
 @words_argument(many=False)
 @where_options

@@ -124,7 +124,7 @@ def test_what_is_refused_takes_nothing(clock: UnixClock) -> None:
 
 
 def test_the_least_recently_used_bucket_goes_first(clock: UnixClock) -> None:
-    """Strangers never drop a caller's bucket, and a caller that calls keeps its own."""
+    """Unknown identities never remove a caller's bucket, and a caller that calls keeps its bucket."""
     rates, it = Rates(clock), entry(role=ROLE, rate="1/h")
     rates.spend(it, APP)
     for number in range(MOST_BUCKETS):

@@ -69,7 +69,7 @@ CHECKS: Final[dict[str, tuple[Callable[[list[CallerSpec], Caller], None], str]]]
 @pytest.mark.parametrize("permission", PERMISSIONS)
 @pytest.mark.parametrize("members", IDENTITIES)
 def test_an_entry_gives_its_identity_what_it_lists(permission: str, members: dict[str, str]) -> None:
-    """Each permission needs an entry that is about the caller and lists it; the refusal says what it is."""
+    """Each permission needs an entry of the caller that lists it; the refusal names the permission."""
     find, what = PERMISSIONS[permission]
     has = entry("has", **members, **ALL)
     lacks = entry(

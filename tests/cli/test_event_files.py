@@ -136,7 +136,7 @@ GOOD: Final = '{"specversion": "1.0", "id": "1", "source": "s", "type": "t"}'
         (f'{GOOD}\n{{"x": 1}}\n{{', ["", "line 2: no event schema", "line 3: not JSON: a name in double"]),
         ('[{"x": 1}, 3]', ["member 1 of 2: no event", "member 2 of 2: an event is a JSON object"]),
         ('{"a": 1}\n[{"x": 1}, 3]', ["line 1: no", "line 2: member 1 of 2: no", "line 2: member 2 of 2: an"]),
-        ('{\n "a": 1,\n}\n', ["not JSON: a `,` stands before the closing bracket (line 2, column 8)"]),
+        ('{\n "a": 1,\n}\n', ["not JSON: there is a `,` before the closing bracket (line 2, column 8)"]),
         ("", ["the file is empty"]),
         ("[]", []),
         ('{"action": "ping"}', [""]),

@@ -15,7 +15,7 @@ from shared.values.json_text import parse
         ('{"a": [1,\n2\n', "a `,` or a closing bracket is missing (at the end)"),
         ('{"a" 1}', "a `:` is missing (line 1, column 6)"),
         ("{a: 1}", "a name in double quotes is missing (line 1, column 2)"),
-        ("[1,]", "a `,` stands before the closing bracket (line 1, column 3)"),
+        ("[1,]", "there is a `,` before the closing bracket (line 1, column 3)"),
         ("{} {}", "more text follows the value (line 1, column 4)"),
         ('{"a', "a string has no closing quote (line 1, column 2)"),
         ('"a\nb"', "a string has a line break or another control character (line 1, column 3)"),

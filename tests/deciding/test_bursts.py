@@ -108,7 +108,7 @@ def test_the_identity_of_a_window_tells_what_is_in_it() -> None:
 
 
 def test_a_window_without_its_rule_starts_nothing() -> None:
-    """A rule that is gone is named, with one that is spelt alike; one that is off says so."""
+    """The reason names a deleted rule and a rule with a similar name; a disabled rule has its own reason."""
     burst = Burst("w-1", "north", (ONE,))
     gone = decide_burst(burst, rules(), "rr")
     assert gone == Decision(

@@ -74,7 +74,7 @@ def test_the_default_numbers_are_those_of_the_documentation() -> None:
         "queue_deliveries": 12,
     }
     budget = Budget(deadline=1.0)
-    assert (budget.tries, plain(budget.pauses), budget.place_wait) == (6, (0.25, 4.0, 0.0), 4.0)
+    assert (budget.tries, plain(budget.pauses), budget.slot_wait) == (6, (0.25, 4.0, 0.0), 4.0)
 
 
 def test_codes_and_times_are_those_that_operators_read() -> None:

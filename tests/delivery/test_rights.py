@@ -79,7 +79,7 @@ def test_what_the_entry_no_longer_allows_is_named(
 
 @pytest.mark.parametrize("caller", [{}, {"entry": "pipeline"}, {"entry": "pipeline", "object_id": OBJECT_ID}])
 def test_a_caller_that_cannot_be_read_may_nothing(caller: dict[str, Any]) -> None:
-    """A stamp without an identity, or one that is no JSON, allows nothing."""
+    """A stamp without an identity, or a stamp that is not JSON, allows nothing."""
     for asked in (replace(CALLED, caller=caller), stamped(EVENT, caller)):
         assert revoked_permission(asked, rules()) == "its caller cannot be read"
     broken = replace(EVENT, extensions={**EVENT.extensions, "updraftcaller": "{"})

@@ -62,7 +62,7 @@ def test_the_warning_waits_for_no_place(stub: AirflowStub) -> None:
 
 
 def test_hold_waits_for_an_answer_that_can_be_read(stub: AirflowStub, delivering: Delivering) -> None:
-    """An answer that is no JSON object says nothing of the DAG: the event is parked, and no run started."""
+    """If the answer about the DAG is not a JSON object, the event is parked, and no run starts."""
     for status, body in ((200, b"<html>"), (200, b"[]"), (200, b""), (403, b"no"), (404, b"")):
         stub.inject(status, body=body, when=asks_for_dag)
         held = delivering.deliver(event(), on_terms(when_paused="hold"))

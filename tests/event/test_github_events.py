@@ -152,12 +152,12 @@ OF_OTHER_EVENTS: Final = (
     "personal_access_token_request definition new_property_values sub_issue parent_issue "
     "blocking_issue blocked_issue exemption_request exemption_response custom_property"
 )
-"""Members of GitHub's documentation that tell an event, and are in no row's own members."""
+"""Members of GitHub's documentation that identify an event, and that no row has as its own."""
 
 
 @pytest.mark.parametrize("member", OF_OTHER_EVENTS.split())
 def test_a_member_of_another_event_makes_a_body_other(member: str) -> None:
-    """A body that fits a row but for a member that tells another event is neither."""
+    """A body that fits a row, and has a member of another event, is neither of the two events."""
     assert event_of({**body_of(f"action=edited label {BASE}"), member: {}}) == OTHER
 
 

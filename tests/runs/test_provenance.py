@@ -36,7 +36,7 @@ def test_what_an_event_does_not_have_is_left_out() -> None:
 
 
 def test_a_direct_run_has_the_form_of_an_event() -> None:
-    """Its type says that nobody sent an event, and its caller is named."""
+    """Its type shows that there is no event, and its caller is named."""
     assert provenance_of_direct_run(CALLED) == {
         "rule": "call",
         "event": {

@@ -34,10 +34,10 @@ def test_a_body_that_is_not_an_event_has_words_for_what_it_lacks() -> None:
 
 def test_the_reason_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     """The event follows, with its characters as they are."""
-    stored = '{"updraft": {"reason": "no … door"}}'
-    show(Kept("1.json", [Letter(event(data={"site": "Köln …"}), "DagNotFound", "no … door", text=stored)]))
+    stored = '{"updraft": {"reason": "no … item"}}'
+    show(Kept("1.json", [Letter(event(data={"site": "Köln …"}), "DagNotFound", "no … item", text=stored)]))
     out = capsys.readouterr().out
-    assert out.count("no … door") == 1
+    assert out.count("no … item") == 1
     assert '    "site": "Köln …"' in out
 
 

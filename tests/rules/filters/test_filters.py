@@ -349,7 +349,7 @@ def test_a_failure_tells_normal_forms_apart() -> None:
 
 
 def test_a_failure_of_a_negative_operator_is_no_question_of_form() -> None:
-    """Where a text should not be one of some, and is, there is nothing to tell apart."""
+    """If a text must not be in a list, and is, the reason has no nearest value."""
     for operator in ("StringNotIn", "StringNotContains"):
         said = failure(fields_with({"k": "M\u00fcller"}), comparison(operator, "data.k", "M\u00fcller"))
         assert said.endswith('saw "M\u00fcller"')
@@ -365,7 +365,7 @@ def test_a_failure_of_a_negative_operator_is_no_question_of_form() -> None:
     ],
 )
 def test_a_failure_says_why_base64_cannot_be_opened(body: Json, says: str) -> None:
-    """JSON without the member is no such reason, and nor is Base64 that is not there."""
+    """JSON without the member has another reason, and missing Base64 too."""
     said = failure(fields_with({"body": body}), comparison("StringIn", "(data.body | from_base64).gone", "x"))
     assert "gone" in said
     reasons = ("not JSON", "not Base64")
