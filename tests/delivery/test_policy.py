@@ -31,8 +31,8 @@ CONSTANTS: Final[dict[str, dict[str, object]]] = {
     },
     "outcomes": {"AIRFLOW_NOT_ANSWERING": "AirflowNotAnswering", "NO_RULE": "-"},
     "paused_dags": {"KEPT": 60.0, "FAILURE_KEPT": 5.0},
-    "policy": {"_AS_THE_LIMITER_SAYS": (0.0, 0.0, 0.0)},
-    "preconditions": {"_HURRY": 2.0, "_SUPERSEDED": "Superseded", "_ORDER_UNKNOWN": "OrderUnknown"},
+    "policy": {"_NO_BACKOFF": (0.0, 0.0, 0.0)},
+    "preconditions": {"_WARNING_TIMEOUT": 2.0, "_SUPERSEDED": "Superseded", "_ORDER_UNKNOWN": "OrderUnknown"},
     "relay": {
         "_RULE_CHANGED": "RuleChanged",
         "_TEMPLATE_ERROR": "TemplateError",

@@ -1,6 +1,7 @@
 import json
 import logging
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -13,6 +14,7 @@ from shared.delivery.policy import Policy
 from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.runs.provenance import is_ours
 from shared.runs.request import Terms
+from shared.stores.parked import Parked
 from shared.stores.work_items import RuleEvent
 from shared.values.json_text import Json
 from tests.support.clocks import SEEN
@@ -262,9 +264,13 @@ def test_the_waits_of_a_transient_failure_grow_with_its_attempts(delivering: Del
         passage = delivering.breaker.enter()
         assert passage is not None
         passage.end(healthy=False)
-    waits = [delivering.deliver(event(), decision(), attempt=8, waits=0).retry_in or 0 for _ in range(40)]
+
+    def waits_of(parked: Parked) -> list[float]:
+        return [delivering.deliver(event(), decision(), parked=parked).retry_in or 0 for _ in range(40)]
+
+    waits = waits_of(parked_event(event(), attempt=7))
     assert 100 < max(waits) <= 640
-    first = [delivering.deliver(event(), decision(), attempt=1, waits=8).retry_in or 0 for _ in range(40)]
+    first = waits_of(replace(parked_event(event()), waits=8))
     assert max(first) <= 30, "until the circuit breaker's next probe"
     assert {each.rule_changed_tries for each, _ in delivering.parking.kept} == {0}
 

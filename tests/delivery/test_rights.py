@@ -43,11 +43,11 @@ def test_who_has_no_entry_any_more_is_told_its_name(asked: Event | DirectRun) ->
     """The entry is looked up by its name, and has to be about the same identity."""
     gone = load_rules(RULES.replace("pipeline", "other"), file="rules.yaml", settings={})
     assert revoked_permission(asked, gone) == (
-        "there is no entry `pipeline` under `callers` any more, which had allowed it"
+        "the entry `pipeline` of `callers`, which had allowed it, was removed"
     )
     others = rules(object_id="00000000-0000-4000-8000-00000000000c")
     assert revoked_permission(asked, others) == (
-        f"the entry `pipeline` of `callers` is no longer about {WHO}"
+        f"the entry `pipeline` of `callers` no longer applies to {WHO}"
     )
 
 
@@ -81,6 +81,6 @@ def test_what_the_entry_no_longer_allows_is_named(
 def test_a_caller_that_cannot_be_read_may_nothing(caller: dict[str, Any]) -> None:
     """A stamp without an identity, or a stamp that is not JSON, allows nothing."""
     for asked in (replace(CALLED, caller=caller), stamped(EVENT, caller)):
-        assert revoked_permission(asked, rules()) == "its caller cannot be read"
+        assert revoked_permission(asked, rules()) == "the caller's identity cannot be read"
     broken = replace(EVENT, extensions={**EVENT.extensions, "updraftcaller": "{"})
-    assert revoked_permission(broken, rules()) == "its caller cannot be read"
+    assert revoked_permission(broken, rules()) == "the caller's identity cannot be read"

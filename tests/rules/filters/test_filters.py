@@ -359,8 +359,8 @@ def test_a_failure_of_a_negative_operator_is_no_question_of_form() -> None:
     ("body", "says"),
     [
         ("eyJzcGVlZCI6IDd9", ""),
-        ("aGVsbG8=", "what the Base64 holds is not JSON"),
-        ("%%%", "what is there is not Base64 of text"),
+        ("aGVsbG8=", "the text in the Base64 is not JSON"),
+        ("%%%", "the value is not Base64 of text"),
         (None, ""),
     ],
 )
