@@ -98,7 +98,7 @@ class Resender:
         """Refuse to close a window without its events: the app would take it for one that never had any."""
         if isinstance(work, WindowClose) and not self._windows.is_kept(work.rule, work.id):
             raise EventError(
-                f"the window {work.id} of rule {work.rule} is no longer kept, so there are no events to "
+                f"the window {work.id} of rule {work.rule} is no longer stored, so there are no events to "
                 "start its run with: publish them again (updraft publish)"
             )
 
