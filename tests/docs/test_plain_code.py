@@ -34,7 +34,6 @@ ALLOWED: Final = {
     ("tests/docs/test_plain_words.py", "such a form as"): "a test of the pattern",
     ("tests/docs/test_plain_words.py", "what comes of"): "a test of the pattern",
     ("tests/security/test_text_of_strangers.py", "door"): "data of an event",
-    ("tests/stack/test_resend_wait.py", "door"): "a field of an event",
 }
 """Phrases that a file may have, by file and phrase, each with the reason."""
 
