@@ -7,7 +7,7 @@ import pytest
 
 from local.dags_watch import ImportFailure
 
-FILE = Path("/work/dags/release_check.py")
+FILE = Path("/srv/dags/release_check.py")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ SyntaxError: invalid syntax
     release_check()
   File "{FILE}", line 5, in release_check
     load()
-  File "/work/dags/other.py", line 70, in load
+  File "/srv/dags/other.py", line 70, in load
 KeyError: 'x'""",
             f"{FILE}:5: KeyError: 'x'",
         ),
