@@ -31,7 +31,7 @@ class Capacity:
     hangs_at: int
 
     def rate(self, in_flight: int) -> float:
-        """Return runs a second with so many in flight; 0 from `hangs_at` on."""
+        """Return the runs per second with this number in flight; 0 if Airflow hangs at it."""
         if in_flight >= self.hangs_at:
             return 0.0
         place = bisect_left(self.rates, (in_flight, 0.0))

@@ -136,7 +136,7 @@ def test_what_the_table_of_faults_does_not_have() -> None:
     from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError
 
     waited = Seconds(1, 1)
-    unreachable = NewConnectionError(None, "made up")  # type: ignore[arg-type] # the object is not looked at
+    unreachable = NewConnectionError(None, "made up")  # type: ignore[arg-type] # the message does not use the object
     unreachable.__cause__ = OSError(113, "No route to host")
     for exc, told in (
         (unreachable, ("ConnectionFailed", "no connection to a.example: No route to host")),

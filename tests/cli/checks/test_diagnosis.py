@@ -64,7 +64,7 @@ def answers(reply: Reply, *, only: str = "") -> Callable[[AirflowStub], None]:
     """Return a function that sets the answer of a stub, for every path or for one."""
 
     def arrange(stub: AirflowStub) -> None:
-        stub.handle = lambda request: (  # type: ignore[method-assign] # a stranger in Airflow's place
+        stub.handle = lambda request: (  # type: ignore[method-assign] # another server at Airflow's address
             reply if not only or request.path == only else AirflowStub.handle(stub, request)
         )
 
